@@ -1,0 +1,264 @@
+# Makefile - the build. "make help" lists the targets; config.mk has what can be chosen.
+#
+# Every way of building (compiler, libc, sanitizer) is a variant with a folder of its own, build/VARIANT/, so objects of
+# two variants never mix. The applet list only matters to the dispatcher and the link: those live in
+# build/VARIANT/link/LIST/, everything else is shared. The libraries' sources are in build/deps/src, compiled per
+# variant into build/deps/VARIANT.
+
+include config.mk
+
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+ifneq ($(FUZZ),)
+CC = clang
+endif
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+BUILD = build
+DEPS = $(BUILD)/deps
+export DEPS DEPS_SRC
+
+KIND = $(if $(FUZZ),fuzz,$(if $(SAN),san,$(if $(COV),cov,release)))
+cc_name = $(notdir $(firstword $(CC)))
+VARIANT = $(KIND)-$(cc_name)
+V = $(BUILD)/$(VARIANT)
+OUTPUT = $(BUILD)/$(if $(filter release,$(KIND)),,$(KIND)/)relaybox
+
+# Folders of core that are built; a part can be built and unit-tested alone: make unit CORE_DIRS="base msg"
+CORE_DIRS = $(filter-out deps,$(notdir $(patsubst %/,%,$(wildcard core/*/))))
+
+.PHONY: all help
+all: $(OUTPUT)
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make                  build/relaybox: static, stripped (build/relaybox.debug: with symbols)
+#: make CC=clang         the same with clang
+#: make SAN=1            build/san/relaybox: with ASan and UBSan, against glibc (either compiler)
+#: make APPLETS="a b"    only these applets
+#: make demo             build it and show it at work
+#: make check            build it and prove it right; also with clang, ASan and UBSan
+#: make check SAN=1      only the sanitizer half
+#: make unit             the unit tests only (TESTS="str buf" for some, CORE_DIRS="base msg" for a part of core)
+#: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
+#: make torture          kill -9, power cuts and injected faults, at length
+#: make bench            measure it beside its peers
+#: make install          into PREFIX (/usr/local), under DESTDIR
+#: make deps             get and build the libraries only (DEPS_SRC=DIR: from tarballs there, without network)
+#: make clean            remove what was built, but for the libraries
+#: make distclean        remove build/
+
+# --- what the compiler can do -------------------------------------------------------------------------------------
+# An included file that is missing is made first and make starts over: so build needs are there before anything else.
+
+quick_goals = help clean distclean
+ifneq ($(filter-out $(quick_goals),$(or $(MAKECMDGOALS),all)),)
+include $(V)/toolchain.mk
+endif
+
+$(V)/toolchain.mk: core/deps/toolchain core/deps/needs
+	@mkdir -p $(@D)
+	@core/deps/needs '$(CC)' $(KIND)
+	@core/deps/toolchain '$(CC)' > $@
+
+# --- flags ----------------------------------------------------------------------------------------------------------
+
+WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings \
+	-Wpointer-arith -Wundef -Wframe-larger-than=16384 -Wno-unused-parameter
+LANG_FLAGS = -std=c11 -D_GNU_SOURCE -DRELAYBOX_VERSION='"$(VERSION)"' -I.
+SECTIONS = -ffunction-sections -fdata-sections
+# Paths in the binary must not depend on where it was built.
+REPRODUCIBLE = -ffile-prefix-map=$(CURDIR)=.
+
+release_OPT = -O2 -g -fPIE -fno-asynchronous-unwind-tables -fno-unwind-tables $(HARDEN)
+san_SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+san_OPT = -O1 -g -fno-omit-frame-pointer -fPIE $(san_SANITIZE)
+fuzz_OPT = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+cov_OPT = -O0 -g -fPIE --coverage
+# The libraries are not ours to make warning-free or UBSan-clean; libs.mk picks -O2 or -Os per file.
+release_LIB = -fPIE -fno-asynchronous-unwind-tables -fno-unwind-tables $(HARDEN)
+san_LIB = -g -fPIE -fsanitize=address
+fuzz_LIB = -g -fsanitize=fuzzer-no-link,address
+cov_LIB = -g -fPIE
+
+HARDEN_LINK = -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections -Wl,--build-id=none
+san_LINK = -pie $(san_SANITIZE) -Wl,--gc-sections
+fuzz_LINK = -fsanitize=address,undefined
+cov_LINK = -pie --coverage
+
+ifneq ($(filter release,$(KIND)),)
+ifeq ($(LIBC),musl-beside)
+LIBC_INC = $(MUSL_INC) -idirafter $(DEPS)/kernel
+release_LINK = -static-pie -nostdlib -L$(MUSL_LIB) $(HARDEN_LINK) $(MUSL_START)
+LINK_END = $(MUSL_END)
+else
+release_LINK = -static-pie $(HARDEN_LINK)
+endif
+endif
+
+ifeq ($(LIBC),musl-native)
+LIBS = -lmbedtls -lmbedx509 -lmbedcrypto -lcdb -lz
+else
+LIBS = $(D)/libmbed.a $(D)/libcdb.a $(D)/libz.a
+LIB_INC = -isystem $(DEPS)/include
+deps_ready = $(D)/.built
+endif
+
+CFLAGS = $($(KIND)_OPT)
+ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
+LINK = $(CC) $($(KIND)_LINK)
+
+# Written aside and renamed: another make in the same folder never sees half an object.
+compile = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.$$$$.d -MT $@ -c -o $@.$$$$ $< && \
+	mv -f $@.$$$$.d $(@:.o=.d) && mv -f $@.$$$$ $@ || { rm -f $@.$$$$ $@.$$$$.d; exit 1; }
+link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(filter %.o %.a,$^) $(1) $(LIBS) $(LINK_END) && mv -f $@.$$$$ $@ || \
+	{ rm -f $@.$$$$; exit 1; }
+
+# --- the libraries ----------------------------------------------------------------------------------------------------
+
+D = $(DEPS)/$(VARIANT)
+.PHONY: deps
+deps: $(deps_ready)
+
+# One make at a time: build/deps is shared by all variants.
+$(DEPS)/.sources: core/deps/fetch core/deps/apt-sources.awk
+	@mkdir -p $(DEPS)
+	@flock $(DEPS)/.lock core/deps/fetch
+	@touch $@
+
+$(DEPS)/.headers: $(DEPS)/.sources core/deps/mbedtls_config.h
+	@flock $(DEPS)/.lock core/deps/headers '$(KERNEL_ASM)'
+	@touch $@
+
+$(D)/.built: $(DEPS)/.headers core/deps/libs.mk
+	@echo "deps: compiling for $(VARIANT)"
+	@mkdir -p $(D)
+	@+flock $(D)/.lock $(MAKE) --no-print-directory -f core/deps/libs.mk CC='$(CC)' OUT=$(D) SRC=$(DEPS)/src \
+		INC=$(DEPS)/include CFLAGS='$(LIBC_INC) -w $(SECTIONS) $(REPRODUCIBLE) $($(KIND)_LIB)'
+
+# --- core -------------------------------------------------------------------------------------------------------------
+
+core_src = $(sort $(foreach d,$(CORE_DIRS),$(wildcard core/$(d)/*.c)))
+core_obj = $(core_src:%.c=$(V)/obj/%.o)
+applet_obj = $(APPLETS:%=$(V)/obj/applets/%.o)
+# helpers that applets share are files of applets/ that are no applet
+all_applets = sendmail mail relayd relayctl mapgen mxcheck
+shared_obj = $(patsubst %.c,$(V)/obj/%.o,$(filter-out applets/relaybox.c $(all_applets:%=applets/%.c) \
+	$(APPLETS:%=applets/%.c),$(wildcard applets/*.c)))
+
+$(V)/obj/%.o: %.c Makefile config.mk $(V)/toolchain.mk $(deps_ready)
+	$(compile)
+
+# rewritten only when the list of objects changes, so that a removed file leaves the archive too
+$(V)/core.list: FORCE
+	@mkdir -p $(@D)
+	@echo '$(core_obj)' | cmp -s - $@ || echo '$(core_obj)' > $@
+
+# tests that link core only need core; the linker takes what is used
+$(V)/libcore.a: $(core_obj) $(V)/core.list
+	@rm -f $@.$$$$ && $(AR) rcs $@.$$$$ $(core_obj) && mv -f $@.$$$$ $@
+
+.PHONY: FORCE
+FORCE:
+
+# --- the binary -------------------------------------------------------------------------------------------------------
+
+empty =
+space = $(empty) $(empty)
+L = $(V)/link/$(subst $(space),+,$(strip $(APPLETS)))
+
+$(L)/gen/applet_list.h: FORCE
+	@mkdir -p $(@D)
+	@printf 'APPLET(%s)\n' $(APPLETS) > $@.$$$$ && { cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
+
+$(L)/relaybox.o: applets/relaybox.c $(L)/gen/applet_list.h Makefile config.mk $(V)/toolchain.mk $(deps_ready)
+	$(compile)
+$(L)/relaybox.o: CFLAGS += -I$(L)/gen
+
+$(L)/relaybox: $(L)/relaybox.o $(applet_obj) $(shared_obj) $(V)/libcore.a
+	$(call link)
+
+# The output is a copy of the variant asked for last; the stamp says which that was.
+$(OUTPUT).from: FORCE
+	@mkdir -p $(@D)
+	@echo '$(L)' | cmp -s - $@ || echo '$(L)' > $@
+
+$(OUTPUT): $(L)/relaybox $(OUTPUT).from
+ifeq ($(KIND),release)
+	@cp -f $< $@.debug.$$$$ && $(STRIP) -s -o $@.$$$$ $< && mv -f $@.debug.$$$$ $@.debug && mv -f $@.$$$$ $@
+else
+	@cp -f $< $@.$$$$ && mv -f $@.$$$$ $@
+endif
+	@echo "$@: $$(wc -c < $@) bytes ($(VARIANT))"
+
+STRIP = strip
+AR = ar
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+TESTS = $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
+unit_bin = $(TESTS:%=$(V)/tests/test_%)
+FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: unit unit-build corpus-build
+unit-build: $(unit_bin)
+unit: unit-build
+	@RELAYBOX_TESTS=$(V)/tests tests/unit/run $(TESTS)
+
+$(V)/tests/test_%: $(V)/obj/tests/unit/test_%.o $(V)/obj/tests/unit/t.o $(V)/libcore.a
+	$(call link)
+
+# the fuzz targets over their stored corpus: a plain program each
+corpus-build: $(FUZZ_TARGETS:%=$(V)/corpus/%)
+$(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/libcore.a
+	$(call link)
+
+.PHONY: check demo bench torture fuzz fuzz-build
+check:
+	@tests/setup
+	@tests/run $(if $(SAN),--pass san)
+demo: $(OUTPUT)
+	@tests/demo/run
+bench: $(OUTPUT)
+	@tests/setup bench
+	@tests/bench/run
+torture: $(OUTPUT)
+	@tests/setup
+	@tests/torture/run
+
+# libFuzzer needs the variant of its own: start over with FUZZ=1
+ifeq ($(FUZZ),)
+fuzz:
+	@+$(MAKE) --no-print-directory fuzz FUZZ=1
+else
+fuzz: fuzz-build
+	@tests/fuzz/hunt $(FUZZ_TARGETS)
+endif
+fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+$(BUILD)/fuzz/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/libcore.a
+	$(call link,-fsanitize=fuzzer)
+
+# --- install, clean ---------------------------------------------------------------------------------------------------
+
+.PHONY: install clean distclean
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+install: $(OUTPUT)
+	install -d $(BINDIR)
+	install -m 755 $(OUTPUT) $(BINDIR)/relaybox
+	cd $(BINDIR) && ./relaybox --install -s .
+	for page in $(wildcard docs/man/*.[158]); do \
+		install -d $(MANDIR)/man$${page##*.} && install -m 644 $$page $(MANDIR)/man$${page##*.}/ || exit 1; done
+
+clean:
+	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || :
+distclean:
+	@rm -rf $(BUILD)
+
+-include $(shell find $(V)/obj $(L) -name '*.d' 2>/dev/null)

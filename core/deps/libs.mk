@@ -1,0 +1,39 @@
+# libs.mk - compile the three libraries from SRC into OUT/lib{mbed,cdb,z}.a; run by the Makefile with CC, CFLAGS, OUT,
+# SRC and INC (where the public headers are). Not by the libraries' own build systems: their sources are plain C, and this way
+# every variant (musl, sanitizers, either compiler) gets exactly our flags and our mbedtls_config.h.
+
+# zlib in memory only: no gz* file layer.
+z_src = $(addprefix $(SRC)/zlib/,adler32.c compress.c crc32.c deflate.c inffast.c inflate.c inftrees.c trees.c \
+	uncompr.c zutil.c)
+cdb_src = $(wildcard $(SRC)/tinycdb/cdb_*.c)
+mbed_src = $(wildcard $(SRC)/mbedtls/library/*.c)
+
+# What runs per byte or per handshake is worth its size; the rest is compiled for size.
+hot = aes aesni aesce gcm chacha20 poly1305 sha1 sha256 sha512 md5 bignum bignum_core bignum_mod bignum_mod_raw ecp \
+	ecp_curves ecp_curves_new constant_time adler32 crc32 deflate inffast inflate inftrees trees cdb_make cdb_make_add \
+	cdb_hash cdb_find cdb_make_put
+$(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
+OPT ?= -Os
+
+mbed_obj = $(patsubst $(SRC)/mbedtls/library/%.c,$(OUT)/mbed/%.o,$(mbed_src))
+cdb_obj = $(patsubst $(SRC)/tinycdb/%.c,$(OUT)/cdb/%.o,$(cdb_src))
+z_obj = $(patsubst $(SRC)/zlib/%.c,$(OUT)/z/%.o,$(z_src))
+
+$(OUT)/.built: $(OUT)/libmbed.a $(OUT)/libcdb.a $(OUT)/libz.a
+	@touch $@
+
+$(OUT)/libmbed.a: $(mbed_obj)
+$(OUT)/libcdb.a: $(cdb_obj)
+$(OUT)/libz.a: $(z_obj)
+$(OUT)/%.a:
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(INC)/mbedtls/mbedtls_config.h | $(OUT)/mbed
+	@$(CC) $(CFLAGS) $(OPT) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
+$(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c | $(OUT)/cdb
+	@$(CC) $(CFLAGS) $(OPT) -c -o $@ $<
+$(OUT)/z/%.o: $(SRC)/zlib/%.c | $(OUT)/z
+	@$(CC) $(CFLAGS) $(OPT) -DHAVE_UNISTD_H -c -o $@ $<
+$(OUT)/mbed $(OUT)/cdb $(OUT)/z:
+	@mkdir -p $@
