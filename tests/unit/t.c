@@ -62,6 +62,13 @@ void t_skip(const char *fmt, ...)
 	skipped = 1;
 }
 
+int t_check(const char *file, int line, const char *what, int ok)
+{
+	if (!ok)
+		t_fail(file, line, "%s", what);
+	return ok;
+}
+
 int t_check_int(const char *file, int line, const char *what, int64_t got, int64_t want)
 {
 	if (got == want)

@@ -40,6 +40,7 @@ void t_fail(const char *file, int line, const char *fmt, ...) __attribute__((for
 /* t_skip - mark the running case as skipped, with the reason */
 void t_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* t_check_xxx - compare, t_fail when different; 1 if equal. Strings may be NULL */
+int t_check(const char *file, int line, const char *what, int ok);
 int t_check_str(const char *file, int line, const char *what, const char *got, const char *want);
 int t_check_mem(const char *file, int line, const char *what, const void *got, size_t got_len, const void *want,
                 size_t want_len);
@@ -58,7 +59,7 @@ const char *t_tmpdir(void);
 
 #define ROW(...) t_row(__VA_ARGS__)
 
-#define CHECK(COND) ((COND) ? 1 : (t_fail(__FILE__, __LINE__, "%s", #COND), 0))
+#define CHECK(COND) t_check(__FILE__, __LINE__, #COND, !!(COND))
 /* CHECK_STR - NUL-terminated strings */
 #define CHECK_STR(GOT, WANT) t_check_str(__FILE__, __LINE__, #GOT, GOT, WANT)
 /* CHECK_MEM - bytes with lengths */
