@@ -13,15 +13,17 @@ endif
 ifneq ($(FUZZ),)
 CC = clang
 endif
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.SECONDARY:
 
-BUILD = build
-DEPS = $(BUILD)/deps
-export DEPS DEPS_SRC
+# BUILD=DIR builds elsewhere, beside another build of the same tree; the libraries stay shared.
+BUILD ?= build
+DEPS ?= build/deps
+export BUILD DEPS DEPS_SRC
 
 KIND = $(if $(FUZZ),fuzz,$(if $(SAN),san,$(if $(COV),cov,release)))
 cc_name = $(notdir $(firstword $(CC)))
@@ -55,16 +57,20 @@ help:
 #: make distclean        remove build/
 
 # --- what the compiler can do -------------------------------------------------------------------------------------
-# An included file that is missing is made first and make starts over: so build needs are there before anything else.
+# Build needs come first, at every start: build/ may have been carried to a machine that lacks the compiler. An included
+# file that is missing is made and make starts over; its name has the compiler's version, so that a new one is asked anew.
 
 quick_goals = help clean distclean
 ifneq ($(filter-out $(quick_goals),$(or $(MAKECMDGOALS),all)),)
-include $(V)/toolchain.mk
+ifneq ($(shell core/deps/needs '$(CC)' $(KIND) >&2 && echo ok),ok)
+$(error the build needs of $(VARIANT) are not met)
+endif
+toolchain = $(V)/toolchain-$(shell $(CC) -dumpversion).mk
+include $(toolchain)
 endif
 
-$(V)/toolchain.mk: core/deps/toolchain core/deps/needs
+$(V)/toolchain-%.mk: core/deps/toolchain
 	@mkdir -p $(@D)
-	@core/deps/needs '$(CC)' $(KIND)
 	@core/deps/toolchain '$(CC)' > $@
 
 # --- flags ----------------------------------------------------------------------------------------------------------
@@ -126,21 +132,22 @@ D = $(DEPS)/$(VARIANT)
 .PHONY: deps
 deps: $(deps_ready)
 
-# One make at a time: build/deps is shared by all variants.
-$(DEPS)/.sources: core/deps/fetch core/deps/apt-sources.awk
+# Compared by content, not by age: build/ may be carried to a fresh clone. One make at a time: it is shared by variants.
+lib_config = $(DEPS)/include/mbedtls/mbedtls_config.h
+$(lib_config): FORCE
 	@mkdir -p $(DEPS)
-	@flock $(DEPS)/.lock core/deps/fetch
-	@touch $@
+	@flock $(DEPS)/.lock sh -c 'core/deps/fetch && core/deps/headers $(KERNEL_ASM)'
 
-$(DEPS)/.headers: $(DEPS)/.sources core/deps/mbedtls_config.h
-	@flock $(DEPS)/.lock core/deps/headers '$(KERNEL_ASM)'
-	@touch $@
+lib_flags = $(LIBC_INC) -w $(SECTIONS) $(REPRODUCIBLE) $($(KIND)_LIB)
+$(D)/.flags: core/deps/libs.mk FORCE
+	@mkdir -p $(@D)
+	@{ echo '$(filter-out $(REPRODUCIBLE),$(lib_flags))'; cat $<; } > $@.$$$$; \
+		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
-$(D)/.built: $(DEPS)/.headers core/deps/libs.mk
+$(D)/.built: $(lib_config) $(D)/.flags
 	@echo "deps: compiling for $(VARIANT)"
-	@mkdir -p $(D)
 	@+flock $(D)/.lock $(MAKE) --no-print-directory -f core/deps/libs.mk CC='$(CC)' OUT=$(D) SRC=$(DEPS)/src \
-		INC=$(DEPS)/include CFLAGS='$(LIBC_INC) -w $(SECTIONS) $(REPRODUCIBLE) $($(KIND)_LIB)'
+		INC=$(DEPS)/include FLAGS=$(D)/.flags CFLAGS='$(lib_flags)'
 
 # --- core -------------------------------------------------------------------------------------------------------------
 
@@ -152,7 +159,7 @@ all_applets = sendmail mail relayd relayctl mapgen mxcheck
 shared_obj = $(patsubst %.c,$(V)/obj/%.o,$(filter-out applets/relaybox.c $(all_applets:%=applets/%.c) \
 	$(APPLETS:%=applets/%.c),$(wildcard applets/*.c)))
 
-$(V)/obj/%.o: %.c Makefile config.mk $(V)/toolchain.mk $(deps_ready)
+$(V)/obj/%.o: %.c Makefile config.mk $(toolchain) $(deps_ready)
 	$(compile)
 
 # rewritten only when the list of objects changes, so that a removed file leaves the archive too
@@ -177,7 +184,7 @@ $(L)/gen/applet_list.h: FORCE
 	@mkdir -p $(@D)
 	@printf 'APPLET(%s)\n' $(APPLETS) > $@.$$$$ && { cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@; }
 
-$(L)/relaybox.o: applets/relaybox.c $(L)/gen/applet_list.h Makefile config.mk $(V)/toolchain.mk $(deps_ready)
+$(L)/relaybox.o: applets/relaybox.c $(L)/gen/applet_list.h Makefile config.mk $(toolchain) $(deps_ready)
 	$(compile)
 $(L)/relaybox.o: CFLAGS += -I$(L)/gen
 

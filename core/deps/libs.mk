@@ -1,6 +1,7 @@
 # libs.mk - compile the three libraries from SRC into OUT/lib{mbed,cdb,z}.a; run by the Makefile with CC, CFLAGS, OUT,
-# SRC and INC (where the public headers are). Not by the libraries' own build systems: their sources are plain C, and this way
-# every variant (musl, sanitizers, either compiler) gets exactly our flags and our mbedtls_config.h.
+# SRC, INC (where the public headers are) and FLAGS (a file that is new when the flags are). Not by the libraries' own
+# build systems: their sources are plain C, and this way every variant (musl, sanitizers, either compiler) gets exactly
+# our flags and our mbedtls_config.h.
 
 # zlib in memory only: no gz* file layer.
 z_src = $(addprefix $(SRC)/zlib/,adler32.c compress.c crc32.c deflate.c inffast.c inflate.c inftrees.c trees.c \
@@ -29,11 +30,11 @@ $(OUT)/%.a:
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(INC)/mbedtls/mbedtls_config.h | $(OUT)/mbed
+$(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(INC)/mbedtls/mbedtls_config.h $(FLAGS) | $(OUT)/mbed
 	@$(CC) $(CFLAGS) $(OPT) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
-$(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c | $(OUT)/cdb
+$(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c $(FLAGS) | $(OUT)/cdb
 	@$(CC) $(CFLAGS) $(OPT) -c -o $@ $<
-$(OUT)/z/%.o: $(SRC)/zlib/%.c | $(OUT)/z
+$(OUT)/z/%.o: $(SRC)/zlib/%.c $(FLAGS) | $(OUT)/z
 	@$(CC) $(CFLAGS) $(OPT) -DHAVE_UNISTD_H -c -o $@ $<
 $(OUT)/mbed $(OUT)/cdb $(OUT)/z:
 	@mkdir -p $@
