@@ -1,0 +1,157 @@
+/* buf - see buf.h. Memory doubles, so that adding one byte at a time stays cheap. */
+#include "core/base/buf.h"
+
+#include <stdio.h>
+
+#include "core/base/mem.h"
+
+enum { BUF_FIRST = 64 };
+
+void buf_init(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max };
+}
+
+void buf_fini(struct buf *b)
+{
+	mem_free(b->p);
+	buf_init(b, b->max);
+}
+
+void buf_clear(struct buf *b)
+{
+	b->overflow = false;
+	buf_truncate(b, 0);
+}
+
+void buf_shrink(struct buf *b)
+{
+	if (!b->n) {
+		mem_free(b->p);
+		b->p = NULL;
+		b->cap = 0;
+	} else if (b->cap > b->n + 1) {
+		b->cap = b->n + 1;
+		b->p = mem_realloc(b->p, b->cap);
+	}
+}
+
+bool buf_reserve(struct buf *b, size_t more)
+{
+	size_t need, cap;
+
+	if (more > b->max || b->n > b->max - more) {
+		b->overflow = true;
+		return false;
+	}
+	need = b->n + more + 1;
+	if (need <= b->cap)
+		return true;
+	cap = b->cap ? b->cap : BUF_FIRST;
+	while (cap < need)
+		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+	if (cap - 1 > b->max)
+		cap = b->max + 1;
+	b->p = mem_realloc(b->p, cap);
+	b->cap = cap;
+	b->p[b->n] = 0;
+	return true;
+}
+
+bool buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (!buf_reserve(b, n))
+		return false;
+	if (n)
+		memcpy(b->p + b->n, p, n);
+	b->n += n;
+	b->p[b->n] = 0;
+	return true;
+}
+
+bool buf_str(struct buf *b, struct str s)
+{
+	return buf_add(b, s.p, s.n);
+}
+
+bool buf_z(struct buf *b, const char *z)
+{
+	return buf_add(b, z, strlen(z));
+}
+
+bool buf_byte(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
+bool buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	bool ok;
+
+	va_start(ap, fmt);
+	ok = buf_vprintf(b, fmt, ap);
+	va_end(ap);
+	return ok;
+}
+
+bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+	size_t room = b->cap - b->n;
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(b->p ? b->p + b->n : NULL, b->p ? room : 0, fmt, ap);
+	if (n < 0)
+		BUG("bad format");
+	if (!b->p || (size_t)n >= room) {
+		if (b->p)
+			b->p[b->n] = 0;
+		if (!buf_reserve(b, (size_t)n)) {
+			va_end(again);
+			return false;
+		}
+		vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
+	} else if ((size_t)n > b->max - b->n) {
+		b->p[b->n] = 0;
+		b->overflow = true;
+		va_end(again);
+		return false;
+	}
+	va_end(again);
+	b->n += (size_t)n;
+	return true;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	if (n >= b->n) {
+		buf_truncate(b, 0);
+		return;
+	}
+	b->n -= n;
+	memmove(b->p, b->p + n, b->n);
+	b->p[b->n] = 0;
+}
+
+void buf_truncate(struct buf *b, size_t n)
+{
+	if (n < b->n)
+		b->n = n;
+	if (b->p)
+		b->p[b->n] = 0;
+}
+
+char *buf_take(struct buf *b)
+{
+	char *p = b->p ? b->p : mem_dupz("");
+
+	buf_init(b, b->max);
+	return p;
+}
+
+const char *buf_cstr(const struct buf *b)
+{
+	return b->p ? b->p : "";
+}

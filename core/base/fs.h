@@ -1,0 +1,52 @@
+/* fs - the only file writer. Every call that changes a file system, or that a crash test counts, goes through here.
+ *
+ * All calls return 0 (or a count / fd) or -1 with errno; none is retried except EINTR and short writes. Every
+ * descriptor is O_CLOEXEC. Safe to call from pool threads.
+ * The seam: fs_hook, when set (tests only), is asked before each call with a running number; it may return an errno to
+ * inject, 0 to go on, FS_HOOK_SHORT to make a write short, or never return (a crash). */
+#ifndef CORE_BASE_FS_H
+#define CORE_BASE_FS_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "core/base/buf.h"
+
+#define FS_HOOK_SHORT (-1)
+extern int (*fs_hook)(const char *call, const char *path_or_null);
+
+int fs_open(const char *path, int flags, mode_t mode);               /* any flags; O_CLOEXEC added */
+int fs_openat(int dir, const char *name, int flags, mode_t mode);
+int fs_close(int fd);                                                /* reports a delayed write error */
+ssize_t fs_write_all(int fd, const void *p, size_t n);               /* n, or -1 (part may be written) */
+ssize_t fs_pwrite_all(int fd, const void *p, size_t n, off_t at);
+ssize_t fs_pwritev_all(int fd, struct iovec *v, int count, off_t at);/* v is changed while it goes */
+ssize_t fs_pread_all(int fd, void *p, size_t n, off_t at);           /* bytes read; less than n only at end of file */
+int fs_sync(int fd);                                                 /* fsync */
+int fs_datasync(int fd);                                             /* fdatasync */
+int fs_sync_dir(const char *path);                                   /* open, fsync, close a directory */
+int fs_rename(const char *from, const char *to);
+int fs_renameat(int dir, const char *from, const char *to);
+int fs_link(const char *from, const char *to);
+int fs_unlink(const char *path);
+int fs_unlinkat(int dir, const char *name);
+int fs_truncate(int fd, off_t size);
+int fs_allocate(int fd, off_t at, off_t size);                       /* posix_fallocate, keep size; EOPNOTSUPP is success */
+int fs_mkdir(const char *path, mode_t mode);                         /* EEXIST of a directory is success */
+int fs_chmod(const char *path, mode_t mode);
+int fs_free_space(const char *path, uint64_t *bytes, uint64_t *inodes); /* what an ordinary user may still use */
+/* fs_read_file - whole file into out (its bound applies: EFBIG past it) */
+int fs_read_file(const char *path, struct buf *out);
+int fs_read_fd(int fd, struct buf *out);                             /* the rest of an open file, bounded the same way */
+/* fs_replace - write temp beside path (O_EXCL|O_NOFOLLOW), fsync, rename over path, fsync the directory */
+int fs_replace(const char *path, mode_t mode, struct str content);
+/* fs_each_name - call fn for each entry but . and ..; stops when fn returns non-zero and returns that; -1 on error
+ * (an error of readdir is an error, never an end) */
+int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *ctx);
+/* fs_open_table - open a lookup table or secret for reading: directly, or through the opener that relayd sets after it
+ * dropped its privileges (fs_set_opener), so that root-only maps stay readable */
+int fs_open_table(const char *path);
+void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx);
+
+#endif

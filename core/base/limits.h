@@ -1,0 +1,36 @@
+/* limits - every bound in the program has a name and a reason here. Sizes are bytes unless said.
+ * What an administrator may change is a parameter (core/conf/params.def), not a row here. */
+#ifndef CORE_BASE_LIMITS_H
+#define CORE_BASE_LIMITS_H
+
+#define LIMIT_SMTP_COMMAND 2048          /* a command line with its CRLF: RFC 5321 says 512, extensions add; Postfix: 2048 */
+#define LIMIT_SMTP_REPLY_LINE 2048       /* a reply line from a server; longer ones are cut for the log, then refused */
+#define LIMIT_SMTP_REPLY_LINES 128       /* lines of one reply; more is not SMTP */
+#define LIMIT_REPLY_TEXT 1024            /* reply text kept for logs, bounces and the queue */
+#define LIMIT_ADDRESS 1024               /* one address, quoted form; RFC 5321 says 64 + 1 + 255, Postfix accepts more */
+#define LIMIT_DOMAIN 255                 /* RFC 1035 */
+#define LIMIT_HELO 255
+#define LIMIT_ENVID 100                  /* RFC 3461 section 4.4 */
+#define LIMIT_ORCPT 500                  /* RFC 3461 section 4.2 */
+#define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: 1000 recipients of ordinary length */
+#define LIMIT_SESSION_INPUT (16 * 1024)  /* read ahead per session; more waits in the kernel */
+#define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
+#define LIMIT_HEADER (128 * 1024)        /* all headers of a message, in memory while they are completed */
+#define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
+#define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
+#define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */
+#define LIMIT_CONF_DEPTH 100             /* nested $name */
+#define LIMIT_MAP_VALUE (64 * 1024)      /* one lookup result */
+#define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
+#define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
+#define LIMIT_DNS_CNAMES 10              /* aliases followed */
+#define LIMIT_DNS_MESSAGE 65535
+#define LIMIT_DNS_CACHE 10000            /* names remembered */
+#define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
+#define LIMIT_ALIAS_TARGETS 1000
+#define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
+#define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
+#define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
+#define LIMIT_POOL_THREADS 4
+
+#endif

@@ -1,0 +1,323 @@
+/* log - see log.h. Both forms of a record are built at once; log_end picks the one that is wanted.
+ *
+ * One rule keeps the wire out of the log: every value passes clean_text or clean_json, whatever its origin. A record's
+ * text is cut at LIMIT_LOG_LINE; its JSON form holds the cut values, so it is always whole JSON. */
+#include "core/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/limits.h"
+#include "core/base/log_sink.h"
+#include "core/base/mem.h"
+
+/* a byte becomes at most \u00xx, and each may be there twice (its field, the message) */
+#define JSON_MAX (16 * LIMIT_LOG_LINE)
+
+int log_verbose;
+
+static struct {
+	char program[32];
+	char name[64];     /* syslog_name */
+	char host[64];
+	bool json;
+	int64_t second;    /* that `stamp` is for */
+	char stamp[24];
+	struct buf text, json_spare; /* memory kept between records */
+} state = { .program = "relaybox", .second = -1 };
+
+static const char *const severity_word[] = { "info", "warning", "error", "fatal", "panic" };
+
+static void set(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from ? from : "");
+}
+
+int log_open(const struct log_config *c)
+{
+	if (log_sink_open(c->sink, c->path) < 0)
+		return -1;
+	state.json = c->json;
+	set(state.name, sizeof(state.name), c->syslog_name ? c->syslog_name : "postfix");
+	set(state.host, sizeof(state.host), c->host ? c->host : "localhost");
+	return 0;
+}
+
+void log_reopen(void)
+{
+	log_sink_flush();
+	log_sink_reopen();
+}
+
+void log_flush(void)
+{
+	unsigned long lost = log_sink_take_lost();
+
+	if (lost)
+		log_text(LOG_SEV_WARNING, "log", 0, NULL, "%lu log records lost: the reader was too slow or the disk full", lost);
+	log_sink_flush();
+}
+
+void log_set_program(const char *name)
+{
+	set(state.program, sizeof(state.program), name);
+}
+
+/* --- cleaning ---------------------------------------------------------------------------------------------------- */
+
+static void clean_text(struct buf *b, struct str s)
+{
+	while (s.n) {
+		size_t run = 0, step;
+
+		while (run < s.n && ascii_is_print(s.p[run]))
+			run++;
+		buf_str(b, str_head(s, run));
+		s = str_from(s, run);
+		if (!s.n)
+			break;
+		step = (unsigned char)s.p[0] < 0x80 ? 0 : str_utf8_step(s);
+		/* U+0080 to U+009F are control characters too */
+		if (step > 1 && !((unsigned char)s.p[0] == 0xc2 && (unsigned char)s.p[1] < 0xa0)) {
+			buf_str(b, str_head(s, step));
+		} else {
+			step = step ? step : 1;
+			buf_byte(b, '?');
+		}
+		s = str_from(s, step);
+	}
+}
+
+static void clean_json(struct buf *b, struct str s)
+{
+	while (s.n) {
+		size_t run = 0, step;
+
+		while (run < s.n && ascii_is_print(s.p[run]) && s.p[run] != '"' && s.p[run] != '\\')
+			run++;
+		buf_str(b, str_head(s, run));
+		s = str_from(s, run);
+		if (!s.n)
+			break;
+		step = str_utf8_step(s);
+		if (step > 1)
+			buf_str(b, str_head(s, step));
+		else if (!step)
+			buf_z(b, "\\ufffd");
+		else if (s.p[0] == '"' || s.p[0] == '\\')
+			buf_printf(b, "\\%c", s.p[0]);
+		else
+			buf_printf(b, "\\u%04x", (unsigned)s.p[0]);
+		s = str_from(s, step ? step : 1);
+	}
+}
+
+static void json_value(struct buf *b, const char *key, struct str value)
+{
+	buf_byte(b, ',');
+	buf_byte(b, '"');
+	clean_json(b, str_of(key));
+	buf_z(b, "\":\"");
+	clean_json(b, value);
+	buf_byte(b, '"');
+}
+
+/* cut - s, shortened to what still fits in the record's text */
+static struct str cut(const struct log_line *l, struct str s)
+{
+	size_t room = l->text.n < LIMIT_LOG_LINE ? LIMIT_LOG_LINE - l->text.n : 0;
+
+	return str_head(s, room);
+}
+
+/* --- building ---------------------------------------------------------------------------------------------------- */
+
+static void take_memory(struct buf *to, struct buf *from, size_t max)
+{
+	*to = *from;
+	buf_init(from, 0);
+	to->max = max;
+	buf_clear(to);
+}
+
+static void give_memory(struct buf *from, struct buf *to)
+{
+	if (to->p) {
+		buf_fini(from);
+		return;
+	}
+	*to = *from;
+	buf_init(from, 0);
+}
+
+void log_begin(struct log_line *l, const char *service, unsigned pid, const char *qid)
+{
+	*l = (struct log_line){ .service = service, .pid = pid ? pid : (unsigned)getpid(), .qid = qid };
+	take_memory(&l->text, &state.text, LIMIT_LOG_LINE + 256);
+	take_memory(&l->json, &state.json_spare, JSON_MAX);
+	if (qid) {
+		clean_text(&l->text, str_head(str_of(qid), 64));
+		buf_z(&l->text, ": ");
+	}
+}
+
+static void add_field(struct log_line *l, const char *key, struct str value, bool is_addr)
+{
+	value = cut(l, value);
+	if (l->fields++)
+		buf_z(&l->text, ", ");
+	buf_z(&l->text, key);
+	buf_z(&l->text, is_addr ? "=<" : "=");
+	clean_text(&l->text, value);
+	if (is_addr)
+		buf_byte(&l->text, '>');
+	if (state.json)
+		json_value(&l->json, key, value);
+}
+
+/* format - printf into a record-sized array; what is longer is cut */
+#define FORMAT(array, fmt, view) do { \
+		va_list ap_; \
+		int n_; \
+		va_start(ap_, fmt); \
+		n_ = vsnprintf((array), sizeof(array), (fmt), ap_); \
+		va_end(ap_); \
+		(view) = str_make((array), n_ < 0 ? 0 : (size_t)n_ < sizeof(array) ? (size_t)n_ : sizeof(array) - 1); \
+	} while (0)
+
+void log_field(struct log_line *l, const char *key, const char *fmt, ...)
+{
+	char text[LIMIT_LOG_LINE];
+	struct str value;
+
+	FORMAT(text, fmt, value);
+	add_field(l, key, value, false);
+}
+
+void log_addr(struct log_line *l, const char *key, struct str addr)
+{
+	add_field(l, key, addr, true);
+}
+
+void log_note(struct log_line *l, const char *fmt, ...)
+{
+	char text[LIMIT_LOG_LINE];
+	struct str value;
+
+	FORMAT(text, fmt, value);
+	value = cut(l, value);
+	buf_z(&l->text, l->fields ? " (" : "(");
+	clean_text(&l->text, value);
+	buf_byte(&l->text, ')');
+	if (state.json)
+		json_value(&l->json, "text", value);
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static const char *stamp(usec now)
+{
+	time_t t = (time_t)(now / USEC_PER_SEC);
+	struct tm tm;
+
+	if (state.second != (int64_t)t) {
+		state.second = (int64_t)t;
+		localtime_r(&t, &tm);
+		strftime(state.stamp, sizeof(state.stamp), "%b %e %H:%M:%S", &tm);
+	}
+	return state.stamp;
+}
+
+static void json_record(struct buf *b, const struct log_line *l, usec now)
+{
+	time_t t = (time_t)(now / USEC_PER_SEC);
+	struct tm tm;
+	char date[32];
+
+	gmtime_r(&t, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_printf(b, "{\"time\":\"%s.%03dZ\"", date, (int)(now % USEC_PER_SEC / 1000));
+	json_value(b, "host", str_of(state.host));
+	json_value(b, "service", str_of(l->service));
+	buf_printf(b, ",\"pid\":%u", l->pid);
+	json_value(b, "severity", str_of(severity_word[l->severity]));
+	if (l->qid)
+		json_value(b, "queue_id", str_of(l->qid));
+	buf_str(b, buf_view(&l->json));
+	json_value(b, "message", buf_view(&l->text));
+	buf_byte(b, '}');
+}
+
+static void write_record(const struct log_line *l)
+{
+	usec now = clock_wall();
+	struct buf whole;
+
+	buf_init(&whole, 2 * JSON_MAX);
+	if (log_sink_is_syslog())
+		buf_printf(&whole, "%s %s/%s[%u]: ", stamp(now), state.name, l->service, l->pid);
+	else if (!state.json)
+		buf_printf(&whole, "%s %s %s/%s[%u]: ", stamp(now), state.host, state.name, l->service, l->pid);
+	if (state.json)
+		json_record(&whole, l, now);
+	else
+		buf_str(&whole, buf_view(&l->text));
+	log_sink_line(buf_view(&whole), l->severity);
+	buf_fini(&whole);
+}
+
+void log_end(struct log_line *l)
+{
+	if (log_sink_is_open())
+		write_record(l);
+	else
+		fprintf(stderr, "%s: %s\n", state.program, buf_cstr(&l->text));
+	give_memory(&l->text, &state.text);
+	give_memory(&l->json, &state.json_spare);
+	if (l->severity >= LOG_SEV_WARNING)
+		log_sink_flush();
+}
+
+void log_text(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *fmt, ...)
+{
+	char text[LIMIT_LOG_LINE];
+	struct log_line l;
+	struct str value;
+
+	FORMAT(text, fmt, value);
+	log_begin(&l, service, pid, qid);
+	l.severity = sev;
+	if (sev != LOG_SEV_INFO) {
+		buf_z(&l.text, severity_word[sev]);
+		buf_z(&l.text, ": ");
+	}
+	clean_text(&l.text, cut(&l, value));
+	log_end(&l);
+}
+
+void log_seconds(struct buf *b, int64_t us)
+{
+	/* digits after the point: two significant ones, but never finer than 0.01 */
+	static const struct { int64_t below, step; int digits; } rows[] = {
+		{ 1000000, 10000, 2 }, { 10000000, 100000, 1 }, { INT64_MAX, 1000000, 0 },
+	};
+	int64_t value, whole, part;
+	size_t i = 0;
+
+	if (us < 0)
+		us = 0;
+	while (i < 2 && us + rows[i].step / 2 >= rows[i].below)
+		i++;
+	value = us / rows[i].step + (us % rows[i].step >= rows[i].step / 2);
+	whole = value * (rows[i].step / 10000) / 100;
+	part = value * (rows[i].step / 10000) % 100;
+	if (!part)
+		buf_printf(b, "%" PRId64, whole);
+	else if (part % 10)
+		buf_printf(b, "%" PRId64 ".%02d", whole, (int)part);
+	else
+		buf_printf(b, "%" PRId64 ".%d", whole, (int)(part / 10));
+}

@@ -1,0 +1,57 @@
+/* log - Postfix's log lines, or one JSON object per event with the same fields, behind one set of calls.
+ *
+ * A record is a service ("smtpd", "qmgr"), a pid (per session a pseudo pid, so that analysers can pair lines), a
+ * queue id or NULL, and either fields or free text. Text form (docs/man/relaybox-log.5):
+ *   Nov 22 10:00:00 host postfix/smtp[12]: 8DE012082C: to=<a@b>, relay=none, delay=30, ..., status=deferred (why)
+ * JSON form: {"time":…,"host":…,"service":"smtp","pid":12,"queue_id":"…","to":"a@b",…,"text":"why","message":"<the text form after the prefix>"}
+ * Nothing raw passes: bytes outside printable ASCII become '?' in text (valid UTF-8 is kept); JSON is escaped.
+ * Lines are gathered and written by log_flush (the loop calls it once a tick, warnings and worse flush at once).
+ * Only the loop thread logs. Before log_open everything goes to stderr as `applet: text`. */
+#ifndef CORE_BASE_LOG_H
+#define CORE_BASE_LOG_H
+
+#include "core/base/buf.h"
+
+enum log_severity { LOG_SEV_INFO, LOG_SEV_WARNING, LOG_SEV_ERROR, LOG_SEV_FATAL, LOG_SEV_PANIC };
+enum log_sink { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_FILE, LOG_TO_SYSLOG };
+
+struct log_config {
+	enum log_sink sink;
+	const char *path;         /* LOG_TO_FILE: opened for append, again by log_reopen */
+	bool json;
+	const char *syslog_name;  /* "postfix" */
+	const char *host;         /* short host name in the prefix */
+};
+
+int log_open(const struct log_config *c);              /* 0, or -1 with errno; may be called again (reload) */
+void log_reopen(void);                                 /* after rotation */
+void log_flush(void);
+void log_set_program(const char *name);                /* prefix for stderr lines before log_open */
+extern int log_verbose;                                /* -v count */
+
+struct log_line {
+	const char *service;
+	unsigned pid;
+	const char *qid;
+	enum log_severity severity;
+	unsigned fields;
+	struct buf text, json;
+};
+/* build one record: begin, add fields in order, end */
+void log_begin(struct log_line *l, const char *service, unsigned pid, const char *qid);
+void log_field(struct log_line *l, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void log_addr(struct log_line *l, const char *key, struct str addr);      /* key=<addr> ; JSON: bare */
+void log_note(struct log_line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* " (text)" ; JSON key "text" */
+void log_end(struct log_line *l);
+/* one record of free text; warning and worse get Postfix's "warning: " / "error: " / "fatal: " / "panic: " prefix */
+void log_text(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+#define log_info(service, ...) log_text(LOG_SEV_INFO, service, 0, NULL, __VA_ARGS__)
+#define log_warn(service, ...) log_text(LOG_SEV_WARNING, service, 0, NULL, __VA_ARGS__)
+#define log_error(service, ...) log_text(LOG_SEV_ERROR, service, 0, NULL, __VA_ARGS__)
+/* log_debug - only with -v */
+#define log_debug(service, ...) do { if (log_verbose) log_text(LOG_SEV_INFO, service, 0, NULL, __VA_ARGS__); } while (0)
+/* log_seconds - "0.05", "2.3", "30": Postfix's two significant digits (delay=, delays=) */
+void log_seconds(struct buf *b, int64_t us);
+
+#endif

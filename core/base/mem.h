@@ -1,0 +1,24 @@
+/* mem - allocation that succeeds or ends the process.
+ *
+ * Everything that a peer can make grow is bounded by core/base/limits.h, so running out means that the host has no
+ * memory left; the queue on disk is what makes dying safe. */
+#ifndef CORE_BASE_MEM_H
+#define CORE_BASE_MEM_H
+
+#include <stddef.h>
+
+void *mem_alloc(size_t n);                             /* zeroed */
+void *mem_realloc(void *p, size_t n);                  /* new bytes are not zeroed */
+void *mem_array(void *p, size_t count, size_t size);   /* realloc with an overflow check */
+char *mem_dupz(const char *z);
+void mem_free(void *p);
+void mem_wipe(void *p, size_t n);                      /* forget a secret; never optimised away */
+#define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))
+
+/* die - say why on stderr and end with EX_OSERR; only for what cannot happen on a working host */
+_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* bug - a promise between modules is broken: say where and abort */
+_Noreturn void bug_at(const char *file, int line, const char *what);
+#define BUG(what) bug_at(__FILE__, __LINE__, (what))
+
+#endif
