@@ -229,7 +229,7 @@ $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/li
 .PHONY: check demo bench torture fuzz fuzz-build
 check:
 	@tests/setup
-	@tests/run $(if $(SAN),--pass san)
+	@tests/run $(if $(SAN),--pass san --cc '$(CC)',$(if $(filter-out gcc,$(CC)),--pass release --cc '$(CC)'))
 demo: $(OUTPUT)
 	@tests/demo/run
 bench: $(OUTPUT)
