@@ -1,26 +1,27 @@
 # apt-sources.awk - make source-package entries from the machine's own apt set-up.
 #
-#   awk -v own=SUITE -v want=SUITE -f apt-sources.awk FILE...
+#   awk -v own=SUITE -v want=SUITE [-v base=1] -f apt-sources.awk FILE...
 #
-# Reads one-line (*.list) and deb822 (*.sources) files. Takes the entries of suite OWN (with its -updates and
-# -security), and prints them as deb822 entries of type deb-src; where WANT differs from OWN, only the entry of OWN
-# itself, asked for suite WANT. Mirror, keyring and every other field stay as the machine has them, so apt
-# authenticates what comes exactly as it does for the machine's own packages.
+# Reads one-line (*.list) and deb822 (*.sources) files. Takes the entries of suite OWN with its -updates and -security,
+# and prints them as deb822 entries of type deb-src, asked for suite WANT instead; with base=1 only OWN's own entry. Mirror,
+# keyring and every other field stay as the machine has them, so apt authenticates what comes exactly as it does for the
+# machine's own packages.
 
-function wanted(suite) {
-	if (want == own)
-		return suite == own || suite == own "-updates" || suite == own "-security"
-	return suite == own
+# renamed SUITE - the same suite of WANT, or "" where it is none of ours
+function renamed(suite) {
+	if (suite == own)
+		return want
+	if (!base && (suite == own "-updates" || suite == own "-security"))
+		return want substr(suite, length(own) + 1)
+	return ""
 }
 
-function emit(uris, suites, rest,    n, i, s, list, found) {
+function emit(uris, suites, rest,    n, i, s, list) {
 	n = split(suites, s, /[ \t\n]+/)
 	for (i = 1; i <= n; i++)
-		if (s[i] != "" && wanted(s[i])) {
-			list = list " " (want == own ? s[i] : want)
-			found = 1
-		}
-	if (!found || uris ~ /cdrom:/ || seen[uris list]++)
+		if (renamed(s[i]) != "")
+			list = list " " renamed(s[i])
+	if (list == "" || uris ~ /cdrom:/ || seen[uris list]++)
 		return
 	printf "Types: deb-src\nURIs: %s\nSuites:%s\n%s\n", uris, list, rest
 }

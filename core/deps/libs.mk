@@ -30,11 +30,14 @@ $(OUT)/%.a:
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(INC)/mbedtls/mbedtls_config.h $(FLAGS) | $(OUT)/mbed
+# Unpacked sources bear their packager's dates; the headers are laid out anew whenever a source is.
+fresh = $(FLAGS) $(INC)/mbedtls/mbedtls_config.h
+
+$(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(fresh) | $(OUT)/mbed
 	@$(CC) $(CFLAGS) $(OPT) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
-$(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c $(FLAGS) | $(OUT)/cdb
+$(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c $(fresh) | $(OUT)/cdb
 	@$(CC) $(CFLAGS) $(OPT) -c -o $@ $<
-$(OUT)/z/%.o: $(SRC)/zlib/%.c $(FLAGS) | $(OUT)/z
+$(OUT)/z/%.o: $(SRC)/zlib/%.c $(fresh) | $(OUT)/z
 	@$(CC) $(CFLAGS) $(OPT) -DHAVE_UNISTD_H -c -o $@ $<
 $(OUT)/mbed $(OUT)/cdb $(OUT)/z:
 	@mkdir -p $@
