@@ -50,6 +50,7 @@ help:
 #: make unit             the unit tests only (TESTS="str buf" for some, CORE_DIRS="base msg" for a part of core)
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
 #: make torture          kill -9, power cuts and injected faults, at length
+#: make coverage         how many lines of core the unit tests and the corpus reach
 #: make bench            measure it beside its peers
 #: make install          into PREFIX (/usr/local), under DESTDIR
 #: make deps             get and build the libraries only (DEPS_SRC=DIR: from tarballs there, without network)
@@ -110,7 +111,8 @@ release_LINK = -static-pie $(HARDEN_LINK)
 endif
 endif
 
-ifeq ($(LIBC),musl-native)
+# Alpine has static libraries of its own; given tarballs, ours are compiled there too.
+ifeq ($(LIBC)$(DEPS_SRC),musl-native)
 LIBS = -lmbedtls -lmbedx509 -lmbedcrypto -lcdb -lz
 else
 LIBS = $(D)/libmbed.a $(D)/libcdb.a $(D)/libz.a
@@ -228,7 +230,7 @@ corpus-build: $(FUZZ_TARGETS:%=$(V)/corpus/%)
 $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/libcore.a
 	$(call link)
 
-.PHONY: check demo bench torture fuzz fuzz-build
+.PHONY: check demo bench coverage torture fuzz fuzz-build
 check:
 	@tests/setup
 	@tests/run $(if $(SAN),--pass san --cc '$(CC)',$(if $(filter-out gcc,$(CC)),--pass release --cc '$(CC)'))
@@ -237,6 +239,13 @@ demo: $(OUTPUT)
 bench: $(OUTPUT)
 	@tests/setup bench
 	@tests/bench/run
+ifeq ($(COV),)
+coverage:
+	@+$(MAKE) --no-print-directory coverage COV=1
+else
+coverage: unit-build corpus-build
+	@tests/coverage $(V)
+endif
 torture: $(OUTPUT)
 	@tests/setup
 	@tests/torture/run
