@@ -4,6 +4,9 @@
 #define CORE_BASE_LIMITS_H
 
 #define LIMIT_SMTP_COMMAND 2048          /* a command line with its CRLF: RFC 5321 says 512, extensions add; Postfix: 2048 */
+#define LIMIT_SMTP_LONG_LINE (64 * 1024) /* skipped of a command line that is too long; then the session ends */
+#define LIMIT_SMTP_DISCARD (256 * 1024 * 1024) /* content of refused messages read for nothing per session; then it ends */
+#define LIMIT_SMTP_OVERSHOOT 1000        /* recipients past the limit that are refused but are no errors (Postfix) */
 #define LIMIT_SMTP_REPLY_LINE 2048       /* a reply line from a server; longer ones are cut for the log, then refused */
 #define LIMIT_SMTP_REPLY_LINES 128       /* lines of one reply; more is not SMTP */
 #define LIMIT_REPLY_TEXT 1024            /* reply text kept for logs, bounces and the queue */
@@ -20,17 +23,32 @@
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */
 #define LIMIT_CONF_DEPTH 100             /* nested $name */
+#define LIMIT_CONF_STEPS 20000           /* $names replaced for one value */
 #define LIMIT_MAP_VALUE (64 * 1024)      /* one lookup result */
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
+#define LIMIT_CDB_RECORD (16 * 1024 * 1024) /* key and value of one cdb record while a table is walked */
+#define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
+#define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
+#define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
+#define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
 #define LIMIT_DNS_MESSAGE 65535
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
+#define LIMIT_DNS_CACHE_BYTES (8 * 1024 * 1024) /* replies remembered */
+#define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
+#define LIMIT_DNS_SERVERS 8              /* name servers used */
+#define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
+#define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
+#define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */
+#define LIMIT_STORE_ENTRIES 65536        /* records in one segment, so that its footer stays small */
+#define LIMIT_STORE_OPEN_SEGMENTS 128    /* descriptors kept for reading */
+#define LIMIT_STORE_SPARES 2             /* emptied segments kept to be written again */
 
 #endif

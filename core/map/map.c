@@ -1,0 +1,279 @@
+/* map - see map.h. A type is one row in `types`; everything that all tables share (folding, refreshing, nesting, the
+ * wording of errors) is here, so that a type only knows its own files. */
+#include "core/map/map.h"
+
+#include <errno.h>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/map/map_type.h"
+#include "core/map/words.h"
+
+struct map {
+	char *spec;
+	const char *name;             /* inside spec */
+	const struct map_type *type;
+	enum source_form form;
+	void *state;
+	struct buf key;               /* folded key */
+	usec next_check;
+	bool reload_failed;
+};
+
+/* hash and its like are other names of one thing: NAME.cdb */
+static const struct {
+	const char *name;
+	const struct map_type *type;
+} types[] = {
+	{ "hash", &map_type_cdb },         { "btree", &map_type_cdb },       { "lmdb", &map_type_cdb },
+	{ "dbm", &map_type_cdb },          { "cdb", &map_type_cdb },         { "texthash", &map_type_texthash },
+	{ "inline", &map_type_inline },    { "static", &map_type_static },   { "cidr", &map_type_cidr },
+	{ "regexp", &map_type_regexp },    { "unionmap", &map_type_unionmap }, { "pipemap", &map_type_pipemap },
+	{ "fail", &map_type_fail },
+};
+
+/* types that Postfix has and relaybox has not, with what to do instead */
+static const struct {
+	const char *name, *hint;
+} absent[] = {
+	{ "pcre", "use regexp: with POSIX syntax" },
+	{ "ldap", "export it to a text table" },
+	{ "mysql", "export it to a text table" },
+	{ "pgsql", "export it to a text table" },
+	{ "sqlite", "export it to a text table" },
+	{ "mongodb", "export it to a text table" },
+	{ "memcache", "use the table behind it" },
+	{ "socketmap", "use a text table" },
+	{ "tcp", "use a text table" },
+	{ "nis", "use a text table" },
+	{ "nisplus", "use a text table" },
+	{ "netinfo", "use a text table" },
+	{ "environ", "use inline:" },
+	{ "randmap", "use inline:" },
+	{ "sdbm", "use cdb:" },
+	{ "unix", "use a text table" },
+};
+
+#define MAP_NESTING 10                 /* tables inside unionmap and pipemap */
+
+void map_fail(const struct map_args *args, struct buf *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_printf(why, "%s: ", args->spec);
+	va_start(ap, fmt);
+	buf_vprintf(why, fmt, ap);
+	va_end(ap);
+}
+
+static const struct map_type *find_type(struct str name, const char *spec, struct buf *why)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (str_eq(name, str_of(types[i].name)))
+			return types[i].type;
+	buf_printf(why, "%s: unsupported map type \"%.*s\"", spec, STR_ARG(name));
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		if (str_eq(name, str_of(absent[i].name)))
+			buf_printf(why, "; %s", absent[i].hint);
+	return NULL;
+}
+
+static bool nests_too_deep(const char *spec)
+{
+	int depth = 0;
+
+	for (; *spec; spec++) {
+		if (*spec == '{' && ++depth > 2 * MAP_NESTING)
+			return true;
+		depth -= *spec == '}';
+	}
+	return false;
+}
+
+/* "proxy:hash:/x" is hash:/x, and a bare "/x" is hash:/x (default_database_type) */
+static struct map *map_named(const char *spec, enum source_form form)
+{
+	struct map *m = MEM_NEW(struct map);
+	const char *prefix = *spec == '/' ? "hash:" : "";
+	struct buf text;
+
+	while (!strncmp(spec, "proxy:", 6))
+		spec += 6;
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_printf(&text, "%s%s", prefix, spec);
+	m->spec = mem_dupz(buf_cstr(&text));
+	buf_fini(&text);
+	m->form = form;
+	buf_init(&m->key, LIMIT_MAP_VALUE);
+	return m;
+}
+
+struct map *map_open_form(const char *spec, enum source_form form, struct buf *why)
+{
+	struct map *m = map_named(spec, form);
+	ptrdiff_t colon = str_chr(str_of(m->spec), ':');
+	struct map_args args = { .spec = m->spec, .form = form };
+
+	if (colon < 0 || !m->spec[colon + 1]) {
+		buf_printf(why, "%s: expected type:name", m->spec);
+	} else if (nests_too_deep(m->spec)) {
+		buf_printf(why, "%.100s…: tables are nested too deep", m->spec);
+	} else {
+		m->type = find_type(str_make(m->spec, (size_t)colon), m->spec, why);
+		m->name = args.name = m->spec + colon + 1;
+		if (m->type)
+			m->state = m->type->open(&args, why);
+		if (m->state)
+			return m;
+	}
+	map_close(m);
+	return NULL;
+}
+
+struct map *map_open(const char *spec, struct buf *why)
+{
+	return map_open_form(spec, SOURCE_TABLE, why);
+}
+
+void map_close(struct map *m)
+{
+	if (!m)
+		return;
+	if (m->state)
+		m->type->close(m->state);
+	buf_fini(&m->key);
+	mem_free(m->spec);
+	mem_free(m);
+}
+
+enum map_answer map_find(struct map *m, struct str key, struct buf *out)
+{
+	enum map_answer answer;
+
+	buf_clear(out);
+	if (m->type->flags & MAP_FOLDS) {
+		buf_clear(&m->key);
+		if (!buf_str(&m->key, key))
+			return MAP_NONE;
+		for (size_t i = 0; i < m->key.n; i++)
+			m->key.p[i] = ascii_lower(m->key.p[i]);
+		key = buf_view(&m->key);
+	}
+	answer = m->type->find(m->state, key, out);
+	if (answer == MAP_FOUND && out->overflow) {
+		log_warn("map", "%s: the value of \"%.*s\" is too long", m->spec, STR_ARG(key));
+		return MAP_ERROR;
+	}
+	return answer;
+}
+
+static void reload(struct map *m)
+{
+	struct map_args args = { .spec = m->spec, .name = m->name, .form = m->form, .again = true };
+	struct buf why;
+	void *fresh;
+
+	buf_init(&why, LIMIT_LOG_LINE);
+	fresh = m->type->open(&args, &why);
+	if (fresh) {
+		m->type->close(m->state);
+		m->state = fresh;
+	} else if (!m->reload_failed) {
+		log_warn("map", "%s; going on with the table as it was", buf_cstr(&why));
+	}
+	m->reload_failed = !fresh;
+	buf_fini(&why);
+}
+
+void map_refresh(struct map *m, usec now_mono)
+{
+	if (m->type->refresh)
+		m->type->refresh(m->state, now_mono);
+	if (!m->type->is_changed || now_mono < m->next_check)
+		return;
+	m->next_check = now_mono + USEC_PER_SEC;
+	if (m->type->is_changed(m->state))
+		reload(m);
+}
+
+const char *map_spec(const struct map *m)
+{
+	return m->spec;
+}
+
+bool map_is_whole(const struct map *m)
+{
+	return m->type->flags & MAP_WHOLE;
+}
+
+int map_each(struct map *m, int (*fn)(void *ctx, struct str key, struct str value), void *ctx)
+{
+	if (m->type->each)
+		return m->type->each(m->state, fn, ctx);
+	errno = ENOTSUP;
+	return -1;
+}
+
+/* --- lists of tables ---------------------------------------------------------------------------------------------- */
+
+int maps_open_form(struct maps *ms, const char *list, enum source_form form, struct buf *why)
+{
+	struct str rest = str_of(list), word;
+	int got;
+
+	*ms = (struct maps){ NULL, 0 };
+	while ((got = words_next(&rest, &word)) > 0) {
+		char *spec = str_dup(word);
+		struct map *m = map_open_form(spec, form, why);
+
+		mem_free(spec);
+		if (!m) {
+			maps_close(ms);
+			return -1;
+		}
+		ms->v = mem_array(ms->v, ms->n + 1, sizeof(*ms->v));
+		ms->v[ms->n++] = m;
+	}
+	if (got < 0) {
+		buf_printf(why, "unbalanced braces in \"%s\"", list);
+		maps_close(ms);
+	}
+	return got;
+}
+
+int maps_open(struct maps *ms, const char *list, struct buf *why)
+{
+	return maps_open_form(ms, list, SOURCE_TABLE, why);
+}
+
+void maps_close(struct maps *ms)
+{
+	for (size_t i = 0; i < ms->n; i++)
+		map_close(ms->v[i]);
+	mem_free(ms->v);
+	*ms = (struct maps){ NULL, 0 };
+}
+
+enum map_answer maps_find(struct maps *ms, struct str key, bool partial, struct buf *out, const struct map **which)
+{
+	for (size_t i = 0; i < ms->n; i++) {
+		enum map_answer answer;
+
+		if (partial && map_is_whole(ms->v[i]))
+			continue;
+		answer = map_find(ms->v[i], key, out);
+		if (answer == MAP_NONE)
+			continue;
+		if (which)
+			*which = ms->v[i];
+		return answer;
+	}
+	return MAP_NONE;
+}
+
+void maps_refresh(struct maps *ms, usec now_mono)
+{
+	for (size_t i = 0; i < ms->n; i++)
+		map_refresh(ms->v[i], now_mono);
+}

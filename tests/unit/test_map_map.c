@@ -1,0 +1,356 @@
+/* lookup by type:name: every type, the fallbacks of hash: and cdb:, reloads, lists */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/map/cdb.h"
+#include "core/map/map.h"
+#include "tests/unit/t.h"
+
+static const char *answer_of(struct map *m, const char *key, struct buf *out)
+{
+	switch (map_find(m, str_of(key), out)) {
+	case MAP_FOUND:
+		return buf_cstr(out);
+	case MAP_NONE:
+		return "(none)";
+	default:
+		return "(error)";
+	}
+}
+
+static void put(const char *name, const char *text, time_t mtime)
+{
+	char path[300];
+	struct timespec ts[2] = { { mtime, 0 }, { mtime, 0 } };
+
+	snprintf(path, sizeof(path), "%s/%s", t_tmpdir(), name);
+	if (fs_replace(path, 0600, str_of(text)) < 0 || utimensat(AT_FDCWD, path, ts, 0) < 0)
+		t_fail(__FILE__, __LINE__, "cannot write %s", path);
+}
+
+static void put_cdb(const char *name, const char *key, const char *value, time_t mtime)
+{
+	char path[300];
+	struct timespec ts[2] = { { mtime, 0 }, { mtime, 0 } };
+	struct cdb_builder *b;
+
+	snprintf(path, sizeof(path), "%s/%s.cdb", t_tmpdir(), name);
+	b = cdb_builder_new(path, 0600);
+	if (!b || cdb_builder_add(b, str_of(key), str_of(value), CDB_DUP_ERROR) < 0 || cdb_builder_finish(b) < 0 ||
+	    utimensat(AT_FDCWD, path, ts, 0) < 0)
+		t_fail(__FILE__, __LINE__, "cannot write %s", path);
+}
+
+static struct map *open_named(const char *type, const char *name, struct buf *why)
+{
+	char spec[320];
+
+	snprintf(spec, sizeof(spec), "%s:%s/%s", type, t_tmpdir(), name);
+	buf_clear(why);
+	return map_open(spec, why);
+}
+
+T(map_types_without_files)
+{
+	static const struct { const char *spec, *key, *want; } rows[] = {
+		{ "inline:{k=v, {a = b c d}, x=}", "k", "v" },
+		{ "inline:{k=v, {a = b c d}, x=}", "A", "b c d" },
+		{ "inline:{k=v, {a = b c d}, x=}", "x", "" },
+		{ "inline:{k=v, {a = b c d}, x=}", "y", "(none)" },
+		{ "inline:{K=Upper}", "k", "Upper" },
+		{ "inline:{ }", "k", "(none)" },
+		{ "static:abc", "k", "abc" },
+		{ "static:{a b}", "k", "a b" },
+		{ "static:a:b", "k", "a:b" },
+		{ "fail:x", "k", "(error)" },
+		{ "proxy:inline:{k=v}", "k", "v" },
+		{ "unionmap:{static:a,inline:{k=v}}", "k", "a,v" },
+		{ "unionmap:{static:a,inline:{k=v}}", "z", "a" },
+		{ "unionmap:{inline:{k=v}}", "z", "(none)" },
+		{ "unionmap:{static:a,fail:x}", "z", "(error)" },
+		{ "pipemap:{inline:{k=k2},inline:{k2=z}}", "k", "z" },
+		{ "pipemap:{inline:{k=k2},inline:{k2=z}}", "a", "(none)" },
+		{ "cidr:{{1.2.3.4 foo}}", "1.2.3.4", "foo" },
+		{ "cidr:{{1.2.3.4 foo}}", "1.2.3.5", "(none)" },
+		{ "cidr:{{ 10.0.0.0/8 bar baz }, {!1.2.3.4 foo}}", "10.9.9.9", "bar baz" },
+		{ "cidr:{{ 10.0.0.0/8 bar baz }, {!1.2.3.4 foo}}", "1.2.3.4", "(none)" },
+		{ "cidr:{{ 10.0.0.0/8 bar baz }, {!1.2.3.4 foo}}", "9.9.9.9", "foo" },
+		{ "regexp:{{/^k(.)/ x$1}}", "ka", "xa" },
+		{ "regexp:{{/^k(.)/ x$1}}", "Kb", "xb" },
+		{ "regexp:{{/^k(.)/ x$1}}", "a", "(none)" },
+	};
+	struct buf out, why;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct map *m = map_open(rows[i].spec, &why);
+
+		ROW("%s %s", rows[i].spec, rows[i].key);
+		CHECK_STR(buf_cstr(&why), "");
+		REQUIRE(m != NULL);
+		CHECK_STR(answer_of(m, rows[i].key, &out), rows[i].want);
+		map_close(m);
+	}
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_open_says_what_is_wrong)
+{
+	static const struct { const char *spec, *want; } rows[] = {
+		{ "foo:x", "foo:x: unsupported map type \"foo\"" },
+		{ "pcre:/x", "pcre:/x: unsupported map type \"pcre\"; use regexp: with POSIX syntax" },
+		{ "hash:", "hash:: expected type:name" },
+		{ "nothing", "nothing: expected type:name" },
+		{ "inline:k=v", "inline:k=v: bad syntax; need \"inline:{name=value, {name = value with spaces}}\"" },
+		{ "inline:{a}", "inline:{a}: bad syntax; need \"inline:{name=value, {name = value with spaces}}\"" },
+		{ "texthash:/nonexistent/x", "texthash:/nonexistent/x: No such file or directory" },
+		{ "cidr:/nonexistent/x", "cidr:/nonexistent/x: No such file or directory" },
+		{ "hash:/nonexistent/x", "hash:/nonexistent/x: neither /nonexistent/x.cdb nor /nonexistent/x exists; "
+		  "write /nonexistent/x, then run \"mapgen hash:/nonexistent/x\"" },
+		{ "unionmap:{inline:{a=b}, foo:x}", "foo:x: unsupported map type \"foo\"" },
+	};
+	struct buf why;
+
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].spec);
+		buf_clear(&why);
+		CHECK(map_open(rows[i].spec, &why) == NULL);
+		CHECK_STR(buf_cstr(&why), rows[i].want);
+	}
+	buf_fini(&why);
+}
+
+T(map_nesting_is_bounded)
+{
+	struct buf spec, why;
+
+	buf_init(&spec, 100000);
+	buf_init(&why, 1000);
+	for (int i = 0; i < 5000; i++)
+		buf_z(&spec, "unionmap:{");
+	buf_z(&spec, "static:x");
+	for (int i = 0; i < 5000; i++)
+		buf_byte(&spec, '}');
+	CHECK(map_open(buf_cstr(&spec), &why) == NULL);
+	buf_fini(&spec);
+	buf_fini(&why);
+}
+
+T(map_hash_uses_cdb_or_text)
+{
+	struct buf out, why;
+	struct map *m;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("t1", "Key text\n", 1000);
+	m = open_named("hash", "t1", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "kEY", &out), "text");
+	map_close(m);
+	put_cdb("t1", "key", "cdb", 2000);
+	m = open_named("lmdb", "t1", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "KEY", &out), "cdb");
+	map_close(m);
+	put("t1", "key newer\n", 3000);
+	m = open_named("btree", "t1", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "key", &out), "newer");
+	map_close(m);
+	put("t2.cdb", "this is no cdb file", 1000);
+	CHECK(open_named("hash", "t2", &why) == NULL);
+	put("t2", "a b\n", 500);
+	m = open_named("hash", "t2", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "a", &out), "b");
+	map_close(m);
+	put("empty", "# nothing\n", 500);
+	m = open_named("hash", "empty", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "a", &out), "(none)");
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_cdb_with_nul_keys_is_read)
+{
+	struct buf out, why;
+	struct map *m;
+	char path[300];
+	struct cdb_builder *b;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	snprintf(path, sizeof(path), "%s/nul.cdb", t_tmpdir());
+	b = cdb_builder_new(path, 0600);
+	REQUIRE(b && cdb_builder_add(b, STR("key\0"), STR("value\0"), CDB_DUP_ERROR) == 1 && cdb_builder_finish(b) == 0);
+	m = open_named("cdb", "nul", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "key", &out), "value");
+	CHECK_INT(out.n, 5);
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_reads_alias_text)
+{
+	struct buf out, why;
+	struct map *m;
+	char spec[320];
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("aliases", "Root: me@example.jp\n\"two words\": x\n", 1000);
+	snprintf(spec, sizeof(spec), "hash:%s/aliases", t_tmpdir());
+	m = map_open_form(spec, SOURCE_ALIAS, &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "root", &out), "me@example.jp");
+	CHECK_STR(answer_of(m, "two words", &out), "x");
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_reloads_at_most_once_a_second)
+{
+	struct buf out, why;
+	struct map *m;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("live", "a 1\n", 1000);
+	m = open_named("texthash", "live", &why);
+	REQUIRE(m != NULL);
+	map_refresh(m, 10 * USEC_PER_SEC);
+	put("live", "a 2\n", 2000);
+	map_refresh(m, 10 * USEC_PER_SEC + 1);
+	CHECK_STR(answer_of(m, "a", &out), "1");
+	map_refresh(m, 11 * USEC_PER_SEC);
+	CHECK_STR(answer_of(m, "a", &out), "2");
+	/* a table that is gone keeps what it had */
+	{
+		char path[300];
+
+		snprintf(path, sizeof(path), "%s/live", t_tmpdir());
+		REQUIRE(unlink(path) == 0);
+	}
+	map_refresh(m, 12 * USEC_PER_SEC);
+	CHECK_STR(answer_of(m, "a", &out), "2");
+	put("live", "a 3\n", 2000);
+	map_refresh(m, 13 * USEC_PER_SEC);
+	CHECK_STR(answer_of(m, "a", &out), "3");
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_switches_to_a_new_cdb)
+{
+	struct buf out, why;
+	struct map *m;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("sw", "a text\n", 1000);
+	m = open_named("hash", "sw", &why);
+	REQUIRE(m != NULL);
+	CHECK_STR(answer_of(m, "a", &out), "text");
+	put_cdb("sw", "a", "cdb", 2000);
+	map_refresh(m, 5 * USEC_PER_SEC);
+	CHECK_STR(answer_of(m, "a", &out), "cdb");
+	put_cdb("sw", "a", "cdb2", 2001);
+	map_refresh(m, 6 * USEC_PER_SEC);
+	CHECK_STR(answer_of(m, "a", &out), "cdb2");
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_cidr_follows_cidr_table)
+{
+	static const struct { const char *key, *want; } rows[] = {
+		{ "10.1.1.1", "a" }, { "10.2.1.2", "b" }, { "10.3.1.1", "c" }, { "::1", "six" }, { "[::1]", "(none)" },
+		{ "2001:db8::5", "v6" }, { "1.2.3.4", "v4" }, { "192.168.1.1", "(none)" }, { "8.8.8.8", "public" },
+		{ "nonsense", "(none)" }, { "", "(none)" }, { "010.1.1.1", "(none)" },
+	};
+	struct buf out, why;
+	struct map *m;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("cidr", "if 10.0.0.0/8\n10.1.0.0/16 a\nif !10.2.0.0/16\n10.3.0.0/16 c\n10.2.1.0/24 never\nendif\n10.2.0.0/16 b\n"
+	    "endif\n10.0.0.1/8 skipped\n[::1]/128 six\n[2001:db8::]/32 v6\n1.2.3.4 v4\n010.1.2.3 bad\nif 999.0.0.0/8\n"
+	    "0.0.0.0/0 trapped\nendif\n!192.168.0.0/16 public\n", 1000);
+	m = open_named("cidr", "cidr", &why);
+	REQUIRE(m != NULL);
+	CHECK(map_is_whole(m));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].key);
+		CHECK_STR(answer_of(m, rows[i].key, &out), rows[i].want);
+	}
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(map_regexp_follows_regexp_table)
+{
+	static const struct { const char *key, *want; } rows[] = {
+		{ "ax", "got a--$" }, { "axb", "got a-b-$" }, { "kk", "case" }, { "Kk", "nocase" }, { "plain", "noat" },
+		{ "q@", "vq" }, { "zz@", "(none)" },
+	};
+	struct buf out, why;
+	struct map *m;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("re", "/^(.)x(.)?$/ got $1-$2-$$\nif /^k/\n/kk/i case\n/KK/ nocase\nendif\n!/@/ noat\n|^q|  vq\n/z/ $(0)z\n/z/ $9\n"
+	    "/(/ bad\n", 1000);
+	m = open_named("regexp", "re", &why);
+	REQUIRE(m != NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].key);
+		CHECK_STR(answer_of(m, rows[i].key, &out), rows[i].want);
+	}
+	map_close(m);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
+T(maps_ask_every_table_in_order)
+{
+	struct maps ms;
+	struct buf out, why;
+	const struct map *which = NULL;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	REQUIRE(maps_open(&ms, "inline:{a=1, b=2}, cidr:{{1.2.3.4 net}}\n  static:rest", &why) == 0);
+	CHECK_INT(ms.n, 3);
+	CHECK_INT(maps_find(&ms, STR("b"), false, &out, &which), MAP_FOUND);
+	CHECK_STR(buf_cstr(&out), "2");
+	CHECK(which == ms.v[0]);
+	CHECK_INT(maps_find(&ms, STR("1.2.3.4"), false, &out, NULL), MAP_FOUND);
+	CHECK_STR(buf_cstr(&out), "net");
+	CHECK_INT(maps_find(&ms, STR("1.2.3.4"), true, &out, &which), MAP_FOUND);
+	CHECK_STR(buf_cstr(&out), "rest");
+	maps_close(&ms);
+	CHECK_INT(maps_open(&ms, "", &why), 0);
+	CHECK_INT(maps_find(&ms, STR("b"), false, &out, &which), MAP_NONE);
+	maps_close(&ms);
+	CHECK_INT(maps_open(&ms, "inline:{a=1", &why), -1);
+	CHECK_INT(maps_open(&ms, "inline:{a=1}, nope:x", &why), -1);
+	buf_fini(&out);
+	buf_fini(&why);
+}
