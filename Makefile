@@ -270,7 +270,7 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man
 install: $(OUTPUT)
 	install -d $(BINDIR)
 	install -m 755 $(OUTPUT) $(BINDIR)/relaybox
-	cd $(BINDIR) && ./relaybox --install -s .
+	cd $(BINDIR) && ./relaybox --install -s -f .
 	for page in $(wildcard docs/man/*.[158]); do \
 		install -d $(MANDIR)/man$${page##*.} && install -m 644 $$page $(MANDIR)/man$${page##*.}/ || exit 1; done
 
