@@ -1,0 +1,368 @@
+/* conf - loading: main.cf into a source, the environment and overrides over it, then every row of params.def into its
+ * field, then the steps that need several fields. An error anywhere gives no conf at all. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/base/env.h"
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/conf/conf_private.h"
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+const char *conf_default_directory(const char *from_option)
+{
+	const char *env = env_get("MAIL_CONFIG");
+
+	if (from_option && *from_option)
+		return from_option;
+	if (env && *env)
+		return env;
+	return !is_directory("/etc/relaybox") && is_directory("/etc/postfix") ? "/etc/postfix" : "/etc/relaybox";
+}
+
+/* --- main.cf ------------------------------------------------------------------------------------------------------ */
+
+/* split_setting - "name = value"; false if it is not of this form */
+static bool split_setting(struct str s, struct str *name, struct str *value)
+{
+	ptrdiff_t eq = str_chr(s, '=');
+
+	if (eq <= 0)
+		return false;
+	*name = str_trim(str_head(s, (size_t)eq));
+	*value = str_trim(str_from(s, (size_t)eq + 1));
+	for (size_t i = 0; i < name->n; i++)
+		if (ascii_is_space(name->p[i]))
+			return false;
+	return name->n > 0;
+}
+
+static void read_settings(struct conf_source *s, struct str text, const char *path, struct conf_diag *diag)
+{
+	struct str line, name, value;
+	struct lines l;
+
+	lines_init(&l, text);
+	while (lines_next(&l, &line)) {
+		struct conf_entry *old;
+
+		if (l.stray)
+			conf_diag_add(diag, CONF_WARNING, path, l.stray_line,
+				"a line that begins with white space continues the one before, but there is none: it is ignored");
+		if (!split_setting(line, &name, &value)) {
+			conf_diag_add(diag, CONF_ERROR, path, l.line, "missing '=' after \"%.*s\": write name = value",
+				STR_ARG(str_head(line, 60)));
+			continue;
+		}
+		old = source_find(s, name);
+		if (old)
+			conf_diag_add(diag, CONF_WARNING, path, l.line, "overriding earlier entry of %s (line %u)", old->name,
+				old->line);
+		source_set(s, name, value, path, l.line);
+	}
+	lines_fini(&l);
+}
+
+static void check_mode(int fd, const char *path, struct conf_diag *diag)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_mode & S_IWOTH))
+		conf_diag_add(diag, CONF_WARNING, path, 0, "the file is writable by everyone: chmod o-w it");
+}
+
+/* read_text - 1 read, 0 absent, -1 with a finding */
+static int read_text(const char *path, struct buf *text, struct conf_diag *diag)
+{
+	int fd = fs_open_table(path), r;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	r = fd < 0 ? -1 : fs_read_fd(fd, text);
+	if (r < 0) {
+		conf_diag_add(diag, CONF_ERROR, path, 0, "cannot read: %s", strerror(errno));
+	} else if (memchr(buf_cstr(text), 0, text->n)) {
+		conf_diag_add(diag, CONF_ERROR, path, 0, "has a NUL byte: this is not a text file");
+		r = -1;
+	} else {
+		check_mode(fd, path, diag);
+	}
+	if (fd >= 0)
+		fs_close(fd);
+	return r < 0 ? -1 : 1;
+}
+
+static void set_default(struct conf_source *s, const char *name, const char *value)
+{
+	source_set(s, str_of(name), str_of(value), NULL, 0)->origin = "no main.cf";
+}
+
+/* apply_overrides - "name=value" each */
+static void apply_overrides(struct conf_source *s, const char *const *list, const char *file, unsigned line,
+	struct conf_diag *diag)
+{
+	struct str name, value;
+
+	for (; list && *list; list++) {
+		if (split_setting(str_of(*list), &name, &value))
+			source_set(s, name, value, file, line);
+		else
+			conf_diag_add(diag, CONF_ERROR, file, line, "bad override \"%.80s\": write name=value", *list);
+	}
+}
+
+/* master_text - text of master.cf, which may name macros that main.cf defines; empty if there is none */
+static void master_text(const char *directory, struct buf *text)
+{
+	struct buf path;
+
+	buf_init(&path, LIMIT_CONF_VALUE);
+	buf_printf(&path, "%s/master.cf", directory);
+	if (fs_read_file(buf_cstr(&path), text) < 0)
+		buf_clear(text);
+	buf_fini(&path);
+}
+
+struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag)
+{
+	size_t errors = diag->errors;
+	struct conf_source *s = source_new();
+	struct buf path, text;
+	struct conf *c;
+	int found;
+	bool env;
+
+	buf_init(&path, LIMIT_CONF_VALUE);
+	buf_init(&text, LIMIT_CONF_FILE);
+	buf_printf(&path, "%s/main.cf", directory);
+	found = read_text(buf_cstr(&path), &text, diag);
+	if (found > 0)
+		read_settings(s, buf_view(&text), buf_cstr(&path), diag);
+	env = conf_env_apply(s, diag);
+	if (!found && !env) {
+		set_default(s, "inet_interfaces", "loopback-only");
+		set_default(s, "mynetworks_style", "host");
+		set_default(s, "mydestination", "");
+	}
+	apply_overrides(s, extra, NULL, 0, diag);
+	c = conf_build(s, directory, diag);
+	if (c) {
+		c->configured = found || env;
+		buf_clear(&text);
+		master_text(directory, &text);
+		conf_check_entries(c, 0, buf_cstr(&text), diag);
+	}
+	buf_fini(&path);
+	buf_fini(&text);
+	if (c && diag->errors != errors) {
+		conf_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* --- from source to fields ------------------------------------------------------------------------------------------ */
+
+static bool is_plain(const char *text)
+{
+	return text && !strchr(text, '$');
+}
+
+static void build_field(struct conf *c, const struct param *p, struct conf_diag *diag)
+{
+	const struct conf_entry *e = source_find(c->source, str_of(p->name));
+	struct buf text, why;
+	const char *value = NULL;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_init(&why, 1024);
+	if (p->kind == PARAM_RAW)
+		value = e ? e->raw : p->dflt;
+	else if (!e && is_plain(p->dflt))
+		value = p->dflt;
+	else if (expand_value(c, str_of(p->name), &text, &why) == 0)
+		value = source_keep(c->source, buf_view(&text));
+	else
+		buf_printf(&why, " in the value of %s", p->name);
+	if (!value || !param_store(p, c, value, &why)) {
+		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
+		if (p->kind == PARAM_TEXT || p->kind == PARAM_RAW)
+			*(const char **)(void *)((char *)c + p->at) = "";
+	}
+	buf_fini(&text);
+	buf_fini(&why);
+}
+
+static void finish_tls(struct conf *c)
+{
+	if (c->smtp_tls_security_level == CONF_TLS_UNSET) {
+		c->smtp_tls_security_level = CONF_TLS_NONE;
+		if (c->smtp_enforce_tls)
+			c->smtp_tls_security_level = c->smtp_tls_enforce_peername ? CONF_TLS_VERIFY : CONF_TLS_ENCRYPT;
+		else if (c->smtp_use_tls)
+			c->smtp_tls_security_level = CONF_TLS_MAY;
+	}
+	if (c->smtpd_tls_security_level == CONF_TLS_UNSET) {
+		c->smtpd_tls_security_level = CONF_TLS_NONE;
+		if (c->smtpd_enforce_tls)
+			c->smtpd_tls_security_level = CONF_TLS_ENCRYPT;
+		else if (c->smtpd_use_tls)
+			c->smtpd_tls_security_level = CONF_TLS_MAY;
+	}
+}
+
+/* finish_origin - myorigin = /etc/mailname: the first line of the file */
+static void finish_origin(struct conf *c, struct conf_diag *diag)
+{
+	const struct conf_entry *e = source_find(c->source, STR("myorigin"));
+	struct buf text;
+	struct str rest, line = STR_EMPTY;
+
+	if (c->myorigin[0] == '/') {
+		buf_init(&text, LIMIT_CONF_FILE);
+		if (fs_read_file(c->myorigin, &text) == 0) {
+			rest = buf_view(&text);
+			str_cut(&rest, '\n', &line);
+		}
+		line = str_trim(line);
+		if (!line.n)
+			conf_diag_add(diag, CONF_ERROR, e ? e->file : NULL, e ? e->line : 0,
+				"myorigin: cannot take a domain from %s: put it into the first line of that file", c->myorigin);
+		c->myorigin = source_keep(c->source, line);
+		buf_fini(&text);
+	} else if (!c->myorigin[0]) {
+		conf_diag_add(diag, CONF_ERROR, e ? e->file : NULL, e ? e->line : 0,
+			"myorigin is empty: set it to a domain, such as $myhostname");
+	}
+}
+
+static void finish_host(struct conf *c, struct conf_diag *diag)
+{
+	const struct conf_entry *e = source_find(c->source, STR("myhostname"));
+
+	if (!c->myhostname[0] || strpbrk(c->myhostname, " \t\r\n,<>@"))
+		conf_diag_add(diag, CONF_ERROR, e ? e->file : NULL, e ? e->line : 0,
+			"bad host name \"%.80s\" for myhostname: use one full host name", c->myhostname);
+}
+
+struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag)
+{
+	struct conf *c = MEM_NEW(struct conf);
+
+	c->source = s;
+	c->config_directory = source_keep(s, str_of(directory));
+	for (size_t i = 0; i < n_params; i++)
+		build_field(c, &params[i], diag);
+	if (c->inet_protocols > CONF_INET_BOTH || c->inet_protocols < 0)
+		c->inet_protocols = c->inet_protocols < 0 ? CONF_INET_ALL : CONF_INET_BOTH;
+	finish_tls(c);
+	finish_origin(c, diag);
+	finish_host(c, diag);
+	c->relay_username = s->relay_user;
+	c->relay_password = s->relay_password;
+	return c;
+}
+
+void conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	source_free(c->source);
+	mem_free(c);
+}
+
+static struct conf *overlay(const struct conf *base, struct conf_source *s, const char *const *overrides, const char *file,
+	unsigned line, struct conf_diag *diag)
+{
+	size_t errors = diag->errors, from;
+	struct conf *c;
+
+	from = s->n;
+	for (const char *const *o = overrides; o && *o; o++) {
+		struct str name, value;
+
+		/* a name that is set again moves to the end */
+		if (split_setting(str_of(*o), &name, &value) && source_find(s, name)) {
+			source_unset(s, name);
+			from--;
+		}
+	}
+	apply_overrides(s, overrides, file, line, diag);
+	c = conf_build(s, base->config_directory, diag);
+	c->configured = base->configured;
+	conf_check_entries(c, from, NULL, diag);
+	if (diag->errors == errors)
+		return c;
+	conf_free(c);
+	return NULL;
+}
+
+struct conf *conf_overlay(const struct conf *base, const char *const *overrides, const char *file, unsigned line,
+	struct conf_diag *diag)
+{
+	return overlay(base, source_copy(base->source), overrides, file, line, diag);
+}
+
+/* lmtp_name - the lmtp client's name of an smtp_ parameter */
+static void lmtp_name(const char *smtp, char *out, size_t size)
+{
+	char *p;
+
+	snprintf(out, size, "l%s", smtp + 1);
+	p = strstr(out, "helo_");
+	p = p ? p : strstr(out, "ehlo_");
+	if (p)
+		memcpy(p, "lhlo", 4);
+}
+
+/* read_lmtp_names - give every smtp_ parameter its lmtp_ value, or its default: an lmtp client has names of its own */
+static void read_lmtp_names(struct conf_source *s)
+{
+	for (size_t i = 0; i < n_params; i++) {
+		struct str name = str_of(params[i].name);
+		struct conf_entry *e, *copy;
+		char other[80];
+
+		if (!str_starts(name, STR("smtp_")))
+			continue;
+		lmtp_name(name.p, other, sizeof(other));
+		e = source_find(s, str_of(other));
+		source_unset(s, name);
+		if (!e)
+			continue;
+		copy = source_set(s, name, str_of(e->raw), e->file, e->line);
+		copy->text = e->text;
+		copy->origin = e->origin;
+	}
+}
+
+struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,
+	const char *const *overrides, const char *file, unsigned line, struct conf_diag *diag)
+{
+	struct conf_source *s = source_copy(base->source);
+	size_t errors = diag->errors;
+	struct conf *c;
+
+	if (!source_find(s, STR("service_name")))
+		source_set(s, STR("service_name"), str_of(service), NULL, 0)->origin = "master.cf";
+	c = overlay(base, s, overrides, file, line, diag);
+	if (c && !strcmp(program, "lmtp")) {
+		s = source_copy(c->source);
+		conf_free(c);
+		read_lmtp_names(s);
+		c = conf_build(s, base->config_directory, diag);
+		c->configured = base->configured;
+	}
+	if (diag->errors == errors)
+		return c;
+	conf_free(c);
+	return NULL;
+}

@@ -1,0 +1,147 @@
+/* conf - main.cf, master.cf and the environment, as one checked value.
+ *
+ * params.def is the single list of parameters: a row makes the field of `struct conf`, the default, the check, the dump
+ * (relayd -n, -D) and the row that the manual must have. A conf is immutable once loaded; a reload makes a new one. A
+ * master.cf line with -o overrides gets a conf of its own (conf_overlay), so the code that serves it only ever looks at
+ * one struct. Syntax: postconf(5); features.md section 4.5. Errors name file, line and fix. */
+#ifndef CORE_CONF_CONF_H
+#define CORE_CONF_CONF_H
+
+#include <stdio.h>
+
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+
+/* Row kinds, each with its C type:
+ *   P_TEXT(name, default, help)              const char *   expanded, never NULL
+ *   P_NAMED(field, "name", default, help)    const char *   a P_TEXT whose name is not a C name
+ *   P_RAW(name, default, help)               const char *   not expanded here ($name is for the reader, e.g. smtpd_banner is P_TEXT)
+ *   P_BOOL(name, default, help)              bool           yes | no
+ *   P_INT(name, default, lo, hi, help)       int64_t
+ *   P_TIME(name, default, unit, lo, hi, help) usec          "300s"; unit = letter used when the value has none; lo, hi in seconds
+ *   P_SIZE(name, default, lo, hi, help)      int64_t        bytes
+ *   P_ENUM(name, default, words, help)       int            index in "none|may|encrypt"; -1 when empty
+ * Defaults are main.cf text and may use $name. */
+#define P_TEXT(name, dflt, help) const char *name;
+#define P_NAMED(field, name, dflt, help) const char *field;
+#define P_RAW(name, dflt, help) const char *name;
+#define P_BOOL(name, dflt, help) bool name;
+#define P_INT(name, dflt, lo, hi, help) int64_t name;
+#define P_TIME(name, dflt, unit, lo, hi, help) usec name;
+#define P_SIZE(name, dflt, lo, hi, help) int64_t name;
+#define P_ENUM(name, dflt, words, help) int name;
+
+struct conf_source;
+struct conf {
+#include "core/conf/params.def"
+	const char *config_directory;  /* where main.cf was read */
+	bool configured;               /* main.cf or the environment said something; false: built-in loopback-only set-up */
+	const char *relay_username, *relay_password; /* RELAYHOST_USERNAME, _PASSWORD; NULL: unset. See conf_relay_login */
+	struct conf_source *source;    /* every name and raw value with its file and line */
+};
+#undef P_TEXT
+#undef P_NAMED
+#undef P_RAW
+#undef P_BOOL
+#undef P_INT
+#undef P_TIME
+#undef P_SIZE
+#undef P_ENUM
+
+/* indexes of P_ENUM words that code compares with */
+enum conf_tls_level {
+	CONF_TLS_UNSET = -1, CONF_TLS_NONE, CONF_TLS_MAY, CONF_TLS_ENCRYPT, CONF_TLS_FINGERPRINT, CONF_TLS_VERIFY,
+	CONF_TLS_SECURE, CONF_TLS_DANE, CONF_TLS_DANE_ONLY  /* none|may|encrypt|fingerprint|verify|secure|dane|dane-only */
+};
+enum conf_sandbox { CONF_SANDBOX_YES, CONF_SANDBOX_NO, CONF_SANDBOX_REQUIRED };
+enum conf_submission { CONF_SUBMIT_AUTO, CONF_SUBMIT_SOCKET, CONF_SUBMIT_MAILDROP, CONF_SUBMIT_DIRECT };
+enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+enum conf_preference { CONF_PREFER_ANY, CONF_PREFER_IPV4, CONF_PREFER_IPV6 };
+enum conf_dns_support { CONF_DNS_UNSET = -1, CONF_DNS_DISABLED, CONF_DNS_ENABLED, CONF_DNS_DNSSEC };
+enum conf_proxy { CONF_PROXY_NONE = -1, CONF_PROXY_HAPROXY };
+/* smtp_tls_security_level and smtpd_tls_security_level are never CONF_TLS_UNSET in a loaded conf: an empty value is
+ * resolved with the old _use_tls and _enforce_tls, else CONF_TLS_NONE. */
+enum conf_protocols { CONF_INET_ALL = 0, CONF_INET_IPV4 = 1, CONF_INET_IPV6 = 2, CONF_INET_BOTH = 3 };
+
+/* what went wrong or looks wrong, in file order */
+enum conf_severity { CONF_NOTE, CONF_WARNING, CONF_ERROR };
+struct conf_diag {
+	struct conf_finding {
+		enum conf_severity severity;
+		char *file;   /* NULL: not from a file */
+		unsigned line; /* 0: unknown */
+		char *text;   /* "what: why; fix" */
+	} *v;
+	size_t n, errors;
+};
+void conf_diag_init(struct conf_diag *d);
+void conf_diag_fini(struct conf_diag *d);
+void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program); /* `relayd: /etc/x/main.cf:12: …` */
+
+/* conf_default_directory - -c DIR, else MAIL_CONFIG, else /etc/relaybox, else /etc/postfix if only that exists.
+ * Never NULL; the directory may not exist (relayd then runs on defaults). */
+const char *conf_default_directory(const char *from_option);
+/* conf_load - read DIR/main.cf (absent: defaults) and the environment (POSTFIX_x, POSTFIX_x_FILE, RELAYHOST …).
+ * Returns NULL when diag holds an error. Owned by the caller (conf_free). `extra` are `name=value` overrides, last and
+ * strongest, NULL-terminated, or NULL. */
+struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag);
+/* conf_overlay - a conf of its own with `name=value` overrides (master.cf -o) applied over base's source */
+struct conf *conf_overlay(const struct conf *base, const char *const *overrides, const char *file, unsigned line,
+	struct conf_diag *diag);
+void conf_free(struct conf *c);
+/* conf_get - expanded value of any name, known or not (transport-specific names such as relay_destination_rate_delay);
+ * NULL if not set anywhere. Valid as long as the conf. */
+const char *conf_get(const struct conf *c, const char *name);
+/* conf_expand - expand $names in text against c; 0, or -1 (depth, syntax) with why */
+int conf_expand(const struct conf *c, struct str text, struct buf *out, struct buf *why);
+/* conf_parse_time - "5s", "2h", "1d12h" with default unit; false if not a time */
+bool conf_parse_time(struct str s, char unit, usec *out);
+/* conf_dump - `name = value` lines: all = every parameter with its default (-D), else what differs (-n) */
+void conf_dump(const struct conf *c, bool all, FILE *to);
+/* conf_where - "main.cf:12" of a set parameter, or "default"/"environment"; for explain and errors */
+const char *conf_where(const struct conf *c, const char *name);
+/* conf_is_set - was the name given a value in a file, the environment or an override? (else it has its default) */
+bool conf_is_set(const struct conf *c, const char *name);
+/* conf_relay_login - RELAYHOST_USERNAME and RELAYHOST_PASSWORD, if both exist and nexthop (verbatim) is an element of
+ * relayhost. The client asks this before smtp_sasl_password_maps. Never log the password. */
+bool conf_relay_login(const struct conf *c, struct str nexthop, const char **username, const char **password);
+
+/* --- per-transport view --------------------------------------------------------------------------------------- */
+/* conf_transport_int/time/text - <transport>_<suffix> if set, else its own default, default_<suffix> or <suffix>
+ * (e.g. "destination_concurrency_limit", "initial_destination_concurrency") */
+int64_t conf_transport_int(const struct conf *c, const char *transport, const char *suffix);
+usec conf_transport_time(const struct conf *c, const char *transport, const char *suffix);
+const char *conf_transport_text(const struct conf *c, const char *transport, const char *suffix); /* "" if unset */
+
+/* --- master.cf -------------------------------------------------------------------------------------------------- */
+struct master_listener {
+	char *host;            /* as written before ':', without brackets; "" = inet_interfaces */
+	uint16_t port;
+	int64_t maxproc;       /* sessions at the same time; 0: no limit (default_process_limit where the line says "-") */
+	struct conf *conf;     /* owned; with this line's -o overrides */
+	char *name;            /* what the line calls itself ("smtp", "submission", "2525"), for messages */
+	unsigned line;
+};
+struct master_transport {
+	char *name;            /* "smtp", "relay", "slow", "local", "error" … */
+	char *program;         /* "smtp", "lmtp", "local", "error", "retry", "discard", "virtual" */
+	int64_t maxproc;       /* deliveries at the same time; 0: no limit */
+	struct conf *conf;     /* owned */
+	unsigned line;         /* 0: built in */
+};
+struct master {
+	struct master_listener *listeners;
+	size_t n_listeners;
+	struct master_transport *transports;  /* the built-in ones are always there */
+	size_t n_transports;
+};
+/* master_load - DIR/master.cf; absent: listeners from smtpd_listen and the built-in transports */
+int master_load(const struct conf *c, struct master *out, struct conf_diag *diag);
+void master_fini(struct master *m);
+/* master_parse_endpoint - "[host:]port", port a number or a service name; false with why. *host is a view of s */
+bool master_parse_endpoint(struct str s, struct str *host, uint16_t *port, struct buf *why);
+const struct master_transport *master_find_transport(const struct master *m, struct str name);
+
+#endif

@@ -1,0 +1,201 @@
+/* conf_default - the defaults that come from the system: its name, and the networks it is attached to. */
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "core/base/limits.h"
+#include "core/conf/conf_private.h"
+
+/* the computed defaults may ask for each other through what main.cf says; more than this is a circle */
+enum { DEFAULT_DEPTH = 4 };
+
+static void system_name(char *out, size_t size)
+{
+	if (gethostname(out, size) < 0)
+		out[0] = 0;
+	out[size - 1] = 0;
+	for (char *p = out; *p; p++)
+		if (!ascii_is_alnum(*p) && *p != '.' && *p != '-' && *p != '_')
+			out[0] = 0;
+	if (!out[0])
+		snprintf(out, size, "localhost");
+}
+
+static int default_hostname(const struct conf *c, struct buf *out, struct buf *why)
+{
+	char name[256];
+
+	system_name(name, sizeof(name));
+	buf_z(out, name);
+	if (strchr(name, '.'))
+		return 0;
+	buf_byte(out, '.');
+	if (source_find(c->source, STR("mydomain")))
+		return expand_value(c, STR("mydomain"), out, why);
+	buf_z(out, "localdomain");
+	return 0;
+}
+
+static int default_domain(const struct conf *c, struct buf *out, struct buf *why)
+{
+	struct buf name;
+	ptrdiff_t dot;
+	int r;
+
+	buf_init(&name, LIMIT_CONF_VALUE);
+	r = expand_value(c, STR("myhostname"), &name, why);
+	dot = str_chr(buf_view(&name), '.');
+	if (!r && dot >= 0 && (size_t)dot + 1 < name.n)
+		buf_str(out, str_from(buf_view(&name), (size_t)dot + 1));
+	else
+		buf_z(out, "localdomain");
+	buf_fini(&name);
+	return r;
+}
+
+/* --- mynetworks -------------------------------------------------------------------------------------------------- */
+
+static bool list_has(const char *list, const char *word)
+{
+	struct str rest = str_of(list), item;
+
+	while (str_word(&rest, ", \t\r\n[]", &item))
+		if (str_ieq(item, str_of(word)))
+			return true;
+	return false;
+}
+
+static bool is_loopback_if(const struct ifaddrs *a)
+{
+	return a->ifa_flags & IFF_LOOPBACK;
+}
+
+static bool is_wanted(const struct ifaddrs *a, const char *address, const char *interfaces)
+{
+	if (list_has(interfaces, "all") || list_has(interfaces, address))
+		return true;
+	return is_loopback_if(a) && (list_has(interfaces, "loopback-only") || list_has(interfaces, "localhost"));
+}
+
+static unsigned prefix_length(const unsigned char *mask, size_t n)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bits += (unsigned)__builtin_popcount(mask[i]);
+	return bits;
+}
+
+static unsigned class_prefix(unsigned char first)
+{
+	return first < 128 ? 8 : first < 192 ? 16 : 24;
+}
+
+/* add_network - "net/prefix" with zero host bits, once */
+static void add_network(struct buf *out, const unsigned char *address, size_t n, unsigned prefix)
+{
+	unsigned char net[16];
+	char text[INET6_ADDRSTRLEN], entry[INET6_ADDRSTRLEN + 8];
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned left = prefix > i * 8 ? prefix - (unsigned)i * 8 : 0;
+
+		net[i] = left >= 8 ? address[i] : (unsigned char)(address[i] & ~(0xff >> left));
+	}
+	inet_ntop(n == 4 ? AF_INET : AF_INET6, net, text, sizeof(text));
+	snprintf(entry, sizeof(entry), n == 4 ? "%s/%u" : "[%s]/%u", text, prefix);
+	for (struct str rest = buf_view(out), item; str_word(&rest, " ", &item);)
+		if (str_eq(item, str_of(entry)))
+			return;
+	if (out->n)
+		buf_byte(out, ' ');
+	buf_z(out, entry);
+}
+
+static void add_interface(struct buf *out, const struct ifaddrs *a, const char *interfaces, const char *style)
+{
+	bool v4 = a->ifa_addr->sa_family == AF_INET;
+	size_t n = v4 ? 4 : 16;
+	const unsigned char *address, *mask;
+	char text[INET6_ADDRSTRLEN];
+	unsigned prefix;
+
+	if (v4) {
+		address = (const unsigned char *)&((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr;
+		mask = (const unsigned char *)&((const struct sockaddr_in *)(const void *)a->ifa_netmask)->sin_addr;
+	} else {
+		address = (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr;
+		mask = (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)a->ifa_netmask)->sin6_addr;
+	}
+	inet_ntop(v4 ? AF_INET : AF_INET6, address, text, sizeof(text));
+	if (!is_wanted(a, text, interfaces))
+		return;
+	prefix = (unsigned)n * 8;
+	if (!strcmp(style, "subnet") || !strcmp(style, "class"))
+		prefix = prefix_length(mask, n);
+	if (!strcmp(style, "class") && v4)
+		prefix = class_prefix(address[0]);
+	add_network(out, address, n, prefix);
+}
+
+void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out)
+{
+	bool any = list_has(protocols, "all");
+	struct ifaddrs *list = NULL;
+
+	if (getifaddrs(&list) == 0) {
+		for (struct ifaddrs *a = list; a; a = a->ifa_next) {
+			if (!a->ifa_addr || !a->ifa_netmask)
+				continue;
+			if ((a->ifa_addr->sa_family == AF_INET && (any || list_has(protocols, "ipv4"))) ||
+			    (a->ifa_addr->sa_family == AF_INET6 && (any || list_has(protocols, "ipv6"))))
+				add_interface(out, a, interfaces, style);
+		}
+		freeifaddrs(list);
+	}
+	if (!out->n)
+		buf_z(out, "127.0.0.1/32");
+}
+
+static int default_networks(const struct conf *c, struct buf *out, struct buf *why)
+{
+	struct buf interfaces, style, protocols;
+	int r;
+
+	buf_init(&interfaces, LIMIT_CONF_VALUE);
+	buf_init(&style, LIMIT_CONF_VALUE);
+	buf_init(&protocols, LIMIT_CONF_VALUE);
+	r = expand_value(c, STR("inet_interfaces"), &interfaces, why);
+	r = r ? r : expand_value(c, STR("mynetworks_style"), &style, why);
+	r = r ? r : expand_value(c, STR("inet_protocols"), &protocols, why);
+	if (!r)
+		conf_own_networks(buf_cstr(&interfaces), buf_cstr(&style), buf_cstr(&protocols), out);
+	buf_fini(&interfaces);
+	buf_fini(&style);
+	buf_fini(&protocols);
+	return r;
+}
+
+int conf_default_of(const struct conf *c, const char *name, struct buf *out, struct buf *why)
+{
+	static const struct {
+		const char *name;
+		int (*make)(const struct conf *c, struct buf *out, struct buf *why);
+	} rows[] = {
+		{ "myhostname", default_hostname }, { "mydomain", default_domain }, { "mynetworks", default_networks },
+	};
+	int r = 0;
+
+	if (c->source->default_depth >= DEFAULT_DEPTH) {
+		buf_printf(why, "the default of %s depends on itself", name);
+		return -1;
+	}
+	c->source->default_depth++;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i].name, name))
+			r = rows[i].make(c, out, why);
+	c->source->default_depth--;
+	return r;
+}

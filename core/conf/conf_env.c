@@ -1,0 +1,152 @@
+/* conf_env - settings from the environment, as containers give them:
+ *
+ *   RELAYHOST, RELAYHOST_USERNAME, RELAYHOST_PASSWORD[_FILE], then POSTFIX_<parameter> and POSTFIX_<parameter>_FILE.
+ *
+ * They come after main.cf and win over it. An empty POSTFIX_<parameter> takes main.cf's setting away. Contents of files
+ * and the RELAYHOST values are taken as they are; in a POSTFIX_<parameter> only $names that exist are replaced. */
+#include <errno.h>
+
+#include "core/base/env.h"
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/conf/conf_private.h"
+
+#define PREFIX "POSTFIX_"
+#define FILE_SUFFIX STR("_FILE")
+
+static void set(struct conf_source *s, struct str name, struct str value, enum conf_text text)
+{
+	struct conf_entry *e = source_set(s, name, value, NULL, 0);
+
+	e->text = text;
+	e->origin = "environment";
+}
+
+/* read_value - a file's content without its last newline; false with a finding */
+static bool read_value(const char *path, const char *variable, struct buf *out, struct conf_diag *diag)
+{
+	int fd = fs_open_table(path);
+	bool ok = fd >= 0 && fs_read_fd(fd, out) == 0;
+	int saved = errno;
+
+	if (fd >= 0)
+		fs_close(fd);
+	if (!ok) {
+		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s: cannot read %s: %s", variable, path, strerror(saved));
+		return false;
+	}
+	if (out->n && out->p[out->n - 1] == '\n')
+		buf_truncate(out, out->n - 1);
+	if (out->n && out->p[out->n - 1] == '\r')
+		buf_truncate(out, out->n - 1);
+	if (!memchr(buf_cstr(out), 0, out->n))
+		return true;
+	conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s: %s has a NUL byte: use a text file", variable, path);
+	return false;
+}
+
+/* take_password - RELAYHOST_PASSWORD or the file that RELAYHOST_PASSWORD_FILE names; NULL if neither is set */
+static char *take_password(struct conf_diag *diag)
+{
+	const char *path = env_get("RELAYHOST_PASSWORD_FILE"), *value = env_get("RELAYHOST_PASSWORD");
+	struct buf text;
+	char *copy = NULL;
+
+	if (!path || !*path)
+		return value && *value ? mem_dupz(value) : NULL;
+	buf_init(&text, LIMIT_CONF_VALUE);
+	if (read_value(path, "RELAYHOST_PASSWORD_FILE", &text, diag))
+		copy = mem_dupz(buf_cstr(&text));
+	mem_wipe(text.p, text.n);
+	buf_fini(&text);
+	return copy;
+}
+
+/* set_weak - for what a login needs but nobody has set */
+static void set_weak(struct conf_source *s, const char *name, const char *value)
+{
+	if (!source_find(s, str_of(name)))
+		set(s, str_of(name), str_of(value), CONF_TEXT_FULL);
+}
+
+static bool apply_relayhost(struct conf_source *s, struct conf_diag *diag)
+{
+	const char *host = env_get("RELAYHOST"), *user = env_get("RELAYHOST_USERNAME");
+
+	if (host && *host)
+		set(s, STR("relayhost"), str_of(host), CONF_TEXT_LITERAL);
+	if (!user || !*user)
+		return host && *host;
+	s->relay_user = mem_dupz(user);
+	s->relay_password = take_password(diag);
+	if (!s->relay_password) {
+		conf_diag_add(diag, CONF_WARNING, "environment", 0,
+			"RELAYHOST_USERNAME is set without a password: set RELAYHOST_PASSWORD or RELAYHOST_PASSWORD_FILE");
+		s->relay_password = mem_dupz("");
+	}
+	set(s, STR("smtp_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
+	set_weak(s, "smtp_sasl_security_options", "noanonymous");
+	/* a password must not cross the network in clear where the server offers better */
+	set_weak(s, "smtp_tls_security_level", "may");
+	return true;
+}
+
+static void apply_value(struct conf_source *s, struct str name, const char *value)
+{
+	if (*value)
+		set(s, name, str_of(value), CONF_TEXT_KNOWN_NAMES);
+	else
+		source_unset(s, name);
+}
+
+static void apply_file(struct conf_source *s, struct str name, const char *variable, const char *path, struct conf_diag *diag)
+{
+	struct buf text;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	if (read_value(path, variable, &text, diag))
+		set(s, name, buf_view(&text), CONF_TEXT_LITERAL);
+	mem_wipe(text.p, text.n);
+	buf_fini(&text);
+}
+
+static bool is_parameter_name(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_is_alnum(s.p[i]) && s.p[i] != '_' && s.p[i] != '-')
+			return false;
+	return s.n > 0;
+}
+
+/* apply_pass - the plain values, or the _FILE ones, which win */
+static bool apply_pass(struct conf_source *s, bool files, struct conf_diag *diag)
+{
+	const char *variable, *value;
+	unsigned cursor = 0, len;
+	bool any = false;
+
+	while (env_each(PREFIX, &cursor, &variable, &value, &len)) {
+		struct str whole = str_make(variable, len), name = str_from(whole, sizeof(PREFIX) - 1);
+		bool is_file = str_ends(name, FILE_SUFFIX) && name.n > FILE_SUFFIX.n;
+		char *text;
+
+		if (is_file != files || !is_parameter_name(name))
+			continue;
+		any = true;
+		text = str_dup(whole);
+		if (!is_file)
+			apply_value(s, name, value);
+		else if (*value)
+			apply_file(s, str_head(name, name.n - FILE_SUFFIX.n), text, value, diag);
+		mem_free(text);
+	}
+	return any;
+}
+
+bool conf_env_apply(struct conf_source *s, struct conf_diag *diag)
+{
+	bool relay = apply_relayhost(s, diag), values = apply_pass(s, false, diag), files = apply_pass(s, true, diag);
+
+	return relay || values || files;
+}

@@ -1,0 +1,104 @@
+/* conf_private - what the files of core/conf share; nobody else includes it.
+ *
+ * A source keeps each name's raw text and where it came from; the struct conf is worked out from it, so that an overlay
+ * is a copied source with more entries. */
+#ifndef CORE_CONF_CONF_PRIVATE_H
+#define CORE_CONF_CONF_PRIVATE_H
+
+#include "core/base/arena.h"
+#include "core/base/hash.h"
+#include "core/conf/conf.h"
+
+/* --- the source ------------------------------------------------------------------------------------------------- */
+/* how a value's $ is read: as in main.cf; only names that exist (environment); not at all (secrets) */
+enum conf_text { CONF_TEXT_FULL, CONF_TEXT_KNOWN_NAMES, CONF_TEXT_LITERAL };
+struct conf_entry {
+	char *name, *raw;
+	char *file;            /* NULL: not from a file */
+	unsigned line;
+	enum conf_text text;
+	const char *origin;    /* literal: "environment", "option", … when file is NULL */
+};
+struct conf_source {
+	struct conf_entry **v;         /* in the order of their last setting */
+	size_t n, cap;
+	struct table index;            /* name -> entry */
+	struct table cache;            /* name -> expanded text, in the arena */
+	struct arena arena;            /* every text of the conf */
+	unsigned default_depth;        /* computed defaults being computed */
+	char *relay_user, *relay_password; /* RELAYHOST_USERNAME, RELAYHOST_PASSWORD; NULL: unset */
+};
+struct conf_source *source_new(void);
+void source_free(struct conf_source *s);
+struct conf_source *source_copy(const struct conf_source *s);
+struct conf_entry *source_find(const struct conf_source *s, struct str name);
+struct conf_entry *source_set(struct conf_source *s, struct str name, struct str raw, const char *file, unsigned line);
+void source_unset(struct conf_source *s, struct str name);
+
+/* --- logical lines (main.cf, master.cf) -------------------------------------------------------------------------- */
+struct lines {
+	struct str rest;
+	unsigned next;         /* number of the next physical line */
+	unsigned line;         /* where the current logical line starts */
+	struct buf text;       /* the current logical line */
+	bool stray;            /* a continuation line with nothing before it was skipped, at stray_line */
+	unsigned stray_line;
+};
+void lines_init(struct lines *l, struct str text);
+void lines_fini(struct lines *l);
+bool lines_next(struct lines *l, struct str *out);     /* false at the end */
+
+/* --- the parameter table ----------------------------------------------------------------------------------------- */
+enum param_kind { PARAM_TEXT, PARAM_RAW, PARAM_BOOL, PARAM_INT, PARAM_TIME, PARAM_SIZE, PARAM_ENUM };
+struct param {
+	const char *name, *dflt;
+	const char *words;     /* PARAM_ENUM */
+	const char *help;
+	int64_t lo, hi;
+	size_t at;             /* offset in struct conf */
+	enum param_kind kind;
+	char unit;             /* PARAM_TIME */
+};
+extern const struct param params[];
+extern const size_t n_params;
+const struct param *param_find(struct str name);
+/* param_store - check text and put it into the field; false with `why` ("bad numeric value … : use …") */
+bool param_store(const struct param *p, struct conf *c, const char *text, struct buf *why);
+/* param_check - the same check for a value without a field of its own */
+bool param_check(enum param_kind kind, char unit, int64_t lo, int64_t hi, struct str name, struct str text, int64_t *out,
+	struct buf *why);
+
+/* --- expansion --------------------------------------------------------------------------------------------------- */
+int expand_value(const struct conf *c, struct str name, struct buf *out, struct buf *why);
+int expand_text(const struct conf *c, struct str text, enum conf_text how, struct buf *out, struct buf *why);
+/* conf_default_of - a computed default (myhostname, mydomain, mynetworks) into out */
+int conf_default_of(const struct conf *c, const char *name, struct buf *out, struct buf *why);
+/* conf_own_networks - text for mynetworks: the addresses in `interfaces` with masks as `style` says */
+void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out);
+
+/* --- names of Postfix's parameters ------------------------------------------------------------------------------- */
+enum name_class {
+	NAME_UNKNOWN,
+	NAME_KNOWN,            /* a row of params.def */
+	NAME_TRANSPORT,        /* <transport>_destination_… and its like */
+	NAME_IGNORED,          /* no effect here, and none missed */
+	NAME_WARNING,          /* Postfix has it, relaybox does not */
+	NAME_ERROR,            /* must not be ignored: see advice */
+	NAME_RESTRICTION       /* a restriction list that is not checked here */
+};
+enum name_class name_class(struct str name, const char **advice, const char **harmless);
+/* name_is_transport_specific - NAME_TRANSPORT: how its value is checked; false if it is not such a name */
+bool name_is_transport_specific(struct str name, const char **suffix, enum param_kind *kind);
+const char *name_nearest(struct str name, char *out, size_t size); /* NULL if none is near */
+
+/* --- steps of loading -------------------------------------------------------------------------------------------- */
+bool conf_env_apply(struct conf_source *s, struct conf_diag *diag);  /* true if the environment said something */
+void conf_check_entries(const struct conf *c, size_t from, const char *more_text, struct conf_diag *diag);
+struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; NULL on errors */
+void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *text);
+const char *source_keep(struct conf_source *s, struct str text);     /* a copy that lives as long as s */
+/* conf_transport_overlay - as conf_overlay, for a transport: `service` is $service_name; lmtp reads lmtp_ names */
+struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,
+	const char *const *overrides, const char *file, unsigned line, struct conf_diag *diag);
+
+#endif

@@ -1,0 +1,152 @@
+/* conf_query - questions to a loaded conf: values by name, where they came from, per-transport values, the dump. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/conf/conf_private.h"
+
+const char *conf_get(const struct conf *c, const char *name)
+{
+	struct str key = str_of(name);
+	const struct param *p = param_find(key);
+	struct conf_source *s = c->source;
+	const char *value = table_find(&s->cache, key);
+	struct buf text, why;
+
+	if (value)
+		return value;
+	if (!p && !source_find(s, key))
+		return NULL;
+	if (p && (p->kind == PARAM_TEXT || p->kind == PARAM_RAW))
+		return *(const char *const *)(const void *)((const char *)c + p->at);
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_init(&why, 1024);
+	if (expand_value(c, key, &text, &why) < 0)
+		buf_clear(&text);
+	value = source_keep(s, buf_view(&text));
+	table_add(&s->cache, key, (void *)(uintptr_t)value);
+	buf_fini(&text);
+	buf_fini(&why);
+	return value;
+}
+
+bool conf_is_set(const struct conf *c, const char *name)
+{
+	return source_find(c->source, str_of(name)) != NULL;
+}
+
+const char *conf_where(const struct conf *c, const char *name)
+{
+	const struct conf_entry *e = source_find(c->source, str_of(name));
+	const char *base;
+	char text[128];
+
+	if (!e)
+		return "default";
+	if (!e->file)
+		return e->origin;
+	base = strrchr(e->file, '/');
+	snprintf(text, sizeof(text), "%.100s:%u", base ? base + 1 : e->file, e->line);
+	return source_keep(c->source, str_of(text));
+}
+
+bool conf_relay_login(const struct conf *c, struct str nexthop, const char **username, const char **password)
+{
+	struct str rest = str_of(c->relayhost), word;
+
+	if (!c->relay_username || !c->relay_password || !nexthop.n)
+		return false;
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		if (!str_ieq(word, nexthop))
+			continue;
+		*username = c->relay_username;
+		*password = c->relay_password;
+		return true;
+	}
+	return false;
+}
+
+/* --- per transport ------------------------------------------------------------------------------------------------ */
+
+const char *conf_transport_text(const struct conf *c, const char *transport, const char *suffix)
+{
+	char name[256];
+	const char *value;
+
+	snprintf(name, sizeof(name), "%s_%s", transport, suffix);
+	value = conf_get(c, name);
+	if (value)
+		return value;
+	snprintf(name, sizeof(name), "default_%s", suffix);
+	value = conf_get(c, name);
+	if (!value)
+		value = conf_get(c, suffix);
+	return value ? value : "";
+}
+
+int64_t conf_transport_int(const struct conf *c, const char *transport, const char *suffix)
+{
+	int64_t v;
+
+	/* checked when it was loaded */
+	return str_to_i64(str_trim(str_of(conf_transport_text(c, transport, suffix))), &v) ? v : 0;
+}
+
+usec conf_transport_time(const struct conf *c, const char *transport, const char *suffix)
+{
+	usec t;
+
+	return conf_parse_time(str_trim(str_of(conf_transport_text(c, transport, suffix))), 's', &t) ? t : 0;
+}
+
+/* --- the dump ----------------------------------------------------------------------------------------------------- */
+
+struct dump_row {
+	const char *name, *text;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct dump_row *)a)->name, ((const struct dump_row *)b)->name);
+}
+
+/* default_text - as main.cf would say it; computed defaults as they came out */
+static const char *default_text(const struct conf *c, const struct param *p)
+{
+	struct buf text, why;
+	const char *value;
+
+	if (p->dflt)
+		return p->dflt;
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_init(&why, 1024);
+	value = conf_default_of(c, p->name, &text, &why) == 0 ? source_keep(c->source, buf_view(&text)) : "";
+	buf_fini(&text);
+	buf_fini(&why);
+	return value;
+}
+
+static bool is_shown(const struct conf_entry *e)
+{
+	return e->file || !strcmp(e->origin, "environment") || !strcmp(e->origin, "option");
+}
+
+void conf_dump(const struct conf *c, bool all, FILE *to)
+{
+	size_t max = all ? n_params : c->source->n, n = 0;
+	struct dump_row *rows = mem_array(NULL, max + 1, sizeof(*rows));
+
+	for (size_t i = 0; i < max; i++) {
+		const struct conf_entry *e = all ? NULL : c->source->v[i];
+
+		if (all)
+			rows[n++] = (struct dump_row){ params[i].name, default_text(c, &params[i]) };
+		else if (is_shown(e))
+			rows[n++] = (struct dump_row){ e->name, e->raw };
+	}
+	qsort(rows, n, sizeof(*rows), by_name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(to, "%s =%s%s\n", rows[i].name, rows[i].text[0] ? " " : "", rows[i].text);
+	mem_free(rows);
+}

@@ -1,0 +1,104 @@
+/* conf_source - the raw settings: names, texts and places. A later setting of a name takes the place of the earlier. */
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/conf/conf_private.h"
+
+/* all texts of one conf: a full main.cf expanded several times over */
+#define SOURCE_ARENA ((size_t)64 * LIMIT_CONF_VALUE)
+
+struct conf_source *source_new(void)
+{
+	struct conf_source *s = MEM_NEW(struct conf_source);
+
+	table_init(&s->index);
+	table_init(&s->cache);
+	arena_init(&s->arena, SOURCE_ARENA);
+	return s;
+}
+
+static void entry_free(struct conf_entry *e)
+{
+	mem_wipe(e->raw, strlen(e->raw));
+	mem_free(e->name);
+	mem_free(e->raw);
+	mem_free(e->file);
+	mem_free(e);
+}
+
+static void free_secret(char *z)
+{
+	if (z)
+		mem_wipe(z, strlen(z));
+	mem_free(z);
+}
+
+void source_free(struct conf_source *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		entry_free(s->v[i]);
+	mem_free(s->v);
+	table_fini(&s->index);
+	table_fini(&s->cache);
+	arena_fini(&s->arena);
+	free_secret(s->relay_user);
+	free_secret(s->relay_password);
+	mem_free(s);
+}
+
+struct conf_source *source_copy(const struct conf_source *s)
+{
+	struct conf_source *copy = source_new();
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct conf_entry *from = s->v[i];
+		struct conf_entry *e = source_set(copy, str_of(from->name), str_of(from->raw), from->file, from->line);
+
+		e->text = from->text;
+		e->origin = from->origin;
+	}
+	copy->relay_user = s->relay_user ? mem_dupz(s->relay_user) : NULL;
+	copy->relay_password = s->relay_password ? mem_dupz(s->relay_password) : NULL;
+	return copy;
+}
+
+struct conf_entry *source_find(const struct conf_source *s, struct str name)
+{
+	return table_find(&s->index, name);
+}
+
+void source_unset(struct conf_source *s, struct str name)
+{
+	struct conf_entry *e = table_take(&s->index, name);
+	size_t i = 0;
+
+	if (!e)
+		return;
+	while (s->v[i] != e)
+		i++;
+	memmove(s->v + i, s->v + i + 1, (s->n - i - 1) * sizeof(s->v[0]));
+	s->n--;
+	entry_free(e);
+}
+
+struct conf_entry *source_set(struct conf_source *s, struct str name, struct str raw, const char *file, unsigned line)
+{
+	struct conf_entry *e = MEM_NEW(struct conf_entry);
+
+	source_unset(s, name);
+	*e = (struct conf_entry){ .name = str_dup(name), .raw = str_dup(raw), .file = file ? mem_dupz(file) : NULL,
+		.line = line, .origin = "option" };
+	if (s->n == s->cap) {
+		s->cap = s->cap ? s->cap * 2 : 32;
+		s->v = mem_array(s->v, s->cap, sizeof(s->v[0]));
+	}
+	s->v[s->n++] = e;
+	table_add(&s->index, name, e);
+	return e;
+}
+
+const char *source_keep(struct conf_source *s, struct str text)
+{
+	return arena_z(&s->arena, text);
+}

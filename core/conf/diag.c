@@ -1,0 +1,56 @@
+/* diag - the list of what a configuration load found, in the order it was found. */
+#include <stdarg.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/conf/conf_private.h"
+
+void conf_diag_init(struct conf_diag *d)
+{
+	*d = (struct conf_diag){ 0 };
+}
+
+void conf_diag_fini(struct conf_diag *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		mem_free(d->v[i].file);
+		mem_free(d->v[i].text);
+	}
+	mem_free(d->v);
+	conf_diag_init(d);
+}
+
+void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, const char *fmt, ...)
+{
+	struct buf text;
+	va_list ap;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	d->v = mem_array(d->v, d->n + 1, sizeof(d->v[0]));
+	d->v[d->n++] = (struct conf_finding){ s, file ? mem_dupz(file) : NULL, line, buf_take(&text) };
+	d->errors += s == CONF_ERROR;
+}
+
+void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program)
+{
+	static const char *const word[] = { "note: ", "warning: ", "" };
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct conf_finding *f = &d->v[i];
+
+		fprintf(to, "%s: ", program);
+		if (f->file && f->line)
+			fprintf(to, "%s:%u: ", f->file, f->line);
+		else if (f->file)
+			fprintf(to, "%s: ", f->file);
+		fprintf(to, "%s%s\n", word[f->severity], f->text);
+	}
+}
+
+void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *text)
+{
+	conf_diag_add(d, s, e ? e->file ? e->file : e->origin : NULL, e ? e->line : 0, "%s", text);
+}

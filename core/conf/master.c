@@ -1,0 +1,239 @@
+/* master - master.cf: `inet … smtpd` lines become listeners, `unix … smtp` and its like become transports, what relaybox
+ * serves itself is passed over in silence, and what it cannot run is named in one warning. Without the file:
+ * smtpd_listen and the built-in transports. */
+#include <errno.h>
+
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/conf/master_private.h"
+
+static const struct { const char *name, *program; } built_in[] = {
+	{ "smtp", "smtp" }, { "relay", "smtp" }, { "lmtp", "lmtp" }, { "local", "local" }, { "virtual", "virtual" },
+	{ "error", "error" }, { "retry", "retry" }, { "discard", "discard" },
+};
+
+/* programs whose work relayd does itself */
+static const char served[] = "|pickup|cleanup|qmgr|oqmgr|nqmgr|tlsmgr|trivial-rewrite|bounce|verify|flush|proxymap|anvil|scache|"
+	"showq|postlogd|tlsproxy|dnsblog|master|postscreen|smtpd|";
+
+static bool in_words(const char *words, struct str word)
+{
+	struct str rest = str_of(words), item;
+
+	while (str_word(&rest, "|", &item))
+		if (str_eq(item, word))
+			return true;
+	return false;
+}
+
+const struct master_transport *master_find_transport(const struct master *m, struct str name)
+{
+	for (size_t i = 0; i < m->n_transports; i++)
+		if (str_eq(str_of(m->transports[i].name), name))
+			return &m->transports[i];
+	return NULL;
+}
+
+void master_fini(struct master *m)
+{
+	for (size_t i = 0; i < m->n_listeners; i++) {
+		mem_free(m->listeners[i].host);
+		mem_free(m->listeners[i].name);
+		conf_free(m->listeners[i].conf);
+	}
+	for (size_t i = 0; i < m->n_transports; i++) {
+		mem_free(m->transports[i].name);
+		mem_free(m->transports[i].program);
+		conf_free(m->transports[i].conf);
+	}
+	mem_free(m->listeners);
+	mem_free(m->transports);
+	*m = (struct master){ 0 };
+}
+
+static void add_listener(struct master_load *ld, struct str host, uint16_t port, const struct master_line *l)
+{
+	struct master *m = ld->out;
+	char *name = str_dup(l->service);
+	struct conf *c = conf_transport_overlay(ld->conf, name, "smtpd", l->overrides, ld->path, l->number, ld->diag);
+
+	mem_free(name);
+	if (!c)
+		return;
+	for (size_t i = 0; i < m->n_listeners; i++) {
+		if (m->listeners[i].port != port || !str_ieq(str_of(m->listeners[i].host), host))
+			continue;
+		conf_diag_add(ld->diag, CONF_ERROR, ld->path, l->number, "port %u is listened on twice: take one line out",
+			port);
+		conf_free(c);
+		return;
+	}
+	m->listeners = mem_array(m->listeners, m->n_listeners + 1, sizeof(m->listeners[0]));
+	m->listeners[m->n_listeners++] = (struct master_listener){ .host = str_dup(host), .port = port,
+		.maxproc = l->maxproc >= 0 ? l->maxproc : c->default_process_limit, .conf = c,
+		.name = str_dup(l->service), .line = l->number };
+}
+
+static void add_transport(struct master_load *ld, const char *program, const struct master_line *l)
+{
+	struct master *m = ld->out;
+	char *name = str_dup(l->service);
+	struct conf *c = conf_transport_overlay(ld->conf, name, program, l->overrides, ld->path, l->number, ld->diag);
+
+	if (!c) {
+		mem_free(name);
+		return;
+	}
+	m->transports = mem_array(m->transports, m->n_transports + 1, sizeof(m->transports[0]));
+	m->transports[m->n_transports++] = (struct master_transport){ .name = name, .program = mem_dupz(program),
+		.maxproc = l->maxproc >= 0 ? l->maxproc : c->default_process_limit, .conf = c, .line = l->number };
+}
+
+/* --- lines -------------------------------------------------------------------------------------------------------- */
+
+static void listener_line(struct master_load *ld, const struct master_line *l)
+{
+	struct str host;
+	struct buf why;
+	uint16_t port;
+
+	buf_init(&why, 300);
+	if (master_parse_endpoint(l->service, &host, &port, &why))
+		add_listener(ld, host, port, l);
+	else
+		conf_diag_add(ld->diag, CONF_ERROR, ld->path, l->number, "%s", buf_cstr(&why));
+	if (str_eq(l->program, STR("postscreen")))
+		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number,
+			"postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_fini(&why);
+}
+
+/* transport_program - the program that serves it here; NULL if none does. Postfix runs error(8) as `retry` too. */
+static const char *transport_program(const struct master_line *l)
+{
+	if (str_eq(l->service, STR("retry")) && str_eq(l->program, STR("error")))
+		return "retry";
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+		if (str_eq(l->program, str_of(built_in[i].program)))
+			return built_in[i].program;
+	return NULL;
+}
+
+static bool is_network(const struct master_line *l)
+{
+	return str_eq(l->type, STR("inet"));
+}
+
+static void not_run(struct master_load *ld, const struct master_line *l)
+{
+	buf_printf(&ld->not_run, "%s%.*s (%.*s, line %u)", ld->not_run.n ? ", " : "", STR_ARG(l->service), STR_ARG(l->program),
+		l->number);
+}
+
+static void take_line(struct master_load *ld, const struct master_line *l)
+{
+	const char *program = transport_program(l);
+
+	if (is_network(l) && (str_eq(l->program, STR("smtpd")) || str_eq(l->program, STR("postscreen")))) {
+		listener_line(ld, l);
+	} else if (!is_network(l) && program) {
+		if (master_find_transport(ld->out, l->service))
+			conf_diag_add(ld->diag, CONF_ERROR, ld->path, l->number, "service %.*s is there twice: take one line out",
+				STR_ARG(l->service));
+		else
+			add_transport(ld, program, l);
+	} else if (is_network(l) || !in_words(served, l->program)) {
+		not_run(ld, l);
+	}
+}
+
+/* --- loading ------------------------------------------------------------------------------------------------------ */
+
+static void read_lines(struct master_load *ld, struct str text)
+{
+	struct lines lines;
+	struct master_line l;
+	struct str line;
+	struct buf why;
+
+	lines_init(&lines, text);
+	buf_init(&why, 300);
+	while (lines_next(&lines, &line)) {
+		buf_clear(&why);
+		if (master_line_parse(line, lines.line, &l, &why))
+			take_line(ld, &l);
+		else
+			conf_diag_add(ld->diag, CONF_ERROR, ld->path, lines.line, "%s", buf_cstr(&why));
+		master_line_fini(&l);
+	}
+	buf_fini(&why);
+	lines_fini(&lines);
+	if (ld->not_run.n)
+		conf_diag_add(ld->diag, CONF_WARNING, ld->path, 0, "relaybox does not run these services: %s; mail routed to one "
+			"stays in the queue", buf_cstr(&ld->not_run));
+}
+
+static void add_built_in(struct master_load *ld)
+{
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
+		struct master_line l = { .service = str_of(built_in[i].name), .maxproc = -1 };
+
+		if (!master_find_transport(ld->out, l.service))
+			add_transport(ld, built_in[i].program, &l);
+	}
+}
+
+static void listen_parameter(struct master_load *ld)
+{
+	struct str rest = str_of(ld->conf->smtpd_listen), word, host;
+	struct master_line l = { .maxproc = -1 };
+	struct buf why;
+	uint16_t port;
+
+	buf_init(&why, 300);
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		l.service = word;
+		buf_clear(&why);
+		if (master_parse_endpoint(word, &host, &port, &why))
+			add_listener(ld, host, port, &l);
+		else
+			conf_diag_add(ld->diag, CONF_ERROR, NULL, 0, "smtpd_listen (%s): %s", conf_where(ld->conf, "smtpd_listen"),
+				buf_cstr(&why));
+	}
+	buf_fini(&why);
+}
+
+int master_load(const struct conf *c, struct master *out, struct conf_diag *diag)
+{
+	struct master_load ld = { .conf = c, .out = out, .diag = diag };
+	size_t errors = diag->errors;
+	struct buf path, text;
+	int r;
+
+	*out = (struct master){ 0 };
+	buf_init(&path, LIMIT_CONF_VALUE);
+	buf_init(&text, LIMIT_CONF_FILE);
+	buf_init(&ld.not_run, LIMIT_CONF_VALUE);
+	buf_printf(&path, "%s/master.cf", c->config_directory);
+	r = fs_read_file(buf_cstr(&path), &text);
+	if (r == 0) {
+		ld.path = buf_cstr(&path);
+		read_lines(&ld, buf_view(&text));
+		if (conf_is_set(c, "smtpd_listen"))
+			conf_diag_add(diag, CONF_NOTE, ld.path, 0, "smtpd_listen has no effect, since there is a master.cf");
+	} else if (errno == ENOENT || errno == ENOTDIR) {
+		listen_parameter(&ld);
+	} else {
+		conf_diag_add(diag, CONF_ERROR, buf_cstr(&path), 0, "cannot read: %s", strerror(errno));
+	}
+	ld.path = NULL;
+	add_built_in(&ld);
+	buf_fini(&ld.not_run);
+	buf_fini(&path);
+	buf_fini(&text);
+	if (diag->errors == errors)
+		return 0;
+	master_fini(out);
+	return -1;
+}

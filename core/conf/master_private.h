@@ -1,0 +1,27 @@
+/* master_private - what master.c and master_line.c share. */
+#ifndef CORE_CONF_MASTER_PRIVATE_H
+#define CORE_CONF_MASTER_PRIVATE_H
+
+#include "core/conf/conf_private.h"
+
+#define MASTER_OVERRIDES 200 /* -o options of one line */
+
+struct master_line {
+	struct str service, type, program;  /* views of the line */
+	int64_t maxproc;                    /* -1: "-" */
+	unsigned number;
+	const char *overrides[MASTER_OVERRIDES + 1]; /* "name=value", owned, NULL-terminated */
+	size_t n_overrides;
+};
+bool master_line_parse(struct str line, unsigned number, struct master_line *out, struct buf *why); /* fini in any case */
+void master_line_fini(struct master_line *l);
+
+struct master_load {                        /* what the steps of one load share */
+	const struct conf *conf;
+	struct master *out;
+	struct conf_diag *diag;
+	const char *path;                   /* NULL: not from a file */
+	struct buf not_run;                 /* services that nothing here serves */
+};
+
+#endif

@@ -1,0 +1,171 @@
+/* params - the rows of params.def as a table, and the checks of each kind of value. */
+#include <inttypes.h>
+
+#include "core/conf/conf_private.h"
+
+#ifndef RELAYBOX_VERSION
+#define RELAYBOX_VERSION "0"
+#endif
+
+#define ROW(kind_, field, name_, dflt_, words_, unit_, lo_, hi_, help_) \
+	{ .name = (name_), .dflt = (dflt_), .words = (words_), .help = (help_), .lo = (lo_), .hi = (hi_), \
+		.at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_) },
+#define P_TEXT(name, dflt, help) ROW(PARAM_TEXT, name, #name, dflt, NULL, 0, 0, 0, help)
+#define P_NAMED(field, name, dflt, help) ROW(PARAM_TEXT, field, name, dflt, NULL, 0, 0, 0, help)
+#define P_RAW(name, dflt, help) ROW(PARAM_RAW, name, #name, dflt, NULL, 0, 0, 0, help)
+#define P_BOOL(name, dflt, help) ROW(PARAM_BOOL, name, #name, dflt, NULL, 0, 0, 0, help)
+#define P_INT(name, dflt, lo, hi, help) ROW(PARAM_INT, name, #name, dflt, NULL, 0, lo, hi, help)
+#define P_TIME(name, dflt, unit, lo, hi, help) ROW(PARAM_TIME, name, #name, dflt, NULL, unit, lo, hi, help)
+#define P_SIZE(name, dflt, lo, hi, help) ROW(PARAM_SIZE, name, #name, dflt, NULL, 0, lo, hi, help)
+#define P_ENUM(name, dflt, words, help) ROW(PARAM_ENUM, name, #name, dflt, words, 0, 0, 0, help)
+
+const struct param params[] = {
+#include "core/conf/params.def"
+};
+const size_t n_params = sizeof(params) / sizeof(params[0]);
+
+const struct param *param_find(struct str name)
+{
+	for (size_t i = 0; i < n_params; i++)
+		if (str_eq(str_of(params[i].name), name))
+			return &params[i];
+	return NULL;
+}
+
+static bool unit_seconds(char c, int64_t *out)
+{
+	static const struct { char letter; int64_t seconds; } units[] = {
+		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 },
+	};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (units[i].letter != ascii_lower(c))
+			continue;
+		*out = units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+bool conf_parse_time(struct str s, char unit, usec *out)
+{
+	int64_t total = 0, scale;
+
+	if (!s.n)
+		return false;
+	while (s.n) {
+		size_t digits = 0;
+		uint64_t n;
+
+		while (digits < s.n && ascii_is_digit(s.p[digits]))
+			digits++;
+		if (!str_to_u64(str_head(s, digits), &n) || n > INT64_MAX / 2)
+			return false;
+		if (!unit_seconds(digits < s.n ? s.p[digits] : unit, &scale))
+			return false;
+		if (__builtin_mul_overflow((int64_t)n, scale * USEC_PER_SEC, &scale) ||
+		    __builtin_add_overflow(total, scale, &total))
+			return false;
+		s = str_from(s, digits + 1);
+	}
+	*out = total;
+	return true;
+}
+
+/* word_index - place of text in "a|b|c"; lists are compared without the spaces after their commas */
+static int word_index(const char *words, struct str text)
+{
+	struct str rest = str_of(words), word, item, tail = text;
+	struct buf plain;
+	int i, found = -1;
+
+	buf_init(&plain, 200);
+	while (str_word(&tail, ", \t\r\n", &item)) {
+		if (plain.n)
+			buf_byte(&plain, ',');
+		buf_str(&plain, item);
+	}
+	for (i = 0; str_cut(&rest, '|', &word) && found < 0; i++)
+		if (!plain.overflow && str_ieq(word, buf_view(&plain)))
+			found = i;
+	buf_fini(&plain);
+	return found;
+}
+
+static bool check_bool(struct str name, struct str text, int64_t *out, struct buf *why)
+{
+	*out = str_ieq(text, STR("yes"));
+	if (*out || str_ieq(text, STR("no")))
+		return true;
+	buf_printf(why, "bad boolean value \"%.*s\" for %.*s: use yes or no", STR_ARG(str_head(text, 100)), STR_ARG(name));
+	return false;
+}
+
+static bool check_range(int64_t v, int64_t lo, int64_t hi, struct str name, struct str text, const char *unit,
+	struct buf *why)
+{
+	if (v >= lo && v <= hi)
+		return true;
+	buf_printf(why, "value %.*s for %.*s is out of range: use %" PRId64, STR_ARG(str_head(text, 100)), STR_ARG(name), lo);
+	if (hi == INT64_MAX)
+		buf_printf(why, "%s or more", unit);
+	else
+		buf_printf(why, " to %" PRId64 "%s", hi, unit);
+	return false;
+}
+
+bool param_check(enum param_kind kind, char unit, int64_t lo, int64_t hi, struct str name, struct str text, int64_t *out,
+	struct buf *why)
+{
+	usec us;
+
+	if (kind == PARAM_BOOL)
+		return check_bool(name, text, out, why);
+	if (kind == PARAM_TIME) {
+		if (!conf_parse_time(text, unit, &us)) {
+			buf_printf(why, "bad numeric value \"%.*s\" for %.*s: use a number with one of s m h d w",
+				STR_ARG(str_head(text, 100)), STR_ARG(name));
+			return false;
+		}
+		*out = us;
+		return check_range((us + USEC_PER_SEC - 1) / USEC_PER_SEC, lo, hi, name, text, "s", why);
+	}
+	if (!str_to_i64(text, out)) {
+		buf_printf(why, "bad numeric value \"%.*s\" for %.*s: use a whole number%s", STR_ARG(str_head(text, 100)),
+			STR_ARG(name), kind == PARAM_SIZE ? " of bytes" : "");
+		return false;
+	}
+	return check_range(*out, lo, hi, name, text, "", why);
+}
+
+static bool store_enum(const struct param *p, struct conf *c, struct str text, struct buf *why)
+{
+	int i = text.n ? word_index(p->words, text) : -1;
+
+	*(int *)(void *)((char *)c + p->at) = i;
+	if (i >= 0 || !text.n)
+		return true;
+	buf_printf(why, "bad value \"%.*s\" for %s: use one of %s", STR_ARG(str_head(text, 100)), p->name, p->words);
+	return false;
+}
+
+bool param_store(const struct param *p, struct conf *c, const char *text, struct buf *why)
+{
+	void *field = (char *)c + p->at;
+	struct str s = str_trim(str_of(text));
+	int64_t v = 0;
+
+	if (p->kind == PARAM_TEXT || p->kind == PARAM_RAW) {
+		*(const char **)field = text;
+		return true;
+	}
+	if (p->kind == PARAM_ENUM)
+		return store_enum(p, c, s, why);
+	if (!param_check(p->kind, p->unit, p->lo, p->hi, str_of(p->name), s, &v, why))
+		return false;
+	if (p->kind == PARAM_BOOL)
+		*(bool *)field = v;
+	else
+		*(int64_t *)field = v;
+	return true;
+}
