@@ -1,0 +1,74 @@
+/* relayd - the daemon's command line; everything else is core/relay. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include "applets/applet.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/relay/relay.h"
+
+static const struct opt options[] = {
+	{'c', 'c', "config", OPT_ARG, "DIR", "configuration directory (MAIL_CONFIG, /etc/relaybox, /etc/postfix)"},
+	{'o', 'o', "set", OPT_ARG, "NAME=VALUE", "override one main.cf parameter; may be repeated"},
+	{'t', 't', "check", OPT_NONE, NULL, "check the configuration and exit"},
+	{'n', 'n', "non-default", OPT_NONE, NULL, "print the parameters that differ from their defaults and exit"},
+	{'D', 'D', "defaults", OPT_NONE, NULL, "print every parameter and exit"},
+	{'d', 'd', "daemon", OPT_NONE, NULL, "go to the background (the default is the foreground)"},
+	{'v', 'v', "verbose", OPT_NONE, NULL, "log more; may be repeated"},
+	{'h', 'h', "help", OPT_NONE, NULL, "show this help and exit"},
+	{0, 0, NULL, OPT_NONE, NULL, NULL},
+};
+
+const struct applet applet_relayd;
+
+static int run(int argc, char **argv)
+{
+	struct opt_parse o;
+	struct conf_diag diag;
+	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof *extra);
+	char **operands = mem_alloc(((size_t)argc + 1) * sizeof *operands), absolute[PATH_MAX];
+	int id, job = 0, n_extra = 0;
+	bool daemonise = false;
+	opt_init(&o, options, argc, argv, operands);
+	while ((id = opt_next(&o)) != OPT_END)
+		switch (id) {
+		case 'c': directory = o.arg; break;
+		case 'o': extra[n_extra++] = o.arg; break;
+		case 't': case 'n': case 'D': job = id; break;
+		case 'd': daemonise = true; break;
+		case 'v': log_verbose++; break;
+		case 'h': return applet_help(&applet_relayd);
+		default: return applet_usage_error(&applet_relayd, "%s", o.error);
+		}
+	if (o.n_operands)
+		return applet_usage_error(&applet_relayd, "unexpected argument \"%s\"", o.operands[0]);
+	log_set_program("relayd");
+	directory = conf_default_directory(directory);
+	if (realpath(directory, absolute))
+		directory = absolute;
+	conf_diag_init(&diag);
+	struct settings *s = settings_load(directory, extra, &diag);
+	conf_diag_print(&diag, stderr, "relayd");
+	if (!s)
+		return EX_CONFIG;
+	conf_diag_fini(&diag);
+	if (job == 't') {
+		printf("relayd: %s: the configuration is good\n", directory);
+		return EX_OK;
+	}
+	if (job) {
+		conf_dump(s->conf, job == 'D', stdout);
+		return EX_OK;
+	}
+	return relay_run(s, &(struct relay_options){.directory = directory, .extra = extra, .daemonise = daemonise});
+}
+
+const struct applet applet_relayd = {
+	.name = "relayd",
+	.summary = "SMTP router with a durable queue",
+	.usage = "[-c DIR] [-o NAME=VALUE]... [-d] [-v]\n[-c DIR] -t | -n | -D",
+	.options = options,
+	.notes = "Without -d relayd stays in the foreground and logs where maillog_file says (standard error by default).\n"
+		"Signals: TERM stop, HUP reload, USR1 try all queued mail now.",
+	.run = run,
+};

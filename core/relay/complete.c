@@ -1,0 +1,115 @@
+/* complete - see complete.h. Address fields are only re-made where an address lacks its domain: the bytes around the local
+ * part stay as written and "@domain" is put in behind it. */
+#include "core/relay/complete.h"
+
+#include "core/base/hash.h"
+#include "core/msg/header.h"
+#include "core/msg/received.h"
+
+enum field { FIELD_OTHER, FIELD_ADDRESSES, FIELD_DATE, FIELD_MESSAGE_ID, FIELD_FROM, FIELD_RECEIVED };
+
+static const struct {
+	const char *name;
+	enum field field;
+} known[] = {
+	{"from", FIELD_FROM}, {"date", FIELD_DATE}, {"message-id", FIELD_MESSAGE_ID}, {"received", FIELD_RECEIVED},
+	{"sender", FIELD_ADDRESSES}, {"reply-to", FIELD_ADDRESSES}, {"to", FIELD_ADDRESSES}, {"cc", FIELD_ADDRESSES},
+	{"resent-from", FIELD_ADDRESSES}, {"resent-sender", FIELD_ADDRESSES}, {"resent-to", FIELD_ADDRESSES},
+	{"resent-cc", FIELD_ADDRESSES}, {"resent-reply-to", FIELD_ADDRESSES}, {"errors-to", FIELD_ADDRESSES},
+};
+
+static enum field field_of(struct str name)
+{
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (str_ieq(name, str_of(known[i].name)))
+			return known[i].field;
+	return FIELD_OTHER;
+}
+
+static bool is_dropped(const char *list, struct str name)
+{
+	struct str rest = str_of(list), one;
+	while (str_word(&rest, ", \t\r\n", &one))
+		if (str_ieq(one, name))
+			return true;
+	return false;
+}
+
+/* add_qualified - the field with "@domain" (or ".domain") added where an address lacks it; the field as it is when
+ * nothing lacks or when the list cannot be parsed */
+static void add_qualified(const struct complete *c, struct arena *a, const struct header *h, struct buf *out)
+{
+	struct str rest = h->value, done = h->raw;
+	struct mailbox m;
+	int r;
+	size_t start = out->n;
+	while ((r = addr_list_next(a, &rest, &m)) == 1) {
+		struct str full = rewrite_address(c->router, a, m.addr.full, true);
+		if (str_eq(full, m.addr.full) || !m.addr.full.n)
+			continue;
+		ptrdiff_t at = str_find(m.raw, m.addr.full);
+		if (at < 0)
+			continue;
+		/* all that precedes this address, then the completed one */
+		const char *place = m.raw.p + at;
+		if (place < done.p || place + m.addr.full.n > h->raw.p + h->raw.n)
+			continue;
+		buf_add(out, done.p, (size_t)(place - done.p));
+		buf_str(out, full);
+		done = str_make(place + m.addr.full.n, (size_t)(h->raw.p + h->raw.n - (place + m.addr.full.n)));
+	}
+	if (r < 0) {
+		buf_truncate(out, start);
+		done = h->raw;
+	}
+	buf_str(out, done);
+}
+
+static void add_missing(const struct complete *c, const bool seen[FIELD_RECEIVED + 1], struct arena *a, struct buf *out,
+	struct str *message_id)
+{
+	if (!seen[FIELD_MESSAGE_ID]) {
+		char id[320];
+		received_message_id(id, sizeof id, c->now, c->qid, c->conf->myhostname);
+		*message_id = arena_str(a, str_of(id));
+		buf_printf(out, "Message-Id: %s\r\n", id);
+	}
+	if (!seen[FIELD_DATE]) {
+		char date[40];
+		date_rfc5322(date, c->now, date_offset(c->now));
+		buf_printf(out, "Date: %s\r\n", date);
+	}
+	if (!seen[FIELD_FROM]) {
+		struct str sender = c->envelope->sender;
+		if (str_is_empty(sender))
+			buf_printf(out, "From: MAILER-DAEMON (Mail Delivery System)\r\n");
+		else
+			buf_printf(out, "From: %.*s\r\n", STR_ARG(sender));
+	}
+}
+
+void complete_headers(const struct complete *c, struct arena *a, struct str in, struct buf *out, struct str *message_id, unsigned *hops)
+{
+	bool seen[FIELD_RECEIVED + 1] = {false};
+	struct header h;
+	*message_id = STR_EMPTY;
+	*hops = 0;
+	received_format(out, &(struct received){.envelope = c->envelope, .hostname = c->conf->myhostname,
+		.mail_name = c->conf->mail_name, .qid = c->qid, .tls_note = c->tls_note, .now = c->now,
+		.offset = date_offset(c->now)});
+	while (header_next(&in, &h) == 1) {
+		enum field f = field_of(h.name);
+		if (is_dropped(c->conf->message_drop_headers, h.name))
+			continue;
+		seen[f] = true;
+		*hops += f == FIELD_RECEIVED;
+		if (f == FIELD_MESSAGE_ID && !message_id->n)
+			*message_id = str_trim(h.value);
+		if (c->local && (f == FIELD_ADDRESSES || f == FIELD_FROM))
+			add_qualified(c, a, &h, out);
+		else
+			buf_str(out, h.raw);
+	}
+	if (c->local || c->conf->always_add_missing_headers)
+		add_missing(c, seen, a, out, message_id);
+}

@@ -1,0 +1,14 @@
+/* listener - the sockets that sessions come from: TCP by inet_interfaces and master.cf, and the unix submit socket. */
+#ifndef CORE_RELAY_LISTENER_H
+#define CORE_RELAY_LISTENER_H
+
+#include "core/relay/relay.h"
+
+/* listener_open_all - make r->listeners serve r->settings: sockets that stay keep their fd, new ones are bound, others
+ * closed. 0, or -1 with the reason logged (nothing is half changed at start; at reload what could be bound serves). */
+int listener_open_all(struct relay *r);
+/* listener_open_submit - queue_directory/submit; relative to the working directory, which is queue_directory */
+int listener_open_submit(struct relay *r);
+void listener_close_all(struct relay *r);
+
+#endif

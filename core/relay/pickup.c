@@ -1,0 +1,173 @@
+/* pickup - see pickup.h. One drop at a time: read, commit, and only when it is durable in the queue remove the file; a
+ * crash in between delivers it twice, never not at all. A file that is no drop is left alone and named once. */
+#include "core/relay/pickup.h"
+
+#include <errno.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/msg/crlf.h"
+#include "core/queue/maildrop.h"
+#include "core/relay/intake.h"
+
+#define DROP_MAX ((size_t)256 << 20)   /* a drop larger than this is left for a person to look at */
+
+struct pickup {
+	struct relay *relay;
+	struct loop_io watch;
+	struct loop_timer again;
+	struct table refused;          /* names that are no drops, so that each is told once */
+	char current[256];
+	struct arena arena;
+	struct envelope envelope;
+	struct buf content;
+	bool busy, stopped;
+};
+
+static void look(struct pickup *p);
+
+static void finish(struct pickup *p)
+{
+	buf_fini(&p->content);
+	arena_reset(&p->arena);
+	p->busy = false;
+}
+
+static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
+{
+	struct pickup *p = ctx;
+	struct relay *r = p->relay;
+	if (m) {
+		r->counts.messages++;
+		r->counts.submissions++;
+		schedule_add(r->schedule, m, true);
+	}
+	if (m || reply_verdict(reply) == VERDICT_NEVER) {
+		if (!m)
+			log_warn("pickup", "maildrop/%s: refused: %s: dropped", p->current, reply->text);
+		if (maildrop_remove(".", p->current) != 0)
+			log_warn("pickup", "remove maildrop/%s: %s", p->current, strerror(errno));
+		finish(p);
+		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
+		return;
+	}
+	log_warn("pickup", "maildrop/%s: %s: trying again later", p->current, reply->text);
+	finish(p);
+	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + 60 * USEC_PER_SEC);
+}
+
+static void take_addresses(struct pickup *p)
+{
+	struct router *router = p->relay->settings->router;
+	struct envelope *e = &p->envelope;
+	e->sender = rewrite_address(router, &p->arena, e->sender, true);
+	for (size_t i = 0; i < e->n_rcpts; i++) {
+		struct str full = rewrite_address(router, &p->arena, e->rcpts[i].addr, true);
+		if (!str_eq(full, e->rcpts[i].addr) && !e->rcpts[i].orig.n)
+			e->rcpts[i].orig = e->rcpts[i].addr;
+		e->rcpts[i].addr = full;
+	}
+	e->flags |= ENVELOPE_LOCAL;
+}
+
+static void take(struct pickup *p)
+{
+	struct relay *r = p->relay;
+	struct intake_options o = {.store = r->store, .router = r->settings->router, .conf = r->settings->conf, .local = true,
+		.now = loop_wall(r->loop)};
+	take_addresses(p);
+	struct intake *i = intake_begin(&o, &p->envelope);
+	if (!i) {
+		struct reply full;
+		intake_refusal(&full, errno);
+		on_committed(p, &full, NULL);
+		return;
+	}
+	struct log_line l;
+	log_begin(&l, "pickup", 0, intake_qid(i));
+	log_field(&l, "uid", "%lld", (long long)p->envelope.uid);
+	log_addr(&l, "from", p->envelope.sender);
+	log_end(&l);
+	struct buf crlf;
+	buf_init(&crlf, DROP_MAX + DROP_MAX / 8);
+	crlf_from_local_all(&crlf, buf_view(&p->content));
+	intake_add(i, buf_view(&crlf));
+	buf_fini(&crlf);
+	intake_commit(i, on_committed, p);
+}
+
+static int on_name(void *ctx, const char *name)
+{
+	struct pickup *p = ctx;
+	if (p->busy || table_find(&p->refused, str_of(name)))
+		return 0;
+	buf_init(&p->content, DROP_MAX);
+	if (maildrop_read(".", name, &p->arena, &p->envelope, &p->content) != 0) {
+		if (errno != ENOENT) {
+			log_warn("pickup", "maildrop/%s: %s: left alone", name, errno == EBADMSG ? "not a message" : strerror(errno));
+			table_add(&p->refused, str_of(name), p);
+		}
+		finish(p);
+		return 0;
+	}
+	snprintf(p->current, sizeof p->current, "%s", name);
+	p->busy = true;
+	return 1;
+}
+
+static void look(struct pickup *p)
+{
+	if (p->busy || p->stopped)
+		return;
+	int found = maildrop_each(".", on_name, p);
+	if (found == 1)
+		take(p);
+	else if (found < 0 && errno != ENOENT)
+		log_warn("pickup", "maildrop: %s", strerror(errno));
+}
+
+static void on_again(struct loop_timer *t)
+{
+	look(LIST_ITEM(t, struct pickup, again));
+}
+
+static void on_change(struct loop_io *io, uint32_t events)
+{
+	char ignored[4096];
+	(void)events;
+	while (read(io->fd, ignored, sizeof ignored) > 0)
+		continue;
+	look(LIST_ITEM(io, struct pickup, watch));
+}
+
+struct pickup *pickup_start(struct relay *r)
+{
+	struct pickup *p = MEM_NEW(struct pickup);
+	p->relay = r;
+	table_init(&p->refused);
+	arena_init(&p->arena, 16 * LIMIT_SESSION_ARENA);
+	loop_timer_init(&p->again, on_again);
+	p->watch = (struct loop_io){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change};
+	if (p->watch.fd >= 0 && (inotify_add_watch(p->watch.fd, "maildrop", IN_MOVED_TO) < 0 || loop_io_add(r->loop, &p->watch, EPOLLIN) != 0))
+		log_warn("pickup", "watch maildrop: %s: drops are taken at start only", strerror(errno));
+	loop_timer_set(r->loop, &p->again, loop_now(r->loop));
+	return p;
+}
+
+void pickup_stop(struct pickup *p)
+{
+	if (!p)
+		return;
+	p->stopped = true;
+	loop_timer_cancel(p->relay->loop, &p->again);
+	if (p->watch.registered)
+		loop_io_remove(p->relay->loop, &p->watch);
+	if (p->watch.fd >= 0)
+		close(p->watch.fd);
+	table_fini(&p->refused);
+	arena_fini(&p->arena);
+	buf_fini(&p->content);
+	mem_free(p);
+}

@@ -1,0 +1,17 @@
+/* privilege - from root to mail_owner, in the order that leaves nothing behind: spool owned, helper forked, groups, group,
+ * user, no way back. Started as any other user: nothing to drop, no helper. */
+#ifndef CORE_RELAY_PRIVILEGE_H
+#define CORE_RELAY_PRIVILEGE_H
+
+#include "core/relay/settings.h"
+
+/* privilege_prepare_spool - make queue_directory and its folders, owned by the user that will serve; go there (chdir).
+ * 0, or -1 with the reason logged */
+int privilege_prepare_spool(const struct conf *c);
+/* privilege_drop - become mail_owner when we are root; 0, or -1 with the reason logged */
+int privilege_drop(const struct conf *c);
+/* privilege_harden - no core files with other people's mail in them, no new privileges, many descriptors; returns how many
+ * descriptors may be open */
+size_t privilege_harden(void);
+
+#endif

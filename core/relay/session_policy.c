@@ -1,0 +1,161 @@
+/* session_policy - may this client send to this recipient? Runs the restriction lists, asks DNS and address probes for
+ * them, checks local recipients, and logs each refusal in the form that fail2ban and pflogsumm read. */
+#include <pwd.h>
+
+#include "core/base/log.h"
+#include "core/relay/session_private.h"
+
+bool session_is_local(const struct session *s)
+{
+	/* local_header_rewrite_clients = permit_inet_interfaces */
+	return s->uid >= 0 || route_is_own_address(s->relay->settings->router, &s->address);
+}
+
+static void refused(struct session *s, const struct reply *r)
+{
+	struct buf line;
+	const struct smtp_server *m = &s->smtp;
+	buf_init(&line, LIMIT_LOG_LINE);
+	reply_line(&line, r);
+	session_log_connect(s);
+	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "NOQUEUE: reject: RCPT from %s: %s; from=<%.*s> to=<%.*s> proto=%s helo=<%s>",
+		s->client_text, buf_cstr(&line), STR_ARG(m->envelope.sender), STR_ARG(m->rcpt.full), smtp_server_proto(m), m->helo);
+	buf_fini(&line);
+	session_answer(s, r);
+}
+
+/* is_unknown_user - a recipient in a domain that ends here must be an alias or an account (threats H3) */
+static bool is_unknown_user(struct session *s, struct str rcpt)
+{
+	struct relay *r = s->relay;
+	struct addr a = addr_split(rcpt);
+	struct alias_target *targets;
+	struct str owner;
+	size_t n;
+	enum map_answer ours;
+	const struct conf *c = s->service->conf;
+	if (!*c->local_recipient_maps || !c->smtpd_reject_unlisted_recipient)
+		return false;
+	if (route_class_of(r->settings->router, a.domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
+		return false;
+	if (alias_expand(r->settings->router, &s->arena, a.local, &targets, &n, &owner) != MAP_NONE)
+		return false;
+	const char *name = arena_z(&s->arena, addr_unquote_local(&s->arena, a.local));
+	return getpwnam(name) == NULL;
+}
+
+static void permitted(struct session *s)
+{
+	struct reply r;
+	const struct conf *c = s->service->conf;
+	if (is_unknown_user(s, s->request.rcpt)) {
+		reply_set(&r, (int)c->unknown_local_recipient_reject_code, c->unknown_local_recipient_reject_code >= 500 ? "5.1.1" : "4.1.1",
+			"<%.*s>: Recipient address rejected: User unknown in local recipient table", STR_ARG(s->smtp.rcpt.full));
+		refused(s, &r);
+		return;
+	}
+	if (s->client && !s->exempt && c->smtpd_client_recipient_rate_limit &&
+		client_rate_count(s->client, CLIENT_RECIPIENTS, loop_now(s->relay->loop), c->anvil_rate_time_unit) >
+			(unsigned)c->smtpd_client_recipient_rate_limit) {
+		reply_set(&r, 450, "4.7.1", "Error: too many recipients from your address");
+		refused(s, &r);
+		return;
+	}
+	reply_set(&r, 250, "2.1.5", "Ok");
+	session_answer(s, &r);
+}
+
+static void judge(struct session *s);
+
+static void domain_answer(struct session *s, enum dns_status status, const char *why)
+{
+	struct reply r;
+	if (status == DNS_OK)
+		reply_set(&r, 250, "2.0.0", "Ok");
+	else if (status == DNS_AGAIN)
+		reply_set(&r, 450, "4.1.2", "%s", *why ? why : "Domain not found, try again");
+	else
+		reply_set(&r, 550, "5.1.2", "Domain not found");
+	access_answer(&s->run, &r);
+	judge(s);
+	session_continue(s);
+}
+
+static void on_domain_address(void *ctx, const struct dns_addresses *a)
+{
+	struct session *s = ctx;
+	s->domain_query = NULL;
+	domain_answer(s, a->status, "");
+}
+
+static void on_domain_mx(void *ctx, const struct dns_answer *a)
+{
+	struct session *s = ctx;
+	s->domain_query = NULL;
+	if (a->status == DNS_NODATA)
+		s->domain_query = dns_lookup_host(s->relay->dns, s->run.question, 3, false, on_domain_address, s);
+	else
+		domain_answer(s, a->status, "");
+}
+
+static void on_probe(void *ctx, const struct reply *r)
+{
+	struct session *s = ctx;
+	s->probe = NULL;
+	access_answer(&s->run, r);
+	judge(s);
+	session_continue(s);
+}
+
+static void judge(struct session *s)
+{
+	switch (access_next(&s->run)) {
+	case ACCESS_OK:
+		permitted(s);
+		break;
+	case ACCESS_REFUSE:
+		refused(s, &s->run.reply);
+		break;
+	case ACCESS_ASK_DOMAIN:
+		s->domain_query = dns_ask(s->relay->dns, s->run.question, DNS_MX, on_domain_mx, s);
+		break;
+	case ACCESS_ASK_VERIFY:
+		s->probe = deliver_probe(s->relay->deliver, s->run.question, on_probe, s);
+		break;
+	}
+}
+
+void session_policy_recipient(struct session *s)
+{
+	struct router *router = s->relay->settings->router;
+	s->request = (struct access_request){
+		.router = router,
+		.conf = s->service->conf,
+		.client = s->address,
+		.client_name = str_of(s->client_name),
+		.local = s->uid >= 0,
+		.authenticated = s->smtp.authenticated,
+		.helo = str_of(s->smtp.helo),
+		.sender = s->smtp.envelope.sender,
+		.rcpt = rewrite_address(router, &s->arena, s->smtp.rcpt.full, session_is_local(s)),
+	};
+	if (s->uid >= 0) {
+		/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */
+		struct reply ok;
+		reply_set(&ok, 250, "2.1.5", "Ok");
+		session_answer(s, &ok);
+		return;
+	}
+	access_begin(&s->run, &s->request, s->service->relay, s->service->recipient);
+	judge(s);
+}
+
+void session_policy_cancel(struct session *s)
+{
+	if (s->domain_query)
+		dns_cancel(s->domain_query);
+	if (s->probe)
+		deliver_probe_cancel(s->probe);
+	s->domain_query = NULL;
+	s->probe = NULL;
+}

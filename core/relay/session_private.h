@@ -1,0 +1,48 @@
+/* session_private - what session.c and session_policy.c share. */
+#ifndef CORE_RELAY_SESSION_PRIVATE_H
+#define CORE_RELAY_SESSION_PRIVATE_H
+
+#include "core/relay/intake.h"
+#include "core/relay/relay.h"
+
+struct session {
+	struct list link;              /* relay's sessions */
+	struct loop_task free_task;
+	struct loop_timer name_timer;
+	struct relay *relay;
+	const struct service *service;
+	struct conn *conn;
+	struct smtp_server smtp;
+	struct arena arena;            /* of the transaction */
+	struct ipaddr address;
+	struct client *client;
+	struct dns_query *name_query;
+	struct intake *intake;
+	unsigned pid;                  /* pseudo pid in the log */
+	int64_t uid;                   /* >= 0: local submission */
+	usec deadline;
+	size_t consumed;               /* bytes of conn->in that the machine is done with */
+	const char *tls_note;
+	bool waiting;                  /* an answer is on its way from elsewhere */
+	bool running;                  /* inside session_go */
+	bool committing, ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
+	char client_name[256], client_address[46];
+	char client_text[256 + 46 + 4]; /* "name[address]" */
+	/* judging one recipient */
+	struct access_request request;
+	struct access_run run;
+	struct dns_query *domain_query;
+	struct probe *probe;
+	bool domain_asked_address;
+};
+
+void session_answer(struct session *s, const struct reply *r);
+void session_continue(struct session *s);      /* after an answer that came later */
+void session_log_connect(struct session *s);
+/* session_is_local - mail written on this host: its addresses and headers are completed */
+bool session_is_local(const struct session *s);
+/* session_policy_recipient - judge s->smtp.rcpt; answers at once (s->waiting off again) or later */
+void session_policy_recipient(struct session *s);
+void session_policy_cancel(struct session *s);
+
+#endif

@@ -1,0 +1,348 @@
+"""lab - what the end-to-end tests are made of: relays in folders of their own, and SMTP servers that remember.
+
+Everything listens on 127.0.0.1 on free ports and ends with the test. Times are bounded: wait() gives up loudly.
+"""
+import base64
+import os
+import re
+import signal
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RELAYBOX = os.environ.get("RELAYBOX", os.path.join(ROOT, "build", "relaybox"))
+SLOW = 5 if os.environ.get("RELAYBOX_PASS") == "san" else 1  # sanitizers take their time
+LOGIN = "root" if os.getuid() == 0 else None
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait(what, seconds=15, every=0.02):
+    """The first true value of what(), or an AssertionError that names it."""
+    end = time.monotonic() + seconds * SLOW
+    while True:
+        value = what()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("waited %gs in vain for %s" % (seconds * SLOW, getattr(what, "__doc__", None) or what))
+        time.sleep(every)
+
+
+def certificate(folder, name="localhost"):
+    """A self-signed certificate for name and 127.0.0.1, made once per folder."""
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    if not os.path.exists(cert):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+             "-keyout", key, "-out", cert, "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:%s,IP:127.0.0.1" % name],
+            check=True, stderr=subprocess.DEVNULL)
+    return cert, key
+
+
+class Relay:
+    """One relayd with its own configuration, queue and log."""
+
+    def __init__(self, folder, main_cf="", master_cf=None, port=None, files=(), env=None):
+        self.dir = str(folder)
+        os.makedirs(self.dir, exist_ok=True)
+        self.port = port or free_port()
+        self.env = dict(os.environ, **(env or {}))
+        self.process = None
+        self.write("main.cf", "myhostname = relay.example.test\nqueue_directory = %s/queue\nmaillog_file = %s/log\n"
+                   "inet_interfaces = 127.0.0.1\nalias_maps =\nsmtpd_peername_lookup = no\n%s%s\n"
+                   % (self.dir, self.dir, "mail_owner = root\n" if LOGIN else "", main_cf))
+        self.write("master.cf", "%d inet n - n - - smtpd\n" % self.port if master_cf is None else master_cf)
+        for name, text in dict(files).items():
+            self.write(name, text)
+
+    def write(self, name, text):
+        with open(os.path.join(self.dir, name), "w") as f:
+            f.write(text)
+
+    def path(self, *names):
+        return os.path.join(self.dir, *names)
+
+    def start(self, *options):
+        self.process = subprocess.Popen([RELAYBOX, "relayd", "-c", self.dir, *options], env=self.env,
+                                        stdin=subprocess.DEVNULL, stderr=open(self.path("stderr"), "ab"))
+
+        def answers():
+            "relayd to answer on its control socket"
+            if self.process.poll() is not None:
+                raise AssertionError("relayd ended with %d: %s%s" % (self.process.returncode, self.stderr(), self.log()))
+            return subprocess.run([RELAYBOX, "relayctl", "-c", self.dir, "ping"], env=self.env,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        wait(answers)
+        return self
+
+    def stop(self, signo=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signo)
+            self.process.wait(30 * SLOW)
+        code = self.process.returncode if self.process else 0
+        self.process = None
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def __enter__(self):
+        return self if self.process else self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def run(self, applet, *args, stdin=b"", check=True, extra_env=None):
+        if isinstance(stdin, str):
+            stdin = stdin.encode()
+        done = subprocess.run([RELAYBOX, applet, *args], input=stdin, capture_output=True, timeout=60 * SLOW,
+                              env=dict(self.env, MAIL_CONFIG=self.dir, **(extra_env or {})))
+        if check and done.returncode != 0:
+            raise AssertionError("%s %s: exit %d\n%s%s" % (applet, args, done.returncode, done.stdout.decode(errors="replace"),
+                                                          done.stderr.decode(errors="replace")))
+        return done
+
+    def mailq(self):
+        return self.run("mailq").stdout.decode()
+
+    def empty(self):
+        return "Mail queue is empty" in self.mailq()
+
+    def log(self):
+        try:
+            with open(self.path("log"), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def stderr(self):
+        with open(self.path("stderr"), errors="replace") as f:
+            return f.read()
+
+    def log_lines(self, pattern):
+        return [line for line in self.log().splitlines() if re.search(pattern, line)]
+
+    def wait_log(self, pattern, count=1, seconds=15):
+        def seen():
+            lines = self.log_lines(pattern)
+            return lines if len(lines) >= count else None
+        seen.__doc__ = "log line %r in:\n" % pattern
+        try:
+            return wait(seen, seconds)
+        except AssertionError as e:
+            raise AssertionError(str(e) + self.log()[-4000:])
+
+
+class Message:
+    def __init__(self, sender, rcpts, content, session):
+        self.sender, self.rcpts, self.content, self.session = sender, rcpts, content, session
+
+    @property
+    def header(self):
+        return self.content.split(b"\r\n\r\n", 1)[0] + b"\r\n"
+
+    @property
+    def body(self):
+        return self.content.split(b"\r\n\r\n", 1)[1]
+
+
+class Sink(socketserver.ThreadingTCPServer):
+    """An SMTP server that keeps what it gets. `script` maps a verb ("MAIL", "RCPT", "DATA", "END") to a function
+    (sink, argument) -> reply line or None; users = {name: password} asks for AUTH; tls = (cert, key) offers STARTTLS."""
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port=0, script=None, users=None, tls=None, extensions=("PIPELINING", "8BITMIME", "SIZE 50000000"), address="127.0.0.1"):
+        self.messages, self.script, self.users, self.extensions = [], script or {}, users, list(extensions)
+        self.lock, self.sessions, self.open, self.most_open = threading.Lock(), 0, 0, 0
+        self.tls = None
+        if tls:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*tls)
+        super().__init__((address, port), SinkSession)
+        self.port = self.server_address[1]
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+    def wait(self, count, seconds=15):
+        def enough():
+            return len(self.messages) >= count
+        enough.__doc__ = "%d messages" % count
+        wait(enough, seconds)
+        return list(self.messages)
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+class SinkSession(socketserver.StreamRequestHandler):
+    timeout = 120
+
+    def say(self, line):
+        self.wfile.write(line.encode() + b"\r\n")
+
+    def setup(self):
+        super().setup()
+        with self.server.lock:
+            self.server.sessions += 1
+            self.number = self.server.sessions
+            self.server.open += 1
+            self.server.most_open = max(self.server.most_open, self.server.open)
+
+    def finish(self):
+        with self.server.lock:
+            self.server.open -= 1
+        try:
+            super().finish()
+        except OSError:
+            pass
+
+    def scripted(self, verb, argument):
+        fn = self.server.script.get(verb)
+        line = fn(self.server, argument) if fn else None
+        if line == "DROP":
+            raise ConnectionError("dropped")
+        if line:
+            self.say(line)
+        return line
+
+    def handle(self):
+        try:
+            self.converse()
+        except (OSError, ssl.SSLError):
+            pass
+
+    def converse(self):
+        self.secure = self.authenticated = False
+        self.sender, self.rcpts = None, []
+        if self.scripted("CONNECT", ""):
+            return
+        self.say("220 sink.example.test ESMTP")
+        while True:
+            raw = self.rfile.readline(65536)
+            if not raw:
+                return
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            verb, _, argument = line.partition(" ")
+            verb = verb.upper()
+            if verb == "QUIT":
+                self.say("221 2.0.0 Bye")
+                return
+            if self.scripted(verb, argument):
+                continue
+            getattr(self, "do_" + verb, self.unknown)(argument)
+
+    def unknown(self, argument):
+        self.say("502 5.5.2 not here")
+
+    def do_EHLO(self, argument):
+        words = list(self.server.extensions)
+        if self.server.tls and not self.secure:
+            words.append("STARTTLS")
+        if self.server.users and (self.secure or not self.server.tls):
+            words.append("AUTH PLAIN LOGIN")
+        lines = ["sink.example.test"] + words
+        self.say("\r\n".join("250%s%s" % ("-" if i < len(lines) - 1 else " ", w) for i, w in enumerate(lines)))
+
+    def do_HELO(self, argument):
+        self.say("250 sink.example.test")
+
+    def do_STARTTLS(self, argument):
+        self.say("220 2.0.0 go")
+        self.wfile.flush()
+        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb", -1)
+        self.wfile = self.connection.makefile("wb", 0)
+        self.secure = True
+
+    def do_AUTH(self, argument):
+        mechanism, _, initial = argument.partition(" ")
+        if mechanism.upper() == "PLAIN":
+            if not initial:
+                self.say("334 ")
+                initial = self.rfile.readline().decode().strip()
+            _, user, password = base64.b64decode(initial).decode().split("\0")
+        else:
+            self.say("334 VXNlcm5hbWU6")
+            user = base64.b64decode(self.rfile.readline()).decode()
+            self.say("334 UGFzc3dvcmQ6")
+            password = base64.b64decode(self.rfile.readline()).decode()
+        self.authenticated = self.server.users.get(user) == password
+        self.say("235 2.7.0 ok" if self.authenticated else "535 5.7.8 no")
+
+    def do_MAIL(self, argument):
+        if self.server.users and not self.authenticated:
+            self.say("530 5.7.0 Authentication required")
+            return
+        self.sender, self.rcpts = re.search(r"<(.*?)>", argument).group(1), []
+        self.say("250 2.1.0 Ok")
+
+    def do_RCPT(self, argument):
+        if self.sender is None:
+            self.say("503 5.5.1 MAIL first")
+            return
+        self.rcpts.append(re.search(r"<(.*?)>", argument).group(1))
+        self.say("250 2.1.5 Ok")
+
+    def do_DATA(self, argument):
+        if not self.rcpts:
+            self.say("554 5.5.1 no recipients")
+            return
+        self.say("354 go")
+        lines = []
+        while True:
+            line = self.rfile.readline()
+            if not line:
+                return
+            if line == b".\r\n":
+                break
+            lines.append(line[1:] if line.startswith(b".") else line)
+        self.end(b"".join(lines))
+
+    def do_BDAT(self, argument):
+        size, _, last = argument.partition(" ")
+        data = self.rfile.read(int(size))
+        if not self.rcpts:
+            self.say("503 5.5.1 no recipients")
+            return
+        self.chunks = getattr(self, "chunks", b"") + data
+        if last.upper() != "LAST":
+            self.say("250 2.0.0 Ok")
+            return
+        content, self.chunks = self.chunks, b""
+        self.end(content)
+
+    def end(self, content):
+        message = Message(self.sender, self.rcpts, content, self.number)
+        self.sender, self.rcpts = None, []
+        if self.scripted("END", message):
+            return
+        with self.server.lock:
+            self.server.messages.append(message)
+        self.say("250 2.0.0 Ok: queued as SINK%d" % len(self.server.messages))
+
+    def do_RSET(self, argument):
+        self.sender, self.rcpts = None, []
+        self.say("250 2.0.0 Ok")
+
+    def do_NOOP(self, argument):
+        self.say("250 2.0.0 Ok")

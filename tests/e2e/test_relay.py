@@ -1,0 +1,260 @@
+"""The first document's systems, end to end: typed, queued, carried over two hops, delivered; down and up again."""
+import os
+import re
+import smtplib
+import subprocess
+import time
+
+import pytest
+from lab import RELAYBOX, ROOT, SLOW, Relay, Sink, certificate, free_port, wait
+
+# seeds: main.cf of S1, comments and all, with its placeholders filled in
+S1_MAIN = """#以下をコメントアウトし変更
+#inet_interfaces = localhost
+inet_interfaces = {interfaces}
+
+#以下をコメントアウトし変更
+#mydestination = $myhostname, localhost.$mydomain, localhost
+mydestination = localhost
+
+#以下を追加
+mynetworks = 172.16.0.0/12, 10.0.0.0/8, 127.0.0.0/8
+
+#上海リージョンのECSにのみ以下を追加
+relayhost = {relayhost}
+
+#以下を追加
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_password_maps = hash:{dir}/sasl_passwd
+smtp_use_tls = yes
+smtp_tls_security_level = may
+smtp_tls_note_starttls_offer = yes
+smtp_tls_CAfile = {ca}
+
+"""
+S1_MASTER = """{port}      inet  n       -       n       -       -       smtpd
+#smtp      inet  n       -       n       -       -       smtpd
+"""
+
+
+def hop(folder, relayhost, sasl, ca, port, more=""):
+    folder = str(folder)
+    r = Relay(folder, S1_MAIN.format(interfaces="all", relayhost=relayhost, dir=folder, ca=ca) +
+              "inet_interfaces = 127.0.0.1\n" + more, S1_MASTER.format(port=port), port)
+    r.write("sasl_passwd", sasl)
+    os.chmod(r.path("sasl_passwd"), 0o600)
+    r.run("postmap", "hash:" + r.path("sasl_passwd"))
+    return r
+
+
+class Smarthost:
+    """aiosmtpd with STARTTLS and AUTH: a real, foreign server."""
+
+    def __init__(self, port, cert, key, users):
+        import ssl
+        from aiosmtpd.controller import Controller
+        from aiosmtpd.smtp import AuthResult
+        self.messages = []
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(cert, key)
+
+        def authenticate(server, session, envelope, mechanism, data):
+            ok = users.get(data.login.decode()) == data.password.decode()
+            return AuthResult(success=ok)
+        self.controller = Controller(self, hostname="127.0.0.1", port=port, tls_context=tls, require_starttls=True,
+                                     auth_required=True, authenticator=authenticate)
+
+    async def handle_DATA(self, server, session, envelope):
+        self.messages.append(envelope)
+        return "250 2.0.0 OK smarthost"
+
+    def __enter__(self):
+        self.controller.start()
+        return self
+
+    def __exit__(self, *_):
+        self.controller.stop()
+
+
+def test_s1_two_hops_and_a_smarthost_with_tls_and_auth(tmp_path):
+    cert, key = certificate(str(tmp_path))
+    port = free_port()
+    with Smarthost(port, cert, key, {"AKIAUSER": "p@ss:w#rd$"}) as smarthost:
+        b = hop(tmp_path / "b", "[127.0.0.1]:%d" % port, "[127.0.0.1]:%d AKIAUSER:p@ss:w#rd$\n" % port, cert, free_port(),
+                "myhostname = b.example.test\nsmtp_tls_loglevel = 1\n")
+        a = hop(tmp_path / "a", "[127.0.0.1]:%d" % b.port, "", cert, free_port(), "myhostname = a.example.test\n")
+        with a, b:
+            a.run("mail", "-s", "件名 subject", "-r", "from@example.com", "to@example.org", stdin="本文 body\n")
+            wait(lambda: smarthost.messages)
+            message = smarthost.messages[0]
+            assert message.mail_from == "from@example.com" and message.rcpt_tos == ["to@example.org"]
+            import email
+            import email.header
+            parsed = email.message_from_bytes(message.original_content)
+            assert str(email.header.make_header(email.header.decode_header(parsed["Subject"]))) == "件名 subject"
+            assert parsed.get_payload(decode=True).decode("utf-8").replace("\r\n", "\n") == "本文 body\n"
+            qid = re.search(r"postfix/pickup\[\d+\]: ([0-9A-F]+): uid=%d from=<from@example.com>" % os.getuid(), a.log()).group(1)
+            a.wait_log(r"postfix/qmgr\[\d+\]: %s: removed" % qid)
+            b.wait_log("removed")
+            # the document's lines, in their order, on the first hop
+            mine = [re.sub(r"^.*postfix/", "", line) for line in a.log_lines(qid)]
+            expected = [r"pickup\[\d+\]: X: uid=\d+ from=<from@example.com>$",
+                        r"cleanup\[\d+\]: X: message-id=<.+>$",
+                        r"qmgr\[\d+\]: X: from=<from@example.com>, size=\d+, nrcpt=1 \(queue active\)$",
+                        r"smtp\[\d+\]: X: to=<to@example.org>, relay=127.0.0.1\[127.0.0.1\]:%d, delay=[\d.]+, "
+                        r"delays=[\d.]+/[\d.]+/[\d.]+/[\d.]+, dsn=2.0.0, status=sent \(250 2.0.0 Ok: queued as [0-9A-F]+\)$" % b.port,
+                        r"qmgr\[\d+\]: X: removed$"]
+            assert len(mine) == len(expected), mine
+            for line, pattern in zip(mine, expected):
+                assert re.match(pattern.replace("X", qid), line), line
+            assert re.search(r"smtpd\[\d+\]: [0-9A-F]+: client=unknown\[127.0.0.1\]", b.log())
+            assert b.log_lines(r"(Trusted|Verified) TLS connection established to 127.0.0.1\[127.0.0.1\]:%d: TLSv1.3 with cipher TLS_" % port)
+            assert "warning" not in a.log(), a.log()
+
+
+def test_wrong_password_defers_and_never_bounces(tmp_path):
+    cert, key = certificate(str(tmp_path))
+    port = free_port()
+    with Smarthost(port, cert, key, {"u": "right"}) as smarthost:
+        r = hop(tmp_path / "r", "[127.0.0.1]:%d" % port, "[127.0.0.1]:%d u:wrong\n" % port, cert, free_port())
+        with r:
+            r.run("sendmail", "-f", "a@example.com", "b@example.org", stdin="Subject: x\n\nx\n")
+            line = r.wait_log("status=")[0]
+            assert "status=deferred" in line and "SASL authentication failed; server 127.0.0.1[127.0.0.1] said: 535" in line, line
+            assert not smarthost.messages
+
+
+def test_smarthost_down_then_up(tmp_path):
+    port = free_port()
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nqueue_run_delay = 1s\nminimal_backoff_time = 2s\n"
+              "maximal_backoff_time = 4s\n" % port)
+    with r:
+        r.run("sendmail", "-f", "a@example.com", "b@example.org", stdin="Subject: x\n\nx\n")
+        first = r.wait_log("status=deferred")[0]
+        at = time.monotonic()
+        assert re.search(r"to=<b@example.org>, relay=none, delay=[\d.]+, delays=[\d.]+/[\d.]+/[\d.]+/0, dsn=4.4.1, "
+                         r"status=deferred \(connect to 127.0.0.1\[127.0.0.1\]:%d: Connection refused\)" % port, first), first
+        listing = r.mailq()
+        assert "b@example.org" in listing and "Connection refused" in listing and "in 1 Request" in listing, listing
+        with Sink(port) as sink:
+            sink.wait(1, 20)
+            assert time.monotonic() - at > 1.5, "tried again before it was due"
+            r.wait_log("status=sent")
+            wait(r.empty)
+
+
+def test_queue_survives_restart(tmp_path):
+    port = free_port()
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % port)
+    with r:
+        for i in range(20):
+            r.run("sendmail", "-f", "a@example.com", "b%d@example.org" % i, stdin="Subject: %d\n\nbody %d\n" % (i, i))
+        assert "in 20 Requests" in r.mailq()
+    assert "in 20 Requests" in r.mailq(), "offline listing"
+    with Sink(port) as sink, r:
+        r.run("relayctl", "flush")
+        got = sink.wait(20)
+        assert sorted(m.rcpts[0] for m in got) == sorted("b%d@example.org" % i for i in range(20))
+        wait(r.empty)
+
+
+def test_maildrop_is_picked_up_at_start(tmp_path):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r:
+            pass
+        r.run("sendmail", "-f", "a@example.com", "b@example.org", stdin="Subject: x\n\nleft while nobody was there\n")
+        assert len(os.listdir(r.path("queue", "maildrop"))) == 1
+        with r:
+            assert b"left while nobody was there" in sink.wait(1)[0].content
+            wait(lambda: not os.listdir(r.path("queue", "maildrop")))
+
+
+def test_local_maildir_and_mbox_by_alias(tmp_path):
+    r = Relay(tmp_path / "r", "mydestination = example.test, localhost\nmyorigin = example.test\n"
+              "alias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
+              files={"aliases": "box: %s/Maildir/\nfile: %s/mbox\nboth: box, file\n" % (tmp_path, tmp_path)})
+    with r:
+        r.run("sendmail", "-f", "a@example.com", "box@example.test", stdin="Subject: one\n\nFrom here\n.\nend\n", check=True)
+        r.run("sendmail", "-i", "-f", "a@example.com", "file", stdin="Subject: two\n\nFrom here\n.\nend\n")
+        new = str(tmp_path / "Maildir" / "new")
+        wait(lambda: os.path.isdir(new) and os.listdir(new))
+        text = open(os.path.join(new, os.listdir(new)[0])).read()
+        assert text.startswith("Return-Path: <a@example.com>\n") and "\nDelivered-To: " in text and text.endswith("\n\nFrom here\n"), text
+        wait(lambda: os.path.exists(str(tmp_path / "mbox")))
+        r.wait_log("status=sent", 2)
+        text = open(str(tmp_path / "mbox")).read()
+        assert text.startswith("From a@example.com ") and "\n>From here\n.\nend\n" in text, text
+        assert r.log_lines(r"relay=local, .*status=sent \(delivered to maildir\)")
+
+
+def test_unknown_local_recipient_bounces_to_the_sender(tmp_path):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "mydestination = example.test\nrelayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r:
+            r.run("sendmail", "-f", "a@example.com", "nobody-here@example.test", stdin="Subject: x\n\nx\n")
+            notice = sink.wait(1)[0]
+            assert notice.sender == "" and notice.rcpts == ["a@example.com"]
+            import email
+            m = email.message_from_bytes(notice.content)
+            assert m.get_content_type() == "multipart/report" and m.get_param("report-type") == "delivery-status"
+            status = m.get_payload(1).get_payload(1)
+            assert status["Action"] == "failed" and status["Status"] == "5.1.1" and "nobody-here@example.test" in status["Final-Recipient"]
+            assert r.log_lines("sender non-delivery notification: [0-9A-F]+")
+            wait(r.empty)
+
+
+def test_permanent_refusal_bounces_and_half_accepted_mail_is_split(tmp_path):
+    def rcpt(sink, argument):
+        return "550 5.1.1 no such user" if "bad" in argument else "450 4.2.0 later" if "slow" in argument else None
+    with Sink(script={"RCPT": rcpt}) as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r:
+            r.run("sendmail", "-f", "a@example.com", "good@x.test", "bad@x.test", "slow@x.test", stdin="Subject: x\n\nx\n")
+            got = sink.wait(2)
+            assert sorted(m.rcpts for m in got) == [["a@example.com"], ["good@x.test"]]
+            assert r.log_lines(r"to=<bad@x.test>, .*dsn=5.1.1, status=bounced \(host 127.0.0.1\[127.0.0.1\] said: 550 5.1.1 no such user "
+                               r"\(in reply to RCPT TO command\)\)")
+            listing = r.mailq()
+            assert "slow@x.test" in listing and "good@x.test" not in listing and "bad@x.test" not in listing
+
+
+OUTSIDERS = [
+    ("", 454, "4.7.1"),
+    ("compatibility_level = 3.6\n", 454, "4.7.1"),
+    ("smtpd_recipient_restrictions =\n", 454, "4.7.1"),
+    ("smtpd_recipient_restrictions = permit_mynetworks\n", 454, "4.7.1"),
+    ("relay_domains = other.test\n", 454, "4.7.1"),
+    ("smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n", 554, "5.7.1"),
+    ("smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n", 554, "5.7.1"),
+]
+
+
+@pytest.mark.parametrize("config,code,enhanced", OUTSIDERS)
+def test_outsider_is_refused(tmp_path, config, code, enhanced):
+    r = Relay(tmp_path / "r", "mynetworks = 192.0.2.0/24\nmydestination = example.test\n" + config)
+    with r, smtplib.SMTP("127.0.0.1", r.port) as c:
+        c.ehlo("outside.test")
+        c.mail("a@outside.test")
+        got, text = c.rcpt("victim@third.test")
+        assert (got, text.decode()) == (code, "%s <victim@third.test>: Relay access denied" % enhanced)
+        for trick in ("victim%third.test@example.test", "@example.test:victim@third.test", '"victim@third.test"@example.test',
+                      "victim@third.test@example.test"):
+            assert c.docmd("RCPT", "TO:<%s>" % trick)[0] >= 400, trick
+        r.wait_log(r"NOQUEUE: reject: RCPT from unknown\[127.0.0.1\]: %d %s <victim@third.test>: Relay access denied; "
+                   r"from=<a@outside.test> to=<victim@third.test> proto=ESMTP helo=<outside.test>" % (code, re.escape(enhanced)))
+
+
+def test_configuration_that_would_relay_for_all_does_not_start(tmp_path):
+    r = Relay(tmp_path / "r", "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks\n")
+    done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-t"], capture_output=True)
+    assert done.returncode == 78 and b"open relay" in done.stderr
+
+
+def test_demo_shows_a_mail_and_leaves_nothing_behind():
+    done = subprocess.run([os.path.join(ROOT, "tests", "demo", "run")], capture_output=True, timeout=120 * SLOW,
+                          env=dict(os.environ, BUILD=os.path.relpath(os.path.dirname(RELAYBOX), ROOT)))
+    text = done.stdout.decode()
+    assert done.returncode == 0, text + done.stderr.decode()
+    assert "mail -s" in text and text.count("status=sent") == 2 and "東京は21度です" in text
