@@ -9,7 +9,8 @@ enum { BUF_FIRST = 64 };
 
 void buf_init(struct buf *b, size_t max)
 {
-	*b = (struct buf){ .max = max };
+	/* room for sums of sizes without overflow */
+	*b = (struct buf){ .max = max < SIZE_MAX / 4 ? max : SIZE_MAX / 4 };
 }
 
 void buf_fini(struct buf *b)
