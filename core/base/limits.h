@@ -7,6 +7,8 @@
 #define LIMIT_SMTP_LONG_LINE (64 * 1024) /* skipped of a command line that is too long; then the session ends */
 #define LIMIT_SMTP_DISCARD (256 * 1024 * 1024) /* content of refused messages read for nothing per session; then it ends */
 #define LIMIT_SMTP_OVERSHOOT 1000        /* recipients past the limit that are refused but are no errors (Postfix) */
+#define LIMIT_SMTP_BLIND_BODY (64 * 1024) /* with CHUNKING, a message up to this is sent before the recipients are answered */
+#define LIMIT_SMTP_BLIND_RCPTS 8         /* … to at most so many: more to lose when they are refused */
 #define LIMIT_SMTP_REPLY_LINE 2048       /* a reply line from a server; longer ones are cut for the log, then refused */
 #define LIMIT_SMTP_REPLY_LINES 128       /* lines of one reply; more is not SMTP */
 #define LIMIT_REPLY_TEXT 1024            /* reply text kept for logs, bounces and the queue */

@@ -1,0 +1,288 @@
+/* loop.c - epoll, a heap of timers, and the work that waits for the end of a tick.
+ *
+ * Level triggered: whoever leaves bytes in the kernel is asked again. An io that wants nothing is taken out of the
+ * epoll set, because epoll reports hang-ups even to those who asked for no event, and that would spin. Removing an io
+ * clears it from the events of this tick that were not served yet; since events carry the io and not the descriptor, a
+ * descriptor number that is used again in the same tick cannot get an old event. */
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+#include "core/base/pool.h"
+#include "core/net/loop.h"
+
+enum { EVENTS_PER_TICK = 256, HOOKS = 4 };
+
+struct loop {
+	int epoll;
+	bool stop;
+	usec now, wall;
+	struct heap timers;
+	struct list tasks;
+	struct pool *pool;
+	struct loop_io pool_io;
+	struct { void (*fn)(void *ctx); void *ctx; } hooks[HOOKS];
+	unsigned n_hooks;
+	int served, n_events;  /* of the running tick */
+	struct epoll_event events[EVENTS_PER_TICK];
+};
+
+static void read_clocks(struct loop *l)
+{
+	l->now = clock_mono();
+	l->wall = clock_wall();
+}
+
+struct loop *loop_new(void)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+	struct loop *l;
+
+	if (fd < 0)
+		return NULL;
+	l = MEM_NEW(struct loop);
+	l->epoll = fd;
+	heap_init(&l->timers);
+	list_init(&l->tasks);
+	read_clocks(l);
+	return l;
+}
+
+void loop_free(struct loop *l)
+{
+	if (!l)
+		return;
+	LIST_EACH(&l->tasks, it, next)
+		list_remove(it);
+	heap_fini(&l->timers);
+	close(l->epoll);
+	mem_free(l);
+}
+
+/* --- descriptors ------------------------------------------------------------------------------------------------ */
+
+static int control(struct loop *l, int op, struct loop_io *io, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = io};
+
+	return epoll_ctl(l->epoll, op, io->fd, &ev);
+}
+
+int loop_io_add(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	if (events && control(l, EPOLL_CTL_ADD, io, events) < 0)
+		return -1;
+	io->events = events;
+	io->registered = true;
+	return 0;
+}
+
+void loop_io_set(struct loop *l, struct loop_io *io, uint32_t events)
+{
+	int op = !io->events ? EPOLL_CTL_ADD : events ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
+
+	if (!io->registered || io->events == events)
+		return;
+	if (control(l, op, io, events) < 0)
+		die("epoll_ctl: errno %d", errno);
+	io->events = events;
+}
+
+void loop_io_remove(struct loop *l, struct loop_io *io)
+{
+	if (!io->registered)
+		return;
+	if (io->events)
+		control(l, EPOLL_CTL_DEL, io, 0);
+	io->registered = false;
+	io->events = 0;
+	for (int i = l->served; i < l->n_events; i++)
+		if (l->events[i].data.ptr == io)
+			l->events[i].data.ptr = NULL;
+}
+
+/* --- timers and tasks --------------------------------------------------------------------------------------------- */
+
+void loop_timer_init(struct loop_timer *t, void (*on_due)(struct loop_timer *))
+{
+	t->node = (struct heap_node){0};
+	t->on_due = on_due;
+}
+
+void loop_timer_set(struct loop *l, struct loop_timer *t, usec deadline_mono)
+{
+	if (deadline_mono == USEC_NEVER)
+		heap_remove(&l->timers, &t->node);
+	else
+		heap_add(&l->timers, &t->node, deadline_mono);
+}
+
+void loop_timer_cancel(struct loop *l, struct loop_timer *t)
+{
+	heap_remove(&l->timers, &t->node);
+}
+
+void loop_task_init(struct loop_task *t, void (*run)(struct loop_task *))
+{
+	list_init(&t->link);
+	t->run = run;
+}
+
+void loop_defer(struct loop *l, struct loop_task *t)
+{
+	if (list_is_empty(&t->link))
+		list_append(&l->tasks, &t->link);
+}
+
+void loop_task_cancel(struct loop_task *t)
+{
+	list_remove(&t->link);
+}
+
+usec loop_now(const struct loop *l)
+{
+	return l->now;
+}
+
+usec loop_wall(const struct loop *l)
+{
+	return l->wall;
+}
+
+void loop_on_tick(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+	if (l->n_hooks == HOOKS)
+		BUG("too many hooks on the loop");
+	l->hooks[l->n_hooks].fn = fn;
+	l->hooks[l->n_hooks++].ctx = ctx;
+}
+
+/* --- the pool ----------------------------------------------------------------------------------------------------- */
+
+static void on_pool_ready(struct loop_io *io, uint32_t events)
+{
+	struct loop *l = LIST_ITEM(io, struct loop, pool_io);
+
+	(void)events;
+	pool_reap(l->pool);
+}
+
+int loop_use_pool(struct loop *l, struct pool *p)
+{
+	loop_io_remove(l, &l->pool_io);
+	l->pool = p;
+	if (!p)
+		return 0;
+	l->pool_io.fd = pool_fd(p);
+	l->pool_io.on_ready = on_pool_ready;
+	return loop_io_add(l, &l->pool_io, EPOLLIN);
+}
+
+struct pool *loop_pool(const struct loop *l)
+{
+	return l->pool;
+}
+
+/* --- the tick ----------------------------------------------------------------------------------------------------- */
+
+/* milliseconds to sleep, rounded up so that a timer is due when it ends */
+static int sleep_ms(struct loop *l, usec max_wait)
+{
+	struct heap_node *first = heap_first(&l->timers);
+	usec wait = max_wait;
+
+	if (!list_is_empty(&l->tasks))
+		return 0;
+	if (first) {
+		usec left = first->key - clock_mono();
+
+		wait = left < wait ? left : wait;
+	}
+	if (wait <= 0)
+		return 0;
+	if (wait > (usec)INT_MAX * 1000)
+		return max_wait == USEC_NEVER && !first ? -1 : INT_MAX;
+	return (int)((wait + 999) / 1000);
+}
+
+static void serve_events(struct loop *l)
+{
+	while (l->served < l->n_events) {
+		struct epoll_event *e = &l->events[l->served++];
+		struct loop_io *io = e->data.ptr;
+
+		if (io)
+			io->on_ready(io, e->events);
+	}
+	l->served = l->n_events = 0;
+}
+
+/* only as many as there are now: a timer that sets itself to a time long past must not hold the loop */
+static void serve_timers(struct loop *l)
+{
+	for (uint32_t left = l->timers.n; left > 0; left--) {
+		struct heap_node *x = heap_first(&l->timers);
+		struct loop_timer *t;
+
+		if (!x || x->key > l->now)
+			return;
+		heap_remove(&l->timers, x);
+		t = LIST_ITEM(x, struct loop_timer, node);
+		t->on_due(t);
+	}
+}
+
+/* what tasks add runs in the next tick, which then does not sleep */
+static void serve_tasks(struct loop *l)
+{
+	struct list batch, *x;
+
+	if (list_is_empty(&l->tasks))
+		return;
+	list_insert_after(&l->tasks, &batch);
+	list_remove(&l->tasks);
+	while ((x = list_first(&batch)) != NULL) {
+		struct loop_task *t = LIST_ITEM(x, struct loop_task, link);
+
+		list_remove(x);
+		t->run(t);
+	}
+}
+
+static void call_hooks(struct loop *l)
+{
+	for (unsigned i = 0; i < l->n_hooks; i++)
+		l->hooks[i].fn(l->hooks[i].ctx);
+}
+
+int loop_tick(struct loop *l, usec max_wait)
+{
+	int n = epoll_wait(l->epoll, l->events, EVENTS_PER_TICK, sleep_ms(l, max_wait));
+
+	if (n < 0 && errno != EINTR)
+		return -1;
+	l->n_events = n < 0 ? 0 : n;
+	read_clocks(l);
+	serve_events(l);
+	serve_timers(l);
+	serve_tasks(l);
+	call_hooks(l);
+	return 0;
+}
+
+int loop_run(struct loop *l)
+{
+	l->stop = false;
+	read_clocks(l);
+	call_hooks(l); /* for what was made before the first tick */
+	while (!l->stop)
+		if (loop_tick(l, USEC_NEVER) < 0)
+			return -1;
+	return 0;
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stop = true;
+}

@@ -1,0 +1,75 @@
+/* tls - the only file that knows mbedTLS: contexts (what we trust and who we are) and sessions (bytes in, bytes out).
+ *
+ * A context is immutable after it is made and shared by reference count; a certificate reload makes a new one, running
+ * sessions keep theirs. Every client handshake has a host name set or an explicit "no name" (threats B5). Sessions take
+ * and give cipher text through buffers, so conn owns the socket and the pool may run the handshake. */
+#ifndef CORE_NET_TLS_H
+#define CORE_NET_TLS_H
+
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/base/pool.h"
+
+struct tls_context;
+struct tls_options {
+	bool server;
+	const char *ca_file, *ca_path;       /* "" = none; empty files and missing ones are an error with why */
+	const char *cert_file, *key_file;    /* "" = none; key "" = in cert_file */
+	const char *chain_files;             /* list; first key + chain usable; "" = none */
+	const char *protocols;               /* Postfix syntax: ">=TLSv1.2", "!SSLv3, !TLSv1", "" = library default (1.2, 1.3) */
+	bool tickets;                        /* server: session tickets, keyed per context */
+};
+struct tls_context *tls_context_new(const struct tls_options *o, struct buf *why);  /* NULL with why */
+struct tls_context *tls_context_ref(struct tls_context *c);
+void tls_context_unref(struct tls_context *c);
+
+enum tls_match { TLS_MATCH_NONE,   /* opportunistic or encrypt: verify for the log only, never fail */
+	TLS_MATCH_NAME,                /* chain and one of `names` must match ("host", or ".example.com" for any host below) */
+	TLS_MATCH_FINGERPRINT };       /* one of `fingerprints` must match the certificate or its public key */
+struct tls_peer {                    /* what a client expects of its server */
+	const char *server_name;         /* SNI; NULL for an address */
+	enum tls_match match;
+	const char *const *names;        /* NULL-terminated; TLS_MATCH_NAME */
+	const char *const *fingerprints; /* NULL-terminated hex with colons; digest by length: 16 md5, 20 sha1, 32 sha256 */
+	struct tls_saved *resume;        /* session to resume, or NULL */
+};
+enum tls_trust { TLS_ANONYMOUS, TLS_UNTRUSTED, TLS_TRUSTED, TLS_VERIFIED }; /* Postfix's words */
+struct tls_info {
+	enum tls_trust trust;
+	const char *version;             /* "TLSv1.3" */
+	char cipher[64];                 /* OpenSSL's name where there is one: "TLS_AES_256_GCM_SHA384" */
+	int bits;
+	bool resumed;
+	char why_untrusted[160];         /* "certificate has expired; …" when trust < TLS_TRUSTED */
+	/* peer certificate facts; empty when none was sent */
+	char subject[256], issuer[256], subject_cn[256], issuer_cn[256];
+	char names[1024];                /* DNS names and addresses of the SAN, space separated */
+	usec not_before, not_after;      /* wall */
+	char sha256[96];                 /* fingerprint "AA:BB:…" */
+	char key[32];                    /* "RSA 2048", "EC 256" */
+	int chain_length;
+};
+const char *tls_trust_word(enum tls_trust t);        /* "Anonymous" "Untrusted" "Trusted" "Verified" */
+
+struct tls_session;
+struct tls_session *tls_session_new(struct tls_context *c, const struct tls_peer *peer); /* peer NULL: server */
+void tls_session_free(struct tls_session *s);
+enum tls_step { TLS_OK, TLS_WANT_READ, TLS_CLOSED, TLS_FAILED };
+/* tls_handshake - take cipher text from `net_in`, add cipher text to `net_out`. TLS_OK when done. Burns CPU: pool.
+ * why is filled on TLS_FAILED. */
+enum tls_step tls_handshake(struct tls_session *s, struct buf *net_in, struct buf *net_out, char why[160]);
+/* tls_read - decrypt everything that fits into plain (TLS_OK: nothing more now) */
+enum tls_step tls_read(struct tls_session *s, struct buf *net_in, struct buf *plain, struct buf *net_out, char why[160]);
+enum tls_step tls_write(struct tls_session *s, struct buf *plain, struct buf *net_out, char why[160]);
+void tls_close_notify(struct tls_session *s, struct buf *net_out);
+const struct tls_info *tls_session_info(struct tls_session *s);
+struct tls_saved *tls_session_save(struct tls_session *s); /* client: for a later resume; NULL if the server gave none */
+void tls_saved_free(struct tls_saved *s);
+size_t tls_peer_pem(struct tls_session *s, struct buf *out); /* the peer's chain as PEM (mxcheck); number of certificates */
+
+/* digests that protocols need (CRAM-MD5, TLSA, fingerprints) */
+void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n);
+void tls_sha256(uint8_t out[32], const void *p, size_t n);
+void tls_sha512(uint8_t out[64], const void *p, size_t n);
+
+#endif
