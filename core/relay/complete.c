@@ -3,6 +3,7 @@
 #include "core/relay/complete.h"
 
 #include "core/base/hash.h"
+#include "core/msg/date.h"
 #include "core/msg/header.h"
 #include "core/msg/received.h"
 
@@ -69,10 +70,11 @@ static void add_missing(const struct complete *c, const bool seen[FIELD_RECEIVED
 	struct str *message_id)
 {
 	if (!seen[FIELD_MESSAGE_ID]) {
-		char id[320];
-		received_message_id(id, sizeof id, c->now, c->qid, c->conf->myhostname);
-		*message_id = arena_str(a, str_of(id));
-		buf_printf(out, "Message-Id: %s\r\n", id);
+		size_t start = buf_view(out).n + sizeof "Message-Id: " - 1;
+		buf_z(out, "Message-Id: ");
+		message_id_format(out, c->now, c->qid, c->conf->myhostname);
+		*message_id = arena_str(a, str_from(buf_view(out), start));
+		buf_z(out, "\r\n");
 	}
 	if (!seen[FIELD_DATE]) {
 		char date[40];
@@ -95,8 +97,8 @@ void complete_headers(const struct complete *c, struct arena *a, struct str in, 
 	*message_id = STR_EMPTY;
 	*hops = 0;
 	received_format(out, &(struct received){.envelope = c->envelope, .hostname = c->conf->myhostname,
-		.mail_name = c->conf->mail_name, .qid = c->qid, .tls_note = c->tls_note, .now = c->now,
-		.offset = date_offset(c->now)});
+		.mail_name = c->conf->mail_name, .qid = c->qid, .tls = c->tls_note,
+		.offset_minutes = date_offset(c->envelope->arrival)});
 	while (header_next(&in, &h) == 1) {
 		enum field f = field_of(h.name);
 		if (is_dropped(c->conf->message_drop_headers, h.name))

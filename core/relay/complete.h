@@ -11,7 +11,7 @@ struct complete {
 	const struct conf *conf;
 	const struct envelope *envelope;
 	const char *qid;
-	const char *tls_note;
+	const char *tls_note;      /* "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
 	bool local;
 	usec now;
 };

@@ -15,7 +15,7 @@ struct intake_options {
 	struct router *router;
 	const struct conf *conf;
 	bool local;                    /* complete and rewrite headers; no client in the Received line */
-	const char *tls_note;          /* "using TLSv1.3 with cipher X (256/256 bits)", NULL: none */
+	const char *tls_note;          /* "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
 	usec now;                      /* wall */
 };
 /* fn - reply: 250 "Ok: queued as QID" with m durable, or a refusal with m NULL */

@@ -90,9 +90,12 @@ static void take(struct pickup *p)
 	log_field(&l, "uid", "%lld", (long long)p->envelope.uid);
 	log_addr(&l, "from", p->envelope.sender);
 	log_end(&l);
+	struct crlf_clean clean;
 	struct buf crlf;
-	buf_init(&crlf, DROP_MAX + DROP_MAX / 8);
-	crlf_from_local_all(&crlf, buf_view(&p->content));
+	crlf_clean_init(&clean);
+	buf_init(&crlf, 2 * DROP_MAX);
+	crlf_clean_add(&clean, &crlf, buf_view(&p->content));
+	crlf_clean_end(&clean, &crlf, true);
 	intake_add(i, buf_view(&crlf));
 	buf_fini(&crlf);
 	intake_commit(i, on_committed, p);

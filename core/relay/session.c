@@ -166,7 +166,7 @@ static void on_data(struct session *s)
 	struct relay *r = s->relay;
 	const struct tls_info *tls = conn_tls(s->conn);
 	if (tls)
-		s->tls_note = arena_printf(&s->arena, "using %s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
+		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
 	struct intake_options o = {.store = r->store, .router = r->settings->router, .conf = s->service->conf,
 		.local = session_is_local(s), .tls_note = tls && s->service->conf->smtpd_tls_received_header ? s->tls_note : NULL,
 		.now = loop_wall(r->loop)};
