@@ -154,19 +154,31 @@ struct conf *conf_load(const char *directory, const char *const *extra, struct c
 	}
 	apply_overrides(s, extra, NULL, 0, diag);
 	c = conf_build(s, directory, diag);
-	if (c) {
-		c->configured = found || env;
-		buf_clear(&text);
-		master_text(directory, &text);
-		conf_check_entries(c, 0, buf_cstr(&text), diag);
-	}
+	c->configured = found || env;
+	buf_clear(&text);
+	master_text(directory, &text);
+	conf_check_entries(c, 0, buf_cstr(&text), diag);
 	buf_fini(&path);
 	buf_fini(&text);
-	if (c && diag->errors != errors) {
-		conf_free(c);
-		return NULL;
-	}
-	return c;
+	if (diag->errors == errors)
+		return c;
+	conf_free(c);
+	return NULL;
+}
+
+struct conf *conf_from_text(struct str text, const char *directory, struct conf_diag *diag)
+{
+	size_t errors = diag->errors;
+	struct conf_source *s = source_new();
+	struct conf *c;
+
+	read_settings(s, text, "main.cf", diag);
+	c = conf_build(s, directory, diag);
+	conf_check_entries(c, 0, NULL, diag);
+	if (diag->errors == errors)
+		return c;
+	conf_free(c);
+	return NULL;
 }
 
 /* --- from source to fields ------------------------------------------------------------------------------------------ */

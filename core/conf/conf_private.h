@@ -94,7 +94,9 @@ const char *name_nearest(struct str name, char *out, size_t size); /* NULL if no
 /* --- steps of loading -------------------------------------------------------------------------------------------- */
 bool conf_env_apply(struct conf_source *s, struct conf_diag *diag);  /* true if the environment said something */
 void conf_check_entries(const struct conf *c, size_t from, const char *more_text, struct conf_diag *diag);
-struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; NULL on errors */
+struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; never NULL: see diag */
+/* conf_from_text - main.cf's text alone, without the environment (fuzzing, tests); NULL on errors */
+struct conf *conf_from_text(struct str text, const char *directory, struct conf_diag *diag);
 void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *text);
 const char *source_keep(struct conf_source *s, struct str text);     /* a copy that lives as long as s */
 /* conf_transport_overlay - as conf_overlay, for a transport: `service` is $service_name; lmtp reads lmtp_ names */
