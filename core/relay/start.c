@@ -19,6 +19,7 @@
 #include "core/relay/pickup.h"
 #include "core/relay/privilege.h"
 #include "core/relay/relay.h"
+#include "core/relay/sandbox.h"
 #include "core/relay/session.h"
 
 #define POOL_THREADS 2                 /* one may flush while the other does a handshake */
@@ -413,7 +414,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 		goto out;
 	if (geteuid() == 0)
 		helper_fd = helper_start(s->conf, s->router, &d.helper_pid);
-	if (privilege_drop(s->conf) != 0 || !open_rooms(&d, helper_fd))
+	if (privilege_drop(s->conf) != 0 || sandbox_close(s->conf, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
 		goto out;
 	start_clockwork(&d, set);
 	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);
