@@ -1,0 +1,58 @@
+/* date - see date.h. Names of days and months are the RFC's, whatever the locale. */
+#include "core/msg/date.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+
+/* seconds, rounded down also before 1970 */
+static time_t seconds_of(usec wall)
+{
+	return (time_t)(wall / USEC_PER_SEC - (wall % USEC_PER_SEC < 0));
+}
+
+static struct tm split(usec wall, int offset_minutes)
+{
+	time_t t = seconds_of(wall) + (time_t)offset_minutes * 60;
+	struct tm tm = { .tm_mday = 1, .tm_year = 70 };
+
+	gmtime_r(&t, &tm);
+	return tm;
+}
+
+int date_offset(usec wall)
+{
+	time_t t = seconds_of(wall);
+	struct tm tm = { .tm_gmtoff = 0 };
+
+	return localtime_r(&t, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
+}
+
+void date_rfc5322(char out[40], usec wall, int offset_minutes)
+{
+	struct tm tm = split(wall, offset_minutes);
+	unsigned off = (unsigned)abs(offset_minutes) % 6000;
+
+	snprintf(out, 40, "%s, %d %s %d %02d:%02d:%02d %c%02u%02u", days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12],
+		1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec, offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
+}
+
+void date_mbox(char out[32], usec wall, int offset_minutes)
+{
+	struct tm tm = split(wall, offset_minutes);
+
+	snprintf(out, 32, "%s %s %2d %02d:%02d:%02d %d", days[tm.tm_wday % 7], months[tm.tm_mon % 12], tm.tm_mday, tm.tm_hour,
+		tm.tm_min, tm.tm_sec, 1900 + tm.tm_year);
+}
+
+void date_rfc3339(char out[40], usec wall, int offset_minutes)
+{
+	struct tm tm = split(wall, offset_minutes);
+	unsigned off = (unsigned)abs(offset_minutes) % 6000;
+	size_t n = strftime(out, 34, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	snprintf(out + n, 40 - n, "%c%02u:%02u", offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
+}

@@ -1,0 +1,182 @@
+/* envelope - see envelope.h. The text form is a row of records `name LENGTH value LF`; the first one is the version, the
+ * last one says "end", and orig, orcpt and notify belong to the rcpt before them. What is empty or zero is left out.
+ * A name that is not known, a wrong length or anything after the end refuses the whole. */
+#include "core/msg/envelope.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define ENVELOPE_VERSION "1"
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+static void put(struct buf *out, const char *name, struct str value)
+{
+	buf_printf(out, "%s %zu ", name, value.n);
+	buf_str(out, value);
+	buf_byte(out, '\n');
+}
+
+static void put_some(struct buf *out, const char *name, struct str value)
+{
+	if (value.n)
+		put(out, name, value);
+}
+
+static void put_number(struct buf *out, const char *name, int64_t value)
+{
+	char digits[32];
+	int n = snprintf(digits, sizeof(digits), "%" PRId64, value);
+
+	put(out, name, str_make(digits, (size_t)n));
+}
+
+void envelope_format(struct buf *out, const struct envelope *e)
+{
+	put(out, "envelope", STR(ENVELOPE_VERSION));
+	put_number(out, "arrival", e->arrival);
+	put_number(out, "size", (int64_t)e->size);
+	put_number(out, "header_size", (int64_t)e->header_size);
+	put_number(out, "flags", e->flags);
+	put_number(out, "uid", e->uid);
+	put(out, "sender", e->sender);
+	put_some(out, "envid", e->envid);
+	if (e->ret != DSN_RET_DEFAULT)
+		put_number(out, "ret", e->ret);
+	put_some(out, "client_name", e->client_name);
+	put_some(out, "client_addr", e->client_addr);
+	put_some(out, "helo", e->helo);
+	put_some(out, "proto", e->proto);
+	put_some(out, "sasl_user", e->sasl_user);
+	for (size_t i = 0; i < e->n_rcpts; i++) {
+		const struct rcpt *r = &e->rcpts[i];
+
+		put(out, "rcpt", r->addr);
+		put_some(out, "orig", r->orig);
+		put_some(out, "orcpt", r->orcpt);
+		if (r->notify)
+			put_number(out, "notify", r->notify);
+	}
+	put(out, "end", STR_EMPTY);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static bool take(struct str *in, struct str *name, struct str *value)
+{
+	struct str rest = *in, digits;
+	ptrdiff_t space = str_chr(str_head(rest, 24), ' ');
+	uint64_t n;
+
+	if (space < 0)
+		return false;
+	*name = str_head(rest, (size_t)space);
+	rest = str_from(rest, (size_t)space + 1);
+	space = str_chr(str_head(rest, 12), ' ');
+	if (space < 0)
+		return false;
+	digits = str_head(rest, (size_t)space);
+	rest = str_from(rest, (size_t)space + 1);
+	if (!str_to_u64(digits, &n) || n >= rest.n || rest.p[n] != '\n')
+		return false;
+	*value = str_head(rest, (size_t)n);
+	*in = str_from(rest, (size_t)n + 1);
+	return true;
+}
+
+static bool to_number(struct str s, int64_t lo, int64_t hi, int64_t *out)
+{
+	return str_to_i64(s, out) && *out >= lo && *out <= hi;
+}
+
+static bool set_text(struct str value, struct str *field)
+{
+	*field = value;
+	return true;
+}
+
+static bool set_text_field(struct envelope *e, struct str name, struct str value)
+{
+	const struct { const char *name; struct str *field; } rows[] = {
+		{ "sender", &e->sender }, { "envid", &e->envid }, { "client_name", &e->client_name },
+		{ "client_addr", &e->client_addr }, { "helo", &e->helo }, { "proto", &e->proto }, { "sasl_user", &e->sasl_user },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_eq(name, str_of(rows[i].name)))
+			return set_text(value, rows[i].field);
+	return false;
+}
+
+static bool set_rcpt_field(struct rcpt *r, struct str name, struct str value)
+{
+	int64_t n;
+
+	if (str_eq(name, STR("orig")))
+		return set_text(value, &r->orig);
+	if (str_eq(name, STR("orcpt")))
+		return set_text(value, &r->orcpt);
+	if (!str_eq(name, STR("notify")) || !to_number(value, 0, 15, &n))
+		return false;
+	r->notify = (unsigned)n;
+	return true;
+}
+
+static bool set_number_field(struct envelope *e, struct str name, struct str value)
+{
+	int64_t n;
+
+	if (!to_number(value, INT64_MIN, INT64_MAX, &n))
+		return false;
+	if (str_eq(name, STR("arrival")))
+		e->arrival = n;
+	else if (str_eq(name, STR("size")) && n >= 0)
+		e->size = (uint64_t)n;
+	else if (str_eq(name, STR("header_size")) && n >= 0)
+		e->header_size = (uint64_t)n;
+	else if (str_eq(name, STR("flags")) && n >= 0 && n <= UINT32_MAX)
+		e->flags = (unsigned)n;
+	else if (str_eq(name, STR("uid")) && n >= -1 && n <= UINT32_MAX)
+		e->uid = n;
+	else if (str_eq(name, STR("ret")) && n >= 0 && n <= DSN_RET_FULL)
+		e->ret = (enum dsn_ret)n;
+	else
+		return false;
+	return true;
+}
+
+/* recipients are counted first, so that their array is allocated once */
+static bool count_rcpts(struct str in, size_t *n)
+{
+	struct str name, value;
+
+	*n = 0;
+	while (take(&in, &name, &value)) {
+		*n += str_eq(name, STR("rcpt"));
+		if (str_eq(name, STR("end")))
+			return !value.n && !in.n;
+	}
+	return false;
+}
+
+bool envelope_parse(struct arena *a, struct str in, struct envelope *out)
+{
+	struct str name, value;
+	size_t n_rcpts;
+
+	memset(out, 0, sizeof(*out));
+	out->uid = -1;
+	if (!count_rcpts(in, &n_rcpts) || !take(&in, &name, &value) || !str_eq(name, STR("envelope")) || !str_eq(value, STR(ENVELOPE_VERSION)))
+		return false;
+	if (n_rcpts && !(out->rcpts = ARENA_ARRAY(a, struct rcpt, n_rcpts)))
+		return false;
+	while (take(&in, &name, &value) && !str_eq(name, STR("end"))) {
+		struct rcpt *last = out->n_rcpts ? &out->rcpts[out->n_rcpts - 1] : NULL;
+
+		if (str_eq(name, STR("rcpt")))
+			out->rcpts[out->n_rcpts++].addr = value;
+		else if (!set_text_field(out, name, value) && !(last && set_rcpt_field(last, name, value)) && !set_number_field(out, name, value))
+			return false;
+	}
+	return true;
+}

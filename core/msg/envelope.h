@@ -1,0 +1,47 @@
+/* envelope - what travels with a message: sender, recipients, DSN wishes, origin. Its text form in the queue is
+ * `key value` records (words, not letters), length-prefixed, so no byte in a value can forge a field (threats C3). */
+#ifndef CORE_MSG_ENVELOPE_H
+#define CORE_MSG_ENVELOPE_H
+
+#include "core/base/arena.h"
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+
+enum dsn_notify { DSN_NOTIFY_DEFAULT = 0, DSN_NOTIFY_NEVER = 1, DSN_NOTIFY_SUCCESS = 2, DSN_NOTIFY_FAILURE = 4, DSN_NOTIFY_DELAY = 8 };
+enum dsn_ret { DSN_RET_DEFAULT, DSN_RET_HDRS, DSN_RET_FULL };
+enum envelope_flags {
+	ENVELOPE_8BIT = 1,       /* BODY=8BITMIME, or bytes >= 0x80 seen in the body */
+	ENVELOPE_SMTPUTF8 = 2,   /* MAIL had SMTPUTF8, or an address or header needs it */
+	ENVELOPE_LOCAL = 4,      /* from sendmail, maildrop or a bounce: not from the network */
+	ENVELOPE_BOUNCE = 8,     /* made by us: a non-delivery or delay notice */
+	ENVELOPE_VERIFY = 16,    /* an address probe: never delivered past RCPT, never bounced, never stored */
+};
+
+struct rcpt {
+	struct str addr;         /* canonical, after rewriting */
+	struct str orig;         /* as the client gave it, when that differs from addr; else empty (orig_to=) */
+	struct str orcpt;        /* DSN ORCPT "rfc822;a@b" decoded, or empty */
+	unsigned notify;         /* enum dsn_notify bits */
+};
+struct envelope {
+	struct str sender;       /* canonical; "" = null sender */
+	struct rcpt *rcpts;
+	size_t n_rcpts;
+	struct str envid;        /* decoded, or empty */
+	enum dsn_ret ret;
+	unsigned flags;          /* enum envelope_flags */
+	usec arrival;            /* wall clock, when the message began */
+	uint64_t header_size;    /* bytes of the header section, its empty line included */
+	uint64_t size;           /* bytes of the whole content */
+	struct str client_name;  /* "unknown" or a verified host name; empty for local submission */
+	struct str client_addr;  /* "192.0.2.1" */
+	struct str helo;
+	struct str proto;        /* "ESMTP", "ESMTPS" … */
+	struct str sasl_user;
+	int64_t uid;             /* local submission; -1 otherwise */
+};
+void envelope_format(struct buf *out, const struct envelope *e);
+/* envelope_parse - views point into `in`, arrays live in the arena; false: damaged */
+bool envelope_parse(struct arena *a, struct str in, struct envelope *out);
+
+#endif

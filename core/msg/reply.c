@@ -1,0 +1,106 @@
+/* reply - see reply.h. Text is made printable when it enters, so that nobody has to think about it later (threats C2,
+ * J1): control bytes and broken UTF-8 become '?'. */
+#include "core/msg/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define REPLY_LINE 480                         /* text of one line on the wire; RFC 5321 section 4.5.3.1.5: 512 with code and CRLF */
+
+/* bytes of the valid UTF-8 sequence at s, 0 if there is none */
+static size_t sequence_length(struct str s)
+{
+	unsigned char c = (unsigned char)s.p[0];
+	size_t n = c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+	/* U+0080 to U+009F are controls */
+	if (!n || n > s.n || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
+		return 0;
+	return str_is_utf8(str_head(s, n)) ? n : 0;
+}
+
+static void make_printable(char *text)
+{
+	struct str s = str_of(text);
+
+	for (size_t i = 0, n; i < s.n; i += n) {
+		n = 1;
+		if (ascii_is_print(text[i]) || text[i] == '\n')
+			continue;
+		n = sequence_length(str_from(s, i));
+		if (!n) {
+			text[i] = '?';
+			n = 1;
+		}
+	}
+}
+
+void reply_set(struct reply *r, int code, const char *enhanced, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->code = code;
+	snprintf(r->enhanced, sizeof(r->enhanced), "%s", enhanced);
+	va_start(ap, fmt);
+	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	va_end(ap);
+	make_printable(r->text);
+}
+
+/* how much of a line too long for the wire goes first: up to a space if one is near, never inside a character */
+static size_t break_at(struct str line)
+{
+	size_t n = REPLY_LINE;
+
+	if (line.n <= REPLY_LINE)
+		return line.n;
+	for (size_t i = REPLY_LINE; i > REPLY_LINE / 2; i--)
+		if (line.p[i] == ' ')
+			return i;
+	while (n > REPLY_LINE - 4 && ((unsigned char)line.p[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+void reply_format(struct buf *out, const struct reply *r)
+{
+	struct str rest = str_of(r->text);
+
+	do {
+		ptrdiff_t nl = str_chr(rest, '\n');
+		struct str line = nl < 0 ? rest : str_head(rest, (size_t)nl);
+		size_t n = break_at(line);
+		bool last;
+
+		line = str_head(line, n);
+		rest = str_from(rest, n);
+		if (rest.n && (rest.p[0] == '\n' || rest.p[0] == ' '))
+			rest = str_from(rest, 1);
+		last = !rest.n;
+		buf_printf(out, "%03d%c%s%s%.*s\r\n", r->code, last ? ' ' : '-', r->enhanced, r->enhanced[0] ? " " : "", STR_ARG(line));
+	} while (rest.n);
+}
+
+void reply_line(struct buf *out, const struct reply *r)
+{
+	if (r->code)
+		buf_printf(out, "%03d%s", r->code, r->enhanced[0] || r->text[0] ? " " : "");
+	if (r->code && r->enhanced[0])
+		buf_printf(out, "%s%s", r->enhanced, r->text[0] ? " " : "");
+	for (const char *p = r->text; *p; p++)
+		buf_byte(out, *p == '\n' ? ' ' : *p);
+}
+
+enum verdict reply_verdict(const struct reply *r)
+{
+	if (r->code >= 200 && r->code < 400)
+		return VERDICT_DONE;
+	return r->code >= 500 && r->code < 600 ? VERDICT_NEVER : VERDICT_LATER;
+}
+
+const char *reply_dsn(const struct reply *r)
+{
+	static const char *const made[] = { [VERDICT_DONE] = "2.0.0", [VERDICT_LATER] = "4.0.0", [VERDICT_NEVER] = "5.0.0" };
+
+	return r->enhanced[0] ? r->enhanced : made[reply_verdict(r)];
+}

@@ -1,0 +1,234 @@
+/* addresses: what is accepted, what it becomes, and that nothing hostile passes */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/limits.h"
+#include "core/msg/addr.h"
+#include "tests/unit/t.h"
+
+static struct arena arena;
+
+T(addr_parse_accepts_and_canonicalises)
+{
+	static const struct { const char *in, *full, *local, *domain; } rows[] = {
+		{ "", "", "", "" },
+		{ "root", "root", "root", "" },
+		{ "a@b", "a@b", "a", "b" },
+		{ "User.Name+ext@Example.JP", "User.Name+ext@Example.JP", "User.Name+ext", "Example.JP" },
+		{ "a@b.", "a@b", "a", "b" },
+		{ "a..b@docomo.example", "\"a..b\"@docomo.example", "\"a..b\"", "docomo.example" },
+		{ ".a@b", "\".a\"@b", "\".a\"", "b" },
+		{ "a.@b", "\"a.\"@b", "\"a.\"", "b" },
+		{ "\"a b\"@c", "\"a b\"@c", "\"a b\"", "c" },
+		{ "\"ab\"@c", "ab@c", "ab", "c" },
+		{ "\"a\\b\"@c", "ab@c", "ab", "c" },
+		{ "\"a@b\"@c", "\"a@b\"@c", "\"a@b\"", "c" },
+		{ "\"a\\\"b\\\\\"@c", "\"a\\\"b\\\\\"@c", "\"a\\\"b\\\\\"", "c" },
+		{ "a.\"b c\".d@e", "\"a.b c.d\"@e", "\"a.b c.d\"", "e" },
+		{ "\"<>,:;()[]\"@e", "\"<>,:;()[]\"@e", "\"<>,:;()[]\"", "e" },
+		{ "a@[1.2.3.4]", "a@[1.2.3.4]", "a", "[1.2.3.4]" },
+		{ "a@[IPv6:2001:db8::1]", "a@[IPv6:2001:db8::1]", "a", "[IPv6:2001:db8::1]" },
+		{ "a%b@c", "a%b@c", "a%b", "c" },
+		{ "a!b", "a!b", "a!b", "" },
+		{ "用户@例え.jp", "用户@例え.jp", "用户", "例え.jp" },
+		{ "a_b@c_d.e-f", "a_b@c_d.e-f", "a_b", "c_d.e-f" },
+		{ "a@xn--r8jz45g.jp", "a@xn--r8jz45g.jp", "a", "xn--r8jz45g.jp" },
+	};
+
+	arena_init(&arena, 1 << 20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a, again;
+
+		ROW("%s", rows[i].in);
+		CHECK(addr_parse(&arena, str_of(rows[i].in), &a));
+		CHECK_VIEW(a.full, rows[i].full);
+		CHECK_VIEW(a.local, rows[i].local);
+		CHECK_VIEW(a.domain, rows[i].domain);
+		CHECK(addr_parse(&arena, a.full, &again));
+		CHECK_VIEW(again.full, rows[i].full);
+	}
+	arena_fini(&arena);
+}
+
+T(addr_parse_refuses)
+{
+	static const char *const rows[] = {
+		"@x", "a@", "a@@b", "a@b@c", "a b@c", "a@b c", " a@b", "a@b ", "<a@b>", "a@b>", "a,b@c", "a(b)@c", "a@b..c", "a@.b",
+		"a@-b", "a@b-", "a@1.2.3.4", "a@[1.2.3]", "a@[IPv6:x]", "a@[]", "a@[", "a@[1.2.3.4", "\"a", "\"a@b", "\"a\\", "\"a\"b@c",
+		"\"a\"\"b\"@c", "a\"b\"@c", "\"\"@c", "\"\"", "a\\b@c", "a@b\\", "a\r@b", "a\n@b", "\"a\rb\"@c", "\"a\nb\"@c", "\"a\tb\"@c",
+		"a\x7f@b", "a@b\x7f", "a\x01@b", "a\xff@b", "a@\xff", "\xc0\xae@b", "\xed\xa0\x80@b", "a\xc2\x85@b", "a@b\xe3\x80\x82" "c",
+		"a@\xef\xbc\xa0.b", "a\xe2\x80\xae" "b@c", "a@b\xef\xbc\x8e" "c", "a;b@c", "a:b@c", "a[b@c", "a@b/c", "a@b:25", "a@b%c",
+	};
+	struct addr a;
+
+	arena_init(&arena, 1 << 20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i]);
+		CHECK(!addr_parse(&arena, str_of(rows[i]), &a));
+	}
+	CHECK(!addr_parse(&arena, STR("a\0b@c"), &a));
+	CHECK(!addr_parse(&arena, STR("a@b\0c"), &a));
+	CHECK(!addr_parse(&arena, STR("\"a\0b\"@c"), &a));
+	arena_fini(&arena);
+}
+
+/* every byte in a local part, plain and quoted: what passes is printable or UTF-8 */
+T(addr_parse_every_byte)
+{
+	arena_init(&arena, 1 << 20);
+	for (int c = 0; c < 256; c++) {
+		char plain[] = { 'a', (char)c, 'b', '@', 'x' }, quoted[] = { '"', (char)c, 'b', '"', '@', 'x' };
+		struct addr a;
+		bool good = c > ' ' && c < 127;
+
+		ROW("byte %d", c);
+		CHECK_INT(addr_parse(&arena, str_make(plain, 5), &a), good && !strchr("()<>@,;:\\\"[]", c));
+		CHECK_INT(addr_parse(&arena, str_make(quoted, 6), &a), (good || c == ' ') && c != '"' && c != '\0');
+	}
+	arena_fini(&arena);
+}
+
+T(addr_parse_lengths)
+{
+	char text[3000];
+	struct addr a;
+
+	arena_init(&arena, 1 << 20);
+	memset(text, 'a', sizeof(text));
+	memcpy(text + 64, "@b", 2);
+	CHECK(addr_parse(&arena, str_make(text, 66), &a));
+	memcpy(text + 64, "aa", 2);
+	memcpy(text + LIMIT_ADDRESS - 2, "@b", 2);
+	CHECK(addr_parse(&arena, str_make(text, LIMIT_ADDRESS), &a));
+	CHECK(!addr_parse(&arena, str_make(text, LIMIT_ADDRESS + 1), &a));
+	memset(text, 'a', sizeof(text));
+	text[1] = '@';
+	CHECK(addr_parse(&arena, str_make(text, 2 + 63), &a));
+	CHECK(!addr_parse(&arena, str_make(text, 2 + 64), &a));
+	for (int i = 2 + 63; i < 2500; i += 64)
+		text[i] = '.';
+	CHECK(addr_parse(&arena, str_make(text, 2 + 255), &a));
+	CHECK(!addr_parse(&arena, str_make(text, 2 + 257), &a));
+	arena_fini(&arena);
+}
+
+T(addr_path_of_mail_and_rcpt)
+{
+	static const struct { const char *in, *full, *rest; } rows[] = {
+		{ "<a@b>", "a@b", "" }, { "<>", "", "" }, { "<a@b> SIZE=5", "a@b", " SIZE=5" }, { " <a@b>", "a@b", "" }, { "a@b", "a@b", "" },
+		{ "a@b BODY=8BITMIME", "a@b", " BODY=8BITMIME" }, { "<@x,@y:a@b>", "a@b", "" }, { "<@x.example:a@b> X", "a@b", " X" },
+		{ "<\"a>b\"@c>", "\"a>b\"@c", "" }, { "<postmaster>", "postmaster", "" }, { "< a@b >", "a@b", "" },
+		{ "<a@b", NULL, "" }, { "<a@b>x", NULL, "" }, { "<<a@b>>", NULL, "" }, { "", NULL, "" }, { "<@x>", NULL, "" }, { "<@:a@b>", NULL, "" },
+		{ "<@x,y:a@b>", NULL, "" }, { "<@x:>", NULL, "" }, { "<a@b\\>", NULL, "" }, { "X <a@b>", NULL, "" }, { "<\"a>", NULL, "" },
+		{ "<@x:@y:a@b>", NULL, "" },
+	};
+
+	arena_init(&arena, 1 << 20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a;
+		struct str rest = STR_EMPTY;
+		bool good = addr_parse_path(&arena, str_of(rows[i].in), &a, &rest);
+
+		/* "X <a@b>": the first word is a path, what follows is no parameter; the caller refuses it */
+		if (rows[i].in[0] == 'X') {
+			CHECK_VIEW(rest, " <a@b>");
+			continue;
+		}
+		ROW("%s", rows[i].in);
+		CHECK_INT(good, rows[i].full != NULL);
+		if (good && rows[i].full) {
+			CHECK_VIEW(a.full, rows[i].full);
+			CHECK_VIEW(rest, rows[i].rest);
+		}
+	}
+	arena_fini(&arena);
+}
+
+T(addr_key_is_unquoted_and_lower)
+{
+	arena_init(&arena, 1 << 20);
+	CHECK_VIEW(addr_key(&arena, STR("User@Example.JP")), "user@example.jp");
+	CHECK_VIEW(addr_key(&arena, STR("\"A b\\\"\"@C")), "a b\"@c");
+	CHECK_VIEW(addr_key(&arena, STR("Root")), "root");
+	CHECK_VIEW(addr_unquote_local(&arena, STR("\"a\\\\b\"")), "a\\b");
+	CHECK_VIEW(addr_split(STR("\"a@b\"@c")).domain, "c");
+	CHECK_VIEW(addr_split(STR("\"a@b\"@c")).local, "\"a@b\"");
+	CHECK(addr_is_utf8(STR("\xc3\xa9@b")));
+	CHECK(!addr_is_utf8(STR("e@b")));
+	arena_fini(&arena);
+}
+
+/* "NAME|ADDRESS;" per mailbox, "!" for an error */
+static void list_all(const char *in, struct buf *out)
+{
+	struct str rest = str_of(in);
+	struct mailbox m;
+	int got;
+
+	arena_init(&arena, 1 << 24);
+	while ((got = addr_list_next(&arena, &rest, &m)) > 0)
+		buf_printf(out, "%.*s|%.*s;", STR_ARG(m.name), STR_ARG(m.addr.full));
+	if (got < 0)
+		buf_byte(out, '!');
+	arena_fini(&arena);
+}
+
+T(addr_list_reads_headers)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "", "" }, { " ,, ", "" }, { "a@b", "|a@b;" }, { "a@b, c@d", "|a@b;|c@d;" }, { "root", "|root;" },
+		{ "John Doe <j@d>", "John Doe|j@d;" }, { "\"Doe, John\" <j@d>", "\"Doe, John\"|j@d;" }, { "John Q. Doe <j@d>", "John Q. Doe|j@d;" },
+		{ "j@d (John (nested) Doe)", "|j@d;" }, { "(c) j (c) @ (c) d . (c) e (c)", "|j@d.e;" }, { "<j@d>", "|j@d;" },
+		{ "\r\n a@b,\r\n\tc@d", "|a@b;|c@d;" }, { "friends: a@b, X <c@d>;, e@f", "|a@b;X|c@d;|e@f;" }, { "none:;", "" },
+		{ "undisclosed-recipients:;", "" }, { "<@x,@y:a@b>", "|a@b;" }, { "a@b <a@b>", "a@b|a@b;" }, { "A@B <a@b>", "A@B|a@b;" },
+		{ "\"a@evil x\"@good", "|\"a@evil x\"@good;" }, { "=?UTF-8?B?44GC?= <a@b>", "=?UTF-8?B?44GC?=|a@b;" },
+		{ "\xe3\x81\x82 <a@b>", "\xe3\x81\x82|a@b;" }, { "\"x\\\"y\" <a@b>", "\"x\\\"y\"|a@b;" }, { "x@[1.2.3.4]", "|x@[1.2.3.4];" },
+		{ "a@b;c@d", "|a@b;|c@d;" }, { "x <>", "x|;" },
+		{ "a@b c@d", "!" }, { "John Doe", "!" }, { "a@evil <b@good>", "!" }, { "a@b (open", "!" }, { "a@b (open \\", "!" }, { "\"open", "!" },
+		{ "<a@b", "!" }, { "<a@b> x", "!" }, { "a@b>", "!" }, { "x@y: a@b;", "!" }, { ":a@b", "!" }, { "a@b, c d", "|a@b;!" },
+		{ "<a b@c>", "!" }, { "a\x01@b", "!" }, { "a@[1.2", "!" }, { "a@b)", "!" }, { "\\a@b", "!" }, { "<a@b><c@d>", "!" },
+		{ "\"a\r\nb\"@c", "!" }, { "a@b\r\nc", "!" },
+	};
+	struct buf out;
+
+	buf_init(&out, 10000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].in);
+		buf_clear(&out);
+		list_all(rows[i].in, &out);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	buf_fini(&out);
+}
+
+/* deep nesting and many members cost one pass each (threats I3) */
+T(addr_list_is_linear)
+{
+	struct buf in;
+	struct str rest;
+	struct mailbox m;
+	unsigned n = 0;
+
+	buf_init(&in, 1 << 24);
+	for (int i = 0; i < 100000; i++)
+		buf_byte(&in, '(');
+	for (int i = 0; i < 100000; i++)
+		buf_byte(&in, ')');
+	for (int i = 0; i < 100000; i++)
+		buf_printf(&in, "user%d@example.com, ", i);
+	arena_init(&arena, 1 << 26);
+	rest = buf_view(&in);
+	while (addr_list_next(&arena, &rest, &m) > 0)
+		n++;
+	CHECK_INT(n, 100000);
+	CHECK_INT(rest.n, 0);
+	arena_fini(&arena);
+	buf_clear(&in);
+	for (int i = 0; i < 1000000; i++)
+		buf_byte(&in, i % 2 ? '"' : '(');
+	arena_init(&arena, 1 << 20);
+	rest = buf_view(&in);
+	CHECK_INT(addr_list_next(&arena, &rest, &m), -1);
+	arena_fini(&arena);
+	buf_fini(&in);
+}

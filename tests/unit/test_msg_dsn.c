@@ -1,0 +1,168 @@
+/* delivery status notifications: one golden message, and that nothing of a peer's reply can change its shape */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/msg/dsn.h"
+#include "tests/unit/t.h"
+
+#define WHEN (1795309200 * USEC_PER_SEC)        /* 2026-11-22 01:00:00 UTC */
+
+static struct rcpt rcpt;
+static struct reply reply;
+static struct dsn_rcpt failed;
+static struct envelope envelope;
+static struct dsn_request request;
+
+static void set_up(void)
+{
+	setenv("TZ", "UTC", 1);
+	rcpt = (struct rcpt){ STR("bob@x.example"), STR("alias@h.example"), STR("rfc822;alias@h.example"), 0 };
+	reply_set(&reply, 550, "5.1.1", "<bob@x.example>: Recipient address rejected: User unknown in virtual mailbox table");
+	failed = (struct dsn_rcpt){ &rcpt, &reply, STR("mx.x.example") };
+	envelope = (struct envelope){ .sender = STR("alice@h.example"), .rcpts = &rcpt, .n_rcpts = 1, .envid = STR("env1"), .arrival = WHEN };
+	request = (struct dsn_request){
+		.kind = DSN_FAILED, .hostname = "h.example", .mail_name = "Postfix", .qid = "ABC123", .to = STR("alice@h.example"),
+		.envelope = &envelope, .rcpts = &failed, .n_rcpts = 1, .headers = STR("Subject: hi\r\nFrom: alice@h.example\r\n"),
+		.body = STR("Hello\r\n"), .now = WHEN + 5 * 3600 * USEC_PER_SEC, .boundary = "ABC123.1/h.example",
+		.message_id = "20261122010000.DEF@h.example",
+	};
+}
+
+static const char golden[] =
+	"Date: Sun, 22 Nov 2026 06:00:00 +0000\r\n"
+	"From: MAILER-DAEMON@h.example (Mail Delivery System)\r\n"
+	"Subject: Undelivered Mail Returned to Sender\r\n"
+	"To: alice@h.example\r\n"
+	"Auto-Submitted: auto-replied\r\n"
+	"MIME-Version: 1.0\r\n"
+	"Content-Type: multipart/report; report-type=delivery-status;\r\n"
+	"\tboundary=\"ABC123.1/h.example\"\r\n"
+	"Message-Id: <20261122010000.DEF@h.example>\r\n"
+	"\r\n"
+	"This is a MIME-encapsulated message.\r\n"
+	"\r\n"
+	"--ABC123.1/h.example\r\n"
+	"Content-Description: Notification\r\n"
+	"Content-Type: text/plain; charset=us-ascii\r\n"
+	"\r\n"
+	"This is the mail system at host h.example.\r\n"
+	"\r\n"
+	"I'm sorry to have to inform you that your message could not\r\n"
+	"be delivered to one or more recipients. It's attached below.\r\n"
+	"\r\n"
+	"For further assistance, please send mail to postmaster.\r\n"
+	"\r\n"
+	"If you do so, please include this problem report. You can\r\n"
+	"delete your own text from the attached returned message.\r\n"
+	"\r\n"
+	"                   The mail system\r\n"
+	"\r\n"
+	"<alias@h.example>: host mx.x.example said: 550 5.1.1 <bob@x.example>:\r\n"
+	"    Recipient address rejected: User unknown in virtual mailbox table\r\n"
+	"\r\n"
+	"--ABC123.1/h.example\r\n"
+	"Content-Description: Delivery report\r\n"
+	"Content-Type: message/delivery-status\r\n"
+	"\r\n"
+	"Reporting-MTA: dns; h.example\r\n"
+	"Original-Envelope-Id: env1\r\n"
+	"X-Postfix-Queue-ID: ABC123\r\n"
+	"X-Postfix-Sender: rfc822; alice@h.example\r\n"
+	"Arrival-Date: Sun, 22 Nov 2026 01:00:00 +0000\r\n"
+	"\r\n"
+	"Final-Recipient: rfc822; alias@h.example\r\n"
+	"Original-Recipient: rfc822;alias@h.example\r\n"
+	"Action: failed\r\n"
+	"Status: 5.1.1\r\n"
+	"Remote-MTA: dns; mx.x.example\r\n"
+	"Diagnostic-Code: smtp; 550 5.1.1 <bob@x.example>: Recipient address rejected:\r\n"
+	"    User unknown in virtual mailbox table\r\n"
+	"\r\n"
+	"--ABC123.1/h.example\r\n"
+	"Content-Description: Undelivered Message\r\n"
+	"Content-Type: message/rfc822\r\n"
+	"\r\n"
+	"Subject: hi\r\n"
+	"From: alice@h.example\r\n"
+	"\r\n"
+	"Hello\r\n"
+	"\r\n"
+	"--ABC123.1/h.example--\r\n";
+
+T(dsn_failed_golden)
+{
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	dsn_format(&out, &request);
+	CHECK_STR(buf_cstr(&out), golden);
+	buf_fini(&out);
+}
+
+T(dsn_delay_says_when_it_ends)
+{
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	request.kind = DSN_DELAYED;
+	request.will_retry_until = WHEN + 5 * 86400 * USEC_PER_SEC;
+	request.body = STR_EMPTY;
+	reply_set(&reply, 0, "4.4.1", "connect to mx.x.example[192.0.2.1]:25: Connection timed out");
+	failed.remote_mta = STR_EMPTY;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("more than 5 hour(s).\r\nIt will be retried until it is 5 day(s) old.\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Action: delayed\r\nStatus: 4.4.1\r\nDiagnostic-Code: X-relaybox; connect to mx")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Will-Retry-Until: Fri, 27 Nov 2026 01:00:00 +0000\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Content-Description: Delayed Message Headers\r\nContent-Type: text/rfc822-headers\r\n")) > 0);
+	CHECK(str_ends(buf_view(&out), STR("From: alice@h.example\r\n\r\n--ABC123.1/h.example--\r\n")));
+	buf_fini(&out);
+}
+
+/* hostile replies, host names and addresses: the same parts and fields, printable lines of bounded length */
+T(dsn_peers_cannot_add_lines)
+{
+	struct buf out;
+	struct str rest, line;
+	unsigned boundaries = 0;
+
+	set_up();
+	buf_init(&out, 100000);
+	memset(reply.text, 'x', sizeof(reply.text) - 1);
+	memcpy(reply.text, "a\r\n--ABC123.1/h.example--\r\nFinal-Recipient: rfc822; evil@x\x1b[0m\xff\xfe ", 64);
+	failed.remote_mta = STR("mx\r\nAction: delivered");
+	rcpt.orig = STR("a\r\nStatus: 2.0.0@x");
+	envelope.envid = STR("x\ny");
+	request.to = STR("v@x\r\nBcc: evil@x");
+	dsn_format(&out, &request);
+	rest = buf_view(&out);
+	while (str_cut(&rest, '\n', &line)) {
+		CHECK(line.n && line.n < 998 && line.p[line.n - 1] == '\r');
+		for (size_t i = 0; i + 1 < line.n; i++)
+			CHECK(ascii_is_print(line.p[i]) || line.p[i] == '\t');
+		boundaries += str_starts(line, STR("--ABC123"));
+		CHECK(!str_starts(line, STR("Bcc:")) && !str_starts(line, STR("Action: del")) && !str_starts(line, STR("Status: 2")));
+		CHECK(!str_starts(line, STR("Final-Recipient: rfc822; evil")));
+	}
+	CHECK_INT(boundaries, 4);
+	buf_fini(&out);
+}
+
+T(dsn_keeps_utf8_for_smtputf8)
+{
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	rcpt.orig = STR("用户@例え.jp");
+	dsn_format(&out, &request);
+	CHECK(str_is_ascii(buf_view(&out)));
+	buf_clear(&out);
+	envelope.flags = ENVELOPE_SMTPUTF8;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("Final-Recipient: utf-8; 用户@例え.jp\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("report-type=global-delivery-status;")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Content-Transfer-Encoding: 8bit\r\n")) > 0);
+	buf_fini(&out);
+}
