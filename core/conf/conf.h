@@ -14,7 +14,7 @@
 
 /* Row kinds, each with its C type:
  *   P_TEXT(name, default, help)              const char *   expanded, never NULL
- *   P_NAMED(field, "name", default, help)    const char *   a P_TEXT whose name is not a C name
+ *   P_NAMED(name, field, default, help)      const char *   a P_TEXT whose name is not a C name
  *   P_RAW(name, default, help)               const char *   not expanded here ($name is for the reader, e.g. smtpd_banner is P_TEXT)
  *   P_BOOL(name, default, help)              bool           yes | no
  *   P_INT(name, default, lo, hi, help)       int64_t
@@ -23,7 +23,7 @@
  *   P_ENUM(name, default, words, help)       int            index in "none|may|encrypt"; -1 when empty
  * Defaults are main.cf text and may use $name. */
 #define P_TEXT(name, dflt, help) const char *name;
-#define P_NAMED(field, name, dflt, help) const char *field;
+#define P_NAMED(name, field, dflt, help) const char *field;
 #define P_RAW(name, dflt, help) const char *name;
 #define P_BOOL(name, dflt, help) bool name;
 #define P_INT(name, dflt, lo, hi, help) int64_t name;

@@ -11,7 +11,7 @@
 	{ .name = (name_), .dflt = (dflt_), .words = (words_), .help = (help_), .lo = (lo_), .hi = (hi_), \
 		.at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_) },
 #define P_TEXT(name, dflt, help) ROW(PARAM_TEXT, name, #name, dflt, NULL, 0, 0, 0, help)
-#define P_NAMED(field, name, dflt, help) ROW(PARAM_TEXT, field, name, dflt, NULL, 0, 0, 0, help)
+#define P_NAMED(name, field, dflt, help) ROW(PARAM_TEXT, field, #name, dflt, NULL, 0, 0, 0, help)
 #define P_RAW(name, dflt, help) ROW(PARAM_RAW, name, #name, dflt, NULL, 0, 0, 0, help)
 #define P_BOOL(name, dflt, help) ROW(PARAM_BOOL, name, #name, dflt, NULL, 0, 0, 0, help)
 #define P_INT(name, dflt, lo, hi, help) ROW(PARAM_INT, name, #name, dflt, NULL, 0, lo, hi, help)

@@ -206,7 +206,7 @@ T(log_never_blocks_on_a_full_pipe)
 {
 	struct log_config c = { .sink = LOG_TO_STDOUT, .syslog_name = "postfix", .host = "mx" };
 	int p[2], saved = dup(STDOUT_FILENO), again;
-	char piece[65536];
+	static char piece[65536];
 	struct buf all;
 	ssize_t n;
 

@@ -310,7 +310,7 @@ T(conf_gets_transport_values)
 T(conf_dumps_as_postconf_does)
 {
 	struct conf *c = from("relayhost = [a]:25\nmydestination =\nmyorigin = $mydomain\n");
-	char text[60000] = "";
+	static char text[60000];
 	FILE *f = fmemopen(text, sizeof(text), "w");
 
 	REQUIRE(c && f);
