@@ -144,8 +144,24 @@ static bool apply_pass(struct conf_source *s, bool files, struct conf_diag *diag
 	return any;
 }
 
+/* What other images' variables ask for and we do not do. Whoever set them relies on them: starting without would let mail
+ * through that should not pass, or send it unchanged. */
+static void refuse_unsupported(struct conf_diag *diag)
+{
+	static const char *const names[] = {"ALLOWED_SENDER_DOMAINS", "MASQUERADED_DOMAINS", "SMTPD_SASL_USERS", "SMTP_HEADER_CHECKS"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *value = env_get(names[i]);
+
+		if (value && *value)
+			conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s is not supported: unset it to start without what it asks for", names[i]);
+	}
+}
+
 bool conf_env_apply(struct conf_source *s, struct conf_diag *diag)
 {
+	refuse_unsupported(diag);
+
 	bool relay = apply_relayhost(s, diag), values = apply_pass(s, false, diag), files = apply_pass(s, true, diag);
 
 	return relay || values || files;

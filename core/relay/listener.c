@@ -16,6 +16,9 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_PER_TICK 64
+/* without any configuration: where nothing but root may use the first, the second */
+#define DEFAULT_PORT 25
+#define FALLBACK_PORT 2525
 
 struct listener {
 	struct list link;
@@ -139,9 +142,10 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 	return loop_io_add(r->loop, &l->io, EPOLLIN);
 }
 
-/* open_host - one host text and port: every address it means, by inet_protocols */
-static int open_host(struct relay *r, const struct service *v, const char *host)
+/* open_port - one host text and port: every address it means, by inet_protocols */
+static int open_port(struct relay *r, const struct service *v, const char *host_text, unsigned port_number)
 {
+	const char *host = host_text;
 	char port[8];
 	int family = v->conf->inet_protocols == CONF_INET_IPV4 ? AF_INET : v->conf->inet_protocols == CONF_INET_IPV6 ? AF_INET6 : AF_UNSPEC;
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list, *a;
@@ -155,7 +159,7 @@ static int open_host(struct relay *r, const struct service *v, const char *host)
 		snprintf(bare, sizeof bare, "%.*s", (int)(h.n - 2), h.p + 1);
 		host = bare;
 	}
-	snprintf(port, sizeof port, "%u", v->port);
+	snprintf(port, sizeof port, "%u", port_number);
 	int gai = getaddrinfo(all ? NULL : host, port, &hints, &list);
 	if (gai != 0) {
 		log_error("master", "inet_interfaces: %s: %s", host ? host : "localhost", gai_strerror(gai));
@@ -171,8 +175,10 @@ static int open_host(struct relay *r, const struct service *v, const char *host)
 			error = errno;
 	}
 	freeaddrinfo(list);
+	if (error == EACCES && !v->conf->configured && port_number == DEFAULT_PORT)
+		return open_port(r, v, host_text, FALLBACK_PORT);
 	if (error || !any) {
-		log_error("master", "bind %s port %u: %s", all ? "all interfaces" : host ? host : "localhost", v->port,
+		log_error("master", "bind %s port %u: %s", all ? "all interfaces" : host ? host : "localhost", port_number,
 			strerror(error ? error : EADDRNOTAVAIL));
 		return -1;
 	}
@@ -194,7 +200,7 @@ int listener_open_all(struct relay *r)
 		while (str_word(&rest, ", \t\r\n", &one)) {
 			char host[256];
 			snprintf(host, sizeof host, "%.*s", STR_ARG(one));
-			if (open_host(r, v, host) != 0)
+			if (open_port(r, v, host, v->port) != 0)
 				result = -1;
 		}
 	}

@@ -16,8 +16,6 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 
-enum sandbox_word { SANDBOX_YES, SANDBOX_NO, SANDBOX_REQUIRED };   /* params.def: yes|no|required */
-
 static const int refused[] = {
 	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_pivot_root,
 	SYS_chroot, SYS_unshare, SYS_setns, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
@@ -100,7 +98,7 @@ static int close_files(const struct conf *c)
 
 static int lacking(const struct conf *c, const char *what)
 {
-	bool fatal = c->sandbox == SANDBOX_REQUIRED;
+	bool fatal = c->sandbox == CONF_SANDBOX_REQUIRED;
 	log_text(fatal ? LOG_SEV_ERROR : LOG_SEV_INFO, "master", 0, NULL, "sandbox: %s: %s%s", what, strerror(errno),
 		fatal ? "" : ": going on without");
 	return fatal ? -1 : 0;
@@ -108,7 +106,7 @@ static int lacking(const struct conf *c, const char *what)
 
 int sandbox_close(const struct conf *c, bool write_only_queue)
 {
-	if (c->sandbox == SANDBOX_NO)
+	if (c->sandbox == CONF_SANDBOX_NO)
 		return 0;
 	if (write_only_queue && close_files(c) != 0 && lacking(c, "Landlock") != 0)
 		return -1;

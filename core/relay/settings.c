@@ -90,7 +90,7 @@ static void service_open(struct service *v, const struct master_listener *l, str
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
 		v->tls = open_tls(v, level, diag);
-	v->proxy = c->smtpd_upstream_proxy_protocol == 0; /* haproxy, the only word */
+	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
 	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
 	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
 	service_smtp_options(v, level);

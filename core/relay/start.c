@@ -85,7 +85,7 @@ static void on_delivered(void *ctx, struct delivery *d)
 static int open_log(const struct conf *c, bool background)
 {
 	const char *file = c->maillog_file;
-	struct log_config l = {.sink = background ? LOG_TO_SYSLOG : LOG_TO_STDERR, .path = file, .json = c->log_format == 1,
+	struct log_config l = {.sink = background ? LOG_TO_SYSLOG : LOG_TO_STDERR, .path = file, .json = c->log_format == CONF_LOG_JSON,
 		.syslog_name = c->syslog_name, .host = NULL};
 	char host[256] = "localhost";
 	gethostname(host, sizeof host - 1);
