@@ -1,0 +1,454 @@
+/* client_mail - one transaction: MAIL, RCPT for each recipient, then DATA or BDAT, all in one write where the server offers
+ * PIPELINING. A recipient is delivered only with its own 2xx and a 2xx to the end of data; replies that come after the
+ * transaction failed are read and count for nothing (threats E7).
+ *
+ * A small message to few recipients goes out whole with CHUNKING, before any reply: one round trip. A larger one waits
+ * for the recipients first, so that it is not sent for nothing. Without PIPELINING every step waits, and DATA is used:
+ * RFC 3030 would have each chunk wait as well. */
+#include <stdio.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/msg/addr.h"
+#include "core/msg/mime.h"
+#include "core/smtp/client_private.h"
+
+/* --- judged without asking -------------------------------------------------------------------------------------------- */
+
+/* an address from our own queue never holds these; if one does, it must not become a command (threats C6) */
+static bool is_safe(struct str s) { return grammar_is_text(s) && !memchr(s.p ? s.p : "", '\t', s.n); }
+
+static bool offers(const struct smtp_client *c, unsigned extension) { return c->extensions & extension; }
+
+/* the reply for one recipient that cannot be sent; false: it can */
+static bool refuse_rcpt(const struct smtp_client *c, const struct rcpt *r, struct reply *reply)
+{
+	if (r->addr.n == 0 || !is_safe(r->addr)) {
+		if (reply)
+			reply_set(reply, 553, "5.1.3", "Bad recipient address syntax");
+		return true;
+	}
+	if (addr_is_utf8(r->addr) && !offers(c, SMTP_EXT_SMTPUTF8)) {
+		if (reply)
+			reply_set(reply, 553, "5.6.7", "SMTPUTF8 is required, but was not offered by host %s", c->server_name);
+		return true;
+	}
+	return false;
+}
+
+/* the reply for a whole transaction that makes no sense to start; false: it does */
+static bool refuse_tx(struct smtp_client *c, const struct smtp_tx *tx)
+{
+	if (c->size_limit > 0 && tx->size > c->size_limit)
+		reply_set(&c->reply, 552, "5.3.4", "message size %llu exceeds size limit %llu of server %s",
+		          (unsigned long long)tx->size, (unsigned long long)c->size_limit, c->server_name);
+	else if (!is_safe(tx->sender))
+		reply_set(&c->reply, 553, "5.1.7", "Bad sender address syntax");
+	else if (addr_is_utf8(tx->sender) && !offers(c, SMTP_EXT_SMTPUTF8))
+		reply_set(&c->reply, 553, "5.6.7", "SMTPUTF8 is required, but was not offered by host %s", c->server_name);
+	else
+		return false;
+	return true;
+}
+
+/* --- commands --------------------------------------------------------------------------------------------------------- */
+
+static void send_mail(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+	const struct smtp_tx *tx = p->tx;
+	struct buf *out = c->out;
+
+	buf_z(out, "MAIL FROM:<");
+	buf_str(out, tx->sender);
+	buf_byte(out, '>');
+	if (offers(c, SMTP_EXT_SIZE))
+		buf_printf(out, " SIZE=%llu", (unsigned long long)tx->size);
+	if ((tx->flags & ENVELOPE_8BIT) && offers(c, SMTP_EXT_8BITMIME))
+		buf_z(out, " BODY=8BITMIME");
+	if (offers(c, SMTP_EXT_DSN)) {
+		if (tx->ret != DSN_RET_DEFAULT)
+			buf_z(out, tx->ret == DSN_RET_FULL ? " RET=FULL" : " RET=HDRS");
+		if (tx->envid.n > 0) {
+			buf_z(out, " ENVID=");
+			mime_xtext(out, tx->envid);
+		}
+	}
+	if (p->utf8 && offers(c, SMTP_EXT_SMTPUTF8))
+		buf_z(out, " SMTPUTF8");
+	buf_z(out, "\r\n");
+	client_expect(c, EXPECT_MAIL, 1);
+	p->sent = true;
+}
+
+static void send_notify(struct buf *out, unsigned notify)
+{
+	static const struct { unsigned bit; const char *word; } words[] = {
+		{ DSN_NOTIFY_NEVER, "NEVER" }, { DSN_NOTIFY_SUCCESS, "SUCCESS" },
+		{ DSN_NOTIFY_FAILURE, "FAILURE" }, { DSN_NOTIFY_DELAY, "DELAY" },
+	};
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!(notify & words[i].bit))
+			continue;
+		buf_z(out, before);
+		buf_z(out, words[i].word);
+		before = ",";
+	}
+}
+
+static void send_orcpt(struct buf *out, struct str orcpt)
+{
+	ptrdiff_t semicolon = str_chr(orcpt, ';');
+
+	if (semicolon <= 0 || !grammar_is_text(orcpt))
+		return;
+	buf_z(out, " ORCPT=");
+	buf_str(out, str_head(orcpt, (size_t)semicolon + 1));
+	mime_xtext(out, str_from(orcpt, (size_t)semicolon + 1));
+}
+
+static void send_rcpt(struct smtp_client *c, size_t i)
+{
+	const struct rcpt *r = c->priv->tx->rcpts[i];
+
+	buf_z(c->out, "RCPT TO:<");
+	buf_str(c->out, r->addr);
+	buf_byte(c->out, '>');
+	if (offers(c, SMTP_EXT_DSN)) {
+		send_notify(c->out, r->notify);
+		send_orcpt(c->out, r->orcpt);
+	}
+	buf_z(c->out, "\r\n");
+	c->priv->states[i] = RCPT_SENT;
+	client_expect(c, EXPECT_RCPT, 1);
+}
+
+/* send RCPT for the next recipient that wants one; false: none is left */
+static bool send_next_rcpt(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	while (p->next_send < p->tx->n_rcpts) {
+		size_t i = p->next_send++;
+
+		if (p->states[i] != RCPT_UNSENT)
+			continue;
+		send_rcpt(c, i);
+		return true;
+	}
+	return false;
+}
+
+static void send_data(struct smtp_client *c)
+{
+	client_send(c, "DATA");
+	client_expect(c, EXPECT_DATA, 1);
+}
+
+static void ask_body(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	content_out_init(&p->content, !p->chunking, c->opt.line_limit);
+	p->body = BODY_ASK;
+}
+
+/* --- begin ------------------------------------------------------------------------------------------------------------ */
+
+static void reset_transaction(struct smtp_client *c, const struct smtp_tx *tx)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (p->states_cap < tx->n_rcpts) {
+		p->states = mem_array(p->states, tx->n_rcpts, 1);
+		p->states_cap = tx->n_rcpts;
+	}
+	if (tx->n_rcpts > 0)
+		memset(p->states, RCPT_UNSENT, tx->n_rcpts);
+	p->tx = tx;
+	p->n_accepted = p->n_local = p->next_send = p->next_reply = p->sweep = 0;
+	p->sweeping = p->finishing = p->failed = p->done = p->sent = p->ended = false;
+	p->pipelining = c->opt.pipelining && offers(c, SMTP_EXT_PIPELINING);
+	p->chunking = p->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING);
+	p->utf8 = (tx->flags & ENVELOPE_SMTPUTF8) || addr_is_utf8(tx->sender);
+	p->body = BODY_NONE;
+	client_rest(c, REST_BUSY);
+}
+
+void smtp_client_begin(struct smtp_client *c, const struct smtp_tx *tx)
+{
+	struct smtp_client_private *p = c->priv;
+
+	reset_transaction(c, tx);
+	if (refuse_tx(c, tx)) {
+		c->phase = SMTP_PHASE_MAIL;
+		client_fail_all(c);
+		return;
+	}
+	for (size_t i = 0; i < tx->n_rcpts; i++) {
+		if (refuse_rcpt(c, tx->rcpts[i], NULL)) {
+			p->states[i] = RCPT_LOCAL;
+			p->n_local++;
+		}
+		p->utf8 = p->utf8 || addr_is_utf8(tx->rcpts[i]->addr);
+	}
+	if (p->n_local == tx->n_rcpts)
+		return;
+	send_mail(c);
+	if (!p->pipelining)
+		return;
+	while (send_next_rcpt(c))
+		;
+	if (tx->probe)
+		return;
+	if (!p->chunking)
+		send_data(c);
+	else if (tx->size <= LIMIT_SMTP_BLIND_BODY && tx->n_rcpts <= LIMIT_SMTP_BLIND_RCPTS)
+		ask_body(c);
+}
+
+/* --- judges ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_2xx(const struct smtp_client *c) { return c->reply.code / 100 == 2; }
+
+void client_fail_all(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	p->failed = true;
+	p->sweeping = true;
+	p->sweep = 0;
+	p->finishing = p->n_accepted > 0;
+	p->body = BODY_NONE;
+}
+
+enum smtp_client_event client_on_mail(struct smtp_client *c)
+{
+	if (is_2xx(c)) {
+		if (!c->priv->pipelining)
+			send_next_rcpt(c);
+		return CLIENT_GO_ON;
+	}
+	if (c->reply.code < 400)
+		return client_break(c, "unexpected reply to MAIL FROM: %d", c->reply.code);
+	client_fail_all(c);
+	return CLIENT_GO_ON;
+}
+
+enum smtp_client_event client_on_rcpt(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (p->failed)
+		return CLIENT_GO_ON;
+	if (c->reply.code / 100 == 3)
+		return client_break(c, "unexpected reply to RCPT TO: %d", c->reply.code);
+	while (p->states[p->next_reply] != RCPT_SENT)
+		p->next_reply++;
+	c->rcpt = p->next_reply++;
+	p->states[c->rcpt] = is_2xx(c) ? RCPT_ACCEPTED : RCPT_JUDGED;
+	p->n_accepted += is_2xx(c);
+	if (p->held == 0 && !send_next_rcpt(c) && !p->tx->probe && p->n_accepted > 0 && p->body == BODY_NONE) {
+		if (p->chunking)
+			ask_body(c);
+		else
+			send_data(c);
+	}
+	return SMTP_CLIENT_RCPT;
+}
+
+enum smtp_client_event client_on_data(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (c->reply.code != 354 && c->reply.code < 400)
+		return client_break(c, "unexpected reply to DATA: %d", c->reply.code);
+	if (c->reply.code == 354 && (p->failed || p->n_accepted == 0)) {
+		/* RFC 2920 section 3.1: the server wants content for nobody; give it none */
+		client_send(c, ".");
+		client_expect(c, EXPECT_END, 1);
+	} else if (c->reply.code == 354) {
+		ask_body(c);
+	} else if (!p->failed) {
+		client_fail_all(c);
+	}
+	return CLIENT_GO_ON;
+}
+
+enum smtp_client_event client_on_chunk(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (is_2xx(c) || p->failed || p->n_accepted == 0)
+		return CLIENT_GO_ON;
+	if (c->reply.code < 400)
+		return client_break(c, "unexpected reply to BDAT: %d", c->reply.code);
+	client_fail_all(c);
+	return CLIENT_GO_ON;
+}
+
+static bool next_accepted(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	for (size_t i = 0; i < p->tx->n_rcpts; i++) {
+		if (p->states[i] != RCPT_ACCEPTED)
+			continue;
+		p->states[i] = RCPT_JUDGED;
+		p->n_accepted--;
+		c->rcpt = i;
+		c->last = p->n_accepted == 0;
+		return true;
+	}
+	return false;
+}
+
+/* c->reply is the word on every accepted recipient (SMTP), on the next of them (LMTP) */
+static enum smtp_client_event give_done(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (c->opt.lmtp) {
+		next_accepted(c);
+	} else {
+		p->n_accepted = 0;
+		c->last = true;
+	}
+	p->done = c->last;
+	return SMTP_CLIENT_DONE;
+}
+
+enum smtp_client_event client_on_end(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (c->reply.code / 100 == 3)
+		return client_break(c, "unexpected reply to the end of data: %d", c->reply.code);
+	if (p->failed || p->n_accepted == 0) {
+		if (is_2xx(c))
+			return client_break(c, "server accepted a message after it had refused it: %d", c->reply.code);
+		return CLIENT_GO_ON;
+	}
+	p->ended = true;
+	if (c->opt.lmtp && p->n_accepted > 1)
+		client_expect(c, EXPECT_END, 1);
+	return give_done(c);
+}
+
+enum smtp_client_event client_on_rset(struct smtp_client *c)
+{
+	if (!is_2xx(c))
+		return client_break(c, "unexpected reply to RSET: %d", c->reply.code);
+	client_rest(c, REST_READY);
+	return CLIENT_GO_ON;
+}
+
+/* --- telling ---------------------------------------------------------------------------------------------------------- */
+
+static enum smtp_client_event tell_local(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+	size_t i = p->sweep;
+
+	while (p->states[i] != RCPT_LOCAL)
+		i++;
+	refuse_rcpt(c, p->tx->rcpts[i], &c->reply);
+	p->states[i] = RCPT_JUDGED;
+	p->sweep = i + 1;
+	if (--p->n_local == 0)
+		p->sweep = 0;
+	c->rcpt = i;
+	return SMTP_CLIENT_RCPT;
+}
+
+enum smtp_client_event client_tell(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (p->n_local > 0)
+		return tell_local(c);
+	while (p->sweeping && p->sweep < p->tx->n_rcpts) {
+		size_t i = p->sweep++;
+
+		if (p->states[i] >= RCPT_ACCEPTED)
+			continue;
+		p->states[i] = RCPT_JUDGED;
+		c->rcpt = i;
+		return SMTP_CLIENT_RCPT;
+	}
+	p->sweeping = false;
+	if (p->finishing) {
+		p->finishing = c->opt.lmtp && p->n_accepted > 1;
+		return give_done(c);
+	}
+	return CLIENT_GO_ON;
+}
+
+enum smtp_client_event client_tell_body(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	p->body = BODY_OPEN;
+	if (p->held == 0)
+		c->phase = SMTP_PHASE_BODY;
+	return SMTP_CLIENT_BODY;
+}
+
+void client_end(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (p->body == BODY_ASK || p->body == BODY_OPEN)
+		return;
+	p->tx = NULL;
+	p->body = BODY_NONE;
+	buf_clear(&p->scratch);
+	buf_shrink(&p->scratch);
+	if (p->sent && !p->ended) {
+		client_send(c, "RSET");
+		client_expect(c, EXPECT_RSET, 1);
+	} else {
+		client_rest(c, REST_READY);
+	}
+}
+
+/* --- content ---------------------------------------------------------------------------------------------------------- */
+
+static void send_chunk(struct smtp_client *c, struct str piece, bool last)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (!content_out_is_clean(&p->content, piece)) {
+		buf_clear(&p->scratch);
+		content_out_add(&p->content, &p->scratch, piece);
+		if (last)
+			content_out_end(&p->content, &p->scratch);
+		piece = buf_view(&p->scratch);
+	}
+	if (piece.n == 0 && !last)
+		return;
+	buf_printf(c->out, last ? "BDAT %zu LAST\r\n" : "BDAT %zu\r\n", piece.n);
+	buf_str(c->out, piece);
+	client_expect(c, last ? EXPECT_END : EXPECT_CHUNK, 1);
+}
+
+void smtp_client_body(struct smtp_client *c, struct str piece, bool last)
+{
+	struct smtp_client_private *p = c->priv;
+
+	if (p->body != BODY_OPEN || p->dead)
+		return;
+	if (last)
+		p->body = BODY_SENT;
+	if (p->chunking) {
+		send_chunk(c, piece, last);
+		return;
+	}
+	content_out_add(&p->content, c->out, piece);
+	if (!last)
+		return;
+	content_out_end(&p->content, c->out);
+	client_expect(c, EXPECT_END, 1);
+}

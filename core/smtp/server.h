@@ -1,0 +1,88 @@
+/* server - the SMTP server (RFC 5321) as a pure machine: bytes in, events and reply bytes out. No socket, no clock, no
+ * file. relayd's sessions, `sendmail -bs` and the submit socket run it; tests feed it transcripts.
+ *
+ * The owner calls smtp_server_next in a loop. An event marked "answer" stops the machine until smtp_server_answer is
+ * called with the reply, at once or much later (verification, a flush); pipelined commands wait in the input meanwhile,
+ * and replies stay in order. The machine does syntax, order, limits, EHLO and framing; the owner does policy.
+ * End of DATA is CRLF . CRLF and nothing else, whoever the client is (threats A1-A3); content arrives cleaned to CRLF
+ * lines (core/msg/crlf.h). A BDAT chunk is never read as commands, whatever was refused (E1, E2). */
+#ifndef CORE_SMTP_SERVER_H
+#define CORE_SMTP_SERVER_H
+
+#include "core/base/arena.h"
+#include "core/msg/addr.h"
+#include "core/msg/envelope.h"
+#include "core/msg/reply.h"
+
+struct smtp_server_options {
+	const char *hostname;          /* in the EHLO reply */
+	const char *banner;            /* text after "220 " */
+	int64_t size_limit;            /* 0 = none; advertised */
+	unsigned recipient_limit;      /* 452 beyond */
+	unsigned soft_error_limit, hard_error_limit, junk_command_limit;
+	bool starttls, tls_required;   /* offer; refuse MAIL before it (530 5.7.0) */
+	bool auth;                     /* offer AUTH with auth_mechanisms (needs TLS unless auth_in_clear) */
+	bool auth_in_clear;
+	const char *auth_mechanisms;   /* "PLAIN LOGIN" */
+	bool helo_required, vrfy_disabled, etrn, smtputf8, chunking, pipelining, dsn;
+	bool forbid_early_pipelining;  /* 503 and hang up on talk before its turn (E5) */
+	bool strict_envelopes;
+	bool lmtp;
+	const char *discard_keywords;  /* EHLO words not to advertise, list */
+};
+
+enum smtp_server_event {
+	SMTP_SERVER_WANT_INPUT,    /* consumed all it can; feed more */
+	SMTP_SERVER_HELO,          /* answer (code 250 = the machine writes the full EHLO reply): s->helo, s->esmtp */
+	SMTP_SERVER_MAIL,          /* answer: s->envelope.sender, flags, size (declared) … */
+	SMTP_SERVER_RCPT,          /* answer: s->rcpt; a 2xx adds it to the envelope */
+	SMTP_SERVER_DATA,          /* answer: code 354 goes on, else refuse (also sent before the first BDAT: answer 354, nothing is sent) */
+	SMTP_SERVER_BODY,          /* s->chunk: content bytes, unstuffed, CRLF lines; valid until the next call */
+	SMTP_SERVER_MESSAGE,       /* answer: the message is complete; 250 is the promise */
+	SMTP_SERVER_RSET,          /* the transaction is gone (RSET, HELO, error, refused, too big): drop what was kept */
+	SMTP_SERVER_STARTTLS,      /* 220 is in out: do the handshake, then smtp_server_tls_done */
+	SMTP_SERVER_AUTH,          /* answer: s->auth_mechanism, s->auth_user, s->auth_password decoded; 235 / 535 / 454 */
+	SMTP_SERVER_VRFY,          /* answer: s->rcpt */
+	SMTP_SERVER_ETRN,          /* answer: s->argument */
+	SMTP_SERVER_QUIT,          /* 221 is in out: close after send */
+	SMTP_SERVER_HANGUP,        /* a last reply is in out (421: errors, junk, not SMTP): close after send; s->hangup says why */
+};
+
+struct smtp_server_counts {        /* for "disconnect from … ehlo=1 mail=1 rcpt=0/1": ok / total per verb */
+	const char *verb;
+	unsigned ok, total;
+};
+
+struct smtp_server {
+	struct smtp_server_options opt;
+	struct buf *out;               /* the owner's output buffer: replies are appended */
+	struct arena *arena;           /* of the transaction: reset by the machine at its end */
+	struct envelope envelope;      /* filled while the transaction goes */
+	struct addr rcpt;              /* SMTP_SERVER_RCPT, _VRFY */
+	unsigned rcpt_notify;
+	struct str rcpt_orcpt;
+	struct str chunk;              /* SMTP_SERVER_BODY */
+	struct str argument;
+	char helo[256];
+	bool esmtp, tls, authenticated;
+	int64_t declared_size;         /* MAIL SIZE=, 0 if not given */
+	const char *auth_mechanism;
+	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH; wiped after */
+	char user[256];                /* authenticated as */
+	const char *hangup;            /* "too many errors", "improper command pipelining", … */
+	const char *phase;             /* Postfix's word for logs: "CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE" … */
+	unsigned errors;
+	struct smtp_server_private *priv;
+};
+void smtp_server_init(struct smtp_server *s, const struct smtp_server_options *o, struct buf *out, struct arena *a);
+void smtp_server_fini(struct smtp_server *s);
+void smtp_server_greet(struct smtp_server *s);         /* "220 banner" into out */
+/* smtp_server_next - look at *in, consume from its front what is used */
+enum smtp_server_event smtp_server_next(struct smtp_server *s, struct str *in);
+void smtp_server_answer(struct smtp_server *s, const struct reply *r);
+void smtp_server_tls_done(struct smtp_server *s);      /* forget everything but the connection (RFC 3207 section 4.2) */
+bool smtp_server_is_idle(const struct smtp_server *s); /* no transaction open: a good moment to end (drain) */
+size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16]); /* verbs used, in Postfix's order */
+const char *smtp_server_proto(const struct smtp_server *s); /* "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS" … RFC 3848 */
+
+#endif
