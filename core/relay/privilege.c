@@ -10,6 +10,8 @@
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/deliver/helper.h"
 
 /* serving_user - mail_owner, or what usually stands in for it; NULL when the host has none of them */
 static const struct passwd *serving_user(const struct conf *c)
@@ -84,6 +86,77 @@ int privilege_prepare_spool(const struct conf *c)
 	if (pw && access("lock", F_OK) == 0)
 		own("lock", &o);
 	return 0;
+}
+
+/* --- what the helper may open ------------------------------------------------------------------------------------- */
+
+/* parameters whose values name files that may be readable by root only */
+static const char *const file_parameters[] = {
+	"transport_maps", "alias_maps", "mydestination", "mynetworks", "relay_domains", "smtp_sasl_password_maps", "smtp_tls_policy_maps",
+	"sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps", "smtp_tls_CAfile", "smtp_tls_cert_file",
+	"smtp_tls_key_file", "smtp_tls_chain_files", "smtpd_tls_CAfile", "smtpd_tls_cert_file", "smtpd_tls_key_file",
+	"smtpd_tls_chain_files", "smtpd_upstream_proxy_networks", "smtpd_client_event_limit_exceptions",
+};
+
+struct paths {
+	const char **v;
+	size_t n;
+};
+
+static void add_path(struct paths *p, struct str path, const char *suffix)
+{
+	char text[4096];
+	if (snprintf(text, sizeof text, "%.*s%s", STR_ARG(path), suffix) >= (int)sizeof text)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->v[i], text) == 0)
+			return;
+	p->v = mem_array(p->v, p->n + 2, sizeof *p->v);
+	p->v[p->n++] = mem_dupz(text);
+	p->v[p->n] = NULL;
+}
+
+static void add_paths(struct paths *p, const struct conf *c)
+{
+	for (size_t i = 0; i < sizeof file_parameters / sizeof *file_parameters; i++) {
+		struct str rest = str_of(conf_get(c, file_parameters[i])), word;
+		while (str_word(&rest, ", \t\r\n{}!", &word)) {
+			ptrdiff_t at = str_find(word, STR(":/"));
+			struct str path = at >= 0 ? str_from(word, (size_t)at + 1) : word;
+			if (!str_starts(path, STR("/")))
+				continue;
+			add_path(p, path, "");
+			add_path(p, path, ".cdb");
+		}
+	}
+}
+
+int privilege_fork_helper(const struct settings *s, pid_t *pid)
+{
+	const struct passwd *pw = geteuid() == 0 ? serving_user(s->conf) : NULL;
+	struct paths paths = {NULL, 0};
+	int fds[2];
+	if (!pw || pw->pw_uid == 0)
+		return -1;
+	add_paths(&paths, s->conf);
+	for (size_t i = 0; i < s->master.n_transports; i++)
+		add_paths(&paths, s->master.transports[i].conf);
+	for (size_t i = 0; i < s->master.n_listeners; i++)
+		add_paths(&paths, s->master.listeners[i].conf);
+	if (helper_socketpair(fds) != 0 || (*pid = fork()) < 0) {
+		log_error("master", "privileged helper: %s: local delivery to other users is deferred", strerror(errno));
+		return -1;
+	}
+	if (*pid == 0) {
+		close(fds[0]);
+		static const char *const none[] = {NULL};
+		_exit(helper_main(fds[1], &(struct helper_rules){.spool = s->conf->mail_spool_directory, .tables = paths.n ? paths.v : none}));
+	}
+	close(fds[1]);
+	for (size_t i = 0; i < paths.n; i++)
+		mem_free((void *)(uintptr_t)paths.v[i]);
+	mem_free(paths.v);
+	return fds[0];
 }
 
 int privilege_drop(const struct conf *c)

@@ -13,7 +13,6 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/deliver/helper.h"
 #include "core/relay/control_server.h"
 #include "core/relay/listener.h"
 #include "core/relay/pickup.h"
@@ -302,7 +301,7 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	r->pool = pool_new(POOL_THREADS);
 	if (!r->pool)
 		return false;
-	conn_use_pool(r->loop, r->pool);
+	loop_use_pool(r->loop, r->pool);
 	d->pool_io = (struct loop_io){.fd = pool_fd(r->pool), .on_ready = on_pool};
 	loop_io_add(r->loop, &d->pool_io, EPOLLIN);
 	r->dns = dns_new(r->loop, &(struct dns_options){0});
@@ -407,13 +406,13 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	r->max_sessions = files > 2 * FD_RESERVE ? files - FD_RESERVE : files / 2;
 	if (r->max_sessions > MAX_SESSIONS)
 		r->max_sessions = MAX_SESSIONS;
+	/* before anything is opened that it should not hold */
+	helper_fd = privilege_fork_helper(s, &d.helper_pid);
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
 	if (listener_open_all(r) != 0 || privilege_prepare_spool(s->conf) != 0)
 		goto out;
-	if (geteuid() == 0)
-		helper_fd = helper_start(s->conf, s->router, &d.helper_pid);
 	if (privilege_drop(s->conf) != 0 || sandbox_close(s->conf, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
 		goto out;
 	start_clockwork(&d, set);
