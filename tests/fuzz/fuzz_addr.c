@@ -1,0 +1,61 @@
+/* addresses: what is accepted is canonical, printable, splits again into the same parts, and fits a command line */
+#include <stdlib.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/msg/addr.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void check(struct arena *a, const struct addr *x)
+{
+	struct addr again, split = addr_split(x->full);
+
+	for (size_t i = 0; i < x->full.n; i++)
+		if ((unsigned char)x->full.p[i] < ' ' || x->full.p[i] == 127)
+			abort();
+	if (x->full.n > LIMIT_ADDRESS || !str_is_utf8(x->full))
+		abort();
+	if (!addr_parse(a, x->full, &again) || !str_eq(again.full, x->full))
+		abort();
+	if (!str_eq(split.local, x->local) || !str_eq(split.domain, x->domain))
+		abort();
+	if (addr_key(a, x->full).n > x->full.n)
+		abort();
+}
+
+static void path(struct arena *a, struct str in)
+{
+	struct str rest = STR_EMPTY;
+	struct addr x;
+
+	if (!addr_parse_path(a, in, &x, &rest))
+		return;
+	check(a, &x);
+	if (rest.n > in.n || (rest.n && rest.p[0] != ' '))
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	/* exact-size copy: reading past the end is seen */
+	char *copy = mem_alloc(n);
+	struct str in = str_make(copy, n), rest = in;
+	struct mailbox m;
+	struct arena a;
+	struct addr x;
+
+	memcpy(copy, data, n);
+	arena_init(&a, 1 << 22);
+	if (addr_parse(&a, in, &x))
+		check(&a, &x);
+	path(&a, in);
+	while (addr_list_next(&a, &rest, &m) > 0) {
+		check(&a, &m.addr);
+		if (m.raw.p < in.p || m.raw.p + m.raw.n > in.p + in.n)
+			abort();
+	}
+	arena_fini(&a);
+	mem_free(copy);
+	return 0;
+}
