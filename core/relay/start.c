@@ -28,7 +28,7 @@
 /* the loop's ticks and signals, which have no room of their own */
 struct daemon {
 	struct relay relay;
-	struct loop_io signals, pool_io;
+	struct loop_io signals;
 	struct loop_timer store_timer, second, give_up;
 	pid_t helper_pid;
 };
@@ -142,13 +142,6 @@ static void on_second(struct loop_timer *t)
 	router_refresh(r->settings->router, now);
 	bool more = store_maintain(r->store);
 	loop_timer_set(r->loop, t, now + (more ? 10 * USEC_PER_MSEC : USEC_PER_SEC));
-}
-
-static void on_pool(struct loop_io *io, uint32_t events)
-{
-	struct daemon *d = LIST_ITEM(io, struct daemon, pool_io);
-	(void)events;
-	pool_reap(d->relay.pool);
 }
 
 /* --- signals ---------------------------------------------------------------------------------------------------------------- */
@@ -299,11 +292,8 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	struct conf_diag diag;
 	conf_diag_init(&diag);
 	r->pool = pool_new(POOL_THREADS);
-	if (!r->pool)
+	if (!r->pool || loop_use_pool(r->loop, r->pool) != 0)
 		return false;
-	loop_use_pool(r->loop, r->pool);
-	d->pool_io = (struct loop_io){.fd = pool_fd(r->pool), .on_ready = on_pool};
-	loop_io_add(r->loop, &d->pool_io, EPOLLIN);
 	r->dns = dns_new(r->loop, &(struct dns_options){0});
 	if (!open_queue(r))
 		return false;
