@@ -39,7 +39,7 @@ int applet_close_output(int code);
 bool applet_colour(FILE *to);                          /* a terminal that wants colour: NO_COLOR and TERM=dumb say no */
 /* applet_queue - the queue as mailq or `postqueue -j` shows it: from relayd, else read from the spool */
 int applet_queue(const struct conf *c, bool json);
-/* applet_control - send a request to relayd, print its answer; a sysexits code, failures said on stderr */
-int applet_control(const struct conf *c, const char *request);
+/* applet_control - send a request to relayd, print its answer (quiet: do not); a sysexits code, failures said on stderr */
+int applet_control(const struct conf *c, const char *request, bool quiet);
 
 #endif

@@ -1,0 +1,156 @@
+/* applet - what the applets share: help, messages, the configuration, talking to relayd. */
+#include "applets/applet.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "core/base/env.h"
+#include "core/base/log.h"
+#include "core/conf/conf.h"
+#include "core/relay/control.h"
+#include "core/relay/listing.h"
+
+static const char *called = "relaybox";
+
+void applet_called(const char *name)
+{
+	called = name;
+	log_set_program(name);
+}
+
+const char *applet_name(void)
+{
+	return called;
+}
+
+static void print_usage(FILE *to, const struct applet *a)
+{
+	struct str rest = str_of(a->usage), line;
+	const char *lead = "usage:";
+
+	while (str_cut(&rest, '\n', &line)) {
+		fprintf(to, "%-6s %s %.*s\n", lead, a->name, STR_ARG(line));
+		lead = "";
+	}
+}
+
+int applet_help(const struct applet *a)
+{
+	printf("%s - %s\n\n", a->name, a->summary);
+	print_usage(stdout, a);
+	printf("\n");
+	opt_print_help(stdout, a->options);
+	if (a->notes)
+		printf("\n%s\n", a->notes);
+	return applet_close_output(EX_OK);
+}
+
+int applet_version(void)
+{
+	printf("relaybox %s\n", RELAYBOX_VERSION);
+	return applet_close_output(EX_OK);
+}
+
+static void say(const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s: ", called);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+int applet_fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+int applet_usage_error(const struct applet *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "%s: \"%s --help\" lists the options\n", called, a->name);
+	return EX_USAGE;
+}
+
+struct conf *applet_conf(const char *directory, bool verbose)
+{
+	struct conf_diag diag;
+	struct conf *c;
+
+	conf_diag_init(&diag);
+	c = conf_load(conf_default_directory(directory), NULL, &diag);
+	if (!c || verbose)
+		conf_diag_print(&diag, stderr, called);
+	conf_diag_fini(&diag);
+	return c;
+}
+
+int applet_close_output(int code)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		if (errno == EPIPE)
+			return code ? code : EX_IOERR;
+		return applet_fail(EX_IOERR, "cannot write the output: %s", strerror(errno));
+	}
+	return code;
+}
+
+bool applet_colour(FILE *to)
+{
+	const char *no = env_get("NO_COLOR"), *term = env_get("TERM");
+
+	return isatty(fileno(to)) && (!no || !*no) && term && strcmp(term, "dumb") != 0;
+}
+
+static bool nobody_answers(int error)
+{
+	return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR || error == ENAMETOOLONG;
+}
+
+int applet_queue(const struct conf *c, bool json)
+{
+	struct buf why;
+	int r, code = EX_OK;
+
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	r = control_request(c->queue_directory, json ? "queue json" : "queue", stdout, &why);
+	if (r > 0)
+		code = applet_fail(EX_NOPERM, "relayd refused: %s", buf_cstr(&why));
+	else if (r < 0 && !nobody_answers(errno))
+		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
+	else if (r < 0 && listing_offline(c->queue_directory, json, stdout, &why) < 0)
+		code = applet_fail(EX_UNAVAILABLE, "cannot read the queue: %s (no relayd answers at %s/control, and the spool "
+			"there is not readable)", buf_cstr(&why), c->queue_directory);
+	buf_fini(&why);
+	return applet_close_output(code);
+}
+
+int applet_control(const struct conf *c, const char *request, bool quiet)
+{
+	struct buf why;
+	int r, code = EX_OK;
+	FILE *to = quiet ? fopen("/dev/null", "w") : stdout;
+
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	r = control_request(c->queue_directory, request, to ? to : stdout, &why);
+	if (r > 0)
+		code = applet_fail(EX_UNAVAILABLE, "%s", buf_cstr(&why));
+	else if (r < 0 && nobody_answers(errno))
+		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
+			"directory with -c", c->queue_directory, strerror(errno));
+	else if (r < 0)
+		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
+	if (to && to != stdout)
+		fclose(to);
+	buf_fini(&why);
+	return applet_close_output(code);
+}

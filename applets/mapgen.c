@@ -1,0 +1,459 @@
+/* mapgen - builds, edits, queries and checks lookup tables: postmap and postalias, for cdb. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "applets/applet.h"
+#include "core/base/clock.h"
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/map/map.h"
+#include "core/map/mapcheck.h"
+#include "core/map/mapgen.h"
+#include "core/msg/mime.h"
+
+static int run(int argc, char **argv);
+static const char *const aliases[] = { "postmap", "postalias", NULL };
+enum { OPT_ALIAS = OPT_FIRST_OWN, OPT_CHECK };
+static const struct opt options[] = {
+	{ 'q', 'q', "query", OPT_ARG, "KEY", "print the value of KEY (\"-\": keys from standard input); 1 when not found" },
+	{ 's', 's', "list", OPT_NONE, NULL, "print every key and value" },
+	{ 'd', 'd', "delete", OPT_ARG, "KEY", "take KEY out (\"-\": keys from standard input); 1 when not there" },
+	{ 'i', 'i', "update", OPT_NONE, NULL, "add entries from standard input" },
+	{ 'r', 'r', "replace", OPT_NONE, NULL, "a later entry with the same key replaces the earlier one" },
+	{ 'w', 'w', "no-warn", OPT_NONE, NULL, "say nothing about entries with the same key" },
+	{ 'f', 'f', "keep-case", OPT_NONE, NULL, "do not fold keys to lower case" },
+	{ 'F', 'F', "files", OPT_NONE, NULL, "values name files whose content is stored (query: printed) in base64" },
+	{ 'j', 'j', "json", OPT_NONE, NULL, "with -q or -s: one {\"key\": \"value\"} object a line" },
+	{ 'N', 'N', "nul", OPT_NONE, NULL, "keys and values end with a NUL byte" },
+	{ 'n', 'n', "no-nul", OPT_NONE, NULL, "keys and values end without a NUL byte (the default)" },
+	{ 'o', 'o', "own-rights", OPT_NONE, NULL, "as root: do not become the owner of the source file" },
+	{ 'p', 'p', "default-mode", OPT_NONE, NULL, "the table gets mode 0644 instead of the source's" },
+	{ 'u', 'u', "any-bytes", OPT_NONE, NULL, "keys and values need not be UTF-8" },
+	{ 'U', 'U', NULL, OPT_NONE, NULL, NULL },
+	{ OPT_ALIAS, 0, "alias", OPT_NONE, NULL, "the source is an aliases file, \"name: value\" (postalias)" },
+	{ OPT_CHECK, 0, "check", OPT_NONE, NULL, "say what is wrong with a table; build nothing" },
+	{ 'c', 'c', "config", OPT_ARG, "DIR", "accepted for postmap's sake: no configuration is needed" },
+	{ 'v', 'v', "verbose", OPT_NONE, NULL, "say what was done" },
+	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
+	{ 0 },
+};
+const struct applet applet_mapgen = {
+	.name = "mapgen",
+	.aliases = aliases,
+	.summary = "build and query lookup tables",
+	.usage = "[-fFnNoprsuvw] [--alias] [TYPE:]FILE...\n-q KEY [-fFj] [TYPE:]FILE...\n-d KEY | -i [TYPE:]FILE\n"
+		"--check [TYPE:]FILE...",
+	.options = options,
+	.notes = "TYPE hash, btree, lmdb, dbm and cdb all build FILE.cdb; the default is cdb. -q and -s take every table type.",
+	.run = run,
+};
+
+struct mapgen_state {
+	struct mapgen_options build;
+	const char *query, *remove;
+	bool list, update, replace, quiet, json, own_rights, check, verbose;
+	bool terminal, shown;          /* progress is shown on stderr */
+	usec began;
+};
+
+static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
+{
+	struct mapgen_state *s = ctx;
+
+	if (s->shown)
+		fputs("\r\033[K", stderr);
+	s->shown = false;
+	if (line)
+		applet_fail(0, "warning: %s, line %u: %s", file, line, text);
+	else
+		applet_fail(0, "warning: %s: %s", file, text);
+}
+
+static void on_progress(void *ctx, size_t entries, size_t done, size_t total)
+{
+	struct mapgen_state *s = ctx;
+	unsigned percent = total ? (unsigned)(done * 100 / total) : 100;
+
+	if (!s->terminal || clock_mono() - s->began < USEC_PER_SEC / 2)
+		return;
+	fprintf(stderr, "\r%s: %3u %% [%-20.*s] %zu entries", applet_name(), percent, (int)(percent / 5),
+		"====================", entries);
+	s->shown = true;
+}
+
+/* split_spec - "hash:/x" into its parts; a name without a type is cdb */
+static void split_spec(const char *spec, struct str *type, const char **name)
+{
+	const char *colon = strchr(spec, ':');
+
+	*type = colon ? str_make(spec, (size_t)(colon - spec)) : STR("cdb");
+	*name = colon ? colon + 1 : spec;
+}
+
+/* become_owner - as root, write with the rights of the source's owner: a hostile folder then gains nobody anything */
+static int become_owner(const char *name)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(name, &st) < 0 || st.st_uid == 0)
+		return 0;
+	if (setgroups(1, &st.st_gid) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
+		return applet_fail(EX_OSERR, "cannot become the owner of %s: %s; -o keeps root's rights", name, strerror(errno));
+	return 0;
+}
+
+static void become_root_again(void)
+{
+	gid_t none = 0;
+
+	if (geteuid() == 0 || getuid() != 0)
+		return;
+	if (seteuid(0) < 0 || setegid(getgid()) < 0 || setgroups(1, &none) < 0)
+		die("cannot take root's rights again: %s", strerror(errno));
+}
+
+/* --- queries ---------------------------------------------------------------------------------------------------- */
+
+static void print_json_text(struct str s)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_CDB_RECORD);
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == '"' || c == '\\')
+			buf_printf(&b, "\\%c", c);
+		else if ((unsigned char)c < 32)
+			buf_printf(&b, "\\u%04x", c);
+		else
+			buf_byte(&b, c);
+	}
+	printf("\"%s\"", buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static void print_value(const struct mapgen_state *s, struct str value)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_CDB_RECORD);
+	if (s->build.file_values && mime_base64_decode(&b, value))
+		value = buf_view(&b);
+	fwrite(value.p, 1, value.n, stdout);
+	buf_fini(&b);
+}
+
+static int print_entry(void *ctx, struct str key, struct str value)
+{
+	const struct mapgen_state *s = ctx;
+
+	if (key.n && key.p[key.n - 1] == '\0')
+		key.n--;
+	if (value.n && value.p[value.n - 1] == '\0')
+		value.n--;
+	if (s->json) {
+		putchar('{');
+		print_json_text(key);
+		printf(": ");
+		print_json_text(value);
+		puts("}");
+	} else {
+		printf("%.*s%s\t", STR_ARG(key), s->build.form == SOURCE_ALIAS ? ":" : "");
+		print_value(s, value);
+		putchar('\n');
+	}
+	return ferror(stdout) ? -1 : 0;
+}
+
+/* find_exact - -f: the key as it is, which the map room would fold */
+static enum map_answer find_exact(const char *name, struct str key, struct buf *out)
+{
+	char path[4096];
+	struct cdb_table *t;
+	int r;
+
+	snprintf(path, sizeof(path), "%s.cdb", name);
+	t = cdb_table_open(path);
+	if (!t)
+		return MAP_ERROR;
+	r = cdb_table_find(t, key, out);
+	cdb_table_close(t);
+	return r < 0 ? MAP_ERROR : r ? MAP_FOUND : MAP_NONE;
+}
+
+struct tables {
+	char **specs;
+	struct map **maps;             /* opened when first asked */
+	int n;
+};
+
+static enum map_answer find_in(const struct mapgen_state *s, struct tables *t, int i, struct str key, struct buf *out)
+{
+	struct str type;
+	const char *name;
+	struct buf why;
+
+	split_spec(t->specs[i], &type, &name);
+	buf_clear(out);
+	if (s->build.keep_case && mapgen_is_indexed(type))
+		return find_exact(name, key, out);
+	if (!t->maps[i]) {
+		char spec[4200];
+
+		buf_init(&why, LIMIT_REPLY_TEXT);
+		snprintf(spec, sizeof(spec), "%.*s:%s", STR_ARG(type), name);
+		t->maps[i] = map_open(spec, &why);
+		if (!t->maps[i])
+			applet_fail(0, "%s", buf_cstr(&why));
+		buf_fini(&why);
+	}
+	return t->maps[i] ? map_find(t->maps[i], key, out) : MAP_ERROR;
+}
+
+/* query_one - 0 found and printed, 1 not there, else a sysexits code */
+static int query_one(const struct mapgen_state *s, struct tables *t, struct str key, bool with_key, struct buf *out)
+{
+	for (int i = 0; i < t->n; i++) {
+		enum map_answer a = find_in(s, t, i, key, out);
+
+		if (a == MAP_ERROR)
+			return applet_fail(EX_TEMPFAIL, "cannot look up \"%.*s\" in %s", STR_ARG(key), t->specs[i]);
+		if (a == MAP_NONE)
+			continue;
+		if (with_key || s->json) {
+			print_entry((void *)(uintptr_t)s, key, buf_view(out));
+		} else {
+			struct str v = buf_view(out);
+
+			if (v.n && v.p[v.n - 1] == '\0')
+				v.n--;
+			print_value(s, v);
+			putchar('\n');
+		}
+		return 0;
+	}
+	return 1;
+}
+
+static int query(const struct mapgen_state *s, char **specs, int n)
+{
+	struct tables t = { specs, mem_array(NULL, (size_t)n, sizeof(struct map *)), n };
+	struct buf out;
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t got;
+	int code = 1, r;
+
+	memset(t.maps, 0, (size_t)n * sizeof(struct map *));
+	buf_init(&out, LIMIT_CDB_RECORD);
+	if (strcmp(s->query, "-") != 0)
+		code = query_one(s, &t, str_of(s->query), false, &out);
+	else
+		while ((got = getline(&line, &cap, stdin)) > 0) {
+			r = query_one(s, &t, str_trim(str_make(line, (size_t)got)), true, &out);
+			code = r > 1 ? r : r == 0 && code == 1 ? 0 : code;
+			if (r > 1)
+				break;
+		}
+	mem_free(line);
+	buf_fini(&out);
+	for (int i = 0; i < n; i++)
+		map_close(t.maps[i]);
+	mem_free(t.maps);
+	return applet_close_output(code);
+}
+
+static int list(struct mapgen_state *s, const char *spec)
+{
+	struct str type;
+	const char *name;
+	struct buf why;
+	struct map *m;
+	char full[4200];
+	int code = EX_OK;
+
+	split_spec(spec, &type, &name);
+	snprintf(full, sizeof(full), "%.*s:%s", STR_ARG(type), name);
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	m = map_open(full, &why);
+	if (!m)
+		code = applet_fail(EX_NOINPUT, "%s", buf_cstr(&why));
+	else if (map_each(m, print_entry, s) < 0)
+		code = applet_fail(EX_IOERR, "cannot list %s: %s", full, strerror(errno));
+	map_close(m);
+	buf_fini(&why);
+	return code;
+}
+
+/* --- changes ---------------------------------------------------------------------------------------------------- */
+
+static int delete(struct mapgen_state *s, const char *name, struct mapgen_report *r, struct buf *why)
+{
+	struct buf text;
+	struct str rest, line, *keys = NULL;
+	size_t n = 0, cap = 0;
+	int result;
+
+	buf_init(&text, LIMIT_MAP_TEXT);
+	if (strcmp(s->remove, "-") != 0)
+		buf_z(&text, s->remove);
+	else if (fs_read_fd(STDIN_FILENO, &text) < 0)
+		buf_printf(why, "cannot read standard input: %s", strerror(errno));
+	rest = buf_view(&text);
+	while (str_cut(&rest, '\n', &line)) {
+		if (n == cap) {
+			cap = cap ? cap * 2 : 16;
+			keys = mem_array(keys, cap, sizeof(*keys));
+		}
+		keys[n++] = str_trim(line);
+	}
+	result = why->n ? -1 : mapgen_delete(name, keys, n, &s->build, r, why);
+	mem_free(keys);
+	buf_fini(&text);
+	return result;
+}
+
+static int update(struct mapgen_state *s, const char *name, struct mapgen_report *r, struct buf *why)
+{
+	struct buf text;
+	int result = -1;
+
+	buf_init(&text, LIMIT_MAP_TEXT);
+	if (fs_read_fd(STDIN_FILENO, &text) < 0)
+		buf_printf(why, "cannot read standard input: %s", strerror(errno));
+	else
+		result = mapgen_update(name, buf_view(&text), &s->build, r, why);
+	buf_fini(&text);
+	return result;
+}
+
+/* change - build, update or delete from one table; a sysexits code, 1 when -d found nothing */
+static int change(struct mapgen_state *s, const char *spec)
+{
+	struct str type;
+	const char *name;
+	struct mapgen_report r;
+	struct buf why;
+	int result, code = EX_OK;
+
+	split_spec(spec, &type, &name);
+	if (!mapgen_is_indexed(type))
+		return applet_fail(EX_USAGE, "a table of type %.*s is not built: it is read as it is", STR_ARG(type));
+	if (!s->own_rights && become_owner(name))
+		return EX_OSERR;
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	s->began = clock_mono();
+	result = s->remove ? delete(s, name, &r, &why) : s->update ? update(s, name, &r, &why) :
+		mapgen_build(name, &s->build, &r, &why);
+	if (s->shown)
+		fputs("\r\033[K", stderr);
+	s->shown = false;
+	if (result < 0)
+		code = applet_fail(EX_CANTCREAT, "%s", buf_cstr(&why));
+	else if (s->remove)
+		code = r.deleted ? EX_OK : 1;
+	if (result == 0 && s->verbose)
+		applet_fail(0, "%s.cdb: %zu entries, %zu duplicates, %zu unusable, %zu deleted, %.2f s", name, r.entries,
+			r.duplicates, r.unusable, r.deleted, (double)(clock_mono() - s->began) / USEC_PER_SEC);
+	buf_fini(&why);
+	become_root_again();
+	return code;
+}
+
+/* --- the check -------------------------------------------------------------------------------------------------- */
+
+static void on_finding(void *ctx, enum mapcheck_level level, const char *file, unsigned line, const char *text)
+{
+	static const char *const words[] = { "note", "warning", "problem" };
+	static const char *const colours[] = { "36", "33", "31" };
+	bool colour = applet_colour(stdout);
+
+	printf("%s:", file);
+	if (line)
+		printf("%u:", line);
+	printf(colour ? " \033[%3$sm%1$s\033[0m: %2$s\n" : " %s: %s\n", words[level], text, colours[level]);
+}
+
+static int check(const struct mapgen_state *s, const char *spec)
+{
+	struct str type;
+	const char *name;
+	struct mapcheck_report r;
+
+	split_spec(spec, &type, &name);
+	mapcheck_run(type, name, s->build.form == SOURCE_ALIAS, on_finding, NULL, &r);
+	printf("%s: %zu entries, %zu problems, %zu warnings, %zu notes\n", name, r.entries, r.count[MAPCHECK_PROBLEM],
+		r.count[MAPCHECK_WARNING], r.count[MAPCHECK_NOTE]);
+	return r.count[MAPCHECK_PROBLEM] ? 1 : EX_OK;
+}
+
+static int work(struct mapgen_state *s, char **specs, int n)
+{
+	int code = EX_OK;
+
+	if (n == 0)
+		return applet_usage_error(&applet_mapgen, "which table?");
+	if (s->query)
+		return query(s, specs, n);
+	for (int i = 0; i < n; i++) {
+		int r = s->check ? check(s, specs[i]) : s->list ? list(s, specs[i]) : change(s, specs[i]);
+
+		code = code ? code : r;
+	}
+	return applet_close_output(code);
+}
+
+static int take_option(struct mapgen_state *s, int id, const char *arg)
+{
+	switch (id) {
+	case 'q': s->query = arg; break;
+	case 'd': s->remove = arg; break;
+	case 's': s->list = true; break;
+	case 'i': s->update = true; break;
+	case 'r': s->build.duplicates = CDB_DUP_REPLACE; break;
+	case 'w': s->build.duplicates = CDB_DUP_SILENT_FIRST; break;
+	case 'f': s->build.keep_case = true; break;
+	case 'F': s->build.file_values = true; break;
+	case 'j': s->json = true; break;
+	case 'N': s->build.nul = true; break;
+	case 'n': s->build.nul = false; break;
+	case 'o': s->own_rights = true; break;
+	case 'p': s->build.default_mode = true; break;
+	case 'u': s->build.any_bytes = true; break;
+	case OPT_ALIAS: s->build.form = SOURCE_ALIAS; break;
+	case OPT_CHECK: s->check = true; break;
+	case 'v': s->verbose = true; break;
+	}
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct mapgen_state s = { .build = { .warn = on_warn, .progress = on_progress } };
+	struct opt_parse o;
+	char **operands = mem_array(NULL, (size_t)argc, sizeof(char *));
+	int id, code;
+
+	s.build.ctx = &s;
+	s.build.form = !strcmp(applet_name(), "postalias") ? SOURCE_ALIAS : SOURCE_TABLE;
+	s.terminal = isatty(STDERR_FILENO);
+	opt_init(&o, options, argc, argv, operands);
+	while ((id = opt_next(&o)) >= 0 && id != OPT_HELP)
+		take_option(&s, id, o.arg);
+	if (id == OPT_HELP)
+		code = applet_help(&applet_mapgen);
+	else if (id == OPT_BAD)
+		code = applet_usage_error(&applet_mapgen, "%s", o.error);
+	else if (!!s.query + !!s.remove + s.list + s.update + s.check > 1)
+		code = applet_usage_error(&applet_mapgen, "only one of -q, -s, -d, -i and --check at a time");
+	else
+		code = work(&s, operands, o.n_operands);
+	mem_free(operands);
+	return code;
+}

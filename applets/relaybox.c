@@ -1,0 +1,205 @@
+/* relaybox - the dispatcher: which applet is meant is told by argv[0], or by the first argument.
+ *
+ * applet_list.h is made by the build from config.mk: one APPLET(name) row each. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "applets/applet.h"
+#include "core/base/fs.h"
+
+#define APPLET(name) extern const struct applet applet_##name;
+#include "applet_list.h"
+#undef APPLET
+
+static const struct applet *const applets[] = {
+#define APPLET(name) &applet_##name,
+#include "applet_list.h"
+#undef APPLET
+	NULL,
+};
+
+enum { OPT_LIST = OPT_FIRST_OWN, OPT_INSTALL, OPT_SYMLINKS, OPT_REPLACE };
+static const struct opt options[] = {
+	{ OPT_LIST, 0, "list", OPT_NONE, NULL, "names that this binary answers to, one a line" },
+	{ OPT_INSTALL, 0, "install", OPT_NONE, NULL, "make a link for each name in DIR (hard links)" },
+	{ OPT_SYMLINKS, 's', "symbolic", OPT_NONE, NULL, "with --install: symbolic links" },
+	{ OPT_REPLACE, 'f', "force", OPT_NONE, NULL, "with --install: replace what has the name already" },
+	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
+	{ OPT_VERSION, 'V', "version", OPT_NONE, NULL, "version" },
+	{ 0 },
+};
+static int run(int argc, char **argv);
+static const struct applet applet_relaybox = {
+	.name = "relaybox",
+	.summary = "the mail toolkit in one file",
+	.usage = "APPLET [ARGUMENT...]\n--list | --install [-s] [-f] DIR",
+	.options = options,
+	.run = run,
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static const struct applet *find_applet(const char *name)
+{
+	for (size_t i = 0; applets[i]; i++) {
+		if (!strcmp(applets[i]->name, name))
+			return applets[i];
+		for (const char *const *alias = applets[i]->aliases; alias && *alias; alias++)
+			if (!strcmp(*alias, name))
+				return applets[i];
+	}
+	return NULL;
+}
+
+/* each_name - every name and alias in table order; stops at the first non-zero answer */
+static int each_name(int (*fn)(void *ctx, const char *name), void *ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; applets[i] && !r; i++) {
+		r = fn(ctx, applets[i]->name);
+		for (const char *const *alias = applets[i]->aliases; alias && *alias && !r; alias++)
+			r = fn(ctx, *alias);
+	}
+	return r;
+}
+
+static int print_name(void *ctx, const char *name)
+{
+	puts(name);
+	return 0;
+}
+
+struct install {
+	const char *dir;
+	char self[4096];       /* the binary, an absolute path */
+	char target[4096];     /* what symbolic links say */
+	bool symbolic, replace;
+};
+
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int install_one(void *ctx, const char *name)
+{
+	const struct install *in = ctx;
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s/%s", in->dir, name) >= (int)sizeof(path))
+		return applet_fail(EX_CANTCREAT, "cannot install into %s: the path is too long", in->dir);
+	if ((in->replace || is_same_file(path, in->self)) && fs_unlink(path) < 0 && errno != ENOENT)
+		return applet_fail(EX_CANTCREAT, "cannot replace %s: %s", path, strerror(errno));
+	if ((in->symbolic ? symlink(in->target, path) : fs_link(in->self, path)) < 0)
+		return applet_fail(EX_CANTCREAT, "cannot make %s: %s%s", path, strerror(errno),
+			errno == EEXIST ? "; -f replaces it" : errno == EXDEV ? "; -s makes symbolic links" : "");
+	return 0;
+}
+
+static int install(const char *dir, bool symbolic, bool replace, const char *argv0)
+{
+	struct install in = { .dir = dir, .symbolic = symbolic, .replace = replace };
+	char beside[4096];
+	ssize_t n = readlink("/proc/self/exe", in.self, sizeof(in.self) - 1);
+
+	if (n < 0 && strchr(argv0, '/'))
+		n = snprintf(in.self, sizeof(in.self), "%s", argv0);
+	if (n < 0 || n >= (ssize_t)sizeof(in.self))
+		return applet_fail(EX_OSERR, "cannot tell where this binary is: /proc is not mounted; call it by its full path");
+	/* a link beside the binary stays right when the folder is moved */
+	snprintf(beside, sizeof(beside), "%s/%s", dir, base_name(in.self));
+	snprintf(in.target, sizeof(in.target), "%s", is_same_file(beside, in.self) ? base_name(in.self) : in.self);
+	return each_name(install_one, &in);
+}
+
+static int help(void)
+{
+	applet_help(&applet_relaybox);
+	printf("\napplets:\n");
+	for (size_t i = 0; applets[i]; i++) {
+		char names[80];
+		int n = snprintf(names, sizeof(names), "%s", applets[i]->name);
+
+		for (const char *const *alias = applets[i]->aliases; alias && *alias && n < (int)sizeof(names); alias++)
+			n += snprintf(names + n, sizeof(names) - (size_t)n, ", %s", *alias);
+		printf("  %-30s %s\n", names, applets[i]->summary);
+	}
+	return applet_close_output(EX_OK);
+}
+
+static int run_options(int argc, char **argv, char **operands)
+{
+	struct opt_parse o;
+	bool wanted = false, symbolic = false, replace = false;
+	int id;
+
+	opt_init(&o, options, argc, argv, operands);
+	while ((id = opt_next(&o)) != OPT_END) {
+		switch (id) {
+		case OPT_LIST:
+			each_name(print_name, NULL);
+			return applet_close_output(EX_OK);
+		case OPT_INSTALL:
+			wanted = true;
+			break;
+		case OPT_SYMLINKS:
+			symbolic = true;
+			break;
+		case OPT_REPLACE:
+			replace = true;
+			break;
+		case OPT_HELP:
+			return help();
+		case OPT_VERSION:
+			return applet_version();
+		default:
+			return applet_usage_error(&applet_relaybox, "%s", o.error);
+		}
+	}
+	if (wanted && o.n_operands == 1)
+		return install(operands[0], symbolic, replace, argv[0]);
+	return applet_usage_error(&applet_relaybox, wanted ? "--install needs one DIR" : "which applet?");
+}
+
+static int run(int argc, char **argv)
+{
+	const struct applet *a = argc > 1 ? find_applet(argv[1]) : NULL;
+	char *operands[64];
+
+	if (a) {
+		applet_called(argv[1]);
+		return a->run(argc - 1, argv + 1);
+	}
+	if (argc < 2) {
+		help();
+		return EX_USAGE;
+	}
+	if (argv[1][0] != '-')
+		return applet_usage_error(&applet_relaybox, "no applet is called %s", argv[1]);
+	return run_options(argc > 64 ? 64 : argc, argv, operands);
+}
+
+int main(int argc, char **argv)
+{
+	static char unnamed[] = "relaybox";
+	const struct applet *a;
+
+	if (argc < 1)
+		return EX_USAGE;
+	/* a peer or a pager that goes away is an error of write(2), not a death */
+	signal(SIGPIPE, SIG_IGN);
+	argv[0] = argv[0] ? argv[0] : unnamed;
+	a = find_applet(base_name(argv[0]));
+	applet_called(base_name(argv[0]));
+	return a ? a->run(argc, argv) : run(argc, argv);
+}

@@ -1,0 +1,347 @@
+/* sendmail - submission with Postfix's full flag set; also mailq and newaliases. The input rules are in core/msg/inject,
+ * the ways out in core/relay/submit. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "applets/applet.h"
+#include "applets/submission.h"
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/map/mapgen.h"
+#include "core/map/words.h"
+#include "core/relay/submit_stdio.h"
+
+static int run(int argc, char **argv);
+static const char *const aliases[] = { "mailq", "newaliases", NULL };
+static const struct opt options[] = {
+	{ 't', 't', NULL, OPT_NONE, NULL, "take recipients from the To, Cc and Bcc fields too" },
+	{ 'f', 'f', NULL, OPT_ARG, "SENDER", "envelope sender (\"\": the null sender)" },
+	{ 'f', 'r', NULL, OPT_ARG, "SENDER", "the same as -f" },
+	{ 'F', 'F', NULL, OPT_ARG, "NAME", "full name for a From field that is missing" },
+	{ 'i', 'i', NULL, OPT_NONE, NULL, "a line of one dot does not end the message" },
+	{ 'b', 'b', NULL, OPT_ARG, "MODE", "m: send (default); s: SMTP on standard input; p: list the queue; i: build alias tables; "
+		"v: explain addresses; d: start relayd" },
+	{ 'q', 'q', NULL, OPT_MAYBE, "WHAT", "flush the queue; IID: one message; RSITE: mail for a site; an interval is ignored" },
+	{ 'N', 'N', NULL, OPT_ARG, "WHEN", "delivery notices: never, or a list of success, failure, delay" },
+	{ 'R', 'R', NULL, OPT_ARG, "RET", "notices return the message in full or only its hdrs" },
+	{ 'V', 'V', NULL, OPT_ARG, "ENVID", "envelope identifier for notices" },
+	{ 'B', 'B', NULL, OPT_ARG, "TYPE", "body type: 7BIT or 8BITMIME (found out by itself)" },
+	{ 'C', 'C', NULL, OPT_ARG, "PATH", "main.cf, or its directory" },
+	{ 'o', 'o', NULL, OPT_ARG, "OPTION", "i: as -i; APATH: alias table for -bi; all others are ignored" },
+	{ 'O', 'O', NULL, OPT_ARG, "NAME=VALUE", "smtputf8=yes asks for SMTPUTF8; all others are ignored" },
+	{ 'I', 'I', NULL, OPT_NONE, NULL, "the same as -bi" },
+	{ 'v', 'v', NULL, OPT_NONE, NULL, "say how the message went" },
+	{ OPT_HELP, 0, "help", OPT_NONE, NULL, "this text" },
+	/* tradition's flags that change nothing */
+	{ 'x', 'A', NULL, OPT_ARG, NULL, NULL }, { 'x', 'e', NULL, OPT_ARG, NULL, NULL },
+	{ 'x', 'h', NULL, OPT_ARG, NULL, NULL }, { 'x', 'L', NULL, OPT_ARG, NULL, NULL },
+	{ 'x', 'p', NULL, OPT_ARG, NULL, NULL }, { 'x', 'X', NULL, OPT_ARG, NULL, NULL },
+	{ 'x', 'G', NULL, OPT_NONE, NULL, NULL }, { 'x', 'U', NULL, OPT_NONE, NULL, NULL },
+	{ 'x', 'c', NULL, OPT_NONE, NULL, NULL }, { 'x', 'm', NULL, OPT_NONE, NULL, NULL },
+	{ 'x', 'n', NULL, OPT_NONE, NULL, NULL }, { 'x', 'x', NULL, OPT_NONE, NULL, NULL },
+	{ 0 },
+};
+const struct applet applet_sendmail = {
+	.name = "sendmail",
+	.aliases = aliases,
+	.summary = "submit a message; list or flush the queue; build alias tables",
+	.usage = "[-ti] [-f SENDER] [-F NAME] [-N WHEN] [-R RET] [-V ENVID] [RECIPIENT...]\n-bs | -bp | -bi | -q[IID|RSITE]",
+	.options = options,
+	.notes = "-A -e -h -L -p -X (with an argument) and -G -U -c -m -n -x are accepted and ignored.",
+	.run = run,
+};
+
+struct flags {
+	char mode;                     /* letter of -b; 'q' for -q */
+	const char *sender, *full_name, *config, *queue, *notify, *ret, *envid, *body, *alias_file;
+	bool extract, dot_is_text, smtputf8, daemon;
+	int verbose;
+	char **rcpts;
+	int n_rcpts;
+};
+
+/* --- modes -------------------------------------------------------------------------------------------------------- */
+
+static unsigned parse_notify(const char *text)
+{
+	static const struct { const char *word; unsigned bit; } words[] = {
+		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS }, { "failure", DSN_NOTIFY_FAILURE },
+		{ "delay", DSN_NOTIFY_DELAY },
+	};
+	struct str rest = str_of(text), word;
+	unsigned bits = 0;
+
+	while (str_word(&rest, ", ", &word)) {
+		unsigned bit = 0;
+
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			bit |= str_ieq(word, str_of(words[i].word)) ? words[i].bit : 0;
+		if (!bit) {
+			applet_fail(0, "warning: -N %s: not a list of success, failure, delay, nor never; ignored", text);
+			return DSN_NOTIFY_DEFAULT;
+		}
+		bits |= bit;
+	}
+	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER) {
+		applet_fail(0, "warning: -N %s: never stands alone; ignored", text);
+		return DSN_NOTIFY_DEFAULT;
+	}
+	return bits;
+}
+
+static void set_dsn(struct submission *s, const struct flags *f)
+{
+	struct str envid = str_of(f->envid);
+	bool printable = true;
+
+	for (size_t i = 0; i < envid.n; i++)
+		printable = printable && ascii_is_print(envid.p[i]);
+	if (f->notify)
+		s->notify = parse_notify(f->notify);
+	if (f->ret && !strcasecmp(f->ret, "full"))
+		s->ret = DSN_RET_FULL;
+	else if (f->ret && !strcasecmp(f->ret, "hdrs"))
+		s->ret = DSN_RET_HDRS;
+	else if (f->ret)
+		applet_fail(0, "warning: -R %s: neither full nor hdrs; ignored", f->ret);
+	if (envid.n > LIMIT_ENVID || !printable)
+		applet_fail(0, "warning: -V: at most %d printable characters; ignored", LIMIT_ENVID);
+	else
+		s->envid = envid;
+}
+
+static int send_message(const struct conf *c, const struct flags *f)
+{
+	struct submission s;
+	struct buf message;
+	int code;
+
+	submission_init(&s, c);
+	s.extract = f->extract;
+	s.smtputf8 = f->smtputf8;
+	s.verbose = f->verbose > 0;
+	set_dsn(&s, f);
+	if (f->full_name) {
+		mem_free(s.full_name);
+		s.full_name = mem_dupz(f->full_name);
+	}
+	code = submission_sender(&s, f->sender);
+	for (int i = 0; i < f->n_rcpts && !code; i++)
+		if (!inject_add_list(&s.arena, &s.rcpts, str_of(f->rcpts[i])))
+			code = applet_fail(EX_DATAERR, "recipient: %s", s.rcpts.error);
+	if (!code && !s.rcpts.n && !s.extract)
+		code = applet_fail(EX_USAGE, "recipient addresses must be specified on the command line or via the -t option");
+	if (!code) {
+		code = submission_read(c, !f->dot_is_text, &message);
+		if (!code)
+			code = submission_send(&s, buf_view(&message));
+		buf_fini(&message);
+	}
+	submission_fini(&s);
+	return code;
+}
+
+static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
+{
+	applet_fail(0, "warning: %s, line %u: %s", file, line, text);
+}
+
+static int build_aliases(const char *name)
+{
+	struct mapgen_options o = { .form = SOURCE_ALIAS, .warn = on_warn };
+	struct mapgen_report r;
+	struct buf why;
+	int code = EX_OK;
+
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	if (mapgen_build(name, &o, &r, &why) < 0)
+		code = applet_fail(EX_CANTCREAT, "%s", buf_cstr(&why));
+	buf_fini(&why);
+	return code;
+}
+
+/* new_aliases - every table of alias_database that needs building; alias_maps where there is none */
+static int new_aliases(const struct conf *c, const struct flags *f)
+{
+	struct str rest = str_of(f->alias_file ? f->alias_file : *c->alias_database ? c->alias_database : c->alias_maps), word;
+	int code = EX_OK, r;
+
+	while (words_next(&rest, &word) > 0) {
+		ptrdiff_t colon = str_chr(word, ':');
+		struct str type = colon < 0 ? STR("cdb") : str_head(word, (size_t)colon);
+		char *name = str_dup(str_from(word, colon < 0 ? 0 : (size_t)colon + 1));
+
+		r = mapgen_is_indexed(type) ? build_aliases(name) : EX_OK;
+		code = code ? code : r;
+		mem_free(name);
+	}
+	return code;
+}
+
+/* flush - -q, -qIid, -qRsite */
+static int flush(const struct conf *c, const struct flags *f)
+{
+	char request[512];
+
+	if (!f->queue)
+		return applet_control(c, "flush", true);
+	if (f->queue[0] == 'I')
+		snprintf(request, sizeof(request), "flush %.400s", f->queue + 1);
+	else if (f->queue[0] == 'R')
+		snprintf(request, sizeof(request), "flush site:%.400s", f->queue + 1);
+	else
+		return applet_usage_error(&applet_sendmail, "-q%s: only -q, -qIid and -qRsite are known", f->queue);
+	return applet_control(c, request, true);
+}
+
+/* explain - -bv: what would happen to these addresses (Postfix mails a report; this prints it) */
+static int explain(const struct conf *c, const struct flags *f)
+{
+	char request[LIMIT_CONTROL_LINE];
+	int code = EX_OK, r;
+
+	if (f->extract || !f->n_rcpts)
+		return applet_usage_error(&applet_sendmail, "-bv wants addresses as arguments");
+	for (int i = 0; i < f->n_rcpts; i++) {
+		if (strpbrk(f->rcpts[i], " \n")) {
+			code = applet_fail(EX_USAGE, "%s: not an address", f->rcpts[i]);
+			continue;
+		}
+		if (f->sender && !strpbrk(f->sender, " \n"))
+			snprintf(request, sizeof(request), "explain %s from=%s", f->rcpts[i], f->sender);
+		else
+			snprintf(request, sizeof(request), "explain %s", f->rcpts[i]);
+		r = applet_control(c, request, false);
+		code = code ? code : r;
+	}
+	return code;
+}
+
+static int start_daemon(const struct flags *f)
+{
+	char name[] = "relayd", detach[] = "-d", config[] = "-c", self[] = "/proc/self/exe";
+	char *directory = f->config ? mem_dupz(f->config) : NULL;
+	char *argv[] = { name, detach, directory ? config : NULL, directory, NULL };
+
+	execv(self, argv);
+	mem_free(directory);
+	return applet_fail(EX_UNAVAILABLE, "cannot start relayd: %s", strerror(errno));
+}
+
+/* --- options -------------------------------------------------------------------------------------------------------- */
+
+static int take_option(struct flags *f, int id, const char *arg)
+{
+	switch (id) {
+	case 't': f->extract = true; break;
+	case 'f': f->sender = arg; break;
+	case 'F': f->full_name = arg; break;
+	case 'i': f->dot_is_text = true; break;
+	case 'I': f->mode = 'i'; break;
+	case 'N': f->notify = arg; break;
+	case 'R': f->ret = arg; break;
+	/* VERP, -Vxy, is a list manager's and not for a relay */
+	case 'V': f->envid = arg; break;
+	case 'C': f->config = arg; break;
+	case 'v': f->verbose++; break;
+	case 'b':
+		f->mode = arg[0];
+		if (!arg[0] || arg[1] || !strchr("mspidlvhH", arg[0]))
+			return applet_usage_error(&applet_sendmail, "-b%s: no such mode", arg);
+		break;
+	case 'q':
+		if (arg && ascii_is_digit(arg[0]))
+			f->daemon = true;
+		else
+			f->mode = 'q', f->queue = arg;
+		break;
+	case 'B':
+		if (strcasecmp(arg, "7BIT") != 0 && strcasecmp(arg, "8BITMIME") != 0)
+			return applet_usage_error(&applet_sendmail, "-B %s: neither 7BIT nor 8BITMIME", arg);
+		break;
+	case 'o':
+		f->dot_is_text = f->dot_is_text || !strcmp(arg, "i");
+		if (arg[0] == 'A' && arg[1])
+			f->alias_file = arg + 1;
+		break;
+	case 'O':
+		f->smtputf8 = f->smtputf8 || !strcasecmp(arg, "smtputf8=yes");
+		break;
+	}
+	return EX_OK;
+}
+
+/* config_directory - -C takes main.cf or its folder */
+static char *config_directory(const char *path)
+{
+	struct stat st;
+	const char *slash;
+
+	if (!path)
+		return NULL;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return mem_dupz(path);
+	slash = strrchr(path, '/');
+	return slash ? str_dup(str_make(path, slash == path ? 1 : (size_t)(slash - path))) : mem_dupz(".");
+}
+
+static int work(struct flags *f)
+{
+	char *directory = config_directory(f->config);
+	struct conf *c;
+	int code;
+
+	if (f->mode == 'h' || f->mode == 'H' || (f->daemon && !strchr("dlspivq", f->mode) && !f->n_rcpts && !f->extract)) {
+		/* -bh, -bH: host status; -q30m without a daemon: nothing to do */
+		mem_free(directory);
+		return EX_OK;
+	}
+	if (f->mode == 'd' || f->mode == 'l') {
+		code = start_daemon(&(struct flags){ .config = directory });
+		mem_free(directory);
+		return code;
+	}
+	c = applet_conf(directory, f->verbose > 1);
+	mem_free(directory);
+	if (!c)
+		return EX_CONFIG;
+	switch (f->mode) {
+	case 'p': code = applet_queue(c, false); break;
+	case 'i': code = new_aliases(c, f); break;
+	case 's': code = submit_stdio(c, STDIN_FILENO, STDOUT_FILENO); break;
+	case 'v': code = explain(c, f); break;
+	case 'q': code = flush(c, f); break;
+	default: code = send_message(c, f); break;
+	}
+	conf_free(c);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct flags f = { .mode = 'm' };
+	struct opt_parse o;
+	int id, code = EX_OK;
+
+	f.rcpts = mem_array(NULL, (size_t)argc, sizeof(char *));
+	if (!strcmp(applet_name(), "mailq"))
+		f.mode = 'p';
+	if (!strcmp(applet_name(), "newaliases"))
+		f.mode = 'i';
+	opt_init(&o, options, argc, argv, f.rcpts);
+	while (!code && (id = opt_next(&o)) != OPT_END) {
+		if (id == OPT_HELP || id == OPT_BAD) {
+			code = id == OPT_HELP ? applet_help(&applet_sendmail) : applet_usage_error(&applet_sendmail, "%s", o.error);
+			mem_free(f.rcpts);
+			return code;
+		}
+		code = take_option(&f, id, o.arg);
+	}
+	f.n_rcpts = o.n_operands;
+	if (!code)
+		code = work(&f);
+	mem_free(f.rcpts);
+	return code;
+}

@@ -1,0 +1,190 @@
+/* submission - see submission.h. */
+#include "applets/submission.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "applets/applet.h"
+#include "core/base/env.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/msg/addr.h"
+#include "core/msg/crlf.h"
+#include "core/relay/submit.h"
+
+#define READ_PIECE (16 * 1024)
+#define UNLIMITED ((size_t)1 << 40)    /* message_size_limit = 0 */
+
+void submission_init(struct submission *s, const struct conf *c)
+{
+	*s = (struct submission){ .conf = c, .full_name = mem_dupz("") };
+	arena_init(&s->arena, 64 * LIMIT_SESSION_ARENA);
+}
+
+void submission_fini(struct submission *s)
+{
+	mem_free(s->full_name);
+	arena_fini(&s->arena);
+}
+
+/* gecos_name - the full name of the password file: up to the first comma, & is the login name */
+static void gecos_name(struct submission *s, const char *gecos, const char *login)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_ADDRESS);
+	for (; *gecos && *gecos != ','; gecos++)
+		if (*gecos != '&')
+			buf_byte(&b, *gecos);
+		else if (buf_byte(&b, ascii_upper(login[0])))
+			buf_z(&b, login + !!login[0]);
+	mem_free(s->full_name);
+	s->full_name = str_dup(buf_view(&b));
+	buf_fini(&b);
+}
+
+static void own_name(struct submission *s)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *name = env_get("NAME");
+	bool named = s->full_name[0];
+
+	/* a container's arbitrary uid has no name; the number tells at least who it was */
+	s->sender = pw && pw->pw_name[0] ? arena_str(&s->arena, str_of(pw->pw_name)) :
+		arena_printf(&s->arena, "uid-%lu", (unsigned long)getuid());
+	if (!named && name) {
+		mem_free(s->full_name);
+		s->full_name = mem_dupz(name);
+	} else if (!named && pw && pw->pw_gecos) {
+		gecos_name(s, pw->pw_gecos, pw->pw_name);
+	}
+}
+
+int submission_sender(struct submission *s, const char *text)
+{
+	struct str rest = str_trim(str_of(text)), after;
+	struct mailbox m;
+
+	own_name(s);
+	if (!text)
+		return EX_OK;
+	s->sender = STR_EMPTY;
+	if (!rest.n || str_eq(rest, STR("<>")))
+		return EX_OK;
+	if (addr_list_next(&s->arena, &rest, &m) != 1 || !m.addr.full.n)
+		return applet_fail(EX_USAGE, "-f %s: not an address", text);
+	after = str_trim(rest);
+	if (after.n && !(after.n == 1 && after.p[0] == ','))
+		return applet_fail(EX_USAGE, "-f %s: one address, please", text);
+	s->sender = m.addr.full;
+	return EX_OK;
+}
+
+/* dot_at - where a line of one dot begins, looking from `from` on; -1: nowhere yet */
+static ptrdiff_t dot_at(struct str text, size_t from)
+{
+	ptrdiff_t at;
+
+	if (!from && (str_starts(text, STR(".\r\n")) || str_eq(text, STR("."))))
+		return 0;
+	from = from > 4 ? from - 4 : 0;
+	at = str_find(str_from(text, from), STR("\r\n.\r\n"));
+	return at < 0 ? -1 : at + (ptrdiff_t)from + 2;
+}
+
+int submission_read(const struct conf *c, bool dot_ends, struct buf *out)
+{
+	struct crlf_clean lines;
+	char piece[READ_PIECE];
+	size_t limit = c->message_size_limit ? (size_t)c->message_size_limit : UNLIMITED;
+	ssize_t got = 1;
+	ptrdiff_t dot = -1;
+
+	buf_init(out, limit + limit / 8 + READ_PIECE);
+	crlf_clean_init(&lines);
+	while (got > 0 && dot < 0) {
+		size_t before = out->n;
+
+		got = read(STDIN_FILENO, piece, sizeof(piece));
+		if (got < 0 && errno == EINTR) {
+			got = 1;
+			continue;
+		}
+		if (got < 0)
+			return applet_fail(EX_DATAERR, "cannot read standard input: %s", strerror(errno));
+		if (got > 0)
+			crlf_clean_add(&lines, out, str_make(piece, (size_t)got));
+		else
+			crlf_clean_end(&lines, out, true);
+		if (dot_ends)
+			dot = dot_at(buf_view(out), before);
+		if (out->overflow || out->n > limit)
+			return applet_fail(EX_UNAVAILABLE, "message file too big: message_size_limit is %lld bytes",
+				(long long)c->message_size_limit);
+	}
+	if (dot >= 0)
+		buf_truncate(out, (size_t)dot);
+	return EX_OK;
+}
+
+static bool needs_utf8(const struct submission *s, const struct inject_report *report)
+{
+	bool needs = s->smtputf8 || addr_is_utf8(s->sender) || report->utf8_header;
+
+	for (size_t i = 0; i < s->rcpts.n && !needs; i++)
+		needs = addr_is_utf8(s->rcpts.v[i]);
+	return needs && s->conf->smtputf8_enable;
+}
+
+static int make_envelope(struct submission *s, const struct inject_report *report, struct envelope *e)
+{
+	*e = (struct envelope){ .sender = s->sender, .n_rcpts = s->rcpts.n, .envid = s->envid, .ret = s->ret,
+		.arrival = clock_wall(), .uid = getuid() };
+	e->flags = ENVELOPE_LOCAL | (report->eight_bit ? ENVELOPE_8BIT : 0) | (needs_utf8(s, report) ? ENVELOPE_SMTPUTF8 : 0);
+	e->rcpts = ARENA_ARRAY(&s->arena, struct rcpt, s->rcpts.n);
+	if (!e->rcpts || s->arena.overflow)
+		return applet_fail(EX_UNAVAILABLE, "too many recipients");
+	for (size_t i = 0; i < s->rcpts.n; i++)
+		e->rcpts[i] = (struct rcpt){ .addr = s->rcpts.v[i], .notify = s->notify };
+	return EX_OK;
+}
+
+static int hand_over(struct submission *s, const struct envelope *e, struct str content)
+{
+	struct submit_result r;
+	int code = submit_message(s->conf, e, content, &r);
+
+	if (code)
+		return applet_fail(code, "%s", r.why);
+	if (s->verbose)
+		applet_fail(0, "%s%s by %s", r.qid[0] ? "queued as " : "taken", r.qid, r.way);
+	return EX_OK;
+}
+
+int submission_send(struct submission *s, struct str message)
+{
+	struct inject_options o = { .extract = s->extract, .drop = s->conf->message_drop_headers, .full_name = s->full_name,
+		.sender = s->sender };
+	struct inject_report report = { false, false };
+	struct envelope e;
+	struct buf content;
+	int code = EX_OK;
+
+	message = inject_skip_from_lines(message);
+	buf_init(&content, message.n + LIMIT_HEADER);
+	if (inject_message(&s->arena, message, &o, &content, &s->rcpts, &report) < 0)
+		code = applet_fail(EX_DATAERR, "message header: %s", s->rcpts.error);
+	else if (!s->rcpts.n)
+		code = applet_fail(EX_USAGE, s->extract ? "no recipient addresses found in message header" :
+			"recipient addresses must be specified on the command line or via the -t option");
+	else if (content.overflow)
+		code = applet_fail(EX_UNAVAILABLE, "message file too big");
+	if (!code)
+		code = make_envelope(s, &report, &e);
+	if (!code)
+		code = hand_over(s, &e, buf_view(&content));
+	buf_fini(&content);
+	return code;
+}

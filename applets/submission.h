@@ -1,0 +1,33 @@
+/* submission - what sendmail and mail share: who the user is, what the input is, the envelope, the hand-over. */
+#ifndef APPLETS_SUBMISSION_H
+#define APPLETS_SUBMISSION_H
+
+#include "core/conf/conf.h"
+#include "core/msg/envelope.h"
+#include "core/msg/inject.h"
+
+struct submission {
+	const struct conf *conf;
+	struct arena arena;
+	struct str sender;             /* canonical, "" = null sender; set by submission_sender */
+	char *full_name;               /* owned; "" = not known */
+	struct inject_rcpts rcpts;
+	bool extract;                  /* -t */
+	bool smtputf8;                 /* asked for, whatever the header holds */
+	unsigned notify;               /* enum dsn_notify */
+	enum dsn_ret ret;
+	struct str envid;
+	bool verbose;
+};
+void submission_init(struct submission *s, const struct conf *c);
+void submission_fini(struct submission *s);
+/* submission_sender - from -f text ("" and "<>" = null sender, a display name is fine), or the login name when text is
+ * NULL; 0, or a sysexits code after saying why */
+int submission_sender(struct submission *s, const char *text);
+/* submission_read - standard input up to its end, or to a line "." when dot_ends, as CRLF lines; bounded by
+ * message_size_limit. 0, or a sysexits code after saying why */
+int submission_read(const struct conf *c, bool dot_ends, struct buf *out);
+/* submission_send - a message in CRLF lines: header as inject.h says, then on its way. A sysexits code; failures are said */
+int submission_send(struct submission *s, struct str message);
+
+#endif

@@ -1,0 +1,144 @@
+/* inject - see inject.h. The header section is read twice: first for what must be known of all fields (which recipient
+ * fields count, is there a From), then to copy it. */
+#include "core/msg/inject.h"
+
+#include "core/msg/addr.h"
+#include "core/msg/header.h"
+#include "core/msg/mime.h"
+
+struct str inject_skip_from_lines(struct str message)
+{
+	while (str_starts(message, STR("From ")) || str_starts(message, STR(">From "))) {
+		ptrdiff_t end = str_chr(message, '\n');
+
+		message = str_from(message, end < 0 ? message.n : (size_t)end + 1);
+	}
+	return message;
+}
+
+static void add_rcpt(struct arena *a, struct inject_rcpts *r, struct str addr)
+{
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 16;
+		struct str *v = ARENA_ARRAY(a, struct str, cap);
+
+		if (!v)
+			return;
+		if (r->n)
+			memcpy(v, r->v, r->n * sizeof(*v));
+		r->v = v;
+		r->cap = cap;
+	}
+	r->v[r->n++] = addr;
+}
+
+bool inject_add_list(struct arena *a, struct inject_rcpts *r, struct str list)
+{
+	struct str rest = list;
+	struct mailbox m;
+	int got;
+
+	while ((got = addr_list_next(a, &rest, &m)) == 1)
+		if (m.addr.full.n)
+			add_rcpt(a, r, m.addr.full);
+	if (got == 0 && !a->overflow)
+		return true;
+	r->error = a->overflow ? "too many recipients" :
+		arena_z(a, arena_printf(a, "not a list of addresses: \"%.*s\"", STR_ARG(str_head(str_trim(list), 200))));
+	return false;
+}
+
+static bool is_listed(const char *list, struct str name)
+{
+	struct str rest = str_of(list), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_ieq(word, name))
+			return true;
+	return false;
+}
+
+#define RECIPIENT_FIELDS "to cc bcc"
+#define RESENT_FIELDS "resent-to resent-cc resent-bcc"
+
+struct survey { bool from, resent; };
+static struct survey survey_of(struct str headers)
+{
+	struct survey s = { false, false };
+	struct header h;
+
+	while (header_next(&headers, &h) == 1) {
+		s.from = s.from || str_ieq(h.name, STR("from"));
+		s.resent = s.resent || is_listed(RESENT_FIELDS, h.name);
+	}
+	return s;
+}
+
+static bool has_high_byte(struct str s)
+{
+	return !str_is_ascii(s);
+}
+
+/* add_from - "From: Full Name <sender>"; the receiving side gives a bare name its domain */
+static void add_from(struct buf *out, const struct inject_options *o)
+{
+	struct str name = str_of(o->full_name);
+	bool special = false;
+
+	if (!o->sender.n || !name.n)
+		return;
+	for (size_t i = 0; i < name.n; i++) {
+		if ((unsigned char)name.p[i] < 32 || name.p[i] == 127)
+			return;
+		special = special || strchr("()<>[]:;@\\,.\"", name.p[i]);
+	}
+	buf_z(out, "From: ");
+	if (!str_is_ascii(name)) {
+		mime_header_text(out, name, 6);
+	} else if (special) {
+		buf_byte(out, '"');
+		for (size_t i = 0; i < name.n; i++) {
+			if (name.p[i] == '"' || name.p[i] == '\\')
+				buf_byte(out, '\\');
+			buf_byte(out, name.p[i]);
+		}
+		buf_byte(out, '"');
+	} else {
+		buf_str(out, name);
+	}
+	buf_printf(out, " <%.*s>\r\n", STR_ARG(o->sender));
+}
+
+int inject_message(struct arena *a, struct str message, const struct inject_options *o, struct buf *out,
+	struct inject_rcpts *r, struct inject_report *report)
+{
+	size_t split = header_body_split(message);
+	struct str headers = str_head(message, split), body = str_from(message, split), rest = headers;
+	struct survey s = survey_of(headers);
+	const char *wanted = s.resent ? RESENT_FIELDS : RECIPIENT_FIELDS;
+	struct buf value;
+	struct header h;
+	bool ok = true;
+
+	buf_init(&value, message.n + 1);
+	while (ok && header_next(&rest, &h) == 1) {
+		if (o->extract && is_listed(wanted, h.name)) {
+			buf_clear(&value);
+			header_unfold(h.value, &value);
+			ok = inject_add_list(a, r, arena_str(a, buf_view(&value)));
+		}
+		if (is_listed(o->drop, h.name))
+			continue;
+		report->utf8_header = report->utf8_header || has_high_byte(h.raw);
+		buf_str(out, h.raw);
+	}
+	buf_fini(&value);
+	if (!ok)
+		return -1;
+	if (!s.from)
+		add_from(out, o);
+	buf_z(out, "\r\n");
+	buf_str(out, body);
+	report->eight_bit = has_high_byte(body);
+	return 0;
+}

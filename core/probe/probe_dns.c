@@ -1,0 +1,145 @@
+/* probe_dns - MX records, the hosts behind them, their addresses, and the names of those. */
+#include "core/probe/probe.h"
+
+#include "core/base/mem.h"
+
+/* one question on its way: whom the answer is for */
+struct question {
+	struct probe *probe;
+	size_t host;
+	struct probe_address *address;
+};
+
+static struct question *ask(struct probe *p, size_t host, struct probe_address *a)
+{
+	struct question *q = MEM_NEW(struct question);
+
+	*q = (struct question){ p, host, a };
+	probe_hold(p);
+	return q;
+}
+
+static void answered(struct question *q)
+{
+	struct probe *p = q->probe;
+
+	mem_free(q);
+	probe_release(p);
+}
+
+static void on_ptr(void *ctx, enum dns_status status, const char *name, const char *why)
+{
+	struct question *q = ctx;
+
+	q->address->ptr_status = status;
+	snprintf(q->address->ptr, sizeof(q->address->ptr), "%s", name ? name : "");
+	snprintf(q->address->ptr_why, sizeof(q->address->ptr_why), "%s", why ? why : "");
+	answered(q);
+}
+
+void probe_ptr_start(struct probe *p, struct probe_address *a)
+{
+	dns_lookup_name(p->opt->dns, &a->ip, on_ptr, ask(p, 0, a));
+}
+
+static void on_addresses(void *ctx, const struct dns_addresses *found)
+{
+	struct question *q = ctx;
+	struct probe *p = q->probe;
+	struct probe_host *h = &p->hosts[q->host];
+
+	h->status = found->status;
+	snprintf(h->why, sizeof(h->why), "%s", found->why);
+	for (size_t i = 0; i < found->n && h->n < PROBE_ADDRESSES; i++) {
+		struct probe_address *a = MEM_NEW(struct probe_address);
+
+		a->ip = found->v[i];
+		ipaddr_format(&a->ip, a->text);
+		h->v[h->n++] = a;
+		probe_ptr_start(p, a);
+		probe_smtp_start(p, h, a);
+	}
+	answered(q);
+}
+
+static void on_alias(void *ctx, const struct dns_answer *a)
+{
+	struct question *q = ctx;
+
+	q->probe->hosts[q->host].is_alias = a->status == DNS_OK && a->n > 0;
+	answered(q);
+}
+
+static void add_host(struct probe *p, const char *name, uint16_t preference)
+{
+	struct ipaddr literal;
+	size_t at = p->n_hosts;
+
+	if (at == PROBE_HOSTS) {
+		p->more_hosts++;
+		return;
+	}
+	p->n_hosts++;
+	snprintf(p->hosts[at].name, sizeof(p->hosts[at].name), "%s", name);
+	p->hosts[at].preference = preference;
+	/* DNS rules about MX hosts do not hold for a server that was named by hand, which may be in the hosts file */
+	dns_lookup_host(p->opt->dns, str_of(p->hosts[at].name), p->opt->families, p->opt->server, on_addresses, ask(p, at, NULL));
+	if (!p->opt->server && !p->implicit_mx && !ipaddr_parse(str_of(name), &literal))
+		dns_ask(p->opt->dns, str_of(p->hosts[at].name), DNS_CNAME, on_alias, ask(p, at, NULL));
+}
+
+/* add_in_order - the records by preference; equal ones in the order of the answer */
+static void add_in_order(struct probe *p, const struct dns_answer *a)
+{
+	uint32_t after = 0;
+
+	for (size_t done = 0; done < a->n;) {
+		uint32_t lowest = UINT32_MAX;
+
+		for (size_t i = 0; i < a->n; i++)
+			if (a->records[i].preference >= after && a->records[i].preference < lowest)
+				lowest = a->records[i].preference;
+		for (size_t i = 0; i < a->n; i++) {
+			if (a->records[i].preference != lowest)
+				continue;
+			done++;
+			add_host(p, a->records[i].target, a->records[i].preference);
+		}
+		after = lowest + 1;
+	}
+}
+
+static void on_mx(void *ctx, const struct dns_answer *a)
+{
+	struct question *q = ctx;
+	struct probe *p = q->probe;
+
+	p->mx_status = a->status;
+	p->authentic = a->authentic;
+	snprintf(p->mx_why, sizeof(p->mx_why), "%s", a->why);
+	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0]) {
+		p->null_mx = true;
+	} else if (a->status == DNS_OK && a->n) {
+		add_in_order(p, a);
+	} else if (a->status == DNS_NODATA) {
+		p->implicit_mx = true;
+		add_host(p, p->target, 0);
+	}
+	answered(q);
+}
+
+void probe_dns_start(struct probe *p)
+{
+	struct str name = str_of(p->target);
+	struct ipaddr literal;
+
+	if (p->opt->server || ipaddr_parse(name, &literal)) {
+		if (name.n > 2 && name.p[0] == '[') {
+			memmove(p->target, p->target + 1, name.n - 2);
+			p->target[name.n - 2] = '\0';
+		}
+		add_host(p, p->target, 0);
+	} else {
+		dns_ask(p->opt->dns, name, DNS_MX, on_mx, ask(p, 0, NULL));
+	}
+}

@@ -1,0 +1,232 @@
+/* probe_judge - facts become findings: what is fine, what is worth a note, what is wrong, and what to do about it. */
+#include "core/probe/probe.h"
+
+#include <errno.h>
+
+#include "core/smtp/client.h"
+
+#define DAY (86400 * USEC_PER_SEC)
+
+/* --- connections ---------------------------------------------------------------------------------------------------- */
+
+static const struct { int error; const char *text, *advice; } failures[] = {
+	{ ECONNREFUSED, "connection refused", "nothing listens on this port, or a firewall rejects it" },
+	{ ENETUNREACH, "network is unreachable", "this machine has no route to that address (IPv6 without IPv6 access?)" },
+	{ EHOSTUNREACH, "host is unreachable", "the host is down, or a firewall says so" },
+	{ EADDRNOTAVAIL, "no local address for this family", "this machine has no route to that address" },
+	{ ETIMEDOUT, "connection timed out", "a firewall drops it, or your provider blocks port 25; try from another network" },
+	{ EACCES, "not permitted on this machine", "a local firewall or sandbox forbids it" },
+	{ EPERM, "not permitted on this machine", "a local firewall or sandbox forbids it" },
+	{ ECONNRESET, "connection reset", "the server or something before it hung up" },
+};
+
+static void judge_failure(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	static const char *const checks[] = { "connect", "banner", "ehlo", "tls", "quit" };
+	const char *check = checks[a->stage];
+
+	if (a->timed_out && a->stage == PROBE_CONNECT && !a->connect_time) {
+		probe_find(p, PROBE_PROBLEM, h, k, check, failures[4].advice, "connection timed out");
+		return;
+	}
+	if (a->timed_out) {
+		probe_find(p, PROBE_PROBLEM, h, k, a->stage == PROBE_CONNECT ? "banner" : check,
+			"the server is very slow, or a tarpit", "no answer in time after connecting");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (a->error == failures[i].error) {
+			probe_find(p, PROBE_PROBLEM, h, k, check, failures[i].advice, "%s", failures[i].text);
+			return;
+		}
+	if (a->last.code)
+		probe_find(p, PROBE_PROBLEM, h, k, check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
+			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
+	else
+		probe_find(p, PROBE_PROBLEM, h, k, check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
+			NULL, "%s", a->why);
+}
+
+static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	if (a->ptr_status == DNS_OK)
+		probe_find(p, PROBE_OK, h, k, "ptr", NULL, "%s", a->ptr);
+	else if (a->ptr_status == DNS_AGAIN)
+		probe_find(p, PROBE_NOTE, h, k, "ptr", NULL, "%s", a->ptr_why[0] ? a->ptr_why : "cannot be looked up now");
+	else if (!ipaddr_is_loopback(&a->ip))
+		probe_find(p, PROBE_NOTE, h, k, "ptr", "mail from this address may be refused; its owner sets the PTR record",
+			"%s", a->ptr_why[0] ? a->ptr_why : "no name for this address");
+}
+
+/* --- the dialogue --------------------------------------------------------------------------------------------------- */
+
+static const struct { unsigned bit; const char *word; } extension_words[] = {
+	{ SMTP_EXT_PIPELINING, "PIPELINING" }, { SMTP_EXT_SIZE, "SIZE" }, { SMTP_EXT_8BITMIME, "8BITMIME" },
+	{ SMTP_EXT_SMTPUTF8, "SMTPUTF8" }, { SMTP_EXT_DSN, "DSN" }, { SMTP_EXT_CHUNKING, "CHUNKING" },
+	{ SMTP_EXT_ENHANCED, "ENHANCEDSTATUSCODES" }, { SMTP_EXT_REQUIRETLS, "REQUIRETLS" }, { SMTP_EXT_VRFY, "VRFY" },
+	{ SMTP_EXT_ETRN, "ETRN" }, { SMTP_EXT_XCLIENT, "XCLIENT" },
+};
+
+static void judge_extensions(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	unsigned all = a->extensions | a->extensions_tls;
+	char text[280] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(extension_words) / sizeof(extension_words[0]); i++) {
+		if (!(all & extension_words[i].bit) || n + 30 > sizeof(text))
+			continue;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? " " : "", extension_words[i].word);
+		if (extension_words[i].bit == SMTP_EXT_SIZE && a->size_limit)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "=%llu", (unsigned long long)a->size_limit);
+	}
+	if (n)
+		probe_find(p, PROBE_OK, h, k, "ehlo", NULL, "%s", text);
+	else
+		probe_find(p, PROBE_NOTE, h, k, "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
+	if (all & SMTP_EXT_XCLIENT)
+		probe_find(p, PROBE_WARNING, h, k, "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");
+	if (a->auth[0] && !a->tls_done && !p->opt->wrapper)
+		probe_find(p, PROBE_WARNING, h, k, "auth", "offer AUTH only under TLS (smtpd_tls_auth_only = yes)",
+			"AUTH%s in clear", a->auth);
+	else if (a->auth[0] && !p->opt->wrapper)
+		probe_find(p, PROBE_NOTE, h, k, "auth", "passwords may be sent in clear (smtpd_tls_auth_only = yes stops it)",
+			"AUTH%s before STARTTLS", a->auth);
+	else if (a->auth_tls[0])
+		probe_find(p, PROBE_OK, h, k, "auth", NULL, "AUTH%s under TLS", a->auth_tls);
+}
+
+static void judge_banner(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	char name[256];
+	size_t n = strcspn(a->banner.text, " \n");
+
+	snprintf(name, sizeof(name), "%.*s", (int)(n < 255 ? n : 255), a->banner.text);
+	probe_find(p, PROBE_OK, h, k, "banner", NULL, "%d %.*s", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text);
+	if (!strchr(name, '.'))
+		probe_find(p, PROBE_NOTE, h, k, "banner", "the greeting should begin with the server's full name (RFC 5321 4.3.1)",
+			"the greeting does not begin with a host name");
+}
+
+/* --- TLS ------------------------------------------------------------------------------------------------------------- */
+
+static void judge_certificate(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	const struct tls_info *t = &a->tls;
+	long long days = (long long)((t->not_after - p->opt->now) / DAY);
+	const char *who = t->subject_cn[0] ? t->subject_cn : t->subject;
+
+	probe_find(p, PROBE_OK, h, k, "certificate", NULL, "%s, issued by %s, %s, chain of %d", who,
+		t->issuer_cn[0] ? t->issuer_cn : t->issuer, t->key, t->chain_length);
+	if (!t->not_after)
+		return;
+	if (t->not_after < p->opt->now)
+		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "renew it", "the certificate expired %lld days ago", -days);
+	else if (days < (long long)p->opt->problem_days)
+		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "renew it now", "the certificate expires in %lld days", days);
+	else if (days < (long long)p->opt->warn_days)
+		probe_find(p, PROBE_WARNING, h, k, "expiry", "renew it", "the certificate expires in %lld days", days);
+	else
+		probe_find(p, PROBE_OK, h, k, "expiry", NULL, "%lld days left", days);
+	if (t->not_before > p->opt->now)
+		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "check the clocks", "the certificate is not valid yet");
+	if (!a->name_matches)
+		probe_find(p, PROBE_WARNING, h, k, "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
+			"the certificate is for %.200s, not for %s", t->names[0] ? t->names : who, p->hosts[h].name);
+	if (t->trust == TLS_UNTRUSTED)
+		probe_find(p, PROBE_WARNING, h, k, "trust", "use a certificate of a public authority, with its intermediates",
+			"not trusted: %s", t->why_untrusted[0] ? t->why_untrusted : "no chain to a known authority");
+}
+
+static void judge_tls(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	if (!p->opt->tls)
+		return;
+	if (!a->tls_offered && !p->opt->wrapper) {
+		probe_find(p, PROBE_WARNING, h, k, "tls", "mail to this server travels in clear; set smtpd_tls_security_level = may",
+			"STARTTLS is not offered");
+		return;
+	}
+	probe_find(p, PROBE_OK, h, k, "tls", NULL, "%s with cipher %s (%d bits), %.0f ms", a->tls.version ? a->tls.version : "TLS",
+		a->tls.cipher, a->tls.bits, (double)a->tls_time / USEC_PER_MSEC);
+	judge_certificate(p, h, k, a);
+}
+
+static void judge_address(struct probe *p, int h, int k)
+{
+	const struct probe_address *a = p->hosts[h].v[k];
+
+	if (a->connect_time)
+		probe_find(p, PROBE_OK, h, k, "connect", NULL, "port %u, %.0f ms", p->opt->port, (double)a->connect_time / USEC_PER_MSEC);
+	if (a->banner.code)
+		judge_banner(p, h, k, a);
+	if (a->stage >= PROBE_EHLO && a->ehlo.code)
+		judge_extensions(p, h, k, a);
+	if (a->stage != PROBE_FINISHED)
+		judge_failure(p, h, k, a);
+	else
+		judge_tls(p, h, k, a);
+	judge_ptr(p, h, k, a);
+}
+
+/* --- DNS ------------------------------------------------------------------------------------------------------------- */
+
+static void judge_host(struct probe *p, int h)
+{
+	const struct probe_host *x = &p->hosts[h];
+
+	if (x->is_alias)
+		probe_find(p, PROBE_WARNING, h, -1, "mx", "name the host itself in the MX record (RFC 2181 10.3)", "%s is an alias (CNAME)",
+			x->name);
+	if (x->status == DNS_AGAIN)
+		probe_find(p, PROBE_PROBLEM, h, -1, "address", "ask again; if it stays, the name servers are broken", "%s", x->why);
+	else if (x->status != DNS_OK)
+		probe_find(p, PROBE_PROBLEM, h, -1, "address", "add an A or AAAA record, or remove the host from the MX records",
+			"%s has no address%s%s", x->name, x->why[0] ? ": " : "", x->why);
+	for (size_t k = 0; k < x->n; k++)
+		judge_address(p, h, (int)k);
+}
+
+static void judge_mx(struct probe *p)
+{
+	if (p->null_mx)
+		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "null MX: this domain takes no mail");
+	else if (p->mx_status == DNS_NXDOMAIN)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "check the spelling and the registration", "the domain does not exist");
+	else if (p->mx_status == DNS_AGAIN)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "ask again; if it stays, the name servers are broken", "%s", p->mx_why);
+	else if (p->implicit_mx)
+		probe_find(p, PROBE_NOTE, -1, -1, "mx", "add an MX record, so that it is clear where mail goes",
+			"no MX record: mail goes to the address of the domain");
+	else
+		probe_find(p, PROBE_OK, -1, -1, "mx", NULL, "%zu host%s%s", p->n_hosts + p->more_hosts,
+			p->n_hosts + p->more_hosts == 1 ? "" : "s", p->authentic ? ", DNSSEC" : "");
+	if (p->more_hosts)
+		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "%zu more hosts were not looked at", p->more_hosts);
+}
+
+static void judge_txt(struct probe *p, const char *check, const struct probe_txt *t, enum probe_verdict missing, const char *advice)
+{
+	if (t->records == 1)
+		probe_find(p, PROBE_OK, -1, -1, check, NULL, "%.280s", t->text);
+	else if (t->records > 1)
+		probe_find(p, PROBE_PROBLEM, -1, -1, check, "keep one of them: several count as none", "%u records", t->records);
+	else if (t->status == DNS_AGAIN)
+		probe_find(p, PROBE_NOTE, -1, -1, check, NULL, "cannot be looked up now");
+	else
+		probe_find(p, missing, -1, -1, check, advice, "no record");
+}
+
+void probe_judge(struct probe *p)
+{
+	if (!p->opt->server)
+		judge_mx(p);
+	for (size_t h = 0; h < p->n_hosts; h++)
+		judge_host(p, (int)h);
+	if (p->opt->server || p->mx_status == DNS_NXDOMAIN)
+		return;
+	judge_txt(p, "spf", &p->spf, PROBE_WARNING, "say who may send for this domain: v=spf1 …");
+	judge_txt(p, "dmarc", &p->dmarc, PROBE_NOTE, "say what to do with forged mail: a TXT record at _dmarc");
+	judge_txt(p, "mta-sts", &p->sts, PROBE_NOTE, "publish a policy so that senders insist on TLS");
+	judge_txt(p, "tls-rpt", &p->tlsrpt, PROBE_NOTE, "have failures of TLS reported: a TXT record at _smtp._tls");
+}

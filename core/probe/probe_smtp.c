@@ -1,0 +1,241 @@
+/* probe_smtp - one address: connect, greeting, EHLO, STARTTLS, EHLO again, QUIT; times and words are kept, nothing is sent. */
+#include "core/probe/probe.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "core/base/mem.h"
+#include "core/net/tls_names.h"
+#include "core/smtp/client.h"
+
+#define INPUT_MAX (64 * 1024)
+
+struct dialogue {
+	struct probe *probe;
+	struct probe_host *host;
+	struct probe_address *a;
+	struct conn *conn;
+	struct smtp_client client;
+	struct loop_task bye;
+	usec began;
+	bool over;
+};
+
+/* on_bye - after the tick, when conn and machine are not on the stack any more */
+static void on_bye(struct loop_task *t)
+{
+	struct dialogue *d = LIST_ITEM(t, struct dialogue, bye);
+	struct probe *p = d->probe;
+
+	smtp_client_fini(&d->client);
+	mem_free(d);
+	probe_release(p);
+}
+
+static enum conn_next end(struct dialogue *d, const char *why)
+{
+	if (d->over)
+		return CONN_CLOSE;
+	d->over = true;
+	if (why)
+		snprintf(d->a->why, sizeof(d->a->why), "%s", why);
+	loop_defer(d->probe->opt->loop, &d->bye);
+	return CONN_CLOSE;
+}
+
+static usec lap(struct dialogue *d)
+{
+	usec now = clock_mono(), took = now - d->began;
+
+	d->began = now;
+	return took;
+}
+
+static bool start_tls(struct dialogue *d)
+{
+	struct ipaddr literal;
+	const char *name = ipaddr_parse(str_of(d->host->name), &literal) ? NULL : d->host->name;
+	struct tls_peer peer = { .server_name = name, .match = TLS_MATCH_NONE };
+
+	d->a->stage = PROBE_TLS;
+	if (!d->probe->opt->tls)
+		return false;
+	conn_start_tls(d->conn, d->probe->opt->tls, &peer);
+	return true;
+}
+
+static void take_tls(struct dialogue *d)
+{
+	struct probe_address *a = d->a;
+	struct str rest, name;
+
+	a->tls_done = true;
+	a->tls_time = lap(d);
+	if (!conn_tls(d->conn))
+		return;
+	a->tls = *conn_tls(d->conn);
+	rest = str_of(a->tls.names[0] ? a->tls.names : a->tls.subject_cn);
+	while (str_word(&rest, " ", &name))
+		a->name_matches = a->name_matches || tls_name_matches(str_of(d->host->name), name) ||
+			str_ieq(name, str_of(a->text));
+}
+
+static enum conn_next on_hello(struct dialogue *d)
+{
+	struct probe_address *a = d->a;
+	const struct smtp_client *c = &d->client;
+
+	if (!a->tls_done) {
+		a->banner = c->greeting;
+		a->ehlo = c->ehlo;
+		a->ehlo_time = lap(d);
+		a->stage = PROBE_EHLO;
+		a->extensions = c->extensions;
+		a->size_limit = c->size_limit;
+		snprintf(a->auth, sizeof(a->auth), "%s", c->auth_mechanisms);
+		a->esmtp = c->extensions != 0 || c->ehlo.code == 250;
+		a->tls_offered = c->extensions & SMTP_EXT_STARTTLS;
+		if (a->tls_offered && d->probe->opt->tls) {
+			smtp_client_starttls(&d->client);
+			return CONN_KEEP;
+		}
+	} else {
+		if (!a->banner.code)
+			a->banner = c->greeting;
+		a->ehlo = c->ehlo.code ? c->ehlo : a->ehlo;
+		a->extensions_tls = c->extensions;
+		a->size_limit = c->size_limit;
+		snprintf(a->auth_tls, sizeof(a->auth_tls), "%s", c->auth_mechanisms);
+	}
+	smtp_client_ready(&d->client);
+	return CONN_KEEP;
+}
+
+static enum conn_next on_smtp(struct dialogue *d, enum smtp_client_event ev)
+{
+	struct buf line;
+
+	switch (ev) {
+	case SMTP_CLIENT_HELLO:
+		return on_hello(d);
+	case SMTP_CLIENT_STARTTLS:
+		return start_tls(d) ? CONN_KEEP : end(d, NULL);
+	case SMTP_CLIENT_TLS_REFUSED:
+	case SMTP_CLIENT_REFUSED:
+		buf_init(&line, LIMIT_REPLY_TEXT + 64);
+		reply_line(&line, &d->client.reply);
+		d->a->last = d->client.reply;
+		end(d, buf_cstr(&line));
+		buf_fini(&line);
+		if (ev == SMTP_CLIENT_TLS_REFUSED)
+			d->a->stage = PROBE_TLS;
+		return CONN_CLOSE;
+	case SMTP_CLIENT_READY:
+		d->a->stage = PROBE_FINISHED;
+		smtp_client_quit(&d->client);
+		conn_close_after_send(d->conn, clock_mono() + USEC_PER_SEC);
+		end(d, NULL);
+		return CONN_KEEP;
+	case SMTP_CLIENT_BROKEN:
+		return end(d, d->client.why);
+	default:
+		return CONN_KEEP;
+	}
+}
+
+static enum conn_next pump(struct dialogue *d)
+{
+	for (;;) {
+		struct str in = buf_view(&d->conn->in);
+		enum smtp_client_event ev;
+
+		if (in.n && d->a->stage == PROBE_CONNECT) {
+			d->a->stage = PROBE_BANNER;
+			d->a->banner_time = lap(d);
+		}
+		ev = smtp_client_next(&d->client, &in);
+		buf_consume(&d->conn->in, d->conn->in.n - in.n);
+		if (ev == SMTP_CLIENT_WANT_INPUT)
+			return CONN_KEEP;
+		if (on_smtp(d, ev) == CONN_CLOSE)
+			return CONN_CLOSE;
+		if (d->over || ev == SMTP_CLIENT_STARTTLS)
+			return CONN_KEEP;
+	}
+}
+
+static enum conn_next on_conn(struct conn *c, enum conn_event ev)
+{
+	struct dialogue *d = c->ctx;
+
+	if (d->over)
+		return CONN_CLOSE;
+	switch (ev) {
+	case CONN_CONNECTED:
+		d->a->connect_time = lap(d);
+		if (d->probe->opt->wrapper)
+			return start_tls(d) ? CONN_KEEP : end(d, "TLS is not available");
+		return pump(d);
+	case CONN_TLS_READY:
+		take_tls(d);
+		smtp_client_tls_done(&d->client);
+		return pump(d);
+	case CONN_DATA:
+		return pump(d);
+	case CONN_EOF:
+		if (pump(d) == CONN_CLOSE || d->over)
+			return CONN_CLOSE;
+		return end(d, "the server closed the connection");
+	case CONN_FAILED:
+		d->a->error = c->error;
+		return end(d, c->why[0] ? c->why : strerror(c->error));
+	case CONN_DEADLINE:
+		d->a->timed_out = true;
+		return end(d, "timed out");
+	case CONN_SENT:
+		break;
+	}
+	return CONN_KEEP;
+}
+
+static socklen_t make_address(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+
+	memset(out, 0, sizeof(*out));
+	out->ss_family = (sa_family_t)a->family;
+	if (a->family == AF_INET) {
+		v4->sin_port = htons(port);
+		memcpy(&v4->sin_addr, a->b, 4);
+		return sizeof(*v4);
+	}
+	v6->sin6_port = htons(port);
+	memcpy(&v6->sin6_addr, a->b, 16);
+	return sizeof(*v6);
+}
+
+void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a)
+{
+	struct smtp_client_options o = { .helo_name = p->opt->helo_name, .always_ehlo = true };
+	struct dialogue *d = MEM_NEW(struct dialogue);
+	struct sockaddr_storage to;
+	socklen_t n = make_address(&a->ip, p->opt->port, &to);
+
+	probe_hold(p);
+	d->probe = p;
+	d->host = h;
+	d->a = a;
+	d->began = clock_mono();
+	loop_task_init(&d->bye, on_bye);
+	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX, d->began + p->opt->time,
+		on_conn, d);
+	if (!d->conn) {
+		a->error = errno;
+		snprintf(a->why, sizeof(a->why), "%s", strerror(errno));
+		mem_free(d);
+		probe_release(p);
+		return;
+	}
+	smtp_client_init(&d->client, &o, &d->conn->out);
+}

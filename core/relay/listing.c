@@ -1,0 +1,337 @@
+/* listing - see listing.h. The columns are Postfix's to the byte, because scripts cut them. */
+#include "core/relay/listing.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/msg/date.h"
+
+#define REASON_END 76                  /* reasons end at this column */
+#define SHOW_PIECE 16384
+
+static bool show_char(unsigned char c)
+{
+	return (c >= 32 && c != 127) || c == '\t';
+}
+
+/* add_clean - text of strangers without control characters */
+static void add_clean(struct buf *out, struct str s)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (show_char((unsigned char)s.p[i]))
+			continue;
+		buf_add(out, s.p + start, i - start);
+		buf_byte(out, '?');
+		start = i + 1;
+	}
+	buf_str(out, str_from(s, start));
+}
+
+static void add_json(struct buf *out, struct str s)
+{
+	buf_byte(out, '"');
+	while (s.n) {
+		unsigned char c = (unsigned char)s.p[0];
+		size_t step = str_utf8_step(s);
+
+		if (!step)
+			buf_z(out, "\\ufffd");
+		else if (c == '"' || c == '\\')
+			buf_printf(out, "\\%c", c);
+		else if (c < 32 || c == 127)
+			buf_printf(out, "\\u%04x", c);
+		else
+			buf_add(out, s.p, step);
+		s = str_from(s, step ? step : 1);
+	}
+	buf_byte(out, '"');
+}
+
+/* a message as the store tells it */
+struct entry {
+	char qid[QID_MAX];
+	struct qmsg *m;
+	bool active;
+	struct envelope envelope;
+	struct rcpt_state *states;
+};
+
+static struct str sender_of(const struct entry *e)
+{
+	return e->envelope.sender.n ? e->envelope.sender : STR("MAILER-DAEMON");
+}
+
+static const char *queue_of(const struct entry *e)
+{
+	return e->m->flags & QMSG_HOLD ? "hold" : e->active ? "active" : "deferred";
+}
+
+static void add_text(struct buf *out, const struct entry *e)
+{
+	char id[QID_MAX + 2], date[32];
+	struct str before = STR_EMPTY;
+
+	snprintf(id, sizeof(id), "%s%s", e->qid, e->m->flags & QMSG_HOLD ? "!" : e->active ? "*" :
+		e->m->flags & QMSG_EXPIRE ? "#" : "");
+	date_mbox(date, e->m->arrival, date_offset(e->m->arrival));
+	buf_printf(out, "%-11s %7llu %20.20s ", id, (unsigned long long)e->m->size, date);
+	add_clean(out, sender_of(e));
+	buf_byte(out, '\n');
+	for (size_t i = 0; i < e->envelope.n_rcpts; i++) {
+		struct str reason = e->states[i].last.code ? e->states[i].last.text : STR_EMPTY;
+
+		if (e->states[i].status == RCPT_DONE)
+			continue;
+		if (reason.n && !str_eq(reason, before)) {
+			buf_printf(out, "%*s(", reason.n < REASON_END ? REASON_END - (int)reason.n : 0, "");
+			add_clean(out, reason);
+			buf_z(out, ")\n");
+			before = reason;
+		}
+		buf_printf(out, "%41s", "");
+		add_clean(out, e->envelope.rcpts[i].addr);
+		buf_byte(out, '\n');
+	}
+	buf_byte(out, '\n');
+}
+
+static void add_json_message(struct buf *out, const struct entry *e)
+{
+	bool first = true;
+
+	buf_printf(out, "{\"queue_name\": \"%s\", \"queue_id\": \"%s\", \"arrival_time\": %lld, \"message_size\": %llu, "
+		"\"forced_expire\": %s, \"sender\": ", queue_of(e), e->qid, (long long)(e->m->arrival / USEC_PER_SEC),
+		(unsigned long long)e->m->size, e->m->flags & QMSG_EXPIRE ? "true" : "false");
+	add_json(out, sender_of(e));
+	buf_z(out, ", \"recipients\": [");
+	for (size_t i = 0; i < e->envelope.n_rcpts; i++) {
+		const struct rcpt *r = &e->envelope.rcpts[i];
+
+		if (e->states[i].status == RCPT_DONE)
+			continue;
+		buf_z(out, first ? "{\"address\": " : ", {\"address\": ");
+		first = false;
+		add_json(out, r->addr);
+		if (r->orig.n) {
+			buf_z(out, ", \"orig_address\": ");
+			add_json(out, r->orig);
+		}
+		if (e->states[i].last.code) {
+			buf_z(out, ", \"delay_reason\": ");
+			add_json(out, e->states[i].last.text);
+		}
+		buf_byte(out, '}');
+	}
+	buf_z(out, "]}\n");
+}
+
+static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, struct entry *e)
+{
+	*e = (struct entry){ .m = m, .active = active };
+	qid_format(e->qid, m->id);
+	if (store_envelope(s, m, a, &e->envelope) < 0)
+		return -1;
+	return store_states(s, m, a, &e->states);
+}
+
+int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool active, struct buf *out)
+{
+	struct arena a;
+	struct entry e;
+	int r;
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	r = load(s, m, active, &a, &e);
+	if (r == 0) {
+		if (!l->messages++ && !l->json)
+			buf_printf(out, "%-11s %7s %-20s %s\n", "-Queue ID-", "--Size--", "----Arrival Time----",
+				"-Sender/Recipient-------");
+		l->bytes += m->size;
+		if (l->json)
+			add_json_message(out, &e);
+		else
+			add_text(out, &e);
+	}
+	arena_fini(&a);
+	return r;
+}
+
+void listing_end(struct listing *l, struct buf *out)
+{
+	if (l->json)
+		return;
+	if (!l->messages)
+		buf_z(out, "Mail queue is empty\n");
+	else
+		buf_printf(out, "-- %llu Kbytes in %zu Request%s.\n", (unsigned long long)(l->bytes / 1024), l->messages,
+			l->messages == 1 ? "" : "s");
+}
+
+/* --- show --------------------------------------------------------------------------------------------------------- */
+
+static void show_text(struct buf *out, const char *name, struct str value)
+{
+	if (!value.n)
+		return;
+	buf_printf(out, "%s: ", name);
+	add_clean(out, value);
+	buf_byte(out, '\n');
+}
+
+static void show_envelope(struct buf *out, const struct entry *e)
+{
+	const struct envelope *v = &e->envelope;
+	char date[40];
+
+	buf_printf(out, "*** ENVELOPE %s ***\n", e->qid);
+	buf_printf(out, "queue: %s%s\n", queue_of(e), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
+	date_rfc5322(date, e->m->arrival, date_offset(e->m->arrival));
+	buf_printf(out, "arrival: %s\nsize: %llu\n", date, (unsigned long long)e->m->size);
+	if (!e->active && !(e->m->flags & QMSG_HOLD) && e->m->due.key > 0) {
+		date_rfc5322(date, e->m->due.key, date_offset(e->m->due.key));
+		buf_printf(out, "next try: %s\n", date);
+	}
+	show_text(out, "client", v->client_name);
+	show_text(out, "address", v->client_addr);
+	show_text(out, "helo", v->helo);
+	show_text(out, "proto", v->proto);
+	show_text(out, "sasl_username", v->sasl_user);
+	if (v->uid >= 0 && v->flags & ENVELOPE_LOCAL)
+		buf_printf(out, "uid: %lld\n", (long long)v->uid);
+	show_text(out, "envid", v->envid);
+	buf_z(out, "sender: ");
+	add_clean(out, v->sender);
+	buf_byte(out, '\n');
+	for (size_t i = 0; i < v->n_rcpts; i++) {
+		const struct rcpt_state *st = &e->states[i];
+
+		show_text(out, st->status == RCPT_DONE ? "done recipient" : "recipient", v->rcpts[i].addr);
+		show_text(out, "original recipient", v->rcpts[i].orig);
+		if (st->last.code) {
+			buf_printf(out, "last answer: %d %s ", st->last.code, st->last.enhanced);
+			add_clean(out, st->last.text);
+			buf_byte(out, '\n');
+		}
+	}
+}
+
+/* show_content - lines for a terminal; *cr remembers a CR at the end of the piece before */
+static void show_content(struct buf *out, struct str piece, bool *cr)
+{
+	for (size_t i = 0; i < piece.n; i++) {
+		unsigned char c = (unsigned char)piece.p[i];
+
+		if (*cr && c != '\n')
+			buf_byte(out, '?');
+		*cr = c == '\r';
+		if (!*cr)
+			buf_byte(out, c == '\n' || show_char(c) ? (char)c : '?');
+	}
+}
+
+int listing_show(struct store *s, struct qmsg *m, struct buf *out)
+{
+	struct arena a;
+	struct entry e;
+	struct store_reader *reader;
+	char piece[SHOW_PIECE];
+	uint64_t at = 0;
+	ssize_t got = -1;
+	bool cr = false;
+	int r;
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	r = load(s, m, m->active != NULL, &a, &e);
+	if (r == 0) {
+		show_envelope(out, &e);
+		buf_z(out, "*** CONTENT ***\n");
+	}
+	reader = r == 0 ? store_read_open(s, m) : NULL;
+	while (reader && out->n + SHOW_PIECE + 200 < out->max && (got = store_read(reader, at, piece, sizeof(piece))) > 0) {
+		show_content(out, str_make(piece, (size_t)got), &cr);
+		at += (uint64_t)got;
+	}
+	if (got > 0)
+		buf_printf(out, "\n*** %llu more bytes ***\n", (unsigned long long)(m->size > at ? m->size - at : 0));
+	if (got < 0)
+		r = -1;
+	if (reader)
+		store_read_close(reader);
+	arena_fini(&a);
+	return r;
+}
+
+/* --- without a daemon ----------------------------------------------------------------------------------------------- */
+
+struct found { struct qmsg **v; size_t n, cap; };
+static void on_found(void *ctx, struct qmsg *m)
+{
+	struct found *f = ctx;
+
+	if (f->n == f->cap) {
+		f->cap = f->cap ? f->cap * 2 : 256;
+		f->v = mem_array(f->v, f->cap, sizeof(*f->v));
+	}
+	f->v[f->n++] = m;
+}
+
+static struct store *open_spool(const char *queue_directory, struct found *f, struct buf *why)
+{
+	struct store_options o = { .dir = queue_directory, .read_only = true };
+
+	return store_open(&o, on_found, f, why);
+}
+
+int listing_offline(const char *queue_directory, bool json, FILE *to, struct buf *why)
+{
+	struct found f = { 0 };
+	struct listing l = { .json = json };
+	struct buf text;
+	struct store *s = open_spool(queue_directory, &f, why);
+
+	if (!s)
+		return -1;
+	buf_init(&text, 64 * 1024 * 1024);
+	for (size_t i = 0; i < f.n; i++) {
+		buf_clear(&text);
+		listing_message(&l, s, f.v[i], false, &text);
+		fwrite(text.p, 1, text.n, to);
+	}
+	buf_clear(&text);
+	listing_end(&l, &text);
+	if (text.n)
+		fwrite(text.p, 1, text.n, to);
+	buf_fini(&text);
+	mem_free(f.v);
+	store_close(s);
+	return 0;
+}
+
+int listing_offline_show(const char *queue_directory, struct str qid, FILE *to, struct buf *why)
+{
+	struct found f = { 0 };
+	struct store *s = open_spool(queue_directory, &f, why);
+	struct buf text;
+	struct qmsg *m;
+	uint64_t id;
+	int r = -1;
+
+	if (!s)
+		return -1;
+	m = qid_parse(qid, &id) ? store_find(s, id) : NULL;
+	buf_init(&text, 64 * 1024 * 1024);
+	if (!m)
+		buf_z(why, "no such message in the queue");
+	else if ((r = listing_show(s, m, &text)) < 0)
+		buf_z(why, strerror(errno));
+	else
+		fwrite(text.p, 1, text.n, to);
+	buf_fini(&text);
+	mem_free(f.v);
+	store_close(s);
+	return r;
+}

@@ -1,0 +1,37 @@
+/* submit_smtp - one SMTP session that hands one message over, from the connection to the final reply: the submit socket's
+ * and the direct way's. Runs its own loop until it is over. */
+#ifndef CORE_RELAY_SUBMIT_SMTP_H
+#define CORE_RELAY_SUBMIT_SMTP_H
+
+#include <sys/socket.h>
+
+#include "core/conf/conf.h"
+#include "core/msg/envelope.h"
+#include "core/msg/reply.h"
+#include "core/net/loop.h"
+
+/* where to, and what is expected there */
+struct submit_server {
+	const char *name;              /* for messages and certificates */
+	int fd;                        /* a connected socket, taken over; -1: connect to `address` */
+	struct sockaddr_storage address;
+	socklen_t address_n;
+	enum conf_tls_level tls;       /* NONE, MAY, ENCRYPT, VERIFY, SECURE */
+	bool tls_wrapper;              /* TLS from the first byte */
+	const char *user, *password;   /* AUTH; NULL: none */
+};
+struct submit_outcome {
+	struct reply reply;            /* the server's word on the content; code 0: it did not come so far, see why */
+	bool accepted;                 /* the server has taken it for at least one recipient */
+	bool retry_plain;              /* the TLS handshake failed where TLS was only welcome */
+	bool doubtful;                 /* lost after the last byte: the server may have taken it */
+	size_t refused;                /* recipients that were refused */
+	bool refused_later;            /* … with a 4xx */
+	struct reply first_refusal;
+	struct buf refusals;           /* "a@b: 550 5.1.1 …; c@d: …" (buf_init by the caller) */
+	char why[400];
+};
+void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server *to, const struct envelope *e,
+	struct str content, struct submit_outcome *out);
+
+#endif
