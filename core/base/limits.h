@@ -41,6 +41,7 @@
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
 #define LIMIT_DNS_SERVERS 8              /* name servers used */
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
+#define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
@@ -51,6 +52,7 @@
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */
 #define LIMIT_STORE_ENTRIES 65536        /* records in one segment, so that its footer stays small */
 #define LIMIT_STORE_OPEN_SEGMENTS 128    /* descriptors kept for reading */
+#define LIMIT_SCHEDULE_BACKLOG 200       /* deliveries waiting in memory for one destination; more wait as messages */
 #define LIMIT_STORE_SPARES 2             /* emptied segments kept to be written again */
 
 #endif

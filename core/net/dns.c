@@ -1,0 +1,565 @@
+/* dns.c - questions on the wire: who is asked, when the next server is, and who waits for the answer.
+ *
+ * A question is one name and type; everybody who asks the same joins it. Each try has a new socket, so the kernel picks
+ * a random port for it, and a new random id; the socket is connected, so that only the server's own address and port
+ * can answer; the codec checks id, question and the rest (threats G1). A reply that is not for us is passed over, and
+ * after WRONG_MOST of them the question goes to TCP, where guessing is of no use. A truncated reply is never used: TCP
+ * or the next server, else DNS_AGAIN (G4). */
+#include "core/net/dns.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/mem.h"
+#include "core/base/random.h"
+#include "core/net/dns_private.h"
+
+#define FIRST_WAIT (2 * USEC_PER_SEC)
+enum { WRONG_MOST = 32, REPLY_ARENA = 512 * 1024, KEY_MAX = 272 };
+
+struct question {
+	struct dns *d;
+	struct list link;              /* in d->waiting */
+	char key[KEY_MAX];
+	char name[256], asked[256];    /* asked: after the aliases so far */
+	enum dns_type type;
+	struct list waiters;
+	struct loop_task task;         /* the first step, outside of dns_ask */
+	unsigned hops;                 /* aliases followed with questions of our own */
+	unsigned try;                  /* servers go round: try % conf.n, round try / conf.n */
+	unsigned first_server;
+	bool in_flight, finishing, no_edns, silence;
+	bool authentic;                /* all replies so far were */
+	/* the running try */
+	bool trusted;                  /* the server's word on DNSSEC */
+	uint16_t id;
+	unsigned wrong;
+	struct loop_io udp;
+	struct loop_timer timer;
+	struct conn *tcp;
+	/* the answer */
+	struct arena arena;
+	struct dns_answer answer;
+};
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static bool has_changed(struct watched *w)
+{
+	struct watched now = {.path = w->path};
+	struct stat st;
+
+	if (stat(w->path, &st) == 0) {
+		now.seen.dev = (int64_t)st.st_dev;
+		now.seen.ino = (int64_t)st.st_ino;
+		now.seen.size = st.st_size;
+		now.seen.mtime = st.st_mtim.tv_sec;
+		now.seen.mtime_ns = st.st_mtim.tv_nsec;
+	}
+	if (memcmp(&now.seen, &w->seen, sizeof(now.seen)) == 0)
+		return false;
+	w->seen = now.seen;
+	return true;
+}
+
+static void read_resolv(struct dns *d)
+{
+	struct buf text;
+
+	buf_init(&text, LIMIT_CONF_FILE);
+	if (fs_read_file(d->resolv.path, &text) < 0)
+		buf_clear(&text);
+	dns_conf_parse(&d->conf, buf_view(&text));
+	buf_fini(&text);
+	dns_cache_clear(&d->cache);
+}
+
+static void read_hosts(struct dns *d)
+{
+	struct buf text;
+
+	buf_init(&text, LIMIT_HOSTS_FILE);
+	if (fs_read_file(d->hosts_file.path, &text) < 0)
+		buf_clear(&text);
+	hosts_fini(&d->hosts);
+	hosts_init(&d->hosts);
+	hosts_parse(&d->hosts, buf_view(&text));
+	buf_fini(&text);
+}
+
+/* at most once a second */
+void dns_look_at_files(struct dns *d)
+{
+	usec now = loop_now(d->loop);
+
+	if (d->looked && now - d->looked < USEC_PER_SEC)
+		return;
+	if (!d->fixed_servers && (has_changed(&d->resolv) || !d->looked))
+		read_resolv(d);
+	if (has_changed(&d->hosts_file) || !d->looked)
+		read_hosts(d);
+	d->looked = now;
+}
+
+/* --- the end of a question ---------------------------------------------------------------------------------------- */
+
+static void step(struct question *q);
+
+static void stop_try(struct question *q)
+{
+	if (q->udp.registered) {
+		loop_io_remove(q->d->loop, &q->udp);
+		close(q->udp.fd);
+	}
+	loop_timer_cancel(q->d->loop, &q->timer);
+	if (q->tcp)
+		conn_close(q->tcp);
+	q->tcp = NULL;
+}
+
+static void question_free(struct question *q)
+{
+	struct dns *d = q->d;
+
+	stop_try(q);
+	loop_task_cancel(&q->task);
+	list_remove(&q->link);
+	if (table_find(&d->questions, str_of(q->key)) == q)
+		table_take(&d->questions, str_of(q->key));
+	d->flights -= q->in_flight;
+	arena_fini(&q->arena);
+	mem_free(q);
+}
+
+static void start_waiting(struct dns *d)
+{
+	struct list *next;
+
+	if (d->flights >= LIMIT_DNS_FLIGHTS || !(next = list_first(&d->waiting)))
+		return;
+	list_remove(next);
+	loop_defer(d->loop, &LIST_ITEM(next, struct question, link)->task);
+}
+
+static void finish(struct question *q)
+{
+	struct dns *d = q->d;
+	struct list *w;
+
+	stop_try(q);
+	/* who asks the same from now on asks anew */
+	table_take(&d->questions, str_of(q->key));
+	d->flights -= q->in_flight;
+	q->in_flight = false;
+	q->finishing = true;
+	q->answer.authentic &= q->authentic;
+	dns_explain(&q->answer, q->name, q->type);
+	while ((w = list_first(&q->waiters)) != NULL) {
+		struct dns_query *query = LIST_ITEM(w, struct dns_query, waiter);
+
+		list_remove(&query->waiter);
+		query->question = NULL;
+		query->running = true;
+		query->fn(query->ctx, &q->answer);
+		dns_query_free(query);
+	}
+	question_free(q);
+	start_waiting(d);
+}
+
+static void finish_again(struct question *q)
+{
+	memset(&q->answer, 0, offsetof(struct dns_answer, why));
+	q->answer.status = DNS_AGAIN;
+	finish(q);
+}
+
+/* --- tries -------------------------------------------------------------------------------------------------------- */
+
+static const struct dns_server *server_of(const struct question *q)
+{
+	const struct dns_conf *c = &q->d->conf;
+
+	return &c->v[(q->first_server + q->try) % c->n];
+}
+
+static usec try_deadline(const struct question *q)
+{
+	const struct dns_conf *c = &q->d->conf;
+
+	return loop_now(q->d->loop) + (q->try < c->n && c->timeout > FIRST_WAIT ? FIRST_WAIT : c->timeout);
+}
+
+static size_t make_query(struct question *q, uint8_t out[DNS_QUERY_MAX])
+{
+	q->id = (uint16_t)random_u32();
+	return dns_encode(out, q->id, str_of(q->asked), q->type, !q->no_edns, q->d->dnssec);
+}
+
+static int open_udp(struct question *q)
+{
+	const struct dns_server *s = server_of(q);
+	int fd = socket(s->a.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	uint8_t packet[DNS_QUERY_MAX];
+	size_t n = make_query(q, packet);
+
+	if (fd < 0)
+		return -1;
+	q->udp.fd = fd;
+	q->trusted = s->loopback || q->d->conf.trust_ad;
+	if (connect(fd, (const struct sockaddr *)&s->a, s->n) < 0 || send(fd, packet, n, MSG_NOSIGNAL) != (ssize_t)n ||
+	    loop_io_add(q->d->loop, &q->udp, EPOLLIN) < 0) {
+		close(fd);
+		return -1;
+	}
+	return 0;
+}
+
+/* false: every server was asked often enough, or all of this round answered and none was of use */
+static bool advance(struct question *q)
+{
+	size_t n = q->d->conf.n;
+
+	q->try++;
+	if (q->try >= n * q->d->conf.attempts || (q->try % n == 0 && !q->silence))
+		return false;
+	if (q->try % n == 0)
+		q->silence = false;
+	return true;
+}
+
+/* ask the server of this try, or the next one that can be asked at all */
+static void start_try(struct question *q)
+{
+	stop_try(q);
+	q->wrong = 0;
+	while (open_udp(q) < 0)
+		if (!advance(q)) {
+			finish_again(q);
+			return;
+		}
+	loop_timer_set(q->d->loop, &q->timer, try_deadline(q));
+}
+
+static void next_try(struct question *q)
+{
+	if (advance(q))
+		start_try(q);
+	else
+		finish_again(q);
+}
+
+static enum conn_next on_tcp(struct conn *c, enum conn_event ev);
+
+static void start_tcp(struct question *q)
+{
+	const struct dns_server *s = server_of(q);
+
+	stop_try(q);
+	q->tcp = conn_connect(q->d->loop, (const struct sockaddr *)&s->a, s->n, NULL, 0, 2 + LIMIT_DNS_MESSAGE,
+		2 + DNS_QUERY_MAX, loop_now(q->d->loop) + q->d->conf.timeout, on_tcp, q);
+	if (!q->tcp)
+		next_try(q);
+}
+
+/* --- replies ------------------------------------------------------------------------------------------------------ */
+
+static void make_key(char key[KEY_MAX], const char *name, enum dns_type type)
+{
+	snprintf(key, KEY_MAX, "%d %s", (int)type, name);
+}
+
+static void remember(struct question *q, const uint8_t *p, size_t n, const struct dns_reply *r)
+{
+	char key[KEY_MAX];
+
+	make_key(key, q->asked, q->type);
+	if (!q->d->no_cache)
+		dns_cache_add(&q->d->cache, key, p, n, r->authentic, loop_now(q->d->loop), r->ttl);
+}
+
+/* a usable reply: done, or on to the target of an alias that the server left to us */
+static void take_answer(struct question *q, const struct dns_reply *r)
+{
+	struct dns_answer *a = &q->answer;
+
+	q->authentic &= r->authentic;
+	if (a->status != DNS_NODATA || r->negative_proof || strcmp(a->canonical, q->asked) == 0) {
+		finish(q);
+	} else if (q->hops++ == LIMIT_DNS_CNAMES) {
+		finish_again(q);
+	} else {
+		snprintf(q->asked, sizeof(q->asked), "%s", a->canonical);
+		q->try = 0;
+		q->silence = false;
+		stop_try(q);
+		step(q);
+	}
+}
+
+/* q may be gone when this returns true; false: not for us, go on waiting */
+static bool take_reply(struct question *q, const uint8_t *p, size_t n, bool tcp)
+{
+	struct dns_reply r;
+
+	arena_reset(&q->arena);
+	if (dns_decode(&q->arena, p, n, q->id, str_of(q->asked), q->type, &q->answer, &r) < 0)
+		return false;
+	r.authentic = r.authentic && q->trusted;
+	if (r.truncated && !tcp) {
+		start_tcp(q);
+	} else if (!r.truncated && (r.rcode == DNS_RCODE_OK || r.rcode == DNS_RCODE_NXDOMAIN)) {
+		remember(q, p, n, &r);
+		take_answer(q, &r);
+	} else if (!q->no_edns && (r.rcode == DNS_RCODE_FORMERR || r.rcode == DNS_RCODE_NOTIMP)) {
+		q->no_edns = true;
+		start_try(q);
+	} else {
+		next_try(q);
+	}
+	return true;
+}
+
+static void on_udp(struct loop_io *io, uint32_t events)
+{
+	struct question *q = LIST_ITEM(io, struct question, udp);
+	uint8_t packet[4096];
+
+	(void)events;
+	for (;;) {
+		ssize_t n = recv(io->fd, packet, sizeof(packet), MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			return;
+		if (n < 0) { /* nobody listens there */
+			next_try(q);
+			return;
+		}
+		if (take_reply(q, packet, (size_t)n, false))
+			return;
+		if (++q->wrong > WRONG_MOST) {
+			start_tcp(q);
+			return;
+		}
+	}
+}
+
+static void on_due(struct loop_timer *t)
+{
+	struct question *q = LIST_ITEM(t, struct question, timer);
+
+	q->silence = true;
+	next_try(q);
+}
+
+static void tcp_ask(struct question *q, struct conn *c)
+{
+	uint8_t packet[DNS_QUERY_MAX];
+	size_t n = make_query(q, packet);
+
+	buf_byte(&c->out, (char)(n >> 8));
+	buf_byte(&c->out, (char)n);
+	buf_add(&c->out, packet, n);
+}
+
+static enum conn_next on_tcp(struct conn *c, enum conn_event ev)
+{
+	struct question *q = c->ctx;
+	const uint8_t *p = (const uint8_t *)c->in.p;
+
+	if (ev == CONN_CONNECTED)
+		tcp_ask(q, c);
+	if (ev == CONN_CONNECTED || ev == CONN_SENT)
+		return CONN_KEEP;
+	if (ev == CONN_DATA) {
+		if (c->in.n < 2 || c->in.n < 2 + ((size_t)p[0] << 8 | p[1]))
+			return CONN_KEEP;
+		/* the connection is closed with the try, the bytes stay until the end of the tick */
+		if (take_reply(q, p + 2, (size_t)p[0] << 8 | p[1], true))
+			return CONN_KEEP;
+	}
+	q->silence |= ev == CONN_DEADLINE;
+	next_try(q);
+	return CONN_KEEP;
+}
+
+/* --- questions ---------------------------------------------------------------------------------------------------- */
+
+static bool answer_from_cache(struct question *q)
+{
+	const struct dns_cached *e;
+	struct dns_reply r;
+	char key[KEY_MAX];
+	uint32_t age;
+
+	make_key(key, q->asked, q->type);
+	e = dns_cache_find(&q->d->cache, key, loop_now(q->d->loop));
+	arena_reset(&q->arena);
+	if (!e || dns_decode(&q->arena, e->wire, e->n, (uint16_t)(e->wire[0] << 8 | e->wire[1]), str_of(q->asked), q->type,
+			&q->answer, &r) < 0)
+		return false;
+	age = (uint32_t)((loop_now(q->d->loop) - e->stored) / USEC_PER_SEC);
+	for (size_t i = 0; i < q->answer.n; i++)
+		q->answer.records[i].ttl -= age < q->answer.records[i].ttl ? age : q->answer.records[i].ttl;
+	q->answer.from_cache = true;
+	r.authentic = e->authentic;
+	take_answer(q, &r);
+	return true;
+}
+
+static void step(struct question *q)
+{
+	struct dns *d = q->d;
+
+	if (answer_from_cache(q))
+		return;
+	if (!q->in_flight && d->flights >= LIMIT_DNS_FLIGHTS) {
+		list_append(&d->waiting, &q->link);
+		return;
+	}
+	d->flights += !q->in_flight;
+	q->in_flight = true;
+	q->first_server = d->conf.rotate ? d->turn++ : 0;
+	start_try(q);
+}
+
+static void on_step(struct loop_task *t)
+{
+	step(LIST_ITEM(t, struct question, task));
+}
+
+static struct question *question_of(struct dns *d, const char *name, enum dns_type type)
+{
+	struct question *q;
+	char key[KEY_MAX];
+
+	make_key(key, name, type);
+	q = table_find(&d->questions, str_of(key));
+	if (q)
+		return q;
+	q = MEM_NEW(struct question);
+	q->d = d;
+	q->type = type;
+	q->authentic = true;
+	memcpy(q->key, key, sizeof(key));
+	snprintf(q->name, sizeof(q->name), "%s", name);
+	snprintf(q->asked, sizeof(q->asked), "%s", name);
+	list_init(&q->link);
+	list_init(&q->waiters);
+	loop_task_init(&q->task, on_step);
+	loop_timer_init(&q->timer, on_due);
+	q->udp.on_ready = on_udp;
+	arena_init(&q->arena, REPLY_ARENA);
+	table_add(&d->questions, str_of(key), q);
+	loop_defer(d->loop, &q->task);
+	return q;
+}
+
+/* --- queries ------------------------------------------------------------------------------------------------------ */
+
+void dns_query_init(struct dns_query *q, struct dns *d, void (*run)(struct loop_task *))
+{
+	q->d = d;
+	list_init(&q->waiter);
+	list_append(&d->queries, &q->all);
+	loop_task_init(&q->task, run);
+}
+
+void dns_query_free(struct dns_query *q)
+{
+	loop_task_cancel(&q->task);
+	list_remove(&q->waiter);
+	list_remove(&q->all);
+	mem_free(q);
+}
+
+/* not a name: nothing of that name can exist */
+static void answer_bad_name(struct loop_task *t)
+{
+	struct dns_query *q = LIST_ITEM(t, struct dns_query, task);
+	struct dns_answer a = {.status = DNS_NXDOMAIN, .why = "Name service error: not a valid host or domain name"};
+
+	q->running = true;
+	q->fn(q->ctx, &a);
+	dns_query_free(q);
+}
+
+struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
+{
+	struct dns_query *q = MEM_NEW(struct dns_query);
+	char clean[256];
+
+	dns_look_at_files(d);
+	dns_query_init(q, d, answer_bad_name);
+	q->fn = fn;
+	q->ctx = ctx;
+	if (!dns_name_clean(name, clean)) {
+		loop_defer(d->loop, &q->task);
+		return q;
+	}
+	q->question = question_of(d, clean, type);
+	list_append(&q->question->waiters, &q->waiter);
+	return q;
+}
+
+void dns_cancel(struct dns_query *q)
+{
+	struct question *question;
+
+	if (!q || q->running)
+		return;
+	if (q->end)
+		q->end(q);
+	question = q->question;
+	dns_query_free(q);
+	if (question && list_is_empty(&question->waiters) && !question->finishing) {
+		struct dns *d = question->d;
+
+		question_free(question);
+		start_waiting(d);
+	}
+}
+
+/* --- the resolver ------------------------------------------------------------------------------------------------- */
+
+struct dns *dns_new(struct loop *l, const struct dns_options *o)
+{
+	struct dns *d = MEM_NEW(struct dns);
+
+	d->loop = l;
+	d->no_cache = o->no_cache;
+	d->dnssec = o->dnssec;
+	d->resolv.path = mem_dupz(o->resolv_conf ? o->resolv_conf : "/etc/resolv.conf");
+	d->hosts_file.path = mem_dupz(o->hosts ? o->hosts : "/etc/hosts");
+	d->fixed_servers = o->server && dns_conf_servers(&d->conf, str_of(o->server));
+	d->turn = random_u32();
+	hosts_init(&d->hosts);
+	dns_cache_init(&d->cache);
+	table_init(&d->questions);
+	list_init(&d->waiting);
+	list_init(&d->queries);
+	dns_look_at_files(d);
+	return d;
+}
+
+void dns_free(struct dns *d)
+{
+	struct list *x;
+
+	if (!d)
+		return;
+	/* oldest first: a composite query is older than its parts, and ends them */
+	while ((x = list_first(&d->queries)) != NULL) {
+		if (LIST_ITEM(x, struct dns_query, all)->running)
+			BUG("dns_free inside a callback");
+		dns_cancel(LIST_ITEM(x, struct dns_query, all));
+	}
+	dns_cache_fini(&d->cache);
+	table_fini(&d->questions);
+	hosts_fini(&d->hosts);
+	mem_free(d->resolv.path);
+	mem_free(d->hosts_file.path);
+	mem_free(d);
+}

@@ -1,0 +1,45 @@
+/* dns_private - what dns.c (one question) and dns_host.c (hosts and names, made of questions) share. */
+#ifndef CORE_NET_DNS_PRIVATE_H
+#define CORE_NET_DNS_PRIVATE_H
+
+#include "core/net/conn.h"
+#include "core/net/dns_cache.h"
+#include "core/net/dns_codec.h"
+#include "core/net/dns_files.h"
+
+struct watched {               /* a file that is read again when it changed */
+	char *path;
+	struct { int64_t dev, ino, size, mtime, mtime_ns; } seen;
+};
+
+struct dns {
+	struct loop *loop;
+	bool no_cache, dnssec, fixed_servers;
+	struct watched resolv, hosts_file;
+	usec looked;           /* when the files were looked at */
+	struct dns_conf conf;
+	struct hosts hosts;
+	struct dns_cache cache;
+	struct table questions;/* key -> struct question */
+	struct list waiting;   /* questions that wait for a place among the flights */
+	struct list queries;   /* every struct dns_query */
+	unsigned flights;
+	unsigned turn;         /* round robin */
+};
+
+struct dns_query {
+	struct dns *d;
+	struct list all;
+	struct list waiter;    /* of its question */
+	struct question *question;
+	struct loop_task task; /* for answers that need no network */
+	bool running;          /* its callback is on the stack: it is freed after that */
+	void (*end)(struct dns_query *); /* give up what the kind of query holds; NULL: nothing */
+	dns_fn fn;
+	void *ctx;
+};
+void dns_query_init(struct dns_query *q, struct dns *d, void (*run)(struct loop_task *));
+void dns_query_free(struct dns_query *q);
+void dns_look_at_files(struct dns *d);
+
+#endif
