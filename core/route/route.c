@@ -1,0 +1,273 @@
+/* route - the decision for one recipient, in Postfix's order (features.md section 4.7): class, the class's transport,
+ * relayhost, what a transport:nexthop in main.cf says, transport_maps over all of it. A table that cannot be read
+ * defers the recipient; so does a transport that does not exist. */
+#include "core/route/router.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/base/log.h"
+
+void route_trace(struct buf *trace, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!trace)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(trace, fmt, ap);
+	va_end(ap);
+	buf_byte(trace, '\n');
+}
+
+struct str route_lower(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (!p)
+		return STR_EMPTY;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	return str_make(p, s.n);
+}
+
+bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out)
+{
+	struct addr x = addr_split(address);
+	const char *delimiters = r->conf->recipient_delimiter;
+
+	if (!*delimiters || str_ieq(x.local, STR("mailer-daemon")) || str_ieq(x.local, STR("double-bounce")) ||
+	    str_istarts(x.local, STR("owner-")) || str_iends(x.local, STR("-request")))
+		return false;
+	for (size_t i = 1; i < x.local.n; i++) {
+		if (!strchr(delimiters, x.local.p[i]))
+			continue;
+		*out = x.domain.n ? arena_printf(a, "%.*s@%.*s", (int)i, x.local.p, STR_ARG(x.domain)) :
+			str_head(x.local, i);
+		return true;
+	}
+	return false;
+}
+
+/* --- asking tables ---------------------------------------------------------------------------------------------- */
+
+static enum map_answer ask_table(struct route_ask *q, const char *parameter, struct map *m, struct str key, struct buf *out)
+{
+	enum map_answer got = map_find(m, key, out);
+
+	if (got == MAP_ERROR) {
+		log_warn("trivial-rewrite", "%s: %s lookup error for \"%.*s\"", parameter, map_spec(m), STR_ARG(key));
+		if (!q->failed[0])
+			snprintf(q->failed, sizeof(q->failed), "%s: %s", parameter, map_spec(m));
+	}
+	if (!q->trace)
+		return got;
+	if (got == MAP_FOUND)
+		route_trace(q->trace, "%s: %s: %.*s: %s", parameter, map_spec(m), STR_ARG(key), buf_cstr(out));
+	else
+		route_trace(q->trace, "%s: %s: %.*s: %s", parameter, map_spec(m), STR_ARG(key),
+			got == MAP_NONE ? "not found" : "cannot be read");
+	return got;
+}
+
+enum map_answer route_ask(struct route_ask *q, const char *parameter, const struct maps *maps, struct str key, bool partial,
+	struct str *value)
+{
+	enum map_answer got = MAP_NONE;
+	struct buf out;
+
+	if (!key.n)
+		return MAP_NONE;
+	buf_init(&out, LIMIT_MAP_VALUE);
+	for (size_t i = 0; i < maps->n && got == MAP_NONE; i++) {
+		if (partial && map_is_whole(maps->v[i]))
+			continue;
+		got = ask_table(q, parameter, maps->v[i], key, &out);
+	}
+	if (got == MAP_FOUND)
+		*value = arena_str(q->arena, str_trim(buf_view(&out)));
+	buf_fini(&out);
+	return got;
+}
+
+enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str sender, const char *empty_key, struct str *value)
+{
+	struct str key = sender.n ? addr_key(q->arena, sender) : str_of(empty_key), base;
+	struct addr x = addr_split(key);
+	enum map_answer got, local = MAP_NONE;
+
+	if (!maps->n)
+		return MAP_NONE;
+	got = route_ask(q, parameter, maps, key, false, value);
+	if (got != MAP_NONE || !sender.n)
+		return got;
+	if (route_base(r, q->arena, key, &base))
+		got = route_ask(q, parameter, maps, base, true, value);
+	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL)
+		got = route_ask(q, parameter, maps, x.local, true, value);
+	if (got == MAP_NONE && x.domain.n)
+		got = route_ask(q, parameter, maps, str_make(x.domain.p - 1, x.domain.n + 1), true, value);
+	return got;
+}
+
+/* --- the decision ----------------------------------------------------------------------------------------------- */
+
+struct decision {
+	struct router *r;
+	struct route_ask q;
+	struct str rcpt, sender, domain;
+	struct str transport, nexthop;
+	struct route *out;
+};
+
+static bool fail(struct decision *d, int code, const char *enhanced, const char *text)
+{
+	reply_set(&d->out->failed, code, enhanced, "%s", text);
+	route_trace(d->q.trace, "result: %s %s", enhanced, text);
+	return false;
+}
+
+static bool fail_lookup(struct decision *d, const char *what)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "address resolver failure: %s lookup error", d->q.failed[0] ? d->q.failed : what);
+	return fail(d, 451, "4.3.0", text);
+}
+
+static bool says_nothing(struct str value)
+{
+	return !value.n || str_ieq(value, STR("DUNNO"));
+}
+
+/* "transport:nexthop" of main.cf: a nexthop there wins over relayhost */
+static void take_default(struct decision *d, const char *name, struct str value)
+{
+	struct str transport, nexthop;
+
+	transport_split(value, &transport, &nexthop);
+	d->transport = transport;
+	if (nexthop.n)
+		d->nexthop = nexthop;
+	route_trace(d->q.trace, "%s = %.*s", name, STR_ARG(value));
+}
+
+static bool take_relayhost(struct decision *d)
+{
+	const struct conf *c = d->r->conf;
+	struct str value = STR_EMPTY;
+	enum map_answer got = route_ask_sender(d->r, &d->q, "sender_dependent_relayhost_maps", &d->r->priv->sender_relayhosts,
+		d->sender, c->empty_address_relayhost_maps_lookup_key, &value);
+
+	if (got == MAP_ERROR)
+		return fail_lookup(d, "sender_dependent_relayhost_maps");
+	if (got == MAP_FOUND && !says_nothing(value)) {
+		d->nexthop = value;
+	} else if (*c->relayhost) {
+		d->nexthop = str_of(c->relayhost);
+		route_trace(d->q.trace, "relayhost = %s", c->relayhost);
+	}
+	return true;
+}
+
+static bool take_sender_transport(struct decision *d)
+{
+	const struct conf *c = d->r->conf;
+	struct str value = STR_EMPTY;
+	enum map_answer got = route_ask_sender(d->r, &d->q, "sender_dependent_default_transport_maps",
+		&d->r->priv->sender_transports, d->sender, c->empty_address_default_transport_maps_lookup_key, &value);
+
+	if (got == MAP_ERROR)
+		return fail_lookup(d, "sender_dependent_default_transport_maps");
+	if (got == MAP_FOUND && !says_nothing(value))
+		take_default(d, "sender_dependent_default_transport_maps", value);
+	else
+		take_default(d, "default_transport", str_of(c->default_transport));
+	return true;
+}
+
+static bool take_class(struct decision *d)
+{
+	static const char *const words[] = { "local", "virtual alias", "virtual mailbox", "relay", "default" };
+	const struct conf *c = d->r->conf;
+	enum map_answer answer = MAP_NONE;
+
+	d->out->class = route_class_of(d->r, d->domain, &answer);
+	if (answer == MAP_ERROR)
+		return fail_lookup(d, "mydestination or relay_domains");
+	route_trace(d->q.trace, "class: %.*s is in the %s class", STR_ARG(d->domain), words[d->out->class]);
+	d->nexthop = d->domain;
+	if (d->out->class == ROUTE_LOCAL) {
+		take_default(d, "local_transport", str_of(c->local_transport));
+		return true;
+	}
+	if (!take_relayhost(d))
+		return false;
+	if (d->out->class != ROUTE_RELAY)
+		return take_sender_transport(d);
+	take_default(d, "relay_transport", str_of(c->relay_transport));
+	return true;
+}
+
+static bool is_text_program(const char *program)
+{
+	return !strcmp(program, "error") || !strcmp(program, "retry") || !strcmp(program, "discard");
+}
+
+/* an entry with a transport starts afresh: its empty nexthop is the recipient's domain, relayhost is bypassed */
+static bool take_transport_maps(struct decision *d)
+{
+	struct str entry = STR_EMPTY, transport, nexthop;
+	enum map_answer got = transport_ask(d->r, &d->q, d->rcpt, &entry);
+
+	if (got == MAP_ERROR)
+		return fail_lookup(d, "transport_maps");
+	if (got == MAP_NONE || says_nothing(entry))
+		return true;
+	transport_split(entry, &transport, &nexthop);
+	if (transport.n) {
+		d->transport = transport;
+		d->nexthop = d->domain;
+	}
+	if (nexthop.n)
+		d->nexthop = nexthop;
+	return true;
+}
+
+static bool take_transport(struct decision *d)
+{
+	char text[200];
+
+	d->out->transport = master_find_transport(d->r->master, d->transport);
+	if (!d->out->transport) {
+		snprintf(text, sizeof(text), "mail transport unavailable: no transport \"%.*s\" in master.cf", STR_ARG(d->transport));
+		return fail(d, 451, "4.3.5", text);
+	}
+	if (!strcmp(d->out->transport->program, "local"))
+		d->nexthop = STR_EMPTY;
+	if (is_text_program(d->out->transport->program) && str_eq(d->nexthop, d->domain))
+		d->nexthop = STR_EMPTY;
+	d->out->nexthop = arena_str(d->q.arena, d->nexthop);
+	route_trace(d->q.trace, "result: transport %s, next hop %s%.*s%s", d->out->transport->name, d->nexthop.n ? "" : "(none)",
+		STR_ARG(d->nexthop), *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
+	return true;
+}
+
+void route_resolve(struct router *r, struct arena *a, struct str sender, struct str rcpt, struct route *out, struct buf *trace)
+{
+	struct decision d = { .r = r, .q = { .arena = a, .trace = trace }, .sender = sender, .rcpt = rcpt, .out = out };
+
+	*out = (struct route){ .class = ROUTE_DEFAULT };
+	if (!rcpt.n)
+		d.rcpt = arena_printf(a, "MAILER-DAEMON@%s", r->conf->myhostname);
+	else if (!addr_split(rcpt).domain.n)
+		d.rcpt = arena_printf(a, "%.*s@%s", STR_ARG(rcpt), r->conf->myhostname);
+	d.domain = route_lower(a, addr_split(d.rcpt).domain);
+	if (d.rcpt.n && d.rcpt.p[0] == '-' && !r->conf->allow_min_user) {
+		fail(&d, 553, "5.1.3", "bad address syntax: a recipient must not begin with -");
+		return;
+	}
+	if (take_class(&d) && take_transport_maps(&d))
+		take_transport(&d);
+}

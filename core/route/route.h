@@ -1,0 +1,69 @@
+/* route - where a recipient goes: address class, transport, nexthop (features.md section 4.7, Postfix's trivial-rewrite). */
+#ifndef CORE_ROUTE_ROUTE_H
+#define CORE_ROUTE_ROUTE_H
+
+#include "core/base/arena.h"
+#include "core/conf/conf.h"
+#include "core/map/match.h"
+#include "core/msg/addr.h"
+#include "core/msg/reply.h"
+
+/* router - the maps and lists behind routing and rewriting, opened once per configuration. Borrow conf and master. */
+struct router {
+	const struct conf *conf;
+	const struct master *master;
+	struct match *mydestination, *relay_domains;
+	struct maps transport_maps, alias_maps;
+	struct match *mynetworks;
+	char alias_why[200];           /* why alias_expand said MAP_ERROR */
+	struct router_private *priv;
+};
+struct router *router_new(const struct conf *c, const struct master *m, struct conf_diag *diag); /* NULL: diag has the errors */
+void router_free(struct router *r);
+void router_refresh(struct router *r, usec now_mono);
+
+enum route_class { ROUTE_LOCAL, ROUTE_VIRTUAL_ALIAS, ROUTE_VIRTUAL, ROUTE_RELAY, ROUTE_DEFAULT };
+struct route {
+	enum route_class class;
+	const struct master_transport *transport;
+	struct str nexthop;            /* in the arena; "" for local */
+	struct reply failed;           /* code != 0: 4xx a table could not be read, 5xx no such transport/user … */
+};
+/* route_resolve - trace (may be NULL) gets one line per key tried: "transport_maps: hash:/etc/x: example.com: not found" */
+void route_resolve(struct router *r, struct arena *a, struct str sender, struct str rcpt, struct route *out, struct buf *trace);
+/* route_class_of - the class alone; RCPT checks use it (is this domain ours to take?) */
+enum route_class route_class_of(struct router *r, struct str domain, enum map_answer *answer);
+bool route_is_own_address(const struct router *r, const struct ipaddr *a);     /* inet_interfaces, proxy_interfaces, loopback */
+
+/* --- nexthop text -------------------------------------------------------------------------------------------------- */
+struct nexthop {
+	struct str host;       /* without brackets */
+	uint16_t port;         /* default_port if none was given */
+	bool literal;          /* brackets: no MX lookup */
+	bool unix_path;        /* lmtp unix:/path: host is the path */
+};
+/* nexthop_parse - one element "[h]:587", "h:submission", "[ipv6:…]", "unix:/x", "inet:h:p"; false with why */
+bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, struct buf *why);
+
+/* --- rewriting (trivial-rewrite's other half) ------------------------------------------------------------------------ */
+/* rewrite_address - complete an address: "root" -> root@$myorigin (append_at_myorigin), "u@host" -> u@host.$mydomain
+ * (append_dot_mydomain), trailing dot off the domain. local: the client is local or in local_header_rewrite_clients; a remote
+ * one's unqualified address is left alone (remote_header_rewrite_domain empty). */
+struct str rewrite_address(struct router *r, struct arena *a, struct str addr, bool local);
+
+/* --- aliases (aliases(5)) --------------------------------------------------------------------------------------------- */
+enum alias_kind {
+	ALIAS_ADDRESS,   /* a complete address, to be routed anew */
+	ALIAS_USER,      /* a local name whose alias names itself: its mailbox */
+	ALIAS_FILE,      /* "/path" */
+	ALIAS_COMMAND,   /* "|command": never run */
+	ALIAS_INCLUDE    /* ":include:/path": opened by alias_expand, never among the targets */
+};
+struct alias_target { enum alias_kind kind; struct str text; };
+/* alias_expand - targets of a local name, nested aliases and include files followed and loops cut, each target once.
+ * MAP_NONE: no alias; MAP_ERROR: later (r->alias_why). owner: the sender that owner-NAME asks for, or empty. */
+enum map_answer alias_expand(struct router *r, struct arena *a, struct str local, struct alias_target **out, size_t *n, struct str *owner);
+/* alias_item_next - take the next target off the text of an alias: 1 with kind and text, 0 at the end, -1 for syntax */
+int alias_item_next(struct arena *a, struct str *rest, struct alias_target *out);
+
+#endif

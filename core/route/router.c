@@ -1,0 +1,190 @@
+/* router - opens the tables and lists of routing once per configuration and answers whose a domain or an address is. */
+#include "core/route/router.h"
+
+#include <ifaddrs.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+#include "core/map/words.h"
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+static void open_maps(struct maps *out, const char *parameter, const char *list, enum source_form form,
+	struct conf_diag *diag)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	if (maps_open_form(out, list, form, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+}
+
+static struct match *open_match(enum match_kind kind, const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct match *m;
+	struct buf why;
+
+	buf_init(&why, 1024);
+	m = match_open(kind, list, &why);
+	if (!m)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+	return m;
+}
+
+/* The default names a file that many systems lack; only an administrator's own setting must exist. */
+static void open_aliases(struct router *r, struct conf_diag *diag)
+{
+	const struct conf *c = r->conf;
+	bool is_default = !strcmp(conf_where(c, "alias_maps"), "default");
+
+	if (is_default && access("/etc/aliases", F_OK) < 0 && access("/etc/aliases.cdb", F_OK) < 0)
+		return;
+	open_maps(&r->alias_maps, "alias_maps", c->alias_maps, SOURCE_ALIAS, diag);
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	struct str rest = str_of(list), w;
+
+	while (str_word(&rest, ", \t\r\n", &w))
+		if (str_eq(w, str_of(word)))
+			return true;
+	return false;
+}
+
+/* --- own addresses ---------------------------------------------------------------------------------------------- */
+
+static void own_add(struct router_private *p, const struct ipaddr *a)
+{
+	if (a->family == AF_UNSPEC || ipaddr_is_loopback(a))
+		return;
+	p->own = mem_array(p->own, p->n_own + 1, sizeof(*p->own));
+	p->own[p->n_own++] = *a;
+}
+
+static void own_add_all(struct router_private *p)
+{
+	struct ifaddrs *list = NULL;
+
+	/* a host without them has its loopback only, which is always ours */
+	if (getifaddrs(&list) < 0)
+		return;
+	for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+		struct ipaddr a = { .family = AF_UNSPEC };
+
+		if (i->ifa_addr && (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6))
+			ipaddr_from_sockaddr(i->ifa_addr, &a);
+		own_add(p, &a);
+	}
+	freeifaddrs(list);
+}
+
+static void own_add_list(struct router_private *p, const char *list)
+{
+	struct str rest = str_of(list), w;
+	struct ipaddr a;
+
+	while (str_word(&rest, ", \t\r\n", &w)) {
+		if (str_eq(w, STR("all")))
+			own_add_all(p);
+		else if (ipaddr_parse(w, &a))
+			own_add(p, &a);
+	}
+}
+
+bool route_is_own_address(const struct router *r, const struct ipaddr *a)
+{
+	static const uint8_t zero[16];
+
+	if (a->family == AF_UNSPEC)
+		return false;
+	if (ipaddr_is_loopback(a) || !memcmp(a->b, zero, a->family == AF_INET ? 4 : 16))
+		return true;
+	for (size_t i = 0; i < r->priv->n_own; i++)
+		if (ipaddr_eq(&r->priv->own[i], a))
+			return true;
+	return false;
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+struct router *router_new(const struct conf *c, const struct master *m, struct conf_diag *diag)
+{
+	struct router *r = MEM_NEW(struct router);
+	size_t errors = diag->errors;
+	enum match_kind relay_kind = has_word(c->parent_domain_matches_subdomains, "relay_domains") ?
+		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
+
+	r->conf = c;
+	r->master = m;
+	r->priv = MEM_NEW(struct router_private);
+	r->priv->transport_parents = has_word(c->parent_domain_matches_subdomains, "transport_maps");
+	r->mydestination = open_match(MATCH_DOMAINS, "mydestination", c->mydestination, diag);
+	r->relay_domains = open_match(relay_kind, "relay_domains", c->relay_domains, diag);
+	r->mynetworks = open_match(MATCH_HOSTS, "mynetworks", c->mynetworks, diag);
+	open_maps(&r->transport_maps, "transport_maps", c->transport_maps, SOURCE_TABLE, diag);
+	open_maps(&r->priv->sender_relayhosts, "sender_dependent_relayhost_maps", c->sender_dependent_relayhost_maps,
+		SOURCE_TABLE, diag);
+	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
+		c->sender_dependent_default_transport_maps, SOURCE_TABLE, diag);
+	open_aliases(r, diag);
+	own_add_list(r->priv, c->inet_interfaces);
+	own_add_list(r->priv, c->proxy_interfaces);
+	if (diag->errors == errors)
+		return r;
+	router_free(r);
+	return NULL;
+}
+
+void router_free(struct router *r)
+{
+	if (!r)
+		return;
+	match_close(r->mydestination);
+	match_close(r->relay_domains);
+	match_close(r->mynetworks);
+	maps_close(&r->transport_maps);
+	maps_close(&r->alias_maps);
+	maps_close(&r->priv->sender_relayhosts);
+	maps_close(&r->priv->sender_transports);
+	mem_free(r->priv->own);
+	mem_free(r->priv);
+	mem_free(r);
+}
+
+void router_refresh(struct router *r, usec now_mono)
+{
+	match_refresh(r->mydestination, now_mono);
+	match_refresh(r->relay_domains, now_mono);
+	match_refresh(r->mynetworks, now_mono);
+	maps_refresh(&r->transport_maps, now_mono);
+	maps_refresh(&r->alias_maps, now_mono);
+	maps_refresh(&r->priv->sender_relayhosts, now_mono);
+	maps_refresh(&r->priv->sender_transports, now_mono);
+}
+
+/* --- classes ---------------------------------------------------------------------------------------------------- */
+
+enum route_class route_class_of(struct router *r, struct str domain, enum map_answer *answer)
+{
+	struct ipaddr a;
+
+	*answer = MAP_FOUND;
+	if (!domain.n)
+		return ROUTE_LOCAL;
+	if (domain.p[0] == '[' && domain.p[domain.n - 1] == ']') {
+		if (ipaddr_parse(str_make(domain.p + 1, domain.n - 2), &a) && route_is_own_address(r, &a))
+			return ROUTE_LOCAL;
+		return ROUTE_DEFAULT;
+	}
+	*answer = match_domain(r->mydestination, domain);
+	if (*answer != MAP_NONE)
+		return ROUTE_LOCAL;
+	*answer = match_domain(r->relay_domains, domain);
+	if (*answer != MAP_NONE)
+		return ROUTE_RELAY;
+	*answer = MAP_FOUND;
+	return ROUTE_DEFAULT;
+}

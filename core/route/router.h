@@ -1,0 +1,36 @@
+/* router - what the files of core/route share; nobody else includes it. */
+#ifndef CORE_ROUTE_ROUTER_H
+#define CORE_ROUTE_ROUTER_H
+
+#include "core/route/route.h"
+
+struct router_private {
+	struct maps sender_relayhosts, sender_transports;
+	bool transport_parents;        /* transport_maps is in parent_domain_matches_subdomains */
+	struct ipaddr *own;            /* addresses of this system, loopback apart */
+	size_t n_own;
+};
+
+/* One question to a parameter's tables, told to the trace: each table once, in order. partial: a part of an address, which
+ * tables that take whole addresses are not asked. value lives in the arena. */
+struct route_ask {
+	struct arena *arena;
+	struct buf *trace;             /* NULL: silent */
+	char failed[160];              /* the table of a MAP_ERROR */
+};
+enum map_answer route_ask(struct route_ask *q, const char *parameter, const struct maps *maps, struct str key, bool partial,
+	struct str *value);
+/* route_ask_sender - the sender's keys: full, without extension, local part if local, @domain */
+enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str sender, const char *empty_key, struct str *value);
+void route_trace(struct buf *trace, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* route_base - address without its extension; false when it has none (recipient_delimiter) */
+bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out);
+struct str route_lower(struct arena *a, struct str s);
+
+/* transport_ask - transport_maps for one recipient; MAP_FOUND with the entry's text */
+enum map_answer transport_ask(struct router *r, struct route_ask *q, struct str rcpt, struct str *entry);
+/* transport_split - "transport:nexthop"; both may come out empty */
+void transport_split(struct str entry, struct str *transport, struct str *nexthop);
+
+#endif
