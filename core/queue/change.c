@@ -89,7 +89,7 @@ static int refuse_change(const struct store *s)
 int store_update(struct store *s, struct qmsg *m, const struct rcpt_state *states, usec due, store_fn fn, void *ctx)
 {
 	struct record r = { .type = RECORD_STATE, .id = m->id };
-	struct summary sum = { .state = { .due = due, .flags = m->flags & ~(uint32_t)QMSG_BIG, .n_rcpts = m->n_rcpts } };
+	struct summary sum = { .state = { .due = due, .flags = m->flags & QMSG_STORED, .n_rcpts = m->n_rcpts } };
 	unsigned char head[RECORD_SUMMARY];
 	struct waiter *w;
 	struct buf b;

@@ -33,7 +33,8 @@ struct store_options {
 	bool read_only;                /* offline list and show: no lock, no repair */
 };
 
-enum qmsg_flags { QMSG_HOLD = 1, QMSG_EXPIRE = 2 /* by relayctl: give up at the next try */, QMSG_BOUNCE = 4, QMSG_WARNED = 8 /* delay notice sent */, QMSG_BIG = 16 /* the store's: content in big/ */ };
+enum qmsg_flags { QMSG_HOLD = 1, QMSG_EXPIRE = 2 /* by relayctl: give up at the next try */, QMSG_BOUNCE = 4, QMSG_WARNED = 8 /* delay notice sent */, QMSG_BIG = 16 /* the store's: content in big/ */,
+	QMSG_URGENT = 32 /* the schedule's, not stored: flushed by hand, dead destinations are tried */, QMSG_STORED = 15 };
 
 /* One queued message as memory knows it: at most 200 bytes with its index entry. Made and freed by the store. */
 struct qmsg {
