@@ -168,7 +168,7 @@ static void add_field(struct log_line *l, const char *key, struct str value, boo
 {
 	value = cut(l, value);
 	if (l->fields++)
-		buf_z(&l->text, ", ");
+		buf_z(&l->text, l->spaced ? " " : ", ");
 	buf_z(&l->text, key);
 	buf_z(&l->text, is_addr ? "=<" : "=");
 	clean_text(&l->text, value);

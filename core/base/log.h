@@ -35,6 +35,7 @@ struct log_line {
 	const char *qid;
 	enum log_severity severity;
 	unsigned fields;
+	bool spaced;              /* set after log_begin: fields are separated by a space only, as pickup's are */
 	struct buf text, json;
 };
 /* build one record: begin, add fields in order, end */

@@ -87,6 +87,7 @@ static void take(struct pickup *p)
 	}
 	struct log_line l;
 	log_begin(&l, "pickup", 0, intake_qid(i));
+	l.spaced = true;
 	log_field(&l, "uid", "%lld", (long long)p->envelope.uid);
 	log_addr(&l, "from", p->envelope.sender);
 	log_end(&l);

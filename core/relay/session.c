@@ -180,6 +180,7 @@ static void on_data(struct session *s)
 	if (s->uid >= 0) {
 		struct log_line l;
 		log_begin(&l, "pickup", 0, intake_qid(s->intake));
+		l.spaced = true;
 		log_field(&l, "uid", "%lld", (long long)s->uid);
 		log_addr(&l, "from", s->smtp.envelope.sender);
 		log_end(&l);

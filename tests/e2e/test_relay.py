@@ -61,7 +61,7 @@ class Smarthost:
 
         def authenticate(server, session, envelope, mechanism, data):
             ok = users.get(data.login.decode()) == data.password.decode()
-            return AuthResult(success=ok)
+            return AuthResult(success=ok, handled=ok)
         self.controller = Controller(self, hostname="127.0.0.1", port=port, tls_context=tls, require_starttls=True,
                                      auth_required=True, authenticator=authenticate)
 
@@ -186,7 +186,7 @@ def test_local_maildir_and_mbox_by_alias(tmp_path):
         r.wait_log("status=sent", 2)
         text = open(str(tmp_path / "mbox")).read()
         assert text.startswith("From a@example.com ") and "\n>From here\n.\nend\n" in text, text
-        assert r.log_lines(r"relay=local, .*status=sent \(delivered to maildir\)")
+        assert r.log_lines(r"relay=local, .*status=sent \(delivered to file: %s/Maildir/?\)" % tmp_path)
 
 
 def test_unknown_local_recipient_bounces_to_the_sender(tmp_path):
