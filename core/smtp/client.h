@@ -3,7 +3,13 @@
  *
  * A ring of expected replies makes pipelining the normal case: every command sent appends what its reply will be
  * judged by. A recipient is DONE only with its own 2xx to RCPT and a 2xx to the end of data (threats E7). Replies that
- * came in clear before TLS never count after it (B2). */
+ * came in clear before TLS never count after it (B2).
+ *
+ * A transaction ends with READY (a RSET is sent by itself where one is needed) or BROKEN. Each recipient has one RCPT event,
+ * unless the session breaks before; then DONE speaks for those that were accepted. 421 is the word on all that is not
+ * decided, and BROKEN follows. Whoever has no word at BROKEN, or when the connection ends, is to be tried again.
+ * Input that is not consumed stays in the owner's buffer and is given again with more behind it. With CHUNKING and
+ * PIPELINING a small message's BODY comes before the RCPT events. */
 #ifndef CORE_SMTP_CLIENT_H
 #define CORE_SMTP_CLIENT_H
 

@@ -162,9 +162,11 @@ static void add_text(struct grammar_reply *g, struct reply *r, struct str s)
 		r->text[g->text++] = (char)c;
 		i += c1;
 	}
-	/* never end in half a character */
-	while (utf8 && g->text == room && g->text > 0 && ((unsigned char)r->text[g->text - 1] & 0x80))
-		g->text--;
+	/* never end in half a character: the last one goes when there is no room for more */
+	if (g->text == room && (r->text[room - 1] & 0x80)) {
+		while (((unsigned char)r->text[--g->text] & 0xc0) == 0x80)
+			;
+	}
 	r->text[g->text] = 0;
 }
 
@@ -207,7 +209,7 @@ enum grammar_result grammar_reply(struct grammar_reply *g, struct str *in, struc
 	for (;;) {
 		enum grammar_result got;
 		struct str line, text;
-		bool final;
+		bool final = false;
 
 		got = grammar_line(in, LIMIT_SMTP_REPLY_LINE, &line);
 		if (got == GRAMMAR_MORE)

@@ -4,6 +4,10 @@
  * The owner calls smtp_server_next in a loop. An event marked "answer" stops the machine until smtp_server_answer is
  * called with the reply, at once or much later (verification, a flush); pipelined commands wait in the input meanwhile,
  * and replies stay in order. The machine does syntax, order, limits, EHLO and framing; the owner does policy.
+ * Input that is not consumed (half a line, a CR at the end) stays in the owner's buffer and is given again with more
+ * behind it; at most LIMIT_SASL_RESPONSE bytes. Views in events and the envelope hold until the next smtp_server_next; the
+ * envelope of a MESSAGE until it is answered and next is called. errors counts for the owner's delay from
+ * soft_error_limit on; the hard limit is the machine's.
  * End of DATA is CRLF . CRLF and nothing else, whoever the client is (threats A1-A3); content arrives cleaned to CRLF
  * lines (core/msg/crlf.h). A BDAT chunk is never read as commands, whatever was refused (E1, E2). */
 #ifndef CORE_SMTP_SERVER_H
@@ -39,7 +43,8 @@ enum smtp_server_event {
 	SMTP_SERVER_DATA,          /* answer: code 354 goes on, else refuse (also sent before the first BDAT: answer 354, nothing is sent) */
 	SMTP_SERVER_BODY,          /* s->chunk: content bytes, unstuffed, CRLF lines; valid until the next call */
 	SMTP_SERVER_MESSAGE,       /* answer: the message is complete; 250 is the promise */
-	SMTP_SERVER_RSET,          /* the transaction is gone (RSET, HELO, error, refused, too big): drop what was kept */
+	SMTP_SERVER_RSET,          /* the transaction is gone (RSET, HELO, refused DATA or message, too big): drop what was kept; not before
+	                              QUIT and HANGUP, which end it as well */
 	SMTP_SERVER_STARTTLS,      /* 220 is in out: do the handshake, then smtp_server_tls_done */
 	SMTP_SERVER_AUTH,          /* answer: s->auth_mechanism, s->auth_user, s->auth_password decoded; 235 / 535 / 454 */
 	SMTP_SERVER_VRFY,          /* answer: s->rcpt */

@@ -9,9 +9,8 @@
 enum verb_flags {
 	PRE_TLS = 1,     /* also before STARTTLS where that is required */
 	GROUP_END = 2,   /* RFC 2920: nothing may wait behind it (Postfix's choice of commands) */
-	ALONE = 4,       /* nothing may ever wait behind it (threats B1) */
-	JUNK = 8,        /* does no work: counted against the junk limit */
-	ONLY_SMTP = 16, ONLY_LMTP = 32,
+	JUNK = 4,        /* does no work: counted against the junk limit */
+	ONLY_SMTP = 8, ONLY_LMTP = 16,
 };
 
 bool server_offers(const struct smtp_server *s, enum server_offer bit) { return s->priv->offer & bit; }
@@ -78,6 +77,12 @@ void server_write_ehlo(struct smtp_server *s)
 		s->out->p[last + 3] = ' ';
 }
 
+static enum smtp_server_event out_of_step(struct smtp_server *s)
+{
+	server_say(s, "554 5.5.0 Error: SMTP protocol synchronization");
+	return server_hang_up(s, "improper command pipelining");
+}
+
 static enum smtp_server_event do_starttls(struct smtp_server *s, struct str args)
 {
 	if (args.n > 0)
@@ -88,6 +93,9 @@ static enum smtp_server_event do_starttls(struct smtp_server *s, struct str args
 		return server_refuse(s, "503 5.5.1 Error: MAIL transaction in progress");
 	if (s->tls)
 		return server_refuse(s, "554 5.5.1 Error: TLS already active");
+	/* what waits behind it came in clear and would be read as if it had not (threats B1) */
+	if (s->priv->input_waits)
+		return out_of_step(s);
 	server_say(s, "220 2.0.0 Ready to start TLS");
 	return SMTP_SERVER_STARTTLS;
 }
@@ -283,7 +291,7 @@ const struct server_verb_row server_verbs[VERBS] = {
 	[VERB_HELO] = { "HELO", PRE_TLS | GROUP_END | JUNK | ONLY_SMTP, do_hello },
 	[VERB_EHLO] = { "EHLO", PRE_TLS | GROUP_END | JUNK | ONLY_SMTP, do_hello },
 	[VERB_LHLO] = { "LHLO", PRE_TLS | GROUP_END | JUNK | ONLY_LMTP, do_hello },
-	[VERB_STARTTLS] = { "STARTTLS", PRE_TLS | ALONE, do_starttls },
+	[VERB_STARTTLS] = { "STARTTLS", PRE_TLS, do_starttls },
 	[VERB_AUTH] = { "AUTH", 0, server_auth },
 	[VERB_MAIL] = { "MAIL", 0, do_mail },
 	[VERB_RCPT] = { "RCPT", 0, do_rcpt },
@@ -348,11 +356,9 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 	p->after_bdat_error = p->after_bdat_error && p->verb == VERB_BDAT;
 	p->total[p->verb]++;
 	s->phase = row->name;
-	if (in->n > 0 && ((row->flags & ALONE) ||
-	    (s->opt.forbid_early_pipelining && (!s->esmtp || (row->flags & GROUP_END))))) {
-		server_say(s, "554 5.5.0 Error: SMTP protocol synchronization");
-		return server_hang_up(s, "improper command pipelining");
-	}
+	p->input_waits = in->n > 0;
+	if (p->input_waits && s->opt.forbid_early_pipelining && (!s->esmtp || (row->flags & GROUP_END)))
+		return out_of_step(s);
 	if ((row->flags & JUNK) && s->opt.junk_command_limit > 0 && p->junk++ >= s->opt.junk_command_limit)
 		s->errors++;
 	if (s->opt.tls_required && !s->tls && !(row->flags & PRE_TLS)) {

@@ -28,6 +28,7 @@ struct smtp_server_private {
 	enum smtp_server_event queued;   /* the next event, whatever the input, or SERVER_NO_EVENT */
 	enum server_verb verb;           /* the command that runs */
 	unsigned offer;
+	bool input_waits;                /* there was more input behind this command */
 	bool transaction;                /* MAIL was accepted */
 	bool stale;                      /* arena and envelope are done with: forget at the next call */
 	bool bdat;                       /* a BDAT chunk of this transaction was accepted */

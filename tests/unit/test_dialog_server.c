@@ -3,7 +3,7 @@
  *
  * Directives: "# option NAME [VALUE]" (struct smtp_server_options), "# answer EVENT CODE [ENHANCED] text" (in the order of
  * the events of that kind; without one the owner says yes), "# tls" (the handshake is done), "# timing" (what happens
- * depends on what arrived with what: no replay), "# groups" (not in one write).
+ * depends on what arrived with what: no replay).
  */
 #include <stdlib.h>
 
@@ -45,7 +45,7 @@ struct server_run {
 	struct buf in, out, events, content;
 	const struct dialog *d;
 	size_t answers_used[COUNT(server_events)];
-	bool timing, groups;
+	bool timing;
 };
 
 /* the k-th "# answer NAME" of the file, as a reply; false: there is none */
@@ -181,7 +181,6 @@ static void server_directives(struct server_run *run, const struct dialog *d)
 		if (str_eq(word, STR("option")))
 			dialog_option(server_options, COUNT(server_options), &run->options, str_trim(text));
 		run->timing = run->timing || str_eq(word, STR("timing"));
-		run->groups = run->groups || str_eq(word, STR("groups"));
 	}
 }
 
@@ -252,7 +251,7 @@ static void server_dialog(const char *path)
 	ROW("events");
 	if (d.has_events)
 		CHECK_STR(buf_cstr(&first.events), buf_cstr(&want));
-	for (enum mode mode = MODE_BYTES; mode <= (first.groups ? MODE_BYTES : MODE_WHOLE) && !first.timing; mode++) {
+	for (enum mode mode = MODE_BYTES; mode <= MODE_WHOLE && !first.timing; mode++) {
 		run_server(&again, &d, mode);
 		ROW("%s", mode_names[mode]);
 		CHECK_STR(buf_cstr(&again.out), buf_cstr(&first.out));
