@@ -118,11 +118,11 @@ def arrived(sink, rcpt):
     return [m.content for m in list(sink.messages) if rcpt in m.rcpts]
 
 
-def check_all(sink, way):
+def check_all(sink, way, edit=lambda content: content):
     for n, (label, sent) in enumerate(MESSAGES):
         rcpt = "%s-%d@example.org" % (way, n)
         wait(lambda: arrived(sink, rcpt), 30)
-        compare(way + " " + label, sent, arrived(sink, rcpt)[0])
+        compare(way + " " + label, edit(sent), arrived(sink, rcpt)[0])
 
 
 def test_the_corpus_is_there():
@@ -155,10 +155,11 @@ def test_by_bdat_in_random_chunks(lab):
             content = to_crlf(sent)
             assert c.mail("s@example.com", ["BODY=8BITMIME"])[0] == 250
             assert c.rcpt("bdat-%d@example.org" % n)[0] == 250
-            cut = rng.randrange(0, len(content) + 1)
+            cut = rng.randrange(1, len(content) + 1)  # an empty chunk that is not the last is refused, as by Postfix
             if rng.random() < 0.5:
                 c.send(b"BDAT %d\r\n" % cut + content[:cut])
-                assert c.getreply()[0] == 250
+                code, text = c.getreply()
+                assert code == 250, (label, cut, code, text)
                 c.send(b"BDAT %d LAST\r\n" % (len(content) - cut) + content[cut:])
             else:
                 c.send(b"BDAT %d LAST\r\n" % len(content) + content)
@@ -174,4 +175,5 @@ def test_by_sendmail_t(lab):
         local = to_crlf(sent).replace(b"\r\n", b"\n")
         done = r.run("sendmail", "-t", "-i", "-f", "s@example.com", "sendmail-%d@example.org" % n, stdin=local, check=False)
         assert done.returncode == 0, (label, done.returncode, done.stderr)
-    check_all(sink, "sendmail")
+    # as every sendmail does, it takes a mailbox's From_ line off
+    check_all(sink, "sendmail", lambda content: re.sub(rb"\A(>?From [^\n]*\n)+", b"", content))
