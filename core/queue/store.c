@@ -132,7 +132,7 @@ void store_set_aside(struct store *s, const char *name, const void *p, size_t n,
 	fd = fs_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0 && errno == EEXIST)
 		return;
-	r = fd < 0 ? -1 : fs_write_all(fd, p, n) < 0 ? -1 : fs_sync(fd);
+	r = fd < 0 ? -1 : fs_write_all(fd, p, n) < 0 ? -1 : s->o.sync ? fs_sync(fd) : 0;
 	if (r < 0) {
 		log_warn("qmgr", "cannot set a damaged record aside in %s: %s", path, strerror(errno));
 		*kept = false;

@@ -435,7 +435,7 @@ static bool kill_and_compare(const struct store_options *o, const struct ledger 
 static void random_work(unsigned seed, bool compress)
 {
 	struct store_options o = q_options(q_dir());
-	struct ledger l[MANY];
+	static struct ledger l[MANY];
 	struct store *s;
 	struct store_stats st;
 	struct told t;
@@ -496,4 +496,98 @@ T(store_random_work_equals_the_ledger)
 		ROW("seed %u", seed);
 		random_work(seed, seed % 2);
 	}
+}
+
+/* --- with threads ------------------------------------------------------------------------------------------------------ */
+
+static void tick_until(struct store *s, struct pool *p, const int *count, int want)
+{
+	for (int i = 0; i < 10000 && *count < want; i++) {
+		store_tick(s, clock_mono());
+		usleep(100);
+		pool_reap(p);
+	}
+}
+
+T(store_one_flush_serves_everyone)
+{
+	struct store_options o = q_options(q_dir());
+	struct store_stats st;
+	struct store *s;
+	struct told t[100], last;
+	uint64_t ids[100];
+
+	o.sync = true;
+	o.compress = true;
+	o.pool = pool_new(3);
+	REQUIRE(o.pool);
+	s = q_open(&o, NULL);
+	REQUIRE(s);
+	for (int i = 0; i < 100; i++)
+		ids[i] = q_put(s, i % 10 ? 3000 : 100000, 1, &t[i]);
+	/* nothing is told before the flush */
+	for (int i = 0; i < 100; i++)
+		CHECK_INT(t[i].count, 0);
+	for (int i = 0; i < 100; i++)
+		tick_until(s, o.pool, &t[i].count, 1);
+	for (int i = 0; i < 100; i++) {
+		CHECK(t[i].count == 1 && t[i].error == 0);
+		CHECK(q_whole(s, ids[i], i % 10 ? 3000 : 100000));
+	}
+	store_stats(s, &st);
+	CHECK(st.flushes <= 12);
+	/* a result alone waits for company, but not for ever */
+	store_tick(s, clock_mono());
+	store_remove(s, store_find(s, ids[1]), q_told, memset(&last, 0, sizeof(last)));
+	{
+		usec now = clock_mono(), due = store_tick(s, now);
+
+		CHECK(due > now && due <= now + USEC_PER_SEC);
+		pool_wait(o.pool);
+		CHECK_INT(last.count, 0);
+		store_tick(s, due);
+		pool_wait(o.pool);
+		CHECK_INT(last.count, 1);
+	}
+	store_close(s);
+	s = q_open(&o, NULL);
+	CHECK_INT(store_count(s), 99);
+	store_close(s);
+	pool_free(o.pool);
+}
+
+T(store_random_work_with_threads)
+{
+	struct store_options o = q_options(q_dir());
+	static struct ledger l[MANY];
+	static struct told t[MANY];
+	unsigned x = 7;
+	struct store *s;
+
+	o.segment_size = 30000;
+	o.big_threshold = 8000;
+	o.compress = true;
+	o.sync = true;
+	o.pool = pool_new(2);
+	s = q_open(&o, NULL);
+	REQUIRE(s);
+	for (int i = 0; i < MANY; i++) {
+		size_t size = next_random(&x) % (next_random(&x) % 20 ? 2000 : 12000);
+		int k = (int)(next_random(&x) % (unsigned)(i + 1));
+
+		l[i] = (struct ledger){ q_put(s, size, 2, &t[i]), size, true, 0 };
+		if (t[k].count)
+			change(s, &l[k], &x);
+		store_tick(s, next_random(&x) % 4 ? clock_mono() : clock_mono() + USEC_PER_SEC);
+		store_maintain(s);
+		pool_reap(o.pool);
+	}
+	for (int i = 0; i < MANY; i++)
+		tick_until(s, o.pool, &t[i].count, 1);
+	CHECK(ledger_holds(s, l, MANY));
+	store_close(s);
+	s = q_open(&o, NULL);
+	CHECK(s && ledger_holds(s, l, MANY));
+	store_close(s);
+	pool_free(o.pool);
 }
