@@ -1,0 +1,290 @@
+"""rows - the rows of make bench: each a function that measures and returns lines of the table.
+
+A line is (what, budget, ours, peer, ratio, met): texts, and whether the budget is met (None: there is none, or nothing to
+compare with). Everything measured also goes into ctx.raw for results.json. Comparisons are paired: A B A B ..., the
+medians of each and the median of the rounds' own ratios.
+"""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import dma
+import load
+import tools
+from mta import KINDS, RELAYBOX
+from place import ROOT, Unable, isolate
+
+POSTFIXES = ["postfix", "postfix-tuned"]
+
+
+class Context:
+    """What a row is told: how thorough to be, and where its numbers go."""
+
+    def __init__(self, quick, full):
+        self.quick, self.full, self.raw = quick, full, {}
+        self.rounds = 3 if quick else 5
+
+    def say(self, text):
+        sys.stderr.write("\r\033[K  %s" % text if sys.stderr.isatty() else "")
+        sys.stderr.flush()
+
+    def count(self, normal, quick):
+        return quick if self.quick else normal
+
+    def measure(self, key, fn, *args, rounds=None, **kw):
+        """fn in a place of its own, rounds times; every result is kept under key."""
+        for i in range(rounds or 1):
+            self.say("%s %d/%d" % (key, i + 1, rounds or 1))
+            self.raw.setdefault(key, []).append(isolate(fn, *args, **kw))
+        return self.raw[key][-1]
+
+    def paired(self, variants, rounds=None):
+        """variants: name -> function of no arguments; A B A B ... Those that cannot run are left out, with the reason."""
+        lost = {}
+        for i in range(rounds or self.rounds):
+            for name, fn in variants.items():
+                if name in lost:
+                    continue
+                self.say("%s %d/%d" % (name, i + 1, rounds or self.rounds))
+                try:
+                    self.raw.setdefault(name, []).append(fn())
+                except Unable as e:
+                    lost[name] = str(e)
+                    self.raw.pop(name, None)
+        if lost:
+            self.raw["unable"] = lost
+        if not self.raw.get(next(iter(variants))):
+            raise Unable("; ".join("%s: %s" % pair for pair in lost.items()))
+
+    def median(self, name, field):
+        return statistics.median(r[field] for r in self.raw[name])
+
+    def ratio(self, ours, peer, field):
+        return statistics.median(a[field] / b[field] for a, b in zip(self.raw[ours], self.raw[peer]) if b[field])
+
+    def best(self, names, field, most=True):
+        """The peer that does best here, or None."""
+        there = [n for n in names if self.raw.get(n)]
+        return (max if most else min)(there, key=lambda n: self.median(n, field)) if there else None
+
+
+def beside(ctx, what, field, budget, limit, peers=POSTFIXES, most=True, unit="/s", form="%.0f"):
+    """A line that compares relayd's field with the best peer's; limit is the ratio to reach, or to stay below."""
+    ours = form % ctx.median("relayd", field) + unit
+    peer = ctx.best(peers, field, most)
+    if not peer:
+        return what, budget, ours, "", "", None
+    ratio = ctx.ratio("relayd", peer, field)
+    shown = "%.1fx" % ratio if most else "1/%.1f" % (1 / ratio) if ratio else "0"
+    met = None if limit is None else ratio >= limit if most else ratio <= limit
+    return what, budget, ours, form % ctx.median(peer, field) + unit + " " + peer, shown, met
+
+
+def runs(kinds, counts, **kw):
+    """Variants for paired(): one relay run for each kind, with its own number of messages."""
+    return {kind: (lambda k=kind, n=n: isolate(load.relay, k, n, **kw)) for kind, n in zip(kinds, counts)}
+
+
+# --- throughput ---------------------------------------------------------------------------------------------------------
+
+def many(ctx):
+    """50 sessions, many messages per connection, 4 KiB"""
+    ctx.paired(runs(["relayd"] + POSTFIXES, [ctx.count(20000, 6000)] + [ctx.count(1500, 600)] * 2, sessions=50))
+    what = "50 sessions, many messages each"
+    return [beside(ctx, what, "rate", ">= 12x Postfix", 12),
+            beside(ctx, what + ": CPU", "cpu_ms", "<= 1/20", 1 / 20, most=False, unit=" ms", form="%.3f")]
+
+
+def one(ctx):
+    """50 sessions, a connection for each message, 4 KiB"""
+    ctx.paired(runs(["relayd"] + POSTFIXES, [ctx.count(15000, 5000)] + [ctx.count(1500, 600)] * 2, sessions=50,
+                    per_connection=1))
+    what = "50 sessions, a connection per message"
+    return [beside(ctx, what, "rate", ">= 6x Postfix", 6),
+            beside(ctx, what + ": CPU", "cpu_ms", "<= 1/12", 1 / 12, most=False, unit=" ms", form="%.3f")]
+
+
+def single(ctx):
+    """one session, one message at a time, 4 KiB"""
+    ctx.paired(runs(["relayd"] + POSTFIXES, [ctx.count(2000, 500)] + [ctx.count(600, 300)] * 2, sessions=1))
+    what = "1 session"
+    return [beside(ctx, what, "rate", ">= 2x Postfix", 2),
+            beside(ctx, what + ": accept p50", "accept_p50_ms", "below Postfix's", 1, most=False, unit=" ms", form="%.2f"),
+            beside(ctx, what + ": end to end p50", "age_p50_ms", "", None, most=False, unit=" ms", form="%.2f")]
+
+
+def flush(ctx):
+    """flushes to the disk per message, counted by strace"""
+    if not shutil.which("strace"):
+        raise Unable("strace is not installed")
+    lines = []
+    for sessions, budget, good in (50, "<= 0.1", lambda n: n <= 0.1), (1, "1", lambda n: 0.99 <= n <= 1.05):
+        shown = {}
+        for kind in ["relayd", "postfix"] if ROOT else ["relayd"]:
+            key = "%s %d" % (kind, sessions)
+            shown[kind] = ctx.measure(key, load.flushes, kind, ctx.count(1000, 300), sessions=sessions)["per_message"]
+        lines.append(("flushes per message, %d session%s" % (sessions, "s" * (sessions > 1)), budget,
+                      "%.3f" % shown["relayd"], "%.2f postfix" % shown["postfix"] if "postfix" in shown else "", "",
+                      good(shown["relayd"])))
+    return lines
+
+
+def postfix_tools(count, many_messages):
+    """smtp-source straight to smtp-sink: Postfix's own measure of the wire."""
+    if not ROOT or not shutil.which("smtp-sink"):
+        raise Unable("smtp-source and smtp-sink are not here, or not without root")
+    subprocess.Popen(["smtp-sink", "-u", "nobody", "127.0.0.1:%d" % load.SINK, "4096"], stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    began = time.monotonic()
+    subprocess.run(["smtp-source", "-s", "50", "-m", str(count), "-l", "4096", "-f", "a@example.test", "-t",
+                    "b@example.test"] + ["-d"] * many_messages + ["127.0.0.1:%d" % load.SINK], check=True)
+    return {"rate": count / (time.monotonic() - began)}
+
+
+def direct(ctx):
+    """source straight to sink: what the tools do with nothing between"""
+    lines = []
+    for name, per in ("many messages each", 0), ("a connection per message", 1):
+        n = ctx.count(40000, 10000)
+        ctx.paired({"ours " + name: lambda: isolate(load.direct, n, sessions=50, per_connection=per),
+                    "postfix's " + name: lambda: isolate(postfix_tools, n // 4, per == 0)})
+        there = "postfix's " + name in ctx.raw
+        lines.append(("tools alone, 50 sessions, " + name, "well above smtp-source", "%.0f/s" % ctx.median("ours " + name, "rate"),
+                      "%.0f/s smtp-source" % ctx.median("postfix's " + name, "rate") if there else "",
+                      "%.1fx" % ctx.ratio("ours " + name, "postfix's " + name, "rate") if there else "", None))
+    return lines
+
+
+def tmpfs(ctx):
+    """a queue in memory: the share of the tools' own rate"""
+    n = ctx.count(30000, 8000)
+    ctx.paired({"relayd": lambda: isolate(load.relay, "relayd", n, queue="tmpfs", sessions=50),
+                "tools": lambda: isolate(load.direct, n, sessions=50)})
+    share = ctx.ratio("relayd", "tools", "rate")
+    return [("queue in memory, 50 sessions: share of the tools alone", ">= 50 %", "%.0f/s" % ctx.median("relayd", "rate"),
+             "%.0f/s tools" % ctx.median("tools", "rate"), "%.0f %%" % (100 * share), share >= 0.5)]
+
+
+def big(ctx):
+    """messages of 1 MiB and 10 MiB, 100 at once"""
+    params = {"params": {"message_size_limit": "20000000"}, "memory": True, "warm": 20, "sessions": 100}
+    ctx.paired(runs(["relayd"] + POSTFIXES, [ctx.count(600, 200)] + [ctx.count(200, 100)] * 2, size=1 << 20, **params))
+    ctx.measure("relayd 10 MiB", load.relay, "relayd", 100, size=10 << 20, rounds=ctx.count(3, 1), **params)
+    rss, larger = ctx.median("relayd", "peak_rss_mib"), ctx.median("relayd 10 MiB", "peak_rss_mib")
+    peer = ctx.best(POSTFIXES, "peak_pss_mib", most=False)
+    return [beside(ctx, "1 MiB messages, 100 at once", "mb_s", ">= 2x Postfix", 2, unit=" MB/s"),
+            ("1 MiB messages, 100 at once: RSS", "<= 32 MiB", "%.1f MiB" % rss,
+             "%.0f MiB %s" % (ctx.median(peer, "peak_pss_mib"), peer) if peer else "", "", rss <= 32),
+            ("10 MiB messages, 100 at once: RSS", "<= 32 MiB", "%.1f MiB" % larger, "", "", larger <= 32)]
+
+
+# --- states -------------------------------------------------------------------------------------------------------------
+
+def depth(ctx):
+    """deferred messages in the queue: new mail's rate, memory, start-up"""
+    lines = []
+    budgets = {10000: (None, None, None), 100000: (80, 1000, None), 1000000: (70, 6000, 320)}
+    for n in ([10000] if ctx.quick else [100000] + ([1000000] if ctx.full else [])):
+        share, start, rss = budgets[n]
+        got = ctx.measure("relayd %d" % n, load.depth, n, ctx.count(10000, 4000), ctx.rounds, limit=3600)
+        percent = 100 * got["rate"] / got["empty_rate"]
+        what = "{:,} deferred in the queue: ".format(n)
+        lines += [(what + "rate for new mail", share and ">= %d %% of empty" % share or "", "%.0f/s" % got["rate"],
+                   "%.0f/s empty" % got["empty_rate"], "%.0f %%" % percent, share and percent >= share),
+                  (what + "start to first 220", start and "<= %g s" % (start / 1000) or "", "%.0f ms" % got["start_ms"], "", "",
+                   start and got["start_ms"] <= start),
+                  (what + "RSS", rss and "<= %d MiB" % rss or "", "%.1f MiB" % got["rss_mib"], "", "",
+                   rss and got["rss_mib"] <= rss)]
+    return lines
+
+
+def idle(ctx):
+    """memory when nothing happens"""
+    lines = []
+    for n, budget in (0, 2), (1000, 8), (10000, 64):
+        ours = ctx.measure("relayd %d" % n, load.idle, "relayd", n)["pss_mib"]
+        peer = ""
+        if n == 0 and ROOT:
+            got = ctx.measure("postfix 0", load.idle, "postfix", 0)
+            peer = "%.1f MiB postfix, %d processes" % (got["pss_mib"], got["processes"])
+        lines.append(("idle memory" if not n else "memory with {:,} idle sessions".format(n), "<= %d MiB" % budget,
+                      "%.1f MiB" % ours, peer, "", ours <= budget))
+    return lines
+
+
+def start(ctx):
+    """the command to the first 220, empty queue"""
+    ours = ctx.measure("relayd", load.start, "relayd", ctx.count(11, 5))["ms"]
+    peer = ctx.measure("postfix", load.start, "postfix", 3)["ms"] if ROOT else None
+    return [("start to first 220", "<= 10 ms", "%.1f ms" % ours, "%.0f ms postfix" % peer if peer else "",
+             "1/%.0f" % (peer / ours) if peer else "", ours <= 10)]
+
+
+# --- programs -----------------------------------------------------------------------------------------------------------
+
+def sendmail(ctx):
+    """one `sendmail -t` after the other"""
+    n = ctx.count(150, 50)
+    ctx.paired({"relayd": lambda: isolate(load.submit, "relayd", n), "postfix": lambda: isolate(load.submit, "postfix", n),
+                "dma": lambda: isolate(dma.submit, n, dma.fetch()), "true": lambda: isolate(load.floor, n)})
+    lines = [beside(ctx, "sendmail -t", "ms", "<= 1/5 of Postfix's", 1 / 5, ["postfix"], False, " ms", "%.1f"),
+             beside(ctx, "sendmail -t", "ms", "<= 1/2 of dma's", 1 / 2, ["dma"], False, " ms", "%.1f"),
+             beside(ctx, "sendmail -t: CPU", "cpu_ms", "", None, ["postfix", "dma"], False, " ms", "%.1f")]
+    if "dma" not in ctx.raw:
+        lines[1] = ("sendmail -t beside dma", "<= 1/2 of dma's", lines[1][2], ctx.raw["unable"]["dma"], "", None)
+    return lines + [("an empty program (the floor)", "", "%.1f ms" % ctx.median("true", "ms"), "", "", None)]
+
+
+def binary(ctx):
+    """the program file"""
+    size = os.stat(RELAYBOX).st_size
+    ctx.raw["bytes"] = size
+    return [("static binary, all applets", "<= 1 MiB", "%.0f KiB" % (size / 1024), "", "", size <= 1 << 20)]
+
+
+def mapgen(ctx):
+    """build a table of 1,000,000 entries"""
+    n = ctx.count(1000000, 100000)
+    path = load.mapgen_input(n)
+    names = {"relaybox": RELAYBOX, "postmap": "postmap", "cdb": "cdb"}
+    ctx.paired({name: lambda name=name: isolate(load.mapgen, name, path) for name, program in names.items()
+                if shutil.which(program)})
+    ours, what = ctx.median("relaybox", "s"), "mapgen, {:,} entries".format(n)
+    lines = []
+    for peer, budget, limit in ("postmap", ">= 5x faster", 1 / 5), ("cdb", "<= 2.5x of cdb -c", 2.5):
+        if peer not in ctx.raw:
+            lines.append((what, budget, "%.2f s" % ours, peer + " is not installed", "", None))
+            continue
+        ratio = ctx.ratio("relaybox", peer, "s")
+        lines.append((what, budget, "%.2f s" % ours, "%.2f s %s" % (ctx.median(peer, "s"), peer),
+                      "%.1fx faster" % (1 / ratio) if limit < 1 else "%.2fx" % ratio, ratio <= limit))
+    return lines
+
+
+# --- growth: for the plots of docs/performance.md, not in the default set -------------------------------------------------
+
+def growth(ctx):
+    """how the cost grows with sessions, size, queue depth and destinations"""
+    quick = ctx.quick
+    for kind in ["relayd"] + (["postfix"] if ROOT else []):
+        n = 1 if kind == "relayd" else 0.1
+        for sessions in (1, 10, 50) if quick else (1, 2, 5, 10, 20, 50, 100, 200):
+            ctx.measure("sessions %s %d" % (kind, sessions), load.relay, kind, int((500 + 150 * min(sessions, 50)) * n),
+                        rounds=ctx.rounds, sessions=sessions)
+        for kib in (1, 64, 1024) if quick else (1, 4, 16, 64, 256, 1024):
+            ctx.measure("size %s %d" % (kind, kib), load.relay, kind, int(max(300, min(8000, 200000 // kib)) * max(n, 0.2)),
+                        rounds=ctx.rounds, sessions=20, size=kib << 10, warm=50)
+    for queued in (1000, 10000) if quick else (1000, 10000, 30000, 100000) + ((300000, 1000000) if ctx.full else ()):
+        ctx.measure("depth relayd %d" % queued, load.depth, queued, 5000, 3, limit=3600)
+    for n in (1, 100) if quick else (1, 10, 100, 1000):
+        for kind in ["relayd"] + (["postfix"] if ROOT else []):
+            ctx.measure("destinations %s %d" % (kind, n), load.destinations, kind, 5000 if kind == "relayd" else 600, n,
+                        rounds=ctx.rounds)
+    return [("growth", "", "%d measurements" % len(ctx.raw), "", "", None)]
+
+
+ROWS = {f.__name__: f for f in (many, one, single, flush, direct, tmpfs, big, depth, idle, start, sendmail, binary, mapgen)}
+EXTRA = {"growth": growth}
