@@ -42,6 +42,7 @@
 #define LIMIT_DNS_SERVERS 8              /* name servers used */
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
+#define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
