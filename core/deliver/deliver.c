@@ -1,0 +1,115 @@
+/* deliver - the dispatcher: a delivery goes to the program of its transport and comes back with an answer per recipient,
+ * logged. Answers never come from inside deliver_start. */
+#include "core/deliver/deliver_private.h"
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/deliver/helper_client.h"
+
+static const struct program {
+	const char *name;
+	void (*start)(struct deliver *d, struct delivery *job);
+} programs[] = {
+	{ "smtp", smtp_start },
+	{ "lmtp", smtp_start },
+	{ "local", local_start },
+};
+
+void deliver_qid(const struct delivery *job, char out[QID_MAX])
+{
+	qid_format(out, job->msg->id);
+}
+
+void deliver_start(struct deliver *d, struct delivery *job)
+{
+	const char *name = job->dest->transport->program;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (strcmp(programs[i].name, name))
+			continue;
+		programs[i].start(d, job);
+		return;
+	}
+	simple_start(d, job);
+}
+
+void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)
+{
+	char qid[QID_MAX];
+
+	deliver_qid(job, qid);
+	f->qid = qid;
+	f->now = loop_wall(d->o.loop);
+	f->soft_bounce = d->o.conf->soft_bounce;
+	delivery_log(job, f);
+	d->o.done(d->o.ctx, job);
+}
+
+struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *diag)
+{
+	struct deliver *d = MEM_NEW(struct deliver);
+	size_t errors = diag->errors;
+
+	d->o = *o;
+	list_init(&d->profiles);
+	list_init(&d->sessions);
+	list_init(&d->tries);
+	list_init(&d->local_jobs);
+	list_init(&d->simple_jobs);
+	list_init(&d->probes);
+	table_init(&d->dests);
+	d->scratch = mem_alloc(SMTP_PIECE);
+	if (o->helper_fd >= 0)
+		d->helper = helper_client_new(o->loop, o->helper_fd);
+	smtp_profile_open_all(d, diag);
+	if (diag->errors == errors)
+		return d;
+	deliver_free(d);
+	return NULL;
+}
+
+void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct conf_diag *diag)
+{
+	d->o.conf = c;
+	d->o.master = m;
+	d->o.router = r;
+	smtp_pool_close_idle(d);
+	smtp_profile_drop_all(d);
+	smtp_profile_open_all(d, diag);
+}
+
+void deliver_free(struct deliver *d)
+{
+	if (!d)
+		return;
+	d->closing = true;
+	probe_free_all(d);
+	LIST_EACH(&d->tries, it, tmp)
+		smtp_try_free(LIST_ITEM(it, struct smtp_try, link));
+	LIST_EACH(&d->sessions, it, tmp)
+		smtp_session_drop(LIST_ITEM(it, struct smtp_session, link));
+	local_free_all(d);
+	simple_free_all(d);
+	helper_client_free(d->helper);
+	smtp_profile_drop_all(d);
+	smtp_dest_free_all(d);
+	table_fini(&d->dests);
+	mem_free(d->scratch);
+	mem_free(d);
+}
+
+void deliver_dest_idle(struct deliver *d, struct dest *dest)
+{
+	struct smtp_dest *x = dest->owner;
+
+	if (!x)
+		return;
+	dest->owner = NULL;
+	x->owners--;
+	smtp_dest_release(x);
+}
+
+size_t deliver_sessions(const struct deliver *d)
+{
+	return d->n_sessions;
+}

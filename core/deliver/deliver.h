@@ -1,0 +1,44 @@
+/* deliver - carries out one try: hands a delivery to the program of its transport (smtp, lmtp, local, error, retry,
+ * discard) and brings the answers back with schedule_done. Logs one line per recipient, as Postfix does. */
+#ifndef CORE_DELIVER_DELIVER_H
+#define CORE_DELIVER_DELIVER_H
+
+#include "core/net/conn.h"
+#include "core/net/dns.h"
+#include "core/queue/schedule.h"
+#include "core/route/route.h"
+
+struct deliver_options {
+	struct loop *loop;
+	struct pool *pool;
+	struct store *store;
+	struct dns *dns;
+	const struct conf *conf;
+	const struct master *master;
+	struct router *router;
+	/* set after the schedule exists; used for mail forwarded by aliases */
+	void (*queued)(void *ctx, struct qmsg *m);     /* a new message is durable: schedule it */
+	void (*done)(void *ctx, struct delivery *d);   /* = schedule_done */
+	void *ctx;
+	int helper_fd;                 /* privileged helper for local delivery to other users; -1: deliver as ourselves */
+};
+struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *diag);  /* opens sasl, tls policy maps, contexts */
+void deliver_free(struct deliver *d);                  /* closes every session */
+void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct conf_diag *diag);
+void deliver_start(struct deliver *d, struct delivery *job);
+void deliver_dest_idle(struct deliver *d, struct dest *dest);
+size_t deliver_sessions(const struct deliver *d);      /* open outbound connections, idle ones too */
+
+/* --- bounce ------------------------------------------------------------------------------------------------------------ */
+/* bounce_notice - compose and queue the notice that schedule_ops.notice asks for; fn(ctx, error) after it is durable.
+ * Logs "QID: sender non-delivery notification: QID2". A null sender's failure goes to 2bounce_notice_recipient if
+ * notify_classes has 2bounce, else is dropped. */
+void bounce_notice(struct deliver *d, int dsn_kind, struct qmsg *m, const struct envelope *e, const size_t *rcpts,
+	const struct delivery_result *results, size_t n, void (*fn)(void *ctx, int error), void *ctx);
+
+/* --- probe: may this recipient be delivered? (reject_unverified_recipient; sender double-bounce) -------------------------- */
+struct probe;
+struct probe *deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx);
+void deliver_probe_cancel(struct probe *p);
+
+#endif

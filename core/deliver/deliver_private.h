@@ -1,0 +1,266 @@
+/* deliver_private - what the files of core/deliver share; nobody else includes it.
+ *
+ * Who owns what: `deliver` owns profiles, destinations, sessions and tries. A try serves one delivery and has at most one
+ * session at a time; a session serves at most one try and, between two of them, waits in its destination's idle list.
+ * Profiles are counted: a reload makes new ones while sessions of the old configuration finish. */
+#ifndef CORE_DELIVER_DELIVER_PRIVATE_H
+#define CORE_DELIVER_DELIVER_PRIVATE_H
+
+#include "core/base/hash.h"
+#include "core/deliver/deliver.h"
+#include "core/deliver/delivery_log.h"
+#include "core/smtp/client.h"
+#include "core/smtp/sasl.h"
+
+enum {
+	SMTP_FEED_MARK = 128 * 1024,   /* output waiting in a connection above which no more content is read */
+	SMTP_PIECE = 64 * 1024,        /* one read of content */
+	SMTP_DEAD_SLOTS = 64,          /* addresses remembered as failing */
+	SMTP_MX_HOSTS = 20,            /* MX hosts looked at */
+	SMTP_SKIPPED = 4,              /* failing addresses put off to the end of a try */
+	SMTP_SITE_MAX = 300,           /* one next hop as written */
+};
+
+struct helper_client;
+struct smtp_dest;
+struct smtp_try;
+
+struct deliver {
+	struct deliver_options o;
+	struct list profiles;          /* struct smtp_profile of this configuration */
+	struct table dests;            /* "transport\nnexthop" -> struct smtp_dest */
+	struct list sessions;          /* struct smtp_session.link, all of them */
+	struct list tries;             /* struct smtp_try.link */
+	struct list local_jobs;        /* struct local_job.link */
+	struct list simple_jobs;       /* struct simple_job.link */
+	struct list probes;            /* struct probe.link */
+	size_t n_sessions;
+	struct smtp_dead {
+		struct ipaddr address;
+		uint16_t port;
+		usec until;            /* mono */
+	} dead[SMTP_DEAD_SLOTS];
+	unsigned next_dead;
+	usec refresh_at;               /* mono: when tables are looked at again */
+	struct helper_client *helper;  /* NULL: deliver as ourselves */
+	uint64_t last_probe_id;
+	char *scratch;                 /* SMTP_PIECE bytes, for the loop thread */
+	bool closing;                  /* deliver_free is at work: nobody is told any more */
+};
+/* deliver_finish - log a delivery whose recipients all have answers and give it back */
+void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f);
+void deliver_qid(const struct delivery *job, char out[QID_MAX]);
+
+/* --- programs ----------------------------------------------------------------------------------------------------- */
+void simple_start(struct deliver *d, struct delivery *job);    /* error, retry, discard, and what is not supported */
+void simple_free_all(struct deliver *d);
+void local_start(struct deliver *d, struct delivery *job);
+void local_free_all(struct deliver *d);
+/* local_check - may mail for this local recipient be delivered? For probes: 2xx, 4xx or 5xx */
+void local_check(struct deliver *d, struct str rcpt, struct reply *out);
+void smtp_start(struct deliver *d, struct delivery *job);      /* smtp and lmtp */
+void probe_free_all(struct deliver *d);
+void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f);
+
+/* --- profile: one transport's settings, read once ------------------------------------------------------------------ */
+struct smtp_profile {
+	struct list link;
+	unsigned refs;
+	struct deliver *d;
+	const char *name;              /* of the transport; lives as long as master */
+	const struct conf *conf;
+	bool lmtp;
+	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
+	bool use_mx;
+	bool cache;                    /* keep sessions between deliveries */
+	enum conf_tls_level tls_level;
+	bool tls_wrapper;
+	struct maps tls_policy, sasl;
+	unsigned sasl_forbidden, sasl_forbidden_tls;
+	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
+	size_t n_tls;
+	struct smtp_client_options client;
+	usec timeout[SMTP_PHASES];
+	struct ipaddr bind4, bind6;
+};
+struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t); /* counted */
+void smtp_profile_unref(struct smtp_profile *p);
+/* smtp_profile_open_all - read every smtp and lmtp transport's settings; errors go to diag */
+void smtp_profile_open_all(struct deliver *d, struct conf_diag *diag);
+void smtp_profile_drop_all(struct deliver *d);
+void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
+
+/* --- where to connect --------------------------------------------------------------------------------------------- */
+struct smtp_target {
+	char host[256];                /* as it is called in logs and certificates */
+	struct ipaddr address;         /* AF_UNSPEC: a unix socket, whose path is `path` */
+	uint16_t port;
+	unsigned rank;                 /* 0 is best: place of its next hop, then MX preference */
+	char path[108];
+	char site[SMTP_SITE_MAX];      /* the next hop as written: key of policy and password tables */
+	bool explicit;                 /* somebody wrote this next hop down: its failure is a configuration problem */
+	bool fallback;                 /* from smtp_fallback_relay */
+};
+void smtp_target_where(const struct smtp_target *t, char out[300]);    /* "host[ip]:port" */
+void smtp_target_said(const struct smtp_target *t, char out[300]);     /* "host[ip]" */
+
+/* One next hop made into addresses, in the order to try them. */
+struct smtp_candidate { struct ipaddr address; char host[256]; unsigned preference; };
+struct smtp_hosts;
+struct smtp_hosts_result {
+	struct smtp_candidate *v;
+	size_t n;
+	bool we_are_mx;                /* our own address was among the MX hosts: fallback relays must not be used */
+	struct reply failed;           /* code != 0: n == 0; 4xx or 5xx, in Postfix's words */
+};
+typedef void (*smtp_hosts_fn)(void *ctx, const struct smtp_hosts_result *r);
+/* smtp_hosts_find - fn is called once, never from inside; then the object is gone. use_mx: look for MX records first */
+struct smtp_hosts *smtp_hosts_find(struct deliver *d, const struct smtp_profile *p, struct str host, bool use_mx,
+	bool check_loop, smtp_hosts_fn fn, void *ctx);
+void smtp_hosts_cancel(struct smtp_hosts *h);
+
+/* --- TLS ------------------------------------------------------------------------------------------------------------ */
+struct smtp_tls_policy {
+	enum conf_tls_level level;
+	char *protocols;               /* "" = the transport's */
+	char *match;                   /* words or fingerprints between blanks; "" = the transport's */
+	char server_name[256];         /* "" = the host */
+	struct reply failed;           /* code != 0: the tables do not tell */
+};
+void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out);
+void smtp_tls_policy_fini(struct smtp_tls_policy *x);
+/* smtp_tls_context - the transport's context for these protocols; NULL with why */
+struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level level, const char *protocols, struct buf *why);
+/* smtp_tls_start - begin the handshake on c as the policy says */
+bool smtp_tls_start(struct smtp_profile *p, const struct smtp_tls_policy *x, const struct smtp_target *t, struct conn *c,
+	struct buf *why);
+void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info);
+/* smtp_tls_failure - words for a handshake that failed */
+void smtp_tls_failure(const struct smtp_tls_policy *x, const char *why, struct reply *out);
+
+/* --- sessions --------------------------------------------------------------------------------------------------------- */
+enum smtp_blame { SMTP_BLAME_CONNECT, SMTP_BLAME_SITE, SMTP_BLAME_BROKEN, SMTP_BLAME_FINAL };
+enum smtp_state { SMTP_STATE_CONNECT, SMTP_STATE_TLS, SMTP_STATE_HELLO, SMTP_STATE_BUSY, SMTP_STATE_IDLE, SMTP_STATE_GONE };
+struct smtp_session {
+	struct list link;              /* deliver.sessions */
+	struct list idle;              /* smtp_dest.idle */
+	struct loop_task free_task;
+	struct deliver *d;
+	struct smtp_profile *profile;
+	struct smtp_dest *dest;        /* where it waits between deliveries */
+	struct smtp_try *try;          /* whom it serves */
+	struct conn *conn;
+	struct smtp_client client;
+	struct smtp_target target;
+	struct smtp_tls_policy policy;
+	enum smtp_state state;
+	bool plain;                    /* TLS failed with level may: this connection does without */
+	bool backup;                   /* better addresses were failing when it was made */
+	bool pumping;
+	bool others;                   /* other hosts were left when it was made */
+	bool answered;                 /* the server answered something in this transaction */
+	unsigned uses;                 /* transactions begun */
+	usec opened_at, connected_at;  /* mono */
+	enum smtp_phase timed_phase;   /* the phase that the deadline was set for */
+	struct sasl_client sasl;
+	struct buf login;              /* user NUL password NUL */
+	/* the transaction */
+	struct smtp_tx tx;
+	struct store_reader *reader;
+	uint64_t sent;
+	bool feeding;
+};
+/* smtp_session_open - connect for t; the result is told to the try. NULL with errno when no socket can be made */
+struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_target *target, bool plain, bool backup);
+void smtp_session_serve(struct smtp_session *s, struct smtp_try *t);   /* an idle session takes a delivery */
+void smtp_session_quit(struct smtp_session *s);        /* say QUIT and go */
+void smtp_session_drop(struct smtp_session *s);        /* close at once */
+
+/* --- inside a session (smtp_session.c, smtp_hello.c) ----------------------------------------------------------------- */
+const char *smtp_session_service(const struct smtp_session *s);
+/* smtp_session_fail - the session ends, the try is told why */
+void smtp_session_fail(struct smtp_session *s, enum smtp_blame blame, const struct reply *r);
+void smtp_session_fail_text(struct smtp_session *s, enum smtp_blame blame, const char *enhanced, const char *text);
+void smtp_session_set_deadline(struct smtp_session *s);
+void smtp_session_pump(struct smtp_session *s);
+void smtp_hello(struct smtp_session *s);               /* EHLO was answered */
+void smtp_hello_handshake(struct smtp_session *s);
+void smtp_hello_tls_ready(struct smtp_session *s);
+void smtp_hello_tls_refused(struct smtp_session *s);   /* a no to STARTTLS */
+void smtp_hello_tls_failed(struct smtp_session *s);    /* the handshake */
+void smtp_hello_auth_done(struct smtp_session *s);
+void smtp_hello_refused(struct smtp_session *s);       /* greeting, EHLO or HELO */
+
+/* --- AUTH ------------------------------------------------------------------------------------------------------------- */
+enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_FAILED };
+enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed);
+bool smtp_auth_challenge(struct smtp_session *s);      /* false: the exchange is wrong, cancelled */
+void smtp_auth_refused(const struct smtp_session *s, struct reply *out);
+void smtp_auth_forget(struct smtp_session *s);
+
+/* --- the pool ------------------------------------------------------------------------------------------------------------ */
+struct smtp_dest {
+	struct deliver *d;
+	unsigned owners;               /* destinations that point here; 0: idle sessions are still kept for a moment */
+	char *key;
+	struct list idle;              /* struct smtp_session.idle, newest first */
+	unsigned tries;
+	usec primary_retry_at;         /* mono: until then a backup session may be used although better hosts exist */
+};
+struct smtp_dest *smtp_dest_get(struct deliver *d, struct dest *dest);
+void smtp_dest_release(struct smtp_dest *x);           /* frees it when nothing is left */
+void smtp_dest_free_all(struct deliver *d);
+struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p);
+void smtp_pool_add(struct smtp_session *s);            /* s is between transactions: keep it, or say QUIT */
+void smtp_pool_left(struct smtp_session *s);           /* s leaves the idle list */
+void smtp_pool_close_idle(struct deliver *d);
+
+/* --- tries ----------------------------------------------------------------------------------------------------------------- */
+struct smtp_try {
+	struct list link;              /* deliver.tries */
+	struct loop_task task;         /* to go on from the loop */
+	struct deliver *d;
+	struct delivery *job;
+	struct smtp_profile *profile;
+	struct smtp_dest *dest;
+	struct smtp_session *session;
+	struct smtp_hosts *hosts;      /* being looked up */
+	/* next hops: the delivery's, then the fallback relays */
+	struct str sites, fallbacks;   /* what is left of the lists */
+	char site[SMTP_SITE_MAX];
+	bool explicit, in_fallback;
+	unsigned site_number;
+	uint16_t port;
+	struct smtp_candidate *v;      /* addresses of this site */
+	size_t n, at, limit;
+	unsigned sessions_left;
+	struct smtp_target target;     /* being tried */
+	struct smtp_target *skipped;   /* known to fail, for the end */
+	size_t n_skipped;
+	unsigned best_failed;          /* rank of the best address that failed or was put off */
+	/* recipients */
+	const struct rcpt **rcpts;     /* of the transaction that runs: a subset of the job's */
+	size_t *rows;                  /* their rows in the job */
+	bool *accepted;
+	size_t n_tx, left;             /* left: recipients without an answer */
+	struct reply why;              /* the last word on those */
+	char why_relay[300], why_mta[256];
+	bool dest_bad;                 /* that word means: no session could be had */
+	bool stale;                    /* a kept session turned out to be closing */
+	bool is_probe;
+	usec ready_at;                 /* wall */
+	unsigned conn_use;
+	bool starting, finish_due;
+};
+struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe);
+void smtp_try_free(struct smtp_try *t);
+bool smtp_try_is_last(const struct smtp_try *t);       /* no other host would be asked after this one */
+void smtp_try_ready(struct smtp_try *t, struct smtp_session *s);       /* s begins to serve t */
+void smtp_try_rcpt(struct smtp_try *t, size_t i, const struct reply *r);   /* RCPT i of the transaction was answered */
+void smtp_try_done(struct smtp_try *t, ptrdiff_t i, const struct reply *r, bool no_dsn); /* i < 0: every accepted recipient */
+void smtp_try_over(struct smtp_try *t);                /* the transaction ended, the session is free again */
+/* smtp_try_failed - the session is gone. FINAL: after the content was complete, a copy may have been taken */
+void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r);
+void smtp_try_retry_plain(struct smtp_try *t);         /* the same address again, without TLS */
+
+#endif

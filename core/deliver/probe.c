@@ -1,0 +1,167 @@
+/* probe - may mail for this recipient be delivered? The question goes the way that mail would go: route, next hop, session,
+ * RCPT, and no further (Postfix's verify(8)). The answer is logged like a delivery, under a queue id of its own. */
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/deliver/deliver_private.h"
+
+struct probe {
+	struct list link;              /* deliver.probes */
+	struct loop_task task;
+	struct deliver *d;
+	struct arena arena;
+	struct delivery job;
+	struct delivery_result result;
+	struct dest dest;
+	struct qmsg msg;
+	struct envelope e;
+	struct rcpt rcpt;
+	const struct rcpt *rcpts[1];
+	struct reply known;            /* answered without a session */
+	struct smtp_try *try;
+	void (*fn)(void *ctx, const struct reply *r);
+	void *ctx;
+};
+
+static void probe_free(struct probe *p)
+{
+	list_remove(&p->link);
+	list_remove(&p->task.link);
+	if (p->dest.owner)
+		deliver_dest_idle(p->d, &p->dest);
+	arena_fini(&p->arena);
+	mem_free(p);
+}
+
+/* nobody waits for the answer any more: the try ends by itself */
+void deliver_probe_cancel(struct probe *p)
+{
+	p->fn = NULL;
+}
+
+void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)
+{
+	struct probe *p = job->ctx;
+	char qid[QID_MAX];
+
+	qid_format(qid, p->msg.id);
+	f->qid = qid;
+	f->now = loop_wall(d->o.loop);
+	f->probe = true;
+	delivery_log(job, f);
+	log_text(LOG_SEV_INFO, "qmgr", 0, qid, "removed");
+	if (p->fn)
+		p->fn(p->ctx, &p->result.reply);
+	probe_free(p);
+}
+
+static void run_known(struct loop_task *task)
+{
+	struct probe *p = LIST_ITEM(task, struct probe, task);
+	struct delivery_facts f = { .service = "local" };
+
+	delivery_answer_all(&p->job, &p->known, p->known.code == 250 ? "local" : "none", "");
+	if (p->dest.transport && strcmp(p->dest.transport->program, "local"))
+		f.service = p->dest.transport->program;
+	probe_finish(p->d, &p->job, &f);
+}
+
+static uint64_t new_id(struct deliver *d)
+{
+	uint64_t id = (uint64_t)(loop_wall(d->o.loop) / USEC_PER_MSEC);
+
+	d->last_probe_id = id > d->last_probe_id ? id : d->last_probe_id + 1;
+	return d->last_probe_id;
+}
+
+static void fill(struct probe *p, struct str rcpt)
+{
+	struct deliver *d = p->d;
+	const struct conf *c = d->o.conf;
+	usec now = loop_wall(d->o.loop);
+	char qid[QID_MAX];
+	struct log_line l;
+	struct str sender = str_of(c->address_verify_sender);
+
+	if (str_eq(sender, STR("<>")))
+		sender = STR_EMPTY;
+	p->msg.id = new_id(d);
+	p->rcpt.addr = arena_str(&p->arena, rcpt);
+	p->rcpts[0] = &p->rcpt;
+	p->e = (struct envelope){
+		.sender = sender.n ? rewrite_address(d->o.router, &p->arena, sender, true) : STR_EMPTY,
+		.rcpts = &p->rcpt, .n_rcpts = 1, .flags = ENVELOPE_VERIFY | ENVELOPE_LOCAL, .arrival = now, .uid = -1,
+	};
+	p->e.flags |= addr_is_utf8(p->rcpt.addr) ? ENVELOPE_SMTPUTF8 : 0;
+	p->job = (struct delivery){
+		.dest = &p->dest, .msg = &p->msg, .envelope = &p->e, .n = 1, .rcpts = p->rcpts, .results = &p->result,
+		.active_at = now, .start_at = now, .ctx = p,
+	};
+	qid_format(qid, p->msg.id);
+	log_begin(&l, "qmgr", 0, qid);
+	log_addr(&l, "from", p->e.sender);
+	log_field(&l, "size", "0");
+	log_field(&l, "nrcpt", "1");
+	log_note(&l, "queue active");
+	log_end(&l);
+}
+
+static void answer_known(struct probe *p)
+{
+	loop_task_init(&p->task, run_known);
+	loop_defer(p->d->o.loop, &p->task);
+}
+
+/* error, discard and the like have their answer in the next hop; here only its class counts */
+static void judge_other(struct probe *p, const char *program)
+{
+	if (!strcmp(program, "local"))
+		local_check(p->d, p->rcpt.addr, &p->known);
+	else if (!strcmp(program, "error"))
+		reply_set(&p->known, 550, "5.0.0", "%s", *p->dest.nexthop ? p->dest.nexthop : "Address is undeliverable");
+	else if (!strcmp(program, "discard"))
+		reply_set(&p->known, 250, "2.0.0", "discarded");
+	else
+		reply_set(&p->known, 450, "4.0.0", "%s", *p->dest.nexthop ? p->dest.nexthop : "Address is undeliverable");
+	answer_known(p);
+}
+
+struct probe *deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx)
+{
+	struct probe *p = MEM_NEW(struct probe);
+	struct route r;
+
+	p->d = d;
+	p->fn = fn;
+	p->ctx = ctx;
+	loop_task_init(&p->task, run_known);
+	arena_init(&p->arena, LIMIT_SESSION_ARENA);
+	list_append(&d->probes, &p->link);
+	fill(p, rcpt);
+	route_resolve(d->o.router, &p->arena, p->e.sender, p->rcpt.addr, &r, NULL);
+	if (r.failed.code || !r.transport) {
+		p->known = r.failed;
+		answer_known(p);
+		return p;
+	}
+	p->dest.transport = r.transport;
+	p->dest.nexthop = arena_z(&p->arena, r.nexthop);
+	if (!strcmp(r.transport->program, "smtp") || !strcmp(r.transport->program, "lmtp"))
+		p->try = smtp_try_start(d, &p->job, true);
+	else
+		judge_other(p, r.transport->program);
+	return p;
+}
+
+void probe_free_all(struct deliver *d)
+{
+	LIST_EACH(&d->probes, it, tmp) {
+		struct probe *p = LIST_ITEM(it, struct probe, link);
+
+		if (p->try)
+			smtp_try_free(p->try);
+		p->dest.owner = NULL;
+		probe_free(p);
+	}
+}

@@ -1,0 +1,166 @@
+/* smtp_auth - logging in to a server: whose password, which mechanism, and what a refusal means.
+ *
+ * Keys of smtp_sasl_password_maps in Postfix's order (features.md section 4.7): the sender (only with
+ * smtp_sender_dependent_authentication), the server's name as it was connected to, the next hop as it is written. No
+ * entry: no AUTH. A refused login defers, whatever its code: a wrong password must not make mail bounce. */
+#include "core/base/mem.h"
+#include "core/deliver/deliver_private.h"
+#include "core/msg/mime.h"
+
+/* --- whose password ------------------------------------------------------------------------------------------------- */
+
+static bool set_login(struct smtp_session *s, struct str user, struct str password)
+{
+	smtp_auth_forget(s);
+	buf_init(&s->login, 2 * (size_t)LIMIT_MAP_VALUE);
+	buf_str(&s->login, user);
+	buf_byte(&s->login, 0);
+	buf_str(&s->login, password);
+	s->sasl.user = str_make(s->login.p, user.n);
+	s->sasl.password = str_make(s->login.p + user.n + 1, password.n);
+	return true;
+}
+
+static bool split_login(struct smtp_session *s, struct str value)
+{
+	const char *delimiter = s->profile->conf->smtp_sasl_password_result_delimiter;
+	ptrdiff_t at = str_find(value, str_of(delimiter));
+
+	if (at < 0 || !*delimiter)
+		return set_login(s, value, STR_EMPTY);
+	return set_login(s, str_head(value, (size_t)at), str_from(value, (size_t)at + strlen(delimiter)));
+}
+
+/* full address, without extension, local part if it is ours, @domain */
+static enum map_answer ask_sender(struct smtp_session *s, struct maps *maps, struct str sender, struct buf *out)
+{
+	struct arena a;
+	struct addr x;
+	struct str key;
+	enum map_answer got, local = MAP_NONE;
+	ptrdiff_t cut = -1;
+
+	arena_init(&a, 64 * 1024);
+	key = addr_key(&a, sender);
+	x = addr_split(key);
+	got = maps_find(maps, key, false, out, NULL);
+	for (size_t i = 1; cut < 0 && i < x.local.n; i++)
+		if (strchr(s->profile->conf->recipient_delimiter, x.local.p[i]))
+			cut = (ptrdiff_t)i;
+	if (got == MAP_NONE && cut > 0)
+		got = maps_find(maps, arena_printf(&a, "%.*s@%.*s", (int)cut, x.local.p, STR_ARG(x.domain)), true, out, NULL);
+	if (got == MAP_NONE && route_class_of(s->d->o.router, x.domain, &local) == ROUTE_LOCAL)
+		got = maps_find(maps, x.local, true, out, NULL);
+	if (got == MAP_NONE && x.domain.n)
+		got = maps_find(maps, arena_printf(&a, "@%.*s", STR_ARG(x.domain)), true, out, NULL);
+	arena_fini(&a);
+	return got;
+}
+
+static enum map_answer find_login(struct smtp_session *s)
+{
+	struct maps *maps = &s->profile->sasl;
+	const struct conf *c = s->profile->conf;
+	const char *user, *password;
+	struct str sender = s->try->job->envelope->sender;
+	enum map_answer got = MAP_NONE;
+	struct buf value;
+
+	if (conf_relay_login(c, str_of(s->target.site), &user, &password))
+		return set_login(s, str_of(user), str_of(password)) ? MAP_FOUND : MAP_NONE;
+	buf_init(&value, LIMIT_MAP_VALUE);
+	if (c->smtp_sender_dependent_authentication && sender.n)
+		got = ask_sender(s, maps, sender, &value);
+	if (got == MAP_NONE)
+		got = maps_find(maps, str_of(s->target.host), false, &value, NULL);
+	if (got == MAP_NONE)
+		got = maps_find(maps, str_of(s->target.site), false, &value, NULL);
+	if (got == MAP_FOUND)
+		split_login(s, str_trim(buf_view(&value)));
+	if (value.p)
+		mem_wipe(value.p, value.cap);
+	buf_fini(&value);
+	return got;
+}
+
+void smtp_auth_forget(struct smtp_session *s)
+{
+	if (s->login.p)
+		mem_wipe(s->login.p, s->login.cap);
+	buf_fini(&s->login);
+	s->sasl = (struct sasl_client){ .mechanism = NULL };
+}
+
+/* --- the exchange ----------------------------------------------------------------------------------------------------- */
+
+enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
+{
+	const struct conf *c = s->profile->conf;
+	bool tls = conn_tls(s->conn) != NULL;
+	char said[300];
+	struct buf why, first;
+	enum map_answer got;
+	bool started = false;
+
+	if (!c->smtp_sasl_auth_enable || !(s->client.extensions & SMTP_EXT_AUTH))
+		return SMTP_AUTH_NONE;
+	got = find_login(s);
+	if (got == MAP_NONE)
+		return SMTP_AUTH_NONE;
+	smtp_target_said(&s->target, said);
+	if (got == MAP_ERROR) {
+		reply_set(failed, 454, "4.3.0", "smtp_sasl_password_maps lookup error for %s", s->target.site);
+		return SMTP_AUTH_FAILED;
+	}
+	buf_init(&why, 300);
+	buf_init(&first, LIMIT_SASL_RESPONSE);
+	s->sasl.mechanism = sasl_choose(s->client.auth_mechanisms, tls ? s->profile->sasl_forbidden_tls : s->profile->sasl_forbidden,
+		c->smtp_sasl_mechanism_filter, &why);
+	s->sasl.step = 0;
+	if (!s->sasl.mechanism) {
+		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: %s", said, buf_cstr(&why));
+	} else if (sasl_has_initial(s->sasl.mechanism) && !sasl_respond(&s->sasl, STR_EMPTY, &first)) {
+		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: no %s response", said,
+			s->sasl.mechanism);
+	} else {
+		started = true;
+		smtp_client_auth(&s->client, s->sasl.mechanism, buf_view(&first), sasl_has_initial(s->sasl.mechanism));
+	}
+	if (first.p)
+		mem_wipe(first.p, first.cap);
+	buf_fini(&first);
+	buf_fini(&why);
+	return started ? SMTP_AUTH_STARTED : SMTP_AUTH_FAILED;
+}
+
+bool smtp_auth_challenge(struct smtp_session *s)
+{
+	struct buf challenge, response;
+	bool ok;
+
+	buf_init(&challenge, LIMIT_SASL_RESPONSE);
+	buf_init(&response, LIMIT_SASL_RESPONSE);
+	ok = mime_base64_decode(&challenge, str_trim(str_of(s->client.reply.text))) &&
+		sasl_respond(&s->sasl, buf_view(&challenge), &response);
+	smtp_client_auth_step(&s->client, ok ? str_make(response.p ? response.p : "", response.n) : STR_EMPTY);
+	if (response.p)
+		mem_wipe(response.p, response.cap);
+	buf_fini(&response);
+	buf_fini(&challenge);
+	return ok;
+}
+
+void smtp_auth_refused(const struct smtp_session *s, struct reply *out)
+{
+	const struct reply *r = &s->client.reply;
+	char said[300], enhanced[12];
+	struct buf line;
+
+	smtp_target_said(&s->target, said);
+	memcpy(enhanced, reply_dsn(r), strnlen(reply_dsn(r), sizeof(enhanced) - 1) + 1);
+	enhanced[0] = '4';
+	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
+	reply_line(&line, r);
+	reply_set(out, 454, enhanced, "SASL authentication failed; server %s said: %s", said, buf_cstr(&line));
+	buf_fini(&line);
+}

@@ -1,0 +1,162 @@
+/* smtp_hello - from the connection to the first transaction: TLS where the policy wants it, AUTH where a password is known,
+ * and the words for every way in which that fails. A refusal here says something about the server, never about a
+ * recipient: the try asks the next host, and in the end defers. */
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/deliver/deliver_private.h"
+
+void smtp_hello_handshake(struct smtp_session *s)
+{
+	struct buf why;
+
+	buf_init(&why, 400);
+	s->state = SMTP_STATE_TLS;
+	if (smtp_tls_start(s->profile, &s->policy, &s->target, s->conn, &why)) {
+		smtp_session_set_deadline(s);
+	} else {
+		struct reply r;
+
+		reply_set(&r, 451, "4.7.5", "TLS is required, but cannot be started: %s", buf_cstr(&why));
+		smtp_session_fail(s, SMTP_BLAME_CONNECT, &r);
+	}
+	buf_fini(&why);
+}
+
+void smtp_hello_tls_ready(struct smtp_session *s)
+{
+	char where[300];
+
+	smtp_target_where(&s->target, where);
+	smtp_tls_log(s->profile, where, conn_tls(s->conn));
+	s->state = SMTP_STATE_HELLO;
+	smtp_client_tls_done(&s->client);
+	smtp_session_pump(s);
+}
+
+static void go_on_after_hello(struct smtp_session *s)
+{
+	struct reply r;
+
+	switch (smtp_auth_begin(s, &r)) {
+	case SMTP_AUTH_NONE:
+		smtp_client_ready(&s->client);
+		break;
+	case SMTP_AUTH_STARTED:
+		break;
+	case SMTP_AUTH_FAILED:
+		smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+		break;
+	}
+}
+
+static bool tls_usable(struct smtp_session *s)
+{
+	struct buf why;
+	bool ok;
+
+	if (s->plain || s->policy.level < CONF_TLS_MAY)
+		return false;
+	buf_init(&why, 400);
+	ok = smtp_tls_context(s->profile, s->policy.level, s->policy.protocols, &why) != NULL;
+	buf_fini(&why);
+	return ok || s->policy.level >= CONF_TLS_ENCRYPT;
+}
+
+void smtp_hello(struct smtp_session *s)
+{
+	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
+	bool required = s->policy.level >= CONF_TLS_ENCRYPT;
+	char text[400], said[300];
+
+	if (conn_tls(s->conn)) {
+		go_on_after_hello(s);
+		return;
+	}
+	if (offered && tls_usable(s)) {
+		smtp_client_starttls(&s->client);
+		return;
+	}
+	if (required) {
+		smtp_target_said(&s->target, said);
+		snprintf(text, sizeof(text), "TLS is required, but was not offered by host %s", said);
+		smtp_session_fail_text(s, SMTP_BLAME_SITE, "4.7.4", text);
+		return;
+	}
+	if (offered && s->profile->conf->smtp_tls_note_starttls_offer && !s->plain)
+		log_info(smtp_session_service(s), "Host offered STARTTLS: [%s]", s->target.host);
+	go_on_after_hello(s);
+}
+
+void smtp_hello_tls_refused(struct smtp_session *s)
+{
+	struct buf line;
+	struct reply r;
+	char said[300];
+
+	if (s->policy.level < CONF_TLS_ENCRYPT) {
+		go_on_after_hello(s);
+		return;
+	}
+	smtp_target_said(&s->target, said);
+	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
+	reply_line(&line, &s->client.reply);
+	reply_set(&r, 451, "4.7.4", "TLS is required, but host %s refused to start TLS: %s", said, buf_cstr(&line));
+	buf_fini(&line);
+	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+}
+
+void smtp_hello_auth_done(struct smtp_session *s)
+{
+	struct reply r;
+
+	if (reply_verdict(&s->client.reply) == VERDICT_DONE) {
+		smtp_auth_forget(s);
+		smtp_client_ready(&s->client);
+		return;
+	}
+	smtp_auth_refused(s, &r);
+	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+}
+
+void smtp_hello_refused(struct smtp_session *s)
+{
+	const struct reply *said = &s->client.reply;
+	bool greeting = s->client.phase == SMTP_PHASE_GREETING;
+	char host[300], enhanced[12];
+	struct buf line;
+	struct reply r;
+	int code = said->code;
+
+	smtp_target_said(&s->target, host);
+	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
+	reply_line(&line, said);
+	memcpy(enhanced, reply_dsn(said), strnlen(reply_dsn(said), sizeof(enhanced) - 1) + 1);
+	if (greeting && code >= 500 && s->profile->conf->smtp_skip_5xx_greeting) {
+		code = 450;
+		enhanced[0] = '4';
+	}
+	reply_set(&r, code >= 400 ? code : 450, code >= 400 ? enhanced : "4.5.0", "host %s refused to talk to me: %s", host,
+		buf_cstr(&line));
+	buf_fini(&line);
+	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+}
+
+void smtp_hello_tls_failed(struct smtp_session *s)
+{
+	struct smtp_try *t = s->try;
+	char where[300];
+	struct reply r;
+
+	if (s->policy.level < CONF_TLS_ENCRYPT && t) {
+		smtp_target_where(&s->target, where);
+		log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
+		s->try = NULL;
+		smtp_session_drop(s);
+		smtp_try_retry_plain(t);
+		return;
+	}
+	smtp_tls_failure(&s->policy, s->conn->why, &r);
+	smtp_session_fail(s, SMTP_BLAME_BROKEN, &r);
+}
+

@@ -1,0 +1,454 @@
+/* smtp_session - one outbound connection: the client machine meets a socket.
+ *
+ * Order of a session: connect, (TLS), greeting and EHLO, (STARTTLS, EHLO), (AUTH), transactions, QUIT. What the server
+ * says about recipients goes to the try; what ends the session goes to the try once, as a reply in Postfix's words, and
+ * the try decides what is asked next. Content is read from the queue as the connection drains, so a slow server costs
+ * SMTP_FEED_MARK bytes of memory and no more. */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/deliver/deliver_private.h"
+
+enum { IN_MAX = 64 * 1024, OUT_MAX = 1024 * 1024 };
+#define QUIT_WAIT (5 * USEC_PER_SEC)
+
+static enum conn_next on_event(struct conn *c, enum conn_event ev);
+
+/* --- words ---------------------------------------------------------------------------------------------------------- */
+
+void smtp_target_said(const struct smtp_target *t, char out[300])
+{
+	char ip[46];
+
+	if (t->address.family == AF_UNSPEC) {
+		snprintf(out, 300, "%.180s[%.107s]", t->host, t->path);
+		return;
+	}
+	ipaddr_format(&t->address, ip);
+	snprintf(out, 300, "%.230s[%.60s]", t->host, ip);
+}
+
+void smtp_target_where(const struct smtp_target *t, char out[300])
+{
+	size_t n;
+
+	smtp_target_said(t, out);
+	n = strlen(out);
+	if (t->address.family != AF_UNSPEC)
+		snprintf(out + n, 300 - n, ":%u", t->port);
+}
+
+const char *smtp_session_service(const struct smtp_session *s)
+{
+	return s->profile->lmtp ? "lmtp" : "smtp";
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+
+static void end_reading(struct smtp_session *s)
+{
+	if (s->reader)
+		store_read_close(s->reader);
+	s->reader = NULL;
+	s->feeding = false;
+}
+
+static void free_later(struct loop_task *task)
+{
+	struct smtp_session *s = LIST_ITEM(task, struct smtp_session, free_task);
+
+	smtp_client_fini(&s->client);
+	smtp_tls_policy_fini(&s->policy);
+	smtp_profile_unref(s->profile);
+	mem_free(s);
+}
+
+/* the session is no more; its memory goes after the tick, for callers further up still look at it */
+static void forget(struct smtp_session *s)
+{
+	bool idle = s->state == SMTP_STATE_IDLE;
+
+	if (s->state == SMTP_STATE_GONE)
+		return;
+	s->state = SMTP_STATE_GONE;
+	s->d->n_sessions--;
+	list_remove(&s->link);
+	end_reading(s);
+	smtp_auth_forget(s);
+	s->conn = NULL;
+	if (idle)
+		smtp_pool_left(s);
+	if (s->d->closing)
+		free_later(&s->free_task);
+	else
+		loop_defer(s->d->o.loop, &s->free_task);
+}
+
+void smtp_session_drop(struct smtp_session *s)
+{
+	if (s->state == SMTP_STATE_GONE)
+		return;
+	conn_close(s->conn);
+	forget(s);
+}
+
+void smtp_session_quit(struct smtp_session *s)
+{
+	if (s->state == SMTP_STATE_GONE)
+		return;
+	if (s->state != SMTP_STATE_CONNECT && s->state != SMTP_STATE_TLS) {
+		smtp_client_quit(&s->client);
+		conn_close_after_send(s->conn, loop_now(s->d->o.loop) + QUIT_WAIT);
+	} else {
+		conn_close(s->conn);
+	}
+	forget(s);
+}
+
+/* the session ends without a word of QUIT; the try is told why */
+void smtp_session_fail(struct smtp_session *s, enum smtp_blame blame, const struct reply *r)
+{
+	struct smtp_try *t = s->try;
+
+	s->try = NULL;
+	if (blame == SMTP_BLAME_SITE)
+		smtp_session_quit(s);
+	else
+		smtp_session_drop(s);
+	if (t)
+		smtp_try_failed(t, blame, r);
+}
+
+void smtp_session_fail_text(struct smtp_session *s, enum smtp_blame blame, const char *enhanced, const char *text)
+{
+	struct reply r;
+
+	reply_set(&r, 451, enhanced, "%s", text);
+	smtp_session_fail(s, blame, &r);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------------- */
+
+static socklen_t make_sockaddr(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
+
+	*out = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	if (a->family == AF_INET) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, a->b, 4);
+		return sizeof(*in);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, a->b, 16);
+	return sizeof(*in6);
+}
+
+static socklen_t make_unix(const char *path, struct sockaddr_storage *out)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
+
+	*out = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, strnlen(path, sizeof(un->sun_path) - 1));
+	return sizeof(*un);
+}
+
+static struct conn *connect_to(struct smtp_session *s, const struct smtp_target *t)
+{
+	struct loop *loop = s->d->o.loop;
+	const struct ipaddr *from = t->address.family == AF_INET ? &s->profile->bind4 : &s->profile->bind6;
+	usec wait = s->profile->timeout[SMTP_PHASE_CONNECT];
+	struct sockaddr_storage to, bind_to;
+	socklen_t to_len, bind_len = 0;
+
+	to_len = t->address.family == AF_UNSPEC ? make_unix(t->path, &to) : make_sockaddr(&t->address, t->port, &to);
+	if (t->address.family != AF_UNSPEC && from->family != AF_UNSPEC && !ipaddr_is_loopback(&t->address))
+		bind_len = make_sockaddr(from, 0, &bind_to);
+	return conn_connect(loop, (const struct sockaddr *)&to, to_len, bind_len ? (const struct sockaddr *)&bind_to : NULL, bind_len,
+		IN_MAX, OUT_MAX, wait ? loop_now(loop) + wait : USEC_NEVER, on_event, s);
+}
+
+struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_target *target, bool plain, bool backup)
+{
+	struct smtp_session *s = MEM_NEW(struct smtp_session);
+
+	s->d = t->d;
+	s->profile = t->profile;
+	s->dest = t->dest;
+	s->target = *target;
+	s->plain = plain;
+	s->backup = backup;
+	s->opened_at = loop_now(s->d->o.loop);
+	s->conn = connect_to(s, target);
+	if (!s->conn) {
+		mem_free(s);
+		return NULL;
+	}
+	s->profile->refs++;
+	s->try = t;
+	list_init(&s->idle);
+	loop_task_init(&s->free_task, free_later);
+	list_append(&s->d->sessions, &s->link);
+	s->d->n_sessions++;
+	smtp_profile_refresh_all(s->d);
+	smtp_tls_policy_find(s->profile, target, &s->policy);
+	smtp_client_init(&s->client, &s->profile->client, &s->conn->out);
+	return s;
+}
+
+/* --- deadlines -------------------------------------------------------------------------------------------------------- */
+
+void smtp_session_set_deadline(struct smtp_session *s)
+{
+	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : s->feeding ? SMTP_PHASE_BODY : s->client.phase;
+
+	if (s->state == SMTP_STATE_IDLE || s->state == SMTP_STATE_GONE)
+		return;
+	s->timed_phase = phase;
+	conn_deadline(s->conn, loop_now(s->d->o.loop) + s->profile->timeout[phase]);
+}
+
+/* --- the transaction ---------------------------------------------------------------------------------------------------- */
+
+static void begin(struct smtp_session *s)
+{
+	struct smtp_try *t = s->try;
+	const struct envelope *e = t->job->envelope;
+
+	s->state = SMTP_STATE_BUSY;
+	s->uses++;
+	s->answered = false;
+	s->sent = 0;
+	smtp_try_ready(t, s);
+	s->tx = (struct smtp_tx){
+		.sender = e->sender, .rcpts = t->rcpts, .n_rcpts = t->n_tx, .size = e->size, .flags = e->flags, .envid = e->envid,
+		.ret = e->ret, .probe = t->is_probe,
+	};
+	smtp_client_begin(&s->client, &s->tx);
+}
+
+void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
+{
+	bool nested = s->pumping;
+
+	s->try = t;
+	begin(s);
+	smtp_session_pump(s);
+	/* nested: the outer pump adds the content first, then all goes out in one write */
+	if (!nested && s->state != SMTP_STATE_GONE)
+		conn_flush(s->conn);
+}
+
+static void feed(struct smtp_session *s)
+{
+	uint64_t size = s->tx.size;
+
+	while (s->feeding && s->conn->out.n < SMTP_FEED_MARK) {
+		ssize_t n = size > s->sent ? store_read(s->reader, s->sent, s->d->scratch, SMTP_PIECE) : 0;
+
+		if (n < 0 || (n == 0 && s->sent < size)) {
+			smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");
+			return;
+		}
+		s->sent += (uint64_t)n;
+		s->feeding = s->sent < size;
+		smtp_client_body(&s->client, str_make(s->d->scratch, (size_t)n), !s->feeding);
+	}
+	if (!s->feeding)
+		end_reading(s);
+}
+
+static void start_feeding(struct smtp_session *s)
+{
+	if (!s->reader && !s->feeding)
+		s->reader = store_read_open(s->d->o.store, s->try->job->msg);
+	if (!s->reader) {
+		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file open error");
+		return;
+	}
+	s->feeding = true;
+	feed(s);
+}
+
+/* between transactions: the try that was served is done with us, the next one may already take over in there */
+static void on_ready(struct smtp_session *s)
+{
+	struct smtp_try *t = s->try;
+
+	end_reading(s);
+	if (s->state == SMTP_STATE_HELLO) {
+		begin(s);
+		return;
+	}
+	smtp_pool_add(s);
+	if (t)
+		smtp_try_over(t);
+}
+
+static void on_rcpt(struct smtp_session *s)
+{
+	if (s->try)
+		smtp_try_rcpt(s->try, s->client.rcpt, &s->client.reply);
+}
+
+static void on_done(struct smtp_session *s)
+{
+	if (s->try)
+		smtp_try_done(s->try, s->profile->lmtp ? (ptrdiff_t)s->client.rcpt : -1, &s->client.reply,
+			!(s->client.extensions & SMTP_EXT_DSN));
+}
+
+static void on_broken(struct smtp_session *s)
+{
+	struct reply r;
+	char said[300];
+
+	smtp_target_said(&s->target, said);
+	reply_set(&r, 451, "4.4.2", "lost connection with %s while %s: %s", said, smtp_phase_doing(s->client.phase), s->client.why);
+	smtp_session_fail(s, s->client.phase == SMTP_PHASE_END ? SMTP_BLAME_FINAL : SMTP_BLAME_BROKEN, &r);
+}
+
+static void on_challenge(struct smtp_session *s)
+{
+	smtp_auth_challenge(s);
+}
+
+/* REFUSED and BROKEN have said why; QUIT is never waited for */
+static void (*const handlers[])(struct smtp_session *s) = {
+	[SMTP_CLIENT_HELLO] = smtp_hello, [SMTP_CLIENT_STARTTLS] = smtp_hello_handshake, [SMTP_CLIENT_TLS_REFUSED] = smtp_hello_tls_refused,
+	[SMTP_CLIENT_AUTH] = on_challenge, [SMTP_CLIENT_AUTH_DONE] = smtp_hello_auth_done, [SMTP_CLIENT_READY] = on_ready,
+	[SMTP_CLIENT_RCPT] = on_rcpt, [SMTP_CLIENT_BODY] = start_feeding, [SMTP_CLIENT_DONE] = on_done,
+	[SMTP_CLIENT_QUIT] = smtp_session_drop, [SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
+};
+
+/* A delivery that ends in here may start the next one on this very session: the outer loop goes on with it. */
+void smtp_session_pump(struct smtp_session *s)
+{
+	enum smtp_client_event ev;
+
+	if (s->pumping)
+		return;
+	s->pumping = true;
+	do {
+		struct str in = buf_view(&s->conn->in);
+		size_t before = in.n;
+
+		ev = smtp_client_next(&s->client, &in);
+		buf_consume(&s->conn->in, before - in.n);
+		if (ev != SMTP_CLIENT_WANT_INPUT)
+			handlers[ev](s);
+	} while (ev != SMTP_CLIENT_WANT_INPUT && s->state != SMTP_STATE_GONE && s->state != SMTP_STATE_TLS);
+	s->pumping = false;
+	smtp_session_set_deadline(s);
+}
+
+/* --- the connection ------------------------------------------------------------------------------------------------------ */
+
+static void on_connected(struct smtp_session *s)
+{
+	bool wrapper = s->profile->tls_wrapper || (s->target.port == 465 && !s->profile->lmtp);
+
+	s->connected_at = loop_now(s->d->o.loop);
+	if (s->policy.failed.code) {
+		smtp_session_fail(s, SMTP_BLAME_SITE, &s->policy.failed);
+		return;
+	}
+	if (wrapper) {
+		smtp_hello_handshake(s);
+		return;
+	}
+	s->state = SMTP_STATE_HELLO;
+	smtp_session_set_deadline(s);
+}
+
+/* what the world calls this failure, and whether a copy of the message may have been taken */
+static void lost(struct smtp_session *s, bool timeout)
+{
+	char said[300], text[600];
+	enum smtp_phase phase = s->feeding ? SMTP_PHASE_BODY : s->client.phase;
+
+	if (s->state == SMTP_STATE_IDLE) {
+		smtp_session_drop(s);
+		return;
+	}
+	smtp_target_said(&s->target, said);
+	snprintf(text, sizeof(text), timeout ? "conversation with %s timed out while %s" : "lost connection with %s while %s", said,
+		s->state == SMTP_STATE_TLS ? "performing the TLS handshake" : smtp_phase_doing(phase));
+	smtp_session_fail_text(s, phase == SMTP_PHASE_END && s->state == SMTP_STATE_BUSY ? SMTP_BLAME_FINAL : SMTP_BLAME_BROKEN, "4.4.2", text);
+}
+
+static void on_failed(struct smtp_session *s)
+{
+	char where[300], text[600];
+	int error = s->conn->error;
+
+	if (s->state == SMTP_STATE_TLS) {
+		smtp_hello_tls_failed(s);
+	} else if (s->state == SMTP_STATE_CONNECT) {
+		smtp_target_where(&s->target, where);
+		snprintf(text, sizeof(text), "connect to %s: %s", where, error == ETIMEDOUT ? "Connection timed out" : s->conn->why);
+		smtp_session_fail_text(s, SMTP_BLAME_CONNECT, "4.4.1", text);
+	} else {
+		lost(s, false);
+	}
+}
+
+static void on_deadline(struct smtp_session *s)
+{
+	if (s->state == SMTP_STATE_IDLE)
+		smtp_session_quit(s);
+	else
+		lost(s, true);
+}
+
+static void on_data(struct smtp_session *s)
+{
+	if (s->state == SMTP_STATE_IDLE) {
+		/* nobody asked: a 421, most likely */
+		smtp_session_drop(s);
+		return;
+	}
+	s->answered |= s->state == SMTP_STATE_BUSY;
+	smtp_session_pump(s);
+}
+
+static enum conn_next on_event(struct conn *c, enum conn_event ev)
+{
+	struct smtp_session *s = c->ctx;
+
+	switch (ev) {
+	case CONN_CONNECTED:
+		on_connected(s);
+		break;
+	case CONN_DATA:
+		on_data(s);
+		break;
+	case CONN_SENT:
+		if (s->feeding) {
+			feed(s);
+			if (s->state != SMTP_STATE_GONE)
+				smtp_session_set_deadline(s);
+		}
+		break;
+	case CONN_TLS_READY:
+		smtp_hello_tls_ready(s);
+		break;
+	case CONN_EOF:
+		lost(s, false);
+		break;
+	case CONN_FAILED:
+		on_failed(s);
+		break;
+	case CONN_DEADLINE:
+		on_deadline(s);
+		break;
+	}
+	return CONN_KEEP;
+}

@@ -1,0 +1,544 @@
+/* smtp_try - one delivery on its way to a server that takes it: next hops in order, their addresses in order, then the
+ * fallback relays, then a last word.
+ *
+ * Postfix's rules (features.md section 4.7): a soft error of a server that is not the last moves on to the next one and
+ * leaves only an info line; the last server's word counts. Hard errors about recipients count at once. A next hop that
+ * somebody wrote down and that fails hard is a configuration problem: deferred, never bounced. An address that just
+ * failed is put off to the end while others are left, so a dead first relay costs its timeout once, not per message. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/deliver/deliver_private.h"
+
+#define DEAD_MIN (5 * USEC_PER_SEC)
+#define DEAD_MAX (60 * USEC_PER_SEC)
+
+static void next_site(struct smtp_try *t);
+
+static const char *service(const struct smtp_try *t)
+{
+	return t->profile->lmtp ? "lmtp" : "smtp";
+}
+
+/* --- addresses that failed -------------------------------------------------------------------------------------------- */
+
+static struct smtp_dead *find_dead(struct deliver *d, const struct smtp_target *x)
+{
+	for (size_t i = 0; i < SMTP_DEAD_SLOTS; i++)
+		if (d->dead[i].until && d->dead[i].port == x->port && ipaddr_eq(&d->dead[i].address, &x->address))
+			return &d->dead[i];
+	return NULL;
+}
+
+static bool is_dead(struct deliver *d, const struct smtp_target *x)
+{
+	const struct smtp_dead *slot = x->address.family == AF_UNSPEC ? NULL : find_dead(d, x);
+
+	return slot && slot->until > loop_now(d->o.loop);
+}
+
+/* the longer the failure took, the longer it is not repeated */
+static void mark_dead(struct deliver *d, const struct smtp_target *x, usec took)
+{
+	struct smtp_dead *slot = find_dead(d, x);
+	usec pause = took > DEAD_MAX / 2 ? DEAD_MAX : took * 2;
+
+	if (!slot)
+		slot = &d->dead[d->next_dead++ % SMTP_DEAD_SLOTS];
+	*slot = (struct smtp_dead){ x->address, x->port, loop_now(d->o.loop) + (pause < DEAD_MIN ? DEAD_MIN : pause) };
+}
+
+static void mark_alive(struct deliver *d, const struct smtp_target *x)
+{
+	struct smtp_dead *slot = find_dead(d, x);
+
+	if (slot)
+		slot->until = 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------------- */
+
+static void let_go(struct smtp_try *t)
+{
+	list_remove(&t->link);
+	list_remove(&t->task.link);
+	smtp_hosts_cancel(t->hosts);
+	t->dest->tries--;
+	smtp_dest_release(t->dest);
+	smtp_profile_unref(t->profile);
+	mem_free(t->v);
+	mem_free(t->skipped);
+	mem_free(t);
+}
+
+void smtp_try_free(struct smtp_try *t)
+{
+	if (t->session) {
+		t->session->try = NULL;
+		smtp_session_drop(t->session);
+	}
+	let_go(t);
+}
+
+static void finish(struct smtp_try *t)
+{
+	struct delivery_facts f = { .service = service(t), .conn_use = t->conn_use, .ready_at = t->ready_at, .probe = t->is_probe };
+	struct deliver *d = t->d;
+	struct delivery *job = t->job;
+
+	t->finish_due = true;
+	if (t->starting) {
+		loop_defer(d->o.loop, &t->task);
+		return;
+	}
+	let_go(t);
+	if (f.probe)
+		probe_finish(d, job, &f);
+	else
+		deliver_finish(d, job, &f);
+}
+
+static void on_task(struct loop_task *task)
+{
+	finish(LIST_ITEM(task, struct smtp_try, task));
+}
+
+/* --- recipients --------------------------------------------------------------------------------------------------------- */
+
+static void answer(struct smtp_try *t, size_t row, const struct reply *r, const char *relay, const char *mta)
+{
+	struct delivery_result *x = &t->job->results[row];
+
+	if (x->reply.code)
+		return;
+	x->reply = *r;
+	snprintf(x->relay, sizeof(x->relay), "%s", relay);
+	snprintf(x->remote_mta, sizeof(x->remote_mta), "%s", mta);
+	t->left--;
+}
+
+/* the last word on everybody who is left */
+static void finish_left(struct smtp_try *t)
+{
+	struct delivery *job = t->job;
+	struct buf line;
+
+	if (!t->left) {
+		finish(t);
+		return;
+	}
+	if (!t->why.code)
+		reply_set(&t->why, 450, "4.3.0", "server unavailable or unable to receive mail");
+	for (size_t i = 0; i < job->n; i++)
+		answer(t, i, &t->why, t->why_relay[0] ? t->why_relay : "none", t->why_mta);
+	if (t->dest_bad && t->why.code < 500) {
+		buf_init(&line, sizeof(job->dest_why) - 1);
+		buf_str(&line, str_head(str_of(t->why.text), sizeof(job->dest_why) - 1));
+		job->dest_failed = true;
+		snprintf(job->dest_why, sizeof(job->dest_why), "%s", buf_cstr(&line));
+		buf_fini(&line);
+	}
+	finish(t);
+}
+
+static void set_why(struct smtp_try *t, const struct reply *r, const struct smtp_target *said_by, bool dest_bad)
+{
+	t->why = *r;
+	t->why_relay[0] = t->why_mta[0] = 0;
+	t->dest_bad = dest_bad;
+	if (said_by) {
+		smtp_target_where(said_by, t->why_relay);
+		/* a lost connection is our word, not the server's */
+		if (str_starts(str_of(r->text), STR("host ")))
+			snprintf(t->why_mta, sizeof(t->why_mta), "%s", said_by->host);
+	}
+	if (r->code >= 500 && t->explicit) {
+		log_warn(service(t), "%s configuration problem: %s", t->in_fallback ? "smtp_fallback_relay" : "next hop", t->site);
+		t->why.code = 451;
+		snprintf(t->why.enhanced, sizeof(t->why.enhanced), "4.3.5");
+	}
+}
+
+static void log_moving_on(struct smtp_try *t, const char *text)
+{
+	char qid[QID_MAX];
+
+	deliver_qid(t->job, qid);
+	log_text(LOG_SEV_INFO, service(t), 0, qid, "%s", text);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------------------ */
+
+static bool has_text(struct str list)
+{
+	struct str word;
+
+	return str_word(&list, ", \t\r\n", &word);
+}
+
+bool smtp_try_is_last(const struct smtp_try *t)
+{
+	return !(t->at < t->limit && t->sessions_left > 0) && !has_text(t->sites) && !has_text(t->fallbacks) && !t->n_skipped;
+}
+
+static bool open_target(struct smtp_try *t, bool plain)
+{
+	char where[300];
+	struct reply r;
+
+	t->session = smtp_session_open(t, &t->target, plain, t->best_failed < t->target.rank);
+	if (t->session) {
+		t->session->others = !smtp_try_is_last(t);
+		return true;
+	}
+	smtp_target_where(&t->target, where);
+	reply_set(&r, 451, "4.4.1", "connect to %s: %s", where, strerror(errno));
+	log_info(service(t), "%s", r.text);
+	set_why(t, &r, NULL, true);
+	return false;
+}
+
+static void put_off(struct smtp_try *t)
+{
+	if (!t->skipped)
+		t->skipped = mem_array(NULL, SMTP_SKIPPED, sizeof(*t->skipped));
+	t->skipped[t->n_skipped++] = t->target;
+}
+
+static void note_failed(struct smtp_try *t)
+{
+	if (t->target.rank < t->best_failed)
+		t->best_failed = t->target.rank;
+}
+
+static void set_target(struct smtp_try *t, const struct smtp_candidate *x)
+{
+	t->target = (struct smtp_target){
+		.address = x->address, .port = t->port, .rank = (t->site_number << 16) + x->preference,
+		.explicit = t->explicit, .fallback = t->in_fallback,
+	};
+	memcpy(t->target.host, x->host, sizeof(t->target.host));
+	memcpy(t->target.site, t->site, sizeof(t->target.site));
+}
+
+static void next_address(struct smtp_try *t)
+{
+	while (t->at < t->limit && t->sessions_left > 0) {
+		set_target(t, &t->v[t->at++]);
+		if (is_dead(t->d, &t->target) && t->n_skipped < SMTP_SKIPPED && !smtp_try_is_last(t)) {
+			put_off(t);
+			note_failed(t);
+			continue;
+		}
+		if (open_target(t, false))
+			return;
+		note_failed(t);
+	}
+	next_site(t);
+}
+
+/* --- next hops -------------------------------------------------------------------------------------------------------------- */
+
+static void on_hosts(void *ctx, const struct smtp_hosts_result *r)
+{
+	struct smtp_try *t = ctx;
+	const struct conf *c = t->profile->conf;
+
+	t->hosts = NULL;
+	if (r->we_are_mx)
+		t->fallbacks = STR_EMPTY;
+	if (r->failed.code) {
+		set_why(t, &r->failed, NULL, true);
+		if (!smtp_try_is_last(t))
+			log_moving_on(t, r->failed.text);
+		next_site(t);
+		return;
+	}
+	mem_free(t->v);
+	t->v = mem_array(NULL, r->n, sizeof(*t->v));
+	memcpy(t->v, r->v, r->n * sizeof(*t->v));
+	t->n = r->n;
+	t->at = 0;
+	t->limit = c->smtp_mx_address_limit && (size_t)c->smtp_mx_address_limit < r->n ? (size_t)c->smtp_mx_address_limit : r->n;
+	t->sessions_left = c->smtp_mx_session_limit ? (unsigned)c->smtp_mx_session_limit : UINT_MAX;
+	next_address(t);
+}
+
+static bool take_site(struct smtp_try *t)
+{
+	struct str word;
+
+	if (!str_word(&t->sites, ", \t\r\n", &word)) {
+		if (!str_word(&t->fallbacks, ", \t\r\n", &word))
+			return false;
+		t->in_fallback = true;
+	}
+	snprintf(t->site, sizeof(t->site), "%.*s", STR_ARG(word));
+	t->explicit = t->in_fallback || !str_ieq(word, addr_split(t->job->rcpts[0]->addr).domain) ||
+		str_eq(word, str_of(t->d->o.conf->relayhost));
+	t->site_number++;
+	t->at = t->limit = 0;
+	return true;
+}
+
+static bool refuse_site(struct smtp_try *t, const char *why)
+{
+	struct reply r;
+
+	reply_set(&r, 550, "5.4.4", "Host or domain name not found. Next hop %s: %s", t->site, why);
+	set_why(t, &r, NULL, true);
+	return false;
+}
+
+static bool start_unix(struct smtp_try *t, struct str path)
+{
+	if (path.n >= sizeof(t->target.path))
+		return refuse_site(t, "the path is too long");
+	t->target = (struct smtp_target){ .explicit = true, .rank = t->site_number << 16 };
+	memcpy(t->target.path, path.p, path.n);
+	memcpy(t->target.site, t->site, sizeof(t->target.site));
+	snprintf(t->target.host, sizeof(t->target.host), "%s", t->profile->conf->myhostname);
+	t->sessions_left = 0;
+	return open_target(t, false);
+}
+
+/* true: somebody will call back */
+static bool start_site(struct smtp_try *t)
+{
+	struct nexthop hop;
+	struct ipaddr numeric;
+	struct buf why;
+	bool ok;
+
+	buf_init(&why, 300);
+	ok = nexthop_parse(str_of(t->site), t->profile->lmtp ? 24 : 25, &hop, &why) || refuse_site(t, buf_cstr(&why));
+	buf_fini(&why);
+	if (!ok)
+		return false;
+	if (hop.unix_path)
+		return start_unix(t, hop.host);
+	if (!hop.literal && ipaddr_parse(hop.host, &numeric))
+		return refuse_site(t, "an address needs brackets, as in [192.0.2.1]");
+	t->port = hop.port;
+	t->hosts = smtp_hosts_find(t->d, t->profile, hop.host, t->profile->use_mx && !hop.literal,
+		!t->explicit && hop.port == 25 && !t->profile->lmtp, on_hosts, t);
+	return true;
+}
+
+static void next_site(struct smtp_try *t)
+{
+	while (take_site(t))
+		if (start_site(t))
+			return;
+	while (t->n_skipped) {
+		t->target = t->skipped[--t->n_skipped];
+		memcpy(t->site, t->target.site, sizeof(t->site));
+		t->explicit = t->target.explicit;
+		t->in_fallback = t->target.fallback;
+		if (open_target(t, false))
+			return;
+	}
+	finish_left(t);
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------------------ */
+
+struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe)
+{
+	size_t each = sizeof(struct rcpt *) + sizeof(size_t) + sizeof(bool);
+	struct smtp_try *t = mem_alloc(sizeof(*t) + job->n * each);
+	struct smtp_session *s;
+
+	t->d = d;
+	t->job = job;
+	t->is_probe = is_probe;
+	t->rcpts = (const struct rcpt **)(void *)(t + 1);
+	t->rows = (size_t *)(void *)(t->rcpts + job->n);
+	t->accepted = (bool *)(t->rows + job->n);
+	t->left = job->n;
+	t->best_failed = UINT_MAX;
+	t->profile = smtp_profile_find(d, job->dest->transport);
+	t->dest = smtp_dest_get(d, job->dest);
+	t->dest->tries++;
+	t->sites = str_of(job->dest->nexthop);
+	t->fallbacks = t->profile->lmtp ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
+	loop_task_init(&t->task, on_task);
+	list_append(&d->tries, &t->link);
+	t->starting = true;
+	s = smtp_pool_take(t->dest, t->profile);
+	if (s)
+		smtp_session_serve(s, t);
+	else
+		next_site(t);
+	t->starting = false;
+	return t;
+}
+
+void smtp_start(struct deliver *d, struct delivery *job)
+{
+	smtp_try_start(d, job, false);
+}
+
+/* --- what a session tells ------------------------------------------------------------------------------------------------------ */
+
+void smtp_try_ready(struct smtp_try *t, struct smtp_session *s)
+{
+	t->session = s;
+	t->ready_at = loop_wall(t->d->o.loop);
+	t->conn_use = s->uses;
+	t->stale = false;
+	t->n_tx = 0;
+	for (size_t i = 0; i < t->job->n; i++) {
+		if (t->job->results[i].reply.code)
+			continue;
+		t->rcpts[t->n_tx] = t->job->rcpts[i];
+		t->rows[t->n_tx] = i;
+		t->accepted[t->n_tx++] = false;
+	}
+	if (s->uses > 1)
+		return;
+	mark_alive(t->d, &s->target);
+	if (t->sessions_left && t->sessions_left != UINT_MAX)
+		t->sessions_left--;
+}
+
+/* a server's no, with who said it to what; machine-made refusals have no server in them */
+static void word_refusal(const struct smtp_session *s, const struct reply *r, struct reply *out)
+{
+	char said[300], enhanced[12];
+	struct buf line;
+
+	if (!s->answered) {
+		*out = *r;
+		return;
+	}
+	smtp_target_said(&s->target, said);
+	memcpy(enhanced, reply_dsn(r), strnlen(reply_dsn(r), sizeof(enhanced) - 1) + 1);
+	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
+	reply_line(&line, r);
+	reply_set(out, r->code, enhanced, "host %s said: %s (in reply to %s)", said, buf_cstr(&line),
+		smtp_phase_command(s->client.phase));
+	buf_fini(&line);
+}
+
+static void refused(struct smtp_try *t, size_t i, const struct reply *r)
+{
+	struct smtp_session *s = t->session;
+	struct reply worded;
+	char where[300];
+
+	bool others = s->uses > 1 ? s->others : !smtp_try_is_last(t);
+
+	word_refusal(s, r, &worded);
+	if (reply_verdict(r) == VERDICT_LATER && others) {
+		set_why(t, &worded, &s->target, false);
+		log_moving_on(t, worded.text);
+		return;
+	}
+	smtp_target_where(&s->target, where);
+	answer(t, t->rows[i], &worded, where, s->answered ? s->target.host : "");
+}
+
+static void sent(struct smtp_try *t, size_t i, const struct reply *r, bool no_dsn)
+{
+	struct smtp_session *s = t->session;
+	char where[300];
+
+	smtp_target_where(&s->target, where);
+	t->job->results[t->rows[i]].relayed = no_dsn;
+	answer(t, t->rows[i], r, where, s->target.host);
+}
+
+void smtp_try_rcpt(struct smtp_try *t, size_t i, const struct reply *r)
+{
+	struct smtp_session *s = t->session;
+
+	if (i >= t->n_tx)
+		return;
+	if (reply_verdict(r) == VERDICT_DONE) {
+		t->accepted[i] = true;
+		if (t->is_probe)
+			sent(t, i, r, false);
+	} else if (r->code == 421 && s->uses > 1 && s->client.phase == SMTP_PHASE_MAIL) {
+		t->stale = true;
+	} else {
+		t->accepted[i] = false;
+		refused(t, i, r);
+	}
+}
+
+void smtp_try_done(struct smtp_try *t, ptrdiff_t i, const struct reply *r, bool no_dsn)
+{
+	bool ok = reply_verdict(r) == VERDICT_DONE;
+	size_t from = i < 0 ? 0 : (size_t)i, to = i < 0 ? t->n_tx : (size_t)i + 1;
+
+	for (size_t k = from; k < to && k < t->n_tx; k++) {
+		if (!t->accepted[k])
+			continue;
+		t->accepted[k] = false;
+		if (ok)
+			sent(t, k, r, no_dsn);
+		else
+			refused(t, k, r);
+	}
+}
+
+void smtp_try_over(struct smtp_try *t)
+{
+	t->session = NULL;
+	if (t->left)
+		next_address(t);
+	else
+		finish(t);
+}
+
+/* the connection went after the whole content: those whom the server had accepted may have the message */
+static void answer_accepted(struct smtp_try *t, const struct smtp_session *s, const struct reply *r)
+{
+	char where[300];
+
+	smtp_target_where(&s->target, where);
+	for (size_t i = 0; i < t->n_tx; i++)
+		if (t->accepted[i])
+			answer(t, t->rows[i], r, where, "");
+}
+
+void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r)
+{
+	struct smtp_session *s = t->session;
+	usec now = loop_now(t->d->o.loop);
+
+	t->session = NULL;
+	if (s->uses > 1 && (t->stale || !s->answered)) {
+		/* it was closed while it waited: that says nothing about the host */
+		next_site(t);
+		return;
+	}
+	if (blame == SMTP_BLAME_FINAL)
+		answer_accepted(t, s, r);
+	if (!t->left) {
+		finish(t);
+		return;
+	}
+	if (!s->answered && s->target.address.family != AF_UNSPEC)
+		mark_dead(t->d, &s->target, blame == SMTP_BLAME_CONNECT ? now - s->opened_at : 0);
+	note_failed(t);
+	if (blame != SMTP_BLAME_CONNECT && s->uses == 0 && t->sessions_left && t->sessions_left != UINT_MAX)
+		t->sessions_left--;
+	if (blame == SMTP_BLAME_CONNECT)
+		log_info(service(t), "%s", r->text);
+	else if (!smtp_try_is_last(t))
+		log_moving_on(t, r->text);
+	set_why(t, r, blame == SMTP_BLAME_CONNECT ? NULL : &s->target, !s->answered);
+	next_address(t);
+}
+
+void smtp_try_retry_plain(struct smtp_try *t)
+{
+	t->session = NULL;
+	if (!open_target(t, true))
+		next_address(t);
+}

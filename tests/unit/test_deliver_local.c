@@ -1,0 +1,373 @@
+/* mail that stays here: mailboxes, maildirs, aliases, the helper, simple transports, notices */
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/wait.h>
+
+#include "core/deliver/helper.h"
+#include "core/deliver/mailbox.h"
+#include "core/msg/dsn.h"
+#include "tests/unit/deliver_world.h"
+
+static const char *read_text(const char *path)
+{
+	static struct buf b;
+
+	buf_fini(&b);
+	buf_init(&b, 1 << 20);
+	fs_read_file(path, &b);
+	return buf_cstr(&b);
+}
+
+static int content_file(const char *content)
+{
+	char path[400];
+
+	snprintf(path, sizeof(path), "%s/content", t_tmpdir());
+	CHECK_INT(fs_replace(path, 0600, str_of(content)), 0);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static struct mailbox_order order_for(enum mailbox_kind kind, const char *name, const char *content)
+{
+	struct mailbox_order o = { .kind = kind, .length = strlen(content), .now = clock_wall() };
+
+	snprintf(o.path, sizeof(o.path), "%s/%s", t_tmpdir(), name);
+	snprintf(o.prefix, sizeof(o.prefix), "Return-Path: <a@b>\n");
+	snprintf(o.from_line, sizeof(o.from_line), "From a@b Sun Nov 22 10:00:00 2026\n");
+	mailbox_unique(o.unique, "host/name", o.now, "0123456789");
+	return o;
+}
+
+T(mbox_appends_and_quotes)
+{
+	const char *content = "Subject: x\r\n\r\nFrom here\r\n>From there\r\nFro\r\nlast";
+	struct mailbox_order o = order_for(MAILBOX_MBOX, "mbox", content);
+	int fd = content_file(content);
+	struct reply r;
+
+	for (int i = 0; i < 2; i++) {
+		mailbox_deliver(&o, fd, &r);
+		CHECK_INT(r.code, 250);
+		CHECK_STR(r.text, "delivered to mailbox");
+	}
+	CHECK_STR(read_text(o.path), "From a@b Sun Nov 22 10:00:00 2026\nReturn-Path: <a@b>\nSubject: x\n\n>From here\n>From there\nFro\nlast\n\n"
+		"From a@b Sun Nov 22 10:00:00 2026\nReturn-Path: <a@b>\nSubject: x\n\n>From here\n>From there\nFro\nlast\n\n");
+	close(fd);
+}
+
+T(mbox_over_its_limit_is_cut_back)
+{
+	struct mailbox_order o = order_for(MAILBOX_MBOX, "limited", "Subject: x\r\n\r\nbody\r\n");
+	int fd = content_file("Subject: x\r\n\r\nbody\r\n");
+	struct reply r;
+	struct stat before, after;
+
+	mailbox_deliver(&o, fd, &r);
+	CHECK_INT(stat(o.path, &before), 0);
+	o.limit = (uint64_t)before.st_size + 10;
+	mailbox_deliver(&o, fd, &r);
+	CHECK_INT(r.code, 552);
+	CHECK_STR(r.enhanced, "5.2.2");
+	CHECK_INT(stat(o.path, &after), 0);
+	CHECK_INT(after.st_size, before.st_size);
+	close(fd);
+}
+
+T(mbox_follows_no_links)
+{
+	struct mailbox_order o = order_for(MAILBOX_MBOX, "planted", "x\r\n");
+	char target[400], lock[1100];
+	int fd = content_file("x\r\n");
+	struct reply r;
+
+	snprintf(target, sizeof(target), "%s/victim", t_tmpdir());
+	CHECK_INT(fs_replace(target, 0600, STR("precious\n")), 0);
+	CHECK_INT(symlink(target, o.path), 0);
+	mailbox_deliver(&o, fd, &r);
+	CHECK_INT(r.code, 451);
+	unlink(o.path);
+	CHECK_INT(link(target, o.path), 0);
+	mailbox_deliver(&o, fd, &r);
+	CHECK_INT(r.code, 451);
+	unlink(o.path);
+	CHECK_INT(mkfifo(o.path, 0600), 0);
+	mailbox_deliver(&o, fd, &r);
+	CHECK_INT(r.code, 451);
+	CHECK_STR(read_text(target), "precious\n");
+	snprintf(lock, sizeof(lock), "%s.lock", o.path);
+	CHECK(access(lock, F_OK) < 0);
+	close(fd);
+}
+
+static int count_name(void *ctx, const char *name)
+{
+	snprintf(ctx, 300, "%s", name);
+	return 0;
+}
+
+T(maildir_is_made_and_filled)
+{
+	struct mailbox_order o = order_for(MAILBOX_MAILDIR, "deep/er/Maildir", "Subject: x\r\n\r\nFrom me\r\n");
+	int fd = content_file("Subject: x\r\n\r\nFrom me\r\n");
+	char folder[1100], name[300] = "", file[1500];
+	struct stat st;
+	struct reply r;
+
+	mailbox_deliver(&o, fd, &r);
+	CHECK_STR(r.text, "delivered to maildir");
+	CHECK_INT(stat(o.path, &st), 0);
+	CHECK_INT(st.st_mode & 0777, 0700);
+	snprintf(folder, sizeof(folder), "%s/new", o.path);
+	CHECK_INT(fs_each_name(folder, count_name, name), 0);
+	CHECK(name[0] && !strchr(name, '/') && strstr(name, "host_name"));
+	snprintf(file, sizeof(file), "%s/%s", folder, name);
+	CHECK_STR(read_text(file), "Return-Path: <a@b>\nSubject: x\n\nFrom me\n");
+	name[0] = 0;
+	snprintf(folder, sizeof(folder), "%s/tmp", o.path);
+	CHECK_INT(fs_each_name(folder, count_name, name), 0);
+	CHECK_STR(name, "");
+	/* a folder that is a link is not entered */
+	CHECK_INT(rmdir(folder), 0);
+	CHECK_INT(symlink("/tmp", folder), 0);
+	mailbox_unique(o.unique, "h", o.now, "0123456789");
+	mailbox_deliver(&o, fd, &r);
+	CHECK_INT(r.code, 451);
+	close(fd);
+}
+
+T(local_delivers_forwards_and_refuses)
+{
+	static const struct { const char *rcpt; int code; const char *dsn, *text; } rows[] = {
+		{ "ME", 250, "2.0.0", "delivered to mailbox" },
+		{ "ME+ext", 250, "2.0.0", "delivered to mailbox" },
+		{ "no-such-user", 550, "5.1.1", "unknown user: \"no-such-user\"" },
+		{ "cmd", 451, "4.3.5", "alias delivers to the command \"|/bin/x y\": relaybox runs no commands" },
+		{ "file", 250, "2.0.0", "delivered to file: " },
+		{ "fwd", 250, "2.0.0", "forwarded as " },
+		{ "loop", 554, "5.4.6", "mail forwarding loop for loop@localhost" },
+	};
+	struct passwd *pw = getpwuid(getuid());
+	char spool[400], aliases[600], list[700], rcpt[200], path[500];
+	const char *extra[] = { BASE, spool, aliases, "recipient_delimiter=+", NULL };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+
+	REQUIRE(pw != NULL);
+	snprintf(spool, sizeof(spool), "mail_spool_directory=%s", t_tmpdir());
+	snprintf(path, sizeof(path), "%s/aliases", t_tmpdir());
+	snprintf(aliases, sizeof(aliases), "alias_maps=hash:%s", path);
+	snprintf(list, sizeof(list), "cmd: \"|/bin/x y\"\nfile: %s/alias-file\nfwd: far@x.test, near@x.test\nowner-fwd: boss@x.test\n"
+		"loop: x@x.test\n", t_tmpdir());
+	CHECK_INT(fs_replace(path, 0600, str_of(list)), 0);
+	REQUIRE(world_open(&w, extra, NULL, -1));
+	dest = dest_of(&w, "local", "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool me = !strncmp(rows[i].rcpt, "ME", 2);
+
+		ROW("%s", rows[i].rcpt);
+		snprintf(rcpt, sizeof(rcpt), "%s%s@localhost", me ? pw->pw_name : "", rows[i].rcpt + (me ? 2 : 0));
+		parcel_put(&w, &p, "s@b.test", rcpt, "Delivered-To: loop@localhost\r\nSubject: x\r\n\r\nbody\r\n");
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, rows[i].code);
+		CHECK_STR(p.results[0].reply.enhanced, rows[i].dsn);
+		CHECK(!strncmp(p.results[0].reply.text, rows[i].text, strlen(rows[i].text)));
+	}
+	CHECK(strstr(world_log(&w), "relay=local, delay=") != NULL);
+	CHECK(strstr(world_log(&w), "status=sent (delivered to mailbox)\n") != NULL);
+	snprintf(path, sizeof(path), "%s/%s", t_tmpdir(), pw->pw_name);
+	CHECK(strstr(read_text(path), "Return-Path: <s@b.test>\nX-Original-To: ") != NULL);
+	if (CHECK_INT(w.n_queued, 1)) {
+		struct arena a;
+		struct envelope e;
+		char head[60] = "";
+		struct store_reader *r = store_read_open(w.store, w.queued[0]);
+
+		arena_init(&a, 1 << 20);
+		CHECK_INT(store_envelope(w.store, w.queued[0], &a, &e), 0);
+		CHECK_VIEW(e.sender, "owner-fwd@mx.example.jp");
+		CHECK_INT(e.n_rcpts, 2);
+		CHECK_VIEW(e.rcpts[0].addr, "far@x.test");
+		CHECK_VIEW(e.rcpts[0].orig, "fwd@localhost");
+		CHECK_INT(e.header_size, 29 + 44);
+		CHECK(store_read(r, 0, head, 50) == 50);
+		CHECK(!strncmp(head, "Delivered-To: fwd@localhost\r\nDelivered-To: loop", 40));
+		store_read_close(r);
+		arena_fini(&a);
+	}
+	world_close(&w);
+}
+
+T(simple_transports_answer)
+{
+	static const struct { const char *transport, *nexthop; int code; const char *dsn, *text, *status; } rows[] = {
+		{ "error", "5.1.1 no such one", 550, "5.1.1", "no such one", "bounced" },
+		{ "error", "plain words", 550, "5.0.0", "plain words", "bounced" },
+		{ "error", "", 550, "5.0.0", "Address is undeliverable", "bounced" },
+		{ "retry", "4.2.1 not now", 450, "4.2.1", "not now", "deferred" },
+		{ "discard", "", 250, "2.0.0", "discarded", "sent" },
+		{ "virtual", "x", 451, "4.3.5", "transport virtual needs the program \"virtual\", which relaybox does not have: "
+			"use lmtp, smtp or local", "deferred" },
+	};
+	static const char *const extra[] = { BASE, NULL };
+	struct world w;
+	struct parcel p;
+	char line[300];
+
+	REQUIRE(world_open(&w, extra, NULL, -1));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dest dest = dest_of(&w, rows[i].transport, rows[i].nexthop);
+
+		ROW("%s %s", rows[i].transport, rows[i].nexthop);
+		parcel_put(&w, &p, "s@b.test", "u@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, rows[i].code);
+		CHECK_STR(p.results[0].reply.enhanced, rows[i].dsn);
+		CHECK_STR(p.results[0].reply.text, rows[i].text);
+		snprintf(line, sizeof(line), "dsn=%s, status=%s (%s)\n", rows[i].dsn, rows[i].status, rows[i].text);
+		CHECK(strstr(world_log(&w), line) != NULL);
+	}
+	world_close(&w);
+}
+
+T(helper_delivers_as_the_user_and_opens_tables)
+{
+	struct passwd *pw = getpwnam("nobody");
+	char spool[400], spool_option[450], secret[400];
+	const char *extra[] = { BASE, spool_option, NULL };
+	const char *tables[] = { secret, NULL };
+	struct helper_rules rules = { .spool = spool, .tables = tables };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+	struct stat st;
+	int fds[2], fd, status;
+	char path[500];
+	pid_t pid;
+
+	if (getuid() != 0 || !pw)
+		SKIP("needs root and a user nobody");
+	snprintf(spool, sizeof(spool), "%s/spool", t_tmpdir());
+	snprintf(spool_option, sizeof(spool_option), "mail_spool_directory=%s", spool);
+	snprintf(secret, sizeof(secret), "%s/secret", t_tmpdir());
+	CHECK_INT(chmod(t_tmpdir(), 0755), 0);
+	CHECK_INT(mkdir(spool, 0777), 0);
+	CHECK_INT(chmod(spool, 01777), 0);
+	CHECK_INT(fs_replace(secret, 0600, STR("x\n")), 0);
+	REQUIRE(helper_socketpair(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		_exit(helper_main(fds[1], &rules));
+	}
+	close(fds[1]);
+	REQUIRE(world_open(&w, extra, NULL, fds[0]));
+	dest = dest_of(&w, "local", "");
+	parcel_put(&w, &p, "s@b.test", "nobody@localhost", CONTENT);
+	parcel_send(&w, &p, &dest);
+	CHECK_STR(p.results[0].reply.text, "delivered to mailbox");
+	snprintf(path, sizeof(path), "%s/nobody", spool);
+	CHECK_INT(stat(path, &st), 0);
+	CHECK_INT(st.st_uid, pw->pw_uid);
+	CHECK_INT(st.st_mode & 0777, 0600);
+	CHECK(strstr(read_text(path), "hello\n.dot\n\n") != NULL);
+	/* a table that relayd cannot open itself is asked of the helper: here the path is simply not there for us */
+	CHECK_INT(rename(secret, path), 0);
+	fd = fs_open_table(secret);
+	CHECK(fd < 0 && errno == ENOENT);
+	world_close(&w);
+	close(fds[0]);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+}
+
+static void noticed(void *ctx, int error)
+{
+	*(int *)ctx = error ? error : -1;
+}
+
+T(bounce_tells_the_sender_and_nobody_about_notices)
+{
+	static const struct { const char *sender; int kind; const char *classes; size_t queued; const char *to, *from, *log; } rows[] = {
+		{ "s@b.test", DSN_FAILED, "", 1, "s@b.test", "", "sender non-delivery notification: " },
+		{ "s@b.test", DSN_DELAYED, "", 1, "s@b.test", "", "sender delay notification: " },
+		{ "s@b.test", DSN_DELIVERED, "", 1, "s@b.test", "", "sender delivery status notification: " },
+		{ "", DSN_FAILED, "", 0, "", "", "undeliverable notification of the null sender discarded" },
+		{ "", DSN_FAILED, "2bounce", 1, "postmaster@mx.example.jp", "double-bounce@mx.example.jp", "postmaster non-delivery notification: " },
+		{ "double-bounce@mx.example.jp", DSN_FAILED, "2bounce", 0, "", "", "undeliverable postmaster notification discarded" },
+	};
+	size_t which[] = { 0 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char classes[100];
+		const char *extra[] = { BASE, classes, NULL };
+		struct delivery_result *result = MEM_NEW(struct delivery_result);
+		struct parcel *p = MEM_NEW(struct parcel);
+		struct world w;
+		int told = 0;
+		bool no = false;
+
+		ROW("%zu", i);
+		snprintf(classes, sizeof(classes), "notify_classes=%s", rows[i].classes);
+		REQUIRE(world_open(&w, extra, NULL, -1));
+		parcel_put(&w, p, rows[i].sender, "u@x.test", CONTENT);
+		reply_set(&result->reply, 550, "5.1.1", "host h[1.2.3.4] said: 550 5.1.1 no (in reply to RCPT TO command)");
+		snprintf(result->remote_mta, sizeof(result->remote_mta), "h");
+		bounce_notice(w.deliver, rows[i].kind, p->m, &p->e, which, result, 1, noticed, &told);
+		CHECK_INT(told, 0);
+		world_run(&w, &no, 60);
+		CHECK_INT(told, -1);
+		CHECK(strstr(world_log(&w), rows[i].log) != NULL);
+		if (CHECK_INT(w.n_queued, rows[i].queued) && w.n_queued) {
+			struct arena a;
+			struct envelope e;
+
+			arena_init(&a, 1 << 20);
+			CHECK_INT(store_envelope(w.store, w.queued[0], &a, &e), 0);
+			CHECK_VIEW(e.sender, rows[i].from);
+			CHECK_VIEW(e.rcpts[0].addr, rows[i].to);
+			CHECK(e.flags & ENVELOPE_BOUNCE);
+			arena_fini(&a);
+		}
+		world_close(&w);
+		mem_free(result);
+		mem_free(p);
+	}
+}
+
+static void probed(void *ctx, const struct reply *r)
+{
+	*(struct reply *)ctx = *r;
+}
+
+T(probe_asks_and_does_not_deliver)
+{
+	struct fake f = { .ip = "127.0.0.1", .rcpt_bad = "550 5.1.1 who" };
+	char transport[200];
+	const char *extra[] = { BASE, transport, NULL };
+	static const struct { const char *rcpt; int code; const char *log; } rows[] = {
+		{ "good@x.test", 250, "status=deliverable (250 2.1.5 ok)\n" },
+		{ "bad@x.test", 550, "status=undeliverable (host 127.0.0.1[127.0.0.1] said: 550 5.1.1 who (in reply to RCPT TO command))\n" },
+		{ "no-such-user@localhost", 550, "status=undeliverable (unknown user: \"no-such-user\")\n" },
+	};
+	struct world w;
+
+	REQUIRE(fake_start(&f));
+	snprintf(transport, sizeof(transport), "transport_maps=inline:{x.test=smtp:[127.0.0.1]:%u}", f.port);
+	REQUIRE(world_open(&w, extra, NULL, -1));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reply r = { .code = 0 };
+		bool no = false;
+
+		ROW("%s", rows[i].rcpt);
+		deliver_probe(w.deliver, str_of(rows[i].rcpt), probed, &r);
+		CHECK_INT(r.code, 0);
+		for (int k = 0; k < 50 && !r.code; k++)
+			world_run(&w, &no, 20);
+		CHECK_INT(r.code, rows[i].code);
+		CHECK(strstr(world_log(&w), rows[i].log) != NULL);
+	}
+	CHECK_INT(f.messages, 0);
+	CHECK(strstr(f.mail_line, "MAIL FROM:<double-bounce@mx.example.jp>") != NULL);
+	world_close(&w);
+	fake_stop(&f);
+}
