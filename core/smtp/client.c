@@ -2,7 +2,8 @@
  * the promises, client_private.h for where the rest is.
  *
  * Bytes that no command asked for are never kept for the next one: with no reply outstanding any input ends the session,
- * also when it came together with the last reply (threats B2, E7). Recipients that are not judged when a session breaks are the owner's to try again. */
+ * also when it came together with the last reply (threats B2, E7). Recipients that are not judged when a session breaks are
+ * the owner's to try again. */
 #include "core/smtp/client.h"
 
 #include <stdarg.h>

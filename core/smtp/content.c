@@ -1,6 +1,36 @@
 /* content - see content.h. The scanners stop at the first byte that is not plain and the callers handle that one byte; so
- * ordinary mail is one piece per read. */
+ * ordinary mail is one piece per read. CR and LF are looked for together, 16 bytes at a time: with two memchr of a plain C
+ * library these scans would cost more than all else that is done to a message. */
 #include "core/smtp/content.h"
+
+/* --- scanning --------------------------------------------------------------------------------------------------------- */
+
+typedef unsigned char lane __attribute__((vector_size(16)));
+
+static bool any_set(lane m)
+{
+	uint64_t half[2];
+
+	memcpy(half, &m, sizeof(half));
+	return half[0] | half[1];
+}
+
+/* the first CR or LF of s, n if there is none */
+static size_t find_eol(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + sizeof(lane) <= n; i += sizeof(lane)) {
+		lane v;
+
+		memcpy(&v, p + i, sizeof(v));
+		if (any_set((lane)((v == '\r') | (v == '\n'))))
+			break;
+	}
+	while (i < n && p[i] != '\r' && p[i] != '\n')
+		i++;
+	return i;
+}
 
 /* --- in --------------------------------------------------------------------------------------------------------------- */
 
@@ -15,26 +45,18 @@ static size_t plain_in(struct content_in *c, struct str in)
 	size_t at = 0;
 
 	while (at < in.n) {
-		const char *from = in.p + at, *lf, *cr;
+		size_t eol;
 
-		if (c->bol && c->dots && *from == '.')
+		if (c->bol && c->dots && in.p[at] == '.')
 			break;
-		lf = memchr(from, '\n', in.n - at);
-		cr = memchr(from, '\r', lf ? (size_t)(lf - from) : in.n - at);
-		if (lf && cr && cr + 1 == lf) {
-			at = (size_t)(lf - in.p) + 1;
+		eol = at + find_eol(in.p + at, in.n - at);
+		if (eol + 1 < in.n && in.p[eol] == '\r' && in.p[eol + 1] == '\n') {
+			at = eol + 2;
 			c->bol = true;
 			continue;
 		}
-		if (cr)
-			lf = cr;
-		if (!lf) {
-			c->bol = false;
-			return in.n;
-		}
-		if (lf != from)
-			c->bol = false;
-		return (size_t)(lf - in.p);
+		c->bol = c->bol && eol == at;
+		return eol;
 	}
 	return at;
 }
@@ -125,23 +147,20 @@ static size_t plain_out(struct content_out *c, struct str s)
 	size_t at = 0;
 
 	while (at < s.n) {
-		const char *from = s.p + at, *lf, *cr;
 		size_t line;
 
-		if (c->bol && c->dots && *from == '.')
+		if (c->bol && c->dots && s.p[at] == '.')
 			break;
-		lf = memchr(from, '\n', s.n - at);
-		line = lf ? (size_t)(lf - from) : s.n - at;
-		cr = line > 0 ? memchr(from, '\r', line) : NULL;
-		if (lf && cr && cr + 1 == lf) {
-			if (too_long(c, line - 1))
-				break;
-			at += line + 1;
+		line = find_eol(s.p + at, s.n - at);
+		if (too_long(c, line))
+			break;
+		if (at + line + 1 < s.n && s.p[at + line] == '\r' && s.p[at + line + 1] == '\n') {
+			at += line + 2;
 			c->column = 0;
 			c->bol = true;
 			continue;
 		}
-		if (lf || cr || too_long(c, line))
+		if (at + line < s.n)
 			break;
 		c->column += line;
 		c->bol = false;
@@ -192,28 +211,29 @@ static size_t fold(struct content_out *c, struct buf *out, struct str s)
 /* the line at the front of s is not plain: send up to where it is plain again; how many bytes went */
 static size_t odd_out(struct content_out *c, struct buf *out, struct str s)
 {
-	const char *lf = memchr(s.p, '\n', s.n);
-	size_t line = lf ? (size_t)(lf - s.p) : s.n;
-	const char *cr = memchr(s.p, '\r', line);
-	size_t text = cr ? (size_t)(cr - s.p) : line;
+	size_t text = find_eol(s.p, s.n);
 
 	if (c->bol && c->dots && *s.p == '.')
 		buf_byte(out, '.');
 	if (too_long(c, text))
 		return fold(c, out, s);
 	put(c, out, s.p, text);
-	if (!cr && !lf)
+	if (text == s.n)
 		return text;
-	if (cr && text + 1 == s.n) {
+	if (s.p[text] == '\n') {
+		line_end(c, out);
+		return text + 1;
+	}
+	if (text + 1 == s.n) {
 		c->cr = true;
 		return text + 1;
 	}
-	if (cr && cr[1] != '\n') {
+	if (s.p[text + 1] != '\n') {
 		put(c, out, " ", 1);
 		return text + 1;
 	}
 	line_end(c, out);
-	return text + 1 + (cr != NULL);
+	return text + 2;
 }
 
 /* a CR that the last piece ended in: with LF it is a line end, else a space */

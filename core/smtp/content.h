@@ -5,7 +5,7 @@
  * and out, whoever the peer is; so nothing that we take ends early and nothing that we give can end early elsewhere.
  * A dot is transparency only after a true CRLF (or at the start), and CRLF . CRLF is the only end.
  *
- * Runs of lines that need no change are views of the input or one copy: two memchr per line, no work per byte. */
+ * Runs of lines that need no change are views of the input or one copy. */
 #ifndef CORE_SMTP_CONTENT_H
 #define CORE_SMTP_CONTENT_H
 

@@ -177,6 +177,9 @@ static enum smtp_server_event on_command(struct smtp_server *s, struct str *in)
 	case GRAMMAR_OK:
 		return server_dispatch(s, line, in);
 	case GRAMMAR_BAD:
+		/* a chunk may follow, of whatever size: see server_bdat */
+		if (str_istarts(*in, STR("BDAT")))
+			return server_dispatch(s, STR("BDAT"), in);
 		break;
 	}
 	p->state = SERVER_LONG_LINE;

@@ -342,20 +342,20 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 	const struct server_verb_row *row;
 	const char *no;
 
-	p->verb = VERB_UNKNOWN;
-	s->phase = "UNKNOWN";
-	if (word.n > 0 && (!ascii_is_alpha(*word.p) || grammar_has_word(forbidden, word)))
+	p->verb = word.n > 0 ? find_verb(s, word) : VERB_UNKNOWN;
+	s->phase = server_verbs[p->verb].name;
+	if (p->verb == VERB_UNKNOWN && word.n > 0 && (!ascii_is_alpha(*word.p) || grammar_has_word(forbidden, word)))
 		return not_smtp(s, line);
-	no = word.n == 0 ? "500 5.5.2 Error: bad syntax" : check_line(line);
+	/* BDAT judges its own line: what follows a malformed one must not be read as commands */
+	no = word.n == 0 ? "500 5.5.2 Error: bad syntax" : p->verb == VERB_BDAT ? NULL : check_line(line);
 	if (no) {
+		p->verb = VERB_UNKNOWN;
 		p->total[VERB_UNKNOWN]++;
 		return server_refuse(s, no);
 	}
-	p->verb = find_verb(s, word);
 	row = &server_verbs[p->verb];
 	p->after_bdat_error = p->after_bdat_error && p->verb == VERB_BDAT;
 	p->total[p->verb]++;
-	s->phase = row->name;
 	p->input_waits = in->n > 0;
 	if (p->input_waits && s->opt.forbid_early_pipelining && (!s->esmtp || (row->flags & GROUP_END)))
 		return out_of_step(s);

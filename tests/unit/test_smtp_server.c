@@ -267,6 +267,24 @@ T(server_keeps_nothing_of_many_small_chunks)
 	stop();
 }
 
+T(server_hangs_up_on_a_bdat_that_it_cannot_count)
+{
+	static char text[LIMIT_SMTP_COMMAND + 100];
+	static const char *const rows[] = { "BDAT\r\nRSET\r\n", "BDAT 6\001\r\nRSET\r\n", "BDAT 6 \377\r\nRSET\r\n", text };
+
+	memset(text, ' ', sizeof(text) - 1);
+	memcpy(text, "BDAT 6", 6);
+	memcpy(text + sizeof(text) - 9, "\r\nRSET\r\n", 8);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		ROW("%zu", i);
+		start(&plain);
+		CHECK_INT(say(rows[i]), 521);
+		CHECK_INT(last_event, SMTP_SERVER_HANGUP);
+		CHECK_INT(str_find(buf_view(&out), STR("250")), -1);
+		stop();
+	}
+}
+
 T(server_swallows_refused_chunks_within_reason)
 {
 	start(&plain);
