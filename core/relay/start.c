@@ -141,6 +141,8 @@ static void on_second(struct loop_timer *t)
 	usec now = loop_now(r->loop);
 	router_refresh(r->settings->router, now);
 	bool more = store_maintain(r->store);
+	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
+		mem_trim();
 	loop_timer_set(r->loop, t, now + (more ? 10 * USEC_PER_MSEC : USEC_PER_SEC));
 }
 
