@@ -77,7 +77,7 @@ static void take_tls(struct dialogue *d)
 	rest = str_of(a->tls.names[0] ? a->tls.names : a->tls.subject_cn);
 	while (str_word(&rest, " ", &name))
 		a->name_matches = a->name_matches || tls_name_matches(str_of(d->host->name), name) ||
-			str_ieq(name, str_of(a->text));
+			str_ieq(name, str_of(d->host->name));
 }
 
 static enum conn_next on_hello(struct dialogue *d)
