@@ -1,0 +1,27 @@
+import os
+import signal
+import sys
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
+
+import net as network  # noqa: E402
+
+
+def pytest_configure(config):
+    # a test run that is told to end shall still take its networks down
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    reason = network.unable()
+    if reason:
+        pytest.skip(reason)
+    made = network.Net(str(tmp_path_factory.mktemp("net")))
+    try:
+        yield made
+    finally:
+        made.close()
