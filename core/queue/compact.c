@@ -232,9 +232,10 @@ void compact_moved(struct store *s, const struct waiter *w, struct store_place p
 	s->compaction.waiting--;
 	if (!p.segment)
 		s->compaction.failed = true;
-	else if (w->r.type == RECORD_MESSAGE)
+	s->stats.moved += p.segment != 0;
+	if (p.segment && w->r.type == RECORD_MESSAGE)
 		moved_message(s, w, p);
-	else if (w->r.type == RECORD_STATE)
+	else if (p.segment && w->r.type == RECORD_STATE)
 		moved_state(s, w, p);
 }
 

@@ -54,6 +54,15 @@ static bool failed(struct flight *f, const char *what)
 	return false;
 }
 
+/* flush_failed - a disk that could not keep this cannot be trusted with the next; a full one can, once there is room */
+static bool flush_failed(struct flight *f, const char *what)
+{
+	failed(f, what);
+	if (f->error != ENOSPC && f->error != EDQUOT)
+		f->broken = f->error;
+	return false;
+}
+
 /* make_segment - nothing in the new file counts before its name is on disk, so that any failure here is harmless */
 static bool make_segment(struct flight *f)
 {
@@ -69,11 +78,11 @@ static bool make_segment(struct flight *f)
 	if (fs_allocate(f->fd, 0, f->segment_size) < 0 && errno != ENOSPC && errno != EDQUOT)
 		return failed(f, "allocate a segment");
 	if (f->sync && fs_sync(f->fd) < 0)
-		return failed(f, "flush a new segment");
+		return flush_failed(f, "flush a new segment");
 	if (f->recycle && fs_rename(f->spare, f->path) < 0)
 		return failed(f, "name a segment");
 	if (f->sync && fs_sync_dir(f->log_dir) < 0)
-		return failed(f, "flush the directory log");
+		return flush_failed(f, "flush the directory log");
 	return true;
 }
 
@@ -98,6 +107,9 @@ static void write_batch(struct flight *f)
 	if (f->sync && fs_datasync(f->fd) < 0) {
 		failed(f, "flush the log");
 		f->broken = f->error;
+		/* it may help that what is refused is not found by the next start; nothing depends on it */
+		if (fs_truncate(f->fd, f->at) < 0)
+			f->what = "flush the log, nor cut it";
 	}
 }
 
@@ -294,10 +306,6 @@ static void flight_done(struct pool_job *j)
 		segment_add(s, f->seg);
 		s->n_open++;
 		s->head = f->seg;
-		if (old) {
-			old->sealed = true;
-			segment_seal(s, old);
-		}
 	}
 	if (f->error) {
 		fell(s, f);
@@ -309,6 +317,10 @@ static void flight_done(struct pool_job *j)
 	batch_fini(&f->b);
 	mem_free(f);
 	store_tell(s);
+	if (old && old != s->head) {
+		old->sealed = true;
+		segment_seal(s, old);
+	}
 }
 
 /* --- the start of one -------------------------------------------------------------------------------------------------- */

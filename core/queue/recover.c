@@ -398,18 +398,21 @@ static void seal(struct recovery *r)
 {
 	struct segment *g = r->seg;
 	char path[STORE_PATH];
+	bool broken = false;
 	int fd;
 
 	segment_path(r->s, path, g->header.number);
 	/* a footer hides what is damaged: only once that is safe elsewhere */
 	fd = g->kept ? -1 : fs_open(path, O_RDWR | O_NOFOLLOW, 0);
 	if (fd >= 0) {
-		if (segment_write_footer(fd, &g->header, g->index, g->n_index, &g->end, r->s->o.sync) < 0)
+		if (segment_write_footer(fd, &g->header, g->index, g->n_index, &g->end, r->s->o.sync, &broken) < 0)
 			log_warn("qmgr", "cannot seal %s: %s", path, strerror(errno));
 		else
 			g->footed = true;
 		fs_close(fd);
 	}
+	if (broken)
+		store_break(r->s, EIO, "flush a segment at the start");
 	mem_free(g->index);
 	g->index = NULL;
 	g->n_index = g->cap_index = 0;

@@ -29,6 +29,7 @@ struct chore {
 	uint32_t spare;         /* 0: unlink */
 	char path[STORE_PATH], to[STORE_PATH], dir[STORE_PATH];
 	int error;
+	bool broken;            /* a flush failed */
 };
 
 /* --- the table ------------------------------------------------------------------------------------------------------ */
@@ -188,7 +189,8 @@ void segment_index(struct segment *g, const struct entry *e)
 
 /* --- the footer ----------------------------------------------------------------------------------------------------- */
 
-int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync)
+int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync,
+	bool *broken)
 {
 	unsigned char head[RECORD_HEADER + RECORD_SUMMARY] = { 0 }, trailer[SEGMENT_TRAILER];
 	struct record r = { .type = RECORD_FOOTER, .version = 1, .head_length = (uint32_t)(RECORD_SUMMARY + n * RECORD_ENTRY),
@@ -201,8 +203,12 @@ int segment_write_footer(int fd, const struct segment_header *h, const unsigned 
 	record_format(head, h, &r);
 	segment_trailer_format(trailer, h, (uint32_t)*end, RECORD_HEADER + r.length);
 	/* the file ends with the trailer, whatever it held or was given before */
-	if (fs_pwritev_all(fd, v, 3, (off_t)*end) < 0 || fs_truncate(fd, (off_t)after) < 0 || (sync && fs_datasync(fd) < 0))
+	if (fs_pwritev_all(fd, v, 3, (off_t)*end) < 0 || fs_truncate(fd, (off_t)after) < 0)
 		return -1;
+	if (sync && fs_datasync(fd) < 0) {
+		*broken = errno != ENOSPC && errno != EDQUOT;
+		return -1;
+	}
 	*end = after;
 	return 0;
 }
@@ -213,7 +219,10 @@ static int retire_work(struct chore *c)
 {
 	if (c->spare ? fs_rename(c->path, c->to) < 0 : fs_unlink(c->path) < 0 && errno != ENOENT)
 		return -1;
-	return c->sync ? fs_sync_dir(c->dir) : 0;
+	if (!c->sync || !fs_sync_dir(c->dir))
+		return 0;
+	c->broken = errno == EIO;
+	return -1;
 }
 
 static void chore_work(struct pool_job *j)
@@ -222,7 +231,7 @@ static void chore_work(struct pool_job *j)
 	int r = 0;
 
 	if (c->kind == CHORE_SEAL)
-		r = segment_write_footer(c->fd, &c->header, c->index, c->n_index, &c->end, c->sync);
+		r = segment_write_footer(c->fd, &c->header, c->index, c->n_index, &c->end, c->sync, &c->broken);
 	else if (c->kind == CHORE_RETIRE)
 		r = retire_work(c);
 	else if (fs_unlink(c->path) < 0 && errno != ENOENT)
@@ -281,6 +290,8 @@ static void chore_done(struct pool_job *j)
 	struct store *s = c->s;
 
 	s->chore = NULL;
+	if (c->broken)
+		store_break(s, c->error, "flush a segment that is full or empty");
 	if (c->kind == CHORE_SEAL)
 		sealed(s, c);
 	else if (c->kind == CHORE_RETIRE)

@@ -14,8 +14,10 @@
 #include "core/base/mem.h"
 
 enum { SLAB = 1024, SEGMENT_LEAST = 4096, SEGMENT_MOST = 1024 * 1024 * 1024, INODES_LEAST = 16 };
-/* queue ids count milliseconds from here, so that a clean queue does not give an id of last week again */
+/* at a start ids go on at the time since here, in 1/16 ms: an id that was only logged, and never stored, is not given
+ * again either, unless the clock is set back */
 #define ID_EPOCH ((usec)1577836800 * USEC_PER_SEC)
+#define ID_TICKS(us) ((uint64_t)((us) / 1000) << 4)
 
 /* --- messages in memory ------------------------------------------------------------------------------------------- */
 
@@ -264,8 +266,8 @@ struct store *store_open(const struct store_options *o, void (*each)(void *ctx, 
 		free_store(s);
 		return NULL;
 	}
-	if (now > ID_EPOCH && (uint64_t)((now - ID_EPOCH) / 1000) > s->next_id)
-		s->next_id = (uint64_t)((now - ID_EPOCH) / 1000);
+	if (now > ID_EPOCH && ID_TICKS(now - ID_EPOCH) > s->next_id)
+		s->next_id = ID_TICKS(now - ID_EPOCH);
 	if (each)
 		tell_each(s, each, ctx);
 	return s;
@@ -277,7 +279,7 @@ static void settle(struct store *s)
 	for (int i = 0; i < 1000; i++) {
 		if (s->o.pool)
 			pool_wait(s->o.pool);
-		store_tick(s, USEC_NEVER - 1);
+		store_tick(s, clock_mono());
 		if (!s->flight && !s->preparing && !s->chore && list_is_empty(&s->chores) && !s->gather.n_v)
 			return;
 		if (!s->flight && !s->preparing && !s->chore && s->gather.n_v && s->retry_at)

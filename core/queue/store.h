@@ -103,7 +103,7 @@ usec store_tick(struct store *s, usec now_mono);
 /* store_maintain - one bounded slice of housekeeping (compaction, unlinking); true when there is more to do */
 bool store_maintain(struct store *s);
 
-struct store_stats { uint64_t flushes, appended_bytes, messages_in, messages_out, segments, live_bytes, dead_bytes, big_files, corrupt; usec last_flush_us; };
+struct store_stats { uint64_t flushes, appended_bytes, messages_in, messages_out, segments, live_bytes, dead_bytes, big_files, corrupt, moved /* records by compaction */; usec last_flush_us; };
 void store_stats(const struct store *s, struct store_stats *out);
 
 #endif

@@ -140,7 +140,8 @@ void segment_dead(struct store *s, struct store_place p);              /* no lon
 void segment_index(struct segment *g, const struct entry *e);
 void segment_seal(struct store *s, struct segment *g);                  /* footer, in the background */
 bool segment_retire_next(struct store *s);                              /* drop one that nobody needs; false: none */
-int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync);
+int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync,
+	bool *broken);
 void chore_big_unlink(struct store *s, uint64_t id);
 void chore_start(struct store *s);
 

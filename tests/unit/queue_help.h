@@ -36,6 +36,27 @@ static inline const char *q_dir(void)
 	return dir;
 }
 
+static char q_fast[64];
+
+__attribute__((destructor)) static void q_fast_remove(void)
+{
+	if (q_fast[0])
+		rmdir(q_fast);
+}
+
+/* q_fast_dir - in memory where there is such a place: for what opens thousands of queues. Leave it empty */
+static inline const char *q_fast_dir(void)
+{
+	if (q_fast[0])
+		return q_fast;
+	snprintf(q_fast, sizeof(q_fast), "/dev/shm/relaybox-test-XXXXXX");
+	if (!mkdtemp(q_fast)) {
+		q_fast[0] = 0;
+		return t_tmpdir();
+	}
+	return q_fast;
+}
+
 static inline struct store_options q_options(const char *dir)
 {
 	return (struct store_options){ .dir = dir, .segment_size = 1 << 20, .big_threshold = 64 * 1024 };

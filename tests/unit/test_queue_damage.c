@@ -82,7 +82,7 @@ static const char *damaged_copy(const void *p, size_t n)
 	char path[512];
 	int fd;
 
-	snprintf(dir, sizeof(dir), "%s/damaged", t_tmpdir());
+	snprintf(dir, sizeof(dir), "%s/damaged", q_fast_dir());
 	mkdir(dir, 0700);
 	snprintf(path, sizeof(path), "%s/log", dir);
 	mkdir(path, 0700);
@@ -105,12 +105,16 @@ static void drop_copy(const char *dir)
 {
 	static const char *const subs[] = { "log", "big", "corrupt" };
 
-	for (int i = 0; i < 3; i++) {
-		char path[512];
+	char path[512];
 
+	for (int i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, subs[i]);
 		fs_each_name(path, drop_name, path);
+		rmdir(path);
 	}
+	snprintf(path, sizeof(path), "%s/lock", dir);
+	unlink(path);
+	rmdir(dir);
 }
 
 /* judge - how many messages are not as they were; wrong content is a failure whatever was damaged */
