@@ -244,6 +244,8 @@ def test_outsider_is_refused(tmp_path, config, code, enhanced):
             assert c.docmd("RCPT", "TO:<%s>" % trick)[0] >= 400, trick
         r.wait_log(r"NOQUEUE: reject: RCPT from unknown\[127.0.0.1\]: %d %s <victim@third.test>: Relay access denied; "
                    r"from=<a@outside.test> to=<victim@third.test> proto=ESMTP helo=<outside.test>" % (code, re.escape(enhanced)))
+        c.quit()
+        r.wait_log(r"disconnect from unknown\[127.0.0.1\] ehlo=1 mail=1 rcpt=0/5 quit=1 commands=3/8$")
 
 
 def test_configuration_that_would_relay_for_all_does_not_start(tmp_path):
