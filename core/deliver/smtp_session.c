@@ -387,13 +387,12 @@ static void lost(struct smtp_session *s, bool timeout)
 static void on_failed(struct smtp_session *s)
 {
 	char where[300], text[600];
-	int error = s->conn->error;
 
 	if (s->state == SMTP_STATE_TLS) {
 		smtp_hello_tls_failed(s);
 	} else if (s->state == SMTP_STATE_CONNECT) {
 		smtp_target_where(&s->target, where);
-		snprintf(text, sizeof(text), "connect to %s: %s", where, error == ETIMEDOUT ? "Connection timed out" : s->conn->why);
+		snprintf(text, sizeof(text), "connect to %s: %s", where, s->conn->why);
 		smtp_session_fail_text(s, SMTP_BLAME_CONNECT, "4.4.1", text);
 	} else {
 		lost(s, false);

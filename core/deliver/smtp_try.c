@@ -195,7 +195,7 @@ static bool open_target(struct smtp_try *t, bool plain)
 		return true;
 	}
 	smtp_target_where(&t->target, where);
-	reply_set(&r, 451, "4.4.1", "connect to %s: %s", where, strerror(errno));
+	reply_set(&r, 451, "4.4.1", "connect to %s: %s", where, conn_error_text(errno));
 	log_info(service(t), "%s", r.text);
 	set_why(t, &r, NULL, true);
 	return false;

@@ -88,6 +88,19 @@ void conn_tell(struct conn *c, enum conn_event ev)
 		conn_close(c);
 }
 
+/* the words that log readers know, which are glibc's; musl has others */
+const char *conn_error_text(int error)
+{
+	static const struct { int error; const char *text; } words[] = {
+		{ ETIMEDOUT, "Connection timed out" }, { ENETUNREACH, "Network is unreachable" }, { EHOSTUNREACH, "No route to host" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].error == error)
+			return words[i].text;
+	return strerror(error);
+}
+
 void conn_fail(struct conn *c, int error, const char *why)
 {
 	struct conn_private *p = c->priv;
@@ -101,7 +114,7 @@ void conn_fail(struct conn *c, int error, const char *why)
 	p->armed = p->deadline = USEC_NEVER;
 	c->error = error;
 	if (why != c->why)
-		snprintf(c->why, sizeof(c->why), "%s", why ? why : strerror(error));
+		snprintf(c->why, sizeof(c->why), "%s", why ? why : conn_error_text(error));
 	if (p->muted)
 		conn_close(c);
 	else

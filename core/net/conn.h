@@ -53,6 +53,7 @@ void conn_set_owner(struct conn *c, conn_fn fn, void *ctx);
 void conn_deadline(struct conn *c, usec deadline_mono);        /* USEC_NEVER: none. Whole-request, not per read */
 void conn_flush(struct conn *c);
 void conn_close(struct conn *c);                               /* now; unsent output is dropped */
+const char *conn_error_text(int error);                         /* an errno in the words log readers know */
 /* conn_close_after_send - no more events (whatever a running callback answers); sends what waits, then closes. Before a
  * connection or a TLS session stands there is nothing to send: closes now */
 void conn_close_after_send(struct conn *c, usec deadline);

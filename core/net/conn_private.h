@@ -42,7 +42,7 @@ struct conn_private {
 
 ptrdiff_t conn_fill(int fd, struct buf *b);            /* one bounded read to the end of b: as read(2) */
 void conn_tell(struct conn *c, enum conn_event ev);
-void conn_fail(struct conn *c, int error, const char *why); /* report CONN_FAILED; why NULL: strerror */
+void conn_fail(struct conn *c, int error, const char *why); /* report CONN_FAILED; why NULL: conn_error_text */
 void conn_pump(struct conn *c);                        /* after every callback: flush, CONN_SENT, interest */
 void conn_send(struct conn *c);                        /* write what the socket takes now */
 void conn_release(struct conn *c);

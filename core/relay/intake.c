@@ -106,7 +106,7 @@ static void finish_header(struct intake *i, size_t header_n)
 	complete_headers(&(struct complete){.router = i->opt.router, .conf = c, .envelope = i->envelope, .qid = i->qid,
 		.tls_note = i->opt.tls_note, .local = i->opt.local, .now = i->opt.now}, &a, str_make(i->header.p, header_n), &out,
 		&message_id, &hops);
-	log_text(LOG_SEV_INFO, "cleanup", 0, i->qid, "message-id=%.*s", STR_ARG(message_id));
+	log_text(LOG_SEV_INFO, "cleanup", 0, i->qid, "message-id=%.*s", STR_ARG(message_id.n ? message_id : STR("<>")));
 	buf_z(&out, "\r\n");
 	i->envelope->header_size = out.n;
 	if (out.overflow || a.overflow)

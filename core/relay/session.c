@@ -49,7 +49,10 @@ static void log_disconnect(struct session *s)
 	for (size_t i = 0; i < n; i++) {
 		ok += verbs[i].ok;
 		total += verbs[i].total;
-		buf_printf(&b, verbs[i].ok == verbs[i].total ? " %s=%u" : " %s=%u/%u", verbs[i].verb, verbs[i].ok, verbs[i].total);
+		buf_byte(&b, ' ');
+		for (const char *p = verbs[i].verb; *p; p++)
+			buf_byte(&b, ascii_lower(*p));
+		buf_printf(&b, verbs[i].ok == verbs[i].total ? "=%u" : "=%u/%u", verbs[i].ok, verbs[i].total);
 	}
 	buf_printf(&b, ok == total ? " commands=%u" : " commands=%u/%u", ok, total);
 	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "disconnect from %s%s", s->client_text, buf_cstr(&b));
