@@ -26,7 +26,7 @@ from lab import RELAYBOX, SLOW, Sink, wait
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 KEPT = ("passwd", "group", "shadow", "gshadow", "login.defs", "default", "nsswitch.conf", "services", "protocols", "localtime", "pam.d",
-        "security", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl", "perl", "mailname", "mail.rc", "s-nail.rc",
+        "security", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl/openssl.cnf", "perl", "mailname", "mail.rc", "s-nail.rc",
         "postfix/postfix-files", "postfix/postfix-files.d", "postfix/dynamicmaps.cf", "postfix/dynamicmaps.cf.d")
 GATEWAY = "169.254.1.1"
 OWN = ("/etc", "/home", "/root", "/var/spool", "/var/log", "/var/lib/postfix", "/var/lib/relaybox", "/run")

@@ -1,0 +1,80 @@
+"""peers - what stands around the documents' hosts: their files, a provider's smarthost, certificates."""
+import os
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+QID = r"[0-9A-F]{8,}"
+NUMBER = r"\d+(\.\d+)?"
+SPLIT = "/".join([NUMBER] * 4)
+
+# the smarthost: authenticates over TLS only, and hands everything on by MX
+SMARTHOST = """\
+myhostname = {name}
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_protocols = all
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_chain_files = /etc/postfix/chain.pem
+smtpd_tls_loglevel = 1
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_local_domain = {name}
+smtpd_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_client_connection_count_limit = 0
+"""
+SASL = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN CRAM-MD5\n"
+
+
+def filled(name, fill, without=()):
+    """A document's file. fill maps placeholders to text; lines with a word of `without` are for another host."""
+    with open(os.path.join(HERE, "configs", name), encoding="utf-8") as f:
+        lines = [line for line in f if not any(word in line for word in without)]
+    text = "".join(lines)
+    for placeholder, value in fill.items():
+        assert placeholder in text, placeholder
+        text = text.replace(placeholder, value)
+    return text
+
+
+class Authority:
+    """A certificate authority in a folder."""
+
+    def __init__(self, folder):
+        self.dir = str(folder)
+        os.makedirs(self.dir, exist_ok=True)
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", "ca.key",
+                     "-out", "ca.pem", "-subj", "/CN=Scenario CA")
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def read(self, name):
+        with open(os.path.join(self.dir, name)) as f:
+            return f.read()
+
+    @property
+    def bundle(self):
+        return self.read("ca.pem")
+
+    def issue(self, name):
+        """Paths of a certificate and a key for name."""
+        with open(os.path.join(self.dir, "ext"), "w") as f:
+            f.write("subjectAltName=DNS:%s\n" % name)
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
+                     "-subj", "/CN=" + name)
+        self.openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out",
+                     name + ".pem", "-extfile", "ext")
+        return os.path.join(self.dir, name + ".pem"), os.path.join(self.dir, name + ".key")
+
+
+def smarthost(host, name, authority, user, password, port=587, main=""):
+    """Make host the provider's smarthost: a real Postfix with STARTTLS and AUTH."""
+    cert, key = authority.issue(name)
+    with open(cert) as c, open(key) as k:
+        host.write("/etc/postfix/chain.pem", k.read() + c.read(), 0o600)
+    host.write("/etc/postfix/main.cf", SMARTHOST.format(name=name) + main)
+    host.write("/etc/postfix/sasl/smtpd.conf", SASL)
+    host.run("saslpasswd2", "-p", "-c", "-f", "/etc/sasldb2", "-u", name, user, stdin=password)
+    host.run("chgrp", "postfix", "/etc/sasldb2")
+    host.run("chmod", "640", "/etc/sasldb2")
+    return host.postfix("%d inet n - n - - smtpd" % port, port=port)
