@@ -118,9 +118,10 @@ static const struct way {
 int submit_message(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
 {
 	struct submit_result tried = { .qid = "" };
-	char why[sizeof(out->why)] = "";
+	struct buf why;
 	int code = NOT_THERE;
 
+	buf_init(&why, 4 * sizeof(out->why));
 	*out = (struct submit_result){ .way = "none" };
 	for (size_t i = 0; i < WAYS && code == NOT_THERE; i++) {
 		if (c->sendmail_submission > 0 && c->sendmail_submission != (int)i + 1)
@@ -129,12 +130,13 @@ int submit_message(const struct conf *c, const struct envelope *e, struct str co
 		code = ways[i].run(c, e, content, &tried);
 		if (code != NOT_THERE)
 			break;
-		snprintf(why + strlen(why), sizeof(why) - strlen(why), "%s%s", why[0] ? "; " : "", tried.why);
+		buf_printf(&why, "%s%s", why.n ? "; " : "", tried.why);
 	}
 	*out = tried;
 	if (code == NOT_THERE) {
-		memcpy(out->why, why, sizeof(why));
+		snprintf(out->why, sizeof(out->why), "%s", buf_cstr(&why));
 		code = EX_TEMPFAIL;
 	}
+	buf_fini(&why);
 	return code;
 }
