@@ -5,6 +5,9 @@
 
 #include "core/base/mem.h"
 
+/* zlib's best is 1030 to one */
+enum { INFLATE_MOST = 1040 };
+
 char *deflate_bytes(struct str in, size_t *n)
 {
 	z_stream z = { 0 };
@@ -35,7 +38,8 @@ char *inflate_bytes(struct str in, size_t size)
 	char *out;
 	int r;
 
-	if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
+	/* no stream of this length can hold so much: nothing is allocated for a number that is not true */
+	if (size / INFLATE_MOST > in.n || inflateInit2(&z, -MAX_WBITS) != Z_OK)
 		return NULL;
 	out = mem_realloc(NULL, size + 1);
 	z.next_in = (Bytef *)(uintptr_t)in.p;

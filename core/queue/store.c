@@ -26,17 +26,17 @@ struct qmsg *store_msg_new(struct store *s)
 	struct list *l = list_first(&s->free_msgs);
 	struct qmsg *m;
 
-	if (!l) {
-		struct qmsg *slab = mem_array(NULL, SLAB, sizeof(*slab));
-
-		s->slabs = mem_array(s->slabs, s->n_slabs + 1, sizeof(*s->slabs));
-		s->slabs[s->n_slabs++] = slab;
-		for (int i = 0; i < SLAB; i++)
-			list_append(&s->free_msgs, &slab[i].link);
-		l = list_first(&s->free_msgs);
+	if (l) {
+		list_remove(l);
+		m = LIST_ITEM(l, struct qmsg, link);
+	} else {
+		if (!s->n_slabs || s->slab_used == SLAB) {
+			s->slabs = mem_array(s->slabs, s->n_slabs + 1, sizeof(*s->slabs));
+			s->slabs[s->n_slabs++] = mem_array(NULL, SLAB, sizeof(*m));
+			s->slab_used = 0;
+		}
+		m = &s->slabs[s->n_slabs - 1][s->slab_used++];
 	}
-	list_remove(l);
-	m = LIST_ITEM(l, struct qmsg, link);
 	memset(m, 0, sizeof(*m));
 	list_init(&m->link);
 	return m;
@@ -44,6 +44,7 @@ struct qmsg *store_msg_new(struct store *s)
 
 void store_msg_free(struct store *s, struct qmsg *m)
 {
+	m->id = 0;
 	/* at the front: memory that was in use last is used next */
 	list_push(&s->free_msgs, &m->link);
 }
@@ -199,13 +200,21 @@ static int by_id(const void *a, const void *b)
 
 static void tell_each(struct store *s, void (*each)(void *ctx, struct qmsg *m), void *ctx)
 {
-	struct qmsg **v = mem_array(NULL, s->index.n + 1, sizeof(*v)), *m;
-	size_t n = 0, cursor = 0;
+	struct qmsg **v = mem_array(NULL, s->index.n + 1, sizeof(*v));
+	bool sorted = true;
+	size_t n = 0;
 
-	while (store_each(s, &cursor, &m))
-		v[n++] = m;
-	/* ids grow with time */
-	qsort(v, n, sizeof(*v), by_id);
+	/* ids grow with time, and memory was taken in the order of the log: mostly this is the order */
+	for (size_t i = 0; i < s->n_slabs; i++)
+		for (size_t k = 0; k < (i + 1 < s->n_slabs ? (size_t)SLAB : s->slab_used); k++)
+			if (s->slabs[i][k].id) {
+				v[n++] = &s->slabs[i][k];
+				sorted &= n < 2 || v[n - 2]->id < v[n - 1]->id;
+			}
+	if (n != s->index.n)
+		BUG("messages are not where they are counted");
+	if (!sorted)
+		qsort(v, n, sizeof(*v), by_id);
 	for (size_t i = 0; i < n; i++)
 		each(ctx, v[i]);
 	mem_free(v);

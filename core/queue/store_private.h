@@ -70,8 +70,8 @@ struct store {
 	int lock_fd;
 	struct idmap index;
 	struct list free_msgs;
-	void **slabs;
-	size_t n_slabs;
+	struct qmsg **slabs;
+	size_t n_slabs, slab_used;     /* used of the newest */
 	uint64_t next_id;
 	/* segments in ascending order; head is the last one and open for appending, or NULL */
 	struct segment **segs;
