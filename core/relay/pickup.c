@@ -77,6 +77,7 @@ static void take(struct pickup *p)
 	struct relay *r = p->relay;
 	struct intake_options o = {.store = r->store, .router = r->settings->router, .conf = r->settings->conf, .local = true,
 		.now = loop_wall(r->loop)};
+	struct str given = p->envelope.sender;
 	take_addresses(p);
 	struct intake *i = intake_begin(&o, &p->envelope);
 	if (!i) {
@@ -89,7 +90,7 @@ static void take(struct pickup *p)
 	log_begin(&l, "pickup", 0, intake_qid(i));
 	l.spaced = true;
 	log_field(&l, "uid", "%lld", (long long)p->envelope.uid);
-	log_addr(&l, "from", p->envelope.sender);
+	log_addr(&l, "from", given);
 	log_end(&l);
 	struct crlf_clean clean;
 	struct buf crlf;

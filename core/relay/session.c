@@ -152,6 +152,7 @@ static void on_mail(struct session *s)
 		answer(s, 450, "4.7.1", "Error: too much mail from your address");
 		return;
 	}
+	s->sender_given = e->sender;
 	e->sender = rewrite_address(r->settings->router, &s->arena, e->sender, session_is_local(s));
 	e->arrival = loop_wall(r->loop);
 	e->client_name = str_of(s->client_name);
@@ -185,7 +186,7 @@ static void on_data(struct session *s)
 		log_begin(&l, "pickup", 0, intake_qid(s->intake));
 		l.spaced = true;
 		log_field(&l, "uid", "%lld", (long long)s->uid);
-		log_addr(&l, "from", s->smtp.envelope.sender);
+		log_addr(&l, "from", s->sender_given);
 		log_end(&l);
 	} else {
 		log_text(LOG_SEV_INFO, "smtpd", s->pid, intake_qid(s->intake), "client=%s", s->client_text);

@@ -23,6 +23,7 @@ struct session {
 	usec deadline;
 	size_t consumed;               /* bytes of conn->in that the machine is done with */
 	const char *tls_note;
+	struct str sender_given;       /* as the client wrote it; the envelope has it completed */
 	bool waiting;                  /* an answer is on its way from elsewhere */
 	bool running;                  /* inside session_go */
 	bool committing, ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
