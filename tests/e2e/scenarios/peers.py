@@ -1,10 +1,12 @@
 """peers - what stands around the documents' hosts: their files, a provider's smarthost, certificates."""
 import os
+import re
 import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QID = r"[0-9A-F]{8,}"
 NUMBER = r"\d+(\.\d+)?"
+STAMP = r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d %s postfix/%s\[\d+\]: "
 SPLIT = "/".join([NUMBER] * 4)
 
 # the smarthost: authenticates over TLS only, and hands everything on by MX
@@ -25,15 +27,22 @@ smtpd_client_connection_count_limit = 0
 SASL = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN CRAM-MD5\n"
 
 
-def filled(name, fill, without=()):
+def filled(name, fill=None, without=()):
     """A document's file. fill maps placeholders to text; lines with a word of `without` are for another host."""
     with open(os.path.join(HERE, "configs", name), encoding="utf-8") as f:
         lines = [line for line in f if not any(word in line for word in without)]
     text = "".join(lines)
-    for placeholder, value in fill.items():
+    for placeholder, value in (fill or {}).items():
         assert placeholder in text, placeholder
         text = text.replace(placeholder, value)
     return text
+
+
+def check(lines, hostname, *wanted):
+    """The lines are these and in this order: (service, rest of the line as a pattern)."""
+    for line, (service, rest) in zip(lines, wanted):
+        assert re.search(STAMP % (re.escape(hostname), service) + rest + "$", line), line
+    assert len(lines) == len(wanted), "\n".join(lines)
 
 
 class Authority:
