@@ -145,6 +145,13 @@ static enum answer ask_domain(struct access_run *r, struct str addr)
 static enum answer unknown_recipient_domain(struct access_run *r) { return ask_domain(r, r->request->rcpt); }
 static enum answer unknown_sender_domain(struct access_run *r) { return ask_domain(r, r->request->sender); }
 
+/* conclude - a no stands; where the lookup failed for now (later), go on to look for one and say "later" at the end */
+static void conclude(struct access_run *r, bool later, const char *action)
+{
+	r->pending = later && !str_ieq(str_of(action), STR("defer"));
+	r->at += r->pending;
+}
+
 static void domain_answered(struct access_run *r, const struct reply *a, struct str addr, const char *what, const char *subject_detail)
 {
 	bool later = reply_verdict(a) == VERDICT_LATER;
@@ -152,6 +159,7 @@ static void domain_answered(struct access_run *r, const struct reply *a, struct 
 	char enhanced[12] = {(char)('0' + code / 100), '\0'};
 	memcpy(enhanced + 1, subject_detail, strlen(subject_detail) + 1);
 	refuse(r, code, enhanced, what, addr, a->text[0] ? a->text : "Domain not found");
+	conclude(r, later, r->request->conf->unknown_address_tempfail_action);
 }
 
 static void recipient_domain_answered(struct access_run *r, const struct reply *a)
@@ -175,6 +183,10 @@ static void recipient_verified(struct access_run *r, const struct reply *a)
 	const struct conf *c = r->request->conf;
 	bool later = reply_verdict(a) == VERDICT_LATER;
 	int code = (int)(later ? c->unverified_recipient_defer_code : c->unverified_recipient_reject_code);
+	if (code < 400) {
+		r->at++;
+		return;
+	}
 	struct str dsn = str_of(reply_dsn(a));
 	char enhanced[sizeof r->reply.enhanced] = "";
 	/* the class digit must agree with the code we send, the rest is the remote server's */
@@ -182,6 +194,7 @@ static void recipient_verified(struct access_run *r, const struct reply *a)
 	enhanced[0] = code >= 500 ? '5' : '4';
 	refuse(r, code, enhanced, later ? "Recipient address rejected: unverified address: " : "Recipient address rejected: undeliverable address: ",
 		r->request->rcpt, a->text);
+	conclude(r, later, c->unverified_recipient_tempfail_action);
 }
 
 static const struct word words[] = {
@@ -257,7 +270,7 @@ enum access_outcome access_next(struct access_run *r)
 {
 	while (r->stage < ACCESS_STAGES) {
 		const struct access_list *l = r->list[r->stage];
-		if (r->reply.code)
+		if (r->reply.code && !r->pending)
 			return ACCESS_REFUSE;
 		if (!l || r->at >= l->n) {
 			r->stage++;
@@ -278,7 +291,7 @@ enum access_outcome access_next(struct access_run *r)
 			return w->asks;
 		}
 	}
-	return ACCESS_OK;
+	return r->pending ? ACCESS_REFUSE : ACCESS_OK;
 }
 
 void access_answer(struct access_run *r, const struct reply *answer)

@@ -30,6 +30,7 @@ struct access_run {            /* one evaluation, resumable */
 	size_t stage, at;
 	struct str question;       /* ACCESS_ASK_DOMAIN: the domain (must have MX or A/AAAA); ACCESS_ASK_VERIFY: the address */
 	struct reply reply;        /* ACCESS_REFUSE */
+	bool pending;              /* reply is a deferral, unless a later word refuses for good (defer_if_permit) */
 };
 void access_begin(struct access_run *r, const struct access_request *q, const struct access_list *relay, const struct access_list *recipient);
 /* access_next - go on; after ACCESS_ASK_* call access_answer first */

@@ -43,14 +43,27 @@
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
+#define LIMIT_VERIFY_ENTRIES 50000       /* addresses remembered by address verification, about 300 bytes each */
+#define LIMIT_VERIFY_TEXT 250            /* of what the server said about one; Postfix: 250 */
+#define LIMIT_VERIFY_FILE (64 * 1024 * 1024) /* the cache as a file: old lines, too */
+#define LIMIT_HTTP_CONNECTIONS 64        /* health checks at the same time */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
+#define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */
+#define LIMIT_CLIENT_PIECE (64 * 1024)   /* one read of content that is sent or copied */
+#define LIMIT_CLIENT_FEED (128 * 1024)   /* content waiting in an outbound connection; the rest stays in the queue file */
+#define LIMIT_CLIENT_MX 20               /* MX hosts of a domain that are looked at */
+#define LIMIT_CLIENT_DEAD 64             /* addresses remembered as failing, so that they are asked last */
+#define LIMIT_CLIENT_SKIPPED 4           /* such addresses put off to the end of one try */
+#define LIMIT_CLIENT_SITE 300            /* one next hop as written: brackets, a domain, a port */
+#define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */
+#define LIMIT_STORE_HELD (8 * 1024 * 1024)      /* content of unfinished messages in memory; past it they go to files early */
 #define LIMIT_STORE_ENTRIES 65536        /* records in one segment, so that its footer stays small */
 #define LIMIT_STORE_OPEN_SEGMENTS 128    /* descriptors kept for reading */
 #define LIMIT_SCHEDULE_BACKLOG 200       /* deliveries waiting in memory for one destination; more wait as messages */

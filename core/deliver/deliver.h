@@ -23,7 +23,9 @@ struct deliver_options {
 	int helper_fd;                 /* privileged helper for local delivery to other users; -1: deliver as ourselves */
 };
 struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *diag);  /* opens sasl, tls policy maps, contexts */
-void deliver_free(struct deliver *d);                  /* closes every session */
+void deliver_free(struct deliver *d);                  /* closes every session; nobody is told. The schedule goes first */
+/* deliver_reconfigure - new deliveries follow the new settings; what runs ends with the old ones, which must live on till
+ * then. A transport whose tables cannot be opened (diag) defers its mail */
 void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct conf_diag *diag);
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
@@ -37,8 +39,7 @@ void bounce_notice(struct deliver *d, int dsn_kind, struct qmsg *m, const struct
 	const struct delivery_result *results, size_t n, void (*fn)(void *ctx, int error), void *ctx);
 
 /* --- probe: may this recipient be delivered? (reject_unverified_recipient; sender double-bounce) -------------------------- */
-struct probe;
-struct probe *deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx);
-void deliver_probe_cancel(struct probe *p);
+/* deliver_probe - fn is called once, never from inside */
+void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/msg/received.h"
 
 struct probe {
 	struct list link;              /* deliver.probes */
@@ -34,12 +35,6 @@ static void probe_free(struct probe *p)
 	mem_free(p);
 }
 
-/* nobody waits for the answer any more: the try ends by itself */
-void deliver_probe_cancel(struct probe *p)
-{
-	p->fn = NULL;
-}
-
 void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)
 {
 	struct probe *p = job->ctx;
@@ -51,8 +46,7 @@ void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts
 	f->probe = true;
 	delivery_log(job, f);
 	log_text(LOG_SEV_INFO, "qmgr", 0, qid, "removed");
-	if (p->fn)
-		p->fn(p->ctx, &p->result.reply);
+	p->fn(p->ctx, &p->result.reply);
 	probe_free(p);
 }
 
@@ -82,6 +76,7 @@ static void fill(struct probe *p, struct str rcpt)
 	usec now = loop_wall(d->o.loop);
 	char qid[QID_MAX];
 	struct log_line l;
+	struct buf id;
 	struct str sender = str_of(c->address_verify_sender);
 
 	if (str_eq(sender, STR("<>")))
@@ -99,6 +94,10 @@ static void fill(struct probe *p, struct str rcpt)
 		.active_at = now, .start_at = now, .ctx = p,
 	};
 	qid_format(qid, p->msg.id);
+	buf_init(&id, LIMIT_ADDRESS);
+	message_id_format(&id, now, qid, c->myhostname);
+	log_text(LOG_SEV_INFO, "cleanup", 0, qid, "message-id=%s", buf_cstr(&id));
+	buf_fini(&id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", p->e.sender);
 	log_field(&l, "size", "0");
@@ -127,7 +126,7 @@ static void judge_other(struct probe *p, const char *program)
 	answer_known(p);
 }
 
-struct probe *deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx)
+void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx)
 {
 	struct probe *p = MEM_NEW(struct probe);
 	struct route r;
@@ -143,7 +142,7 @@ struct probe *deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void 
 	if (r.failed.code || !r.transport) {
 		p->known = r.failed;
 		answer_known(p);
-		return p;
+		return;
 	}
 	p->dest.transport = r.transport;
 	p->dest.nexthop = arena_z(&p->arena, r.nexthop);
@@ -151,7 +150,6 @@ struct probe *deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void 
 		p->try = smtp_try_start(d, &p->job, true);
 	else
 		judge_other(p, r.transport->program);
-	return p;
 }
 
 void probe_free_all(struct deliver *d)

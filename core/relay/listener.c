@@ -12,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/relay/health.h"
 #include "core/relay/session.h"
 
 #define BACKLOG 4096
@@ -63,6 +64,10 @@ static void on_accept(struct loop_io *io, uint32_t events)
 				loop_timer_set(r->loop, &l->rest, loop_now(r->loop) + USEC_PER_SEC);
 			}
 			return;
+		}
+		if (l->service->http) {
+			health_open(r, fd);
+			continue;
 		}
 		if (r->n_sessions >= r->max_sessions) {
 			turn_away(fd, l->service);

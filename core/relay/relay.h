@@ -4,6 +4,7 @@
 #ifndef CORE_RELAY_RELAY_H
 #define CORE_RELAY_RELAY_H
 
+#include "core/access/verify.h"
 #include "core/deliver/deliver.h"
 #include "core/relay/clients.h"
 #include "core/relay/settings.h"
@@ -26,9 +27,11 @@ struct relay {
 	struct store *store;
 	struct schedule *schedule;
 	struct deliver *deliver;
+	struct verify *verify;
 	struct list listeners;
 	struct list sessions;
 	size_t n_sessions, max_sessions;
+	size_t n_http;
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;

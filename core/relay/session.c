@@ -317,6 +317,8 @@ static void session_go(struct session *s)
 {
 	bool progress = false;
 	size_t got = s->conn->in.n;
+	if (got)
+		session_log_connect(s);
 	s->running = true;
 	while (!s->waiting && !s->ended) {
 		struct str in = str_from(buf_view(&s->conn->in), s->consumed);
@@ -415,11 +417,34 @@ static void begin(struct session *s)
 	identify(s);
 }
 
+static bool proxy_peer_is_trusted(struct session *s)
+{
+	if (match_address(s->service->proxy_networks, &s->address) == MAP_FOUND)
+		return true;
+	char peer[46];
+	ipaddr_format(&s->address, peer);
+	log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "PROXY header refused from [%s]: not in smtpd_upstream_proxy_networks", peer);
+	return false;
+}
+
+/* take_address - the proxy's word. A loopback address means the proxy's own host (threats K6): it is ours only when the
+ * proxy runs here, too, and it has the rights of mynetworks only when somebody wrote mynetworks down. */
+static void take_address(struct session *s, const struct ipaddr *client)
+{
+	s->foreign = ipaddr_is_loopback(client) && !(ipaddr_is_loopback(&s->address) && conf_is_set(s->service->conf, "mynetworks"));
+	s->address = *client;
+}
+
 static void read_proxy_header(struct session *s)
 {
 	struct proxy_header h;
 	const char *why = "";
 	char peer[46];
+	if (!proxy_peer_is_trusted(s)) {
+		conn_close(s->conn);
+		session_end(s);
+		return;
+	}
 	switch (proxy_parse(buf_view(&s->conn->in), &h, &why)) {
 	case PROXY_NEED_MORE:
 		return;
@@ -432,7 +457,7 @@ static void read_proxy_header(struct session *s)
 	case PROXY_OK:
 		s->expect_proxy = false;
 		if (!h.local)
-			s->address = h.source;
+			take_address(s, &h.source);
 		buf_consume(&s->conn->in, h.length);
 		begin(s);
 		return;
@@ -451,10 +476,8 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	case CONN_DATA:
 		if (s->expect_proxy)
 			read_proxy_header(s);
-		else if (!s->waiting) {
-			session_log_connect(s);
+		else if (!s->waiting)
 			session_go(s);
-		}
 		break;
 	case CONN_TLS_READY:
 		s->waiting = false;
@@ -475,7 +498,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 		s->eof = true;
 		if (!s->waiting && !s->expect_proxy && s->connect_logged)
 			session_go(s);
-		else if (!s->committing) {
+		else if (!s->committing && !s->domain_query && !s->verify) {
 			conn_close(c);
 			session_end(s);
 		}
@@ -503,16 +526,6 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 		break;
 	}
 	return CONN_KEEP;
-}
-
-static bool proxy_peer_is_trusted(struct session *s)
-{
-	if (match_address(s->service->proxy_networks, &s->address) == MAP_FOUND)
-		return true;
-	char peer[46];
-	ipaddr_format(&s->address, peer);
-	log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "PROXY header refused from [%s]: not in smtpd_upstream_proxy_networks", peer);
-	return false;
 }
 
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
@@ -543,10 +556,6 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->expect_proxy = true;
 	s->deadline = loop_now(r->loop) + v->conf->smtpd_upstream_proxy_timeout;
 	conn_deadline(s->conn, s->deadline);
-	if (!proxy_peer_is_trusted(s)) {
-		conn_close(s->conn);
-		session_end(s);
-	}
 }
 
 void session_close_idle(struct relay *r)

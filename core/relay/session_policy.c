@@ -8,7 +8,7 @@
 bool session_is_local(const struct session *s)
 {
 	/* local_header_rewrite_clients = permit_inet_interfaces */
-	return s->uid >= 0 || route_is_own_address(s->relay->settings->router, &s->address);
+	return s->uid >= 0 || (!s->foreign && route_is_own_address(s->relay->settings->router, &s->address));
 }
 
 static void refused(struct session *s, const struct reply *r)
@@ -98,18 +98,33 @@ static void on_domain_mx(void *ctx, const struct dns_answer *a)
 		domain_answer(s, a->status, "");
 }
 
-static void on_probe(void *ctx, const struct reply *r)
+static void on_verified(void *ctx, const struct reply *r)
 {
 	struct session *s = ctx;
-	s->probe = NULL;
+	s->verify = NULL;
 	access_answer(&s->run, r);
 	judge(s);
 	session_continue(s);
 }
 
+/* ask_verify - false when the answer is known and the run may go on at once */
+static bool ask_verify(struct session *s)
+{
+	struct reply known;
+	s->verify = verify_ask(s->relay->verify, s->run.question, &known, on_verified, s);
+	if (s->verify)
+		return true;
+	access_answer(&s->run, &known);
+	return false;
+}
+
 static void judge(struct session *s)
 {
-	switch (access_next(&s->run)) {
+	enum access_outcome o;
+	do
+		o = access_next(&s->run);
+	while (o == ACCESS_ASK_VERIFY && !ask_verify(s));
+	switch (o) {
 	case ACCESS_OK:
 		permitted(s);
 		break;
@@ -120,7 +135,6 @@ static void judge(struct session *s)
 		s->domain_query = dns_ask(s->relay->dns, s->run.question, DNS_MX, on_domain_mx, s);
 		break;
 	case ACCESS_ASK_VERIFY:
-		s->probe = deliver_probe(s->relay->deliver, s->run.question, on_probe, s);
 		break;
 	}
 }
@@ -131,7 +145,7 @@ void session_policy_recipient(struct session *s)
 	s->request = (struct access_request){
 		.router = router,
 		.conf = s->service->conf,
-		.client = s->address,
+		.client = s->foreign ? (struct ipaddr){.family = AF_UNSPEC} : s->address,
 		.client_name = str_of(s->client_name),
 		.local = s->uid >= 0,
 		.authenticated = s->smtp.authenticated,
@@ -154,8 +168,8 @@ void session_policy_cancel(struct session *s)
 {
 	if (s->domain_query)
 		dns_cancel(s->domain_query);
-	if (s->probe)
-		deliver_probe_cancel(s->probe);
+	if (s->verify)
+		verify_cancel(s->verify);
 	s->domain_query = NULL;
-	s->probe = NULL;
+	s->verify = NULL;
 }

@@ -27,14 +27,14 @@ struct session {
 	bool waiting;                  /* an answer is on its way from elsewhere */
 	bool running;                  /* inside session_go */
 	bool committing, ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
+	bool foreign;                  /* a loopback address that a proxy told us: another host's, or nobody's */
 	char client_name[256], client_address[46];
 	char client_text[256 + 46 + 4]; /* "name[address]" */
 	/* judging one recipient */
 	struct access_request request;
 	struct access_run run;
 	struct dns_query *domain_query;
-	struct probe *probe;
-	bool domain_asked_address;
+	struct verify_wait *verify;
 };
 
 void session_answer(struct session *s, const struct reply *r);

@@ -96,8 +96,29 @@ static void service_open(struct service *v, const struct master_listener *l, str
 	service_smtp_options(v, level);
 }
 
+/* open_http - services for http_listen: health checks */
+static void open_http(struct settings *s, struct conf_diag *diag)
+{
+	struct str rest = str_of(s->conf->http_listen), word, host;
+	struct buf why;
+	uint16_t port;
+	buf_init(&why, 1024);
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		if (!master_parse_endpoint(word, &host, &port, &why)) {
+			conf_diag_add(diag, CONF_ERROR, NULL, 0, "http_listen: %s", buf_cstr(&why));
+			buf_clear(&why);
+			continue;
+		}
+		s->services = mem_array(s->services, s->n_services + 1, sizeof *s->services);
+		s->services[s->n_services++] = (struct service){.conf = s->conf, .host = str_dup(host), .port = port, .http = true};
+	}
+	buf_fini(&why);
+}
+
 static void service_fini(struct service *v)
 {
+	if (v->http)
+		mem_free((char *)(uintptr_t)v->host);
 	access_list_free(v->relay);
 	access_list_free(v->recipient);
 	if (v->tls)
@@ -134,6 +155,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
 	for (; s->n_services < s->master.n_listeners; s->n_services++)
 		service_open(&s->services[s->n_services], &s->master.listeners[s->n_services], diag);
+	open_http(s, diag);
 	open_submit(s);
 	if (diag->errors == 0)
 		return s;

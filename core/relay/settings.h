@@ -16,6 +16,7 @@ struct service {
 	struct access_list *relay, *recipient;
 	struct tls_context *tls;           /* NULL: no TLS */
 	bool tls_wrapper, proxy;
+	bool http;                         /* health checks, no mail */
 	struct match *proxy_networks;      /* who may send a PROXY header */
 	struct match *limit_exceptions;    /* clients without connection limits */
 	struct smtp_server_options smtp;
@@ -25,7 +26,7 @@ struct settings {
 	struct conf *conf;
 	struct master master;
 	struct router *router;
-	struct service *services;          /* one per listener */
+	struct service *services;          /* one per listener, then http_listen's */
 	size_t n_services;
 	struct service submit;             /* the unix submit socket */
 };

@@ -73,6 +73,12 @@ static void on_queued(void *ctx, struct qmsg *m)
 	schedule_add(r->schedule, m, true);
 }
 
+static void op_probe(void *ctx, struct str rcpt, verify_fn fn, void *fn_ctx)
+{
+	struct relay *r = ctx;
+	deliver_probe(r->deliver, rcpt, fn, fn_ctx);
+}
+
 static void on_delivered(void *ctx, struct delivery *d)
 {
 	(void)ctx;
@@ -234,6 +240,7 @@ bool relay_reload(struct relay *r)
 	if (s) {
 		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, &diag);
 		schedule_reconfigure(r->schedule, s->conf);
+		verify_reconfigure(r->verify, s->conf);
 		list_push(&r->generations, &s->link);
 		r->settings = s;
 		listener_open_all(r);
@@ -308,6 +315,7 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	conf_diag_fini(&diag);
 	if (!r->deliver)
 		return false;
+	r->verify = verify_new(&(struct verify_options){.loop = r->loop, .conf = r->settings->conf, .probe = op_probe, .ctx = r});
 	r->control = control_open(r);
 	if (!r->control || listener_open_submit(r) != 0) {
 		log_error("master", "sockets in %s: %s", r->settings->conf->queue_directory, strerror(errno));

@@ -140,6 +140,55 @@ T(access_goes_on_after_an_answer)
 	lab_close(&l);
 }
 
+/* a lookup that fails for now does not stop the search for a refusal, unless the action says so */
+T(access_puts_off_and_looks_for_a_refusal)
+{
+	static const struct { const char *list, *action; int code; const char *want; } rows[] = {
+		{"reject_unverified_recipient, reject", NULL, 450, "554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied"},
+		{"reject_unverified_recipient, reject", "unverified_recipient_tempfail_action=defer", 450,
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why"},
+		{"reject_unverified_recipient, permit", NULL, 450, "450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why"},
+		{"reject_unverified_recipient, reject", NULL, 550, "450 4.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: why"},
+		{"reject_unverified_recipient", "unverified_recipient_reject_code=550", 550,
+			"550 5.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: why"},
+		{"reject_unverified_recipient", "unverified_recipient_defer_code=451", 450,
+			"451 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why"},
+		{"reject_unverified_recipient", "unverified_recipient_reject_code=250", 550, "ok"},
+		/* each word is asked again: the second no is final */
+		{"reject_unverified_recipient, reject_unverified_recipient", "unverified_recipient_tempfail_action=defer", 450,
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why"},
+	};
+	struct buf line;
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char list[300];
+		const char *extra[MAX_EXTRA] = {HERE, list, rows[i].action};
+		struct lab l;
+		struct access_run run;
+		struct access_request q;
+		struct reply a;
+		unsigned asked = 0;
+		ROW("%zu", i);
+		snprintf(list, sizeof list, "smtpd_recipient_restrictions=%s", rows[i].list);
+		REQUIRE(lab_open(&l, extra));
+		judge(&l, "192.0.2.1", "a@relayed.test", &run, &q, &line);
+		enum access_outcome o = ACCESS_ASK_VERIFY;
+		while (o == ACCESS_ASK_VERIFY && asked++ < 5) {
+			reply_set(&a, rows[i].code, rows[i].code == 550 ? "5.1.1" : "4.1.1", "why");
+			access_answer(&run, &a);
+			o = access_next(&run);
+		}
+		buf_clear(&line);
+		if (o == ACCESS_OK)
+			buf_z(&line, "ok");
+		else
+			reply_line(&line, &run.reply);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
 T(access_refuses_unknown_words_and_knows_an_open_relay)
 {
 	static const struct { const char *list; int errors; bool closes; } rows[] = {
