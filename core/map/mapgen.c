@@ -225,19 +225,38 @@ static int add_text(struct job *j, struct str text)
 	return result;
 }
 
-static int read_source(struct job *j, struct buf *text)
+/* read_all - a file of known size goes straight into place; a pipe is read as it comes */
+static int read_all(int fd, struct buf *text)
 {
 	struct stat st;
-	int fd = fs_open(j->name, O_RDONLY, 0), r = -1;
+	ssize_t got;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISDIR(st.st_mode)) {
+		errno = EISDIR;
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode))
+		return fs_read_fd(fd, text);
+	if (!buf_reserve(text, (size_t)st.st_size)) {
+		errno = EFBIG;
+		return -1;
+	}
+	got = st.st_size ? fs_pread_all(fd, text->p, (size_t)st.st_size, 0) : 0;
+	if (got < 0)
+		return -1;
+	text->n = (size_t)got;
+	return 0;
+}
+
+static int read_source(struct job *j, struct buf *text)
+{
+	int fd = fs_open(j->name, O_RDONLY, 0), r;
 
 	if (fd < 0)
 		return fail(j, "read", j->name);
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-		errno = EISDIR;
-	else if (fstat(fd, &st) == 0 && buf_reserve(text, (size_t)st.st_size + 1))
-		r = fs_read_fd(fd, text);
-	else
-		errno = EFBIG;
+	r = read_all(fd, text);
 	if (r < 0)
 		fail(j, "read", j->name);
 	close(fd);
