@@ -8,12 +8,24 @@
 #include "core/base/mem.h"
 #include "core/queue/store_private.h"
 
+enum { BATCH_KEEP = 1024 * 1024 };
+
 /* --- batches ------------------------------------------------------------------------------------------------------ */
 
 void batch_fini(struct batch *b)
 {
 	mem_free(b->data);
 	mem_free(b->v);
+	*b = (struct batch){ 0 };
+}
+
+void batch_recycle(struct store *s, struct batch *b)
+{
+	if (s->spare.data || b->cap > BATCH_KEEP) {
+		batch_fini(b);
+		return;
+	}
+	s->spare = (struct batch){ .data = b->data, .cap = b->cap, .v = b->v, .cap_v = b->cap_v };
 	*b = (struct batch){ 0 };
 }
 

@@ -1,11 +1,13 @@
 /* compact - what is still needed of a sparse segment is written again at the head of the log, so that the segment can go.
  * See store_private.h.
  *
- * One victim at a time, in slices that are small beside a flush; the copies ride with the next one. A message is copied
+ * One victim at a time, in slices: small ones that ride with somebody's flush under load, larger ones with a flush of their
+ * own when nothing else waits. Each flush that lands starts the next slice. A message is copied
  * together with its state, message first, because recovery forgets a state whose message it does not know. Copied too
  * are the ends of messages that an older file could bring back: without that, one old message would keep every later
  * segment alive. Until the victim is durably gone it is `stale`: an end that is written meanwhile names it as well. */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "core/base/crc.h"
 #include "core/base/fs.h"
@@ -14,7 +16,8 @@
 #include "core/queue/store_private.h"
 
 enum {
-	SLICE_BYTES = 128 * 1024,
+	SLICE_BYTES = 64 * 1024,
+	SLICE_IDLE = 256 * 1024,
 	SLICE_ENTRIES = 1024,
 	RECENT = 3,             /* the newest segments: what they hold ends soon by itself */
 	SMALL_SHARE = 8,        /* of segment_size: smaller segments come from restarts */
@@ -254,17 +257,40 @@ static bool finish(struct store *s)
 	return segment_retire_next(s);
 }
 
+static void entry_at(const struct compaction *c, size_t i, struct entry *e)
+{
+	entry_parse(c->bytes + RECORD_HEADER + RECORD_SUMMARY + i * RECORD_ENTRY, e);
+}
+
+/* read_ahead - ask for what the next slice will read, so that the loop need not wait for the disk then */
+static void read_ahead(struct store *s)
+{
+	struct compaction *c = &s->compaction;
+	struct entry e;
+
+	if (c->next == c->n)
+		return;
+	entry_at(c, c->next, &e);
+	if (e.offset < c->ahead)
+		return;
+	c->ahead = e.offset + 2 * SLICE_IDLE;
+	(void)posix_fadvise(c->victim->fd, e.offset, 4 * SLICE_IDLE, POSIX_FADV_WILLNEED);
+}
+
 static bool slice(struct store *s)
 {
 	struct compaction *c = &s->compaction;
 	size_t before = s->gather.n, entries = 0;
+	bool idle = !s->flight && !s->gather.n_v;
 
-	while (c->next < c->n && s->gather.n - before < SLICE_BYTES && entries++ < SLICE_ENTRIES) {
+	read_ahead(s);
+	while (c->next < c->n && s->gather.n - before < (idle ? SLICE_IDLE : SLICE_BYTES) && entries++ < SLICE_ENTRIES) {
 		struct entry e;
 
-		entry_parse(c->bytes + RECORD_HEADER + RECORD_SUMMARY + c->next++ * RECORD_ENTRY, &e);
+		entry_at(c, c->next++, &e);
 		move_entry(s, &e);
 	}
+	s->gather.urgent |= idle && c->waiting;
 	/* copies that wait need a flush first; then the next slice */
 	return !c->waiting;
 }

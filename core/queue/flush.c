@@ -253,7 +253,7 @@ static void stay(struct store *s, struct flight *f)
 	for (size_t i = 0; i < s->gather.n_v; i++)
 		keep(s, &b, &s->gather, &s->gather.v[i], PLACE_GATHER);
 	settle_labels(s, &b);
-	batch_fini(&s->gather);
+	batch_recycle(s, &s->gather);
 	s->gather = b;
 }
 
@@ -314,13 +314,16 @@ static void flight_done(struct pool_job *j)
 		landed(s, f);
 	}
 	/* the flight goes before the answers: they may want the next one */
-	batch_fini(&f->b);
+	batch_recycle(s, &f->b);
 	mem_free(f);
 	store_tell(s);
 	if (old && old != s->head) {
 		old->sealed = true;
 		segment_seal(s, old);
 	}
+	/* what compaction waited for has landed */
+	if (s->compaction.victim)
+		store_maintain(s);
 }
 
 /* --- the start of one -------------------------------------------------------------------------------------------------- */
@@ -378,7 +381,8 @@ void flush_start(struct store *s)
 	f->header = f->seg->header;
 	f->at = (off_t)f->seg->end;
 	f->b = s->gather;
-	s->gather = (struct batch){ 0 };
+	s->gather = s->spare;
+	s->spare = (struct batch){ 0 };
 	to_flight(s, &f->b);
 	s->results_since = 0;
 	s->flight = f;

@@ -253,6 +253,7 @@ static void free_store(struct store *s)
 	mem_free(s->slabs);
 	mem_free(s->answers);
 	batch_fini(&s->gather);
+	batch_fini(&s->spare);
 	idmap_fini(&s->index);
 	/* the lock goes last: whoever gets it next must find everything written */
 	if (s->lock_fd >= 0)

@@ -82,9 +82,10 @@ struct store {
 	uint32_t spares[LIMIT_STORE_SPARES];
 	size_t n_spares;
 	/* what waits */
-	struct batch gather;
+	struct batch gather, spare;    /* spare: memory of an earlier batch, for the next */
 	struct flight *flight;
 	size_t preparing, preparing_bytes;
+	size_t held_bytes;      /* content in memory that is not committed yet */
 	struct answer *answers;
 	size_t n_answers, cap_answers;
 	usec results_since;     /* mono; 0: none wait, or not yet looked at */
@@ -97,6 +98,7 @@ struct store {
 		struct segment *victim;
 		unsigned char *bytes;   /* its footer */
 		size_t n, next, waiting; /* entries, the next one, copies that wait for their flush */
+		uint32_t ahead;         /* offset up to which the disk was asked */
 		bool failed;
 	} compaction;
 	bool may_compact;       /* something died since the last look */
@@ -114,6 +116,7 @@ void store_set_aside(struct store *s, const char *name, const void *p, size_t n,
 
 /* change.c */
 void batch_fini(struct batch *b);
+void batch_recycle(struct store *s, struct batch *b);                   /* batch_fini, but the memory may serve again */
 /* batch_add - append a record made of head and up to two body pieces; the returned waiter is valid until the next call */
 struct waiter *batch_add(struct batch *b, const struct record *r, struct str head, struct str body1, struct str body2);
 /* batch_copy - append another batch's record as it is */

@@ -13,7 +13,8 @@
 #include "core/queue/deflate.h"
 #include "core/queue/store_private.h"
 
-enum { DEFLATE_LEAST = 4096 };
+/* when much content is held in memory by all writers together, they go to files from a smaller size on */
+enum { DEFLATE_LEAST = 4096, SPILL_LEAST = 32 * 1024 };
 
 struct store_writer {
 	struct pool_job job;
@@ -61,6 +62,13 @@ static int writer_failed(struct store_writer *w)
 	return -1;
 }
 
+/* drop_content - the bytes in memory are not needed any more, or belong to somebody else now */
+static void drop_content(struct store_writer *w)
+{
+	w->s->held_bytes -= w->content.n;
+	buf_fini(&w->content);
+}
+
 static int become_big(struct store_writer *w)
 {
 	w->fd = fs_open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -69,8 +77,16 @@ static int become_big(struct store_writer *w)
 	w->is_big = true;
 	if (w->content.n && fs_write_all(w->fd, w->content.p, w->content.n) < 0)
 		return writer_failed(w);
-	buf_fini(&w->content);
+	drop_content(w);
 	return 0;
+}
+
+static bool is_too_much(const struct store_writer *w, size_t more)
+{
+	const struct store *s = w->s;
+	size_t n = w->content.n + more;
+
+	return n > w->content.max || (n > SPILL_LEAST && s->held_bytes + s->gather.n + s->preparing_bytes > LIMIT_STORE_HELD);
 }
 
 int store_add(struct store_writer *w, struct str piece)
@@ -79,12 +95,14 @@ int store_add(struct store_writer *w, struct str piece)
 		errno = w->error;
 		return -1;
 	}
-	if (!w->is_big && w->content.n + piece.n > w->content.max && become_big(w) < 0)
+	if (!w->is_big && is_too_much(w, piece.n) && become_big(w) < 0)
 		return -1;
 	if (w->is_big && fs_write_all(w->fd, piece.p, piece.n) < 0)
 		return writer_failed(w);
-	if (!w->is_big)
+	if (!w->is_big) {
 		buf_str(&w->content, piece);
+		w->s->held_bytes += piece.n;
+	}
 	w->crc = crc32c(w->crc, piece.p, piece.n);
 	w->size += piece.n;
 	return 0;
@@ -97,7 +115,7 @@ uint64_t store_written(const struct store_writer *w)
 
 static void writer_free(struct store_writer *w)
 {
-	buf_fini(&w->content);
+	drop_content(w);
 	buf_fini(&w->head);
 	mem_free(w->small);
 	mem_free(w);
