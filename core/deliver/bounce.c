@@ -15,8 +15,9 @@
 #include "core/msg/received.h"
 
 struct notice {
+	struct list link;              /* deliver.notices */
 	struct loop_task task;
-	struct deliver *d;
+	struct deliver *d;             /* NULL: it went away before the queue answered */
 	struct arena arena;
 	struct envelope e;
 	struct buf text;
@@ -35,6 +36,8 @@ static void end(struct notice *n)
 	void *ctx = n->ctx;
 	int error = n->error;
 
+	list_remove(&n->link);
+	list_remove(&n->task.link);
 	arena_fini(&n->arena);
 	buf_fini(&n->text);
 	mem_free(n);
@@ -50,7 +53,6 @@ static void run_end(struct loop_task *task)
 static void end_later(struct notice *n, int error)
 {
 	n->error = error;
-	loop_task_init(&n->task, run_end);
 	loop_defer(n->d->o.loop, &n->task);
 }
 
@@ -60,7 +62,7 @@ static void committed(void *ctx, struct qmsg *m, int error)
 	struct deliver *d = n->d;
 
 	n->error = m ? 0 : error ? error : EIO;
-	if (m) {
+	if (m && d) {
 		log_text(LOG_SEV_INFO, "bounce", 0, n->about, "%s: %s", n->what, n->qid);
 		d->o.queued(d->o.ctx, m);
 	}
@@ -157,6 +159,8 @@ static struct notice *notice_new(struct deliver *d, struct qmsg *m, void (*fn)(v
 	arena_init(&n->arena, room);
 	buf_init(&n->text, 2 * room);
 	qid_format(n->about, m->id);
+	loop_task_init(&n->task, run_end);
+	list_append(&d->notices, &n->link);
 	return n;
 }
 
@@ -239,4 +243,15 @@ void bounce_notice(struct deliver *d, int dsn_kind, struct qmsg *m, const struct
 	x->what = what[dsn_kind];
 	address(x, STR_EMPTY, e->sender);
 	submit(x, dsn_kind, m, e, rcpts, results, n);
+}
+
+void bounce_forget_all(struct deliver *d)
+{
+	LIST_EACH(&d->notices, it, tmp) {
+		struct notice *n = LIST_ITEM(it, struct notice, link);
+
+		list_remove(&n->link);
+		n->d = NULL;
+		n->fn = NULL;
+	}
 }

@@ -57,8 +57,9 @@ struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *d
 	list_init(&d->local_jobs);
 	list_init(&d->simple_jobs);
 	list_init(&d->probes);
+	list_init(&d->notices);
 	table_init(&d->dests);
-	d->scratch = mem_alloc(SMTP_PIECE);
+	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
 	if (o->helper_fd >= 0)
 		d->helper = helper_client_new(o->loop, o->helper_fd);
 	smtp_profile_open_all(d, diag);
@@ -90,6 +91,7 @@ void deliver_free(struct deliver *d)
 		smtp_session_drop(LIST_ITEM(it, struct smtp_session, link));
 	local_free_all(d);
 	simple_free_all(d);
+	bounce_forget_all(d);
 	helper_client_free(d->helper);
 	smtp_profile_drop_all(d);
 	smtp_dest_free_all(d);

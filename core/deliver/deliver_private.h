@@ -12,15 +12,6 @@
 #include "core/smtp/client.h"
 #include "core/smtp/sasl.h"
 
-enum {
-	SMTP_FEED_MARK = 128 * 1024,   /* output waiting in a connection above which no more content is read */
-	SMTP_PIECE = 64 * 1024,        /* one read of content */
-	SMTP_DEAD_SLOTS = 64,          /* addresses remembered as failing */
-	SMTP_MX_HOSTS = 20,            /* MX hosts looked at */
-	SMTP_SKIPPED = 4,              /* failing addresses put off to the end of a try */
-	SMTP_SITE_MAX = 300,           /* one next hop as written */
-};
-
 struct helper_client;
 struct smtp_dest;
 struct smtp_try;
@@ -34,17 +25,18 @@ struct deliver {
 	struct list local_jobs;        /* struct local_job.link */
 	struct list simple_jobs;       /* struct simple_job.link */
 	struct list probes;            /* struct probe.link */
+	struct list notices;           /* struct notice.link */
 	size_t n_sessions;
 	struct smtp_dead {
 		struct ipaddr address;
 		uint16_t port;
 		usec until;            /* mono */
-	} dead[SMTP_DEAD_SLOTS];
+	} dead[LIMIT_CLIENT_DEAD];
 	unsigned next_dead;
 	usec refresh_at;               /* mono: when tables are looked at again */
 	struct helper_client *helper;  /* NULL: deliver as ourselves */
 	uint64_t last_probe_id;
-	char *scratch;                 /* SMTP_PIECE bytes, for the loop thread */
+	char *scratch;                 /* LIMIT_CLIENT_PIECE bytes, for the loop thread */
 	bool closing;                  /* deliver_free is at work: nobody is told any more */
 };
 /* deliver_finish - log a delivery whose recipients all have answers and give it back */
@@ -58,6 +50,7 @@ void local_start(struct deliver *d, struct delivery *job);
 void local_free_all(struct deliver *d);
 /* local_check - may mail for this local recipient be delivered? For probes: 2xx, 4xx or 5xx */
 void local_check(struct deliver *d, struct str rcpt, struct reply *out);
+void bounce_forget_all(struct deliver *d);
 void smtp_start(struct deliver *d, struct delivery *job);      /* smtp and lmtp */
 void probe_free_all(struct deliver *d);
 void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f);
@@ -75,6 +68,7 @@ struct smtp_profile {
 	bool cache;                    /* keep sessions between deliveries */
 	enum conf_tls_level tls_level;
 	bool tls_wrapper;
+	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
 	struct maps tls_policy, sasl;
 	unsigned sasl_forbidden, sasl_forbidden_tls;
 	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
@@ -97,7 +91,7 @@ struct smtp_target {
 	uint16_t port;
 	unsigned rank;                 /* 0 is best: place of its next hop, then MX preference */
 	char path[108];
-	char site[SMTP_SITE_MAX];      /* the next hop as written: key of policy and password tables */
+	char site[LIMIT_CLIENT_SITE];      /* the next hop as written: key of policy and password tables */
 	bool explicit;                 /* somebody wrote this next hop down: its failure is a configuration problem */
 	bool fallback;                 /* from smtp_fallback_relay */
 };
@@ -227,7 +221,7 @@ struct smtp_try {
 	struct smtp_hosts *hosts;      /* being looked up */
 	/* next hops: the delivery's, then the fallback relays */
 	struct str sites, fallbacks;   /* what is left of the lists */
-	char site[SMTP_SITE_MAX];
+	char site[LIMIT_CLIENT_SITE];
 	bool explicit, in_fallback;
 	unsigned site_number;
 	uint16_t port;

@@ -15,15 +15,16 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/net/fdpass.h"
 
-enum { CHILDREN = 64, PASSWD_MAX = 8 * 1024 };
+enum { PASSWD_MAX = 8 * 1024 };
 
 struct helper {
 	int fd;
 	const struct helper_rules *rules;
-	struct { pid_t pid; uint64_t id; } child[CHILDREN];
+	struct { pid_t pid; uint64_t id; } child[LIMIT_HELPER_CHILDREN];
 	unsigned n;
 	struct helper_request request; /* at work */
 };
@@ -145,7 +146,7 @@ static void deliver(struct helper *h, const struct helper_request *r, int conten
 {
 	pid_t pid;
 
-	if (content < 0 || h->n == CHILDREN || (pid = fork()) < 0) {
+	if (content < 0 || h->n == LIMIT_HELPER_CHILDREN || (pid = fork()) < 0) {
 		answer_text(h->fd, r->id, "local delivery is busy");
 		return;
 	}

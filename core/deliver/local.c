@@ -19,6 +19,9 @@
 
 enum { PASSWD_MAX = 8 * 1024 };
 
+/* a new message for the addresses of an alias; j is NULL when deliver went away before the queue answered */
+struct forward { struct local_job *j; struct deliver *d; struct arena arena; struct envelope e; uint64_t id; };
+
 struct local_job {
 	struct list link;              /* deliver.local_jobs */
 	struct loop_task task;
@@ -31,6 +34,7 @@ struct local_job {
 	size_t n_targets, next;        /* what is written next */
 	struct str owner;
 	bool in_pool;
+	struct forward *forward;       /* its commit is awaited */
 	/* the write that runs */
 	struct mailbox_order order;
 	struct store_reader *reader;
@@ -70,6 +74,8 @@ static void answer_text(struct local_job *j, int code, const char *enhanced, con
 
 static void local_free(struct local_job *j)
 {
+	if (j->forward)
+		j->forward->j = NULL;
 	list_remove(&j->link);
 	list_remove(&j->task.link);
 	arena_fini(&j->arena);
@@ -184,7 +190,7 @@ static int open_content(struct local_job *j)
 	j->content = j->memory = memfd_create("message", MFD_CLOEXEC);
 	j->order.offset = 0;
 	for (at = 0; j->memory >= 0 && at < size;) {
-		ssize_t n = store_read(j->reader, at, d->scratch, SMTP_PIECE);
+		ssize_t n = store_read(j->reader, at, d->scratch, LIMIT_CLIENT_PIECE);
 
 		if (n <= 0 || fs_write_all(j->memory, d->scratch, (size_t)n) < 0)
 			return -1;
@@ -347,8 +353,6 @@ static void write_file(struct local_job *j, struct str path)
 
 /* --- forwarding ------------------------------------------------------------------------------------------------------------ */
 
-struct forward { struct local_job *j; struct deliver *d; struct arena arena; struct envelope e; uint64_t id; };
-
 static void forwarded(void *ctx, struct qmsg *m, int error)
 {
 	struct forward *f = ctx;
@@ -359,6 +363,9 @@ static void forwarded(void *ctx, struct qmsg *m, int error)
 	qid_format(qid, f->id);
 	arena_fini(&f->arena);
 	mem_free(f);
+	if (!j)
+		return;
+	j->forward = NULL;
 	if (m)
 		d->o.queued(d->o.ctx, m);
 	snprintf(text, sizeof(text), m ? "forwarded as %s" : "cannot forward %s: %s", qid, strerror(error));
@@ -373,7 +380,7 @@ static int copy_content(struct local_job *j, struct store_writer *w)
 	int got = r ? 0 : -1;
 
 	while (got == 0 && at < size) {
-		ssize_t n = store_read(r, at, d->scratch, SMTP_PIECE);
+		ssize_t n = store_read(r, at, d->scratch, LIMIT_CLIENT_PIECE);
 
 		got = n <= 0 ? -1 : store_add(w, str_make(d->scratch, (size_t)n));
 		at += n > 0 ? (uint64_t)n : 0;
@@ -417,6 +424,7 @@ static void forward(struct local_job *j)
 	w = store_begin(j->d->o.store, &f->id);
 	if (w && store_add(w, line) == 0 && copy_content(j, w) == 0) {
 		f->e.header_size += line.n;
+		j->forward = f;
 		store_commit(w, &f->e, forwarded, f);
 		return;
 	}

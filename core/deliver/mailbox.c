@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/msg/crlf.h"
-
-enum { PIECE = 64 * 1024 };
 
 void mailbox_deliver(const struct mailbox_order *o, int content_fd, struct reply *out)
 {
@@ -76,17 +75,17 @@ int mailbox_copy(const struct mailbox_order *o, int content_fd, int fd, off_t at
 {
 	struct mailbox_copy c = { .fd = fd, .at = at };
 	struct crlf_to_lf lines;
-	char *piece = mem_alloc(PIECE);
+	char *piece = mem_alloc(LIMIT_CLIENT_PIECE);
 	uint64_t done = 0;
 	bool needs_end = false;
 
-	buf_init(&c.out, 3 * PIECE + MAILBOX_PREFIX + MAILBOX_PATH);
+	buf_init(&c.out, 3 * LIMIT_CLIENT_PIECE + MAILBOX_PREFIX + MAILBOX_PATH);
 	if (quote_from)
 		buf_z(&c.out, o->from_line);
 	buf_z(&c.out, o->prefix);
 	crlf_to_lf_init(&lines, quote_from);
 	while (done < o->length && !c.error) {
-		size_t want = o->length - done < PIECE ? (size_t)(o->length - done) : PIECE;
+		size_t want = o->length - done < LIMIT_CLIENT_PIECE ? (size_t)(o->length - done) : LIMIT_CLIENT_PIECE;
 		ssize_t n = fs_pread_all(content_fd, piece, want, (off_t)(o->offset + done));
 
 		if (n < (ssize_t)want) {

@@ -25,7 +25,7 @@ struct smtp_hosts {
 	char name[256];
 	bool check_loop, null_mx, mx_missing;
 	struct dns_query *query;
-	struct mx_host host[SMTP_MX_HOSTS];
+	struct mx_host host[LIMIT_CLIENT_MX];
 	size_t n, pending;
 	bool again;                    /* a lookup failed for a while */
 	char why[200];                 /* of a lookup that failed */
@@ -222,7 +222,7 @@ static void add_host(struct smtp_hosts *h, struct str name, unsigned preference)
 {
 	struct mx_host *m = &h->host[h->n];
 
-	if (h->n == SMTP_MX_HOSTS || !name.n || name.n >= sizeof(m->name))
+	if (h->n == LIMIT_CLIENT_MX || !name.n || name.n >= sizeof(m->name))
 		return;
 	m->owner = h;
 	m->preference = preference;

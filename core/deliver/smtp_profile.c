@@ -102,6 +102,7 @@ static struct smtp_profile *profile_new(struct deliver *d, const struct master_t
 {
 	struct smtp_profile *p = MEM_NEW(struct smtp_profile);
 	const struct conf *c = t->conf;
+	size_t errors = diag->errors;
 
 	p->refs = 1;
 	p->d = d;
@@ -127,6 +128,7 @@ static struct smtp_profile *profile_new(struct deliver *d, const struct master_t
 	set_timeouts(p);
 	open_sasl(p, diag);
 	open_tls(p, diag);
+	p->broken = diag->errors > errors;
 	list_append(&d->profiles, &p->link);
 	return p;
 }

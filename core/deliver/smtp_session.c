@@ -3,7 +3,7 @@
  * Order of a session: connect, (TLS), greeting and EHLO, (STARTTLS, EHLO), (AUTH), transactions, QUIT. What the server
  * says about recipients goes to the try; what ends the session goes to the try once, as a reply in Postfix's words, and
  * the try decides what is asked next. Content is read from the queue as the connection drains, so a slow server costs
- * SMTP_FEED_MARK bytes of memory and no more. */
+ * LIMIT_CLIENT_FEED bytes of memory and no more. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/un.h>
@@ -250,8 +250,8 @@ static void feed(struct smtp_session *s)
 {
 	uint64_t size = s->tx.size;
 
-	while (s->feeding && s->conn->out.n < SMTP_FEED_MARK) {
-		ssize_t n = size > s->sent ? store_read(s->reader, s->sent, s->d->scratch, SMTP_PIECE) : 0;
+	while (s->feeding && s->conn->out.n < LIMIT_CLIENT_FEED) {
+		ssize_t n = size > s->sent ? store_read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
 
 		if (n < 0 || (n == 0 && s->sent < size)) {
 			smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");

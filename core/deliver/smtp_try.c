@@ -27,7 +27,7 @@ static const char *service(const struct smtp_try *t)
 
 static struct smtp_dead *find_dead(struct deliver *d, const struct smtp_target *x)
 {
-	for (size_t i = 0; i < SMTP_DEAD_SLOTS; i++)
+	for (size_t i = 0; i < LIMIT_CLIENT_DEAD; i++)
 		if (d->dead[i].until && d->dead[i].port == x->port && ipaddr_eq(&d->dead[i].address, &x->address))
 			return &d->dead[i];
 	return NULL;
@@ -47,7 +47,7 @@ static void mark_dead(struct deliver *d, const struct smtp_target *x, usec took)
 	usec pause = took > DEAD_MAX / 2 ? DEAD_MAX : took * 2;
 
 	if (!slot)
-		slot = &d->dead[d->next_dead++ % SMTP_DEAD_SLOTS];
+		slot = &d->dead[d->next_dead++ % LIMIT_CLIENT_DEAD];
 	*slot = (struct smtp_dead){ x->address, x->port, loop_now(d->o.loop) + (pause < DEAD_MIN ? DEAD_MIN : pause) };
 }
 
@@ -204,7 +204,7 @@ static bool open_target(struct smtp_try *t, bool plain)
 static void put_off(struct smtp_try *t)
 {
 	if (!t->skipped)
-		t->skipped = mem_array(NULL, SMTP_SKIPPED, sizeof(*t->skipped));
+		t->skipped = mem_array(NULL, LIMIT_CLIENT_SKIPPED, sizeof(*t->skipped));
 	t->skipped[t->n_skipped++] = t->target;
 }
 
@@ -228,7 +228,7 @@ static void next_address(struct smtp_try *t)
 {
 	while (t->at < t->limit && t->sessions_left > 0) {
 		set_target(t, &t->v[t->at++]);
-		if (is_dead(t->d, &t->target) && t->n_skipped < SMTP_SKIPPED && !smtp_try_is_last(t)) {
+		if (is_dead(t->d, &t->target) && t->n_skipped < LIMIT_CLIENT_SKIPPED && !smtp_try_is_last(t)) {
 			put_off(t);
 			note_failed(t);
 			continue;

@@ -12,8 +12,6 @@
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 
-enum { INCLUDE_MAX = 256 * 1024 };
-
 struct expansion {
 	struct router *r;
 	struct route_ask q;
@@ -173,7 +171,7 @@ static void take_include(struct expansion *x, struct str name, struct str path)
 		return;
 	}
 	fd = fs_open_table(arena_z(x->q.arena, path));
-	buf_init(&text, INCLUDE_MAX);
+	buf_init(&text, LIMIT_ALIAS_INCLUDE);
 	if (fd < 0 || fs_read_fd(fd, &text) < 0)
 		fail(x, "open include file", path, strerror(errno));
 	else
