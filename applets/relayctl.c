@@ -31,7 +31,7 @@ const struct applet applet_relayctl = {
 	.summary = "look at and steer a running relayd",
 	.usage = "[-c DIR] [-j] queue | stats\n[-c DIR] show ID\n[-c DIR] flush [ID|SITE]\n"
 		"[-c DIR] hold | release | delete | requeue | expire ID...|ALL|-\n"
-		"[-c DIR] explain ADDR [--from SENDER] [--client IP]\n[-c DIR] reload | drain | ping",
+		"[-c DIR] explain ADDR [--from SENDER] [--client IP]\n[-c DIR] reload | ping",
 	.options = options,
 	.notes = "queue and show also work without relayd, from the spool. As postqueue: -p -j -f -i ID -s SITE; as postsuper:\n"
 		"-d -h -H -r -e -f ID|ALL|- (\"-\" reads ids from standard input).",
@@ -241,7 +241,6 @@ static int do_explain(const struct ctl *x)
 }
 
 static int do_reload(const struct ctl *x) { return applet_control(x->conf, "reload", false); }
-static int do_drain(const struct ctl *x) { return applet_control(x->conf, "drain", false); }
 static int do_ping(const struct ctl *x) { return applet_control(x->conf, "ping", false); }
 
 static const struct verb {
@@ -250,7 +249,7 @@ static const struct verb {
 	int least, most;               /* operands */
 } verbs[] = {
 	{ "queue", do_queue, 0, 0 }, { "show", do_show, 1, 1 }, { "flush", do_flush, 0, 1 }, { "stats", do_stats, 0, 0 },
-	{ "explain", do_explain, 1, 1 }, { "reload", do_reload, 0, 0 }, { "drain", do_drain, 0, 0 }, { "ping", do_ping, 0, 0 },
+	{ "explain", do_explain, 1, 1 }, { "reload", do_reload, 0, 0 }, { "ping", do_ping, 0, 0 },
 };
 
 static int run_verb(struct ctl *x, const char *word)

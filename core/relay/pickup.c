@@ -19,6 +19,8 @@ struct pickup {
 	struct loop_io watch;
 	struct loop_timer again;
 	struct table refused;          /* names that are no drops, so that each is told once */
+	char **names;                  /* of the last look into the folder, oldest first */
+	size_t n_names, at;
 	char current[256];
 	struct arena arena;
 	struct envelope envelope;
@@ -103,34 +105,58 @@ static void take(struct pickup *p)
 	intake_commit(i, on_committed, p);
 }
 
-static int on_name(void *ctx, const char *name)
+static int remember(void *ctx, const char *name)
 {
 	struct pickup *p = ctx;
-	if (p->busy || table_find(&p->refused, str_of(name)))
-		return 0;
-	buf_init(&p->content, DROP_MAX);
-	if (maildrop_read(".", name, &p->arena, &p->envelope, &p->content) != 0) {
-		if (errno != ENOENT) {
-			log_warn("pickup", "maildrop/%s: %s: left alone", name, errno == EBADMSG ? "not a message" : strerror(errno));
-			table_add(&p->refused, str_of(name), p);
-		}
-		finish(p);
-		return 0;
+	if (!table_find(&p->refused, str_of(name))) {
+		p->names = mem_array(p->names, p->n_names + 1, sizeof *p->names);
+		p->names[p->n_names++] = mem_dupz(name);
 	}
-	snprintf(p->current, sizeof p->current, "%s", name);
-	p->busy = true;
-	return 1;
+	return 0;
 }
 
+static void forget_names(struct pickup *p)
+{
+	for (size_t i = 0; i < p->n_names; i++)
+		mem_free(p->names[i]);
+	mem_free(p->names);
+	p->names = NULL;
+	p->n_names = p->at = 0;
+}
+
+/* read_drop - false: there is nothing to take under that name */
+static bool read_drop(struct pickup *p, const char *name)
+{
+	buf_init(&p->content, DROP_MAX);
+	if (maildrop_read(".", name, &p->arena, &p->envelope, &p->content) == 0)
+		return true;
+	if (errno != ENOENT) {
+		log_warn("pickup", "maildrop/%s: %s: left alone", name, errno == EBADMSG ? "not a message" : strerror(errno));
+		table_add(&p->refused, str_of(name), p);
+	}
+	finish(p);
+	return false;
+}
+
+/* look - take the next drop of the last look, or look again; each name is read once, however many there are */
 static void look(struct pickup *p)
 {
 	if (p->busy || p->stopped)
 		return;
-	int found = maildrop_each(".", on_name, p);
-	if (found == 1)
+	if (p->at >= p->n_names) {
+		forget_names(p);
+		if (maildrop_each(".", remember, p) != 0 && errno != ENOENT)
+			log_warn("pickup", "maildrop: %s", strerror(errno));
+	}
+	while (p->at < p->n_names) {
+		const char *name = p->names[p->at++];
+		if (!read_drop(p, name))
+			continue;
+		snprintf(p->current, sizeof p->current, "%s", name);
+		p->busy = true;
 		take(p);
-	else if (found < 0 && errno != ENOENT)
-		log_warn("pickup", "maildrop: %s", strerror(errno));
+		return;
+	}
 }
 
 static void on_again(struct loop_timer *t)
@@ -172,6 +198,7 @@ void pickup_stop(struct pickup *p)
 	if (p->watch.fd >= 0)
 		close(p->watch.fd);
 	table_fini(&p->refused);
+	forget_names(p);
 	arena_fini(&p->arena);
 	buf_fini(&p->content);
 	mem_free(p);

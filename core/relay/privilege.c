@@ -76,7 +76,7 @@ int privilege_prepare_spool(const struct conf *c)
 		return -1;
 	}
 	static const struct { const char *name; mode_t mode; bool take_over; } folders[] = {
-		{"log", 0700, true}, {"big", 0700, true}, {"corrupt", 0700, true}, {"maildrop", 01733, false},
+		{"log", 0700, true}, {"big", 0700, true}, {"corrupt", 0700, true}, {"maildrop", 03733, false},
 	};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (make_folder(folders[i].name, folders[i].mode, &o, folders[i].take_over) != 0) {
