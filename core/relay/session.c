@@ -398,7 +398,7 @@ static void identify(struct session *s)
 	struct relay *r = s->relay;
 	s->client = clients_enter(&r->clients, &s->address);
 	ipaddr_format(&s->address, s->client_address);
-	s->exempt = s->service->limit_exceptions && match_address(s->service->limit_exceptions, &s->address) == MAP_FOUND;
+	s->exempt |= s->service->limit_exceptions && match_address(s->service->limit_exceptions, &s->address) == MAP_FOUND;
 	if (!s->service->conf->smtpd_peername_lookup) {
 		greet(s);
 		return;
@@ -456,6 +456,8 @@ static void read_proxy_header(struct session *s)
 		return;
 	case PROXY_OK:
 		s->expect_proxy = false;
+		/* the proxy's own look at us is no client's connection */
+		s->exempt = h.local;
 		if (!h.local)
 			take_address(s, &h.source);
 		buf_consume(&s->conn->in, h.length);
