@@ -31,6 +31,9 @@ void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
 size_t deliver_sessions(const struct deliver *d);      /* open outbound connections, idle ones too */
 
+/* local_check - is this recipient, of a domain that ends here, an alias or an account? 2xx yes, 5xx no, 4xx unknown now */
+void local_check(struct deliver *d, struct str rcpt, struct reply *out);
+
 /* --- bounce ------------------------------------------------------------------------------------------------------------ */
 /* bounce_notice - compose and queue the notice that schedule_ops.notice asks for; fn(ctx, error) after it is durable.
  * Logs "QID: sender non-delivery notification: QID2". A null sender's failure goes to 2bounce_notice_recipient if

@@ -48,8 +48,6 @@ void simple_start(struct deliver *d, struct delivery *job);    /* error, retry, 
 void simple_free_all(struct deliver *d);
 void local_start(struct deliver *d, struct delivery *job);
 void local_free_all(struct deliver *d);
-/* local_check - may mail for this local recipient be delivered? For probes: 2xx, 4xx or 5xx */
-void local_check(struct deliver *d, struct str rcpt, struct reply *out);
 void bounce_forget_all(struct deliver *d);
 void smtp_start(struct deliver *d, struct delivery *job);      /* smtp and lmtp */
 void probe_free_all(struct deliver *d);

@@ -1,7 +1,5 @@
 /* session_policy - may this client send to this recipient? Runs the restriction lists, asks DNS and address probes for
  * them, checks local recipients, and logs each refusal in the form that fail2ban and pflogsumm read. */
-#include <pwd.h>
-
 #include "core/base/log.h"
 #include "core/relay/session_private.h"
 
@@ -24,33 +22,37 @@ static void refused(struct session *s, const struct reply *r)
 	session_answer(s, r);
 }
 
-/* is_unknown_user - a recipient in a domain that ends here must be an alias or an account (threats H3) */
-static bool is_unknown_user(struct session *s, struct str rcpt)
+/* ends_well - mail for a local domain is only taken for an alias or an account (threats H3); false with the refusal */
+static bool ends_well(struct session *s, struct str rcpt, struct reply *out)
 {
-	struct relay *r = s->relay;
-	struct addr a = addr_split(rcpt);
-	struct alias_target *targets;
-	struct str owner;
-	size_t n;
-	enum map_answer ours;
 	const struct conf *c = s->service->conf;
+	enum map_answer ours;
 	if (!*c->local_recipient_maps || !c->smtpd_reject_unlisted_recipient)
+		return true;
+	if (route_class_of(s->relay->settings->router, addr_split(rcpt).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
+		return true;
+	local_check(s->relay->deliver, rcpt, out);
+	struct str who = s->smtp.rcpt.full;
+	int code = (int)c->unknown_local_recipient_reject_code;
+	switch (reply_verdict(out)) {
+	case VERDICT_DONE:
+		return true;
+	case VERDICT_LATER:
+		reply_set(out, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
 		return false;
-	if (route_class_of(r->settings->router, a.domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
+	case VERDICT_NEVER:
+		reply_set(out, code, code >= 500 ? "5.1.1" : "4.1.1",
+			"<%.*s>: Recipient address rejected: User unknown in local recipient table", STR_ARG(who));
 		return false;
-	if (alias_expand(r->settings->router, &s->arena, a.local, &targets, &n, &owner) != MAP_NONE)
-		return false;
-	const char *name = arena_z(&s->arena, addr_unquote_local(&s->arena, a.local));
-	return getpwnam(name) == NULL;
+	}
+	return true;
 }
 
 static void permitted(struct session *s)
 {
 	struct reply r;
 	const struct conf *c = s->service->conf;
-	if (is_unknown_user(s, s->request.rcpt)) {
-		reply_set(&r, (int)c->unknown_local_recipient_reject_code, c->unknown_local_recipient_reject_code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: Recipient address rejected: User unknown in local recipient table", STR_ARG(s->smtp.rcpt.full));
+	if (!ends_well(s, s->request.rcpt, &r)) {
 		refused(s, &r);
 		return;
 	}

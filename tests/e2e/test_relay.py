@@ -248,6 +248,19 @@ def test_outsider_is_refused(tmp_path, config, code, enhanced):
         r.wait_log(r"disconnect from unknown\[127.0.0.1\] ehlo=1 mail=1 rcpt=0/5 quit=1 commands=3/8$")
 
 
+def test_local_recipients_are_checked_as_they_are_delivered(tmp_path):
+    r = Relay(tmp_path / "r", "mydestination = example.test\nrecipient_delimiter = +\nalias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
+              files={"aliases": "postmaster: root\n"})
+    with r, smtplib.SMTP("127.0.0.1", r.port) as c:
+        c.ehlo("outside.test")
+        c.mail("a@outside.test")
+        assert c.rcpt("root@example.test")[0] == 250
+        assert c.rcpt("root+extension@example.test")[0] == 250
+        assert c.rcpt("Postmaster@example.test")[0] == 250
+        assert c.rcpt("nobody-here@example.test") == (
+            550, b"5.1.1 <nobody-here@example.test>: Recipient address rejected: User unknown in local recipient table")
+
+
 def test_configuration_that_would_relay_for_all_does_not_start(tmp_path):
     r = Relay(tmp_path / "r", "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = permit_mynetworks\n")
     done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-t"], capture_output=True)
