@@ -71,9 +71,13 @@ class Relay:
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def start(self, *options):
+    def spawn(self, *options):
+        """Start without waiting for it to serve."""
         self.process = subprocess.Popen([RELAYBOX, "relayd", "-c", self.dir, *options], env=self.env,
                                         stdin=subprocess.DEVNULL, stderr=open(self.path("stderr"), "ab"))
+
+    def start(self, *options):
+        self.spawn(*options)
 
         def answers():
             "relayd to answer on its control socket"

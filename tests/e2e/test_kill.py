@@ -55,6 +55,11 @@ def test_kill_minus_9_under_load_loses_nothing(tmp_path):
                   "queue_run_delay = 1s\nsmtpd_client_connection_count_limit = 0\nqueue_big_threshold = 65536\n"
                   "queue_segment_size = 1048576\n" % sink.port)
         for k in range(KILLS):
+            if k % 4 == 3:
+                # also while it reads the log of its predecessor
+                r.spawn()
+                time.sleep(rng.uniform(0.0, 0.02) * SLOW)
+                r.kill()
             r.start()
             stop = threading.Event()
             threads = [threading.Thread(target=sender, args=(r.port, ledger, stop, k * SENDERS + n)) for n in range(SENDERS)]
