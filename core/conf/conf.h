@@ -78,6 +78,9 @@ void conf_diag_init(struct conf_diag *d);
 void conf_diag_fini(struct conf_diag *d);
 void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+struct conf;
+/* conf_diag_locate - findings without a place whose text begins "parameter: " get the file and line that set it */
+void conf_diag_locate(struct conf_diag *d, const struct conf *c);
 void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program); /* `relayd: /etc/x/main.cf:12: …` */
 
 /* conf_default_directory - -c DIR, else MAIL_CONFIG, else /etc/relaybox, else /etc/postfix if only that exists.

@@ -34,6 +34,21 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, 
 	d->errors += s == CONF_ERROR;
 }
 
+void conf_diag_locate(struct conf_diag *d, const struct conf *c)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct conf_finding *f = &d->v[i];
+		struct str text = str_of(f->text);
+		ptrdiff_t colon = str_chr(text, ':');
+		const struct conf_entry *e = f->file || colon < 0 ? NULL : source_find(c->source, str_head(text, (size_t)colon));
+
+		if (e && (e->file || e->origin)) {
+			f->file = mem_dupz(e->file ? e->file : e->origin);
+			f->line = e->line;
+		}
+	}
+}
+
 void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program)
 {
 	static const char *const word[] = { "note: ", "warning: ", "" };

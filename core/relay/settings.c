@@ -157,9 +157,11 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 		service_open(&s->services[s->n_services], &s->master.listeners[s->n_services], diag);
 	open_http(s, diag);
 	open_submit(s);
-	if (diag->errors == 0)
-		return s;
 out:
+	if (s->conf)
+		conf_diag_locate(diag, s->conf);
+	if (s->services && diag->errors == 0)
+		return s;
 	if (diag->errors == 0)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "the configuration could not be loaded");
 	settings_free(s);

@@ -234,9 +234,11 @@ bool relay_reload(struct relay *r)
 	struct conf_diag diag;
 	conf_diag_init(&diag);
 	struct settings *s = settings_load(r->directory, r->extra, &diag);
-	for (size_t i = 0; i < diag.n; i++)
-		log_text(diag.v[i].severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING, "master", 0, NULL, "%s%s%u%s%s",
-			diag.v[i].file ? diag.v[i].file : "", diag.v[i].file ? ":" : "", diag.v[i].line, ": ", diag.v[i].text);
+	for (size_t i = 0; i < diag.n; i++) {
+		const struct conf_finding *f = &diag.v[i];
+		log_text(f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING, "master", 0, NULL, f->line ? "%s:%u: %s" : "%s%.0u%s",
+			f->file ? f->file : "", f->line, f->text);
+	}
 	if (s) {
 		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, &diag);
 		schedule_reconfigure(r->schedule, s->conf);

@@ -1,0 +1,169 @@
+"""The daemon as a process: signals, reload, the lock, the log's two forms, the environment, bad configuration."""
+import json
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import time
+
+import pytest
+from lab import RELAYBOX, Relay, Sink, free_port, wait
+
+
+def send(port, rcpt="b@example.org", **kw):
+    with smtplib.SMTP("127.0.0.1", port) as c:
+        return c.sendmail("a@example.com", [rcpt], "Subject: x\r\n\r\nx\r\n", **kw)
+
+
+def test_reload_takes_the_new_configuration_and_keeps_sessions(tmp_path):
+    with Sink() as first, Sink() as second:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % first.port)
+        with r:
+            send(r.port)
+            first.wait(1)
+            kept = smtplib.SMTP("127.0.0.1", r.port)
+            kept.ehlo("kept")
+            with open(r.path("main.cf"), "a") as f:
+                f.write("relayhost = [127.0.0.1]:%d\n" % second.port)
+            r.process.send_signal(signal.SIGHUP)
+            r.wait_log("reload -- version")
+            send(r.port)
+            second.wait(1)
+            kept.sendmail("a@example.com", ["kept@example.org"], "Subject: x\r\n\r\nx\r\n")
+            second.wait(2)
+            kept.quit()
+
+
+def test_reload_of_a_wrong_configuration_changes_nothing(tmp_path):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r:
+            with open(r.path("main.cf"), "a") as f:
+                f.write("smtpd_timeout = soon\n")
+            done = r.run("relayctl", "reload", check=False)
+            assert done.returncode != 0 and b"main.cf:" in done.stderr and b"smtpd_timeout" in done.stderr
+            r.process.send_signal(signal.SIGHUP)
+            r.wait_log(r"error: .*main.cf:\d+: .*smtpd_timeout")
+            send(r.port)
+            sink.wait(1)
+
+
+def test_reload_moves_a_listener(tmp_path):
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\n")
+    with r:
+        other = free_port()
+        r.write("master.cf", "%d inet n - n - - smtpd\n" % other)
+        r.run("relayctl", "reload")
+        assert smtplib.SMTP("127.0.0.1", other).noop()[0] == 250
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", r.port), 2)
+
+
+def test_term_finishes_what_is_under_way(tmp_path):
+    def slow(sink, message):
+        time.sleep(1)
+    with Sink(script={"END": slow}) as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
+        r.start()
+        send(r.port)
+        r.wait_log("queue active")
+        wait(lambda: sink.sessions)
+        assert r.stop() == 0
+        assert len(sink.messages) == 1
+        assert r.log_lines("terminating on signal 15") and r.log_lines("status=sent")
+        assert "Mail queue is empty" in r.mailq()
+
+
+def test_usr1_tries_the_queue_now(tmp_path):
+    port = free_port()
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % port)
+    with r:
+        send(r.port)
+        r.wait_log("status=deferred")
+        with Sink(port) as sink:
+            r.process.send_signal(signal.SIGUSR1)
+            sink.wait(1)
+
+
+def test_second_relayd_on_a_spool_does_not_start(tmp_path):
+    r = Relay(tmp_path / "r", "")
+    with r:
+        done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-o", "maillog_file="], capture_output=True, timeout=30)
+        assert done.returncode != 0
+
+
+def test_json_log_has_the_same_fields(tmp_path):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nlog_format = json\n" % sink.port)
+        with r:
+            send(r.port)
+            sink.wait(1)
+            r.wait_log("removed")
+        events = [json.loads(line) for line in r.log().splitlines()]
+        sent = [e for e in events if e.get("status") == "sent"][0]
+        assert sent["service"] == "smtp" and sent["to"] == "b@example.org" and sent["dsn"] == "2.0.0"
+        assert sent["relay"] == "127.0.0.1[127.0.0.1]:%d" % sink.port and "queued as" in sent["text"]
+        assert sent["queue_id"] and "status=sent" in sent["message"]
+        assert any(e["message"].endswith("removed") and e["queue_id"] == sent["queue_id"] for e in events)
+
+
+def test_environment_overrides_and_secrets_from_files(tmp_path):
+    with Sink(users={"user": "p$x #y:z"}) as sink:
+        secret = tmp_path / "secret"
+        secret.write_text("p$x #y:z\n")
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\n", env={
+            "RELAYHOST": "[127.0.0.1]:%d" % sink.port, "RELAYHOST_USERNAME": "user", "RELAYHOST_PASSWORD_FILE": str(secret),
+            "POSTFIX_smtp_tls_security_level": "none", "POSTFIX_myhostname": "from.environment.test"})
+        with r:
+            with smtplib.SMTP("127.0.0.1", r.port) as c:
+                assert c.ehlo("x")[1].startswith(b"from.environment.test")
+            send(r.port)
+            sink.wait(1)
+
+
+@pytest.mark.parametrize("line,says", [
+    ("smtpd_timeout = soon", "smtpd_timeout"),
+    ("smtpd_recipient_restrictions = check_policy_service unix:x, reject_unauth_destination", "check_policy_service"),
+    ("smtpd_milters = inet:localhost:8891", "smtpd_milters"),
+    ("content_filter = smtp:[127.0.0.1]:10024", "content_filter"),
+    ("transport_maps = hash:/no/such/file", "/no/such/file"),
+    ("mynetworks = 10.0.0.1/8", "10.0.0.0/8"),
+    ("myhostname = ${x", "myhostname"),
+])
+def test_wrong_configuration_says_where_and_does_not_start(tmp_path, line, says):
+    r = Relay(tmp_path / "r", line + "\n")
+    done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-t"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 78 and says in done.stderr, done.stderr
+    number = sum(1 for _ in open(r.path("main.cf"))) - 1
+    assert "main.cf:%d: " % number in done.stderr, done.stderr
+
+
+def test_postconf_style_output(tmp_path):
+    r = Relay(tmp_path / "r", "relayhost = [x.example]:587\n")
+    assert b"relayhost = [x.example]:587\n" in r.run("relayd", "-c", r.dir, "-n").stdout
+    everything = r.run("relayd", "-c", r.dir, "-D").stdout.decode()
+    assert "maximal_queue_lifetime = 5d\n" in everything and "queue_run_delay = 300s\n" in everything
+
+
+def test_background_start_returns_when_it_serves(tmp_path):
+    r = Relay(tmp_path / "r", "")
+    done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-d"], env=r.env, timeout=30, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert done.returncode == 0
+    assert smtplib.SMTP("127.0.0.1", r.port).noop()[0] == 250
+    pid = int(r.log_lines("daemon started")[0].split("[")[1].split("]")[0])
+    os.kill(pid, signal.SIGTERM)
+    wait(lambda: r.log_lines("terminating"))
+    wait(lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split()[2] == "Z")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
+def test_root_is_given_up_and_the_sandbox_closed(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    r = Relay(tmp_path / "r", "mail_owner = nobody\n")
+    with r:
+        with open("/proc/%d/status" % r.process.pid) as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        assert status["Uid"].split()[0] != "0" and status["Groups"].strip() == ""
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
