@@ -52,7 +52,7 @@ int applet_version(void)
 	return applet_close_output(EX_OK);
 }
 
-static void say(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fprintf(stderr, "%s: ", called);
