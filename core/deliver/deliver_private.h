@@ -132,7 +132,8 @@ void smtp_tls_failure(const struct smtp_tls_policy *x, const char *why, struct r
 
 /* --- sessions --------------------------------------------------------------------------------------------------------- */
 enum smtp_blame { SMTP_BLAME_CONNECT, SMTP_BLAME_SITE, SMTP_BLAME_BROKEN, SMTP_BLAME_FINAL };
-enum smtp_state { SMTP_STATE_CONNECT, SMTP_STATE_TLS, SMTP_STATE_HELLO, SMTP_STATE_BUSY, SMTP_STATE_IDLE, SMTP_STATE_GONE };
+enum smtp_state { SMTP_STATE_CONNECT, SMTP_STATE_TLS, SMTP_STATE_HELLO, SMTP_STATE_BUSY, SMTP_STATE_IDLE,
+	SMTP_STATE_LEAVING /* QUIT is said, the server has not closed yet */, SMTP_STATE_GONE };
 struct smtp_session {
 	struct list link;              /* deliver.sessions */
 	struct list idle;              /* smtp_dest.idle */
@@ -149,6 +150,7 @@ struct smtp_session {
 	bool plain;                    /* TLS failed with level may: this connection does without */
 	bool backup;                   /* better addresses were failing when it was made */
 	bool pumping;
+	bool shared;                   /* equal addresses were there: it serves its turn and goes */
 	bool others;                   /* other hosts were left when it was made */
 	bool answered;                 /* the server answered something in this transaction */
 	unsigned uses;                 /* transactions begun */
@@ -197,20 +199,27 @@ struct smtp_dest {
 	char *key;
 	struct list idle;              /* struct smtp_session.idle, newest first */
 	unsigned tries;
+	unsigned open;                 /* connections, whatever they do */
+	struct list parked;            /* struct smtp_try.park: wait for one of them to end */
+	struct ipaddr turn;            /* the address that was chosen last */
 	usec primary_retry_at;         /* mono: until then a backup session may be used although better hosts exist */
 };
 struct smtp_dest *smtp_dest_get(struct deliver *d, struct dest *dest);
 void smtp_dest_release(struct smtp_dest *x);           /* frees it when nothing is left */
 void smtp_dest_free_all(struct deliver *d);
+/* smtp_dest_closed - one connection of x has ended: whoever waited for it goes on */
+void smtp_dest_closed(struct smtp_dest *x);
 struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p);
 void smtp_pool_add(struct smtp_session *s);            /* s is between transactions: keep it, or say QUIT */
 void smtp_pool_left(struct smtp_session *s);           /* s leaves the idle list */
 void smtp_pool_close_idle(struct deliver *d);
+void smtp_pool_make_room(struct smtp_dest *x);         /* one idle session less */
 
 /* --- tries ----------------------------------------------------------------------------------------------------------------- */
 struct smtp_try {
 	struct list link;              /* deliver.tries */
 	struct loop_task task;         /* to go on from the loop */
+	struct list park;              /* smtp_dest.parked */
 	struct deliver *d;
 	struct delivery *job;
 	struct smtp_profile *profile;
@@ -243,6 +252,7 @@ struct smtp_try {
 	usec ready_at;                 /* wall */
 	unsigned conn_use;
 	bool starting, finish_due;
+	bool plain, shared;            /* of the connection to make: without TLS; one of several equal addresses */
 };
 struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe);
 void smtp_try_free(struct smtp_try *t);
@@ -253,6 +263,7 @@ void smtp_try_done(struct smtp_try *t, ptrdiff_t i, const struct reply *r, bool 
 void smtp_try_over(struct smtp_try *t);                /* the transaction ended, the session is free again */
 /* smtp_try_failed - the session is gone. FINAL: after the content was complete, a copy may have been taken */
 void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r);
+void smtp_try_unpark(struct smtp_try *t);              /* there is room for its connection */
 void smtp_try_retry_plain(struct smtp_try *t);         /* the same address again, without TLS */
 
 #endif

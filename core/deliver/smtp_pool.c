@@ -23,6 +23,7 @@ struct smtp_dest *smtp_dest_get(struct deliver *d, struct dest *dest)
 		x->d = d;
 		x->key = str_dup(buf_view(&key));
 		list_init(&x->idle);
+		list_init(&x->parked);
 		table_add(&d->dests, buf_view(&key), x);
 	}
 	/* more than one after a reload, or when an address is probed */
@@ -36,7 +37,7 @@ void smtp_dest_release(struct smtp_dest *x)
 {
 	struct str key = str_of(x->key);
 
-	if (x->owners || x->tries || !list_is_empty(&x->idle))
+	if (x->owners || x->tries || x->open || !list_is_empty(&x->idle))
 		return;
 	table_take(&x->d->dests, key);
 	mem_free(x->key);
@@ -62,6 +63,8 @@ static bool is_spent(const struct smtp_session *s)
 	const struct conf *c = s->profile->conf;
 	usec age = loop_now(s->d->o.loop) - s->connected_at;
 
+	if (s->shared && s->uses >= LIMIT_CLIENT_TURN)
+		return true;
 	return age > c->smtp_connection_reuse_time_limit ||
 		(c->smtp_connection_reuse_count_limit && s->uses >= c->smtp_connection_reuse_count_limit);
 }
@@ -97,7 +100,7 @@ void smtp_pool_add(struct smtp_session *s)
 	usec limit = s->profile->conf->smtp_connection_cache_time_limit;
 
 	s->try = NULL;
-	if (!s->profile->cache || list_is_empty(&s->profile->link) || is_spent(s) || !smtp_client_is_reusable(&s->client)) {
+	if (!s->profile->cache || !list_is_empty(&s->dest->parked) || list_is_empty(&s->profile->link) || is_spent(s) || !smtp_client_is_reusable(&s->client)) {
 		smtp_session_quit(s);
 		return;
 	}
@@ -111,7 +114,20 @@ void smtp_pool_add(struct smtp_session *s)
 void smtp_pool_left(struct smtp_session *s)
 {
 	list_remove(&s->idle);
-	smtp_dest_release(s->dest);
+}
+
+void smtp_dest_closed(struct smtp_dest *x)
+{
+	x->open--;
+	if (!list_is_empty(&x->parked) && !x->d->closing)
+		smtp_try_unpark(LIST_ITEM(list_first(&x->parked), struct smtp_try, park));
+	smtp_dest_release(x);
+}
+
+void smtp_pool_make_room(struct smtp_dest *x)
+{
+	if (!list_is_empty(&x->idle))
+		smtp_session_quit(LIST_ITEM(list_first(&x->idle), struct smtp_session, idle));
 }
 
 void smtp_pool_close_idle(struct deliver *d)

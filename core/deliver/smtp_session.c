@@ -69,18 +69,17 @@ static void free_later(struct loop_task *task)
 /* the session is no more; its memory goes after the tick, for callers further up still look at it */
 static void forget(struct smtp_session *s)
 {
-	bool idle = s->state == SMTP_STATE_IDLE;
-
 	if (s->state == SMTP_STATE_GONE)
 		return;
+	if (s->state == SMTP_STATE_IDLE)
+		smtp_pool_left(s);
 	s->state = SMTP_STATE_GONE;
 	s->d->n_sessions--;
 	list_remove(&s->link);
 	end_reading(s);
 	smtp_auth_forget(s);
 	s->conn = NULL;
-	if (idle)
-		smtp_pool_left(s);
+	smtp_dest_closed(s->dest);
 	if (s->d->closing)
 		free_later(&s->free_task);
 	else
@@ -95,17 +94,28 @@ void smtp_session_drop(struct smtp_session *s)
 	forget(s);
 }
 
+/* It counts until the server has closed: who allows ten connections shall not see an eleventh. */
 void smtp_session_quit(struct smtp_session *s)
 {
-	if (s->state == SMTP_STATE_GONE)
+	if (s->state >= SMTP_STATE_LEAVING)
 		return;
-	if (s->state != SMTP_STATE_CONNECT && s->state != SMTP_STATE_TLS) {
-		smtp_client_quit(&s->client);
-		conn_close_after_send(s->conn, loop_now(s->d->o.loop) + QUIT_WAIT);
-	} else {
-		conn_close(s->conn);
+	if (s->state == SMTP_STATE_CONNECT || s->state == SMTP_STATE_TLS) {
+		smtp_session_drop(s);
+		return;
 	}
-	forget(s);
+	smtp_client_quit(&s->client);
+	if (s->d->closing) {
+		conn_close_after_send(s->conn, loop_now(s->d->o.loop) + QUIT_WAIT);
+		forget(s);
+		return;
+	}
+	if (s->state == SMTP_STATE_IDLE)
+		smtp_pool_left(s);
+	s->state = SMTP_STATE_LEAVING;
+	s->try = NULL;
+	end_reading(s);
+	conn_deadline(s->conn, loop_now(s->d->o.loop) + QUIT_WAIT);
+	conn_flush(s->conn);
 }
 
 /* the session ends without a word of QUIT; the try is told why */
@@ -197,6 +207,7 @@ struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_tar
 	loop_task_init(&s->free_task, free_later);
 	list_append(&s->d->sessions, &s->link);
 	s->d->n_sessions++;
+	s->dest->open++;
 	smtp_profile_refresh_all(s->d);
 	smtp_tls_policy_find(s->profile, target, &s->policy);
 	smtp_client_init(&s->client, &s->profile->client, &s->conn->out);
@@ -209,7 +220,7 @@ void smtp_session_set_deadline(struct smtp_session *s)
 {
 	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : s->feeding ? SMTP_PHASE_BODY : s->client.phase;
 
-	if (s->state == SMTP_STATE_IDLE || s->state == SMTP_STATE_GONE)
+	if (s->state >= SMTP_STATE_IDLE)
 		return;
 	s->timed_phase = phase;
 	conn_deadline(s->conn, loop_now(s->d->o.loop) + s->profile->timeout[phase]);
@@ -242,7 +253,7 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 	begin(s);
 	smtp_session_pump(s);
 	/* nested: the outer pump adds the content first, then all goes out in one write */
-	if (!nested && s->state != SMTP_STATE_GONE)
+	if (!nested && s->state < SMTP_STATE_LEAVING)
 		conn_flush(s->conn);
 }
 
@@ -344,7 +355,7 @@ void smtp_session_pump(struct smtp_session *s)
 		buf_consume(&s->conn->in, before - in.n);
 		if (ev != SMTP_CLIENT_WANT_INPUT)
 			handlers[ev](s);
-	} while (ev != SMTP_CLIENT_WANT_INPUT && s->state != SMTP_STATE_GONE && s->state != SMTP_STATE_TLS);
+	} while (ev != SMTP_CLIENT_WANT_INPUT && s->state < SMTP_STATE_LEAVING && s->state != SMTP_STATE_TLS);
 	s->pumping = false;
 	smtp_session_set_deadline(s);
 }
@@ -422,6 +433,12 @@ static enum conn_next on_event(struct conn *c, enum conn_event ev)
 {
 	struct smtp_session *s = c->ctx;
 
+	if (s->state == SMTP_STATE_LEAVING) {
+		buf_clear(&c->in);
+		if (ev != CONN_DATA && ev != CONN_SENT)
+			smtp_session_drop(s);
+		return CONN_KEEP;
+	}
 	switch (ev) {
 	case CONN_CONNECTED:
 		on_connected(s);
@@ -432,8 +449,7 @@ static enum conn_next on_event(struct conn *c, enum conn_event ev)
 	case CONN_SENT:
 		if (s->feeding) {
 			feed(s);
-			if (s->state != SMTP_STATE_GONE)
-				smtp_session_set_deadline(s);
+			smtp_session_set_deadline(s);
 		}
 		break;
 	case CONN_TLS_READY:

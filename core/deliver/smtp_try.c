@@ -17,6 +17,8 @@
 #define DEAD_MAX (60 * USEC_PER_SEC)
 
 static void next_site(struct smtp_try *t);
+static void next_address(struct smtp_try *t);
+static bool open_target(struct smtp_try *t);
 
 static const char *service(const struct smtp_try *t)
 {
@@ -25,17 +27,17 @@ static const char *service(const struct smtp_try *t)
 
 /* --- addresses that failed -------------------------------------------------------------------------------------------- */
 
-static struct smtp_dead *find_dead(struct deliver *d, const struct smtp_target *x)
+static struct smtp_dead *find_dead(struct deliver *d, const struct ipaddr *address, uint16_t port)
 {
 	for (size_t i = 0; i < LIMIT_CLIENT_DEAD; i++)
-		if (d->dead[i].until && d->dead[i].port == x->port && ipaddr_eq(&d->dead[i].address, &x->address))
+		if (d->dead[i].until && d->dead[i].port == port && ipaddr_eq(&d->dead[i].address, address))
 			return &d->dead[i];
 	return NULL;
 }
 
-static bool is_dead(struct deliver *d, const struct smtp_target *x)
+static bool is_dead(struct deliver *d, const struct ipaddr *address, uint16_t port)
 {
-	const struct smtp_dead *slot = x->address.family == AF_UNSPEC ? NULL : find_dead(d, x);
+	const struct smtp_dead *slot = address->family == AF_UNSPEC ? NULL : find_dead(d, address, port);
 
 	return slot && slot->until > loop_now(d->o.loop);
 }
@@ -43,7 +45,7 @@ static bool is_dead(struct deliver *d, const struct smtp_target *x)
 /* the longer the failure took, the longer it is not repeated */
 static void mark_dead(struct deliver *d, const struct smtp_target *x, usec took)
 {
-	struct smtp_dead *slot = find_dead(d, x);
+	struct smtp_dead *slot = find_dead(d, &x->address, x->port);
 	usec pause = took > DEAD_MAX / 2 ? DEAD_MAX : took * 2;
 
 	if (!slot)
@@ -53,7 +55,7 @@ static void mark_dead(struct deliver *d, const struct smtp_target *x, usec took)
 
 static void mark_alive(struct deliver *d, const struct smtp_target *x)
 {
-	struct smtp_dead *slot = find_dead(d, x);
+	struct smtp_dead *slot = find_dead(d, &x->address, x->port);
 
 	if (slot)
 		slot->until = 0;
@@ -65,6 +67,7 @@ static void let_go(struct smtp_try *t)
 {
 	list_remove(&t->link);
 	list_remove(&t->task.link);
+	list_remove(&t->park);
 	smtp_hosts_cancel(t->hosts);
 	t->dest->tries--;
 	smtp_dest_release(t->dest);
@@ -103,7 +106,12 @@ static void finish(struct smtp_try *t)
 
 static void on_task(struct loop_task *task)
 {
-	finish(LIST_ITEM(task, struct smtp_try, task));
+	struct smtp_try *t = LIST_ITEM(task, struct smtp_try, task);
+
+	if (t->finish_due)
+		finish(t);
+	else if (!open_target(t))
+		next_address(t);
 }
 
 /* --- recipients --------------------------------------------------------------------------------------------------------- */
@@ -184,13 +192,23 @@ bool smtp_try_is_last(const struct smtp_try *t)
 	return !(t->at < t->limit && t->sessions_left > 0) && !has_text(t->sites) && !has_text(t->fallbacks) && !t->n_skipped;
 }
 
-static bool open_target(struct smtp_try *t, bool plain)
+/* true: somebody will call back */
+static bool open_target(struct smtp_try *t)
 {
+	struct smtp_dest *x = t->dest;
+	int64_t limit = conf_transport_int(t->profile->conf, t->job->dest->transport->name, "destination_concurrency_limit");
 	char where[300];
 	struct reply r;
 
-	t->session = smtp_session_open(t, &t->target, plain, t->best_failed < t->target.rank);
+	if (limit > 0 && x->open >= (uint64_t)limit) {
+		list_append(&x->parked, &t->park);
+		smtp_pool_make_room(x);
+		return true;
+	}
+	t->session = smtp_session_open(t, &t->target, t->plain, t->best_failed < t->target.rank);
+	t->plain = false;
 	if (t->session) {
+		t->session->shared = t->shared;
 		t->session->others = !smtp_try_is_last(t);
 		return true;
 	}
@@ -199,6 +217,12 @@ static bool open_target(struct smtp_try *t, bool plain)
 	log_info(service(t), "%s", r.text);
 	set_why(t, &r, NULL, true);
 	return false;
+}
+
+void smtp_try_unpark(struct smtp_try *t)
+{
+	list_remove(&t->park);
+	loop_defer(t->d->o.loop, &t->task);
 }
 
 static void put_off(struct smtp_try *t)
@@ -228,16 +252,46 @@ static void next_address(struct smtp_try *t)
 {
 	while (t->at < t->limit && t->sessions_left > 0) {
 		set_target(t, &t->v[t->at++]);
-		if (is_dead(t->d, &t->target) && t->n_skipped < LIMIT_CLIENT_SKIPPED && !smtp_try_is_last(t)) {
+		if (is_dead(t->d, &t->target.address, t->port) && t->n_skipped < LIMIT_CLIENT_SKIPPED && !smtp_try_is_last(t)) {
 			put_off(t);
 			note_failed(t);
 			continue;
 		}
-		if (open_target(t, false))
+		if (open_target(t))
 			return;
 		note_failed(t);
 	}
 	next_site(t);
+}
+
+static int compare(const struct ipaddr *a, const struct ipaddr *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b));
+}
+
+/* Of the equal addresses that answer, the one after the last: exact turns per destination, whatever order the resolver
+ * gives, for others ask it as well. */
+static void take_turn(struct smtp_try *t)
+{
+	struct smtp_candidate *v = t->v, *best = NULL, first = v[0];
+	const struct ipaddr *last = &t->dest->turn;
+	size_t alive = 0;
+
+	for (size_t i = 0; i < t->n && v[i].preference == v[0].preference; i++) {
+		bool later = compare(&v[i].address, last) > 0;
+
+		if (v[i].address.family != v[0].address.family || is_dead(t->d, &v[i].address, t->port))
+			continue;
+		alive++;
+		if (!best || (later != (compare(&best->address, last) > 0) ? later : compare(&v[i].address, &best->address) < 0))
+			best = &v[i];
+	}
+	t->shared = alive > 1;
+	if (!t->shared || !t->profile->conf->smtp_randomize_addresses)
+		return;
+	v[0] = *best;
+	*best = first;
+	t->dest->turn = v[0].address;
 }
 
 /* --- next hops -------------------------------------------------------------------------------------------------------------- */
@@ -263,6 +317,7 @@ static void on_hosts(void *ctx, const struct smtp_hosts_result *r)
 	t->n = r->n;
 	t->at = 0;
 	t->limit = c->smtp_mx_address_limit && (size_t)c->smtp_mx_address_limit < r->n ? (size_t)c->smtp_mx_address_limit : r->n;
+	take_turn(t);
 	t->sessions_left = c->smtp_mx_session_limit ? (unsigned)c->smtp_mx_session_limit : UINT_MAX;
 	next_address(t);
 }
@@ -302,7 +357,7 @@ static bool start_unix(struct smtp_try *t, struct str path)
 	memcpy(t->target.site, t->site, sizeof(t->target.site));
 	snprintf(t->target.host, sizeof(t->target.host), "%s", t->profile->conf->myhostname);
 	t->sessions_left = 0;
-	return open_target(t, false);
+	return open_target(t);
 }
 
 /* true: somebody will call back */
@@ -338,7 +393,7 @@ static void next_site(struct smtp_try *t)
 		memcpy(t->site, t->target.site, sizeof(t->site));
 		t->explicit = t->target.explicit;
 		t->in_fallback = t->target.fallback;
-		if (open_target(t, false))
+		if (open_target(t))
 			return;
 	}
 	finish_left(t);
@@ -366,6 +421,7 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 	t->sites = str_of(job->dest->nexthop);
 	t->fallbacks = t->profile->lmtp ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
 	loop_task_init(&t->task, on_task);
+	list_init(&t->park);
 	list_append(&d->tries, &t->link);
 	t->starting = true;
 	s = smtp_pool_take(t->dest, t->profile);
@@ -539,6 +595,7 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 void smtp_try_retry_plain(struct smtp_try *t)
 {
 	t->session = NULL;
-	if (!open_target(t, true))
+	t->plain = true;
+	if (!open_target(t))
 		next_address(t);
 }
