@@ -29,7 +29,7 @@ KEPT = ("passwd", "group", "shadow", "gshadow", "login.defs", "default", "nsswit
         "security", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl/openssl.cnf", "perl", "mailname", "mail.rc", "s-nail.rc",
         "postfix/postfix-files", "postfix/postfix-files.d", "postfix/dynamicmaps.cf", "postfix/dynamicmaps.cf.d")
 GATEWAY = "169.254.1.1"
-OWN = ("/etc", "/home", "/root", "/var/spool", "/var/log", "/var/lib/postfix", "/var/lib/relaybox", "/run")
+OWN = ("/etc", "/home", "/root", "/var/mail", "/var/spool", "/var/log", "/var/lib/postfix", "/var/lib/relaybox", "/run")
 POSTFIX = "/usr/lib/postfix/sbin/master"
 # what the distribution's main.cf says before the document's lines, and its master.cf without chroot
 POSTFIX_MAIN = """\
