@@ -126,8 +126,8 @@ T(conf_refuses_bad_or_endless_expansion)
 		"relayhost = $relayhost", "relayhost = $a\na = $b\nb = ${a}", "relayhost = ${", "relayhost = ${x!y}", "relayhost = $",
 		"relayhost = a $ b", "relayhost = ${{a} ? {b}}", "relayhost = ${{a} == {a}}", "relayhost = ${{a} ~ {b} ? {c}}",
 		"relayhost = ${x?{a}b}", "relayhost = ${?a}", "mydomain = $myhostname", "inet_interfaces = $mynetworks",
-		"relayhost = $a$a\na=$b$b\nb=$c$c\nc=$d$d\nd=$e$e\ne=$f$f\nf=$g$g\ng=$h$h\nh=$i$i\ni=$j$j\nj=$k$k\nk=$l$l\n"
-			"l=$m$m\nm=$n$n\nn=$o$o\no=$p$p\np=$q$q\nq=",
+		("relayhost = $a$a\na=$b$b\nb=$c$c\nc=$d$d\nd=$e$e\ne=$f$f\nf=$g$g\ng=$h$h\nh=$i$i\ni=$j$j\nj=$k$k\nk=$l$l\n"
+			"l=$m$m\nm=$n$n\nn=$o$o\no=$p$p\np=$q$q\nq="),
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
