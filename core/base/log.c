@@ -24,6 +24,7 @@ static struct {
 	char name[64];     /* syslog_name */
 	char host[64];
 	bool json;
+	unsigned pid;      /* 0: not asked yet */
 	int64_t second;    /* that `stamp` is for */
 	char stamp[24];
 	struct buf text, json_spare; /* memory kept between records */
@@ -41,6 +42,7 @@ int log_open(const struct log_config *c)
 	if (log_sink_open(c->sink, c->path) < 0)
 		return -1;
 	state.json = c->json;
+	state.pid = 0;
 	set(state.name, sizeof(state.name), c->syslog_name ? c->syslog_name : "postfix");
 	set(state.host, sizeof(state.host), c->host ? c->host : "localhost");
 	return 0;
@@ -153,9 +155,17 @@ static void give_memory(struct buf *from, struct buf *to)
 	buf_init(from, 0);
 }
 
+/* own_pid - asked once: a record is written too often for a system call each. log_open asks again. */
+static unsigned own_pid(void)
+{
+	if (!state.pid)
+		state.pid = (unsigned)getpid();
+	return state.pid;
+}
+
 void log_begin(struct log_line *l, const char *service, unsigned pid, const char *qid)
 {
-	*l = (struct log_line){ .service = service, .pid = pid ? pid : (unsigned)getpid(), .qid = qid };
+	*l = (struct log_line){ .service = service, .pid = pid ? pid : own_pid(), .qid = qid };
 	take_memory(&l->text, &state.text, LIMIT_LOG_LINE + 256);
 	take_memory(&l->json, &state.json_spare, JSON_MAX);
 	if (qid) {

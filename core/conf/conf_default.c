@@ -140,20 +140,33 @@ static void add_interface(struct buf *out, const struct ifaddrs *a, const char *
 	add_network(out, address, n, prefix);
 }
 
+/* interfaces_now - the host's interfaces, asked anew at most once a second: one load of a configuration wants them for the
+ * main parameters and again for each line of master.cf, and each question is a conversation with the kernel */
+static const struct ifaddrs *interfaces_now(void)
+{
+	static struct ifaddrs *list;
+	static usec asked;
+	usec now = clock_mono();
+
+	if (list && now - asked < USEC_PER_SEC)
+		return list;
+	if (list)
+		freeifaddrs(list);
+	list = NULL;
+	asked = now;
+	return getifaddrs(&list) == 0 ? list : NULL;
+}
+
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out)
 {
 	bool any = list_has(protocols, "all");
-	struct ifaddrs *list = NULL;
 
-	if (getifaddrs(&list) == 0) {
-		for (struct ifaddrs *a = list; a; a = a->ifa_next) {
-			if (!a->ifa_addr || !a->ifa_netmask)
-				continue;
-			if ((a->ifa_addr->sa_family == AF_INET && (any || list_has(protocols, "ipv4"))) ||
-			    (a->ifa_addr->sa_family == AF_INET6 && (any || list_has(protocols, "ipv6"))))
-				add_interface(out, a, interfaces, style);
-		}
-		freeifaddrs(list);
+	for (const struct ifaddrs *a = interfaces_now(); a; a = a->ifa_next) {
+		if (!a->ifa_addr || !a->ifa_netmask)
+			continue;
+		if ((a->ifa_addr->sa_family == AF_INET && (any || list_has(protocols, "ipv4"))) ||
+		    (a->ifa_addr->sa_family == AF_INET6 && (any || list_has(protocols, "ipv6"))))
+			add_interface(out, a, interfaces, style);
 	}
 	if (!out->n)
 		buf_z(out, "127.0.0.1/32");
