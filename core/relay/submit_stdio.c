@@ -113,7 +113,7 @@ static int serve(struct stdio_session *s, int in, int out)
 	buf_init(&input, LIMIT_SESSION_INPUT);
 	smtp_server_greet(&s->smtp);
 	while (open && code == EX_OK) {
-		char piece[LIMIT_SESSION_INPUT / 2];
+		char piece[8192];
 		enum smtp_server_event ev;
 		ssize_t got;
 
