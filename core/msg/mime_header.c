@@ -135,6 +135,9 @@ static bool take_word(struct str *rest, struct str *blanks, struct str *word)
 {
 	size_t b = 0, e;
 
+	*blanks = *word = STR_EMPTY;
+	if (!rest->n)
+		return false;
 	while (b < rest->n && is_blank(rest->p[b]))
 		b++;
 	for (e = b; e < rest->n && !is_blank(rest->p[e]);)

@@ -31,6 +31,8 @@ struct recovery {
 	/* the segment that is being read */
 	struct segment *seg;
 	struct window w;
+	struct idmap copies;    /* copies of messages whose state was not copied behind them, so far: struct store_place */
+	struct arena places;
 	struct damage *damages;
 	size_t n_damages, cap_damages;
 	uint32_t last_batch;
@@ -94,6 +96,8 @@ static const unsigned char *window_get(struct window *w, uint64_t at, size_t n)
 	errno = 0;
 	if (at > w->size || n > w->size - at)
 		return NULL;
+	if (!n)
+		return (const unsigned char *)"";
 	if (at >= w->at && at + n <= w->at + w->n)
 		return w->p + (at - w->at);
 	if (want > w->size - at)
@@ -130,28 +134,56 @@ static bool cannot_read(struct recovery *r)
 
 /* --- what a record means -------------------------------------------------------------------------------------------- */
 
+static void mark_stale(struct store *s, struct segment *g)
+{
+	s->n_stale += !g->stale;
+	g->stale = true;
+}
+
+/* adopt - the copy at p is the message now */
+static void adopt(struct store *s, struct qmsg *m, struct store_place p)
+{
+	mark_stale(s, segment_find(s, m->record.segment));
+	segment_dead(s, m->record);
+	m->record = p;
+	segment_live(s, p);
+}
+
+/* apply_copy - compaction copied the message and was interrupted before it could drop where it copied from. The copy counts
+ * once its state stands behind it: a state in front of it would be nobody's when the original is gone */
+static void apply_copy(struct recovery *r, struct qmsg *m, struct store_place p)
+{
+	struct store_place *copy;
+
+	if (!m->state.segment) {
+		adopt(r->s, m, p);
+		return;
+	}
+	mark_stale(r->s, r->seg);
+	copy = ARENA_NEW(&r->places, struct store_place);
+	if (!copy)
+		BUG("the arena of copies is bounded");
+	*copy = p;
+	idmap_add(&r->copies, m->id, copy);
+}
+
 static void apply_message(struct recovery *r, const struct entry *e, const struct summary *sum, struct store_place p)
 {
 	struct store *s = r->s;
 	struct qmsg *m = store_find(s, e->id);
 
 	if (m) {
-		/* compaction copied it and was interrupted before it could drop where it copied from */
-		struct segment *old = segment_find(s, m->record.segment);
-
-		segment_dead(s, m->record);
-		s->n_stale += !old->stale;
-		old->stale = true;
-	} else {
-		m = store_msg_new(s);
-		m->id = e->id;
-		m->arrival = sum->message.arrival;
-		m->size = sum->message.size;
-		m->n_rcpts = m->n_pending = sum->message.n_rcpts;
-		m->flags = sum->message.flags | (e->flags & RECORD_BIG ? (uint32_t)QMSG_BIG : 0);
-		s->stats.big_files += e->flags & RECORD_BIG ? 1 : 0;
-		idmap_add(&s->index, m->id, m);
+		apply_copy(r, m, p);
+		return;
 	}
+	m = store_msg_new(s);
+	m->id = e->id;
+	m->arrival = sum->message.arrival;
+	m->size = sum->message.size;
+	m->n_rcpts = m->n_pending = sum->message.n_rcpts;
+	m->flags = sum->message.flags | (e->flags & RECORD_BIG ? (uint32_t)QMSG_BIG : 0);
+	s->stats.big_files += e->flags & RECORD_BIG ? 1 : 0;
+	idmap_add(&s->index, m->id, m);
 	m->record = p;
 	segment_live(s, p);
 }
@@ -159,9 +191,13 @@ static void apply_message(struct recovery *r, const struct entry *e, const struc
 static void apply_state(struct recovery *r, const struct entry *e, const struct summary *sum, struct store_place p)
 {
 	struct qmsg *m = store_find(r->s, e->id);
+	struct store_place *copy;
 
 	if (!m || sum->state.n_rcpts != m->n_rcpts)
 		return;
+	copy = idmap_take(&r->copies, e->id);
+	if (copy)
+		adopt(r->s, m, *copy);
 	segment_dead(r->s, m->state);
 	m->state = p;
 	m->n_pending = sum->state.n_pending;
@@ -174,7 +210,10 @@ static void apply_gone(struct recovery *r, const struct entry *e, const struct s
 {
 	struct store *s = r->s;
 	struct qmsg *m = idmap_take(&s->index, e->id);
+	struct store_place *copy = idmap_take(&r->copies, e->id);
 
+	if (copy && copy->segment != r->seg->header.number)
+		segment_pin(r->seg, copy->segment);
 	if (m) {
 		/* a copy made by compaction may be younger than what the end names */
 		if (m->record.segment != r->seg->header.number)
@@ -540,8 +579,13 @@ static bool recover_all(struct recovery *r)
 int recover(struct store *s, struct buf *why)
 {
 	struct recovery r = { .s = s, .why = why };
-	bool ok = recover_all(&r);
+	bool ok;
 
+	idmap_init(&r.copies);
+	arena_init(&r.places, SIZE_MAX / 2);
+	ok = recover_all(&r);
+	idmap_fini(&r.copies);
+	arena_fini(&r.places);
 	mem_free(r.numbers);
 	mem_free(r.damages);
 	mem_free(r.w.p);

@@ -269,7 +269,7 @@ static void run_client(struct client_run *run, const struct dialog *d, enum mode
 		}
 	}
 	flush_to_client(run, &pending, mode);
-	CHECK_MEM(run->out.p + checked, run->out.n - checked, "", 0);
+	CHECK_INT(run->out.n - checked, 0);
 	buf_fini(&pending);
 }
 
