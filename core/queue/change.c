@@ -123,7 +123,7 @@ int store_update(struct store *s, struct qmsg *m, const struct rcpt_state *state
 	buf_fini(&b);
 	w->fn = fn;
 	w->ctx = ctx;
-	segment_dead(s, m->state);
+	w->from_state = m->state;
 	m->state = (struct store_place){ PLACE_GATHER, w->at, record_size(&w->r) };
 	m->n_pending = sum.state.n_pending;
 	return 0;
@@ -154,6 +154,7 @@ void store_append_gone(struct store *s, uint64_t id, const uint32_t *targets, si
 int store_remove(struct store *s, struct qmsg *m, store_fn fn, void *ctx)
 {
 	uint32_t targets[64];
+	struct waiter *w;
 	size_t n = 0;
 
 	if (refuse_change(s) < 0)
@@ -164,9 +165,10 @@ int store_remove(struct store *s, struct qmsg *m, store_fn fn, void *ctx)
 		if (s->segs[i]->stale && s->segs[i]->header.number != m->record.segment)
 			targets[n++] = s->segs[i]->header.number;
 	store_append_gone(s, m->id, targets, n, fn, ctx);
-	s->gather.v[s->gather.n_v - 1].r.flags = m->flags & QMSG_BIG ? RECORD_BIG : 0;
-	segment_dead(s, m->record);
-	segment_dead(s, m->state);
+	w = &s->gather.v[s->gather.n_v - 1];
+	w->r.flags = m->flags & QMSG_BIG ? RECORD_BIG : 0;
+	w->from = m->record;
+	w->from_state = m->state;
 	s->stats.messages_out++;
 	s->stats.big_files -= m->flags & QMSG_BIG ? 1 : 0;
 	idmap_take(&s->index, m->id);

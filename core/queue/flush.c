@@ -69,7 +69,11 @@ static bool make_segment(struct flight *f)
 	unsigned char start[SEGMENT_START];
 
 	segment_header_format(start, &f->header);
-	f->fd = f->recycle ? fs_open(f->spare, O_RDWR | O_NOFOLLOW, 0) : fs_open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	f->fd = f->recycle ? fs_open(f->spare, O_RDWR | O_NOFOLLOW, 0) : -1;
+	/* a spare that somebody has removed is not missed */
+	f->recycle = f->fd >= 0;
+	if (!f->recycle)
+		f->fd = fs_open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (f->fd < 0)
 		return failed(f, "open a segment");
 	if (fs_pwrite_all(f->fd, start, sizeof(start), 0) < 0)
@@ -156,6 +160,7 @@ static void landed_state(struct store *s, struct waiter *w, struct store_place p
 {
 	struct qmsg *m = store_find(s, w->r.id);
 
+	segment_dead(s, w->from_state);
 	if (m && m->state.segment == PLACE_FLIGHT && m->state.offset == w->at) {
 		m->state = p;
 		segment_live(s, p);
@@ -171,6 +176,11 @@ static void landed_gone(struct store *s, struct flight *f, struct waiter *w)
 	for (int i = 0; i < RECORD_TARGETS; i++)
 		if (sum.gone[i] && sum.gone[i] != f->header.number && segment_find(s, sum.gone[i]))
 			segment_pin(f->seg, sum.gone[i]);
+	/* only now: were its state's segment gone before, a crash would bring the message back as it first was */
+	if (!w->move) {
+		segment_dead(s, w->from);
+		segment_dead(s, w->from_state);
+	}
 	if (w->r.flags & RECORD_BIG)
 		chore_big_unlink(s, w->r.id);
 	store_answer(s, w->fn, w->ctx, NULL, 0);

@@ -47,7 +47,9 @@ struct waiter {
 	struct record r;
 	uint32_t at;            /* in the batch's bytes */
 	bool move;              /* a copy made by compaction */
-	struct store_place from; /* move: what it replaces, if that is still the newest */
+	/* what this record makes needless once it is durable, and not before: a state the older one, an end the message and
+	 * its state; a move replaces `from` if that is still the newest */
+	struct store_place from, from_state;
 	struct qmsg *m;         /* a new message: owned here until it is durable */
 	store_fn fn;
 	void *ctx;
