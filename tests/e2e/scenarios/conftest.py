@@ -7,7 +7,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
-import net as network  # noqa: E402
+from net import lent  # noqa: E402
 
 
 def pytest_configure(config):
@@ -17,11 +17,5 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
-    reason = network.unable()
-    if reason:
-        pytest.skip(reason)
-    made = network.Net(str(tmp_path_factory.mktemp("net")))
-    try:
+    with lent(tmp_path_factory.mktemp("net")) as made:
         yield made
-    finally:
-        made.close()

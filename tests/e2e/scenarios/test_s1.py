@@ -53,8 +53,9 @@ class System:
         """The document's command on the relay in Shanghai; the two queue ids and the message as it arrived."""
         count = len(self.gmail.messages)
         seen = len(self.a.log("status=sent"))
-        self.a.sh('printf "%%s\\n" "%s" | %s mail -s "%s" -r %s %s' % (body, RELAYBOX, subject, SENDER, GMAIL))
-        line = self.a.wait_log("status=(sent|deferred|bounced)", seen + 1)[-1]
+        self.a.box("mail", "-s", subject, "-r", SENDER, GMAIL, stdin=body + "\n")
+        line = self.a.wait_log("status=", seen + 1)[-1]
+        assert "queued as" in line, line
         return count, re.search(r": (%s): to=" % QID, line).group(1), re.search(r"queued as (%s)" % QID, line).group(1)
 
     def of(self, host, qid):

@@ -26,7 +26,8 @@ class System:
         self.world = net.host("world", WORLD).sink(25)
         for relay in (self.c, self.d):
             relay.write("/etc/postfix/main.cf", filled("s4/relay/main.cf"))
-            relay.relayd()
+            # Postfix as a sender takes the common name for a loop
+            relay.relayd(25, *(["-o", "myhostname=%s.example.jp" % relay.name] if net.real else []))
         for sender in (self.a, self.b):
             sender.write("/etc/postfix/main.cf", filled("s4/sender_fallback/main.cf"))
             sender.write("/etc/aliases", "root: %s\n" % RCPT)
