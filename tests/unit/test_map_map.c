@@ -247,7 +247,7 @@ T(map_reloads_at_most_once_a_second)
 	}
 	map_refresh(m, 12 * USEC_PER_SEC);
 	CHECK_STR(answer_of(m, "a", &out), "2");
-	put("live", "a 3\n", 2000);
+	put("live", "a 3\n", 3000);
 	map_refresh(m, 13 * USEC_PER_SEC);
 	CHECK_STR(answer_of(m, "a", &out), "3");
 	map_close(m);
