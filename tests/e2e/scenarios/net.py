@@ -29,7 +29,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 KEPT = ("passwd", "group", "shadow", "gshadow", "login.defs", "default", "nsswitch.conf", "services", "protocols", "localtime", "pam.d",
         "security", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl/openssl.cnf", "perl", "mailname", "mail.rc", "s-nail.rc",
-        "postfix/postfix-files", "postfix/postfix-files.d", "postfix/dynamicmaps.cf", "postfix/dynamicmaps.cf.d")
+        "postfix/postfix-files", "postfix/postfix-files.d", "postfix/dynamicmaps.cf", "postfix/dynamicmaps.cf.d", "fail2ban")
 GATEWAY = "169.254.1.1"
 OWN = ("/etc", "/home", "/root", "/var/mail", "/var/spool", "/var/log", "/var/lib/postfix", "/var/lib/relaybox", "/run")
 POSTFIX = "/usr/lib/postfix/sbin/master"
