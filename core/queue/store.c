@@ -14,10 +14,10 @@
 #include "core/base/mem.h"
 
 enum { SLAB = 1024, SEGMENT_LEAST = 4096, SEGMENT_MOST = 1024 * 1024 * 1024, INODES_LEAST = 16 };
-/* at a start ids go on at the time since here, in 1/16 ms: an id that was only logged, and never stored, is not given
- * again either, unless the clock is set back */
+/* at a start ids go on at the milliseconds since here: an id that was only logged, and never stored, is hardly given
+ * again either; ten digits are enough until 2054 */
 #define ID_EPOCH ((usec)1577836800 * USEC_PER_SEC)
-#define ID_TICKS(us) ((uint64_t)((us) / 1000) << 4)
+#define ID_TICKS(us) ((uint64_t)((us) / 1000))
 
 /* --- messages in memory ------------------------------------------------------------------------------------------- */
 

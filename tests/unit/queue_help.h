@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -38,13 +39,18 @@ static inline const char *q_dir(void)
 
 static char q_fast[64];
 
+static inline int q_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 __attribute__((destructor)) static void q_fast_remove(void)
 {
 	if (q_fast[0])
-		rmdir(q_fast);
+		nftw(q_fast, q_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* q_fast_dir - in memory where there is such a place: for what opens thousands of queues. Leave it empty */
+/* q_fast_dir - in memory where there is such a place: for what opens thousands of queues; removed at the end */
 static inline const char *q_fast_dir(void)
 {
 	if (q_fast[0])

@@ -73,6 +73,10 @@ static void put_one(struct store *s, size_t n)
 	struct store_writer *w = store_begin(s, &r->id);
 	struct buf b;
 
+	/* a start soon after a refusal may give that id again */
+	for (struct row *old = shared->rows; old < r; old++)
+		if (old->id == r->id && old->in == REFUSED)
+			old->id = 0;
 	*r = (struct row){ .id = r->id, .n = n };
 	shared->n++;
 	q_content(&b, r->id, n);
@@ -441,6 +445,92 @@ T(store_keeps_its_promise_when_the_disk_is_full_for_a_while)
 	fail_everywhere("write", FAULT_SHORT, ENOSPC, 1);
 	fail_everywhere("write", FAULT_SHORT, ENOSPC, 4);
 	fail_everywhere("write", FAULT_ERROR, ENOSPC, 6);
+}
+
+/* --- a crash while the start after a crash is at work -------------------------------------------------------------------- */
+
+static char again[150];
+
+static int start_only(void)
+{
+	struct store *s = open_live(again);
+
+	if (s)
+		store_close(s);
+	return 0;
+}
+
+/* crash_start - the start from `again`, ended at its call `at`; false: it has no such call */
+static bool crash_start(unsigned long at)
+{
+	int status;
+	pid_t pid = fork();
+
+	shared->images_made = false;
+	if (!pid) {
+		snprintf(live, sizeof(live), "%s-second", again);
+		model.on_crash = crash;
+		model_watch(again);
+		model.fault = FAULT_CRASH;
+		model.at = at;
+		model.times = 1;
+		start_only();
+		_exit(0);
+	}
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
+	return shared->images_made;
+}
+
+/* the start changes the directory it is crashed in: each time it gets a fresh copy */
+static int crash_every_start(const char *image)
+{
+	int bad = 0;
+
+	for (unsigned long at = 1; !bad; at++) {
+		bool more;
+
+		snprintf(again, sizeof(again), "%.120s-again", image);
+		mkdir(again, 0700);
+		q_copy(image, again);
+		more = crash_start(at);
+		for (int i = 0; more && i < IMAGES; i++) {
+			char dir[400];
+
+			snprintf(dir, sizeof(dir), "%s-second-image%d", again, i);
+			if (!judge_dir(dir)) {
+				t_fail(__FILE__, __LINE__, "second crash at call %lu (%s), image %d: %s", at, shared->where, i, said);
+				bad++;
+			}
+			drop_dir(dir);
+		}
+		drop_dir(again);
+		if (!more)
+			break;
+	}
+	return bad;
+}
+
+T(store_keeps_its_promise_over_a_crash_of_the_start)
+{
+	unsigned long calls;
+
+	REQUIRE(begin());
+	calls = count_calls(NULL);
+	for (unsigned long part = 1; part <= 6; part++) {
+		struct run r = { .fault = FAULT_CRASH, .at = calls * part / 7 };
+
+		ROW("first crash at call %lu of %lu", r.at, calls);
+		CHECK(run(&r, whole_life) && shared->images_made);
+		for (int i = 0; i < IMAGES; i++) {
+			char dir[300];
+
+			image_dir(dir, sizeof(dir), i);
+			if (i % 2 == 0)
+				crash_every_start(dir);
+			drop_dir(dir);
+		}
+	}
+	drop_dir(live);
 }
 
 /* a model that cannot find what is missing proves nothing: without either flush messages must be lost */

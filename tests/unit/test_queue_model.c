@@ -543,7 +543,6 @@ static void walk_all(int n_msgs, int states_too, uint8_t crashes)
 
 	CHECK_STR(why ? why : "", "");
 	CHECK(states > 1000 && states < STATES_MOST);
-	printf("# %d messages, %d crashes: %lu states\n", n_msgs, crashes, states);
 }
 
 T(model_keeps_the_promise_for_one_message_and_two_crashes)
