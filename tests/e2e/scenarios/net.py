@@ -9,7 +9,8 @@
 
 A host has an /etc, /home, /root, /var/spool, /var/log, /var/lib/postfix and /run of its own, so that a document's paths
 hold as they are. Nothing has a name outside: a host is a sleeping process, and close() ends it and whatever runs in
-its network. net.cut(ADDRESS) makes an address swallow packets, net.refuse(ADDRESS) makes it unreachable, net.heal(ADDRESS) undoes both.
+its network; a guard does so when the tests are killed. net.cut(ADDRESS) makes an address swallow packets,
+net.refuse(ADDRESS) makes it unreachable, net.heal(ADDRESS) undoes both.
 """
 import contextlib
 import ctypes
@@ -19,6 +20,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -33,6 +35,23 @@ KEPT = ("passwd", "group", "shadow", "gshadow", "login.defs", "default", "nsswit
 GATEWAY = "169.254.1.1"
 OWN = ("/etc", "/home", "/root", "/var/mail", "/var/spool", "/var/log", "/var/lib/postfix", "/var/lib/relaybox", "/run")
 POSTFIX = "/usr/lib/postfix/sbin/master"
+# if the tests are killed: end whatever lives in the networks that were told
+GUARD = """
+import os, sys, time
+networks = {line.strip() for line in sys.stdin}
+for turn in range(100):
+    found = False
+    for entry in os.listdir('/proc'):
+        try:
+            if entry.isdigit() and os.readlink('/proc/%s/ns/net' % entry) in networks:
+                found = True
+                os.kill(int(entry), 9)
+        except OSError:
+            pass
+    if not found:
+        break
+    time.sleep(0.05)
+"""
 # what the distribution's main.cf says before the document's lines, and its master.cf without chroot
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
@@ -102,6 +121,8 @@ class Host:
                                         "sleep", "infinity"], stdin=subprocess.DEVNULL)
         wait(lambda: os.readlink("/proc/%d/ns/uts" % self.holder.pid) != os.readlink("/proc/self/ns/uts") or None)
         self.inode = os.readlink("/proc/%d/ns/net" % self.holder.pid)
+        net.guard.stdin.write(self.inode.encode() + b"\n")
+        net.guard.stdin.flush()
         binds = "".join("mkdir -p %s\nmount --bind %s%s %s\n" % (own, self.dir, own, own) for own in OWN)
         self.sh("hostname %s\nip link set lo up\n%s" % (hostname or name, binds))
         self.write("/etc/hosts", "127.0.0.1 localhost localhost.localdomain\n")
@@ -316,6 +337,7 @@ class Net:
         self.real = real  # names of hosts on which a real Postfix is to run in relayd's place
         self.dir, self.hosts, self.records, self.nsd = folder, [], [], None
         os.chmod(folder, 0o755)
+        self.guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE, start_new_session=True)
         try:
             self.router = self.add("router", None)
             self.router.sh("echo 1 > /proc/sys/net/ipv4/ip_forward")
@@ -391,5 +413,7 @@ class Net:
     def close(self):
         for host in reversed(self.hosts):
             host.close()
+        self.guard.stdin.close()
+        self.guard.wait(30)
         for host in self.hosts:
             shutil.rmtree(host.dir, ignore_errors=True)
