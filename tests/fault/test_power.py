@@ -3,6 +3,7 @@
 What was acknowledged must arrive after the journal was replayed (threats 4.2). The controls at the end must fail: with the
 flush or the directory flush taken away the same harness must see losses, or it would prove nothing. Needs root and loop devices.
 """
+import ctypes
 import fcntl
 import hashlib
 import os
@@ -26,6 +27,17 @@ NO_LOG_FLUSH = 2
 MAKE = {"ext4": (["mkfs.ext4", "-q", "-F", "-O", "^fast_commit"], 128), "xfs": (["mkfs.xfs", "-q", "-f"], 400)}
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/dev/loop-control"), reason="needs root and loop devices")
+
+
+def own_mounts():
+    """A mount namespace of our own: a copy of our mount in somebody else's would keep the file system alive over umount."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x20000) == 0:                            # CLONE_NEWNS
+        libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None)   # MS_REC | MS_PRIVATE
+
+
+if os.getuid() == 0:
+    own_mounts()
 
 
 class Disk:
@@ -82,11 +94,16 @@ def cut_under_load(disk, relay, ledger, rng, seed, prefix=()):
     for t in threads:
         t.start()
     time.sleep(rng.uniform(0.01, 0.25) * SLOW)
+    began = time.monotonic()
     disk.cut()
     stop.set()
     relay.kill()
     for t in threads:
         t.join()
+    # The ioctl takes a while, and until it is done the kernel may answer 0 to a flush whose journal it is throwing away. A
+    # power cut takes no time and takes the 250 along: what was acknowledged from here on was never promised to anybody.
+    for name in [n for n, (when, _) in ledger.acked.items() if when >= began]:
+        ledger.late[name] = ledger.acked.pop(name)
     disk.off()
     disk.on()
 
@@ -113,10 +130,11 @@ def test_power_cuts_lose_nothing(disk, tmp_path):
             wait(relay.empty, 60)
         lost, altered, extra = verdict(ledger, sink)
     assert len(ledger.acked) > CUTS, "the load was no load: %d" % len(ledger.acked)
-    assert not lost, "%d of %d acknowledged messages lost: %s" % (len(lost), len(ledger.acked), lost[:5])
+    assert not lost, "%d of %d acknowledged messages lost: %s" % (
+        len(lost), len(ledger.acked), [(n, ledger.acked[n]) for n in lost[:5]])
     assert not altered, altered[:5]
     assert extra <= CUTS * 20
-    print("%d cuts, %d acknowledged, %d extra copies" % (CUTS, len(ledger.acked), extra))
+    print("%d cuts, %d acknowledged before, %d while the power went, %d extra copies" % (CUTS, len(ledger.acked), len(ledger.late), extra))
 
 
 def lying(relay, calls):
