@@ -76,7 +76,7 @@ def python(s):
 def nodemailer(s):
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    folder = os.path.join(os.environ.get("BUILD", os.path.join(ROOT, "build")), "interop", "node")
+    folder = os.path.join(ROOT, os.environ.get("BUILD", "build"), "interop", "node")
     if not os.path.isdir(folder + "/node_modules/nodemailer"):
         os.makedirs(folder, exist_ok=True)
         try:
