@@ -254,12 +254,6 @@ bool relay_reload(struct relay *r)
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------ */
 
-static void on_recovered(void *ctx, struct qmsg *m)
-{
-	struct relay *r = ctx;
-	schedule_add(r->schedule, m, false);
-}
-
 struct recovered {
 	struct qmsg **v;
 	size_t n, cap;
@@ -292,7 +286,7 @@ static bool open_queue(struct relay *r)
 	buf_fini(&why);
 	r->schedule = schedule_new(&(struct schedule_options){.conf = c, .loop = r->loop, .store = r->store, .ops = &schedule_ops, .ctx = r});
 	for (size_t i = 0; i < found.n; i++)
-		on_recovered(r, found.v[i]);
+		schedule_add(r->schedule, found.v[i], false);
 	mem_free(found.v);
 	return true;
 }
