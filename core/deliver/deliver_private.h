@@ -153,8 +153,11 @@ struct smtp_session {
 	bool shared;                   /* equal addresses were there: it serves its turn and goes */
 	bool others;                   /* other hosts were left when it was made */
 	bool answered;                 /* the server answered something in this transaction */
+	bool silent;                   /* its host gave no sign of life: the connection is gone for that */
+	bool doubted;                  /* it had been idle for long, and the server has not answered since */
 	unsigned uses;                 /* transactions begun */
 	usec opened_at, connected_at;  /* mono */
+	usec idle_since;
 	enum smtp_phase timed_phase;   /* the phase that the deadline was set for */
 	struct sasl_client sasl;
 	struct buf login;              /* user NUL password NUL */

@@ -107,6 +107,7 @@ void smtp_pool_add(struct smtp_session *s)
 	if (s->backup && s->uses == 1)
 		s->dest->primary_retry_at = loop_now(s->d->o.loop) + PRIMARY_RETRY_TIME;
 	s->state = SMTP_STATE_IDLE;
+	s->idle_since = loop_now(s->d->o.loop);
 	list_push(&s->dest->idle, &s->idle);
 	conn_deadline(s->conn, loop_now(s->d->o.loop) + limit);
 }

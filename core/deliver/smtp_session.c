@@ -14,6 +14,9 @@
 
 enum { IN_MAX = 64 * 1024, OUT_MAX = 1024 * 1024 };
 #define QUIT_WAIT (5 * USEC_PER_SEC)
+/* A host may have died while its session waited. One that was idle for longer must give a sign within the time to
+ * connect, or the delivery goes on elsewhere; a busy one is not asked twice. */
+#define IDLE_TRUSTED (USEC_PER_SEC / 10)
 
 static enum conn_next on_event(struct conn *c, enum conn_event ev);
 
@@ -250,6 +253,10 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 	bool nested = s->pumping;
 
 	s->try = t;
+	if (loop_now(s->d->o.loop) - s->idle_since > IDLE_TRUSTED) {
+		conn_doubt(s->conn, s->profile->timeout[SMTP_PHASE_CONNECT]);
+		s->doubted = true;
+	}
 	begin(s);
 	smtp_session_pump(s);
 	/* nested: the outer pump adds the content first, then all goes out in one write */
@@ -389,6 +396,7 @@ static void lost(struct smtp_session *s, bool timeout)
 		smtp_session_drop(s);
 		return;
 	}
+	s->silent = s->conn->error == ETIMEDOUT;
 	smtp_target_said(&s->target, said);
 	snprintf(text, sizeof(text), timeout ? "conversation with %s timed out while %s" : "lost connection with %s while %s", said,
 		s->state == SMTP_STATE_TLS ? "performing the TLS handshake" : smtp_phase_doing(phase));
@@ -426,6 +434,10 @@ static void on_data(struct smtp_session *s)
 		return;
 	}
 	s->answered |= s->state == SMTP_STATE_BUSY;
+	if (s->doubted) {
+		conn_doubt(s->conn, 0);
+		s->doubted = false;
+	}
 	smtp_session_pump(s);
 }
 

@@ -569,7 +569,9 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 
 	t->session = NULL;
 	if (s->uses > 1 && (t->stale || !s->answered)) {
-		/* it was closed while it waited: that says nothing about the host */
+		/* it was closed while it waited: that says nothing about the host, but silence does */
+		if (s->silent)
+			mark_dead(t->d, &s->target, t->profile->timeout[SMTP_PHASE_CONNECT]);
 		next_site(t);
 		return;
 	}

@@ -528,6 +528,14 @@ void conn_set_owner(struct conn *c, conn_fn fn, void *ctx)
 	c->ctx = ctx;
 }
 
+void conn_doubt(struct conn *c, usec patience)
+{
+	unsigned ms = (unsigned)(patience / 1000);
+
+	if (c->peer.ss_family == AF_INET || c->peer.ss_family == AF_INET6)
+		setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 void conn_pause(struct conn *c, bool paused)
 {
 	c->priv->paused = paused;

@@ -58,6 +58,9 @@ const char *conn_error_text(int error);                         /* an errno in t
  * connection or a TLS session stands there is nothing to send: closes now */
 void conn_close_after_send(struct conn *c, usec deadline);
 void conn_pause(struct conn *c, bool paused);                  /* stop / go on reading */
+/* conn_doubt - what is sent from here on must be acknowledged by the peer's kernel within so long, or CONN_FAILED with
+ * ETIMEDOUT (tcp(7), TCP_USER_TIMEOUT); 0: as long as TCP tries. Not on TCP: no effect */
+void conn_doubt(struct conn *c, usec patience);
 /* conn_start_tls - what is in c->out is sent first, in clear; c->in must be empty (threats B1, B2: the caller refuses
  * otherwise; here it is CONN_FAILED). Handshake steps run on the loop's pool (loop_use_pool), or at once without one;
  * bytes added to c->out meanwhile wait. peer: see tls.h (server: NULL), borrowed for the call. */

@@ -151,6 +151,21 @@ def test_local_names_stay_at_home(s5):
     assert len(s5.provider.messages) == count
 
 
+def test_host_that_dies_while_its_session_waits_costs_one_timeout(s5):
+    s5.deliver(1, "before")
+    address = re.search(r"relay=\S+\[([\d.]+)\]:", s5.sv1.log("status=sent")[-1]).group(1)
+    time.sleep(0.5)
+    began = time.monotonic()
+    s5.net.cut(address)
+    s5.deliver(3, "waited")
+    s5.net.heal(address)
+    assert time.monotonic() - began < 30 * SLOW
+    assert not s5.sv1.log("status=deferred.*timed out")
+    # the provider was not told that one is gone: it must not count below
+    time.sleep(3)
+    s5.provider.meter.count(-s5.provider.meter.now)
+
+
 def test_one_dead_address_costs_no_message_and_one_timeout_at_most(s5):
     deferred = len(s5.sv1.log("status=deferred"))
     seen = len(s5.sv1.log("status=sent"))
