@@ -4,8 +4,8 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
+#include "core/base/format.h"
 #include "core/base/mem.h"
 
 enum { ARENA_ALIGN = _Alignof(max_align_t), ARENA_FIRST = 1024, ARENA_MOST = 64 * 1024 };
@@ -108,7 +108,7 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 	char *p;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = format_vtext(NULL, 0, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		BUG("bad format");
@@ -116,7 +116,7 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 	if (!p)
 		return STR("");
 	va_start(ap, fmt);
-	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	format_vtext(p, (size_t)n + 1, fmt, ap);
 	va_end(ap);
 	return str_make(p, (size_t)n);
 }

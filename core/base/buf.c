@@ -1,11 +1,11 @@
 /* buf - see buf.h. Memory doubles, so that adding one byte at a time stays cheap. */
 #include "core/base/buf.h"
 
-#include <stdio.h>
 
+#include "core/base/format.h"
 #include "core/base/mem.h"
 
-enum { BUF_FIRST = 64 };
+enum { BUF_FIRST = 256 };
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -103,7 +103,7 @@ bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(b->p ? b->p + b->n : NULL, b->p ? room : 0, fmt, ap);
+	n = format_vtext(b->p ? b->p + b->n : NULL, b->p ? room : 0, fmt, ap);
 	if (n < 0)
 		BUG("bad format");
 	if (!b->p || (size_t)n >= room) {
@@ -113,7 +113,7 @@ bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 			va_end(again);
 			return false;
 		}
-		vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
+		format_vtext(b->p + b->n, (size_t)n + 1, fmt, again);
 	} else if ((size_t)n > b->max - b->n) {
 		b->p[b->n] = 0;
 		b->overflow = true;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/format.h"
 #include "core/base/limits.h"
 #include "core/base/log_sink.h"
 #include "core/base/mem.h"
@@ -34,7 +35,7 @@ static const char *const severity_word[] = { "info", "warning", "error", "fatal"
 
 static void set(char *to, size_t size, const char *from)
 {
-	snprintf(to, size, "%s", from ? from : "");
+	format_text(to, size, "%s", from ? from : "");
 }
 
 int log_open(const struct log_config *c)
@@ -193,7 +194,7 @@ static void add_field(struct log_line *l, const char *key, struct str value, boo
 		va_list ap_; \
 		int n_; \
 		va_start(ap_, fmt); \
-		n_ = vsnprintf((array), sizeof(array), (fmt), ap_); \
+		n_ = format_vtext((array), sizeof(array), (fmt), ap_); \
 		va_end(ap_); \
 		(view) = str_make((array), n_ < 0 ? 0 : (size_t)n_ < sizeof(array) ? (size_t)n_ : sizeof(array) - 1); \
 	} while (0)

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "core/base/format.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/conf/conf_private.h"
@@ -47,7 +48,7 @@ const char *conf_where(const struct conf *c, const char *name)
 	if (!e->file)
 		return e->origin;
 	base = strrchr(e->file, '/');
-	snprintf(text, sizeof(text), "%.100s:%u", base ? base + 1 : e->file, e->line);
+	format_text(text, sizeof(text), "%.100s:%u", base ? base + 1 : e->file, e->line);
 	return source_keep(c->source, str_of(text));
 }
 
@@ -74,11 +75,11 @@ const char *conf_transport_text(const struct conf *c, const char *transport, con
 	char name[256];
 	const char *value;
 
-	snprintf(name, sizeof(name), "%s_%s", transport, suffix);
+	format_text(name, sizeof(name), "%s_%s", transport, suffix);
 	value = conf_get(c, name);
 	if (value)
 		return value;
-	snprintf(name, sizeof(name), "default_%s", suffix);
+	format_text(name, sizeof(name), "default_%s", suffix);
 	value = conf_get(c, name);
 	if (!value)
 		value = conf_get(c, suffix);

@@ -2,8 +2,8 @@
  * for what was not ("host h[ip] said: …"): that is what analysers of Postfix logs expect. */
 #include "core/deliver/delivery_log.h"
 
-#include <stdio.h>
 
+#include "core/base/format.h"
 #include "core/base/log.h"
 
 struct delays { usec total, queue, active, setup, transfer; };
@@ -99,7 +99,7 @@ void delivery_answer_all(struct delivery *job, const struct reply *r, const char
 		if (x->reply.code)
 			continue;
 		x->reply = *r;
-		snprintf(x->relay, sizeof(x->relay), "%s", relay);
-		snprintf(x->remote_mta, sizeof(x->remote_mta), "%s", remote_mta);
+		format_text(x->relay, sizeof(x->relay), "%s", relay);
+		format_text(x->remote_mta, sizeof(x->remote_mta), "%s", remote_mta);
 	}
 }

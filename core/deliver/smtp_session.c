@@ -5,9 +5,9 @@
  * the try decides what is asked next. Content is read from the queue as the connection drains, so a slow server costs
  * LIMIT_CLIENT_FEED bytes of memory and no more. */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/un.h>
 
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
@@ -27,11 +27,11 @@ void smtp_target_said(const struct smtp_target *t, char out[300])
 	char ip[46];
 
 	if (t->address.family == AF_UNSPEC) {
-		snprintf(out, 300, "%.180s[%.107s]", t->host, t->path);
+		format_text(out, 300, "%.180s[%.107s]", t->host, t->path);
 		return;
 	}
 	ipaddr_format(&t->address, ip);
-	snprintf(out, 300, "%.230s[%.60s]", t->host, ip);
+	format_text(out, 300, "%.230s[%.60s]", t->host, ip);
 }
 
 void smtp_target_where(const struct smtp_target *t, char out[300])
@@ -41,7 +41,7 @@ void smtp_target_where(const struct smtp_target *t, char out[300])
 	smtp_target_said(t, out);
 	n = strlen(out);
 	if (t->address.family != AF_UNSPEC)
-		snprintf(out + n, 300 - n, ":%u", t->port);
+		format_text(out + n, 300 - n, ":%u", t->port);
 }
 
 const char *smtp_session_service(const struct smtp_session *s)
@@ -398,7 +398,7 @@ static void lost(struct smtp_session *s, bool timeout)
 	}
 	s->silent = s->conn->error == ETIMEDOUT;
 	smtp_target_said(&s->target, said);
-	snprintf(text, sizeof(text), timeout ? "conversation with %s timed out while %s" : "lost connection with %s while %s", said,
+	format_text(text, sizeof(text), timeout ? "conversation with %s timed out while %s" : "lost connection with %s while %s", said,
 		s->state == SMTP_STATE_TLS ? "performing the TLS handshake" : smtp_phase_doing(phase));
 	smtp_session_fail_text(s, phase == SMTP_PHASE_END && s->state == SMTP_STATE_BUSY ? SMTP_BLAME_FINAL : SMTP_BLAME_BROKEN, "4.4.2", text);
 }
@@ -411,7 +411,7 @@ static void on_failed(struct smtp_session *s)
 		smtp_hello_tls_failed(s);
 	} else if (s->state == SMTP_STATE_CONNECT) {
 		smtp_target_where(&s->target, where);
-		snprintf(text, sizeof(text), "connect to %s: %s", where, s->conn->why);
+		format_text(text, sizeof(text), "connect to %s: %s", where, s->conn->why);
 		smtp_session_fail_text(s, SMTP_BLAME_CONNECT, "4.4.1", text);
 	} else {
 		lost(s, false);

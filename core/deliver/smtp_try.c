@@ -7,8 +7,8 @@
  * failed is put off to the end while others are left, so a dead first relay costs its timeout once, not per message. */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
@@ -123,8 +123,8 @@ static void answer(struct smtp_try *t, size_t row, const struct reply *r, const 
 	if (x->reply.code)
 		return;
 	x->reply = *r;
-	snprintf(x->relay, sizeof(x->relay), "%s", relay);
-	snprintf(x->remote_mta, sizeof(x->remote_mta), "%s", mta);
+	format_text(x->relay, sizeof(x->relay), "%s", relay);
+	format_text(x->remote_mta, sizeof(x->remote_mta), "%s", mta);
 	t->left--;
 }
 
@@ -146,7 +146,7 @@ static void finish_left(struct smtp_try *t)
 		buf_init(&line, sizeof(job->dest_why) - 1);
 		buf_str(&line, str_head(str_of(t->why.text), sizeof(job->dest_why) - 1));
 		job->dest_failed = true;
-		snprintf(job->dest_why, sizeof(job->dest_why), "%s", buf_cstr(&line));
+		format_text(job->dest_why, sizeof(job->dest_why), "%s", buf_cstr(&line));
 		buf_fini(&line);
 	}
 	finish(t);
@@ -161,12 +161,12 @@ static void set_why(struct smtp_try *t, const struct reply *r, const struct smtp
 		smtp_target_where(said_by, t->why_relay);
 		/* a lost connection is our word, not the server's */
 		if (str_starts(str_of(r->text), STR("host ")))
-			snprintf(t->why_mta, sizeof(t->why_mta), "%s", said_by->host);
+			format_text(t->why_mta, sizeof(t->why_mta), "%s", said_by->host);
 	}
 	if (r->code >= 500 && t->explicit) {
 		log_warn(service(t), "%s configuration problem: %s", t->in_fallback ? "smtp_fallback_relay" : "next hop", t->site);
 		t->why.code = 451;
-		snprintf(t->why.enhanced, sizeof(t->why.enhanced), "4.3.5");
+		format_text(t->why.enhanced, sizeof(t->why.enhanced), "4.3.5");
 	}
 }
 
@@ -331,7 +331,7 @@ static bool take_site(struct smtp_try *t)
 			return false;
 		t->in_fallback = true;
 	}
-	snprintf(t->site, sizeof(t->site), "%.*s", STR_ARG(word));
+	format_text(t->site, sizeof(t->site), "%.*s", STR_ARG(word));
 	t->explicit = t->in_fallback || !str_ieq(word, addr_split(t->job->rcpts[0]->addr).domain) ||
 		str_eq(word, str_of(t->d->o.conf->relayhost));
 	t->site_number++;
@@ -355,7 +355,7 @@ static bool start_unix(struct smtp_try *t, struct str path)
 	t->target = (struct smtp_target){ .explicit = true, .rank = t->site_number << 16 };
 	memcpy(t->target.path, path.p, path.n);
 	memcpy(t->target.site, t->site, sizeof(t->target.site));
-	snprintf(t->target.host, sizeof(t->target.host), "%s", t->profile->conf->myhostname);
+	format_text(t->target.host, sizeof(t->target.host), "%s", t->profile->conf->myhostname);
 	t->sessions_left = 0;
 	return open_target(t);
 }

@@ -1,8 +1,8 @@
 /* ipaddr - addresses and networks as bytes; see match.h. inet_pton is the judge of syntax; it refuses what is written in
  * more than one way (leading zeros, missing octets). */
 #include <arpa/inet.h>
-#include <stdio.h>
 
+#include "core/base/format.h"
 #include "core/map/network.h"
 
 static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
@@ -62,7 +62,7 @@ void ipaddr_from_sockaddr(const struct sockaddr *sa, struct ipaddr *out)
 void ipaddr_format(const struct ipaddr *a, char out[46])
 {
 	if (a->family == AF_UNSPEC || !inet_ntop(a->family, a->b, out, 46))
-		snprintf(out, 46, "unknown");
+		format_text(out, 46, "unknown");
 }
 
 bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b)

@@ -1,7 +1,7 @@
 /* date - see date.h. Names of days and months are the RFC's, whatever the locale. */
 #include "core/msg/date.h"
+#include "core/base/format.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -36,7 +36,7 @@ void date_rfc5322(char out[40], usec wall, int offset_minutes)
 	struct tm tm = split(wall, offset_minutes);
 	unsigned off = (unsigned)abs(offset_minutes) % 6000;
 
-	snprintf(out, 40, "%s, %d %s %d %02d:%02d:%02d %c%02u%02u", days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12],
+	format_text(out, 40, "%s, %d %s %d %02d:%02d:%02d %c%02u%02u", days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12],
 		1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec, offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
 }
 
@@ -44,7 +44,7 @@ void date_mbox(char out[32], usec wall, int offset_minutes)
 {
 	struct tm tm = split(wall, offset_minutes);
 
-	snprintf(out, 32, "%s %s %2d %02d:%02d:%02d %d", days[tm.tm_wday % 7], months[tm.tm_mon % 12], tm.tm_mday, tm.tm_hour,
+	format_text(out, 32, "%s %s %2d %02d:%02d:%02d %d", days[tm.tm_wday % 7], months[tm.tm_mon % 12], tm.tm_mday, tm.tm_hour,
 		tm.tm_min, tm.tm_sec, 1900 + tm.tm_year);
 }
 
@@ -54,5 +54,5 @@ void date_rfc3339(char out[40], usec wall, int offset_minutes)
 	unsigned off = (unsigned)abs(offset_minutes) % 6000;
 	size_t n = strftime(out, 34, "%Y-%m-%dT%H:%M:%S", &tm);
 
-	snprintf(out + n, 40 - n, "%c%02u:%02u", offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
+	format_text(out + n, 40 - n, "%c%02u:%02u", offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
 }

@@ -2,9 +2,9 @@
  * last one says "end", and orig, orcpt and notify belong to the rcpt before them. What is empty or zero is left out.
  * A name that is not known, a wrong length or anything after the end refuses the whole. */
 #include "core/msg/envelope.h"
+#include "core/base/format.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #define ENVELOPE_VERSION "1"
 
@@ -26,7 +26,7 @@ static void put_some(struct buf *out, const char *name, struct str value)
 static void put_number(struct buf *out, const char *name, int64_t value)
 {
 	char digits[32];
-	int n = snprintf(digits, sizeof(digits), "%" PRId64, value);
+	int n = format_text(digits, sizeof(digits), "%" PRId64, value);
 
 	put(out, name, str_make(digits, (size_t)n));
 }

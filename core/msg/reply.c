@@ -1,9 +1,9 @@
 /* reply - see reply.h. Text is made printable when it enters, so that nobody has to think about it later (threats C2,
  * J1): control bytes and broken UTF-8 become '?'. */
 #include "core/msg/reply.h"
+#include "core/base/format.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #define REPLY_LINE 480                         /* text of one line on the wire; RFC 5321 section 4.5.3.1.5: 512 with code and CRLF */
 
@@ -40,9 +40,9 @@ void reply_set(struct reply *r, int code, const char *enhanced, const char *fmt,
 	va_list ap;
 
 	r->code = code;
-	snprintf(r->enhanced, sizeof(r->enhanced), "%s", enhanced);
+	format_text(r->enhanced, sizeof(r->enhanced), "%s", enhanced);
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	format_vtext(r->text, sizeof(r->text), fmt, ap);
 	va_end(ap);
 	make_printable(r->text);
 }

@@ -1,9 +1,9 @@
 /* record - see record.h. */
 #include "core/queue/record.h"
 
-#include <stdio.h>
 
 #include "core/base/crc.h"
+#include "core/base/format.h"
 
 /* the first 24 bytes of every segment, of every version; a later version changes the digits only */
 static const char segment_title[] = "relaybox queue log 0001\n";
@@ -47,7 +47,7 @@ static void put16(unsigned char *p, uint32_t v)
 
 void qid_format(char out[QID_MAX], uint64_t id)
 {
-	snprintf(out, QID_MAX, "%010llX", (unsigned long long)id);
+	format_text(out, QID_MAX, "%010llX", (unsigned long long)id);
 }
 
 bool qid_parse(struct str s, uint64_t *id)

@@ -5,9 +5,9 @@
  * a whole, and is never above the limit. One failed cohort (as many failures in a row as the window is wide) makes the
  * destination dead for minimal_backoff_time: what waits there is deferred without a try.
  * Within a destination new mail and old mail take turns; within a transport the destinations do. */
+#include "core/base/format.h"
 #include "core/queue/schedule_private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/mem.h"
@@ -275,7 +275,7 @@ static void die_now(struct dest_private *d)
 
 static void failed(struct dest_private *d, const char *why)
 {
-	snprintf(d->why, sizeof(d->why), "%s", why[0] ? why : "unknown error");
+	format_text(d->why, sizeof(d->why), "%s", why[0] ? why : "unknown error");
 	if (dest_is_dead(d))
 		return;
 	if (d->cohort_limit > 0)

@@ -1,9 +1,9 @@
 /* schedule_finish - the end of a try: what the sender must be told is queued first, then the message is removed, deferred
  * or held. A recipient that failed for good stays pending until the notice about it is durable: a crash in between costs
  * another try, never the notice. Which notices: RFC 3461 section 5.2 and Postfix's defaults. */
+#include "core/base/format.h"
 #include "core/queue/schedule_private.h"
 
-#include <stdio.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -122,8 +122,8 @@ static void fill_row(struct active *a, size_t i)
 	const struct rcpt_state *st = &a->states[i];
 
 	reply_set(&r->reply, st->last.code, st->last.enhanced, "%.*s", STR_ARG(st->last.text));
-	snprintf(r->relay, sizeof(r->relay), "%s", a->tries[i].relay ? a->tries[i].relay : "none");
-	snprintf(r->remote_mta, sizeof(r->remote_mta), "%s", a->tries[i].remote_mta ? a->tries[i].remote_mta : "");
+	format_text(r->relay, sizeof(r->relay), "%s", a->tries[i].relay ? a->tries[i].relay : "none");
+	format_text(r->remote_mta, sizeof(r->remote_mta), "%s", a->tries[i].remote_mta ? a->tries[i].remote_mta : "");
 	r->relayed = a->tries[i].outcome == OUTCOME_RELAYED;
 	a->rows[a->n_rows++] = i;
 }

@@ -1,10 +1,10 @@
 /* store - open, close, the index of messages in memory. See store.h and store_private.h. */
+#include "core/base/format.h"
 #include "core/queue/store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -74,11 +74,11 @@ size_t store_count(const struct store *s)
 
 void store_path(const struct store *s, char out[STORE_PATH], const char *fmt, ...)
 {
-	int n = snprintf(out, STORE_PATH, "%s/", s->dir);
+	int n = format_text(out, STORE_PATH, "%s/", s->dir);
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(out + n, (size_t)(STORE_PATH - n), fmt, ap);
+	format_vtext(out + n, (size_t)(STORE_PATH - n), fmt, ap);
 	va_end(ap);
 }
 

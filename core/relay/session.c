@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/net/proxy.h"
@@ -352,7 +353,7 @@ static void greet(struct session *s)
 {
 	const struct conf *c = s->service->conf;
 	struct relay *r = s->relay;
-	snprintf(s->client_text, sizeof s->client_text, "%s[%s]", s->client_name, s->client_address);
+	format_text(s->client_text, sizeof s->client_text, "%s[%s]", s->client_name, s->client_address);
 	s->waiting = false;
 	if (s->client && !s->exempt) {
 		unsigned rate = client_rate_count(s->client, CLIENT_CONNECTIONS, loop_now(r->loop), c->anvil_rate_time_unit);
@@ -387,7 +388,7 @@ static void on_name(void *ctx, enum dns_status status, const char *name, const c
 	s->name_query = NULL;
 	loop_timer_cancel(s->relay->loop, &s->name_timer);
 	if (status == DNS_OK)
-		snprintf(s->client_name, sizeof s->client_name, "%s", name);
+		format_text(s->client_name, sizeof s->client_name, "%s", name);
 	(void)why;
 	greet(s);
 }
@@ -540,7 +541,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	loop_task_init(&s->free_task, free_session);
 	loop_timer_init(&s->name_timer, on_name_late);
 	arena_init(&s->arena, LIMIT_SESSION_ARENA);
-	snprintf(s->client_name, sizeof s->client_name, "%s", uid >= 0 ? "local" : "unknown");
+	format_text(s->client_name, sizeof s->client_name, "%s", uid >= 0 ? "local" : "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
 	list_append(&r->sessions, &s->link);

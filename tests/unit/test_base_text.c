@@ -1,9 +1,14 @@
-/* str, buf, arena, mem, opt. */
+/* str, buf, format, arena, mem, opt. */
 #include "core/base/arena.h"
 #include "core/base/buf.h"
+#include "core/base/format.h"
 #include "core/base/mem.h"
 #include "core/base/opt.h"
 #include "tests/unit/t.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 T(str_compares)
 {
@@ -235,4 +240,34 @@ T(opt_help_is_aligned_and_hides_rows)
 	CHECK_STR(text, "  -a, --all        everything\n"
 		"  -f, --file=FILE  take FILE\n"
 		"      --json       as JSON\n");
+}
+
+/* both answers to the same question, into the same little room: text, what stands behind it, and the length */
+#define SAME(...) do { \
+		for (size_t size_ = 0; size_ < sizeof(ours); size_++) { \
+			memset(ours, '~', sizeof(ours)); \
+			memset(theirs, '~', sizeof(theirs)); \
+			CHECK_INT(format_text(ours, size_, __VA_ARGS__), snprintf(theirs, size_, __VA_ARGS__)); \
+			CHECK_MEM(ours, sizeof(ours), theirs, sizeof(theirs)); \
+		} \
+	} while (0)
+
+T(format_text_writes_what_snprintf_writes)
+{
+	char ours[40], theirs[40];
+
+	SAME("%s", "");
+	SAME("plain, and longer than the room that there is for it");
+	SAME("%%|%s|%s", "one", "");
+	SAME("[%10s][%-10s][%.2s][%-5.3s][%.*s][%*s]", "ab", "cd", "efgh", "ijkl", 2, "mnop", -4, "q");
+	SAME("%c%-3c%3c|", 'x', 'y', 'z');
+	SAME("%d %d %d %i", 0, -1, INT_MIN, INT_MAX);
+	SAME("%u %x %X", UINT_MAX, 0xbeefu, 0xbeefu);
+	SAME("%5d|%-5d|%05d|%05d|%.3d|%8.3d|%.0d|", 42, 42, 42, -42, 7, -7, 0);
+	SAME("%ld %lu %lld %llu", LONG_MIN, ULONG_MAX, LLONG_MIN, ULLONG_MAX);
+	SAME("%zu %zd %jd %td", SIZE_MAX, (ssize_t)-5, (intmax_t)-6, (ptrdiff_t)-7);
+	SAME("%hd %hu %hhd %hhu %hhx", (short)-3, (unsigned short)65535, (signed char)-4, (unsigned char)200, (unsigned char)255);
+	SAME("%010llX-%08x %02d:%02d", 0x1234abcdULL, 0xau, 3, 59);
+	SAME("%060d|%.50d", 5, 6);
+	SAME("%.3f %s %+d %#x %o % d", 2.5, "after", 3, 0x10u, 8u, 4);
 }

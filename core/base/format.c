@@ -1,0 +1,222 @@
+/* format - see format.h. */
+#include "core/base/format.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct target {
+	char *p;
+	size_t size, n;         /* n: bytes of the whole text, also of what did not fit */
+};
+
+struct spec {
+	bool left, zero;
+	int width, precision;   /* precision -1: none given */
+	int length;             /* 'h' and 'H' (hh), 'l' and 'L' (ll), 'z', 'j', 't'; 0: int */
+	char kind;
+};
+
+static void put(struct target *t, const char *p, size_t n)
+{
+	size_t room = t->n < t->size ? t->size - t->n : 0, k = n < room ? n : room;
+
+	/* most pieces are shorter than a call of memcpy is long */
+	if (k > 48)
+		memcpy(t->p + t->n, p, k);
+	else
+		for (char *to = t->p + t->n; k; k--)
+			*to++ = *p++;
+	t->n += n;
+}
+
+static void pad(struct target *t, char c, size_t n)
+{
+	for (; n; n--)
+		put(t, &c, 1);
+}
+
+/* number - a count in the format itself */
+static int number(const char **f)
+{
+	int n = 0;
+
+	for (; **f >= '0' && **f <= '9'; (*f)++)
+		n = n < INT_MAX / 10 - 1 ? n * 10 + (**f - '0') : n;
+	return n;
+}
+
+/* bytes_of - the width of an integer argument; 0: not known here */
+static unsigned bytes_of(const struct spec *s)
+{
+	switch (s->length) {
+	case 0:
+	case 'h':
+	case 'H':
+		return sizeof(int);
+	case 'L':
+		return sizeof(long long);
+	case 'l':
+	case 'z':
+	case 't':
+		return sizeof(long);
+	case 'j':
+		return sizeof(intmax_t);
+	}
+	return 0;
+}
+
+/* read_spec - what stands behind a %, and its stars; f ends behind it */
+#define STAR(number) (*f == '*' ? (f++, va_arg(ap->list, int)) : (number)(&f))
+struct args { va_list list; };
+
+static const char *read_spec(struct spec *s, const char *f, struct args *ap)
+{
+	*s = (struct spec){ .precision = -1 };
+	for (;; f++) {
+		if (*f == '-')
+			s->left = true;
+		else if (*f == '0')
+			s->zero = true;
+		else
+			break;
+	}
+	s->width = STAR(number);
+	if (s->width < 0) {
+		s->left = true;
+		s->width = s->width == INT_MIN ? INT_MAX : -s->width;
+	}
+	if (*f == '.') {
+		f++;
+		s->precision = STAR(number);
+	}
+	while (*f && strchr("hlzjt", *f)) {
+		s->length = s->length == *f ? *f - 'a' + 'A' : *f;
+		f++;
+	}
+	s->kind = *f ? *f++ : 0;
+	return f;
+}
+
+static void put_field(struct target *t, const struct spec *s, const char *p, size_t n)
+{
+	size_t gap = (size_t)s->width > n ? (size_t)s->width - n : 0;
+
+	if (!s->left)
+		pad(t, ' ', gap);
+	put(t, p, n);
+	if (s->left)
+		pad(t, ' ', gap);
+}
+
+static void put_number(struct target *t, const struct spec *s, uint64_t v, bool negative)
+{
+	const char *digits = s->kind == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+	unsigned base = s->kind == 'x' || s->kind == 'X' ? 16 : 10;
+	char text[64];
+	size_t at = sizeof(text), least = s->precision < 0 ? 1 : (size_t)s->precision;
+
+	if (s->precision < 0 && s->zero && !s->left && s->width > negative)
+		least = (size_t)s->width - negative;
+	for (; v; v /= base)
+		text[--at] = digits[v % base];
+	for (; sizeof(text) - at < least; )
+		text[--at] = '0';
+	if (negative)
+		text[--at] = '-';
+	put_field(t, s, text + at, sizeof(text) - at);
+}
+
+static bool put_integer(struct target *t, const struct spec *s, struct args *ap)
+{
+	bool is_signed = s->kind == 'd' || s->kind == 'i';
+	unsigned bytes = bytes_of(s);
+	int64_t v;
+
+	/* longer than any number of ours; nobody writes it, and the array ends there */
+	if (!bytes || s->precision > 40 || (s->zero && s->width > 40))
+		return false;
+	v = bytes == sizeof(int) ? va_arg(ap->list, int) : va_arg(ap->list, int64_t);
+	if (s->length == 'h')
+		v = is_signed ? (short)v : (unsigned short)v;
+	else if (s->length == 'H')
+		v = is_signed ? (signed char)v : (unsigned char)v;
+	if (is_signed)
+		put_number(t, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, v < 0);
+	else
+		put_number(t, s, bytes == sizeof(int) ? (uint32_t)v : (uint64_t)v, false);
+	return true;
+}
+
+static bool put_argument(struct target *t, const struct spec *s, struct args *ap)
+{
+	const char *z;
+	char c;
+
+	switch (s->kind) {
+	case '%':
+		put(t, "%", 1);
+		return true;
+	case 'c':
+		c = (char)va_arg(ap->list, int);
+		put_field(t, s, &c, 1);
+		return !s->length;
+	case 's':
+		z = va_arg(ap->list, const char *);
+		z = z ? z : "(null)";
+		put_field(t, s, z, s->precision < 0 ? strlen(z) : strnlen(z, (size_t)s->precision));
+		return !s->length;
+	case 'd':
+	case 'i':
+	case 'u':
+	case 'x':
+	case 'X':
+		return put_integer(t, s, ap);
+	}
+	return false;
+}
+
+int format_vtext(char *out, size_t size, const char *fmt, va_list list)
+{
+	struct target t = { out, size ? size - 1 : 0, 0 };
+	bool known = true;
+	struct args ap;
+	struct spec s;
+
+	va_copy(ap.list, list);
+	for (const char *f = fmt; known && *f;) {
+		const char *text = f;
+
+		while (*f && *f != '%')
+			f++;
+		put(&t, text, (size_t)(f - text));
+		if (!*f)
+			break;
+		if (f[1] == 's') {
+			s = (struct spec){ .precision = -1, .kind = 's' };
+			f += 2;
+		} else {
+			f = read_spec(&s, f + 1, &ap);
+		}
+		known = put_argument(&t, &s, &ap);
+	}
+	va_end(ap.list);
+	if (!known || t.n > INT_MAX)
+		return vsnprintf(out, size, fmt, list);
+	if (size)
+		out[t.n < t.size ? t.n : t.size] = 0;
+	return (int)t.n;
+}
+
+int format_text(char *out, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = format_vtext(out, size, fmt, ap);
+	va_end(ap);
+	return n;
+}
