@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "core/base/str.h"
 
 struct target {
 	char *p;
@@ -92,7 +93,7 @@ static const char *read_spec(struct spec *s, const char *f, struct args *ap)
 		f++;
 		s->precision = STAR(number);
 	}
-	while (*f && strchr("hlzjt", *f)) {
+	while (ascii_is_one_of(*f, "hlzjt")) {
 		s->length = s->length == *f ? *f - 'a' + 'A' : *f;
 		f++;
 	}

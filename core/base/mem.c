@@ -1,14 +1,15 @@
 /* mem - see mem.h. malloc and realloc with the one answer to running out: die().
  *
- * Between the C library and the program stands a small cache of blocks from 2 KiB to 256 KiB, by powers of two: buffers and
- * arenas of that size come and go with every message, and musl hands each back to the kernel at once, which costs a system
- * call and, with threads, an interrupt of the other processor. mem_trim gives the cache back; sanitizers see no cache. */
+ * Between the C library and the thread that asked for it (mem_cache) stands a cache of blocks from 64 bytes to 256 KiB, four
+ * sizes to a doubling: every message takes and gives some forty of them, and musl hands what becomes empty back to the kernel
+ * at once, which costs a system call and, with threads, an interrupt of the other processor. The cache is the thread's own
+ * and needs no lock. mem_trim gives it back; sanitizers see no cache. */
 #include "core/base/mem.h"
 
 #include <errno.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,44 +26,57 @@
 #ifndef CACHE_BYTES
 #define CACHE_BYTES ((size_t)4 << 20)  /* what the cache may hold at most */
 #endif
-#define LEAST 11                       /* 2 KiB */
-#define MOST 18                        /* 256 KiB */
+#define LEAST 32                       /* what is not larger goes to the C library */
+#define MOST ((size_t)256 << 10)
+enum { CLASSES = 49 };
 
 struct spare {
 	struct spare *next;
 };
-static struct {
-	pthread_mutex_t lock;
-	struct spare *blocks[MOST + 1];
+static _Thread_local struct {
+	bool on;
 	size_t bytes;
-} cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct spare *blocks[CLASSES + 1]; /* the last one stays empty */
+} cache;
 
-/* class_of - the power of two that holds n bytes; 0: not a size that is cached */
-static unsigned class_of(size_t n)
+static size_t size_of(unsigned class)
 {
-	if (CACHE_BYTES == 0 || n <= (size_t)1 << (LEAST - 1) || n > (size_t)1 << MOST)
-		return 0;
-	unsigned k = 64 - (unsigned)__builtin_clzll((unsigned long long)n - 1);
-	return k < LEAST ? LEAST : k;
+	return (size_t)(4 + class % 4) << (4 + class / 4);
+}
+
+/* class_within - the largest class that a block of n bytes can serve; n is 64 or more */
+static unsigned class_within(size_t n)
+{
+	unsigned top = 63 - (unsigned)__builtin_clzll((unsigned long long)n);
+
+	return (top - 6) * 4 + (unsigned)(n >> (top - 2) & 3);
+}
+
+static bool is_cached(size_t n)
+{
+	return n > LEAST && n <= MOST && cache.on;
 }
 
 /* obtain - n bytes or more, not zeroed */
 static void *obtain(size_t n)
 {
-	unsigned k = class_of(n);
 	struct spare *p = NULL;
 
-	if (k) {
-		pthread_mutex_lock(&cache.lock);
+	if (is_cached(n)) {
+		unsigned k = n <= 64 ? 0 : class_within(n - 1) + 1;
+
+		/* the C library rounds up, too: a block of this size may come back as one of the next */
+		k += !cache.blocks[k];
 		p = cache.blocks[k];
+		n = size_of(k);
 		if (p) {
 			cache.blocks[k] = p->next;
-			cache.bytes -= (size_t)1 << k;
+			cache.bytes -= n;
+			return p;
 		}
-		pthread_mutex_unlock(&cache.lock);
+		n = size_of(k - 1);
 	}
-	if (!p)
-		p = malloc(k ? (size_t)1 << k : n ? n : 1);
+	p = malloc(n ? n : 1);
 	if (!p)
 		die("out of memory (%zu bytes)", n);
 	return p;
@@ -77,7 +91,7 @@ void *mem_realloc(void *p, size_t n)
 {
 	size_t have = p ? malloc_usable_size(p) : 0;
 
-	if (p && class_of(have) == 0 && class_of(n) == 0) {
+	if (p && !is_cached(have) && !is_cached(n)) {
 		p = realloc(p, n ? n : 1);
 		if (!p)
 			die("out of memory (%zu bytes)", n);
@@ -111,35 +125,36 @@ char *mem_dupz(const char *z)
 
 void mem_free(void *p)
 {
-	size_t have = p ? malloc_usable_size(p) : 0;
-	unsigned k = class_of(have);
+	size_t have = p && cache.on ? malloc_usable_size(p) : 0;
+	struct spare *s = p;
+	unsigned k;
 
-	/* a block that the C library rounded up serves the class below */
-	if (k && have < (size_t)1 << k)
-		k--;
-	if (k < LEAST || cache.bytes + ((size_t)1 << k) > CACHE_BYTES) {
+	if (have < 64 || have >= 2 * MOST || cache.bytes + have > CACHE_BYTES) {
 		free(p);
 		return;
 	}
-	struct spare *s = p;
-	pthread_mutex_lock(&cache.lock);
+	k = class_within(have);
+	k = k < CLASSES ? k : CLASSES - 1;
 	s->next = cache.blocks[k];
 	cache.blocks[k] = s;
-	cache.bytes += (size_t)1 << k;
-	pthread_mutex_unlock(&cache.lock);
+	cache.bytes += size_of(k);
+}
+
+void mem_cache(void)
+{
+	cache.on = CACHE_BYTES > 0;
 }
 
 void mem_trim(void)
 {
-	pthread_mutex_lock(&cache.lock);
-	for (unsigned k = LEAST; k <= MOST; k++)
+	for (unsigned k = 0; k < CLASSES; k++)
 		while (cache.blocks[k]) {
 			struct spare *s = cache.blocks[k];
+
 			cache.blocks[k] = s->next;
 			free(s);
 		}
 	cache.bytes = 0;
-	pthread_mutex_unlock(&cache.lock);
 }
 
 void mem_wipe(void *p, size_t n)

@@ -117,18 +117,13 @@ bool str_cut(struct str *rest, char sep, struct str *piece)
 	return true;
 }
 
-static bool is_one_of(char c, const char *set)
-{
-	return c && strchr(set, c);
-}
-
 bool str_word(struct str *rest, const char *seps, struct str *word)
 {
 	size_t n = 0;
 
-	while (rest->n && is_one_of(rest->p[0], seps))
+	while (rest->n && ascii_is_one_of(rest->p[0], seps))
 		*rest = str_from(*rest, 1);
-	while (n < rest->n && !is_one_of(rest->p[n], seps))
+	while (n < rest->n && !ascii_is_one_of(rest->p[n], seps))
 		n++;
 	*word = str_head(*rest, n);
 	*rest = str_from(*rest, n);

@@ -58,5 +58,12 @@ static inline bool ascii_is_alpha(char c) { c = ascii_lower(c); return c >= 'a' 
 static inline bool ascii_is_alnum(char c) { return ascii_is_alpha(c) || ascii_is_digit(c); }
 static inline bool ascii_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static inline bool ascii_is_print(char c) { return c >= 32 && c < 127; }
+/* ascii_is_one_of - c is in the NUL-terminated set; sets are a few bytes, shorter than a call of strchr is long */
+static inline bool ascii_is_one_of(char c, const char *set)
+{
+	while (*set && *set != c)
+		set++;
+	return *set;
+}
 
 #endif

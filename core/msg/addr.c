@@ -241,7 +241,7 @@ static size_t find_unquoted(struct str s, const char *stops)
 			quoted = !quoted;
 		else if (quoted && s.p[i] == '\\')
 			i++;
-		else if (!quoted && s.p[i] && strchr(stops, s.p[i]))
+		else if (!quoted && ascii_is_one_of(s.p[i], stops))
 			return i;
 	}
 	return s.n;

@@ -11,7 +11,7 @@ static void put_neuter(struct buf *out, struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		buf_byte(out, ascii_is_print(c) && !strchr("<>()\\\";@ ", c) ? c : '?');
+		buf_byte(out, ascii_is_print(c) && !ascii_is_one_of(c, "<>()\\\";@ ") ? c : '?');
 	}
 }
 

@@ -74,6 +74,9 @@ void schedule_reconfigure(struct schedule *s, const struct conf *conf)
 
 	s->conf = conf;
 	s->o.conf = conf;
+	while (table_each(&s->transports, &cursor, &key, &v))
+		transport_configure(v, conf);
+	cursor = 0;
 	while (table_each(&s->dests, &cursor, &key, &v))
 		dest_configure(v);
 	schedule_wake(s);

@@ -20,6 +20,11 @@ static void unpark(struct dest_private *d);
 
 /* --- the table ------------------------------------------------------------------------------------------------------- */
 
+void transport_configure(struct transport_queue *t, const struct conf *c)
+{
+	t->per_rcpt = conf_transport_int(c, t->name, "destination_recipient_limit") == 1;
+}
+
 static struct transport_queue *transport_get(struct schedule *s, const char *name)
 {
 	struct transport_queue *t = table_find(&s->transports, str_of(name));
@@ -29,6 +34,7 @@ static struct transport_queue *transport_get(struct schedule *s, const char *nam
 	t = MEM_NEW(struct transport_queue);
 	t->name = mem_dupz(name);
 	list_init(&t->ready);
+	transport_configure(t, s->conf);
 	table_add(&s->transports, str_of(name), t);
 	return t;
 }
@@ -79,14 +85,9 @@ void dest_configure(struct dest_private *d)
 		d->window = d->limit;
 }
 
-/* rcpt_is_dest - with one recipient per delivery, Postfix limits per recipient and not per nexthop */
-static bool rcpt_is_dest(const struct schedule *s, const char *transport)
-{
-	return conf_transport_int(s->conf, transport, "destination_recipient_limit") == 1;
-}
-
 struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt)
 {
+	struct transport_queue *tq = transport_get(s, t->name);
 	struct dest_private *d;
 	struct buf key;
 
@@ -96,7 +97,7 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 	for (size_t i = 0; i < nexthop.n; i++)
 		buf_byte(&key, ascii_lower(nexthop.p[i]));
 	buf_byte(&key, '\0');
-	if (rcpt_is_dest(s, t->name))
+	if (tq->per_rcpt)
 		buf_str(&key, rcpt);
 	d = table_find(&s->dests, buf_view(&key));
 	if (!d) {
@@ -105,7 +106,7 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 		d->key = str_dup(buf_view(&key));
 		d->key_len = key.n;
 		d->nexthop = str_dup(nexthop);
-		d->tq = transport_get(s, t->name);
+		d->tq = tq;
 		list_init(&d->ready);
 		for (int k = 0; k < KINDS; k++) {
 			list_init(&d->waiting[k]);

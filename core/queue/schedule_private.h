@@ -20,6 +20,7 @@ struct transport_queue {
 	char *name;
 	int64_t maxproc;               /* 0: no limit */
 	size_t in_flight;
+	bool per_rcpt;                 /* one recipient per delivery: then Postfix limits per recipient and not per nexthop */
 	struct list ready;             /* destinations that have parts waiting, in turn */
 };
 
@@ -137,6 +138,7 @@ void finish_begin(struct active *a);
 /* schedule_dest.c */
 struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt);
 void dest_configure(struct dest_private *d);
+void transport_configure(struct transport_queue *t, const struct conf *c);
 void dest_add(struct dest_private *d, struct part *p, enum schedule_kind kind);
 /* dest_use - keep d until dest_unuse, though nothing waits there */
 void dest_use(struct dest_private *d);

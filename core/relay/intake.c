@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/relay/complete.h"
+#include "core/smtp/content.h"
 
 struct intake {
 	struct intake_options opt;
@@ -70,25 +71,10 @@ static void write_content(struct intake *i, struct str s)
 		fail(i, errno);
 }
 
-static bool has_eight_bit(struct str s)
-{
-	const char *p = s.p, *end = s.p + s.n;
-	for (; end - p >= 8; p += 8) {
-		uint64_t w;
-		memcpy(&w, p, sizeof w);
-		if (w & 0x8080808080808080u)
-			return true;
-	}
-	for (; p < end; p++)
-		if (*p & 0x80)
-			return true;
-	return false;
-}
-
 static void write_body(struct intake *i, struct str s)
 {
 	if (!i->eight_bit)
-		i->eight_bit = has_eight_bit(s);
+		i->eight_bit = content_has_8bit(s);
 	write_content(i, s);
 }
 

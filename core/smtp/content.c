@@ -7,12 +7,17 @@
 
 typedef unsigned char lane __attribute__((vector_size(16)));
 
-static bool any_set(lane m)
+/* the first byte of m that is set, sizeof(m) if none is */
+static size_t first_set(lane m)
 {
 	uint64_t half[2];
 
 	memcpy(half, &m, sizeof(half));
-	return half[0] | half[1];
+	if (!(half[0] | half[1]))
+		return sizeof(m);
+	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+		return (size_t)(half[0] ? __builtin_clzll(half[0]) : 64 + __builtin_clzll(half[1])) / 8;
+	return (size_t)(half[0] ? __builtin_ctzll(half[0]) : 64 + __builtin_ctzll(half[1])) / 8;
 }
 
 /* the first CR or LF of s, n if there is none */
@@ -21,11 +26,13 @@ static size_t find_eol(const char *p, size_t n)
 	size_t i = 0;
 
 	for (; i + sizeof(lane) <= n; i += sizeof(lane)) {
+		size_t at;
 		lane v;
 
 		memcpy(&v, p + i, sizeof(v));
-		if (any_set((lane)((v == '\r') | (v == '\n'))))
-			break;
+		at = first_set((lane)((v == '\r') | (v == '\n')));
+		if (at < sizeof(v))
+			return i + at;
 	}
 	while (i < n && p[i] != '\r' && p[i] != '\n')
 		i++;

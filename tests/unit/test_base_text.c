@@ -271,3 +271,33 @@ T(format_text_writes_what_snprintf_writes)
 	SAME("%060d|%.50d", 5, 6);
 	SAME("%.3f %s %+d %#x %o % d", 2.5, "after", 3, 0x10u, 8u, 4);
 }
+
+T(mem_cache_keeps_contents_and_sizes)
+{
+	/* both sides of every size class, in an order that mixes fresh blocks, kept ones and those that grow */
+	static const size_t sizes[] = { 1, 32, 33, 64, 65, 80, 81, 112, 113, 161, 1000, 4096, 4097, 100000, 262144, 262145, 600000 };
+	enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+	unsigned char *p[N];
+
+	mem_cache();
+	for (int round = 0; round < 4; round++) {
+		for (size_t i = 0; i < N; i++) {
+			p[i] = mem_alloc(sizes[i]);
+			for (size_t k = 0; k < sizes[i]; k++)
+				REQUIRE(p[i][k] == 0);
+			memset(p[i], (int)i + 1, sizes[i]);
+		}
+		for (size_t i = 0; i < N; i++) {
+			size_t more = sizes[(i * 5 + (size_t)round) % N], kept = more < sizes[i] ? more : sizes[i];
+
+			p[i] = mem_realloc(p[i], more);
+			for (size_t k = 0; k < kept; k++)
+				REQUIRE(p[i][k] == i + 1);
+			memset(p[i], 0xee, more);
+		}
+		for (size_t i = 0; i < N; i++)
+			mem_free(p[(i * 7) % N]);
+		if (round == 2)
+			mem_trim();
+	}
+}
