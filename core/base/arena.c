@@ -91,8 +91,7 @@ struct str arena_str(struct arena *a, struct str s)
 
 	if (!p)
 		return STR("");
-	if (s.n)
-		memcpy(p, s.p, s.n);
+	bytes_copy(p, s.p, s.n);
 	return str_make(p, s.n);
 }
 

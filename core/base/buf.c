@@ -37,18 +37,11 @@ void buf_shrink(struct buf *b)
 	}
 }
 
-bool buf_reserve(struct buf *b, size_t more)
+static void grow(struct buf *b, size_t need)
 {
-	size_t need, cap;
+	size_t cap = b->cap ? b->cap : BUF_FIRST;
 
-	if (more > b->max || b->n > b->max - more) {
-		b->overflow = true;
-		return false;
-	}
-	need = b->n + more + 1;
-	if (need <= b->cap)
-		return true;
-	cap = b->cap ? b->cap : BUF_FIRST;
+
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 	if (cap - 1 > b->max)
@@ -56,6 +49,16 @@ bool buf_reserve(struct buf *b, size_t more)
 	b->p = mem_realloc(b->p, cap);
 	b->cap = cap;
 	b->p[b->n] = 0;
+}
+
+bool buf_reserve(struct buf *b, size_t more)
+{
+	if (more > b->max || b->n > b->max - more) {
+		b->overflow = true;
+		return false;
+	}
+	if (b->n + more >= b->cap)
+		grow(b, b->n + more + 1);
 	return true;
 }
 
@@ -63,8 +66,7 @@ bool buf_add(struct buf *b, const void *p, size_t n)
 {
 	if (!buf_reserve(b, n))
 		return false;
-	if (n)
-		memcpy(b->p + b->n, p, n);
+	bytes_copy(b->p + b->n, p, n);
 	b->n += n;
 	b->p[b->n] = 0;
 	return true;
@@ -82,7 +84,11 @@ bool buf_z(struct buf *b, const char *z)
 
 bool buf_byte(struct buf *b, char c)
 {
-	return buf_add(b, &c, 1);
+	if (!buf_reserve(b, 1))
+		return false;
+	b->p[b->n++] = c;
+	b->p[b->n] = 0;
+	return true;
 }
 
 bool buf_printf(struct buf *b, const char *fmt, ...)

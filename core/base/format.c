@@ -22,14 +22,10 @@ struct spec {
 
 static void put(struct target *t, const char *p, size_t n)
 {
-	size_t room = t->n < t->size ? t->size - t->n : 0, k = n < room ? n : room;
+	size_t room = t->n < t->size ? t->size - t->n : 0;
 
-	/* most pieces are shorter than a call of memcpy is long */
-	if (k > 48)
-		memcpy(t->p + t->n, p, k);
-	else
-		for (char *to = t->p + t->n; k; k--)
-			*to++ = *p++;
+	if (room)
+		bytes_copy(t->p + t->n, p, n < room ? n : room);
 	t->n += n;
 }
 
