@@ -4,30 +4,32 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/mxcheck.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/probe/probe.h"
-
-#define PARALLEL 64                    /* domains that are looked at together */
 
 static int run(int argc, char **argv);
-enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_JSON, OPT_NAGIOS, OPT_CA, OPT_HELO, OPT_NO_TLS, OPT_WRAPPER };
+enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
+	{ 'f', 'f', "file", OPT_ARG, "LIST", "take domains from a file, one a line (-: standard input)" },
 	{ 'p', 'p', "port", OPT_ARG, "PORT", "port of all servers (25)" },
 	{ '4', '4', NULL, OPT_NONE, NULL, "IPv4 only" },
 	{ '6', '6', NULL, OPT_NONE, NULL, "IPv6 only" },
 	{ 't', 't', "timeout", OPT_ARG, "SECONDS", "time for the whole dialogue with one address (20)" },
-	{ 'w', 'w', "warning", OPT_ARG, "DAYS", "warn of a certificate that expires sooner (21)" },
-	{ 'C', 'C', "critical", OPT_ARG, "DAYS", "one that expires sooner is a problem (7)" },
-	{ OPT_WRAPPER, 0, "tls", OPT_NONE, NULL, "TLS from the first byte (the default on port 465)" },
-	{ OPT_NO_TLS, 0, "no-tls", OPT_NONE, NULL, "do not try STARTTLS" },
+	{ 'w', 'w', "warning", OPT_ARG, "DAYS[,MS]", "warn of a certificate that expires sooner (21), a slower dialogue" },
+	{ 'C', 'C', "critical", OPT_ARG, "DAYS[,MS]", "what is a problem then (7)" },
+	{ OPT_TLS, 0, "tls", OPT_ARG, "LEVEL", "none, may (the default), must; implicit: from the first byte, as on port 465" },
 	{ OPT_CA, 0, "ca", OPT_ARG, "FILE", "certificates of the authorities to trust (the system's)" },
 	{ OPT_HELO, 0, "helo", OPT_ARG, "NAME", "name to say in EHLO (the host name)" },
 	{ OPT_DNS, 0, "dns", OPT_ARG, "SERVER[:PORT]", "ask this name server instead of resolv.conf's" },
-	{ OPT_JSON, 'j', "json", OPT_NONE, NULL, "one JSON object a line for each target" },
+	{ 'j', 'j', "json", OPT_NONE, NULL, "one JSON object a line for each target" },
 	{ OPT_NAGIOS, 0, "nagios", OPT_NONE, NULL, "one line for each target; exit 0, 1, 2 or 3" },
+	{ OPT_PROMETHEUS, 0, "prometheus", OPT_NONE, NULL, "metrics for the textfile collector" },
+	{ 'o', 'o', "output", OPT_ARG, "FILE", "write there instead, replaced as a whole" },
+	{ OPT_WATCH, 0, "watch", OPT_ARG, "SECONDS", "look again and again; show what changed" },
+	{ OPT_COUNT, 0, "count", OPT_ARG, "N", "end --watch after N rounds" },
 	{ 'q', 'q', "quiet", OPT_NONE, NULL, "show only what is not fine" },
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
@@ -35,63 +37,21 @@ static const struct opt options[] = {
 const struct applet applet_mxcheck = {
 	.name = "mxcheck",
 	.summary = "look at the mail servers of a domain",
-	.usage = "[-46jq] [--dns SERVER] DOMAIN...\n[-46jq] --server HOST[:PORT]",
+	.usage = "[OPTION]... [-f LIST] DOMAIN...\n[OPTION]... --server HOST[:PORT]",
 	.options = options,
 	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS. Exit status: 0 no problem, 1 problems found.",
 	.run = run,
 };
 
 struct check {
-	struct probe_options opt;
-	const char *server, *ca;
-	bool no_tls, wrapper, json, nagios, quiet;
-	struct dns_options dns;
-	char **targets;
-	struct probe *probes;
-	bool *ready;                   /* which are done, to be shown in order */
-	int n, started, shown, worst;
+	struct mxcheck m;
+	const char *server, *ca, *list;
+	enum { TLS_MAY, TLS_NONE, TLS_MUST, TLS_IMPLICIT } tls;
+	struct buf list_text;
+	char host[256];                /* our own name */
 };
 
-static void on_done(struct probe *p, void *ctx);
-
-static void start_more(struct check *k)
-{
-	while (k->started < k->n && k->started - k->shown < PARALLEL) {
-		int at = k->started++;
-
-		probe_start(&k->probes[at], &k->opt, k->targets[at], on_done, k);
-	}
-}
-
-static void show(struct check *k, struct probe *p)
-{
-	int state;
-
-	if (k->json)
-		probe_print_json(p, stdout);
-	if (k->nagios) {
-		state = probe_print_nagios(p, stdout);
-		k->worst = state > k->worst ? state : k->worst;
-	} else if (p->count[PROBE_PROBLEM]) {
-		k->worst = 1;
-	}
-	if (!k->json && !k->nagios)
-		probe_print_text(p, stdout, applet_colour(stdout), !k->quiet);
-}
-
-static void on_done(struct probe *p, void *ctx)
-{
-	struct check *k = ctx;
-
-	k->ready[p - k->probes] = true;
-	while (k->shown < k->n && k->ready[k->shown]) {
-		show(k, &k->probes[k->shown]);
-		probe_fini(&k->probes[k->shown++]);
-	}
-	start_more(k);
-	if (k->shown == k->n)
-		loop_stop(k->opt.loop);
-}
+/* --- preparing ------------------------------------------------------------------------------------------------------ */
 
 /* open_tls - trust in what the system trusts; without it the chain cannot be judged, all else can */
 static struct tls_context *open_tls(const struct check *k)
@@ -114,115 +74,183 @@ static struct tls_context *open_tls(const struct check *k)
 	return t;
 }
 
-/* split_server - "host:port", "[v6]:port", "host" */
-static char *split_server(struct check *k, const char *text)
+static void add_target(struct mxcheck *m, char *target)
 {
-	struct str s = str_of(text);
+	m->targets = mem_array(m->targets, m->n + 1, sizeof(char *));
+	m->targets[m->n++] = target;
+}
+
+/* add_server - "host:port", "[v6]:port", "host" */
+static void add_server(struct check *k)
+{
+	struct str s = str_of(k->server);
 	ptrdiff_t colon = str_rchr(s, ':');
 	uint64_t port;
 
-	if (colon > 0 && (str_chr(s, ':') == colon || text[colon - 1] == ']') && str_to_u64(str_from(s, (size_t)colon + 1), &port) &&
+	if (colon > 0 && (str_chr(s, ':') == colon || s.p[colon - 1] == ']') && str_to_u64(str_from(s, (size_t)colon + 1), &port) &&
 	    port && port < 65536) {
-		k->opt.port = (uint16_t)port;
+		k->m.opt.port = (uint16_t)port;
 		s = str_head(s, (size_t)colon);
 	}
 	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
 		s = str_make(s.p + 1, s.n - 2);
-	return str_dup(s);
+	k->m.opt.server = true;
+	add_target(&k->m, str_dup(s));
+}
+
+/* add_list - the first word of each line; # begins a comment */
+static int add_list(struct check *k)
+{
+	struct str rest, line, word;
+	int r;
+
+	buf_init(&k->list_text, LIMIT_PROBE_OUTPUT);
+	r = strcmp(k->list, "-") ? fs_read_file(k->list, &k->list_text) : fs_read_fd(STDIN_FILENO, &k->list_text);
+	if (r < 0)
+		return applet_fail(EX_NOINPUT, "cannot read %s: %s", k->list, strerror(errno));
+	rest = buf_view(&k->list_text);
+	while (str_cut(&rest, '\n', &line))
+		if (str_word(&line, " \t\r", &word) && word.p[0] != '#')
+			add_target(&k->m, str_dup(word));
+	return EX_OK;
+}
+
+static int add_targets(struct check *k, char **operands, int n)
+{
+	int code = EX_OK;
+
+	for (int i = 0; i < n; i++)
+		add_target(&k->m, mem_dupz(operands[i]));
+	if (k->server && (n || k->list))
+		return applet_usage_error(&applet_mxcheck, "--server stands alone");
+	if (k->server)
+		add_server(k);
+	if (k->list)
+		code = add_list(k);
+	if (!code && !k->m.n)
+		code = applet_usage_error(&applet_mxcheck, "which domain?");
+	return code;
 }
 
 static int look(struct check *k)
 {
-	char host[256] = "localhost";
-	int code = EX_OSERR;
+	struct probe_options *o = &k->m.opt;
+	int code;
 
-	gethostname(host, sizeof(host) - 1);
-	k->opt.helo_name = k->opt.helo_name ? k->opt.helo_name : host;
-	k->opt.wrapper = k->wrapper || (k->opt.port == 465 && !k->no_tls);
-	k->opt.now = clock_wall();
-	k->opt.tls = k->no_tls ? NULL : open_tls(k);
-	if (!k->opt.tls && !k->no_tls)
+	o->wrapper = k->tls == TLS_IMPLICIT || (o->port == 465 && k->tls != TLS_NONE);
+	o->must_tls = k->tls == TLS_MUST;
+	o->tls = k->tls == TLS_NONE ? NULL : open_tls(k);
+	if (!o->tls && k->tls != TLS_NONE)
 		return EX_CONFIG;
-	k->probes = mem_array(NULL, (size_t)k->n, sizeof(*k->probes));
-	k->ready = mem_alloc((size_t)k->n);
-	k->opt.loop = loop_new();
-	k->opt.dns = k->opt.loop ? dns_new(k->opt.loop, &k->dns) : NULL;
-	if (k->opt.dns) {
-		start_more(k);
-		loop_run(k->opt.loop);
-		loop_tick(k->opt.loop, 0);
-		dns_free(k->opt.dns);
-		code = k->worst;
-	} else {
-		applet_fail(EX_OSERR, "cannot wait for events: %s", strerror(errno));
-	}
-	if (k->opt.loop)
-		loop_free(k->opt.loop);
-	tls_context_unref(k->opt.tls);
-	mem_free(k->probes);
-	mem_free(k->ready);
-	return applet_close_output(code);
+	k->m.progress = k->m.n > 1 && isatty(STDERR_FILENO);
+	code = mxcheck_rounds(&k->m);
+	tls_context_unref(o->tls);
+	return code;
 }
 
-static bool number(const char *text, uint64_t most, uint64_t *out)
+/* --- options -------------------------------------------------------------------------------------------------------- */
+
+static bool number(struct str text, uint64_t most, uint64_t *out)
 {
-	return str_to_u64(str_of(text), out) && *out <= most;
+	return str_to_u64(text, out) && *out <= most;
 }
 
-/* take_option - 0, or a sysexits code after saying why */
-static int take_option(struct check *k, int id, const char *arg)
+/* threshold - "DAYS", "DAYS,MS", ",MS" */
+static bool threshold(const char *arg, unsigned *days, usec *slow)
 {
+	struct str rest = str_of(arg), first;
+	uint64_t n;
+
+	str_cut(&rest, ',', &first);
+	if (first.n && !number(first, 100000, &n))
+		return false;
+	if (first.n)
+		*days = (unsigned)n;
+	if (rest.n && !number(rest, 1000000, &n))
+		return false;
+	if (rest.n)
+		*slow = (usec)n * USEC_PER_MSEC;
+	return first.n || rest.n;
+}
+
+static bool take_tls(struct check *k, const char *word)
+{
+	static const char *const words[] = { "may", "none", "must", "implicit" };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (!strcmp(word, words[i])) {
+			k->tls = i;
+			return true;
+		}
+	return false;
+}
+
+/* take_option - false: the argument makes no sense */
+static bool take_option(struct check *k, int id, const char *arg)
+{
+	struct probe_options *o = &k->m.opt;
 	uint64_t n = 0;
+	bool good = true;
 
-	if ((id == 'p' || id == 't' || id == 'w' || id == 'C') && !number(arg, id == 'p' ? 65535 : 100000, &n))
-		return applet_usage_error(&applet_mxcheck, "-%c %s: not a number that makes sense", id, arg);
 	switch (id) {
 	case OPT_SERVER: k->server = arg; break;
-	case 'p': k->opt.port = (uint16_t)n; break;
-	case '4': k->opt.families = 1; break;
-	case '6': k->opt.families = 2; break;
-	case 't': k->opt.time = (usec)n * USEC_PER_SEC; break;
-	case 'w': k->opt.warn_days = (unsigned)n; break;
-	case 'C': k->opt.problem_days = (unsigned)n; break;
-	case OPT_WRAPPER: k->wrapper = true; break;
-	case OPT_NO_TLS: k->no_tls = true; break;
+	case 'f': k->list = arg; break;
+	case 'p': good = number(str_of(arg), 65535, &n); o->port = (uint16_t)n; break;
+	case '4': o->families = 1; break;
+	case '6': o->families = 2; break;
+	case 't': good = number(str_of(arg), 100000, &n); o->time = (usec)n * USEC_PER_SEC; break;
+	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
+	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
+	case OPT_TLS: good = take_tls(k, arg); break;
 	case OPT_CA: k->ca = arg; break;
-	case OPT_HELO: k->opt.helo_name = arg; break;
-	case OPT_DNS: k->dns.server = arg; break;
-	case OPT_JSON: k->json = true; break;
-	case OPT_NAGIOS: k->nagios = true; break;
-	case 'q': k->quiet = true; break;
+	case OPT_HELO: o->helo_name = arg; break;
+	case OPT_DNS: k->m.dns.server = arg; break;
+	case 'j': k->m.form = MXCHECK_JSON; break;
+	case OPT_NAGIOS: k->m.form = MXCHECK_NAGIOS; break;
+	case OPT_PROMETHEUS: k->m.form = MXCHECK_PROMETHEUS; break;
+	case 'o': k->m.output = arg; break;
+	case OPT_WATCH: good = number(str_of(arg), 1000000, &n) && n; k->m.every = (usec)n * USEC_PER_SEC; break;
+	case OPT_COUNT: good = number(str_of(arg), UINT64_MAX, &k->m.rounds); break;
+	case 'q': k->m.quiet = true; break;
 	}
-	return EX_OK;
+	return good;
+}
+
+static int parse(struct check *k, struct opt_parse *o)
+{
+	int id;
+
+	while ((id = opt_next(o)) != OPT_END && id != OPT_HELP) {
+		if (id == OPT_BAD)
+			return applet_usage_error(&applet_mxcheck, "%s", o->error);
+		if (!take_option(k, id, o->arg))
+			return applet_usage_error(&applet_mxcheck, "%s: not a value that makes sense here", o->arg);
+	}
+	return id == OPT_HELP ? OPT_HELP : EX_OK;
 }
 
 static int run(int argc, char **argv)
 {
-	struct check k = { .opt = { .families = 3, .port = 25, .time = 20 * USEC_PER_SEC, .warn_days = 21, .problem_days = 7 },
-		.dns = { .dnssec = true } };
+	struct check k = { .m = { .opt = { .families = 3, .port = 25, .time = 20 * USEC_PER_SEC, .warn_days = 21, .problem_days = 7 },
+		.dns = { .dnssec = true }, .start = probe_start }, .host = "localhost" };
 	struct opt_parse o;
-	char *server = NULL;
-	int id, code = EX_OK;
+	char **operands = mem_array(NULL, (size_t)argc + 1, sizeof(char *));
+	int code;
 
-	k.targets = mem_array(NULL, (size_t)argc + 1, sizeof(char *));
-	opt_init(&o, options, argc, argv, k.targets);
-	while (!code && (id = opt_next(&o)) != OPT_END && id != OPT_HELP)
-		code = id == OPT_BAD ? applet_usage_error(&applet_mxcheck, "%s", o.error) : take_option(&k, id, o.arg);
-	k.n = o.n_operands;
-	if (!code && id == OPT_HELP) {
+	gethostname(k.host, sizeof(k.host) - 1);
+	k.m.opt.helo_name = k.host;
+	opt_init(&o, options, argc, argv, operands);
+	code = parse(&k, &o);
+	if (code == OPT_HELP) {
 		code = applet_help(&applet_mxcheck);
-	} else if (!code) {
-		if (k.server) {
-			server = split_server(&k, k.server);
-			k.targets[k.n++] = server;
-			k.opt.server = true;
-		}
-		if (!k.n || (k.server && k.n > 1))
-			code = applet_usage_error(&applet_mxcheck, k.n ? "--server stands alone" : "which domain?");
-		else
-			code = look(&k);
+	} else {
+		code = code ? code : add_targets(&k, operands, o.n_operands);
+		code = code ? code : look(&k);
 	}
-	mem_free(server);
-	mem_free(k.targets);
+	for (size_t i = 0; i < k.m.n; i++)
+		mem_free(k.m.targets[i]);
+	mem_free(k.m.targets);
+	mem_free(operands);
+	buf_fini(&k.list_text);
 	return code;
 }

@@ -41,6 +41,7 @@
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
 #define LIMIT_DNS_SERVERS 8              /* name servers used */
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
+#define LIMIT_PROBE_OUTPUT (64 * 1024 * 1024) /* metrics of all targets of mxcheck, its list of targets */
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
 #define LIMIT_VERIFY_ENTRIES 50000       /* addresses remembered by address verification, about 300 bytes each */

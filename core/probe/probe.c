@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "core/base/mem.h"
+#include "core/probe/probe_out.h"
 
 const char *probe_verdict_word(enum probe_verdict v)
 {
@@ -22,6 +23,7 @@ void probe_release(struct probe *p)
 	if (--p->pending)
 		return;
 	probe_judge(p);
+	probe_expect(p);
 	p->done(p, p->ctx);
 }
 

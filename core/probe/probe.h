@@ -67,6 +67,8 @@ struct probe_options {
 	usec time;                     /* for one address, whole dialogue */
 	struct tls_context *tls;       /* NULL: STARTTLS is not tried */
 	unsigned warn_days, problem_days; /* certificate expiry */
+	usec slow_warning, slow_problem; /* the dialogue with one address; 0: any time is fine */
+	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */
 };
 struct probe {
@@ -83,6 +85,7 @@ struct probe {
 	/* judgement */
 	struct probe_finding *findings;
 	size_t n_findings, count[PROBE_VERDICTS];
+	int exit_code;                 /* a mode's own; 0: 1 where a problem was found */
 	/* running */
 	unsigned pending;
 	void (*done)(struct probe *p, void *ctx);

@@ -20,6 +20,8 @@ import pytest
 aiosmtpd_controller = pytest.importorskip("aiosmtpd.controller")
 from aiosmtpd.smtp import SMTP, AuthResult  # noqa: E402
 
+from lab import Dns  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELAYBOX = os.path.abspath(os.environ.get("RELAYBOX", ROOT / "build" / "relaybox"))
 
@@ -804,56 +806,6 @@ def test_without_relayd_it_says_what_to_do(box):
 
 
 # --- mxcheck ---------------------------------------------------------------------------------------------------------------
-
-
-class Dns(threading.Thread):
-    """A name server of a few records over UDP: {(name, type): [data, ...]}; anything else does not exist."""
-
-    TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
-
-    def __init__(self, records):
-        super().__init__(daemon=True)
-        self.records = {(n.lower(), self.TYPES[t]): v for (n, t), v in records.items()}
-        self.names = {n for n, _ in self.records}
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
-        self.port = self.sock.getsockname()[1]
-        self.start()
-
-    @staticmethod
-    def name(n):
-        return b"".join(bytes([len(p)]) + p.encode() for p in n.split(".") if p) + b"\0"
-
-    def data(self, kind, v):
-        if kind == 1:
-            return socket.inet_aton(v)
-        if kind == 28:
-            return socket.inet_pton(socket.AF_INET6, v)
-        if kind == 15:
-            return v[0].to_bytes(2, "big") + self.name(v[1])
-        if kind == 16:
-            return bytes([len(v)]) + v.encode()
-        return self.name(v)
-
-    def run(self):
-        while True:
-            try:
-                q, peer = self.sock.recvfrom(4096)
-            except OSError:
-                return
-            at, labels = 12, []
-            while q[at]:
-                labels.append(q[at + 1:at + 1 + q[at]].decode())
-                at += 1 + q[at]
-            question, kind = q[12:at + 5], int.from_bytes(q[at + 1:at + 3], "big")
-            name = ".".join(labels).lower()
-            rows = self.records.get((name, kind), [])
-            rcode = 0 if name in self.names else 3
-            out = q[:2] + bytes([0x81, 0x80 | rcode]) + b"\0\1" + len(rows).to_bytes(2, "big") + b"\0\0\0\0" + question
-            for row in rows:
-                d = self.data(kind, row)
-                out += b"\xc0\x0c" + kind.to_bytes(2, "big") + b"\0\1\0\0\0\x3c" + len(d).to_bytes(2, "big") + d
-            self.sock.sendto(out, peer)
 
 
 @pytest.fixture

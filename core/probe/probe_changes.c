@@ -1,0 +1,60 @@
+/* probe_changes - two rounds compared by their findings as lines of text. Times differ in every round and say nothing: a
+ * last part in milliseconds does not count. */
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/probe/probe_out.h"
+
+static void add_line(struct buf *out, const struct probe *p, const struct probe_finding *f)
+{
+	struct str text = str_of(f->text);
+
+	if (str_ends(text, STR(" ms")))
+		text = str_head(text, (size_t)(str_rchr(text, ',') < 0 ? 0 : str_rchr(text, ',')));
+	buf_printf(out, "%-7s  %s%s%s%s%s: %.*s\n", probe_verdict_word(f->verdict), f->host >= 0 ? p->hosts[f->host].name : "",
+		f->host >= 0 ? " " : "", f->address >= 0 ? p->hosts[f->host].v[f->address]->text : "", f->address >= 0 ? " " : "",
+		f->check, STR_ARG(text));
+}
+
+static bool has_line(struct str text, struct str line)
+{
+	struct str one;
+
+	while (str_cut(&text, '\n', &one))
+		if (str_eq(one, line))
+			return true;
+	return false;
+}
+
+static size_t print_missing(struct str lines, struct str from, char sign, const char *colour, FILE *to)
+{
+	struct str line;
+	size_t n = 0;
+
+	while (str_cut(&lines, '\n', &line)) {
+		if (has_line(from, line))
+			continue;
+		n++;
+		fprintf(to, "  %s%c %.*s%s\n", colour, sign, STR_ARG(line), *colour ? "\033[0m" : "");
+	}
+	return n;
+}
+
+size_t probe_changes(const struct probe *p, char **before, FILE *to, bool colour)
+{
+	struct str old = str_of(*before);
+	struct buf now;
+	size_t n = 0;
+
+	buf_init(&now, LIMIT_PROBE_OUTPUT);
+	for (size_t i = 0; i < p->n_findings; i++)
+		add_line(&now, p, &p->findings[i]);
+	if (*before && !str_eq(old, buf_view(&now))) {
+		fprintf(to, "%s\n", p->target);
+		n = print_missing(old, buf_view(&now), '-', colour ? "\033[36m" : "", to);
+		n += print_missing(buf_view(&now), old, '+', colour ? "\033[33m" : "", to);
+	}
+	mem_free(*before);
+	*before = mem_dupz(buf_cstr(&now));
+	buf_fini(&now);
+	return n;
+}
