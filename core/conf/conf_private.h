@@ -53,7 +53,6 @@ enum param_kind { PARAM_TEXT, PARAM_RAW, PARAM_BOOL, PARAM_INT, PARAM_TIME, PARA
 struct param {
 	const char *name, *dflt;
 	const char *words;     /* PARAM_ENUM */
-	const char *help;
 	int64_t lo, hi;
 	size_t at;             /* offset in struct conf */
 	enum param_kind kind;

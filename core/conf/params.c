@@ -7,8 +7,9 @@
 #define RELAYBOX_VERSION "0"
 #endif
 
+/* What a row says about itself is for its reader and the manual: 20 KB that the binary does without. */
 #define ROW(kind_, field, name_, dflt_, words_, unit_, lo_, hi_, help_) \
-	{ .name = (name_), .dflt = (dflt_), .words = (words_), .help = (help_), .lo = (lo_), .hi = (hi_), \
+	{ .name = (name_), .dflt = (dflt_), .words = (words_), .lo = (lo_), .hi = (hi_), \
 		.at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_) },
 #define P_TEXT(name, dflt, help) ROW(PARAM_TEXT, name, #name, dflt, NULL, 0, 0, 0, help)
 #define P_NAMED(name, field, dflt, help) ROW(PARAM_TEXT, field, #name, dflt, NULL, 0, 0, 0, help)

@@ -3,7 +3,7 @@
 # build systems: their sources are plain C, and this way every variant (musl, sanitizers, either compiler) gets exactly
 # our flags and our mbedtls_config.h.
 
-# zlib in memory only: no gz* file layer.
+# zlib in memory only: no gz* file layer, no gzip format.
 z_src = $(addprefix $(SRC)/zlib/,adler32.c compress.c crc32.c deflate.c inffast.c inflate.c inftrees.c trees.c \
 	uncompr.c zutil.c)
 cdb_src = $(wildcard $(SRC)/tinycdb/cdb_*.c)
@@ -38,6 +38,6 @@ $(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(fresh) | $(OUT)/mbed
 $(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c $(fresh) | $(OUT)/cdb
 	@$(CC) $(CFLAGS) $(OPT) -c -o $@ $<
 $(OUT)/z/%.o: $(SRC)/zlib/%.c $(fresh) | $(OUT)/z
-	@$(CC) $(CFLAGS) $(OPT) -DHAVE_UNISTD_H -c -o $@ $<
+	@$(CC) $(CFLAGS) $(OPT) -DHAVE_UNISTD_H -DNO_GZIP -c -o $@ $<
 $(OUT)/mbed $(OUT)/cdb $(OUT)/z:
 	@mkdir -p $@

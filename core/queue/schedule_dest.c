@@ -45,17 +45,24 @@ void transport_free(struct transport_queue *t)
 	mem_free(t);
 }
 
+/* "0.5", "1/concurrency", "1/sqrt_concurrency" (postconf(5)); a number that is none, or above 1000, counts as 1 */
 static struct feedback parse_feedback(const char *text)
 {
 	struct feedback f = { .value = 1.0 };
-	char *end;
-	double v = strtod(text, &end);
+	const char *p = text + strspn(text, " ");
+	double v = 0, place = 1;
+	bool digits = false;
 
-	if (end != text && v >= 0 && v <= 1000)
+	for (; ascii_is_digit(*p); p++, digits = true)
+		v = v * 10 + (*p - '0');
+	if (*p == '.')
+		for (p++; ascii_is_digit(*p); p++, digits = true)
+			v += (*p - '0') * (place /= 10);
+	if (digits && v <= 1000)
 		f.value = v;
-	if (strstr(end, "sqrt_concurrency"))
+	if (strstr(p, "sqrt_concurrency"))
 		f.per = PER_SQRT;
-	else if (strstr(end, "concurrency"))
+	else if (strstr(p, "concurrency"))
 		f.per = PER_WINDOW;
 	return f;
 }

@@ -279,7 +279,6 @@ T(conf_every_row_of_the_table_is_sound)
 
 		ROW("%s", params[i].name);
 		CHECK(param_find(str_of(params[i].name)) == &params[i]);
-		CHECK(params[i].help && params[i].help[0]);
 		CHECK(conf_get(c, params[i].name) != NULL);
 		CHECK_INT(name_class(str_of(params[i].name), &advice, &harmless), NAME_KNOWN);
 	}

@@ -297,6 +297,34 @@ T(schedule_window_shrinks_and_grows)
 	end();
 }
 
+T(schedule_feedback_is_a_number_or_a_share_of_the_window)
+{
+	static const struct { const char *text; int want; } rows[] = {
+		{ "default_destination_concurrency_negative_feedback=0.5", 3 },
+		{ "default_destination_concurrency_negative_feedback=.25", 4 },
+		{ "default_destination_concurrency_negative_feedback=2", 1 },
+		{ "default_destination_concurrency_negative_feedback=1/concurrency", 4 },
+		{ "default_destination_concurrency_negative_feedback=2000", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[] = { "default_destination_concurrency_failed_cohort_limit=100", rows[i].text, NULL };
+		struct schedule_dest_info info = { 0 };
+		size_t cursor = 0;
+
+		ROW("%s", rows[i].text);
+		begin(extra);
+		for (int k = 0; k < 100; k++)
+			put_to("a@one.test");
+		tick(3);
+		for (int k = 0; k < 3; k++)
+			fail_job(0);
+		REQUIRE(schedule_each_dest(f.schedule, &cursor, &info));
+		CHECK_INT(info.window, rows[i].want);
+		end();
+	}
+}
+
 T(schedule_splits_by_recipient_limit_and_destination)
 {
 	const char *rcpts[120];
