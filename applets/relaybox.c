@@ -8,6 +8,7 @@
 
 #include "applets/applet.h"
 #include "core/base/fs.h"
+#include "core/base/mem.h"
 
 #define APPLET(name) extern const struct applet applet_##name;
 #include "applet_list.h"
@@ -198,6 +199,7 @@ int main(int argc, char **argv)
 		return EX_USAGE;
 	/* a peer or a pager that goes away is an error of write(2), not a death */
 	signal(SIGPIPE, SIG_IGN);
+	mem_cache();
 	argv[0] = argv[0] ? argv[0] : unnamed;
 	a = find_applet(base_name(argv[0]));
 	applet_called(base_name(argv[0]));

@@ -1,9 +1,9 @@
 /* mem - see mem.h. malloc and realloc with the one answer to running out: die().
  *
- * Between the C library and the thread that asked for it (mem_cache) stands a cache of blocks from 64 bytes to 256 KiB, four
+ * Between the C library and the main thread (mem_cache) stands a cache of blocks from 64 bytes to 256 KiB, four
  * sizes to a doubling: every message takes and gives some forty of them, and musl hands what becomes empty back to the kernel
  * at once, which costs a system call and, with threads, an interrupt of the other processor. The cache is the thread's own
- * and needs no lock. mem_trim gives it back; sanitizers see no cache. */
+ * and needs no lock; there is one such thread. mem_trim gives it back; sanitizers see no cache. */
 #include "core/base/mem.h"
 
 #include <errno.h>
@@ -33,11 +33,12 @@ enum { CLASSES = 49 };
 struct spare {
 	struct spare *next;
 };
-static _Thread_local struct {
-	bool on;
+struct cache {
 	size_t bytes;
 	struct spare *blocks[CLASSES + 1]; /* the last one stays empty */
-} cache;
+};
+static struct cache only;              /* of the one thread that may have it */
+static _Thread_local struct cache *cache;
 
 static size_t size_of(unsigned class)
 {
@@ -54,7 +55,7 @@ static unsigned class_within(size_t n)
 
 static bool is_cached(size_t n)
 {
-	return n > LEAST && n <= MOST && cache.on;
+	return n > LEAST && n <= MOST && cache;
 }
 
 /* obtain - n bytes or more, not zeroed */
@@ -66,12 +67,12 @@ static void *obtain(size_t n)
 		unsigned k = n <= 64 ? 0 : class_within(n - 1) + 1;
 
 		/* the C library rounds up, too: a block of this size may come back as one of the next */
-		k += !cache.blocks[k];
-		p = cache.blocks[k];
+		k += !cache->blocks[k];
+		p = cache->blocks[k];
 		n = size_of(k);
 		if (p) {
-			cache.blocks[k] = p->next;
-			cache.bytes -= n;
+			cache->blocks[k] = p->next;
+			cache->bytes -= n;
 			return p;
 		}
 		n = size_of(k - 1);
@@ -125,36 +126,36 @@ char *mem_dupz(const char *z)
 
 void mem_free(void *p)
 {
-	size_t have = p && cache.on ? malloc_usable_size(p) : 0;
+	size_t have = p && cache ? malloc_usable_size(p) : 0;
 	struct spare *s = p;
 	unsigned k;
 
-	if (have < 64 || have >= 2 * MOST || cache.bytes + have > CACHE_BYTES) {
+	if (have < 64 || have >= 2 * MOST || cache->bytes + have > CACHE_BYTES) {
 		free(p);
 		return;
 	}
 	k = class_within(have);
 	k = k < CLASSES ? k : CLASSES - 1;
-	s->next = cache.blocks[k];
-	cache.blocks[k] = s;
-	cache.bytes += size_of(k);
+	s->next = cache->blocks[k];
+	cache->blocks[k] = s;
+	cache->bytes += size_of(k);
 }
 
 void mem_cache(void)
 {
-	cache.on = CACHE_BYTES > 0;
+	cache = CACHE_BYTES ? &only : NULL;
 }
 
 void mem_trim(void)
 {
-	for (unsigned k = 0; k < CLASSES; k++)
-		while (cache.blocks[k]) {
-			struct spare *s = cache.blocks[k];
+	for (unsigned k = 0; cache && k < CLASSES; k++)
+		while (cache->blocks[k]) {
+			struct spare *s = cache->blocks[k];
 
-			cache.blocks[k] = s->next;
+			cache->blocks[k] = s->next;
 			free(s);
 		}
-	cache.bytes = 0;
+	only.bytes = 0;
 }
 
 void mem_wipe(void *p, size_t n)

@@ -12,7 +12,7 @@ void *mem_realloc(void *p, size_t n);                  /* new bytes are not zero
 void *mem_array(void *p, size_t count, size_t size);   /* realloc with an overflow check */
 char *mem_dupz(const char *z);
 void mem_free(void *p);
-/* mem_cache - from now on this thread keeps some of what it frees for its next needs: for a thread that lives long */
+/* mem_cache - from now on this thread keeps some of what it frees for its next needs; one thread of a process may */
 void mem_cache(void);
 void mem_trim(void);                                   /* give what this thread keeps back to the system; call when idle */
 void mem_wipe(void *p, size_t n);                      /* forget a secret; never optimised away */

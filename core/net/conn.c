@@ -11,7 +11,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/base/limits.h"
@@ -278,28 +277,22 @@ void conn_flush(struct conn *c)
 
 /* --- input -------------------------------------------------------------------------------------------------------- */
 
-/* straight into the room that b has, and past that into a shared area, so that b grows by what came and not by guess */
+/* into a shared area first, so that b grows by what came and not by guess; straight into b once it has as much room */
 ptrdiff_t conn_fill(int fd, struct buf *b)
 {
-	size_t room = b->max - b->n;
-	size_t spare = b->cap > b->n + 1 ? b->cap - b->n - 1 : 0;
-	struct iovec iov[2];
-	ssize_t n;
+	size_t room = b->max - b->n, spare = b->cap > b->n + 1 ? b->cap - b->n - 1 : 0;
+	ptrdiff_t n;
+	bool direct;
 
-	spare = spare < room ? spare : room;
-	room -= spare;
-	iov[0] = (struct iovec){spare ? b->p + b->n : scratch, spare};
-	iov[1] = (struct iovec){scratch, room < sizeof(scratch) ? room : sizeof(scratch)};
-	n = spare ? readv(fd, iov, 2) : read(fd, iov[1].iov_base, iov[1].iov_len);
+	room = room < sizeof(scratch) ? room : sizeof(scratch);
+	direct = spare >= room;
+	n = recv(fd, direct ? b->p + b->n : scratch, room, 0);
 	if (n <= 0)
 		return n;
-	if ((size_t)n <= spare) {
-		b->n += (size_t)n;
-		b->p[b->n] = 0;
-		return n;
-	}
-	b->n += spare;
-	buf_add(b, scratch, (size_t)n - spare);
+	if (!direct)
+		buf_add(b, scratch, (size_t)n);
+	else
+		b->p[b->n += (size_t)n] = 0;
 	return n;
 }
 

@@ -25,8 +25,8 @@ struct flight {
 	struct batch b;
 	struct segment *seg;
 	/* the job's own: it looks at nothing else */
-	bool create, recycle, sync;
-	char path[STORE_PATH], spare[STORE_PATH], log_dir[STORE_PATH], big_dir[STORE_PATH];
+	bool create, recycle, sync, root;
+	char path[STORE_PATH], spare[STORE_PATH], log_dir[STORE_PATH], big_dir[STORE_PATH], dir[STORE_PATH], parent[STORE_PATH];
 	struct segment_header header;
 	off_t segment_size, at;
 	int fd;
@@ -68,6 +68,9 @@ static bool make_segment(struct flight *f)
 {
 	unsigned char start[SEGMENT_START];
 
+	/* the parent may be another user's: then the directory was not made by us either */
+	if (f->root && (fs_sync_dir(f->dir) < 0 || (fs_sync_dir(f->parent) < 0 && errno != EACCES)))
+		return flush_failed(f, "flush the queue directory");
 	segment_header_format(start, &f->header);
 	f->fd = f->recycle ? fs_open(f->spare, O_RDWR | O_NOFOLLOW, 0) : -1;
 	/* a spare that somebody has removed is not missed */
@@ -314,6 +317,7 @@ static void flight_done(struct pool_job *j)
 	} else if (f->create) {
 		f->seg->fd = f->fd;
 		segment_add(s, f->seg);
+		s->rooted = true;
 		s->n_open++;
 		s->head = f->seg;
 	}
@@ -350,6 +354,7 @@ static bool head_is_full(const struct store *s)
 static void take_new_segment(struct store *s, struct flight *f)
 {
 	f->create = true;
+	f->root = f->sync && !s->rooted;
 	f->fd = -1;
 	f->seg = segment_new(s, s->next_segment++);
 	f->seg->header.mark = random_u32();
@@ -381,6 +386,8 @@ void flush_start(struct store *s)
 	f->segment_size = s->o.segment_size;
 	store_path(s, f->log_dir, "log");
 	store_path(s, f->big_dir, "big");
+	store_path(s, f->dir, ".");
+	store_path(s, f->parent, "..");
 	if (head_is_full(s)) {
 		take_new_segment(s, f);
 	} else {

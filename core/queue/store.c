@@ -17,6 +17,9 @@ enum { SLAB = 1024, SEGMENT_LEAST = 4096, SEGMENT_MOST = 1024 * 1024 * 1024, INO
 /* at a start ids go on at the milliseconds since here: an id that was only logged, and never stored, is hardly given
  * again either; ten digits are enough until 2054 */
 #define ID_EPOCH ((usec)1577836800 * USEC_PER_SEC)
+/* while there was plenty of space a moment ago, not every message asks anew; what is written in between is far less */
+#define ROOM_PLENTY ((uint64_t)1 << 30)
+#define ROOM_HOLDS (USEC_PER_SEC / 10)
 #define ID_TICKS(us) ((uint64_t)((us) / 1000))
 
 /* --- messages in memory ------------------------------------------------------------------------------------------- */
@@ -153,7 +156,7 @@ static bool fail(struct buf *why, const char *what, const char *path)
 	return false;
 }
 
-/* make_dirs - names that must be there before anything is acknowledged are flushed here, once */
+/* make_dirs - these names must be on disk before anything is acknowledged: the first flight flushes them */
 static bool make_dirs(struct store *s, struct buf *why)
 {
 	static const char *const names[] = { "log", "big", "corrupt" };
@@ -166,12 +169,6 @@ static bool make_dirs(struct store *s, struct buf *why)
 		if (fs_mkdir(path, 0700) < 0)
 			return fail(why, "make", path);
 	}
-	if (!s->o.sync)
-		return true;
-	store_path(s, path, "..");
-	/* the parent may be another user's: then the directory was not made by us either */
-	if (fs_sync_dir(s->dir) < 0 || (fs_sync_dir(path) < 0 && errno != EACCES))
-		return fail(why, "flush", s->dir);
 	return true;
 }
 
@@ -327,6 +324,7 @@ static size_t pending_bytes(const struct store *s)
 bool store_has_room(struct store *s, uint64_t size)
 {
 	uint64_t bytes, inodes, want = size + size / 2;
+	usec now = clock_mono();
 
 	if (s->broken) {
 		errno = s->broken;
@@ -336,10 +334,13 @@ bool store_has_room(struct store *s, uint64_t size)
 		errno = EAGAIN;
 		return false;
 	}
-	if (fs_free_space(s->dir, &bytes, &inodes) < 0)
-		return false;
 	if (s->o.min_free > 0 && (uint64_t)s->o.min_free > want)
 		want = (uint64_t)s->o.min_free;
+	if (want <= ROOM_PLENTY && s->room_asked && now < s->room_asked + ROOM_HOLDS)
+		return true;
+	if (fs_free_space(s->dir, &bytes, &inodes) < 0)
+		return false;
+	s->room_asked = bytes >= 2 * ROOM_PLENTY && inodes >= 1024 * (uint64_t)INODES_LEAST ? now : 0;
 	errno = ENOSPC;
 	return bytes >= want && inodes >= INODES_LEAST;
 }

@@ -94,6 +94,7 @@ struct store {
 	usec retry_at;          /* mono: no flush before it (a write failed) */
 	int broken;             /* errno of the flush that failed */
 	bool closing, telling;
+	bool rooted;            /* the names in the queue directory were flushed since the start */
 	struct list chores;
 	struct chore *chore;
 	struct compaction {
@@ -104,6 +105,7 @@ struct store {
 		bool failed;
 	} compaction;
 	bool may_compact;       /* something died since the last look */
+	usec room_asked;        /* mono: when the file system said last that there is plenty; 0: never */
 	struct store_stats stats;
 };
 

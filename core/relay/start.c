@@ -416,7 +416,6 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	log_flush();
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);
-	mem_cache();
 	result = loop_run(r->loop) == 0 ? EX_OK : EX_OSERR;
 out:
 	close_rooms(&d);
