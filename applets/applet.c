@@ -10,6 +10,7 @@
 #include "core/conf/conf.h"
 #include "core/relay/control.h"
 #include "core/relay/listing.h"
+#include "core/relay/submit_spool.h"
 
 static const char *called = "relaybox";
 
@@ -116,20 +117,38 @@ static bool nobody_answers(int error)
 	return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR || error == ENAMETOOLONG;
 }
 
+struct kept { struct listing listing; struct buf text; };
+static void add_kept(void *ctx, const char *id, const struct envelope *e, uint64_t size)
+{
+	struct kept *k = ctx;
+
+	listing_drop(&k->listing, id, e, size, &k->text);
+}
+
 int applet_queue(const struct conf *c, bool json)
 {
+	struct kept kept = { .listing.json = json };
 	struct buf why;
 	int r, code = EX_OK;
+	/* a host that sends directly has no queue but what sendmail keeps */
+	bool own = *c->relayhost && access(c->queue_directory, F_OK) < 0;
 
+	buf_init(&kept.text, 64 * 1024 * 1024);
+	submit_spool_each(c, add_kept, &kept);
+	if (kept.listing.messages || own)
+		listing_end(&kept.listing, &kept.text);
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(c->queue_directory, json ? "queue json" : "queue", stdout, &why);
 	if (r > 0)
 		code = applet_fail(EX_NOPERM, "relayd refused: %s", buf_cstr(&why));
 	else if (r < 0 && !nobody_answers(errno))
 		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
-	else if (r < 0 && listing_offline(c->queue_directory, json, stdout, &why) < 0)
+	else if (r < 0 && !own && listing_offline(c->queue_directory, json, stdout, &why) < 0)
 		code = applet_fail(EX_UNAVAILABLE, "cannot read the queue: %s (no relayd answers at %s/control, and the spool "
 			"there is not readable)", buf_cstr(&why), c->queue_directory);
+	if (kept.text.n)
+		fwrite(kept.text.p, 1, kept.text.n, stdout);
+	buf_fini(&kept.text);
 	buf_fini(&why);
 	return applet_close_output(code);
 }

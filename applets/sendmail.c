@@ -11,6 +11,8 @@
 #include "core/base/mem.h"
 #include "core/map/mapgen.h"
 #include "core/map/words.h"
+#include "core/relay/submit.h"
+#include "core/relay/submit_spool.h"
 #include "core/relay/submit_stdio.h"
 
 static int run(int argc, char **argv);
@@ -180,13 +182,32 @@ static int new_aliases(const struct conf *c, const struct flags *f)
 	return code;
 }
 
+static void say_note(const char *text)
+{
+	applet_fail(0, "%s", text);
+}
+
+/* flush_all - relayd's queue, and what is kept here; a host that has no relayd lacks nothing */
+static int flush_all(const struct conf *c)
+{
+	struct submit_flush kept = { .all = true, .note = say_note };
+	bool has_queue = c->sendmail_submission != SUBMIT_DIRECT && access(c->queue_directory, F_OK) == 0;
+	int code;
+
+	submit_spool_flush(c, &kept);
+	code = has_queue || !*c->relayhost ? applet_control(c, "flush", true) : EX_OK;
+	if (!code && kept.left)
+		code = applet_fail(EX_TEMPFAIL, "mail is still kept for later; mailq lists it");
+	return code;
+}
+
 /* flush - -q, -qIid, -qRsite */
 static int flush(const struct conf *c, const struct flags *f)
 {
 	char request[512];
 
 	if (!f->queue)
-		return applet_control(c, "flush", true);
+		return flush_all(c);
 	if (f->queue[0] == 'I')
 		snprintf(request, sizeof(request), "flush %.400s", f->queue + 1);
 	else if (f->queue[0] == 'R')

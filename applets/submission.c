@@ -13,8 +13,10 @@
 #include "core/msg/addr.h"
 #include "core/msg/crlf.h"
 #include "core/relay/submit.h"
+#include "core/relay/submit_spool.h"
 
 #define READ_PIECE (16 * 1024)
+#define RETRIES 10                     /* kept messages that one run tries after its own */
 #define UNLIMITED ((size_t)1 << 40)    /* message_size_limit = 0 */
 
 void submission_init(struct submission *s, const struct conf *c)
@@ -151,16 +153,27 @@ static int make_envelope(struct submission *s, const struct inject_report *repor
 	return EX_OK;
 }
 
+static void say_note(const char *text)
+{
+	applet_fail(0, "%s", text);
+}
+
 static int hand_over(struct submission *s, const struct envelope *e, struct str content)
 {
 	struct submit_result r;
+	struct submit_flush flush = { .most = RETRIES, .note = say_note };
 	int code = submit_message(s->conf, e, content, &r);
 
-	if (code)
-		return applet_fail(code, "%s", r.why);
-	if (s->verbose)
+	if (r.kept[0])
+		applet_fail(0, "not sent now, kept in %s for the next run or \"sendmail -q\": %s", r.kept, r.why);
+	else if (code)
+		applet_fail(code, "%s", r.why);
+	else if (s->verbose)
 		applet_fail(0, "%s%s by %s", r.qid[0] ? "queued as " : "taken", r.qid, r.way);
-	return EX_OK;
+	/* the way is open: what had to wait goes after it */
+	if (!r.kept[0] && code == EX_OK)
+		submit_spool_flush(s->conf, &flush);
+	return code;
 }
 
 int submission_send(struct submission *s, struct str message)

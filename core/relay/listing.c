@@ -138,6 +138,30 @@ static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, s
 	return store_states(s, m, a, &e->states);
 }
 
+static void add_entry(struct listing *l, const struct entry *e, struct buf *out)
+{
+	if (!l->messages++ && !l->json)
+		buf_printf(out, "%-11s %7s %-20s %s\n", "-Queue ID-", "--Size--", "----Arrival Time----",
+			"-Sender/Recipient-------");
+	l->bytes += e->m->size;
+	if (l->json)
+		add_json_message(out, e);
+	else
+		add_text(out, e);
+}
+
+void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct buf *out)
+{
+	struct qmsg m = { .arrival = e->arrival, .size = size };
+	struct entry entry = { .m = &m, .envelope = *e };
+
+	snprintf(entry.qid, sizeof(entry.qid), "%s", id);
+	entry.states = mem_array(NULL, e->n_rcpts, sizeof(*entry.states));
+	memset(entry.states, 0, e->n_rcpts * sizeof(*entry.states));
+	add_entry(l, &entry, out);
+	mem_free(entry.states);
+}
+
 int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool active, struct buf *out)
 {
 	struct arena a;
@@ -146,16 +170,8 @@ int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool act
 
 	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
 	r = load(s, m, active, &a, &e);
-	if (r == 0) {
-		if (!l->messages++ && !l->json)
-			buf_printf(out, "%-11s %7s %-20s %s\n", "-Queue ID-", "--Size--", "----Arrival Time----",
-				"-Sender/Recipient-------");
-		l->bytes += m->size;
-		if (l->json)
-			add_json_message(out, &e);
-		else
-			add_text(out, &e);
-	}
+	if (r == 0)
+		add_entry(l, &e, out);
 	arena_fini(&a);
 	return r;
 }

@@ -8,10 +8,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/base/mem.h"
 #include "core/queue/maildrop.h"
 #include "core/relay/local_socket.h"
 #include "core/relay/submit_direct.h"
 #include "core/relay/submit_smtp.h"
+#include "core/relay/submit_spool.h"
 
 #define NOT_THERE (-1)
 #define QUEUED_AS "queued as "
@@ -32,11 +34,22 @@ static void take_qid(const struct reply *r, struct submit_result *out)
 }
 
 /* code_of_refusal - what a caller should do about a refused recipient: never mind (no such user, not allowed) or later */
-static int code_of_refusal(const struct submit_outcome *o)
+static int code_of_refusal(const struct submit_outcome *o, struct submit_result *out)
 {
-	if (o->refused_later)
-		return EX_TEMPFAIL;
-	return !strncmp(o->first_refusal.enhanced, "5.1.", 4) ? EX_NOUSER : EX_UNAVAILABLE;
+	if (reply_verdict(&o->first_refusal) == VERDICT_NEVER)
+		out->refused = !strncmp(o->first_refusal.enhanced, "5.1.", 4) ? EX_NOUSER : EX_UNAVAILABLE;
+	return o->refused_later ? EX_TEMPFAIL : out->refused;
+}
+
+/* judge - what the session means for each recipient: RCPT's answer stands, the word on the content is for all others, and
+ * without any word everything is still to be done */
+static void judge(const struct submit_outcome *o, size_t n_rcpts)
+{
+	bool over = o->reply.code || o->refused == n_rcpts;
+
+	for (size_t i = 0; i < n_rcpts; i++)
+		if (!over || o->verdicts[i] == VERDICT_DONE)
+			o->verdicts[i] = reply_verdict(&o->reply);
 }
 
 int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_result *out)
@@ -44,17 +57,20 @@ int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_re
 	struct buf line;
 	int code;
 
+	judge(o, n_rcpts);
+	out->refused = 0;
+	out->answered = o->reply.code || o->refused;
 	if (o->accepted) {
 		take_qid(&o->reply, out);
 		if (!o->refused)
 			return EX_OK;
 		snprintf(out->why, sizeof(out->why), "sent, but not to %zu of %zu recipients: %s", o->refused, n_rcpts,
 			buf_cstr(&o->refusals));
-		return code_of_refusal(o);
+		return code_of_refusal(o, out);
 	}
 	if (o->refused == n_rcpts) {
 		snprintf(out->why, sizeof(out->why), "refused: %s", buf_cstr(&o->refusals));
-		return code_of_refusal(o);
+		return code_of_refusal(o, out);
 	}
 	if (!o->reply.code) {
 		snprintf(out->why, sizeof(out->why), "%s%s", o->why, o->doubtful ? "; the message may have been taken" : "");
@@ -68,10 +84,11 @@ int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_re
 	return code;
 }
 
-static int by_socket(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
+static int by_socket(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
+	enum verdict *verdicts)
 {
 	struct submit_server to = { .name = "relayd", .tls = CONF_TLS_NONE };
-	struct submit_outcome o = { .accepted = false };
+	struct submit_outcome o = { .verdicts = verdicts };
 	struct loop *l;
 	int code;
 
@@ -97,17 +114,23 @@ static int by_socket(const struct conf *c, const struct envelope *e, struct str 
 	return code;
 }
 
-static int by_maildrop(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
+static int by_maildrop(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
+	enum verdict *verdicts)
 {
-	if (maildrop_write(c->queue_directory, e, content) == 0)
+	out->answered = maildrop_write(c->queue_directory, e, content) == 0;
+	if (out->answered)
 		return EX_OK;
+	for (size_t i = 0; i < e->n_rcpts; i++)
+		verdicts[i] = VERDICT_LATER;
 	snprintf(out->why, sizeof(out->why), "cannot write to %s/maildrop: %s", c->queue_directory, strerror(errno));
 	return errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? NOT_THERE : EX_TEMPFAIL;
 }
 
 static const struct way {
 	const char *name;              /* as in sendmail_submission, in the same order after "auto" */
-	int (*run)(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out);
+	/* verdicts come as DONE; all are set when the way is there and the code is not 0 */
+	int (*run)(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
+		enum verdict *verdicts);
 } ways[] = {
 	{ "socket", by_socket },
 	{ "maildrop", by_maildrop },
@@ -115,7 +138,14 @@ static const struct way {
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
-int submit_message(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
+static void all_are(enum verdict *verdicts, size_t n, enum verdict what)
+{
+	for (size_t i = 0; i < n; i++)
+		verdicts[i] = what;
+}
+
+int submit_try(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
+	enum verdict *verdicts)
 {
 	struct submit_result tried = { .qid = "" };
 	struct buf why;
@@ -127,16 +157,53 @@ int submit_message(const struct conf *c, const struct envelope *e, struct str co
 		if (c->sendmail_submission > 0 && c->sendmail_submission != (int)i + 1)
 			continue;
 		tried = (struct submit_result){ .way = ways[i].name };
-		code = ways[i].run(c, e, content, &tried);
+		all_are(verdicts, e->n_rcpts, VERDICT_DONE);
+		code = ways[i].run(c, e, content, &tried, verdicts);
 		if (code != NOT_THERE)
 			break;
+		tried.way = "none";
 		buf_printf(&why, "%s%s", why.n ? "; " : "", tried.why);
 	}
 	*out = tried;
 	if (code == NOT_THERE) {
 		snprintf(out->why, sizeof(out->why), "%s", buf_cstr(&why));
+		all_are(verdicts, e->n_rcpts, VERDICT_LATER);
 		code = EX_TEMPFAIL;
 	}
 	buf_fini(&why);
+	return code;
+}
+
+/* keep - the recipients that are for later, and the message, into the user's spool; a sysexits code */
+static int keep(const struct conf *c, const struct envelope *e, struct str content, const enum verdict *verdicts,
+	struct submit_result *out)
+{
+	struct envelope later = *e;
+	struct buf why;
+	size_t n;
+
+	later.rcpts = mem_array(NULL, e->n_rcpts, sizeof(*later.rcpts));
+	later.n_rcpts = 0;
+	for (size_t i = 0; i < e->n_rcpts; i++)
+		if (verdicts[i] == VERDICT_LATER)
+			later.rcpts[later.n_rcpts++] = e->rcpts[i];
+	buf_init(&why, sizeof(out->why) - 1);
+	if (submit_spool_keep(c, &later, content, out->kept, sizeof(out->kept), &why) < 0) {
+		n = strlen(out->why);
+		snprintf(out->why + n, sizeof(out->why) - n, "; it is not kept, no folder for it can be written (%s)", buf_cstr(&why));
+	}
+	mem_free(later.rcpts);
+	buf_fini(&why);
+	return out->kept[0] ? out->refused : EX_TEMPFAIL;
+}
+
+int submit_message(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
+{
+	enum verdict *verdicts = mem_array(NULL, e->n_rcpts, sizeof(*verdicts));
+	int code = submit_try(c, e, content, out, verdicts);
+
+	if (code == EX_TEMPFAIL && !strcmp(out->way, "direct"))
+		code = keep(c, e, content, verdicts, out);
+	mem_free(verdicts);
 	return code;
 }

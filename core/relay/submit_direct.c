@@ -9,8 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "core/base/hash.h"
 #include "core/base/mem.h"
-#include "core/base/random.h"
 #include "core/map/match.h"
 #include "core/msg/header.h"
 #include "core/net/dns.h"
@@ -31,6 +31,7 @@ struct direct {
 	struct buf message;            /* header completed */
 	unsigned tries;
 	struct submit_result *out;
+	enum verdict *verdicts;
 	int code;
 };
 
@@ -61,7 +62,9 @@ static bool complete_message(struct direct *d, const struct envelope *e, struct 
 		d->envelope.sender = e->sender.n ? rewrite_address(router, &d->arena, e->sender, true) : e->sender;
 		for (size_t i = 0; i < e->n_rcpts; i++)
 			d->envelope.rcpts[i].addr = rewrite_address(router, &d->arena, e->rcpts[i].addr, true);
-		snprintf(qid, sizeof(qid), "%08X%08X", (unsigned)(e->arrival / USEC_PER_SEC), random_u32());
+		/* the same at each try of a message that is kept: whoever gets it twice must be able to tell */
+		snprintf(qid, sizeof(qid), "%08X%08X", (unsigned)(e->arrival / USEC_PER_SEC),
+			(unsigned)hash_siphash((uint64_t)e->arrival, (uint64_t)e->uid, content.p, content.n));
 		complete_headers(&(struct complete){ .router = router, .conf = d->conf, .envelope = &d->envelope, .qid = qid,
 			.local = true, .now = e->arrival }, &d->arena, headers, &d->message, &id, &hops);
 		buf_z(&d->message, "\r\n");
@@ -216,7 +219,7 @@ static bool try_address(struct direct *d, const char *host, const struct nexthop
 	find_login(d, host, site, &to);
 	d->tries++;
 	do {
-		o = (struct submit_outcome){ .accepted = false };
+		o = (struct submit_outcome){ .verdicts = d->verdicts };
 		buf_init(&o.refusals, sizeof(d->out->why));
 		submit_smtp_run(d->loop, d->conf, &to, &d->envelope, buf_view(&d->message), &o);
 		d->code = submit_code(&o, d->envelope.n_rcpts, d->out);
@@ -291,9 +294,10 @@ static void close_all(struct direct *d)
 	arena_fini(&d->arena);
 }
 
-int submit_direct(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
+int submit_direct(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
+	enum verdict *verdicts)
 {
-	struct direct d = { .conf = c, .out = out, .code = EX_TEMPFAIL };
+	struct direct d = { .conf = c, .out = out, .verdicts = verdicts, .code = EX_TEMPFAIL };
 	struct str rest = str_of(c->relayhost), site;
 	struct buf why;
 
@@ -310,6 +314,9 @@ int submit_direct(const struct conf *c, const struct envelope *e, struct str con
 	else
 		while (str_word(&rest, ", \t\r\n", &site) && !try_site(&d, site))
 			continue;
+	if (d.code == EX_TEMPFAIL && !out->answered)
+		for (size_t i = 0; i < e->n_rcpts; i++)
+			verdicts[i] = VERDICT_LATER;
 	buf_fini(&why);
 	close_all(&d);
 	return d.code;

@@ -189,7 +189,8 @@ static void take_refusal(struct session *s)
 
 	if (reply_verdict(r) == VERDICT_DONE)
 		return;
-	if (!o->refused++)
+	o->verdicts[s->client.rcpt] = reply_verdict(r);
+	if (!o->refused++ || (reply_verdict(r) == VERDICT_NEVER && reply_verdict(&o->first_refusal) == VERDICT_LATER))
 		o->first_refusal = *r;
 	o->refused_later = o->refused_later || reply_verdict(r) == VERDICT_LATER;
 	buf_printf(&o->refusals, "%s%.*s: ", o->refusals.n ? "; " : "", STR_ARG(s->tx.rcpts[s->client.rcpt]->addr));
@@ -344,8 +345,10 @@ void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server 
 		.chunking = true, .pipelining = true, .line_limit = to->fd >= 0 ? 0 : (size_t)c->smtp_line_length_limit };
 
 	s.rcpts = mem_array(NULL, e->n_rcpts, sizeof(*s.rcpts));
-	for (size_t i = 0; i < e->n_rcpts; i++)
+	for (size_t i = 0; i < e->n_rcpts; i++) {
 		s.rcpts[i] = &e->rcpts[i];
+		out->verdicts[i] = VERDICT_DONE;
+	}
 	s.tx = (struct smtp_tx){ .sender = e->sender, .rcpts = s.rcpts, .n_rcpts = e->n_rcpts, .size = content.n,
 		.flags = e->flags, .envid = e->envid, .ret = e->ret };
 	buf_init(&s.scratch, LIMIT_SASL_RESPONSE);

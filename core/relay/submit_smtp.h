@@ -27,7 +27,8 @@ struct submit_outcome {
 	bool doubtful;                 /* lost after the last byte: the server may have taken it */
 	size_t refused;                /* recipients that were refused */
 	bool refused_later;            /* … with a 4xx */
-	struct reply first_refusal;
+	struct reply first_refusal;    /* a 5xx before a 4xx */
+	enum verdict *verdicts;        /* of each recipient (the caller's array): what RCPT was answered; DONE before that */
 	struct buf refusals;           /* "a@b: 550 5.1.1 …; c@d: …" (buf_init by the caller) */
 	char why[400];
 };

@@ -44,7 +44,7 @@ static void take_message(struct stdio_session *s)
 	}
 	code = submit_message(s->conf, &e, buf_view(&s->content), &r);
 	if (code == EX_OK)
-		reply_set(&reply, 250, "2.0.0", "Ok: queued as %s", r.qid[0] ? r.qid : r.way);
+		reply_set(&reply, 250, "2.0.0", "Ok: queued as %s", r.qid[0] ? r.qid : r.kept[0] ? r.kept : r.way);
 	else if (code == EX_TEMPFAIL || code == EX_OSERR)
 		reply_set(&reply, 451, "4.3.0", "Error: %s", r.why);
 	else
