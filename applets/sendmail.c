@@ -35,11 +35,12 @@ static const struct opt options[] = {
 	{ 'O', 'O', NULL, OPT_ARG, "NAME=VALUE", "smtputf8=yes asks for SMTPUTF8; all others are ignored" },
 	{ 'I', 'I', NULL, OPT_NONE, NULL, "the same as -bi" },
 	{ 'v', 'v', NULL, OPT_NONE, NULL, "say how the message went" },
+	{ 'X', 'X', NULL, OPT_ARG, "V[XY]", "VERP: a message for each recipient, from SENDER+user=domain; all others are ignored" },
 	{ OPT_HELP, 0, "help", OPT_NONE, NULL, "this text" },
 	/* tradition's flags that change nothing */
 	{ 'x', 'A', NULL, OPT_ARG, NULL, NULL }, { 'x', 'e', NULL, OPT_ARG, NULL, NULL },
 	{ 'x', 'h', NULL, OPT_ARG, NULL, NULL }, { 'x', 'L', NULL, OPT_ARG, NULL, NULL },
-	{ 'x', 'p', NULL, OPT_ARG, NULL, NULL }, { 'x', 'X', NULL, OPT_ARG, NULL, NULL },
+	{ 'x', 'p', NULL, OPT_ARG, NULL, NULL },
 	{ 'x', 'G', NULL, OPT_NONE, NULL, NULL }, { 'x', 'U', NULL, OPT_NONE, NULL, NULL },
 	{ 'x', 'c', NULL, OPT_NONE, NULL, NULL }, { 'x', 'm', NULL, OPT_NONE, NULL, NULL },
 	{ 'x', 'n', NULL, OPT_NONE, NULL, NULL }, { 'x', 'x', NULL, OPT_NONE, NULL, NULL },
@@ -51,13 +52,13 @@ const struct applet applet_sendmail = {
 	.summary = "submit a message; list or flush the queue; build alias tables",
 	.usage = "[-t] [-i] [-f SENDER] [-F NAME] [-N WHEN] [-R RET] [-V ENVID] [RECIPIENT...]\n-bs | -bp | -bi | -q[IID|RSITE]",
 	.options = options,
-	.notes = "-A -e -h -L -p -X (with an argument) and -G -U -c -m -n -x are accepted and ignored.",
+	.notes = "-A -e -h -L -p (with an argument) and -G -U -c -m -n -x are accepted and ignored.",
 	.run = run,
 };
 
 struct flags {
 	char mode;                     /* letter of -b; 'q' for -q */
-	const char *sender, *full_name, *config, *queue, *notify, *ret, *envid, *body, *alias_file;
+	const char *sender, *full_name, *config, *queue, *notify, *ret, *envid, *body, *alias_file, *verp;
 	bool extract, dot_is_text, smtputf8, daemon;
 	int verbose;
 	char **rcpts;
@@ -124,6 +125,7 @@ static int send_message(const struct conf *c, const struct flags *f)
 	s.extract = f->extract;
 	s.smtputf8 = f->smtputf8;
 	s.verbose = f->verbose > 0;
+	s.verp = f->verp;
 	set_dsn(&s, f);
 	if (f->full_name) {
 		mem_free(s.full_name);
@@ -263,9 +265,14 @@ static int take_option(struct flags *f, int id, const char *arg)
 	case 'I': f->mode = 'i'; break;
 	case 'N': f->notify = arg; break;
 	case 'R': f->ret = arg; break;
-	/* VERP, -Vxy, is a list manager's and not for a relay */
 	case 'V': f->envid = arg; break;
 	case 'C': f->config = arg; break;
+	case 'X':
+		if (arg[0] == 'V')
+			f->verp = arg[1] ? arg + 1 : "+=";
+		if (f->verp && (strlen(f->verp) != 2 || strspn(f->verp, "+-=") != 2))
+			return applet_usage_error(&applet_sendmail, "-X%s: two of + - = delimit", arg);
+		break;
 	case 'v': f->verbose++; break;
 	case 'b':
 		f->mode = arg[0];

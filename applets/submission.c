@@ -158,7 +158,7 @@ static void say_note(const char *text)
 	applet_fail(0, "%s", text);
 }
 
-static int hand_over(struct submission *s, const struct envelope *e, struct str content)
+static int hand_over(struct submission *s, struct envelope *e, struct str content)
 {
 	struct submit_result r;
 	struct submit_flush flush = { .most = RETRIES, .note = say_note };
@@ -173,6 +173,31 @@ static int hand_over(struct submission *s, const struct envelope *e, struct str 
 	/* the way is open: what had to wait goes after it */
 	if (!r.kept[0] && code == EX_OK)
 		submit_spool_flush(s->conf, &flush);
+	return code;
+}
+
+/* hand_over_each - VERP: to each recipient a message whose sender tells who it was, list+user=domain@its.own.domain */
+static int hand_over_each(struct submission *s, struct envelope *e, struct str content)
+{
+	struct str sender = e->sender;
+	ptrdiff_t at = str_rchr(sender, '@');
+	struct str local = str_head(sender, at < 0 ? sender.n : (size_t)at), domain = str_from(sender, local.n);
+	int code = EX_OK, r;
+
+	if (!sender.n)
+		return applet_fail(EX_USAGE, "-XV wants a sender (-f)");
+	for (struct rcpt *rcpt = e->rcpts, *end = rcpt + e->n_rcpts; rcpt < end; rcpt++) {
+		struct str to = rcpt->addr;
+		ptrdiff_t cut = str_rchr(to, '@');
+
+		e->rcpts = rcpt;
+		e->n_rcpts = 1;
+		e->sender = cut < 0 ? arena_printf(&s->arena, "%.*s%c%.*s%.*s", STR_ARG(local), s->verp[0], STR_ARG(to), STR_ARG(domain)) :
+			arena_printf(&s->arena, "%.*s%c%.*s%c%.*s%.*s", STR_ARG(local), s->verp[0], (int)cut, to.p, s->verp[1],
+			STR_ARG(str_from(to, (size_t)cut + 1)), STR_ARG(domain));
+		r = s->arena.overflow ? applet_fail(EX_UNAVAILABLE, "too many recipients") : hand_over(s, e, content);
+		code = code ? code : r;
+	}
 	return code;
 }
 
@@ -197,7 +222,7 @@ int submission_send(struct submission *s, struct str message)
 	if (!code)
 		code = make_envelope(s, &report, &e);
 	if (!code)
-		code = hand_over(s, &e, buf_view(&content));
+		code = (s->verp ? hand_over_each : hand_over)(s, &e, buf_view(&content));
 	buf_fini(&content);
 	return code;
 }

@@ -17,6 +17,7 @@ struct submission {
 	unsigned notify;               /* enum dsn_notify */
 	enum dsn_ret ret;
 	struct str envid;
+	const char *verp;              /* -XV: the two delimiters; a message of its own for each recipient. NULL: not */
 	bool verbose;
 };
 void submission_init(struct submission *s, const struct conf *c);

@@ -5,7 +5,6 @@
 #include "core/relay/control_server.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "core/base/mem.h"
 #include "core/relay/listing.h"
 #include "core/relay/stats.h"
+#include "core/relay/users.h"
 
 #define SLICE 65536                    /* listing bytes written before the peer must take them */
 #define LISTEN_BACKLOG 64
@@ -272,25 +272,14 @@ static const struct verb {
 	{"reload", do_reload, RIGHT_OWNER},
 };
 
-/* named_in - authorized_*_users: "static:anyone" or a list of login names */
-static bool named_in(const char *list, int64_t uid)
-{
-	struct str rest = str_of(list), one;
-	const struct passwd *pw = getpwuid((uid_t)uid);
-	while (str_word(&rest, ", \t", &one))
-		if (str_starts(one, STR("static:")) || (pw && str_eq(one, str_of(pw->pw_name))))
-			return true;
-	return false;
-}
-
 static bool may(const struct peer *p, enum right right)
 {
 	const struct conf *c = p->relay->settings->conf;
 	if (p->uid == 0 || p->uid == (int64_t)geteuid() || right == RIGHT_ANYONE)
 		return true;
 	if (right == RIGHT_MAILQ)
-		return named_in(c->authorized_mailq_users, p->uid);
-	return right == RIGHT_FLUSH && named_in(c->authorized_flush_users, p->uid);
+		return users_include(c->authorized_mailq_users, p->uid);
+	return right == RIGHT_FLUSH && users_include(c->authorized_flush_users, p->uid);
 }
 
 static void serve(struct peer *p, struct str line)

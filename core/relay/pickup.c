@@ -11,6 +11,7 @@
 #include "core/msg/crlf.h"
 #include "core/queue/maildrop.h"
 #include "core/relay/intake.h"
+#include "core/relay/users.h"
 
 #define DROP_MAX ((size_t)256 << 20)   /* a drop larger than this is left for a person to look at */
 
@@ -80,6 +81,12 @@ static void take(struct pickup *p)
 	struct intake_options o = {.store = r->store, .router = r->settings->router, .conf = r->settings->conf, .local = true,
 		.now = loop_wall(r->loop)};
 	struct str given = p->envelope.sender;
+	if (!users_include(o.conf->authorized_submit_users, p->envelope.uid)) {
+		struct reply no;
+		reply_set(&no, 550, "5.7.0", "uid %lld is not in authorized_submit_users", (long long)p->envelope.uid);
+		on_committed(p, &no, NULL);
+		return;
+	}
 	take_addresses(p);
 	struct intake *i = intake_begin(&o, &p->envelope);
 	if (!i) {

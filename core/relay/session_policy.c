@@ -2,6 +2,7 @@
  * them, checks local recipients, and logs each refusal in the form that fail2ban and pflogsumm read. */
 #include "core/base/log.h"
 #include "core/relay/session_private.h"
+#include "core/relay/users.h"
 
 bool session_is_local(const struct session *s)
 {
@@ -157,9 +158,11 @@ void session_policy_recipient(struct session *s)
 	};
 	if (s->uid >= 0) {
 		/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */
-		struct reply ok;
-		reply_set(&ok, 250, "2.1.5", "Ok");
-		session_answer(s, &ok);
+		struct reply r;
+		reply_set(&r, 250, "2.1.5", "Ok");
+		if (!users_include(s->service->conf->authorized_submit_users, s->uid))
+			reply_set(&r, 550, "5.7.0", "you are not in authorized_submit_users");
+		session_answer(s, &r);
 		return;
 	}
 	access_begin(&s->run, &s->request, s->service->relay, s->service->recipient);

@@ -14,6 +14,7 @@
 #include "core/relay/submit_direct.h"
 #include "core/relay/submit_smtp.h"
 #include "core/relay/submit_spool.h"
+#include "core/relay/users.h"
 
 #define NOT_THERE (-1)
 #define QUEUED_AS "queued as "
@@ -151,8 +152,13 @@ int submit_try(const struct conf *c, const struct envelope *e, struct str conten
 	struct buf why;
 	int code = NOT_THERE;
 
+	*out = (struct submit_result){ .way = "none", .answered = true };
+	all_are(verdicts, e->n_rcpts, VERDICT_NEVER);
+	if (!users_include(c->authorized_submit_users, e->uid)) {
+		snprintf(out->why, sizeof(out->why), "you are not in authorized_submit_users");
+		return EX_NOPERM;
+	}
 	buf_init(&why, 4 * sizeof(out->why));
-	*out = (struct submit_result){ .way = "none" };
 	for (size_t i = 0; i < WAYS && code == NOT_THERE; i++) {
 		if (c->sendmail_submission > 0 && c->sendmail_submission != (int)i + 1)
 			continue;
