@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/letter.h"
 #include "applets/submission.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
@@ -156,23 +157,6 @@ static int take_option(struct draft *d, int id, const char *arg)
 
 /* --- the text ------------------------------------------------------------------------------------------------------- */
 
-/* read_terminal - lines until Ctrl-D or "." */
-static int read_terminal(struct buf *out)
-{
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-	struct crlf_clean c;
-
-	fprintf(stderr, "(end with \".\" on a line of its own, or Ctrl-D; Ctrl-C sends nothing)\n");
-	crlf_clean_init(&c);
-	while ((n = getline(&line, &cap, stdin)) > 0 && strcmp(line, ".\n") != 0)
-		crlf_clean_add(&c, out, str_make(line, (size_t)n));
-	crlf_clean_end(&c, out, true);
-	mem_free(line);
-	return out->overflow ? applet_fail(EX_UNAVAILABLE, "the message is too big") : EX_OK;
-}
-
 static int read_text_file(const char *path, struct buf *out)
 {
 	struct buf raw;
@@ -201,7 +185,7 @@ static int read_text(struct draft *d, struct buf *out)
 	if (code || d->text_file)
 		return code ? code : read_text_file(d->text_file, out);
 	if (isatty(STDIN_FILENO))
-		return read_terminal(out);
+		return letter_read(&d->subject, out);
 	code = submission_read(d->conf, false, &input);
 	buf_str(out, buf_view(&input));
 	buf_fini(&input);
@@ -348,8 +332,8 @@ static int send_draft(struct draft *d)
 		code = add_recipients(d, &s);
 	if (!code)
 		code = submission_send(&s, buf_view(&message));
-	if (code && isatty(STDIN_FILENO) && text.n && fs_replace("dead.letter", 0600, buf_view(&text)) == 0)
-		applet_fail(0, "the text is kept in dead.letter");
+	if (code > 1 && isatty(STDIN_FILENO))
+		letter_save(buf_view(&text));
 out:
 	buf_fini(&text);
 	buf_fini(&message);

@@ -1,0 +1,174 @@
+"""mail on a terminal (a pty), and its rarer flags."""
+import base64
+import email
+import email.policy
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+from lab import RELAYBOX, SLOW, wait
+from test_applets import box  # noqa: F401
+
+INTERRUPT, END = b"\x03", b"\x04"
+TIOCGPTN = 0x80045430
+
+
+class Terminal:
+    """mail with a terminal of its own as its controlling one."""
+
+    def __init__(self, box, *args):
+        env = dict(os.environ, MAIL_CONFIG=str(box.etc), HOME=str(box.tmp))
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(box.tmp)
+            os.execve(RELAYBOX, ["mail", *args], env)
+        number = struct.unpack("I", fcntl.ioctl(self.fd, TIOCGPTN, b"    "))[0]
+        self.slave = os.open("/dev/pts/%d" % number, os.O_RDWR | os.O_NOCTTY)
+        self.seen = b""
+
+    def expect(self, text):
+        end = time.monotonic() + 20 * SLOW
+        while text not in self.seen:
+            assert time.monotonic() < end, (text, self.seen)
+            if select.select([self.fd], [], [], 0.2)[0]:
+                try:
+                    data = os.read(self.fd, 4096)
+                except OSError:
+                    data = b""
+                assert data, (text, self.seen)
+                self.seen += data
+        self.seen = self.seen[self.seen.index(text) + len(text):]
+
+    def type(self, data):
+        os.write(self.fd, data)
+
+    def taken(self):
+        """What was typed has been read: an interrupt would drop it."""
+        def empty():
+            "mail to read its terminal"
+            return fcntl.ioctl(self.slave, termios.FIONREAD, b"    ") == b"\0\0\0\0"
+        wait(empty)
+
+    def wait(self):
+        os.close(self.slave)
+        # the rest is read, or mail could not end
+        while True:
+            try:
+                if not os.read(self.fd, 4096):
+                    break
+            except OSError:
+                break
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.mark.parametrize("end", [b".\n", END])
+def test_a_letter_by_hand(box, end):
+    sink = box.listen()
+    t = Terminal(box, "-r", "me@x.org", "b@x.org")
+    t.expect(b"Subject: ")
+    t.type("Grüße\n".encode())
+    t.expect(b"Ctrl-D")
+    t.type("~q is text\nä\n..\n".encode())
+    t.expect(b"\r\n..\r\n")
+    t.type(end)
+    assert t.wait() == 0
+    assert sink.parsed()["Subject"] == "Grüße"
+    assert sink.last[2].endswith("\r\n\r\n~q is text\r\nä\r\n..\r\n".encode())
+    assert not (box.tmp / "dead.letter").exists()
+
+
+def test_interrupting_twice_cancels_and_keeps_the_text(box):
+    sink = box.listen()
+    (box.tmp / "dead.letter").write_text("old\n")
+    t = Terminal(box, "-s", "x", "b@x.org")
+    t.expect(b"twice")
+    t.type(b"one\n")
+    t.expect(b"one\r\n")
+    t.taken()
+    t.type(INTERRUPT)
+    t.expect(b"one more")
+    t.type(b"two\n")
+    t.expect(b"two\r\n")
+    t.taken()
+    t.type(INTERRUPT)
+    t.expect(b"one more")
+    t.type(INTERRUPT)
+    assert t.wait() == 1
+    assert not sink.messages
+    assert (box.tmp / "dead.letter").read_bytes() == b"old\none\r\ntwo\r\n"
+
+
+def test_a_letter_that_is_refused_is_kept(box):
+    box.listen()
+    t = Terminal(box, "-s", "x", "nobody@x.org")
+    t.expect(b"twice")
+    t.type(b"precious\n")
+    t.expect(b"precious\r\n")
+    t.type(b".\n")
+    assert t.wait() == 67
+    assert (box.tmp / "dead.letter").read_bytes() == b"precious\r\n"
+
+
+def test_file_names_and_long_fields(box):
+    sink = box.listen()
+    name = "Übersicht über das – vergangene – Geschäftsjahr mit einem sehr langen Namen.pdf"
+    (box.tmp / name).write_bytes(b"%PDF-1.4\n\0binary")
+    (box.tmp / "notes").write_text("läuft\n")
+    (box.tmp / "raw").write_bytes(b"\0\1\2")
+    subject = "Ein sehr langer Betreff mit Umläuten, " * 8
+    to = ["person%02d@example.org" % i for i in range(20)]
+    box.run("mail", "-s", subject.strip(), "-a", name, "-A", "notes", "-a", "raw", "-a", "X-Note: " + "wort " * 60 + "ende",
+            "-c", "Jörg Ä <joerg@x.org>", *to, input="Text\n")
+    header = sink.last[2].split(b"\r\n\r\n")[0]
+    assert all(len(line) <= 100 for line in header.split(b"\r\n")) and header.isascii()
+    parsed = sink.parsed()
+    assert parsed["Subject"] == subject.strip() and parsed["X-Note"] == "wort " * 60 + "ende"
+    assert [a.addr_spec for a in parsed["To"].addresses] == to and parsed["Cc"].addresses[0].display_name == "Jörg Ä"
+    assert sorted(sink.last[1]) == sorted(to + ["joerg@x.org"])
+    files = {p.get_filename(): (p.get_content_type(), p.get_payload(decode=True)) for p in parsed.iter_attachments()}
+    assert files == {name: ("application/pdf", b"%PDF-1.4\n\0binary"), "notes": ("text/plain", "läuft\n".encode()),
+                     "raw": ("application/octet-stream", b"\0\1\2")}
+
+
+def test_text_from_files_and_its_type(box):
+    sink = box.listen()
+    (box.tmp / "page.html").write_text("<p>ä</p>\n")
+    (box.tmp / "head").write_text("quoted\n")
+    box.run("mail", "-M", "text/html", "-m", "page.html", "-s", "x", "b@x.org")
+    assert sink.parsed().get_content_type() == "text/html" and sink.parsed().get_content() == "<p>ä</p>\n"
+    box.run("mail", "-q", "head", "-s", "x", "-b", "hidden@x.org", "b@x.org", input="text\n")
+    assert sink.parsed().get_content() == "quoted\ntext\n" and sink.last[1] == ["b@x.org", "hidden@x.org"]
+    assert sink.parsed()["Bcc"] is None
+    box.run("mail", "-m", "missing", "b@x.org", code=66)
+    box.run("mail", "-a", "./missing", "b@x.org", input="x", code=64)
+    box.run("mail", "-A", "./missing", "b@x.org", input="x", code=66)
+    box.run("mail", "-A", "account", "b@x.org", input="x\n")
+    assert not list(sink.parsed().iter_attachments())
+
+
+def test_attached_mail_and_bytes_that_are_no_text(box):
+    sink = box.listen()
+    (box.tmp / "m.eml").write_bytes(b"Subject: inner\r\n\r\nx\r\n")
+    box.run("mail", "-a", "m.eml", "-s", "x", "b@x.org", input=b"\xff\xfe not utf-8\n")
+    parsed = email.message_from_bytes(sink.last[2], policy=email.policy.compat32)
+    text, mail = parsed.get_payload()
+    assert text.get_payload(decode=True).rstrip() == b"\xff\xfe not utf-8" and text.get_content_charset() == "unknown-8bit"
+    assert base64.b64decode(mail.get_payload()) == b"Subject: inner\r\n\r\nx\r\n"
+
+
+def test_options_of_other_mailx_are_taken(box):
+    sink = box.listen()
+    box.run("mail", "-n", "-N", "-i", "-I", "-v", "-d", "-F", "-u", "root", "-T", "x", "-:", "/", "--subject=long", "--return-address=me@x.org",
+            "--append=X-A: b", "--cc=c@x.org", "--bcc=d@x.org", "--content-type=text/plain", "b@x.org", input="x\n")
+    assert sink.last[:2] == ("me@x.org", ["b@x.org", "c@x.org", "d@x.org"])
+    assert sink.parsed()["Subject"] == "long" and sink.parsed()["X-A"] == "b"
+    for flag in ("-e", "-H", "-f"):
+        assert b"No mail" in subprocess.run([RELAYBOX, "mail", flag], capture_output=True, timeout=60 * SLOW).stderr
