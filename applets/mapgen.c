@@ -11,6 +11,7 @@
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/map/cdb.h"
 #include "core/map/map.h"
 #include "core/map/mapcheck.h"
 #include "core/map/mapgen.h"
@@ -164,7 +165,8 @@ static int print_entry(void *ctx, struct str key, struct str value)
 		print_json_text(value);
 		puts("}");
 	} else {
-		printf("%.*s%s\t", STR_ARG(key), s->build.form == SOURCE_ALIAS ? ":" : "");
+		fwrite(key.p, 1, key.n, stdout);
+		fputs(s->build.form == SOURCE_ALIAS ? ":\t" : "\t", stdout);
 		print_value(s, value);
 		putchar('\n');
 	}
@@ -244,6 +246,7 @@ static int query_one(const struct mapgen_state *s, struct tables *t, struct str 
 static int query(const struct mapgen_state *s, char **specs, int n)
 {
 	struct tables t = { specs, mem_array(NULL, (size_t)n, sizeof(struct map *)), n };
+	static char in_buffer[65536], out_buffer[65536];
 	struct buf out;
 	char *line = NULL;
 	size_t cap = 0;
@@ -252,6 +255,9 @@ static int query(const struct mapgen_state *s, char **specs, int n)
 
 	memset(t.maps, 0, (size_t)n * sizeof(struct map *));
 	buf_init(&out, LIMIT_CDB_RECORD);
+	cdb_hold_below(LIMIT_MAP_TEXT);
+	setvbuf(stdin, in_buffer, _IOFBF, sizeof(in_buffer));
+	setvbuf(stdout, out_buffer, _IOFBF, sizeof(out_buffer));
 	if (strcmp(s->query, "-") != 0)
 		code = query_one(s, &t, str_of(s->query), false, &out);
 	else

@@ -20,7 +20,17 @@ struct cdb_table {
 	uint64_t size;                        /* of the file when it was opened */
 	uint64_t data_end;                    /* records lie between CDB_HEADER and here */
 	struct { uint32_t at, slots; } dir[CDB_TABLES];
+	unsigned asked;
+	unsigned char *held;                          /* the file's bytes; NULL: they are read */
 };
+
+#define HOLD_AFTER 100                        /* lookups, after which a copy pays */
+static uint64_t hold_below;
+
+void cdb_hold_below(uint64_t size)
+{
+	hold_below = size;
+}
 
 uint32_t cdb_format_hash(struct str key)
 {
@@ -51,6 +61,14 @@ static int read_at(const struct cdb_table *t, void *p, size_t n, uint64_t at)
 		return -1;
 	}
 	return 0;
+}
+
+/* see - n bytes of the file: in the copy, or read into `room`; NULL with errno */
+static const unsigned char *see(const struct cdb_table *t, unsigned char *room, size_t n, uint64_t at)
+{
+	if (t->held && at <= t->size && n <= t->size - at)
+		return t->held + at;
+	return read_at(t, room, n, at) < 0 ? NULL : room;
 }
 
 static int read_directory(struct cdb_table *t)
@@ -106,20 +124,33 @@ void cdb_table_close(struct cdb_table *t)
 	if (!t)
 		return;
 	close(t->fd);
+	mem_free(t->held);
 	mem_free(t);
+}
+
+/* hold - what cannot be read whole goes on being read in pieces, which says why */
+static void hold(struct cdb_table *t)
+{
+	t->held = mem_alloc((size_t)t->size);
+	if (fs_pread_all(t->fd, t->held, (size_t)t->size, 0) == (ssize_t)t->size)
+		return;
+	mem_free(t->held);
+	t->held = NULL;
 }
 
 /* compare the key of the record at `at`; 1 equal (with where its value lies), 0 not, -1 */
 static int record_matches(const struct cdb_table *t, uint64_t at, struct str key, uint64_t *value_at, uint32_t *value_n)
 {
-	unsigned char raw[8 + 256];
+	unsigned char room[256];
+	const unsigned char *raw;
 	uint32_t key_n;
 
 	if (at < CDB_HEADER || at + 8 > t->data_end) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (read_at(t, raw, 8, at) < 0)
+	raw = see(t, room, 8, at);
+	if (!raw)
 		return -1;
 	cdb_format_unpack(raw, &key_n, value_n);
 	at += 8;
@@ -131,9 +162,10 @@ static int record_matches(const struct cdb_table *t, uint64_t at, struct str key
 		return 0;
 	*value_at = at + key_n;
 	for (size_t done = 0; done < key.n;) {
-		size_t n = key.n - done < sizeof(raw) ? key.n - done : sizeof(raw);
+		size_t n = key.n - done < sizeof(room) ? key.n - done : sizeof(room);
 
-		if (read_at(t, raw, n, at + done) < 0)
+		raw = see(t, room, n, at + done);
+		if (!raw)
 			return -1;
 		if (memcmp(raw, key.p + done, n))
 			return 0;
@@ -150,7 +182,9 @@ static int read_value(const struct cdb_table *t, uint64_t at, uint32_t n, struct
 	}
 	if (!n)
 		return 1;
-	if (read_at(t, out->p + out->n, n, at) < 0)
+	if (t->held && at + n <= t->size)
+		memcpy(out->p + out->n, t->held + at, n);
+	else if (read_at(t, out->p + out->n, n, at) < 0)
 		return -1;
 	out->n += n;
 	out->p[out->n] = '\0';
@@ -162,9 +196,12 @@ int cdb_table_find(struct cdb_table *t, struct str key, struct buf *out)
 	uint32_t hash = cdb_format_hash(key), slots = t->dir[hash % CDB_TABLES].slots;
 	uint64_t base = t->dir[hash % CDB_TABLES].at;
 	uint32_t slot = slots ? (hash >> 8) % slots : 0;
-	unsigned char raw[64];
+	unsigned char room[64];
+	const unsigned char *raw = room;
 	size_t have = 0, used = 0;
 
+	if (t->asked < HOLD_AFTER && ++t->asked == HOLD_AFTER && t->size < hold_below)
+		hold(t);
 	for (uint32_t tried = 0; tried < slots; tried++, slot = slot + 1 == slots ? 0 : slot + 1) {
 		uint32_t slot_hash, at, value_n;
 		uint64_t value_at;
@@ -172,9 +209,10 @@ int cdb_table_find(struct cdb_table *t, struct str key, struct buf *out)
 
 		/* slots are read a few at a time; the run starts anew where the table wraps */
 		if (used == have || slot == 0) {
-			have = (slots - slot) * (uint64_t)8 < sizeof(raw) ? (slots - slot) * 8 : sizeof(raw);
+			have = (slots - slot) * (uint64_t)8 < sizeof(room) ? (slots - slot) * 8 : sizeof(room);
 			used = 0;
-			if (read_at(t, raw, have, base + (uint64_t)slot * 8) < 0)
+			raw = see(t, room, have, base + (uint64_t)slot * 8);
+			if (!raw)
 				return -1;
 		}
 		cdb_format_unpack(raw + used, &slot_hash, &at);

@@ -9,6 +9,9 @@ struct cdb_table;
 struct cdb_table *cdb_table_open(const char *path);                 /* NULL with errno; EINVAL: not a cdb file */
 void cdb_table_close(struct cdb_table *t);
 int cdb_table_find(struct cdb_table *t, struct str key, struct buf *out); /* 1 found, 0 not, -1 with errno */
+/* cdb_hold_below - from now on, tables smaller than `size` that are asked often are copied into memory: for a program that
+ * asks for very many keys, where each read of a few bytes is a system call. 0, the default: none is. */
+void cdb_hold_below(uint64_t size);
 int cdb_table_each(struct cdb_table *t, int (*fn)(void *ctx, struct str key, struct str value), void *ctx);
 
 enum cdb_duplicates { CDB_DUP_WARN_FIRST, CDB_DUP_REPLACE, CDB_DUP_SILENT_FIRST, CDB_DUP_ERROR };

@@ -95,6 +95,8 @@ static void check_alias(struct check *c, struct str key, struct str value)
 {
 	if (value.p[0] == '|' || (value.n > 1 && value.p[0] == '"' && value.p[1] == '|'))
 		say(c, MAPCHECK_PROBLEM, c->line, "\"%.*s\" goes to a command: relaybox runs none, mail to it is not delivered", STR_ARG(key));
+	if (str_chr(key, '@') >= 0)
+		say(c, MAPCHECK_PROBLEM, c->line, "the key \"%.*s\" never matches: aliases are looked up without a domain", STR_ARG(key));
 	if (str_ieq(key, str_trim(value)))
 		say(c, MAPCHECK_NOTE, c->line, "\"%.*s\" is an alias of itself", STR_ARG(key));
 }
@@ -172,7 +174,7 @@ static void check_rights(struct check *c, bool secret)
 		say(c, MAPCHECK_WARNING, 0, "it holds passwords and anyone may read it; chmod 600 %s", c->name);
 }
 
-static void check_built(struct check *c)
+static void check_built(struct check *c, bool secret)
 {
 	char path[4096];
 	struct stat source, built;
@@ -184,6 +186,8 @@ static void check_built(struct check *c)
 		say(c, MAPCHECK_WARNING, 0, "not built yet: the text is used; run mapgen %s", c->name);
 	else if (built.st_mtime < source.st_mtime)
 		say(c, MAPCHECK_WARNING, 0, "%s is older: the text is used; run mapgen %s", path, c->name);
+	else if (secret && built.st_mode & 004)
+		say(c, MAPCHECK_WARNING, 0, "it holds passwords and anyone may read it; chmod 600 %s", path);
 }
 
 static void check_duplicate(struct check *c, struct str key)
@@ -272,7 +276,7 @@ void mapcheck_run(struct str type, const char *name, bool alias, mapcheck_fn fn,
 		c.rules = mem_array(NULL, CHECK_RULES, sizeof(struct rule));
 		check_rights(&c, secret);
 		if (indexed)
-			check_built(&c);
+			check_built(&c, secret);
 		if (cidr)
 			check_opens(&c, type);
 		check_text(&c, buf_view(&text), cidr ? SOURCE_LINES : alias ? SOURCE_ALIAS : SOURCE_TABLE,

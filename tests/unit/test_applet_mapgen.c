@@ -180,6 +180,7 @@ T(mapcheck_finds_what_cannot_match)
 		{ "transport", "hash", "A :\na :\n", "w2 " },
 		{ "sasl_passwd", "hash", "[h]:587 u:p\nh u\n[i] :p\n", "w2 w3 " },
 		{ "aliases", "hash", "root: admin\nnews: |/bin/x\n", "p2 " },
+		{ "aliases", "hash", "root: admin\nadmin@x.org: you\n", "p2 " },
 		{ "plain", "texthash", "a: b\nbad\n", "w1 p2 " },
 		{ "net", "cidr", "10.0.0.0/8 a\n10.2.0.0/16 b\n::/0 c\n2001:db8::1 d\n", "p2 p4 " },
 		{ "net", "cidr", "if 10.0.0.0/8\n10.0.0.0/8 a\nendif\n10.1.0.0/16 b\n", "" },
