@@ -181,6 +181,18 @@ def submit(kind, runs):
     return {"ms": result["wall_us"]["p50"] / 1e3, "cpu_ms": result["cpu_ms"], "rss_mib": result["rss_kib"] / 1024}
 
 
+def direct(runs):
+    """The same without a relayd: straight to the relayhost, which has it when it returns."""
+    sink = tools.Sink(SINK)
+    message = os.path.join(tools.DIR, "message")
+    write_message(message)
+    env = {"RELAYHOST": "[127.0.0.1]:%d" % SINK, "POSTFIX_queue_directory": "/nonexistent", "MAIL_CONFIG": "/nonexistent",
+           "HOME": "/nonexistent", "POSTFIX_myhostname": "bench.example.test"}
+    result = tools.repeat(runs, message, RELAYBOX, "sendmail", "-t", "-f", "bench@example.test", env=env)
+    sink.wait(runs)
+    return {"ms": result["wall_us"]["p50"] / 1e3, "cpu_ms": result["cpu_ms"], "rss_mib": result["rss_kib"] / 1024}
+
+
 def floor(runs):
     """The cost of starting any program."""
     result = tools.repeat(runs, "/dev/null", "/bin/true")
@@ -200,7 +212,7 @@ def mapgen_input(count):
 
 def mapgen(which, path):
     """Build a table once; seconds and memory."""
-    target = os.path.join(tools.DIR, "map-out")
+    target = path + ".out"
     if not os.path.exists(target):
         os.link(path, target)
     os.makedirs(os.path.join(tools.DIR, "conf"), exist_ok=True)
@@ -211,6 +223,20 @@ def mapgen(which, path):
                 "cdb": ["cdb", "-c", "-m", target + ".cdb", target]}
     result = tools.repeat(1, "/dev/null", *commands[which])
     return {"s": result["wall_us"]["max"] / 1e6, "rss_mib": result["rss_kib"] / 1024}
+
+
+def lookups(which, path):
+    """Ask a table for every one of its keys; keys per second. The table is the one that mapgen() made last."""
+    target, keys = path + ".out", path + ".keys"
+    if not os.path.exists(keys):
+        with open(path) as f, open(keys, "w") as out:
+            out.writelines(line.split(" ", 1)[0] + "\n" for line in f)
+    with open(keys) as f:
+        count = sum(1 for _ in f)
+    commands = {"relaybox": [RELAYBOX, "mapgen", "-q", "-", "cdb:" + target],
+                "postmap": ["postmap", "-c", os.path.join(tools.DIR, "conf"), "-q", "-", "cdb:" + target]}
+    result = tools.repeat(1, keys, *commands[which])
+    return {"per_s": count / (result["wall_us"]["max"] / 1e6), "rss_mib": result["rss_kib"] / 1024}
 
 
 def destinations(kind, count, number):
