@@ -227,6 +227,12 @@ static void add_raw(struct buf *out, const char *text)
 	}
 }
 
+/* has_own_server - -S mta=; a path is the sendmail program of mailx, which is us */
+static bool has_own_server(const struct draft *d)
+{
+	return d->server && d->server[0] != '/';
+}
+
 /* open_conf - the configuration; a server given with -S replaces its relayhost for this mail */
 static struct conf *open_conf(const struct draft *d)
 {
@@ -235,8 +241,7 @@ static struct conf *open_conf(const struct draft *d)
 	struct buf host, relayhost, maps;
 	const char *extra[6] = { NULL };
 
-	/* a path is the sendmail program of mailx, which is us */
-	if (!d->server || d->server[0] == '/')
+	if (!has_own_server(d))
 		return applet_conf(NULL, d->verbose);
 	buf_init(&host, LIMIT_ADDRESS);
 	buf_init(&relayhost, LIMIT_CONF_VALUE);
@@ -320,6 +325,7 @@ static int send_draft(struct draft *d)
 
 	submission_init(&s, d->conf);
 	s.verbose = d->verbose;
+	s.own_server = has_own_server(d);
 	buf_init(&message, (size_t)1 << 40);
 	code = read_text(d, &text);
 	if (!code && d->skip_empty && !text.n && !d->n_files)

@@ -162,8 +162,12 @@ static int hand_over(struct submission *s, struct envelope *e, struct str conten
 {
 	struct submit_result r;
 	struct submit_flush flush = { .most = RETRIES, .note = say_note };
-	int code = submit_message(s->conf, e, content, &r);
+	enum verdict *verdicts = s->own_server ? ARENA_ARRAY(&s->arena, enum verdict, e->n_rcpts) : NULL;
+	int code;
 
+	if (s->own_server && !verdicts)
+		return applet_fail(EX_UNAVAILABLE, "too many recipients");
+	code = verdicts ? submit_try(s->conf, e, content, &r, verdicts) : submit_message(s->conf, e, content, &r);
 	if (r.kept[0])
 		applet_fail(0, "not sent now, kept in %s for the next run or \"sendmail -q\": %s", r.kept, r.why);
 	else if (code)
@@ -171,7 +175,7 @@ static int hand_over(struct submission *s, struct envelope *e, struct str conten
 	else if (s->verbose)
 		applet_fail(0, "%s%s by %s", r.qid[0] ? "queued as " : "taken", r.qid, r.way);
 	/* the way is open: what had to wait goes after it */
-	if (!r.kept[0] && code == EX_OK)
+	if (!r.kept[0] && code == EX_OK && !s->own_server)
 		submit_spool_flush(s->conf, &flush);
 	return code;
 }

@@ -18,6 +18,7 @@ struct submission {
 	enum dsn_ret ret;
 	struct str envid;
 	const char *verp;              /* -XV: the two delimiters; a message of its own for each recipient. NULL: not */
+	bool own_server;               /* sent to a server of its own (mail -S): later runs, and mail kept by others, do not go there */
 	bool verbose;
 };
 void submission_init(struct submission *s, const struct conf *c);

@@ -297,6 +297,16 @@ def test_a_full_disk_is_a_temporary_failure_that_says_so(host):
     assert host.drops() == [] and host.drops(host.last) == []
 
 
+def test_a_server_for_one_mail_only_gets_that_mail(host):
+    host.send("kept@x.org")
+    os.utime(host.drops()[0], (0, 0))
+    said = host.run("-S", "mta=smtp://127.0.0.1:%d" % free_port(), "b@x.org", input="x\n", applet="mail", code=75).stderr
+    assert b"kept in" not in said and len(host.drops()) == 1
+    with Sink() as other:
+        host.run("-S", "mta=smtp://127.0.0.1:%d" % other.port, "c@x.org", input="x\n", applet="mail")
+        assert [m.rcpts for m in other.messages] == [["c@x.org"]] and len(host.drops()) == 1
+
+
 def test_mail_keeps_its_mail_too(host):
     r = host.run("-s", "hi", "-r", "me@example.com", "b@x.org", input="hello\n", applet="mail")
     assert b"kept in" in r.stderr and len(host.drops()) == 1
