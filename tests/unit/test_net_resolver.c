@@ -160,16 +160,31 @@ static void on_tcp(struct loop_io *io, uint32_t events)
 	loop_io_add(s->l, &s->peer, EPOLLIN);
 }
 
+/* bind_both - one free port for both; another program may hold a port for TCP alone, so a few are tried */
+static bool bind_both(int *udp, int tcp, struct sockaddr_in *at)
+{
+	for (int tries = 0; tries < 50; tries++) {
+		socklen_t n = sizeof(*at);
+
+		*at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		*udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		if (bind(*udp, (struct sockaddr *)at, n) || getsockname(*udp, (struct sockaddr *)at, &n))
+			return false;
+		if (!bind(tcp, (struct sockaddr *)at, n))
+			return true;
+		close(*udp);
+	}
+	return false;
+}
+
 static bool server_start(struct server *s, struct loop *l, int only)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t n = sizeof(at);
-	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int udp, tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct sockaddr_in at;
 
-	*s = (struct server){.l = l, .only = only, .udp = {.fd = udp, .on_ready = on_udp}, .tcp = {.fd = tcp, .on_ready = on_tcp}};
-	if (bind(udp, (struct sockaddr *)&at, n) || getsockname(udp, (struct sockaddr *)&at, &n) ||
-	    bind(tcp, (struct sockaddr *)&at, n) || listen(tcp, 5))
+	if (!bind_both(&udp, tcp, &at) || listen(tcp, 5))
 		return false;
+	*s = (struct server){.l = l, .only = only, .udp = {.fd = udp, .on_ready = on_udp}, .tcp = {.fd = tcp, .on_ready = on_tcp}};
 	s->port = ntohs(at.sin_port);
 	return loop_io_add(l, &s->udp, EPOLLIN) == 0 && loop_io_add(l, &s->tcp, EPOLLIN) == 0;
 }
