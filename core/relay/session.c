@@ -349,11 +349,28 @@ static void session_go(struct session *s)
 
 /* --- beginning ---------------------------------------------------------------------------------------------------- */
 
+static void name_client(struct session *s)
+{
+	format_text(s->client_text, sizeof s->client_text, "%s[%s]", s->client_name, s->client_address);
+}
+
+static void log_tls(struct session *s)
+{
+	const struct tls_info *t = conn_tls(s->conn);
+	if (s->service->conf->smtpd_tls_loglevel < 1)
+		return;
+	session_log_connect(s);
+	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",
+		tls_trust_word(t->trust), s->client_text, t->version, t->cipher, t->bits, t->bits);
+}
+
 static void greet(struct session *s)
 {
 	const struct conf *c = s->service->conf;
 	struct relay *r = s->relay;
-	format_text(s->client_text, sizeof s->client_text, "%s[%s]", s->client_name, s->client_address);
+	name_client(s);
+	if (s->tls_done)
+		log_tls(s);
 	s->waiting = false;
 	if (s->client && !s->exempt) {
 		unsigned rate = client_rate_count(s->client, CLIENT_CONNECTIONS, loop_now(r->loop), c->anvil_rate_time_unit);
@@ -393,12 +410,11 @@ static void on_name(void *ctx, enum dns_status status, const char *name, const c
 	greet(s);
 }
 
-/* identify - the address is known (from the socket or the PROXY header): find its name, then greet */
+/* identify - find the name of the address, then greet */
 static void identify(struct session *s)
 {
 	struct relay *r = s->relay;
 	s->client = clients_enter(&r->clients, &s->address);
-	ipaddr_format(&s->address, s->client_address);
 	s->exempt |= s->service->limit_exceptions && match_address(s->service->limit_exceptions, &s->address) == MAP_FOUND;
 	if (!s->service->conf->smtpd_peername_lookup) {
 		greet(s);
@@ -409,8 +425,11 @@ static void identify(struct session *s)
 	s->name_query = dns_lookup_name(r->dns, &s->address, on_name, s);
 }
 
+/* begin - the address is known (from the socket or the PROXY header) */
 static void begin(struct session *s)
 {
+	ipaddr_format(&s->address, s->client_address);
+	name_client(s);
 	if (s->service->tls_wrapper && !s->in_tls) {
 		start_tls(s);
 		return;
@@ -485,17 +504,13 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	case CONN_TLS_READY:
 		s->waiting = false;
 		s->tls_done = true;
-		if (s->service->conf->smtpd_tls_loglevel >= 1) {
-			const struct tls_info *t = conn_tls(c);
-			session_log_connect(s);
-			log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",
-				tls_trust_word(t->trust), s->client_text, t->version, t->cipher, t->bits, t->bits);
-		}
 		smtp_server_tls_done(&s->smtp);
-		if (s->client)
-			set_deadline(s, true, 0);
-		else
+		if (!s->client) {
 			identify(s);
+			break;
+		}
+		log_tls(s);
+		set_deadline(s, true, 0);
 		break;
 	case CONN_EOF:
 		s->eof = true;
