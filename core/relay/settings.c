@@ -5,7 +5,7 @@
 #include "core/base/mem.h"
 
 /* A listener without a working certificate: fatal where TLS is required, a warning where it is only offered. */
-static struct tls_context *open_tls(const struct service *v, int level, struct conf_diag *diag)
+static struct tls_context *open_tls(struct settings *s, const struct service *v, int level, struct conf_diag *diag)
 {
 	const struct conf *c = v->conf;
 	struct buf why;
@@ -22,7 +22,7 @@ static struct tls_context *open_tls(const struct service *v, int level, struct c
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
-		t = tls_context_new(&o, &why);
+		s->certificate_unusable |= !(t = tls_context_new(&o, &why));
 	if (!t)
 		conf_diag_add(diag, level >= CONF_TLS_ENCRYPT || v->tls_wrapper ? CONF_ERROR : CONF_WARNING, NULL, 0,
 			"smtpd_tls_security_level: TLS is not available on port %u: %s", v->port, buf_cstr(&why));
@@ -74,8 +74,9 @@ static void service_smtp_options(struct service *v, int level)
 	};
 }
 
-static void service_open(struct service *v, const struct master_listener *l, struct conf_diag *diag)
+static void service_open(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
 {
+	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
 	v->conf = c;
 	v->host = l->host;
@@ -89,7 +90,7 @@ static void service_open(struct service *v, const struct master_listener *l, str
 	int level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
-		v->tls = open_tls(v, level, diag);
+		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
 	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
 	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
@@ -154,7 +155,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 		goto out;
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
 	for (; s->n_services < s->master.n_listeners; s->n_services++)
-		service_open(&s->services[s->n_services], &s->master.listeners[s->n_services], diag);
+		service_open(s, &s->master.listeners[s->n_services], diag);
 	open_http(s, diag);
 	open_submit(s);
 out:

@@ -28,6 +28,7 @@ struct settings {
 	struct router *router;
 	struct service *services;          /* one per listener, then http_listen's */
 	size_t n_services;
+	bool certificate_unusable;         /* one that was named: a warning where TLS is only offered, but no progress for a reload */
 	struct service submit;             /* the unix submit socket */
 };
 /* settings_load - NULL when diag has errors. directory and extra as conf_load */

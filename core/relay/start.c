@@ -229,18 +229,31 @@ static sigset_t block_signals(void)
 
 /* --- reload -------------------------------------------------------------------------------------------------------------------- */
 
+static void log_findings(const struct conf_diag *diag, size_t from)
+{
+	for (size_t i = from; i < diag->n; i++) {
+		const struct conf_finding *f = &diag->v[i];
+		log_text(f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING, "master", 0, NULL, f->line ? "%s:%u: %s" : "%s%.0u%s",
+			f->file ? f->file : "", f->line, f->text);
+	}
+}
+
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
 	conf_diag_init(&diag);
 	struct settings *s = settings_load(r->directory, r->extra, &diag);
-	for (size_t i = 0; i < diag.n; i++) {
-		const struct conf_finding *f = &diag.v[i];
-		log_text(f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING, "master", 0, NULL, f->line ? "%s:%u: %s" : "%s%.0u%s",
-			f->file ? f->file : "", f->line, f->text);
+	log_findings(&diag, 0);
+	if (s && s->certificate_unusable) {
+		/* half a renewal: what runs has a working one */
+		log_error("master", "reload refused: a certificate cannot be used");
+		settings_free(s);
+		s = NULL;
 	}
 	if (s) {
+		size_t told = diag.n;
 		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, &diag);
+		log_findings(&diag, told);
 		schedule_reconfigure(r->schedule, s->conf);
 		verify_reconfigure(r->verify, s->conf);
 		list_push(&r->generations, &s->link);
