@@ -57,6 +57,7 @@
 #define LIMIT_CLIENT_DEAD 64             /* addresses remembered as failing, so that they are asked last */
 #define LIMIT_CLIENT_SKIPPED 4           /* such addresses put off to the end of one try */
 #define LIMIT_CLIENT_TURN 8              /* messages to one of several equal addresses before the next one has its turn */
+#define LIMIT_CLIENT_TLS_SAVED 64        /* TLS sessions that a transport remembers, a few KB each; the oldest goes */
 #define LIMIT_CLIENT_SITE 300            /* one next hop as written: brackets, a domain, a port */
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */

@@ -14,6 +14,7 @@
 
 struct helper_client;
 struct smtp_dest;
+struct smtp_session;
 struct smtp_try;
 
 struct deliver {
@@ -71,6 +72,12 @@ struct smtp_profile {
 	unsigned sasl_forbidden, sasl_forbidden_tls;
 	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
 	size_t n_tls;
+	struct smtp_saved {            /* TLS sessions to resume; LIMIT_CLIENT_TLS_SAVED of them, or NULL */
+		uint8_t id[32];
+		struct tls_saved *session;
+		usec until;            /* mono */
+	} *saved;
+	unsigned next_saved;
 	struct smtp_client_options client;
 	usec timeout[SMTP_PHASES];
 	struct ipaddr bind4, bind6;
@@ -123,12 +130,18 @@ void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, s
 void smtp_tls_policy_fini(struct smtp_tls_policy *x);
 /* smtp_tls_context - the transport's context for these protocols; NULL with why */
 struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level level, const char *protocols, struct buf *why);
-/* smtp_tls_start - begin the handshake on c as the policy says */
-bool smtp_tls_start(struct smtp_profile *p, const struct smtp_tls_policy *x, const struct smtp_target *t, struct conn *c,
-	struct buf *why);
+/* smtp_tls_start - begin the handshake as the policy says, with a remembered session where there is one; false with why */
+bool smtp_tls_start(struct smtp_session *s, struct buf *why);
 void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info);
 /* smtp_tls_failure - words for a handshake that failed */
 void smtp_tls_failure(const struct smtp_tls_policy *x, const char *why, struct reply *out);
+
+/* --- remembered TLS sessions ---------------------------------------------------------------------------------------- */
+/* smtp_resume_find - the session to offer under this id; the profile's, NULL if there is none that is young enough */
+struct tls_saved *smtp_resume_find(struct smtp_profile *p, const uint8_t id[32]);
+void smtp_resume_keep(struct smtp_session *s);         /* EHLO was answered under TLS, so a ticket has come by now */
+void smtp_resume_forget(struct smtp_session *s);       /* the handshake failed: do not offer it again */
+void smtp_resume_free_all(struct smtp_profile *p);
 
 /* --- sessions --------------------------------------------------------------------------------------------------------- */
 enum smtp_blame { SMTP_BLAME_CONNECT, SMTP_BLAME_SITE, SMTP_BLAME_BROKEN, SMTP_BLAME_FINAL };
@@ -147,6 +160,8 @@ struct smtp_session {
 	struct smtp_target target;
 	struct smtp_tls_policy policy;
 	enum smtp_state state;
+	uint8_t tls_id[32];            /* what a remembered TLS session must have in common with this one */
+	bool tls_offered;              /* the server was offered one */
 	bool plain;                    /* TLS failed with level may: this connection does without */
 	bool backup;                   /* better addresses were failing when it was made */
 	bool pumping;
@@ -267,6 +282,6 @@ void smtp_try_over(struct smtp_try *t);                /* the transaction ended,
 /* smtp_try_failed - the session is gone. FINAL: after the content was complete, a copy may have been taken */
 void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r);
 void smtp_try_unpark(struct smtp_try *t);              /* there is room for its connection */
-void smtp_try_retry_plain(struct smtp_try *t);         /* the same address again, without TLS */
+void smtp_try_retry(struct smtp_try *t, bool plain);   /* the same address again; plain: without TLS */
 
 #endif

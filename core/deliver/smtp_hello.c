@@ -12,7 +12,7 @@ void smtp_hello_handshake(struct smtp_session *s)
 
 	buf_init(&why, 400);
 	s->state = SMTP_STATE_TLS;
-	if (smtp_tls_start(s->profile, &s->policy, &s->target, s->conn, &why)) {
+	if (smtp_tls_start(s, &why)) {
 		smtp_session_set_deadline(s);
 	} else {
 		struct reply r;
@@ -70,6 +70,7 @@ void smtp_hello(struct smtp_session *s)
 	char text[400], said[300];
 
 	if (conn_tls(s->conn)) {
+		smtp_resume_keep(s);
 		go_on_after_hello(s);
 		return;
 	}
@@ -148,12 +149,14 @@ void smtp_hello_tls_failed(struct smtp_session *s)
 	char where[300];
 	struct reply r;
 
-	if (s->policy.level < CONF_TLS_ENCRYPT && t) {
+	if (t && (s->tls_offered || s->policy.level < CONF_TLS_ENCRYPT)) {
 		smtp_target_where(&s->target, where);
 		log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
+		smtp_resume_forget(s);
 		s->try = NULL;
 		smtp_session_drop(s);
-		smtp_try_retry_plain(t);
+		/* a remembered session may be what was wrong: without it first, and never in clear for its sake */
+		smtp_try_retry(t, !s->tls_offered);
 		return;
 	}
 	smtp_tls_failure(&s->policy, s->conn->why, &r);

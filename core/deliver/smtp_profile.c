@@ -178,6 +178,7 @@ void smtp_profile_unref(struct smtp_profile *p)
 		mem_free(p->tls[i].protocols);
 	}
 	mem_free(p->tls);
+	smtp_resume_free_all(p);
 	mem_free(p);
 }
 

@@ -397,6 +397,8 @@ static void lost(struct smtp_session *s, bool timeout)
 		return;
 	}
 	s->silent = s->conn->error == ETIMEDOUT;
+	if (s->state == SMTP_STATE_TLS)
+		smtp_resume_forget(s);
 	smtp_target_said(&s->target, said);
 	format_text(text, sizeof(text), timeout ? "conversation with %s timed out while %s" : "lost connection with %s while %s", said,
 		s->state == SMTP_STATE_TLS ? "performing the TLS handshake" : smtp_phase_doing(phase));

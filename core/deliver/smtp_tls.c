@@ -206,45 +206,78 @@ static const char *default_match(const struct smtp_profile *p, enum conf_tls_lev
 	return level == CONF_TLS_VERIFY ? p->conf->smtp_tls_verify_cert_match : p->conf->smtp_tls_secure_cert_match;
 }
 
-bool smtp_tls_start(struct smtp_profile *p, const struct smtp_tls_policy *x, const struct smtp_target *t, struct conn *c,
-	struct buf *why)
+/* whom to expect; 0 when the level has nothing to match */
+static size_t set_peer(const struct smtp_session *s, struct arena *a, const char *list[MATCH_MAX + 1], struct tls_peer *peer)
 {
-	const char *list[MATCH_MAX + 1];
-	struct tls_context *context = smtp_tls_context(p, x->level, x->protocols, why);
-	const char *words = *x->match ? x->match : default_match(p, x->level);
-	struct tls_peer peer = { .match = TLS_MATCH_NONE };
+	const struct smtp_tls_policy *x = &s->policy;
+	const char *words = *x->match ? x->match : default_match(s->profile, x->level);
 	struct ipaddr literal;
+
+	*peer = (struct tls_peer){ .match = TLS_MATCH_NONE };
+	list[0] = NULL;
+	if (x->server_name[0])
+		peer->server_name = x->server_name;
+	else if (!ipaddr_parse(str_of(s->target.host), &literal))
+		peer->server_name = s->target.host;
+	if (x->level == CONF_TLS_FINGERPRINT) {
+		peer->match = TLS_MATCH_FINGERPRINT;
+		peer->fingerprints = list;
+		return match_fingerprints(a, words, list);
+	}
+	if (x->level < CONF_TLS_VERIFY || x->level > CONF_TLS_SECURE)
+		return 1;
+	peer->match = TLS_MATCH_NAME;
+	peer->names = list;
+	return match_names(a, words, &s->target, list);
+}
+
+/* all that the verification of a session rests on; what is in the context (authorities, own certificate, protocols) is
+ * there by its address, for a session lives no longer than its context */
+static void set_id(struct smtp_session *s, const struct tls_context *context, const struct tls_peer *peer, const char *const *list)
+{
+	char where[300];
+	struct buf b;
+
+	smtp_target_where(&s->target, where);
+	buf_init(&b, 64 * 1024);
+	buf_printf(&b, "%s\n%p\n%s\n%s", where, (const void *)context, level_words[s->policy.level],
+		peer->server_name ? peer->server_name : "");
+	while (*list)
+		buf_printf(&b, "\n%s", *list++);
+	tls_sha256(s->tls_id, b.p, b.n);
+	buf_fini(&b);
+}
+
+bool smtp_tls_start(struct smtp_session *s, struct buf *why)
+{
+	struct tls_context *context = smtp_tls_context(s->profile, s->policy.level, s->policy.protocols, why);
+	const char *list[MATCH_MAX + 1];
+	struct tls_peer peer;
 	struct arena a;
-	size_t n = 1;
+	bool ok;
 
 	if (!context)
 		return false;
 	arena_init(&a, 64 * 1024);
-	if (x->server_name[0])
-		peer.server_name = x->server_name;
-	else if (!ipaddr_parse(str_of(t->host), &literal))
-		peer.server_name = t->host;
-	if (x->level == CONF_TLS_FINGERPRINT) {
-		n = match_fingerprints(&a, words, list);
-		peer.match = TLS_MATCH_FINGERPRINT;
-		peer.fingerprints = list;
-	} else if (x->level >= CONF_TLS_VERIFY && x->level <= CONF_TLS_SECURE) {
-		n = match_names(&a, words, t, list);
-		peer.match = TLS_MATCH_NAME;
-		peer.names = list;
+	ok = set_peer(s, &a, list, &peer) > 0;
+	if (ok) {
+		set_id(s, context, &peer, list);
+		peer.resume = smtp_resume_find(s->profile, s->tls_id);
+		s->tls_offered = peer.resume;
+		conn_start_tls(s->conn, context, &peer);
+	} else {
+		buf_printf(why, "TLS level %s without anything to match", level_words[s->policy.level]);
 	}
-	if (n)
-		conn_start_tls(c, context, &peer);
-	else
-		buf_printf(why, "TLS level %s without anything to match", level_words[x->level]);
 	arena_fini(&a);
-	return n > 0;
+	return ok;
 }
 
 void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info)
 {
 	if (!info || p->conf->smtp_tls_loglevel < 1)
 		return;
+	if (info->resumed && p->conf->smtp_tls_loglevel > 1)
+		log_info(p->lmtp ? "lmtp" : "smtp", "%s: Reusing old session", where);
 	if (info->trust == TLS_UNTRUSTED && info->why_untrusted[0])
 		log_info(p->lmtp ? "lmtp" : "smtp", "certificate verification failed for %s: %s", where, info->why_untrusted);
 	log_info(p->lmtp ? "lmtp" : "smtp", "%s TLS connection established to %s: %s with cipher %s (%d/%d bits)",

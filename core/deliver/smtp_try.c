@@ -594,10 +594,10 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 	next_address(t);
 }
 
-void smtp_try_retry_plain(struct smtp_try *t)
+void smtp_try_retry(struct smtp_try *t, bool plain)
 {
 	t->session = NULL;
-	t->plain = true;
+	t->plain = plain;
 	if (!open_target(t))
 		next_address(t);
 }

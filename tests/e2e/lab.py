@@ -48,6 +48,37 @@ def certificate(folder, name="localhost"):
     return cert, key
 
 
+class Authority:
+    """A certificate authority in a folder."""
+
+    def __init__(self, folder):
+        self.dir = str(folder)
+        os.makedirs(self.dir, exist_ok=True)
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", "ca.key",
+                     "-out", "ca.pem", "-subj", "/CN=Test CA")
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def read(self, name):
+        with open(os.path.join(self.dir, name)) as f:
+            return f.read()
+
+    @property
+    def bundle(self):
+        return self.read("ca.pem")
+
+    def issue(self, name):
+        """Paths of a certificate and a key for name."""
+        with open(os.path.join(self.dir, "ext"), "w") as f:
+            f.write("subjectAltName=DNS:%s\n" % name)
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
+                     "-subj", "/CN=" + name)
+        self.openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out",
+                     name + ".pem", "-extfile", "ext")
+        return os.path.join(self.dir, name + ".pem"), os.path.join(self.dir, name + ".key")
+
+
 class Relay:
     """One relayd with its own configuration, queue and log."""
 
@@ -163,16 +194,21 @@ class Message:
 
 class Sink(socketserver.ThreadingTCPServer):
     """An SMTP server that keeps what it gets. `script` maps a verb ("MAIL", "RCPT", "DATA", "END") to a function
-    (sink, argument) -> reply line or None; users = {name: password} asks for AUTH; tls = (cert, key) offers STARTTLS."""
+    (sink, argument) -> reply line or None; users = {name: password} asks for AUTH; tls = (cert, key) or a context offers
+    STARTTLS, or with implicit is spoken from the first byte; `secured` tells of each handshake: version, whether it resumed a
+    session, the client's certificate."""
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port=0, script=None, users=None, tls=None, extensions=("PIPELINING", "8BITMIME", "SIZE 50000000"), address="127.0.0.1"):
+    def __init__(self, port=0, script=None, users=None, tls=None, extensions=("PIPELINING", "8BITMIME", "SIZE 50000000"), address="127.0.0.1",
+                 implicit=False):
         self.messages, self.script, self.users, self.extensions = [], script or {}, users, list(extensions)
         self.lock, self.sessions, self.open, self.most_open = threading.Lock(), 0, 0, 0
-        self.tls = None
-        if tls:
+        self.tls, self.implicit, self.secured = None, implicit, []
+        if isinstance(tls, ssl.SSLContext):
+            self.tls = tls
+        elif tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*tls)
         super().__init__((address, port), SinkSession)
@@ -240,6 +276,8 @@ class SinkSession(socketserver.StreamRequestHandler):
         self.sender, self.rcpts = None, []
         if self.scripted("CONNECT", ""):
             return
+        if self.server.implicit:
+            self.secure_it()
         self.say("220 sink.example.test ESMTP")
         while True:
             raw = self.rfile.readline(65536)
@@ -273,10 +311,14 @@ class SinkSession(socketserver.StreamRequestHandler):
     def do_STARTTLS(self, argument):
         self.say("220 2.0.0 go")
         self.wfile.flush()
+        self.secure_it()
+
+    def secure_it(self):
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb", -1)
         self.wfile = self.connection.makefile("wb", 0)
         self.secure = True
+        self.server.secured.append((self.connection.version(), self.connection.session_reused, self.connection.getpeercert()))
 
     def do_AUTH(self, argument):
         mechanism, _, initial = argument.partition(" ")

@@ -1,7 +1,8 @@
 """peers - what stands around the documents' hosts: their files, a provider's smarthost, certificates."""
 import os
 import re
-import subprocess
+
+from lab import Authority  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QID = r"[0-9A-F]{8,}"
@@ -43,37 +44,6 @@ def check(lines, hostname, *wanted):
     for line, (service, rest) in zip(lines, wanted):
         assert re.search(STAMP % (re.escape(hostname), service) + rest + "$", line), line
     assert len(lines) == len(wanted), "\n".join(lines)
-
-
-class Authority:
-    """A certificate authority in a folder."""
-
-    def __init__(self, folder):
-        self.dir = str(folder)
-        os.makedirs(self.dir, exist_ok=True)
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", "ca.key",
-                     "-out", "ca.pem", "-subj", "/CN=Scenario CA")
-
-    def openssl(self, *args):
-        subprocess.run(["openssl", *args], cwd=self.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def read(self, name):
-        with open(os.path.join(self.dir, name)) as f:
-            return f.read()
-
-    @property
-    def bundle(self):
-        return self.read("ca.pem")
-
-    def issue(self, name):
-        """Paths of a certificate and a key for name."""
-        with open(os.path.join(self.dir, "ext"), "w") as f:
-            f.write("subjectAltName=DNS:%s\n" % name)
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
-                     "-subj", "/CN=" + name)
-        self.openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out",
-                     name + ".pem", "-extfile", "ext")
-        return os.path.join(self.dir, name + ".pem"), os.path.join(self.dir, name + ".key")
 
 
 def smarthost(host, name, authority, user, password, port=587, main=""):
