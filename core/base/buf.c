@@ -19,6 +19,13 @@ void buf_fini(struct buf *b)
 	buf_init(b, b->max);
 }
 
+void buf_wipe(struct buf *b)
+{
+	if (b->p)
+		mem_wipe(b->p, b->cap);
+	buf_fini(b);
+}
+
 void buf_clear(struct buf *b)
 {
 	b->overflow = false;

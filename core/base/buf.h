@@ -19,6 +19,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);                          /* free the bytes; the buf may be used again */
+void buf_wipe(struct buf *b);                          /* buf_fini for secrets: the bytes are overwritten first */
 void buf_clear(struct buf *b);                         /* n = 0, overflow off; keeps the memory */
 void buf_shrink(struct buf *b);                        /* give unused memory back (all of it when empty) */
 bool buf_reserve(struct buf *b, size_t more);          /* make room for `more`; false and overflow past the bound */

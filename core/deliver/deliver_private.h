@@ -103,6 +103,11 @@ struct smtp_target {
 void smtp_target_where(const struct smtp_target *t, char out[300]);    /* "host[ip]:port" */
 void smtp_target_said(const struct smtp_target *t, char out[300]);     /* "host[ip]" */
 
+/* addresses that just failed; unix sockets have none. took: the longer the failure, the longer it is not repeated */
+bool smtp_dead_is(struct deliver *d, const struct ipaddr *address, uint16_t port);
+void smtp_dead_mark(struct deliver *d, const struct smtp_target *x, usec took);
+void smtp_dead_forget(struct deliver *d, const struct smtp_target *x);
+
 /* One next hop made into addresses, in the order to try them. */
 struct smtp_candidate { struct ipaddr address; char host[256]; unsigned preference; };
 struct smtp_hosts;

@@ -145,24 +145,6 @@ void smtp_session_fail_text(struct smtp_session *s, enum smtp_blame blame, const
 
 /* --- connecting ------------------------------------------------------------------------------------------------------- */
 
-static socklen_t make_sockaddr(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-
-	*out = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
-	if (a->family == AF_INET) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-		memcpy(&in->sin_addr, a->b, 4);
-		return sizeof(*in);
-	}
-	in6->sin6_family = AF_INET6;
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, a->b, 16);
-	return sizeof(*in6);
-}
-
 static socklen_t make_unix(const char *path, struct sockaddr_storage *out)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
@@ -181,9 +163,9 @@ static struct conn *connect_to(struct smtp_session *s, const struct smtp_target 
 	struct sockaddr_storage to, bind_to;
 	socklen_t to_len, bind_len = 0;
 
-	to_len = t->address.family == AF_UNSPEC ? make_unix(t->path, &to) : make_sockaddr(&t->address, t->port, &to);
+	to_len = t->address.family == AF_UNSPEC ? make_unix(t->path, &to) : ipaddr_to_sockaddr(&t->address, t->port, &to);
 	if (t->address.family != AF_UNSPEC && from->family != AF_UNSPEC && !ipaddr_is_loopback(&t->address))
-		bind_len = make_sockaddr(from, 0, &bind_to);
+		bind_len = ipaddr_to_sockaddr(from, 0, &bind_to);
 	return conn_connect(loop, (const struct sockaddr *)&to, to_len, bind_len ? (const struct sockaddr *)&bind_to : NULL, bind_len,
 		IN_MAX, OUT_MAX, wait ? loop_now(loop) + wait : USEC_NEVER, on_event, s);
 }

@@ -13,9 +13,6 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 
-#define DEAD_MIN (5 * USEC_PER_SEC)
-#define DEAD_MAX (60 * USEC_PER_SEC)
-
 static void next_site(struct smtp_try *t);
 static void next_address(struct smtp_try *t);
 static bool open_target(struct smtp_try *t);
@@ -23,42 +20,6 @@ static bool open_target(struct smtp_try *t);
 static const char *service(const struct smtp_try *t)
 {
 	return t->profile->lmtp ? "lmtp" : "smtp";
-}
-
-/* --- addresses that failed -------------------------------------------------------------------------------------------- */
-
-static struct smtp_dead *find_dead(struct deliver *d, const struct ipaddr *address, uint16_t port)
-{
-	for (size_t i = 0; i < LIMIT_CLIENT_DEAD; i++)
-		if (d->dead[i].until && d->dead[i].port == port && ipaddr_eq(&d->dead[i].address, address))
-			return &d->dead[i];
-	return NULL;
-}
-
-static bool is_dead(struct deliver *d, const struct ipaddr *address, uint16_t port)
-{
-	const struct smtp_dead *slot = address->family == AF_UNSPEC ? NULL : find_dead(d, address, port);
-
-	return slot && slot->until > loop_now(d->o.loop);
-}
-
-/* the longer the failure took, the longer it is not repeated */
-static void mark_dead(struct deliver *d, const struct smtp_target *x, usec took)
-{
-	struct smtp_dead *slot = find_dead(d, &x->address, x->port);
-	usec pause = took > DEAD_MAX / 2 ? DEAD_MAX : took * 2;
-
-	if (!slot)
-		slot = &d->dead[d->next_dead++ % LIMIT_CLIENT_DEAD];
-	*slot = (struct smtp_dead){ x->address, x->port, loop_now(d->o.loop) + (pause < DEAD_MIN ? DEAD_MIN : pause) };
-}
-
-static void mark_alive(struct deliver *d, const struct smtp_target *x)
-{
-	struct smtp_dead *slot = find_dead(d, &x->address, x->port);
-
-	if (slot)
-		slot->until = 0;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------------- */
@@ -252,7 +213,7 @@ static void next_address(struct smtp_try *t)
 {
 	while (t->at < t->limit && t->sessions_left > 0) {
 		set_target(t, &t->v[t->at++]);
-		if (is_dead(t->d, &t->target.address, t->port) && t->n_skipped < LIMIT_CLIENT_SKIPPED && !smtp_try_is_last(t)) {
+		if (smtp_dead_is(t->d, &t->target.address, t->port) && t->n_skipped < LIMIT_CLIENT_SKIPPED && !smtp_try_is_last(t)) {
 			put_off(t);
 			note_failed(t);
 			continue;
@@ -280,7 +241,7 @@ static void take_turn(struct smtp_try *t)
 	for (size_t i = 0; i < t->n && v[i].preference == v[0].preference; i++) {
 		bool later = compare(&v[i].address, last) > 0;
 
-		if (v[i].address.family != v[0].address.family || is_dead(t->d, &v[i].address, t->port))
+		if (v[i].address.family != v[0].address.family || smtp_dead_is(t->d, &v[i].address, t->port))
 			continue;
 		alive++;
 		if (!best || (later != (compare(&best->address, last) > 0) ? later : compare(&v[i].address, &best->address) < 0))
@@ -456,7 +417,7 @@ void smtp_try_ready(struct smtp_try *t, struct smtp_session *s)
 	}
 	if (s->uses > 1)
 		return;
-	mark_alive(t->d, &s->target);
+	smtp_dead_forget(t->d, &s->target);
 	if (t->sessions_left && t->sessions_left != UINT_MAX)
 		t->sessions_left--;
 }
@@ -571,7 +532,7 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 	if (s->uses > 1 && (t->stale || !s->answered)) {
 		/* it was closed while it waited: that says nothing about the host, but silence does */
 		if (s->silent)
-			mark_dead(t->d, &s->target, t->profile->timeout[SMTP_PHASE_CONNECT]);
+			smtp_dead_mark(t->d, &s->target, t->profile->timeout[SMTP_PHASE_CONNECT]);
 		next_site(t);
 		return;
 	}
@@ -582,7 +543,7 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 		return;
 	}
 	if (!s->answered && s->target.address.family != AF_UNSPEC)
-		mark_dead(t->d, &s->target, blame == SMTP_BLAME_CONNECT ? now - s->opened_at : 0);
+		smtp_dead_mark(t->d, &s->target, blame == SMTP_BLAME_CONNECT ? now - s->opened_at : 0);
 	note_failed(t);
 	if (blame != SMTP_BLAME_CONNECT && s->uses == 0 && t->sessions_left && t->sessions_left != UINT_MAX)
 		t->sessions_left--;

@@ -59,6 +59,22 @@ void ipaddr_from_sockaddr(const struct sockaddr *sa, struct ipaddr *out)
 	}
 }
 
+socklen_t ipaddr_to_sockaddr(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+
+	memset(out, 0, sizeof(*out));
+	if (a->family == AF_INET) {
+		memcpy(&v4.sin_addr, a->b, 4);
+		memcpy(out, &v4, sizeof(v4));
+		return sizeof(v4);
+	}
+	memcpy(&v6.sin6_addr, a->b, 16);
+	memcpy(out, &v6, sizeof(v6));
+	return sizeof(v6);
+}
+
 void ipaddr_format(const struct ipaddr *a, char out[46])
 {
 	if (a->family == AF_UNSPEC || !inet_ntop(a->family, a->b, out, 46))

@@ -18,6 +18,8 @@ struct ipaddr {
 };
 bool ipaddr_parse(struct str s, struct ipaddr *out);           /* "1.2.3.4", "::1", "[::1]", "IPv6:::1" */
 void ipaddr_from_sockaddr(const struct sockaddr *sa, struct ipaddr *out);
+/* ipaddr_to_sockaddr - for connect and bind; the length that counts */
+socklen_t ipaddr_to_sockaddr(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out);
 void ipaddr_format(const struct ipaddr *a, char out[46]);
 bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b);
 bool ipaddr_is_loopback(const struct ipaddr *a);

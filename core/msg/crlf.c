@@ -75,39 +75,6 @@ void crlf_clean_end(struct crlf_clean *c, struct buf *out, bool end_line)
 	crlf_clean_init(c);
 }
 
-/* --- dot stuffing -------------------------------------------------------------------------------------------------- */
-
-void dots_init(struct dots *d)
-{
-	d->last = '\n';
-}
-
-void dots_add(struct dots *d, struct buf *out, struct str chunk)
-{
-	const char *p = chunk.p, *from = p, *end = chunk.p + chunk.n;
-
-	if (!chunk.n)
-		return;
-	if (d->last == '\n' && *p == '.')
-		buf_byte(out, '.');
-	while (p < end && (p = memchr(p, '\n', (size_t)(end - p)))) {
-		p++;
-		if (p < end && *p == '.') {
-			buf_add(out, from, (size_t)(p - from));
-			buf_byte(out, '.');
-			from = p;
-		}
-	}
-	buf_add(out, from, (size_t)(end - from));
-	d->last = end[-1];
-}
-
-void dots_end(struct dots *d, struct buf *out)
-{
-	buf_z(out, d->last == '\n' ? ".\r\n" : "\r\n.\r\n");
-	dots_init(d);
-}
-
 /* --- CRLF to LF ---------------------------------------------------------------------------------------------------- */
 
 static const char from_word[] = "From ";

@@ -1,7 +1,8 @@
 /* crlf - line ends and dots, as streams: feed chunks of any size, get the same bytes whatever the chunks were.
  *
- * Inside relaybox every line ends in CRLF and neither CR nor LF occurs alone; crlf_clean makes it so at every entrance
- * (DATA, BDAT, stdin, maildrop), dots_add and crlf_to_lf make the forms that leave (threats A1, A2, A4, A6). */
+ * Inside relaybox every line ends in CRLF and neither CR nor LF occurs alone; crlf_clean makes it so where text comes from
+ * programs and files, crlf_to_lf makes the form of mailboxes (threats A1, A2, A4, A6). core/smtp/content.h has the rule for
+ * the wire: there a bare LF is content, for no dot after it may end a message; here it is a line end like any other. */
 #ifndef CORE_MSG_CRLF_H
 #define CORE_MSG_CRLF_H
 
@@ -15,14 +16,6 @@ struct crlf_clean {
 void crlf_clean_init(struct crlf_clean *c);
 void crlf_clean_add(struct crlf_clean *c, struct buf *out, struct str chunk);
 void crlf_clean_end(struct crlf_clean *c, struct buf *out, bool end_line);   /* end_line: add the CRLF that the last line lacks */
-
-/* CRLF text -> the wire form of DATA: dots at the start of a line doubled; the end adds CRLF if it is missing, then .CRLF */
-struct dots {
-	char last;             /* the last byte; '\n' before the first */
-};
-void dots_init(struct dots *d);
-void dots_add(struct dots *d, struct buf *out, struct str chunk);
-void dots_end(struct dots *d, struct buf *out);
 
 /* CRLF text -> LF lines for mailbox files; quote_from writes ">From " for "From " at the start of a line */
 struct crlf_to_lf {

@@ -36,13 +36,6 @@ static bool read_file(const char *path, struct buf *out, struct buf *why)
 	return n >= 0;
 }
 
-static void forget(struct buf *b)
-{
-	if (b->p)
-		mem_wipe(b->p, b->n);
-	buf_fini(b);
-}
-
 size_t tls_text_length(struct str text)
 {
 	return text.n + (str_find(text, STR("-----BEGIN")) >= 0);
@@ -189,7 +182,7 @@ bool tls_each_identity(const char *cert_file, const char *key_file, const char *
 	}
 	if (wrong)
 		buf_printf(why, "%s: %s", from, wrong);
-	forget(&text);
-	forget(&key);
+	buf_wipe(&text);
+	buf_wipe(&key);
 	return ok && !wrong;
 }

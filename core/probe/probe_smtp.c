@@ -198,29 +198,12 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	return CONN_KEEP;
 }
 
-static socklen_t make_address(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-
-	memset(out, 0, sizeof(*out));
-	out->ss_family = (sa_family_t)a->family;
-	if (a->family == AF_INET) {
-		v4->sin_port = htons(port);
-		memcpy(&v4->sin_addr, a->b, 4);
-		return sizeof(*v4);
-	}
-	v6->sin6_port = htons(port);
-	memcpy(&v6->sin6_addr, a->b, 16);
-	return sizeof(*v6);
-}
-
 void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a)
 {
 	struct smtp_client_options o = { .helo_name = p->opt->helo_name, .always_ehlo = true };
 	struct dialogue *d = MEM_NEW(struct dialogue);
 	struct sockaddr_storage to;
-	socklen_t n = make_address(&a->ip, p->opt->port, &to);
+	socklen_t n = ipaddr_to_sockaddr(&a->ip, p->opt->port, &to);
 
 	probe_hold(p);
 	d->probe = p;

@@ -183,26 +183,7 @@ static void find_login(struct direct *d, const char *host, struct str site, stru
 		to->user = arena_z(&d->arena, str_head(buf_view(&value), at < 0 ? value.n : (size_t)at));
 		to->password = at < 0 ? "" : arena_z(&d->arena, str_from(buf_view(&value), (size_t)at + delimiter.n));
 	}
-	if (value.p)
-		mem_wipe(value.p, value.cap);
-	buf_fini(&value);
-}
-
-static socklen_t make_address(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-
-	memset(out, 0, sizeof(*out));
-	out->ss_family = (sa_family_t)a->family;
-	if (a->family == AF_INET) {
-		v4->sin_port = htons(port);
-		memcpy(&v4->sin_addr, a->b, 4);
-		return sizeof(*v4);
-	}
-	v6->sin6_port = htons(port);
-	memcpy(&v6->sin6_addr, a->b, 16);
-	return sizeof(*v6);
+	buf_wipe(&value);
 }
 
 /* try_address - one session, and one more without TLS where TLS was only welcome; true: d->code is the answer */
@@ -215,7 +196,7 @@ static bool try_address(struct direct *d, const char *host, const struct nexthop
 	to.tls_wrapper = d->conf->smtp_tls_wrappermode || nh->port == 465;
 	if (to.tls_wrapper && to.tls < CONF_TLS_ENCRYPT)
 		to.tls = CONF_TLS_ENCRYPT;
-	to.address_n = make_address(a, nh->port, &to.address);
+	to.address_n = ipaddr_to_sockaddr(a, nh->port, &to.address);
 	find_login(d, host, site, &to);
 	d->tries++;
 	do {

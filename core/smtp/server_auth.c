@@ -105,9 +105,7 @@ static enum smtp_server_event take_response(struct smtp_server *s, struct str ba
 		e = fail(s, "501 5.5.2 ", "Error: not base64");
 	else
 		e = mechanisms[s->priv->mechanism].step(s, buf_view(&raw));
-	if (raw.p)
-		mem_wipe(raw.p, raw.cap);
-	buf_fini(&raw);
+	buf_wipe(&raw);
 	return e;
 }
 

@@ -22,8 +22,15 @@ T(ipaddr_parses_one_way_of_writing)
 
 		ROW("%s", rows[i].in);
 		CHECK_INT(good, rows[i].want != NULL);
-		if (good)
+		if (good) {
+			struct sockaddr_storage to;
+			struct ipaddr again;
+
+			CHECK_INT(ipaddr_to_sockaddr(&a, 25, &to), a.family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+			ipaddr_from_sockaddr((struct sockaddr *)&to, &again);
+			CHECK(ipaddr_eq(&a, &again));
 			ipaddr_format(&a, text);
+		}
 		CHECK_STR(text, good ? rows[i].want : "");
 	}
 }

@@ -5,32 +5,26 @@
 #include "core/msg/crlf.h"
 #include "tests/unit/t.h"
 
-enum what { CLEAN, CLEAN_END, DOTS, LF, LF_FROM };
+enum what { CLEAN, CLEAN_END, LF, LF_FROM };
 
 /* feed s in up to three chunks, cut at i and k */
 static void run(enum what what, struct str s, size_t i, size_t k, struct buf *out)
 {
 	struct str chunks[3] = { str_head(s, i), str_make(s.p + i, k - i), str_from(s, k) };
 	struct crlf_clean c;
-	struct dots d;
 	struct crlf_to_lf l;
 
 	buf_clear(out);
 	crlf_clean_init(&c);
-	dots_init(&d);
 	crlf_to_lf_init(&l, what == LF_FROM);
 	for (int n = 0; n < 3; n++) {
 		if (what <= CLEAN_END)
 			crlf_clean_add(&c, out, chunks[n]);
-		else if (what == DOTS)
-			dots_add(&d, out, chunks[n]);
 		else
 			crlf_to_lf_add(&l, out, chunks[n]);
 	}
 	if (what <= CLEAN_END)
 		crlf_clean_end(&c, out, what == CLEAN_END);
-	else if (what == DOTS)
-		dots_end(&d, out);
 	else
 		crlf_to_lf_end(&l, out);
 }
@@ -42,9 +36,6 @@ static const struct { enum what what; struct str in, want; } rows[] = {
 	{ CLEAN, STR("a\rb\r\n"), STR("a b\r\n") }, { CLEAN, STR("\r\r\n"), STR(" \r\n") }, { CLEAN, STR("\n\r"), STR("\r\n ") },
 	{ CLEAN_END, STR("a\r"), STR("a \r\n") }, { CLEAN, STR("a\0b\n"), STR("a\0b\r\n") }, { CLEAN, STR("\n.\n"), STR("\r\n.\r\n") },
 	{ CLEAN, STR("\r.\r\n.\r\r\n\n\r\n"), STR(" .\r\n. \r\n\r\n\r\n") }, { CLEAN, STR("\r\r\r"), STR("   ") },
-	{ DOTS, STR(""), STR(".\r\n") }, { DOTS, STR("."), STR("..\r\n.\r\n") }, { DOTS, STR("a\r\n.\r\nb\r\n"), STR("a\r\n..\r\nb\r\n.\r\n") },
-	{ DOTS, STR("..a\r\n"), STR("...a\r\n.\r\n") }, { DOTS, STR("a.b\r\n.c"), STR("a.b\r\n..c\r\n.\r\n") },
-	{ DOTS, STR("\r\n.\r\n.\r\n"), STR("\r\n..\r\n..\r\n.\r\n") },
 	{ LF, STR("a\r\nb\r\n"), STR("a\nb\n") }, { LF, STR("From x\r\n"), STR("From x\n") }, { LF, STR("a\rb\r\n"), STR("a\rb\n") },
 	{ LF_FROM, STR("From x\r\nb\r\n"), STR(">From x\nb\n") }, { LF_FROM, STR("Fro\r\nFrom\r\nFrom \r\n"), STR("Fro\nFrom\n>From \n") },
 	{ LF_FROM, STR("a From x\r\n>From x\r\nFrom: y\r\n"), STR("a From x\n>From x\nFrom: y\n") },
@@ -105,35 +96,4 @@ T(crlf_clean_agrees_with_the_reference)
 	}
 	buf_fini(&out);
 	buf_fini(&want);
-}
-
-T(dots_survive_a_round_trip)
-{
-	struct buf text, wire;
-
-	buf_init(&text, 100000);
-	buf_init(&wire, 200000);
-	for (int i = 0; i < 1000; i++)
-		buf_printf(&text, "%.*s line\r\n", i % 4, "....");
-	for (size_t cut = 1; cut < 50; cut++) {
-		struct dots d;
-		struct str rest, line;
-		size_t at = 0;
-
-		buf_clear(&wire);
-		dots_init(&d);
-		for (size_t i = 0; i < text.n; i += cut)
-			dots_add(&d, &wire, str_head(str_from(buf_view(&text), i), cut));
-		dots_end(&d, &wire);
-		rest = buf_view(&wire);
-		while (str_cut(&rest, '\n', &line) && !str_eq(line, STR(".\r"))) {
-			line = line.p[0] == '.' ? str_from(line, 1) : line;
-			CHECK(at + line.n < text.n && !memcmp(text.p + at, line.p, line.n));
-			at += line.n + 1;
-		}
-		CHECK_INT(at, text.n);
-		CHECK_INT(rest.n, 0);
-	}
-	buf_fini(&text);
-	buf_fini(&wire);
 }
