@@ -181,6 +181,7 @@ struct smtp_session {
 	enum smtp_phase timed_phase;   /* the phase that the deadline was set for */
 	struct sasl_client sasl;
 	struct buf login;              /* user NUL password NUL */
+	struct buf token;              /* read in place of the password */
 	/* the transaction */
 	struct smtp_tx tx;
 	struct store_reader *reader;

@@ -3,9 +3,11 @@
  * Keys of smtp_sasl_password_maps in Postfix's order (features.md section 4.7): the sender (only with
  * smtp_sender_dependent_authentication), the server's name as it was connected to, the next hop as it is written. No
  * entry: no AUTH. A refused login defers, whatever its code: a wrong password must not make mail bounce. */
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/msg/mime.h"
+#include "core/smtp/token.h"
 
 /* --- whose password ------------------------------------------------------------------------------------------------- */
 
@@ -77,17 +79,14 @@ static enum map_answer find_login(struct smtp_session *s)
 		got = maps_find(maps, str_of(s->target.site), false, &value, NULL);
 	if (got == MAP_FOUND)
 		split_login(s, str_trim(buf_view(&value)));
-	if (value.p)
-		mem_wipe(value.p, value.cap);
-	buf_fini(&value);
+	buf_wipe(&value);
 	return got;
 }
 
 void smtp_auth_forget(struct smtp_session *s)
 {
-	if (s->login.p)
-		mem_wipe(s->login.p, s->login.cap);
-	buf_fini(&s->login);
+	buf_wipe(&s->login);
+	buf_wipe(&s->token);
 	s->sasl = (struct sasl_client){ .mechanism = NULL };
 }
 
@@ -117,7 +116,8 @@ enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
 	s->sasl.mechanism = sasl_choose(s->client.auth_mechanisms, tls ? s->profile->sasl_forbidden_tls : s->profile->sasl_forbidden,
 		c->smtp_sasl_mechanism_filter, &why);
 	s->sasl.step = 0;
-	if (!s->sasl.mechanism) {
+	buf_init(&s->token, LIMIT_SASL_RESPONSE);
+	if (!s->sasl.mechanism || !token_find(s->sasl.mechanism, s->sasl.password, &s->token, &s->sasl.password, &why)) {
 		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: %s", said, buf_cstr(&why));
 	} else if (sasl_has_initial(s->sasl.mechanism) && !sasl_respond(&s->sasl, STR_EMPTY, &first)) {
 		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: no %s response", said,
@@ -126,9 +126,7 @@ enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
 		started = true;
 		smtp_client_auth(&s->client, s->sasl.mechanism, buf_view(&first), sasl_has_initial(s->sasl.mechanism));
 	}
-	if (first.p)
-		mem_wipe(first.p, first.cap);
-	buf_fini(&first);
+	buf_wipe(&first);
 	buf_fini(&why);
 	return started ? SMTP_AUTH_STARTED : SMTP_AUTH_FAILED;
 }
@@ -142,10 +140,14 @@ bool smtp_auth_challenge(struct smtp_session *s)
 	buf_init(&response, LIMIT_SASL_RESPONSE);
 	ok = mime_base64_decode(&challenge, str_trim(str_of(s->client.reply.text))) &&
 		sasl_respond(&s->sasl, buf_view(&challenge), &response);
+	if (sasl_takes_token(s->sasl.mechanism)) {
+		char said[300];
+
+		smtp_target_said(&s->target, said);
+		log_warn(smtp_session_service(s), "host %s refused the token: %s", said, buf_cstr(&challenge));
+	}
 	smtp_client_auth_step(&s->client, ok ? str_make(response.p ? response.p : "", response.n) : STR_EMPTY);
-	if (response.p)
-		mem_wipe(response.p, response.cap);
-	buf_fini(&response);
+	buf_wipe(&response);
 	buf_fini(&challenge);
 	return ok;
 }

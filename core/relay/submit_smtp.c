@@ -11,6 +11,7 @@
 #include "core/net/conn.h"
 #include "core/smtp/client.h"
 #include "core/smtp/sasl.h"
+#include "core/smtp/token.h"
 
 #define INPUT_MAX (64 * 1024)
 #define OUTPUT_MAX (1024 * 1024)
@@ -30,6 +31,7 @@ struct session {
 	size_t sent;
 	bool feeding, ended, tls, authenticated, over;
 	struct sasl_client sasl;
+	struct buf token;              /* read in place of the password */
 	struct buf scratch;
 };
 
@@ -121,13 +123,14 @@ static enum conn_next start_auth(struct session *s)
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	forbidden = sasl_parse_properties(options, &why);
 	mechanism = sasl_choose(s->client.auth_mechanisms, forbidden, c->smtp_sasl_mechanism_filter, &why);
-	if (!mechanism)
+	s->sasl = (struct sasl_client){ .mechanism = mechanism, .user = str_of(s->to->user) };
+	if (!mechanism || !token_find(mechanism, str_of(s->to->password), &s->token, &s->sasl.password, &why)) {
 		end(s, "SASL authentication failed: cannot log in to %s: %s%s", s->to->name, buf_cstr(&why),
-			s->tls ? "" : " (the session has no TLS)");
-	buf_fini(&why);
-	if (!mechanism)
+			s->tls || mechanism ? "" : " (the session has no TLS)");
+		buf_fini(&why);
 		return CONN_CLOSE;
-	s->sasl = (struct sasl_client){ .mechanism = mechanism, .user = str_of(s->to->user), .password = str_of(s->to->password) };
+	}
+	buf_fini(&why);
 	buf_clear(&s->scratch);
 	if (sasl_has_initial(mechanism) && sasl_respond(&s->sasl, STR_EMPTY, &s->scratch))
 		smtp_client_auth(&s->client, mechanism, buf_view(&s->scratch), true);
@@ -352,6 +355,7 @@ void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server 
 	s.tx = (struct smtp_tx){ .sender = e->sender, .rcpts = s.rcpts, .n_rcpts = e->n_rcpts, .size = content.n,
 		.flags = e->flags, .envid = e->envid, .ret = e->ret };
 	buf_init(&s.scratch, LIMIT_SASL_RESPONSE);
+	buf_init(&s.token, LIMIT_SASL_RESPONSE);
 	connect_to(&s, to);
 	if (s.conn) {
 		smtp_client_init(&s.client, &o, &s.conn->out);
@@ -360,8 +364,7 @@ void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server 
 		/* what waits to be sent (QUIT) gets one chance; conn frees itself after the tick */
 		loop_tick(l, 0);
 	}
-	if (s.scratch.p)
-		mem_wipe(s.scratch.p, s.scratch.cap);
-	buf_fini(&s.scratch);
+	buf_wipe(&s.scratch);
+	buf_wipe(&s.token);
 	mem_free(s.rcpts);
 }

@@ -161,6 +161,13 @@ bool sasl_has_initial(const char *mechanism)
 	return m && m->initial;
 }
 
+bool sasl_takes_token(const char *mechanism)
+{
+	const struct mechanism *m = find(mechanism);
+
+	return m && m->only_if_filtered;
+}
+
 bool sasl_respond(struct sasl_client *s, struct str challenge, struct buf *out)
 {
 	const struct mechanism *m = find(s->mechanism);

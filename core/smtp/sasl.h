@@ -15,6 +15,7 @@ struct sasl_client {
  * ("no mechanism available") */
 const char *sasl_choose(const char *offered, unsigned forbidden, const char *filter, struct buf *why);
 bool sasl_has_initial(const char *mechanism);
+bool sasl_takes_token(const char *mechanism);           /* its password is an OAuth token, and a challenge is an error */
 /* sasl_respond - the raw response to `challenge` (decoded; empty for the initial one); false: the exchange is wrong */
 bool sasl_respond(struct sasl_client *s, struct str challenge, struct buf *out);
 

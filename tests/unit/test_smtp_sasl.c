@@ -3,6 +3,7 @@
  */
 #include "core/msg/mime.h"
 #include "core/smtp/sasl.h"
+#include "core/smtp/token.h"
 #include "tests/unit/t.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -82,6 +83,32 @@ T(sasl_respond_follows_the_rfcs)
 		buf_fini(&raw);
 		buf_fini(&base64);
 	}
+}
+
+T(token_comes_from_its_file_only_where_tokens_are_used)
+{
+	static const struct { const char *mechanism, *password, *want, *why; } rows[] = {
+		{ "XOAUTH2", "ya29.a/b", "ya29.a/b", "" }, { "PLAIN", "file:/no/such", "file:/no/such", "" },
+		{ "OAUTHBEARER", "file:/no/such", NULL, "token file /no/such: No such file or directory" },
+		{ "XOAUTH2", "file:", NULL, "token file : No such file or directory" },
+		{ "XOAUTH2", "file:/dev/null", NULL, "token file /dev/null: no token in its first line" },
+	};
+	struct buf out, why;
+
+	buf_init(&out, 100);
+	buf_init(&why, 200);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str secret;
+
+		ROW("%s %s", rows[i].mechanism, rows[i].password);
+		buf_clear(&why);
+		CHECK_INT(token_find(rows[i].mechanism, str_of(rows[i].password), &out, &secret, &why), rows[i].want != NULL);
+		CHECK_STR(buf_cstr(&why), rows[i].why);
+		if (rows[i].want)
+			CHECK(str_eq(secret, str_of(rows[i].want)));
+	}
+	buf_fini(&out);
+	buf_fini(&why);
 }
 
 T(sasl_has_initial_where_the_client_goes_first)

@@ -1,0 +1,45 @@
+/* token.c - see token.h. What would change the shape of the response (a blank, a control character) is no token. */
+#include "core/smtp/token.h"
+
+#include <errno.h>
+
+#include "core/base/fs.h"
+#include "core/smtp/sasl.h"
+
+static bool is_token(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return s.n > 0;
+}
+
+bool token_find(const char *mechanism, struct str password, struct buf *out, struct str *secret, struct buf *why)
+{
+	struct str path, text;
+	int fd, result;
+
+	*secret = password;
+	if (!sasl_takes_token(mechanism) || !str_starts(password, STR("file:")))
+		return true;
+	path = str_from(password, 5);
+	buf_clear(out);
+	buf_str(out, path);
+	fd = fs_open_table(buf_cstr(out));
+	buf_clear(out);
+	result = fd < 0 ? -1 : fs_read_fd(fd, out);
+	if (result < 0)
+		buf_printf(why, "token file %.*s: %s", STR_ARG(path), strerror(errno));
+	if (fd >= 0)
+		fs_close(fd);
+	if (result < 0)
+		return false;
+	text = buf_view(out);
+	if (!str_cut(&text, '\n', secret))
+		*secret = text;
+	*secret = str_trim(*secret);
+	if (is_token(*secret))
+		return true;
+	buf_printf(why, "token file %.*s: no token in its first line", STR_ARG(path));
+	return false;
+}

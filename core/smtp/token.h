@@ -1,0 +1,14 @@
+/* token - the secret of a login as its mechanism wants it.
+ *
+ * A token (RFC 6750) is worth an hour, so for XOAUTH2 and OAUTHBEARER the password may be "file:PATH": the first line of that
+ * file, read anew for each login, while another program keeps it fresh. No token holds a colon, so none can be meant. */
+#ifndef CORE_SMTP_TOKEN_H
+#define CORE_SMTP_TOKEN_H
+
+#include "core/base/buf.h"
+
+/* token_find - *secret is `password`, or a view of `out`, which holds the file (its bound applies; the caller's to wipe);
+ * false with why: the file cannot be read, or holds no token */
+bool token_find(const char *mechanism, struct str password, struct buf *out, struct str *secret, struct buf *why);
+
+#endif
