@@ -46,16 +46,21 @@ static void add_line(struct buf *out, const struct verify_entry *e)
 	buf_byte(out, '\n');
 }
 
+void verify_file_format(const struct verify *v, struct buf *out)
+{
+	LIST_EACH(&v->order, it, tmp) {
+		const struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
+		if (e->updated)
+			add_line(out, e);
+	}
+}
+
 static void write_anew(struct verify *v)
 {
 	struct buf text;
 	buf_init(&text, LIMIT_VERIFY_FILE);
 	buf_z(&text, VERSION_LINE "\n");
-	LIST_EACH(&v->order, it, tmp) {
-		const struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
-		if (e->updated)
-			add_line(&text, e);
-	}
+	verify_file_format(v, &text);
 	if (v->fd >= 0)
 		fs_close(v->fd);
 	v->fd = -1;
@@ -116,13 +121,20 @@ static bool take_line(struct verify *v, struct str line, usec now)
 	return true;
 }
 
-static void take_text(struct verify *v, struct str text)
+size_t verify_file_take(struct verify *v, struct str text)
 {
 	usec now = loop_wall(v->o.loop);
-	size_t bad = 0, dropped = 0;
+	size_t bad = 0;
 	struct str line;
 	while (str_cut(&text, '\n', &line))
 		bad += !take_line(v, line, now);
+	return bad;
+}
+
+static void take_text(struct verify *v, struct str text)
+{
+	usec now = loop_wall(v->o.loop);
+	size_t bad = verify_file_take(v, text), dropped = 0;
 	LIST_EACH(&v->order, it, tmp) {
 		struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
 		if (!verify_is_expired(e, now))

@@ -36,6 +36,8 @@ bool verify_is_expired(const struct verify_entry *e, usec now);
 /* --- the file (verify_file.c) ------------------------------------------------------------------------------------- */
 void verify_file_open(struct verify *v);               /* read what is there, write it anew without what has expired */
 void verify_file_add(struct verify *v, const struct verify_entry *e);
+size_t verify_file_take(struct verify *v, struct str text);    /* lines without the version's; how many make no sense */
+void verify_file_format(const struct verify *v, struct buf *out);      /* the same lines */
 void verify_file_close(struct verify *v);
 
 #endif
