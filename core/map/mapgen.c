@@ -203,84 +203,61 @@ static int add_entry(struct job *j, struct str key, struct str value)
 	return 0;
 }
 
-static int add_text(struct job *j, struct str text)
+/* add_entries - all of the source; `size` bytes of it, as far as is known, are for the progress */
+static int add_entries(struct job *j, struct source *s, size_t size)
 {
-	struct source s;
 	struct str key, value;
 	int got, result = 0;
+	off_t at;
 
-	source_init(&s, text, j->o->form);
-	while (result == 0 && (got = source_next(&s, &key, &value)) != 0) {
-		j->line = s.line;
+	while (result == 0 && (got = source_next(s, &key, &value)) != 0) {
+		j->line = s->line;
 		if (got < 0) {
 			j->report->unusable++;
-			warn(j, s.line, s.error);
+			warn(j, s->line, s->error);
 			continue;
 		}
 		result = add_entry(j, key, value);
-		if (j->o->progress && j->report->entries % PROGRESS_EVERY == 0)
-			j->o->progress(j->o->ctx, j->report->entries, text.n - s.rest.n, text.n);
+		if (j->o->progress && j->report->entries % PROGRESS_EVERY == 0) {
+			at = s->fd < 0 ? 0 : lseek(s->fd, 0, SEEK_CUR);
+			j->o->progress(j->o->ctx, j->report->entries, at > 0 && (size_t)at < size ? (size_t)at : size, size);
+		}
 	}
-	source_fini(&s);
+	if (s->read_errno) {
+		errno = s->read_errno;
+		result = fail(j, "read", j->name);
+	}
+	source_fini(s);
 	return result;
 }
 
-/* read_all - a file of known size goes straight into place; a pipe is read as it comes */
-static int read_all(int fd, struct buf *text)
+static int add_file(struct job *j)
 {
+	int fd = fs_open(j->name, O_RDONLY, 0), result;
+	struct source s;
 	struct stat st;
-	ssize_t got;
 
-	if (fstat(fd, &st) < 0)
-		return -1;
-	if (S_ISDIR(st.st_mode)) {
-		errno = EISDIR;
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode))
-		return fs_read_fd(fd, text);
-	if (!buf_reserve(text, (size_t)st.st_size)) {
-		errno = EFBIG;
-		return -1;
-	}
-	got = st.st_size ? fs_pread_all(fd, text->p, (size_t)st.st_size, 0) : 0;
-	if (got < 0)
-		return -1;
-	text->n = (size_t)got;
-	return 0;
-}
-
-static int read_source(struct job *j, struct buf *text)
-{
-	int fd = fs_open(j->name, O_RDONLY, 0), r;
-
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail(j, "read", j->name);
-	r = read_all(fd, text);
-	if (r < 0)
-		fail(j, "read", j->name);
+	source_init_fd(&s, fd, j->o->form);
+	result = add_entries(j, &s, (size_t)st.st_size);
 	close(fd);
-	return r;
+	return result;
 }
 
 int mapgen_build(const char *name, const struct mapgen_options *o, struct mapgen_report *r, struct buf *why)
 {
 	struct job j;
-	struct buf text;
 	int result = 0;
 
 	job_init(&j, name, o, r, why);
-	buf_init(&text, LIMIT_MAP_TEXT);
 	/* no table shall appear beside a source that is not there */
 	if (access(name, F_OK) < 0)
 		result = fail(&j, "read", name);
 	if (result == 0)
 		result = job_begin(&j);
 	if (result == 0)
-		result = read_source(&j, &text);
-	if (result == 0)
-		result = add_text(&j, buf_view(&text));
-	buf_fini(&text);
+		result = add_file(&j);
 	return job_end(&j, result);
 }
 
@@ -316,6 +293,7 @@ static int copy_table(struct job *j, bool may_lack)
 int mapgen_update(const char *name, struct str text, const struct mapgen_options *o, struct mapgen_report *r, struct buf *why)
 {
 	struct job j;
+	struct source s;
 	int result;
 
 	job_init(&j, name, o, r, why);
@@ -325,7 +303,8 @@ int mapgen_update(const char *name, struct str text, const struct mapgen_options
 	if (result == 0) {
 		r->entries = 0;
 		j.name = "standard input";
-		result = add_text(&j, text);
+		source_init(&s, text, o->form);
+		result = add_entries(&j, &s, text.n);
 	}
 	return job_end(&j, result);
 }
