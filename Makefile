@@ -273,13 +273,24 @@ $(BUILD)/fuzz/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/libcore.a
 
 .PHONY: install clean distclean
 BINDIR = $(DESTDIR)$(PREFIX)/bin
-MANDIR = $(DESTDIR)$(PREFIX)/share/man
+SHAREDIR = $(DESTDIR)$(PREFIX)/share
+MANDIR = $(SHAREDIR)/man
+# where the shells look by themselves
+bash_dir = bash-completion/completions
+zsh_dir = zsh/site-functions
+fish_dir = fish/vendor_completions.d
 install: $(OUTPUT)
 	install -d $(BINDIR)
 	install -m 755 $(OUTPUT) $(BINDIR)/relaybox
 	cd $(BINDIR) && ./relaybox --install -s -f .
 	for page in $(wildcard docs/man/*.[158]); do \
 		install -d $(MANDIR)/man$${page##*.} && install -m 644 $$page $(MANDIR)/man$${page##*.}/ || exit 1; done
+	install -d $(SHAREDIR)/$(bash_dir) $(SHAREDIR)/$(zsh_dir) $(SHAREDIR)/$(fish_dir)
+	$(BINDIR)/relaybox --completion bash > $(SHAREDIR)/$(bash_dir)/relaybox
+	$(BINDIR)/relaybox --completion zsh > $(SHAREDIR)/$(zsh_dir)/_relaybox
+	$(BINDIR)/relaybox --completion fish > $(SHAREDIR)/$(fish_dir)/relaybox.fish
+	for name in $$($(BINDIR)/relaybox --list); do ln -sf relaybox $(SHAREDIR)/$(bash_dir)/$$name && \
+		ln -sf relaybox.fish $(SHAREDIR)/$(fish_dir)/$$name.fish || exit 1; done
 
 clean:
 	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || :

@@ -40,7 +40,11 @@ int applet_help(const struct applet *a)
 {
 	printf("%s - %s\n\n", a->name, a->summary);
 	print_usage(stdout, a);
-	printf("\n");
+	if (a->verbs)
+		printf("\nrequests:\n");
+	for (const struct applet_verb *v = a->verbs; v && v->name; v++)
+		printf("  %s%s%-*s  %s\n", v->name, *v->args ? " " : "", (int)(22 - strlen(v->name) - (*v->args != 0)), v->args, v->help);
+	printf(a->verbs ? "\noptions:\n" : "\n");
 	opt_print_help(stdout, a->options);
 	if (a->notes)
 		printf("\n%s\n", a->notes);
@@ -112,7 +116,7 @@ bool applet_colour(FILE *to)
 	return isatty(fileno(to)) && (!no || !*no) && term && strcmp(term, "dumb") != 0;
 }
 
-static bool nobody_answers(int error)
+bool applet_relay_silent(int error)
 {
 	return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR || error == ENAMETOOLONG;
 }
@@ -127,7 +131,7 @@ static void add_kept(void *ctx, const char *id, const struct envelope *e, uint64
 
 int applet_queue(const struct conf *c, bool json)
 {
-	struct kept kept = { .listing.json = json };
+	struct kept kept = { .listing.form = json ? LISTING_JSON : LISTING_MAILQ };
 	struct buf why;
 	int r, code = EX_OK;
 	/* a host that sends directly has no queue but what sendmail keeps */
@@ -141,9 +145,9 @@ int applet_queue(const struct conf *c, bool json)
 	r = control_request(c->queue_directory, json ? "queue json" : "queue", stdout, &why);
 	if (r > 0)
 		code = applet_fail(EX_NOPERM, "relayd refused: %s", buf_cstr(&why));
-	else if (r < 0 && !nobody_answers(errno))
+	else if (r < 0 && !applet_relay_silent(errno))
 		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
-	else if (r < 0 && !own && listing_offline(c->queue_directory, json, stdout, &why) < 0)
+	else if (r < 0 && !own && listing_offline(c->queue_directory, kept.listing.form, stdout, &why) < 0)
 		code = applet_fail(EX_UNAVAILABLE, "cannot read the queue: %s (no relayd answers at %s/control, and the spool "
 			"there is not readable)", buf_cstr(&why), c->queue_directory);
 	if (kept.text.n)
@@ -163,7 +167,7 @@ int applet_control(const struct conf *c, const char *request, bool quiet)
 	r = control_request(c->queue_directory, request, to ? to : stdout, &why);
 	if (r > 0)
 		code = applet_fail(EX_UNAVAILABLE, "%s", buf_cstr(&why));
-	else if (r < 0 && nobody_answers(errno))
+	else if (r < 0 && applet_relay_silent(errno))
 		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
 			"directory with -c", c->queue_directory, strerror(errno));
 	else if (r < 0)

@@ -10,12 +10,19 @@
 #include "core/base/opt.h"
 
 struct conf;
+struct applet_verb {
+	const char *name, *args, *help; /* args: "ADDR", "[ID|SITE]"; "": none */
+	int (*run)(void *ctx, const struct applet_verb *verb); /* ctx: the applet's own */
+	int least, most;               /* operands; most < 0: no limit */
+};
 struct applet {
 	const char *name;
 	const char *const *aliases;    /* other argv[0] names, NULL-terminated; NULL: none */
+	const struct applet *const *also; /* names with options of their own, NULL-terminated; NULL: none */
 	const char *summary;           /* one line, no full stop */
 	const char *usage;             /* "[-c DIR] …"; lines separated by '\n' */
 	const struct opt *options;     /* ends with id 0 */
+	const struct applet_verb *verbs; /* what the first operand may be; ends with name NULL; NULL: operands are free */
 	const char *notes;             /* after the options in --help; may be NULL */
 	int (*run)(int argc, char **argv); /* argv[0] = the name it was called by; returns a sysexits code */
 };
@@ -37,6 +44,8 @@ struct conf *applet_conf(const char *directory, bool verbose);
 /* applet_close_output - flush stdout; code, or EX_IOERR with a message when the output was lost */
 int applet_close_output(int code);
 bool applet_colour(FILE *to);                          /* a terminal that wants colour: NO_COLOR and TERM=dumb say no */
+/* applet_relay_silent - there is no relayd to talk to (errno of control_request), so the spool may be read instead */
+bool applet_relay_silent(int error);
 /* applet_queue - the queue as mailq or `postqueue -j` shows it: from relayd, else read from the spool */
 int applet_queue(const struct conf *c, bool json);
 /* applet_control - send a request to relayd, print its answer (quiet: do not); a sysexits code, failures said on stderr */

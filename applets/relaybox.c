@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "applets/applet.h"
+#include "applets/completion.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 
@@ -21,12 +21,14 @@ static const struct applet *const applets[] = {
 	NULL,
 };
 
-enum { OPT_LIST = OPT_FIRST_OWN, OPT_INSTALL, OPT_SYMLINKS, OPT_REPLACE };
+enum { OPT_LIST = OPT_FIRST_OWN, OPT_INSTALL, OPT_SYMLINKS, OPT_REPLACE, OPT_COMPLETION, OPT_COMPLETE };
 static const struct opt options[] = {
 	{ OPT_LIST, 0, "list", OPT_NONE, NULL, "names that this binary answers to, one a line" },
 	{ OPT_INSTALL, 0, "install", OPT_NONE, NULL, "make a link for each name in DIR (hard links)" },
 	{ OPT_SYMLINKS, 's', "symbolic", OPT_NONE, NULL, "with --install: symbolic links" },
 	{ OPT_REPLACE, 'f', "force", OPT_NONE, NULL, "with --install: replace what has the name already" },
+	{ OPT_COMPLETION, 0, "completion", OPT_ARG, COMPLETION_SHELLS, "print a script that completes command lines" },
+	{ OPT_COMPLETE, 0, "complete", OPT_NONE, NULL, NULL }, /* between the scripts and us */
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ OPT_VERSION, 'V', "version", OPT_NONE, NULL, "version" },
 	{ 0 },
@@ -35,7 +37,7 @@ static int run(int argc, char **argv);
 static const struct applet applet_relaybox = {
 	.name = "relaybox",
 	.summary = "the mail toolkit in one file",
-	.usage = "APPLET [ARGUMENT...]\n--list | --install [-s] [-f] DIR",
+	.usage = "APPLET [ARGUMENT...]\n--list | --install [-s] [-f] DIR | --completion SHELL",
 	.options = options,
 	.run = run,
 };
@@ -55,6 +57,9 @@ static const struct applet *find_applet(const char *name)
 		for (const char *const *alias = applets[i]->aliases; alias && *alias; alias++)
 			if (!strcmp(*alias, name))
 				return applets[i];
+		for (const struct applet *const *also = applets[i]->also; also && *also; also++)
+			if (!strcmp((*also)->name, name))
+				return *also;
 	}
 	return NULL;
 }
@@ -68,6 +73,8 @@ static int each_name(int (*fn)(void *ctx, const char *name), void *ctx)
 		r = fn(ctx, applets[i]->name);
 		for (const char *const *alias = applets[i]->aliases; alias && *alias && !r; alias++)
 			r = fn(ctx, *alias);
+		for (const struct applet *const *also = applets[i]->also; also && *also && !r; also++)
+			r = fn(ctx, (*also)->name);
 	}
 	return r;
 }
@@ -133,9 +140,58 @@ static int help(void)
 
 		for (const char *const *alias = applets[i]->aliases; alias && *alias && n < (int)sizeof(names); alias++)
 			n += snprintf(names + n, sizeof(names) - (size_t)n, ", %s", *alias);
+		for (const struct applet *const *also = applets[i]->also; also && *also && n < (int)sizeof(names); also++)
+			n += snprintf(names + n, sizeof(names) - (size_t)n, ", %s", (*also)->name);
 		printf("  %-30s %s\n", names, applets[i]->summary);
 	}
 	return applet_close_output(EX_OK);
+}
+
+/* --- completion ---------------------------------------------------------------------------------------------------- */
+
+static int add_name(void *ctx, const char *name)
+{
+	buf_printf(ctx, " %s", name);
+	return 0;
+}
+
+static int completion(const char *shell)
+{
+	struct buf names;
+	bool known;
+
+	buf_init(&names, 1024);
+	buf_z(&names, "relaybox");
+	each_name(add_name, &names);
+	known = completion_script(shell, buf_cstr(&names));
+	buf_fini(&names);
+	return known ? applet_close_output(EX_OK) : applet_usage_error(&applet_relaybox, "--completion is one of " COMPLETION_SHELLS);
+}
+
+static int put_name(void *ctx, const char *name)
+{
+	printf("%s\t%s\n", name, find_applet(name)->summary);
+	return 0;
+}
+
+/* complete - words: a command line up to the word that is to be completed, its program's name first */
+static int complete(char **words, int n)
+{
+	const struct applet *a = n > 1 ? find_applet(base_name(words[0])) : NULL, *ctl = find_applet("relayctl");
+	const char *directory = "";
+	char queue[] = "queue", ids[] = "--ids", option[4096], *args[] = { words[0], option, queue, ids, NULL };
+
+	if (n > 2 && !a && (a = find_applet(words[1])) != NULL)
+		words++, n--;
+	if (n == 2 && !a && *words[1] != '-')
+		each_name(put_name, NULL);
+	if (n < 2 || !completion_answer(a ? a : &applet_relaybox, words + 1, n - 1, &directory) || !ctl)
+		return applet_close_output(EX_OK);
+	puts("ALL");
+	snprintf(option, sizeof(option), "-c%s", directory);
+	if (!*directory)
+		args[1] = ids;
+	return ctl->run(4, args);
 }
 
 static int run_options(int argc, char **argv, char **operands)
@@ -159,6 +215,8 @@ static int run_options(int argc, char **argv, char **operands)
 		case OPT_REPLACE:
 			replace = true;
 			break;
+		case OPT_COMPLETION:
+			return completion(o.arg);
 		case OPT_HELP:
 			return help();
 		case OPT_VERSION:
@@ -181,6 +239,8 @@ static int run(int argc, char **argv)
 		applet_called(argv[1]);
 		return a->run(argc - 1, argv + 1);
 	}
+	if (argc > 2 && !strcmp(argv[1], "--complete"))
+		return complete(argv + 2, argc - 2);
 	if (argc < 2) {
 		help();
 		return EX_USAGE;

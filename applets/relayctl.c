@@ -1,206 +1,176 @@
-/* relayctl - look at and steer a running relayd through its control socket; also postqueue and postsuper, whose options
- * are rows of tables that name the same requests. */
+/* relayctl - look at and steer a running relayd through its control socket. The requests are rows of a table. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "applets/applet.h"
+#include "applets/postqueue.h"
+#include "core/base/clock.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/conf/conf.h"
 #include "core/queue/store.h"
 #include "core/relay/control.h"
 #include "core/relay/listing.h"
+#include "core/relay/queue_view.h"
+#include "core/relay/stats_view.h"
+#include "core/relay/trace.h"
 
 static int run(int argc, char **argv);
-static const char *const aliases[] = { "postqueue", "postsuper", NULL };
-enum { OPT_JSON = OPT_FIRST_OWN, OPT_FROM, OPT_CLIENT };
+static int do_queue(void *ctx, const struct applet_verb *verb);
+static int do_show(void *ctx, const struct applet_verb *verb);
+static int do_trace(void *ctx, const struct applet_verb *verb);
+static int do_change(void *ctx, const struct applet_verb *verb);
+static int do_flush(void *ctx, const struct applet_verb *verb);
+static int do_stats(void *ctx, const struct applet_verb *verb);
+static int do_explain(void *ctx, const struct applet_verb *verb);
+static int do_plain(void *ctx, const struct applet_verb *verb);
+
+enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OLDER, OPT_NEWER, OPT_SORT, OPT_IDS, OPT_COUNT,
+	OPT_WATCH, OPT_LOG, OPT_CLIENT };
 static const struct opt options[] = {
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory" },
-	{ OPT_JSON, 'j', "json", OPT_NONE, NULL, "queue, stats: one JSON object a line" },
-	{ OPT_FROM, 0, "from", OPT_ARG, "SENDER", "explain: for mail from this sender" },
+	{ 'j', 'j', "json", OPT_NONE, NULL, "queue, stats: one JSON object a line" },
+	{ OPT_FROM, 0, "from", OPT_ARG, "SENDER", "queue: from this sender; explain: for mail from it" },
+	{ OPT_TO, 0, "to", OPT_ARG, "ADDR", "queue: to this recipient" },
+	{ OPT_SITE, 0, "site", OPT_ARG, "DOMAIN", "queue: to this domain (.DOMAIN: below it)" },
+	{ OPT_REASON, 0, "reason", OPT_ARG, "TEXT", "queue: waiting for a reason with this in it" },
+	{ OPT_STATE, 0, "state", OPT_ARG, "active|deferred|hold", "queue: in this state" },
+	{ OPT_OLDER, 0, "older", OPT_ARG, "AGE", "queue: at least so old (90s, 5m, 2h, 1d; s)" },
+	{ OPT_NEWER, 0, "newer", OPT_ARG, "AGE", "queue: at most so old" },
+	{ OPT_SORT, 0, "sort", OPT_ARG, QUEUE_SORTS, "queue: the order (age)" },
+	{ 'r', 'r', "reverse", OPT_NONE, NULL, "queue: the other way round" },
+	{ OPT_IDS, 0, "ids", OPT_NONE, NULL, "queue: only the ids, for \"relayctl delete -\"" },
+	{ OPT_COUNT, 0, "count", OPT_ARG, "N", "queue: the first N; stats --watch: N times" },
+	{ OPT_WATCH, 'w', "watch", OPT_MAYBE, "SECONDS", "stats: again and again, with rates (2)" },
+	{ OPT_LOG, 0, "log", OPT_ARG, "FILE", "trace: the mail log (maillog_file; -: standard input)" },
 	{ OPT_CLIENT, 0, "client", OPT_ARG, "IP", "explain: may this client send to it?" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "print warnings about the configuration" },
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
 };
+#define IDS "ID...|ALL|-"
+static const struct applet_verb verbs[] = {
+	{ "queue", "", "list the queue", do_queue, 0, 0 },
+	{ "show", "ID", "print a message and what is known of it", do_show, 1, 1 },
+	{ "trace", "ID", "tell what happened to a message", do_trace, 1, 1 },
+	{ "flush", "[ID|SITE]", "try all mail, this message, or mail for a domain now", do_flush, 0, 1 },
+	{ "hold", IDS, "do not deliver until released", do_change, 1, -1 },
+	{ "release", IDS, "end the hold", do_change, 1, -1 },
+	{ "delete", IDS, "forget the message", do_change, 1, -1 },
+	{ "requeue", IDS, "resolve the route anew", do_change, 1, -1 },
+	{ "expire", IDS, "return to the sender at the next try", do_change, 1, -1 },
+	{ "stats", "", "figures, the last hour, destinations, last errors", do_stats, 0, 1 },
+	{ "explain", "ADDR", "where mail for an address would go, and why", do_explain, 1, 1 },
+	{ "reload", "", "read the configuration anew", do_plain, 0, 0 },
+	{ "ping", "", "succeed if relayd answers", do_plain, 0, 0 },
+	{ 0 },
+};
+static const struct applet *const also[] = { &applet_postqueue, &applet_postsuper, NULL };
 const struct applet applet_relayctl = {
 	.name = "relayctl",
-	.aliases = aliases,
+	.also = also,
 	.summary = "look at and steer a running relayd",
-	.usage = "[-c DIR] [-j] queue | stats\n[-c DIR] show ID\n[-c DIR] flush [ID|SITE]\n"
-		"[-c DIR] hold | release | delete | requeue | expire ID...|ALL|-\n"
-		"[-c DIR] explain ADDR [--from SENDER] [--client IP]\n[-c DIR] reload | ping",
+	.usage = "[-c DIR] [OPTION...] REQUEST [ARGUMENT...]",
 	.options = options,
-	.notes = "queue and show also work without relayd, from the spool. As postqueue: -p -j -f -i ID -s SITE; as postsuper:\n"
-		"-d -h -H -r -e -f ID|ALL|- (\"-\" reads ids from standard input).",
+	.verbs = verbs,
+	.notes = "queue, show and trace also work without relayd, from the spool. \"-\" reads ids from standard input.",
 	.run = run,
 };
 
-static const struct opt postqueue_options[] = {
-	{ 'p', 'p', NULL, OPT_NONE, NULL, "list the queue" },
-	{ 'j', 'j', NULL, OPT_NONE, NULL, "list the queue, one JSON object a line" },
-	{ 'f', 'f', NULL, OPT_NONE, NULL, "try all mail now" },
-	{ 'i', 'i', NULL, OPT_ARG, "ID", "try this message now" },
-	{ 's', 's', NULL, OPT_ARG, "SITE", "try mail for this domain now" },
-	{ 'c', 'c', NULL, OPT_ARG, "DIR", "configuration directory" },
-	{ 'v', 'v', NULL, OPT_NONE, NULL, "print warnings about the configuration" },
-	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
-	{ 0 },
-};
-static const struct applet postqueue = {
-	.name = "postqueue", .summary = "list or flush the queue",
-	.usage = "[-c DIR] -p | -j | -f | -i ID | -s SITE", .options = postqueue_options,
-};
-static const struct opt postsuper_options[] = {
-	{ 'd', 'd', NULL, OPT_ARG, "ID", "delete (ALL: every message; -: ids from standard input)" },
-	{ 'h', 'h', NULL, OPT_ARG, "ID", "put on hold" },
-	{ 'H', 'H', NULL, OPT_ARG, "ID", "release from hold" },
-	{ 'r', 'r', NULL, OPT_ARG, "ID", "requeue: resolve the route anew" },
-	{ 'e', 'e', NULL, OPT_ARG, "ID", "expire: return to the sender at the next try" },
-	{ 'e', 'f', NULL, OPT_ARG, "ID", "the same as -e" },
-	{ 'c', 'c', NULL, OPT_ARG, "DIR", "configuration directory" },
-	{ 'p', 'p', NULL, OPT_NONE, NULL, "nothing: the queue needs no purge" },
-	{ 's', 's', NULL, OPT_NONE, NULL, "nothing: the queue needs no check" },
-	{ 's', 'S', NULL, OPT_NONE, NULL, "nothing" },
-	{ 'v', 'v', NULL, OPT_NONE, NULL, "print warnings about the configuration" },
-	{ OPT_HELP, 0, "help", OPT_NONE, NULL, "this text" },
-	{ 0 },
-};
-static const struct applet postsuper = {
-	.name = "postsuper", .summary = "hold, release, delete, requeue or expire queued mail",
-	.usage = "[-c DIR] [-d ID] [-h ID] [-H ID] [-r ID] [-e ID] [QUEUE...]", .options = postsuper_options,
-};
-
-/* changes, by the word of relayctl, the letter of postsuper and postsuper's summary */
-static const struct change { const char *verb; char letter; const char *summary; } changes[] = {
-	{ "delete", 'd', "Deleted" }, { "hold", 'h', "Placed on hold" }, { "release", 'H', "Released from hold" },
-	{ "requeue", 'r', "Requeued" }, { "expire", 'e', "Force-expired" },
-};
-#define CHANGES (sizeof(changes) / sizeof(changes[0]))
-
-/* --- changes ------------------------------------------------------------------------------------------------------- */
-
-/* counted - send a request whose answer is a number; *count grows by it */
-static int counted(const struct conf *c, const char *request, const char *about, unsigned long *count)
-{
-	char *text = NULL;
-	size_t n = 0;
-	struct buf why;
-	FILE *answer = open_memstream(&text, &n);
-	int r, code = EX_OK;
-
-	if (!answer)
-		return applet_fail(EX_OSERR, "out of memory");
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	r = control_request(c->queue_directory, request, answer, &why);
-	if (r < 0)
-		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
-			"directory with -c", c->queue_directory, strerror(errno));
-	else if (r > 0)
-		code = applet_fail(EX_NOINPUT, "%s: %s", about, buf_cstr(&why));
-	fclose(answer);
-	if (r == 0)
-		*count += strtoul(text, NULL, 10);
-	free(text);
-	buf_fini(&why);
-	return code;
-}
-
-/* change_one - ID or ALL */
-static int change_one(const struct conf *c, const char *verb, const char *id, unsigned long *count)
-{
-	char request[LIMIT_CONTROL_LINE];
-	uint64_t ignored;
-
-	if (strcmp(id, "ALL") != 0 && !qid_parse(str_of(id), &ignored))
-		return applet_fail(EX_USAGE, "%s: not a queue id", id);
-	snprintf(request, sizeof(request), "%s %s", verb, id);
-	return counted(c, request, id, count);
-}
-
-/* change - one id, ALL, or "-": ids from standard input, one a line (the first word, as mailq prints it) */
-static int change(const struct conf *c, const char *verb, const char *id, unsigned long *count)
-{
-	char *line = NULL;
-	size_t cap = 0;
-	int code = EX_OK, r;
-
-	if (strcmp(id, "-") != 0)
-		return change_one(c, verb, id, count);
-	while (getline(&line, &cap, stdin) > 0) {
-		char *end = line + strcspn(line, "*!# \t\r\n");
-
-		*end = '\0';
-		if (end == line)
-			continue;
-		r = change_one(c, verb, line, count);
-		code = code ? code : r;
-		if (r == EX_UNAVAILABLE)
-			break;
-	}
-	free(line);
-	return code;
-}
-
-static const char *plural(unsigned long n)
-{
-	return n == 1 ? "" : "s";
-}
-
-static int run_change(const struct conf *c, const struct change *row, char **ids, int n)
-{
-	unsigned long count = 0;
-	int code = EX_OK, r;
-
-	for (int i = 0; i < n; i++) {
-		r = change(c, row->verb, ids[i], &count);
-		code = code ? code : r;
-	}
-	if (count)
-		printf("%s: %lu message%s\n", row->summary, count, plural(count));
-	return applet_close_output(code);
-}
-
-/* --- relayctl ------------------------------------------------------------------------------------------------------ */
-
 struct ctl {
 	const struct conf *conf;
-	bool json;
-	const char *from, *client;
+	struct queue_view view;
+	bool json, ids, watch;
+	usec interval;
+	const char *from, *client, *log;
 	char **args;
 	int n_args;
 };
 
-static int do_queue(const struct ctl *x)
-{
-	return applet_queue(x->conf, x->json);
-}
+/* --- the queue -------------------------------------------------------------------------------------------------------- */
 
-static int do_show(const struct ctl *x)
+/* gather - the answer to a request in memory, from relayd or else from the spool; a sysexits code, failures said. The caller
+ * frees *text */
+static int gather(const struct ctl *x, const char *request, int (*offline)(const struct ctl *x, FILE *to, struct buf *why),
+	char **text, size_t *n)
 {
-	char request[LIMIT_CONTROL_LINE];
+	const char *directory = x->conf->queue_directory;
+	FILE *to = open_memstream(text, n);
 	struct buf why;
 	int r, code = EX_OK;
 
-	snprintf(request, sizeof(request), "show %.100s", x->args[0]);
+	if (!to)
+		return applet_fail(EX_OSERR, "out of memory");
 	buf_init(&why, LIMIT_REPLY_TEXT);
-	r = control_request(x->conf->queue_directory, request, stdout, &why);
-	if (r < 0 && (errno == ENOENT || errno == ECONNREFUSED)) {
-		buf_clear(&why);
-		r = listing_offline_show(x->conf->queue_directory, str_of(x->args[0]), stdout, &why) < 0;
-	}
-	if (r < 0)
-		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", x->conf->queue_directory, strerror(errno));
-	else if (r > 0)
-		code = applet_fail(EX_NOINPUT, "%s: %s", x->args[0], buf_cstr(&why));
+	r = control_request(directory, request, to, &why);
+	if (r > 0)
+		code = applet_fail(x->n_args ? EX_NOINPUT : EX_NOPERM, "%s: %s", x->n_args ? x->args[0] : "relayd", buf_cstr(&why));
+	else if (r < 0 && (!applet_relay_silent(errno) || !offline))
+		code = applet_fail(offline ? EX_TEMPFAIL : EX_UNAVAILABLE, "cannot ask relayd at %s/control: %s%s", directory,
+			strerror(errno), applet_relay_silent(errno) ? "; start relayd, or name its configuration directory with -c" : "");
+	else if (r < 0 && offline(x, to, &why) < 0)
+		code = applet_fail(x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, "%s: %s (no relayd answers at %s/control)",
+			x->n_args ? x->args[0] : "the queue", buf_cstr(&why), directory);
 	buf_fini(&why);
+	fclose(to);
+	return code;
+}
+
+static int offline_queue(const struct ctl *x, FILE *to, struct buf *why)
+{
+	return listing_offline(x->conf->queue_directory, LISTING_ROWS, to, why);
+}
+
+static int do_queue(void *ctx, const struct applet_verb *verb)
+{
+	struct ctl *x = ctx;
+	char *text = NULL;
+	size_t n = 0;
+	int code = gather(x, "queue rows", offline_queue, &text, &n);
+
+	x->view.form = x->ids ? QUEUE_IDS : x->json ? QUEUE_JSON : QUEUE_TABLE;
+	x->view.width = term_width(STDOUT_FILENO);
+	x->view.colour = applet_colour(stdout);
+	x->view.from = x->from;
+	if (!code && queue_view_print(&x->view, str_make(text, n), clock_wall(), stdout) < 0)
+		code = applet_fail(EX_PROTOCOL, "relayd is of another version: its answer is not understood");
+	free(text);
 	return applet_close_output(code);
 }
 
-static int do_flush(const struct ctl *x)
+static int offline_show(const struct ctl *x, FILE *to, struct buf *why)
 {
+	return listing_offline_show(x->conf->queue_directory, str_of(x->args[0]), true, to, why);
+}
+
+static int do_show(void *ctx, const struct applet_verb *verb)
+{
+	struct ctl *x = ctx;
+	char request[LIMIT_CONTROL_LINE], *text = NULL;
+	size_t n = 0;
+	int code;
+
+	snprintf(request, sizeof(request), "show %.100s", x->args[0]);
+	code = gather(x, request, offline_show, &text, &n);
+	if (!code)
+		fwrite(text, 1, n, stdout);
+	free(text);
+	return applet_close_output(code);
+}
+
+static int do_change(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
+
+	return change_queue(x->conf, verb->name, x->args, x->n_args);
+}
+
+static int do_flush(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
 	char request[LIMIT_CONTROL_LINE];
 	unsigned long count = 0;
 	uint64_t ignored;
@@ -210,19 +180,146 @@ static int do_flush(const struct ctl *x)
 		snprintf(request, sizeof(request), "flush");
 	else
 		snprintf(request, sizeof(request), "flush %s%.400s", qid_parse(str_of(x->args[0]), &ignored) ? "" : "site:", x->args[0]);
-	code = counted(x->conf, request, x->n_args ? x->args[0] : "flush", &count);
+	code = change_request(x->conf, request, x->n_args ? x->args[0] : "flush", &count);
 	if (!code)
-		printf("Flushed: %lu message%s\n", count, plural(count));
+		printf("Flushed: %lu message%s\n", count, count == 1 ? "" : "s");
 	return applet_close_output(code);
 }
 
-static int do_stats(const struct ctl *x)
+/* --- trace -------------------------------------------------------------------------------------------------------------- */
+
+/* envelope_of - what the queue knows; true when it is there */
+static bool envelope_of(const struct ctl *x, char **text, size_t *n)
 {
-	return applet_control(x->conf, x->json ? "stats json" : "stats", false);
+	char request[64];
+	FILE *to = open_memstream(text, n);
+	struct buf why;
+	int r;
+
+	if (!to)
+		return false;
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	snprintf(request, sizeof(request), "trace %.40s", x->args[0]);
+	r = control_request(x->conf->queue_directory, request, to, &why);
+	if (r < 0 && applet_relay_silent(errno)) {
+		buf_clear(&why);
+		r = listing_offline_show(x->conf->queue_directory, str_of(x->args[0]), false, to, &why);
+	}
+	if (r && !str_eq(buf_view(&why), STR("no such message in the queue")))
+		applet_fail(0, "cannot look into the queue: %s", why.n ? buf_cstr(&why) : strerror(errno));
+	buf_fini(&why);
+	fclose(to);
+	return r == 0;
 }
 
-static int do_explain(const struct ctl *x)
+/* read_log - the log, and before it the one that was rotated last; false when there is none to read (said) */
+static bool read_log(const struct ctl *x, struct trace *t, const char *name)
 {
+	char before[LIMIT_CONTROL_LINE];
+	FILE *log;
+
+	if (x->log && !strcmp(x->log, "-")) {
+		trace_log(t, stdin);
+		return true;
+	}
+	if (*name != '/' && !x->log) {
+		printf("what happened: not known here: the log is not a file (maillog_file); --log FILE reads one, --log - standard input\n");
+		return false;
+	}
+	snprintf(before, sizeof(before), "%s.1", name);
+	if (!x->log && (log = fopen(before, "re")) != NULL) {
+		trace_log(t, log);
+		fclose(log);
+	}
+	log = fopen(name, "re");
+	if (!log) {
+		printf("what happened: not known: cannot read the log %s: %s\n", name, strerror(errno));
+		return t->lines > 0;
+	}
+	trace_log(t, log);
+	fclose(log);
+	return true;
+}
+
+static void tell_end(const struct trace *t, bool queued, const char *envelope, size_t n)
+{
+	if (queued) {
+		printf("now in the queue:\n");
+		fwrite(envelope, 1, n, stdout);
+	} else if (t->removed[0]) {
+		printf("now: not in the queue since %s; sent to %zu, bounced for %zu recipient%s, deferred %zu time%s before\n", t->removed,
+			t->sent, t->bounced, t->sent + t->bounced == 1 ? "" : "s", t->deferred, t->deferred == 1 ? "" : "s");
+	} else {
+		printf("now: not in the queue; how it ended is not in this log\n");
+	}
+}
+
+static int do_trace(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
+	struct trace t = { .qid = str_of(x->args[0]), .to = stdout };
+	const char *name = x->log ? x->log : x->conf->maillog_file;
+	char *envelope = NULL;
+	uint64_t ignored;
+	size_t n = 0;
+	bool queued, readable;
+
+	if (!qid_parse(t.qid, &ignored))
+		return applet_fail(EX_USAGE, "%s: not a queue id", x->args[0]);
+	queued = envelope_of(x, &envelope, &n);
+	readable = read_log(x, &t, strncmp(name, "/dev/", 5) ? name : "");
+	if (!queued && !t.lines) {
+		free(envelope);
+		return applet_fail(EX_NOINPUT, "%s: no such message in the queue%s%s", x->args[0], readable ? ", nor in the log " : "",
+			readable ? name : "");
+	}
+	if (readable && !t.lines)
+		printf("what happened: not in the log %s\n", name);
+	else if (readable && !t.arrived)
+		printf("how it came is not in this log: it is older\n");
+	tell_end(&t, queued, envelope, n);
+	free(envelope);
+	return applet_close_output(EX_OK);
+}
+
+/* --- stats ---------------------------------------------------------------------------------------------------------------- */
+
+static int do_stats(void *ctx, const struct applet_verb *verb)
+{
+	struct ctl *x = ctx;
+	struct stats_view v = { .json = x->json, .width = term_width(STDOUT_FILENO), .colour = applet_colour(stdout) };
+	char *text = NULL, *before = NULL;
+	size_t n = 0, n_before = 0, done = 0;
+	usec at = 0, now;
+	int code = EX_OK;
+
+	if (x->n_args && (!x->watch || !conf_parse_time(str_of(x->args[0]), 's', &x->interval) || !x->interval))
+		return applet_usage_error(&applet_relayctl, "stats takes an interval, with --watch");
+	x->n_args = 0;
+	do {
+		if (done)
+			nanosleep(&(struct timespec){ .tv_sec = x->interval / USEC_PER_SEC, .tv_nsec = x->interval % USEC_PER_SEC * 1000 }, NULL);
+		code = gather(x, "stats", NULL, &text, &n);
+		now = clock_mono();
+		if (!code && x->watch && !x->json && v.width)
+			fputs("\033[H\033[J", stdout);
+		if (!code)
+			stats_view_print(&v, str_make(text, n), str_make(before, n_before), now - at, stdout);
+		code = applet_close_output(code);
+		free(before);
+		before = text, n_before = n, at = now;
+		text = NULL;
+		done++;
+	} while (!code && x->watch && (!x->view.count || done < x->view.count));
+	free(before);
+	return code;
+}
+
+/* --- the rest --------------------------------------------------------------------------------------------------------------- */
+
+static int do_explain(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
 	struct buf request;
 	int code;
 
@@ -240,153 +337,94 @@ static int do_explain(const struct ctl *x)
 	return code;
 }
 
-static int do_reload(const struct ctl *x) { return applet_control(x->conf, "reload", false); }
-static int do_ping(const struct ctl *x) { return applet_control(x->conf, "ping", false); }
+static int do_plain(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
 
-static const struct verb {
-	const char *name;
-	int (*run)(const struct ctl *x);
-	int least, most;               /* operands */
-} verbs[] = {
-	{ "queue", do_queue, 0, 0 }, { "show", do_show, 1, 1 }, { "flush", do_flush, 0, 1 }, { "stats", do_stats, 0, 0 },
-	{ "explain", do_explain, 1, 1 }, { "reload", do_reload, 0, 0 }, { "ping", do_ping, 0, 0 },
-};
+	return applet_control(x->conf, verb->name, false);
+}
 
 static int run_verb(struct ctl *x, const char *word)
 {
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(verbs[i].name, word) != 0)
+	for (const struct applet_verb *v = verbs; v->name; v++) {
+		if (strcmp(v->name, word) != 0)
 			continue;
-		if (x->n_args < verbs[i].least || x->n_args > verbs[i].most)
-			return applet_usage_error(&applet_relayctl, "%s: wrong number of arguments", word);
-		return verbs[i].run(x);
+		if (x->n_args < v->least || (v->most >= 0 && x->n_args > v->most))
+			return applet_usage_error(&applet_relayctl, "%s takes %s", word, *v->args ? v->args : "no argument");
+		return v->run(x, v);
 	}
-	for (size_t i = 0; i < CHANGES; i++)
-		if (!strcmp(changes[i].verb, word))
-			return x->n_args ? run_change(x->conf, &changes[i], x->args, x->n_args) :
-				applet_usage_error(&applet_relayctl, "%s: which message? (ID, ALL, or - for ids on standard input)", word);
 	return applet_usage_error(&applet_relayctl, "%s: no such request", word);
 }
 
-static int run_relayctl(int argc, char **argv, char **operands)
+/* take_option - 0, or why not */
+static const char *take_option(struct ctl *x, int id, const char *arg)
 {
-	struct ctl x = { 0 };
-	struct opt_parse o;
-	const char *directory = NULL;
-	struct conf *c;
-	bool verbose = false;
-	int id, code;
+	uint64_t count;
 
-	opt_init(&o, options, argc, argv, operands);
-	while ((id = opt_next(&o)) != OPT_END) {
-		switch (id) {
-		case 'c': directory = o.arg; break;
-		case OPT_JSON: x.json = true; break;
-		case OPT_FROM: x.from = o.arg; break;
-		case OPT_CLIENT: x.client = o.arg; break;
-		case 'v': verbose = true; break;
-		case OPT_HELP: return applet_help(&applet_relayctl);
-		default: return applet_usage_error(&applet_relayctl, "%s", o.error);
-		}
+	switch (id) {
+	case 'j': x->json = true; break;
+	case OPT_FROM: x->from = arg; break;
+	case OPT_TO: x->view.to = arg; break;
+	case OPT_SITE: x->view.site = arg; break;
+	case OPT_REASON: x->view.reason = arg; break;
+	case OPT_STATE:
+		x->view.state = arg;
+		return strcmp(arg, "active") && strcmp(arg, "deferred") && strcmp(arg, "hold") ? "--state is active, deferred or hold" : NULL;
+	case OPT_OLDER: return conf_parse_time(str_of(arg), 's', &x->view.older) ? NULL : "--older wants an age, such as 90s or 2h";
+	case OPT_NEWER: return conf_parse_time(str_of(arg), 's', &x->view.newer) ? NULL : "--newer wants an age, such as 90s or 2h";
+	case OPT_SORT: return queue_sort_find(arg, &x->view.sort) ? NULL : "--sort is one of " QUEUE_SORTS;
+	case 'r': x->view.reverse = true; break;
+	case OPT_IDS: x->ids = true; break;
+	case OPT_COUNT:
+		if (!str_to_u64(str_of(arg), &count) || !count)
+			return "--count wants a number";
+		x->view.count = (size_t)count;
+		break;
+	case OPT_WATCH:
+		x->watch = true;
+		return !arg || (conf_parse_time(str_of(arg), 's', &x->interval) && x->interval > 0) ? NULL : "--watch wants seconds";
+	case OPT_LOG: x->log = arg; break;
+	case OPT_CLIENT: x->client = arg; break;
+	default: break;
 	}
-	if (!o.n_operands)
+	return NULL;
+}
+
+static int run_operands(struct ctl *x, const char *directory, bool verbose, int n)
+{
+	struct conf *c;
+	int code;
+
+	if (!n)
 		return applet_usage_error(&applet_relayctl, "what shall be done?");
 	c = applet_conf(directory, verbose);
 	if (!c)
 		return EX_CONFIG;
-	x.conf = c;
-	x.args = operands + 1;
-	x.n_args = o.n_operands - 1;
-	code = run_verb(&x, operands[0]);
+	x->conf = c;
+	x->n_args = n - 1;
+	code = run_verb(x, x->args[-1]);
 	conf_free(c);
-	return code;
-}
-
-/* --- postqueue, postsuper -------------------------------------------------------------------------------------------- */
-
-static int run_postqueue(int argc, char **argv, char **operands)
-{
-	struct opt_parse o;
-	const char *directory = NULL, *arg = NULL;
-	char mode = 0, request[LIMIT_CONTROL_LINE];
-	bool verbose = false;
-	struct conf *c;
-	int id, code;
-
-	opt_init(&o, postqueue_options, argc, argv, operands);
-	while ((id = opt_next(&o)) != OPT_END) {
-		if (id == OPT_HELP || id == OPT_BAD)
-			return id == OPT_HELP ? applet_help(&postqueue) : applet_usage_error(&postqueue, "%s", o.error);
-		if (id == 'c')
-			directory = o.arg;
-		else if (id == 'v')
-			verbose = true;
-		else if (mode)
-			return applet_usage_error(&postqueue, "only one of -p, -j, -f, -i and -s at a time");
-		else
-			mode = (char)id, arg = o.arg;
-	}
-	if (!mode || o.n_operands)
-		return applet_usage_error(&postqueue, "what shall be done?");
-	c = applet_conf(directory, verbose);
-	if (!c)
-		return EX_CONFIG;
-	snprintf(request, sizeof(request), mode == 'f' ? "flush" : mode == 'i' ? "flush %.400s" : "flush site:%.400s", arg ? arg : "");
-	code = mode == 'p' || mode == 'j' ? applet_queue(c, mode == 'j') : applet_control(c, request, true);
-	conf_free(c);
-	return code;
-}
-
-static int run_postsuper(int argc, char **argv, char **operands)
-{
-	struct opt_parse o;
-	const char *directory = NULL;
-	unsigned long counts[CHANGES] = { 0 };
-	struct { size_t row; const char *id; } *todo = mem_array(NULL, (size_t)argc, sizeof(*todo));
-	size_t n = 0;
-	bool verbose = false;
-	struct conf *c = NULL;
-	int id, code = EX_OK, r;
-
-	opt_init(&o, postsuper_options, argc, argv, operands);
-	while ((id = opt_next(&o)) != OPT_END && id != OPT_HELP && id != OPT_BAD) {
-		if (id == 'c')
-			directory = o.arg;
-		verbose = verbose || id == 'v';
-		for (size_t i = 0; i < CHANGES; i++)
-			if (changes[i].letter == id)
-				todo[n].row = i, todo[n++].id = o.arg;
-	}
-	if (id != OPT_END)
-		code = id == OPT_HELP ? applet_help(&postsuper) : applet_usage_error(&postsuper, "%s", o.error);
-	else if (n && !(c = applet_conf(directory, verbose)))
-		code = EX_CONFIG;
-	for (size_t i = 0; c && i < n; i++) {
-		r = change(c, changes[todo[i].row].verb, todo[i].id, &counts[todo[i].row]);
-		code = code ? code : r;
-	}
-	for (size_t i = 0; i < CHANGES; i++)
-		if (counts[i])
-			applet_fail(0, "%s: %lu message%s", changes[i].summary, counts[i], plural(counts[i]));
-	if (c)
-		conf_free(c);
-	mem_free(todo);
 	return code;
 }
 
 static int run(int argc, char **argv)
 {
-	static const struct { const char *name; int (*run)(int argc, char **argv, char **operands); } names[] = {
-		{ "postqueue", run_postqueue }, { "postsuper", run_postsuper },
-	};
+	struct ctl x = { .interval = 2 * USEC_PER_SEC };
 	char **operands = mem_array(NULL, (size_t)argc, sizeof(char *));
-	int code = -1;
+	const char *directory = NULL, *wrong = NULL;
+	struct opt_parse o;
+	bool verbose = false;
+	int id, code;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(applet_name(), names[i].name))
-			code = names[i].run(argc, argv, operands);
-	if (code < 0)
-		code = run_relayctl(argc, argv, operands);
+	opt_init(&o, options, argc, argv, operands);
+	while (!wrong && (id = opt_next(&o)) != OPT_END && id != OPT_HELP) {
+		directory = id == 'c' ? o.arg : directory;
+		verbose |= id == 'v';
+		wrong = id == OPT_BAD ? o.error : take_option(&x, id, o.arg);
+	}
+	x.args = operands + 1;
+	code = wrong ? applet_usage_error(&applet_relayctl, "%s", wrong) : id == OPT_HELP ? applet_help(&applet_relayctl) :
+		run_operands(&x, directory, verbose, o.n_operands);
 	mem_free(operands);
 	return code;
 }

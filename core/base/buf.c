@@ -169,3 +169,23 @@ const char *buf_cstr(const struct buf *b)
 {
 	return b->p ? b->p : "";
 }
+
+void buf_json(struct buf *out, struct str s)
+{
+	buf_byte(out, '"');
+	while (s.n) {
+		unsigned char c = (unsigned char)s.p[0];
+		size_t step = str_utf8_step(s);
+
+		if (!step)
+			buf_z(out, "\\ufffd");
+		else if (c == '"' || c == '\\')
+			buf_printf(out, "\\%c", c);
+		else if (c < 32 || c == 127)
+			buf_printf(out, "\\u%04x", c);
+		else
+			buf_add(out, s.p, step);
+		s = str_from(s, step ? step : 1);
+	}
+	buf_byte(out, '"');
+}

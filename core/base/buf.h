@@ -29,6 +29,7 @@ bool buf_z(struct buf *b, const char *z);
 bool buf_byte(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void buf_json(struct buf *b, struct str s);             /* as a JSON string, quotes included; bytes that are no UTF-8: U+FFFD */
 void buf_consume(struct buf *b, size_t n);             /* drop n bytes from the front */
 void buf_truncate(struct buf *b, size_t n);            /* keep the first n bytes */
 char *buf_take(struct buf *b);                         /* hand the bytes over (mem_free); b is empty after */

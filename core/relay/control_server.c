@@ -98,7 +98,10 @@ static void list_slice(struct peer *p)
 
 static void do_queue(struct peer *p, struct str args)
 {
-	p->listing.json = str_eq(args, STR("json"));
+	if (!listing_form(args, &p->listing.form)) {
+		finish(p, "no such form of the queue");
+		return;
+	}
 	collect_ids(p);
 	list_slice(p);
 }
@@ -112,18 +115,21 @@ static struct qmsg *message_of(struct peer *p, struct str text)
 	return m;
 }
 
-static void do_show(struct peer *p, struct str args)
+static void show(struct peer *p, struct str args, bool content)
 {
 	struct buf text;
 	struct qmsg *m = message_of(p, args);
 	if (!m)
 		return;
 	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
-	int result = listing_show(p->relay->store, m, &text);
+	int result = listing_show(p->relay->store, m, content, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
 	finish(p, result == 0 ? NULL : strerror(errno));
 }
+
+static void do_show(struct peer *p, struct str args) { show(p, args, true); }
+static void do_trace(struct peer *p, struct str args) { show(p, args, false); }
 
 static const char *const control_words[] = {
 	[SCHEDULE_FLUSH] = "flushed", [SCHEDULE_HOLD] = "placed on hold", [SCHEDULE_RELEASE] = "released from hold",
@@ -184,8 +190,9 @@ static void do_flush(struct peer *p, struct str args)
 static void do_stats(struct peer *p, struct str args)
 {
 	struct buf text;
+	(void)args;
 	buf_init(&text, LIMIT_SESSION_OUTPUT);
-	stats_format(p->relay, str_eq(args, STR("json")), &text);
+	stats_rows(p->relay, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
 	finish(p, NULL);
@@ -264,6 +271,7 @@ static const struct verb {
 	{"explain", do_explain, RIGHT_MAILQ},
 	{"flush", do_flush, RIGHT_FLUSH},
 	{"show", do_show, RIGHT_OWNER},
+	{"trace", do_trace, RIGHT_OWNER},
 	{"hold", do_hold, RIGHT_OWNER},
 	{"release", do_release, RIGHT_OWNER},
 	{"delete", do_delete, RIGHT_OWNER},

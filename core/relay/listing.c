@@ -31,61 +31,34 @@ static void add_clean(struct buf *out, struct str s)
 	buf_str(out, str_from(s, start));
 }
 
-static void add_json(struct buf *out, struct str s)
-{
-	buf_byte(out, '"');
-	while (s.n) {
-		unsigned char c = (unsigned char)s.p[0];
-		size_t step = str_utf8_step(s);
-
-		if (!step)
-			buf_z(out, "\\ufffd");
-		else if (c == '"' || c == '\\')
-			buf_printf(out, "\\%c", c);
-		else if (c < 32 || c == 127)
-			buf_printf(out, "\\u%04x", c);
-		else
-			buf_add(out, s.p, step);
-		s = str_from(s, step ? step : 1);
-	}
-	buf_byte(out, '"');
-}
-
-/* a message as the store tells it */
+/* a message as the store tells it, and as it is shown */
 struct entry {
 	char qid[QID_MAX];
 	struct qmsg *m;
 	bool active;
 	struct envelope envelope;
 	struct rcpt_state *states;
+	struct listed shown;
 };
-
-static struct str sender_of(const struct entry *e)
-{
-	return e->envelope.sender.n ? e->envelope.sender : STR("MAILER-DAEMON");
-}
 
 static const char *queue_of(const struct entry *e)
 {
 	return e->m->flags & QMSG_HOLD ? "hold" : e->active ? "active" : "deferred";
 }
 
-static void add_text(struct buf *out, const struct entry *e)
+static void add_text(struct buf *out, const struct listed *l)
 {
 	char id[QID_MAX + 2], date[32];
 	struct str before = STR_EMPTY;
 
-	snprintf(id, sizeof(id), "%s%s", e->qid, e->m->flags & QMSG_HOLD ? "!" : e->active ? "*" :
-		e->m->flags & QMSG_EXPIRE ? "#" : "");
-	date_mbox(date, e->m->arrival, date_offset(e->m->arrival));
-	buf_printf(out, "%-11s %7llu %20.20s ", id, (unsigned long long)e->m->size, date);
-	add_clean(out, sender_of(e));
+	snprintf(id, sizeof(id), "%.*s%s", STR_ARG(l->qid), listing_mark(l));
+	date_mbox(date, l->arrival, date_offset(l->arrival));
+	buf_printf(out, "%-11s %7llu %20.20s ", id, (unsigned long long)l->size, date);
+	add_clean(out, l->sender);
 	buf_byte(out, '\n');
-	for (size_t i = 0; i < e->envelope.n_rcpts; i++) {
-		struct str reason = e->states[i].last.code ? e->states[i].last.text : STR_EMPTY;
+	for (size_t i = 0; i < l->n; i++) {
+		struct str reason = l->rcpts[i].reason;
 
-		if (e->states[i].status == RCPT_DONE)
-			continue;
 		if (reason.n && !str_eq(reason, before)) {
 			buf_printf(out, "%*s(", reason.n < REASON_END ? REASON_END - (int)reason.n : 0, "");
 			add_clean(out, reason);
@@ -93,40 +66,81 @@ static void add_text(struct buf *out, const struct entry *e)
 			before = reason;
 		}
 		buf_printf(out, "%41s", "");
-		add_clean(out, e->envelope.rcpts[i].addr);
+		add_clean(out, l->rcpts[i].addr);
 		buf_byte(out, '\n');
 	}
 	buf_byte(out, '\n');
 }
 
-static void add_json_message(struct buf *out, const struct entry *e)
+const char *listing_mark(const struct listed *l)
 {
-	bool first = true;
+	return str_eq(l->queue, STR("hold")) ? "!" : str_eq(l->queue, STR("active")) ? "*" : l->expire ? "#" : "";
+}
 
-	buf_printf(out, "{\"queue_name\": \"%s\", \"queue_id\": \"%s\", \"arrival_time\": %lld, \"message_size\": %llu, "
-		"\"forced_expire\": %s, \"sender\": ", queue_of(e), e->qid, (long long)(e->m->arrival / USEC_PER_SEC),
-		(unsigned long long)e->m->size, e->m->flags & QMSG_EXPIRE ? "true" : "false");
-	add_json(out, sender_of(e));
+void listing_json(struct buf *out, const struct listed *l)
+{
+	buf_printf(out, "{\"queue_name\": \"%.*s\", \"queue_id\": \"%.*s\", \"arrival_time\": %lld, \"message_size\": %llu, "
+		"\"forced_expire\": %s, \"sender\": ", STR_ARG(l->queue), STR_ARG(l->qid), (long long)(l->arrival / USEC_PER_SEC),
+		(unsigned long long)l->size, l->expire ? "true" : "false");
+	buf_json(out, l->sender);
 	buf_z(out, ", \"recipients\": [");
-	for (size_t i = 0; i < e->envelope.n_rcpts; i++) {
-		const struct rcpt *r = &e->envelope.rcpts[i];
+	for (size_t i = 0; i < l->n; i++) {
+		const struct listed_rcpt *r = &l->rcpts[i];
 
-		if (e->states[i].status == RCPT_DONE)
-			continue;
-		buf_z(out, first ? "{\"address\": " : ", {\"address\": ");
-		first = false;
-		add_json(out, r->addr);
+		buf_z(out, i ? ", {\"address\": " : "{\"address\": ");
+		buf_json(out, r->addr);
 		if (r->orig.n) {
 			buf_z(out, ", \"orig_address\": ");
-			add_json(out, r->orig);
+			buf_json(out, r->orig);
 		}
-		if (e->states[i].last.code) {
+		if (r->reason.n) {
 			buf_z(out, ", \"delay_reason\": ");
-			add_json(out, e->states[i].last.text);
+			buf_json(out, r->reason);
 		}
 		buf_byte(out, '}');
 	}
 	buf_z(out, "]}\n");
+}
+
+static void add_cell(struct buf *out, struct str s)
+{
+	size_t at = out->n + 1;
+
+	buf_byte(out, '\t');
+	add_clean(out, s);
+	for (; at < out->n; at++)
+		if (out->p[at] == '\t')
+			out->p[at] = ' ';
+}
+
+static void add_rows(struct buf *out, const struct listed *l)
+{
+	buf_printf(out, "m\t%.*s\t%.*s\t%lld\t%lld\t%llu\t%d", STR_ARG(l->qid), STR_ARG(l->queue), (long long)l->arrival,
+		(long long)l->due, (unsigned long long)l->size, l->expire);
+	add_cell(out, l->sender);
+	buf_byte(out, '\n');
+	for (size_t i = 0; i < l->n; i++) {
+		buf_byte(out, 'r');
+		add_cell(out, l->rcpts[i].addr);
+		add_cell(out, l->rcpts[i].orig);
+		add_cell(out, l->rcpts[i].reason);
+		buf_byte(out, '\n');
+	}
+}
+
+static bool fill_shown(struct arena *a, struct entry *e)
+{
+	struct listed *l = &e->shown;
+
+	*l = (struct listed){ .qid = str_of(e->qid), .queue = str_of(queue_of(e)), .arrival = e->m->arrival, .size = e->m->size,
+		.due = e->active || e->m->flags & QMSG_HOLD ? 0 : e->m->due.key, .expire = e->m->flags & QMSG_EXPIRE,
+		.sender = e->envelope.sender.n ? e->envelope.sender : STR("MAILER-DAEMON"),
+		.rcpts = ARENA_ARRAY(a, struct listed_rcpt, e->envelope.n_rcpts) };
+	for (size_t i = 0; l->rcpts && i < e->envelope.n_rcpts; i++)
+		if (e->states[i].status != RCPT_DONE)
+			l->rcpts[l->n++] = (struct listed_rcpt){ e->envelope.rcpts[i].addr, e->envelope.rcpts[i].orig,
+				e->states[i].last.code ? e->states[i].last.text : STR_EMPTY };
+	return l->rcpts;
 }
 
 static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, struct entry *e)
@@ -138,28 +152,46 @@ static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, s
 	return store_states(s, m, a, &e->states);
 }
 
-static void add_entry(struct listing *l, const struct entry *e, struct buf *out)
+static const struct form {
+	const char *word;
+	void (*add)(struct buf *out, const struct listed *l);
+} forms[] = {
+	[LISTING_MAILQ] = { "", add_text }, [LISTING_JSON] = { "json", listing_json }, [LISTING_ROWS] = { "rows", add_rows },
+};
+
+bool listing_form(struct str word, enum listing_form *out)
 {
-	if (!l->messages++ && !l->json)
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (str_eq(word, str_of(forms[i].word))) {
+			*out = (enum listing_form)i;
+			return true;
+		}
+	return false;
+}
+
+static void add_entry(struct listing *l, struct arena *a, struct entry *e, struct buf *out)
+{
+	if (!fill_shown(a, e))
+		return;
+	if (!l->messages++ && l->form == LISTING_MAILQ)
 		buf_printf(out, "%-11s %7s %-20s %s\n", "-Queue ID-", "--Size--", "----Arrival Time----",
 			"-Sender/Recipient-------");
 	l->bytes += e->m->size;
-	if (l->json)
-		add_json_message(out, e);
-	else
-		add_text(out, e);
+	forms[l->form].add(out, &e->shown);
 }
 
 void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct buf *out)
 {
 	struct qmsg m = { .arrival = e->arrival, .size = size };
 	struct entry entry = { .m = &m, .envelope = *e };
+	struct arena a;
 
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
 	snprintf(entry.qid, sizeof(entry.qid), "%s", id);
-	entry.states = mem_array(NULL, e->n_rcpts, sizeof(*entry.states));
-	memset(entry.states, 0, e->n_rcpts * sizeof(*entry.states));
-	add_entry(l, &entry, out);
-	mem_free(entry.states);
+	entry.states = ARENA_ARRAY(&a, struct rcpt_state, e->n_rcpts);
+	if (entry.states)
+		add_entry(l, &a, &entry, out);
+	arena_fini(&a);
 }
 
 int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool active, struct buf *out)
@@ -171,14 +203,14 @@ int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool act
 	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
 	r = load(s, m, active, &a, &e);
 	if (r == 0)
-		add_entry(l, &e, out);
+		add_entry(l, &a, &e, out);
 	arena_fini(&a);
 	return r;
 }
 
 void listing_end(struct listing *l, struct buf *out)
 {
-	if (l->json)
+	if (l->form != LISTING_MAILQ)
 		return;
 	if (!l->messages)
 		buf_z(out, "Mail queue is empty\n");
@@ -203,7 +235,6 @@ static void show_envelope(struct buf *out, const struct entry *e)
 	const struct envelope *v = &e->envelope;
 	char date[40];
 
-	buf_printf(out, "*** ENVELOPE %s ***\n", e->qid);
 	buf_printf(out, "queue: %s%s\n", queue_of(e), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
 	date_rfc5322(date, e->m->arrival, date_offset(e->m->arrival));
 	buf_printf(out, "arrival: %s\nsize: %llu\n", date, (unsigned long long)e->m->size);
@@ -249,34 +280,42 @@ static void show_content(struct buf *out, struct str piece, bool *cr)
 	}
 }
 
-int listing_show(struct store *s, struct qmsg *m, struct buf *out)
+/* add_content - what out has room for; 0, or -1 with errno */
+static int add_content(struct store *s, struct qmsg *m, struct buf *out)
 {
-	struct arena a;
-	struct entry e;
-	struct store_reader *reader;
+	struct store_reader *reader = store_read_open(s, m);
 	char piece[SHOW_PIECE];
 	uint64_t at = 0;
 	ssize_t got = -1;
 	bool cr = false;
-	int r;
 
-	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
-	r = load(s, m, m->active != NULL, &a, &e);
-	if (r == 0) {
-		show_envelope(out, &e);
-		buf_z(out, "*** CONTENT ***\n");
-	}
-	reader = r == 0 ? store_read_open(s, m) : NULL;
+	buf_z(out, "*** CONTENT ***\n");
 	while (reader && out->n + SHOW_PIECE + 200 < out->max && (got = store_read(reader, at, piece, sizeof(piece))) > 0) {
 		show_content(out, str_make(piece, (size_t)got), &cr);
 		at += (uint64_t)got;
 	}
 	if (got > 0)
 		buf_printf(out, "\n*** %llu more bytes ***\n", (unsigned long long)(m->size > at ? m->size - at : 0));
-	if (got < 0)
-		r = -1;
 	if (reader)
 		store_read_close(reader);
+	return got < 0 ? -1 : 0;
+}
+
+int listing_show(struct store *s, struct qmsg *m, bool content, struct buf *out)
+{
+	struct arena a;
+	struct entry e;
+	int r;
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	r = load(s, m, m->active != NULL, &a, &e);
+	if (r == 0) {
+		if (content)
+			buf_printf(out, "*** ENVELOPE %s ***\n", e.qid);
+		show_envelope(out, &e);
+	}
+	if (r == 0 && content)
+		r = add_content(s, m, out);
 	arena_fini(&a);
 	return r;
 }
@@ -302,10 +341,10 @@ static struct store *open_spool(const char *queue_directory, struct found *f, st
 	return store_open(&o, on_found, f, why);
 }
 
-int listing_offline(const char *queue_directory, bool json, FILE *to, struct buf *why)
+int listing_offline(const char *queue_directory, enum listing_form form, FILE *to, struct buf *why)
 {
 	struct found f = { 0 };
-	struct listing l = { .json = json };
+	struct listing l = { .form = form };
 	struct buf text;
 	struct store *s = open_spool(queue_directory, &f, why);
 
@@ -327,7 +366,7 @@ int listing_offline(const char *queue_directory, bool json, FILE *to, struct buf
 	return 0;
 }
 
-int listing_offline_show(const char *queue_directory, struct str qid, FILE *to, struct buf *why)
+int listing_offline_show(const char *queue_directory, struct str qid, bool content, FILE *to, struct buf *why)
 {
 	struct found f = { 0 };
 	struct store *s = open_spool(queue_directory, &f, why);
@@ -342,7 +381,7 @@ int listing_offline_show(const char *queue_directory, struct str qid, FILE *to, 
 	buf_init(&text, 64 * 1024 * 1024);
 	if (!m)
 		buf_z(why, "no such message in the queue");
-	else if ((r = listing_show(s, m, &text)) < 0)
+	else if ((r = listing_show(s, m, content, &text)) < 0)
 		buf_z(why, strerror(errno));
 	else
 		fwrite(text.p, 1, text.n, to);

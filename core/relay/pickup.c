@@ -43,7 +43,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	struct pickup *p = ctx;
 	struct relay *r = p->relay;
 	if (m) {
-		r->counts.messages++;
+		r->counts.mail[0]++;
 		r->counts.submissions++;
 		schedule_add(r->schedule, m, true);
 	}

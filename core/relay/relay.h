@@ -7,6 +7,7 @@
 #include "core/access/verify.h"
 #include "core/deliver/deliver.h"
 #include "core/relay/clients.h"
+#include "core/relay/history.h"
 #include "core/relay/settings.h"
 
 struct listener;
@@ -14,7 +15,8 @@ struct control_server;
 struct pickup;
 
 struct relay_counts {                  /* since start */
-	uint64_t connects, silent_connects, rejects, messages, submissions;
+	uint64_t connects, silent_connects, rejects, submissions;
+	uint64_t mail[HISTORY_COLUMNS];    /* messages accepted; recipients sent, deferred, bounced: one a try */
 };
 struct relay {
 	struct loop *loop;
@@ -35,6 +37,7 @@ struct relay {
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;
+	struct history history;
 	struct control_server *control;
 	struct pickup *pickup;
 	bool stopping;

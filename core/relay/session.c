@@ -202,7 +202,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	s->committing = false;
 	s->intake = NULL;
 	if (m) {
-		r->counts.messages++;
+		r->counts.mail[0]++;
 		r->counts.submissions += s->uid >= 0;
 		schedule_add(r->schedule, m, true);
 	}

@@ -81,7 +81,8 @@ static void op_probe(void *ctx, struct str rcpt, verify_fn fn, void *fn_ctx)
 
 static void on_delivered(void *ctx, struct delivery *d)
 {
-	(void)ctx;
+	struct relay *r = ctx;
+	history_deliveries(&r->history, loop_wall(r->loop), d, r->counts.mail);
 	schedule_done(d);
 }
 
@@ -146,6 +147,7 @@ static void on_second(struct loop_timer *t)
 	struct relay *r = &d->relay;
 	usec now = loop_now(r->loop);
 	router_refresh(r->settings->router, now);
+	history_tick(&r->history, now, r->counts.mail);
 	bool more = store_maintain(r->store);
 	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
 		mem_trim();

@@ -1,77 +1,91 @@
-/* stats - one table of figures, two writers. */
+/* stats - one table of figures; see stats.h. */
 #include "core/relay/stats.h"
 
 #include <inttypes.h>
 
-struct figure {
-	const char *key;       /* JSON */
-	const char *label;     /* people */
-	uint64_t value;
-};
-
-static void json_text(struct buf *out, const char *s)
+/* add_cell - text of strangers without what would end a cell or a line */
+static void add_cell(struct buf *out, const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			buf_byte(out, '\\');
-		if ((unsigned char)*s >= ' ')
-			buf_byte(out, *s);
-	}
+	buf_byte(out, '\t');
+	for (; *s; s++)
+		buf_byte(out, (unsigned char)*s < 32 || *s == 127 ? '?' : *s);
 }
 
-static void destinations(struct relay *r, bool json, struct buf *out)
-{
-	struct schedule_dest_info d;
-	size_t cursor = 0, n = 0;
-	while (schedule_each_dest(r->schedule, &cursor, &d)) {
-		bool dead = d.dead_until > loop_wall(r->loop);
-		if (json) {
-			buf_printf(out, "%s{\"transport\":\"%s\",\"nexthop\":\"", n ? "," : "", d.transport);
-			json_text(out, d.nexthop);
-			buf_printf(out, "\",\"waiting\":%zu,\"in_flight\":%zu,\"window\":%zu,\"dead\":%s,\"why\":\"", d.waiting, d.in_flight,
-				d.window, dead ? "true" : "false");
-			json_text(out, d.why ? d.why : "");
-			buf_z(out, "\"}");
-		} else {
-			if (!n)
-				buf_printf(out, "\n%-40s %8s %8s %8s  %s\n", "destination", "waiting", "sending", "limit", "state");
-			buf_printf(out, "%s:%-*s %8zu %8zu %8zu  %s\n", d.transport, (int)(39 - strlen(d.transport) > 0 ? 39 - strlen(d.transport) : 1),
-				d.nexthop, d.waiting, d.in_flight, d.window, dead ? (d.why ? d.why : "suspended") : "ok");
-		}
-		n++;
-	}
-}
-
-void stats_format(struct relay *r, bool json, struct buf *out)
+static void add_figures(struct relay *r, struct buf *out)
 {
 	struct store_stats q;
 	store_stats(r->store, &q);
-	const struct figure figures[] = {
-		{"uptime_seconds", "up for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC)},
-		{"queued_messages", "messages in the queue", store_count(r->store)},
-		{"sessions", "SMTP sessions now", r->n_sessions},
-		{"outbound_connections", "outbound connections now", deliver_sessions(r->deliver)},
-		{"deliveries_in_flight", "deliveries in flight", schedule_in_flight(r->schedule)},
-		{"connects_total", "connections taken", r->counts.connects},
-		{"silent_connects_total", "of these without a word", r->counts.silent_connects},
-		{"rejects_total", "commands refused", r->counts.rejects},
-		{"messages_total", "messages accepted", r->counts.messages},
-		{"submissions_total", "of these submitted locally", r->counts.submissions},
-		{"finished_total", "messages finished", q.messages_out},
-		{"flushes_total", "disk flushes", q.flushes},
-		{"last_flush_microseconds", "last flush took microseconds", (uint64_t)q.last_flush_us},
-		{"segments", "log segments", q.segments},
-		{"live_bytes", "bytes in use in the log", q.live_bytes},
-		{"dead_bytes", "bytes to be freed", q.dead_bytes},
-		{"corrupt_records", "damaged records set aside", q.corrupt},
+	const struct relay_counts *c = &r->counts;
+	const struct figure { const char *names; uint64_t value; } figures[] = {
+		{"uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC)},
+		{"queued_messages\tmessages in the queue", store_count(r->store)},
+		{"sessions\tSMTP sessions now", r->n_sessions},
+		{"outbound_connections\toutbound connections now", deliver_sessions(r->deliver)},
+		{"deliveries_in_flight\tdeliveries in flight", schedule_in_flight(r->schedule)},
+		{"connects_total\tconnections taken", c->connects},
+		{"silent_connects_total\tof these without a word", c->silent_connects},
+		{"rejects_total\tcommands refused", c->rejects},
+		{"messages_total\tmessages accepted", c->mail[0]},
+		{"submissions_total\tof these submitted locally", c->submissions},
+		{"sent_total\trecipients delivered", c->mail[1]},
+		{"deferred_total\ttries deferred", c->mail[2]},
+		{"bounced_total\trecipients refused for good", c->mail[3]},
+		{"finished_total\tmessages finished", q.messages_out},
+		{"flushes_total\tdisk flushes", q.flushes},
+		{"last_flush_microseconds\tlast flush took microseconds", (uint64_t)q.last_flush_us},
+		{"segments\tlog segments", q.segments},
+		{"live_bytes\tbytes in use in the log", q.live_bytes},
+		{"dead_bytes\tbytes to be freed", q.dead_bytes},
+		{"corrupt_records\tdamaged records set aside", q.corrupt},
 	};
-	if (json)
-		buf_byte(out, '{');
 	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-		buf_printf(out, json ? "\"%s\":%" PRIu64 "," : "%-30s %12" PRIu64 "\n", json ? figures[i].key : figures[i].label, figures[i].value);
-	if (json)
-		buf_z(out, "\"destinations\":[");
-	destinations(r, json, out);
-	if (json)
-		buf_z(out, "]}\n");
+		buf_printf(out, "f\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
+}
+
+static void add_destinations(struct relay *r, struct buf *out)
+{
+	struct schedule_dest_info d;
+	size_t cursor = 0;
+	while (schedule_each_dest(r->schedule, &cursor, &d)) {
+		bool dead = d.dead_until > loop_wall(r->loop);
+		buf_byte(out, 'd');
+		add_cell(out, d.transport);
+		add_cell(out, d.nexthop);
+		buf_printf(out, "\t%zu\t%zu\t%zu\t%d", d.waiting, d.in_flight, d.window, dead);
+		add_cell(out, dead && d.why ? d.why : "");
+		buf_byte(out, '\n');
+	}
+}
+
+static void add_minutes(const struct relay *r, struct buf *out)
+{
+	const struct history *h = &r->history;
+	for (unsigned i = h->n > HISTORY_MINUTES - 1 ? h->n - (HISTORY_MINUTES - 1) : 0; i <= h->n; i++) {
+		buf_byte(out, 'p');
+		for (size_t k = 0; k < HISTORY_COLUMNS; k++)
+			buf_printf(out, "\t%" PRIu64, i < h->n ? h->minutes[i % HISTORY_MINUTES][k] : r->counts.mail[k] - h->base[k]);
+		buf_byte(out, '\n');
+	}
+}
+
+static void add_errors(const struct history *h, struct buf *out)
+{
+	char qid[QID_MAX];
+	for (unsigned i = h->n_errors; i > 0 && h->n_errors - i < HISTORY_ERRORS; i--) {
+		const struct history_error *e = &h->errors[(i - 1) % HISTORY_ERRORS];
+		qid_format(qid, e->id);
+		buf_printf(out, "e\t%lld\t%s\t%d", (long long)e->at, qid, e->final);
+		add_cell(out, e->rcpt);
+		add_cell(out, e->relay);
+		add_cell(out, e->text);
+		buf_byte(out, '\n');
+	}
+}
+
+void stats_rows(struct relay *r, struct buf *out)
+{
+	add_figures(r, out);
+	add_destinations(r, out);
+	add_minutes(r, out);
+	add_errors(&r->history, out);
 }

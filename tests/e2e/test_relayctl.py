@@ -1,0 +1,361 @@
+"""relayctl as a person uses it: the queue filtered and sorted, figures that move, the story of a message; completion in the
+real shells."""
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import smtplib
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+from lab import RELAYBOX, SLOW, Relay, Sink, wait
+
+
+def send(relay, sender, *rcpts, body="hello"):
+    with smtplib.SMTP("127.0.0.1", relay.port) as s:
+        s.sendmail(sender, rcpts, "Subject: x\n\n" + body)
+
+
+def answer(sink, argument):
+    """What the recipient's name asks for."""
+    if "busy" in argument:
+        return "450 4.2.0 mailbox busy"
+    return "550 5.1.1 no such user" if "no@" in argument else None
+
+
+class Town:
+    def __init__(self, folder):
+        self.sink = Sink(script={"RCPT": answer})
+        self.relay = Relay(folder, "mydestination =\nrelayhost = [127.0.0.1]:%d\n" % self.sink.port).start()
+        send(self.relay, "ann@example.com", "good@one.example")
+        send(self.relay, "bob@example.com", "busy1@one.example", "busy2@two.example", body="x" * 5000)
+        send(self.relay, "cid@example.net", "busy@two.example", "no@two.example")
+        self.relay.wait_log(r"status=deferred", 3)
+        self.relay.wait_log(r"status=bounced")
+        self.relay.wait_log(r": removed", 2)
+        self.good, self.two, self.three = (self.id(a) for a in ("good@", "busy1@", "busy@"))
+
+    def id(self, rcpt):
+        return re.search(r"(\w+): to=<" + rcpt, self.relay.log()).group(1)
+
+    def ctl(self, *args, code=0, **more):
+        done = self.relay.run("relayctl", *args, check=False, **more)
+        assert done.returncode == code, done
+        return (done.stdout + done.stderr).decode()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    t = Town(tmp_path_factory.mktemp("town"))
+    yield t
+    t.relay.stop()
+    t.sink.close()
+
+
+def ids(town, *args):
+    return town.ctl("queue", "--ids", *args).split()
+
+
+FILTERS = [
+    ([], "23"), (["--from", "bob@example.com"], "2"), (["--from=@example.net"], "3"), (["--to", "busy1"], "2"),
+    (["--site", "two.example"], "23"), (["--site", "one.example"], "2"), (["--site", ".example"], "23"), (["--site", "two"], ""),
+    (["--reason", "MAILBOX BUSY"], "23"), (["--reason", "timed out"], ""), (["--state", "deferred"], "23"), (["--state", "hold"], ""),
+    (["--older", "1h"], ""), (["--newer", "1h"], "23"), (["--sort", "size"], "23"), (["--sort", "size", "--reverse"], "32"),
+    (["-r"], "32"), (["--sort=from", "-r"], "32"), (["--count", "1"], "2"), (["-r", "--count", "1"], "3"),
+]
+
+
+@pytest.mark.parametrize("args,want", FILTERS, ids=[" ".join(f[0]) or "all" for f in FILTERS])
+def test_the_queue_is_filtered_and_sorted(town, args, want):
+    assert ids(town, *args) == [{"2": town.two, "3": town.three}[c] for c in want]
+
+
+def test_the_queue_as_a_table_and_as_json(town):
+    table = town.ctl("queue")
+    lines = table.splitlines()
+    assert lines[0].split() == ["ID", "AGE", "NEXT", "SIZE", "FROM", "TO", "WHY"]
+    assert re.match(town.two + r" +\d+\w +\d+m +5\.\dK  bob@example.com  busy1@one.example \+1  host 127.0.0.1.*busy", lines[1])
+    assert lines[-1].startswith("-- 2 messages")
+    assert "\033" not in table
+    one, = (json.loads(line) for line in town.ctl("queue", "--json", "--to", "busy@").splitlines())
+    assert one["queue_id"] == town.three and [r["address"] for r in one["recipients"]] == ["busy@two.example"]
+    # the two that only wait look the same in what others made for postqueue -j
+    plain = [json.loads(line) for line in town.relay.run("postqueue", "-j").stdout.splitlines()]
+    assert one in plain
+
+
+def test_wrong_options_are_refused(town):
+    for args in (["--sort", "colour"], ["--state", "lost"], ["--older", "soon"], ["--newer", "-"], ["--count", "0"], ["--count", "x"]):
+        assert args[0] in town.ctl("queue", *args, code=64)
+    assert "interval" in town.ctl("stats", "5", code=64)
+    assert "--watch" in town.ctl("stats", "--watch=0", code=64)
+    assert "takes no argument" in town.ctl("queue", "all", code=64)
+
+
+def on_terminal(argv, columns, env, seconds=20):
+    """What argv writes on a terminal of so many columns."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update(env)
+        time.sleep(0.2)
+        os.execv(argv[0], argv)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    out, end = b"", time.monotonic() + seconds * SLOW
+    while time.monotonic() < end:
+        try:
+            piece = os.read(fd, 65536) if select.select([fd], [], [], 1)[0] else b""
+        except OSError:
+            break
+        out += piece
+    os.close(fd)
+    os.waitpid(pid, 0)
+    return out.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 132])
+def test_a_terminal_is_not_overflowed(town, columns):
+    text = on_terminal([RELAYBOX, "relayctl", "-c", town.relay.dir, "queue"], columns, {"LC_ALL": "C.UTF-8", "TERM": "xterm", "NO_COLOR": ""})
+    assert "\033[1mID" in text and "\u2026" in text
+    for line in re.sub("\033\\[[0-9]*m", "", text).splitlines():
+        assert len(line) <= columns, line
+    plain = on_terminal([RELAYBOX, "relayctl", "-c", town.relay.dir, "queue"], columns, {"LC_ALL": "C", "TERM": "xterm", "NO_COLOR": "1"})
+    assert "\033" not in plain and ">" in plain and plain.isascii()
+
+
+def test_stats_count_what_happened(town):
+    text = town.ctl("stats")
+    assert re.search(r"^messages accepted +3$", text, re.M)
+    assert re.search(r"^tries deferred +3$", text, re.M)
+    assert re.search(r"^recipients refused for good +1$", text, re.M)
+    assert re.search(r"^accepted +\d+ +\d+ +3  ", text, re.M), "the minutes hold all of it"
+    assert re.search(r"^smtp:\[127.0.0.1\]:%d +0 +0 +\d+  ok$" % town.sink.port, text, re.M)
+    assert re.search(r"%s  bounced   no@two.example +host .*no such user" % town.three, text)
+    one = json.loads(town.ctl("stats", "--json"))
+    assert one["messages_total"] == 3 and one["deferred_total"] == 3 and one["bounced_total"] == 1 and one["rates"] == {}
+    assert {e["recipient"] for e in one["errors"]} == {"busy1@one.example", "busy2@two.example", "busy@two.example", "no@two.example"}
+    assert sum(m["accepted"] for m in one["minutes"]) == 3
+    assert one["destinations"][0]["nexthop"] == "[127.0.0.1]:%d" % town.sink.port
+
+
+def test_stats_watch_shows_rates(town):
+    watch = subprocess.Popen([RELAYBOX, "relayctl", "-c", town.relay.dir, "stats", "--watch", "1", "--count", "3", "--json"],
+                             stdout=subprocess.PIPE)
+    first = json.loads(watch.stdout.readline())
+    for _ in range(5):
+        send(town.relay, "ann@example.com", "good@one.example")
+    rest = [json.loads(line) for line in watch.stdout]
+    assert watch.wait(30 * SLOW) == 0
+    assert first["rates"] == {} and len(rest) == 2
+    assert max(s["rates"]["messages"] for s in rest) > 0
+    assert rest[-1]["messages_total"] == first["messages_total"] + 5
+    assert town.ctl("stats", "-w1", "--count=2").count("messages accepted") == 2
+    screen = on_terminal([RELAYBOX, "relayctl", "-c", town.relay.dir, "stats", "--watch=1", "--count=2"], 100,
+                         {"LC_ALL": "C.UTF-8", "TERM": "xterm", "NO_COLOR": ""})
+    assert screen.count("\033[H\033[J") == 2 and "/s" in screen and "\u2588" in screen
+
+
+def test_trace_tells_the_whole_story(town):
+    text = town.ctl("trace", town.three)
+    story = ["arrived from unknown[127.0.0.1]", "message-id <", "from=<cid@example.net>, size=",
+             "deferred  busy@two.example  127.0.0.1[127.0.0.1]:%d after" % town.sink.port, "bounced   no@two.example",
+             "sender non-delivery notification: ", "now in the queue:", "queue: deferred", "next try: ", "recipient: busy@two.example"]
+    at = -1
+    for part in story:
+        assert part in text, text
+        if not part.startswith("bounced"):
+            assert text.index(part) > at, text
+            at = text.index(part)
+    gone = town.ctl("trace", town.good)
+    assert "sent      good@one.example" in gone and "done: removed from the queue" in gone
+    assert re.search(r"now: not in the queue since \w+ +\d+ [\d:]+; sent to 1, bounced for 0", gone)
+
+
+def test_trace_says_what_is_not_known(town, tmp_path):
+    assert "nor in the log" in town.ctl("trace", "ABCDEF123456", code=66)
+    assert "not a queue id" in town.ctl("trace", "x.y", code=64)
+    # an older log is gone, or there never was a file
+    late = tmp_path / "late"
+    late.write_text("".join(line + "\n" for line in town.relay.log_lines("status=|removed")))
+    assert "how it came is not in this log" in town.ctl("trace", town.good, "--log", str(late))
+    late.write_text("".join(line + "\n" for line in town.relay.log_lines("client=")))
+    assert "how it ended is not in this log" in town.ctl("trace", town.good, "--log", str(late))
+    assert "cannot read the log" in town.ctl("trace", town.two, "--log", str(tmp_path / "none"))
+    other = tmp_path / "conf"
+    shutil.copytree(town.relay.dir, other, ignore=shutil.ignore_patterns("queue", "log", "stderr"))
+    main = (other / "main.cf").read_text().replace("maillog_file = ", "maillog_file = /dev/stdout\nx_was = ")
+    (other / "main.cf").write_text(main)
+    text = town.ctl("-c", str(other), "trace", town.two)
+    assert "the log is not a file" in text and "now in the queue" in text
+    # what a container's log collector has
+    text = town.ctl("--config", str(other), "trace", town.good, "--log", "-", stdin=town.relay.log())
+    assert "sent      good@one.example" in text
+
+
+def test_trace_reads_the_log_before_this_one_and_json(tmp_path):
+    with Sink() as sink, Relay(tmp_path, "mydestination =\nlog_format = json\nrelayhost = [127.0.0.1]:%d\n" % sink.port) as relay:
+        send(relay, "ann@example.com", "good@one.example")
+        sink.wait(1)
+        relay.wait_log(r"removed")
+        qid = re.search(r'"queue_id":"(\w+)","client"|"queue_id":"(\w+)"', relay.log()).group(2)
+        os.rename(relay.path("log"), relay.path("log.1"))
+        open(relay.path("log"), "w").close()
+        text = relay.run("relayctl", "trace", qid).stdout.decode()
+        assert "arrived from" in text and "sent      good@one.example" in text and "now: not in the queue since 2" in text
+
+
+def test_queue_and_trace_work_without_relayd(tmp_path):
+    t = Town(tmp_path)
+    live = ids(t, "--sort", "size")
+    t.ctl("hold", t.two)
+    t.relay.stop()
+    t.sink.close()
+    assert ids(t, "--sort", "size") == live
+    assert ids(t, "--state", "hold") == [t.two]
+    assert t.ctl("queue").count("hold") == 1
+    assert ids(t, "--from", "cid", "--site", "two.example") == [t.three]
+    text = t.ctl("trace", t.three)
+    assert "now in the queue" in text and "bounced   no@two.example" in text
+    assert "start relayd" in t.ctl("stats", code=69)
+
+
+def test_ids_can_be_piped_into_a_change(tmp_path):
+    t = Town(tmp_path)
+    try:
+        chosen = t.ctl("queue", "--ids", "--from", "bob")
+        assert "Deleted: 1 message" in t.ctl("delete", "-", stdin=chosen)
+        assert ids(t) == [t.three]
+    finally:
+        t.relay.stop()
+        t.sink.close()
+
+
+# --- completion ----------------------------------------------------------------------------------------------------------------
+
+# words before the cursor, what must be offered, what must not
+WANTED = [
+    ("relayctl que", ["queue"], ["show"]),
+    ("relayctl --so", ["--sort"], ["--site"]),
+    ("relayctl queue --sort si", ["size", "site"], ["age"]),
+    ("relayctl -j tr", ["trace"], ["--to"]),
+    ("relaybox relayctl tr", ["trace"], []),
+    ("relaybox map", ["mapgen"], ["mail"]),
+    ("relaybox --comp", ["--completion"], ["--complete "]),
+    ("relaybox --completion z", ["zsh"], ["bash"]),
+    ("postqueue -", ["-f", "-p", "-s"], ["-d", "-t"]),
+    ("postsuper -", ["-d", "-H"], ["-t", "-i"]),
+    ("relayd --non", ["--non-default"], ["--no-tls"]),
+    ("mxcheck --no-t", ["--no-tls"], []),
+    ("mapgen --ch", ["--check"], []),
+    ("postmap --ch", ["--check"], []),
+    ("mail --subj", ["--subject"], []),
+    ("sendmail -", ["-t", "-f", "-i"], ["-s", "-A"]),
+]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, town):
+    """Links to the binary, the scripts, and an environment that finds them."""
+    d = tmp_path_factory.mktemp("shelf")
+    (d / "bin").mkdir()
+    os.symlink(RELAYBOX, d / "bin" / "relaybox")
+    subprocess.run([RELAYBOX, "--install", "-s", str(d / "bin")], check=True)
+    for shell in ("bash", "zsh", "fish"):
+        (d / shell).write_bytes(subprocess.run([RELAYBOX, "--completion", shell], check=True, stdout=subprocess.PIPE).stdout)
+    env = {"PATH": "%s:%s" % (d / "bin", os.environ["PATH"]), "HOME": str(d), "MAIL_CONFIG": town.relay.dir, "LC_ALL": "C.UTF-8",
+           "TERM": "dumb", "XDG_CONFIG_HOME": str(d), "XDG_DATA_HOME": str(d)}
+    return d, env
+
+
+def offered_by_bash(shelf, line):
+    d, env = shelf
+    # as readline splits it: "=" is a word of its own
+    words = [w for w in re.split(r" |(=)", line) if w is not None and w != ""] + ([""] if line.endswith((" ", "=")) else [])
+    script = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _relaybox; printf "%s\\n" "${COMPREPLY[@]}"'
+    out = subprocess.run(["bash", "--norc", "-c", script, str(d / "bash"), *words], env=env, stdout=subprocess.PIPE, timeout=60 * SLOW)
+    return [w.strip().rstrip("=") for w in out.stdout.decode().splitlines()]
+
+
+def offered_by_fish(shelf, line):
+    d, env = shelf
+    out = subprocess.run(["fish", "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]', str(d / "fish"), line], env=env,
+                         stdout=subprocess.PIPE, timeout=60 * SLOW)
+    return [w.split("\t")[0].rstrip("=") for w in out.stdout.decode().splitlines()]
+
+
+class Zsh:
+    """A zsh on a terminal: completion works nowhere else. ^D lists what could follow."""
+
+    def __init__(self, shelf):
+        d, env = shelf
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(shutil.which("zsh"), ["zsh", "-f", "-i"], dict(env, COLUMNS="200"))
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
+        self.out = b""
+        os.write(self.fd, b"PS1='@''@ '; autoload -U compinit; compinit -u -D; source %s; bindkey '^Xl' list-choices; unsetopt beep; echo REA''DY\n"
+                 % str(d / "zsh").encode())
+        self.until(b"READY\r\n")
+        self.until(b"@@ ", self.out.index(b"READY\r\n"))
+
+    def until(self, mark, since=0):
+        end = time.monotonic() + 30 * SLOW
+        while mark not in self.out[since:] and time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.5)[0]:
+                self.out += os.read(self.fd, 65536)
+        assert mark in self.out[since:], self.out[since:]
+
+    def offered(self, line):
+        at = len(self.out)
+        # list, drop the line, and say a word when that is done
+        os.write(self.fd, line.encode() + b"\x18l\x15echo EN''D\n")
+        self.until(b"END\r\n", at)
+        # the prompt comes when the line editor has the terminal
+        self.until(b"@@ ", self.out.index(b"END\r\n", at))
+        text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\x07", b"", self.out[at:]).decode()
+        return [w.split("\t")[0].strip().rstrip("=") for w in re.split(r"[\r\n]+", text)]
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.close(self.fd)
+        os.waitpid(self.pid, 0)
+
+
+def check_offers(offers, town):
+    for line, wanted, unwanted in WANTED:
+        got = offers(line)
+        assert set(wanted) <= set(got), (line, got)
+        assert not set(unwanted) & set(got), (line, got)
+    for line in ("relayctl show ", "relayctl hold ", "postsuper -d "):
+        assert {town.two, town.three} <= set(offers(line)), line
+
+
+def test_bash_completes(shelf, town):
+    check_offers(lambda line: offered_by_bash(shelf, line), town)
+    assert offered_by_bash(shelf, "relayctl queue --sort=si") == ["site", "size"] or offered_by_bash(shelf, "relayctl queue --sort=si") == ["size", "site"]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish")
+def test_fish_completes(shelf, town):
+    check_offers(lambda line: offered_by_fish(shelf, line), town)
+    assert "--sort=size" in offered_by_fish(shelf, "relayctl queue --sort=si")
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh")
+def test_zsh_completes(shelf, town):
+    zsh = Zsh(shelf)
+    try:
+        check_offers(zsh.offered, town)
+    finally:
+        zsh.close()
+
+
+def test_no_such_shell():
+    done = subprocess.run([RELAYBOX, "--completion", "tcsh"], capture_output=True)
+    assert done.returncode == 64 and b"bash|zsh|fish" in done.stderr
