@@ -51,7 +51,7 @@ const struct applet applet_mail = {
 	.usage = "[-s SUBJECT] [-r FROM] [-c LIST] [-b LIST] [-a FILE|FIELD]... [-E] TO... [-- SENDMAIL-OPTION...]",
 	.options = options,
 	.notes = "The text is read from standard input. -d -F -i -I -n -N -T -u -: are accepted and ignored; there is no mailbox\n"
-		"reader (-e and -H answer that there is no mail).",
+		"reader (-e, -f and -H answer that there is no mail).",
 	.run = run,
 };
 

@@ -50,7 +50,8 @@ const struct applet applet_mapgen = {
 	.usage = "[-fFnNoprsuvw] [--alias] [TYPE:]FILE...\n-q KEY [-fFj] [TYPE:]FILE...\n-d KEY | -i [TYPE:]FILE\n"
 		"--check [TYPE:]FILE...",
 	.options = options,
-	.notes = "TYPE hash, btree, lmdb, dbm and cdb all build FILE.cdb; the default is cdb. -q and -s take every table type.",
+	.notes = "TYPE hash, btree, lmdb, dbm and cdb all build FILE.cdb; the default is cdb. -q and -s take every table type.\n"
+		"-U is accepted and ignored.",
 	.run = run,
 };
 
