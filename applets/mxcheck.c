@@ -10,9 +10,15 @@
 #include "core/base/mem.h"
 
 static int run(int argc, char **argv);
-enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT };
+enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
+	{ OPT_RCPT, 0, "rcpt", OPT_ARG, "ADDR", "ask whether its MX hosts would take mail for this address" },
+	{ OPT_RELAY, 0, "relay", OPT_NONE, NULL, "ask this host's own next hops, with its TLS policy and passwords" },
+	{ 'c', 'c', NULL, OPT_ARG, "DIR", "configuration directory for --relay" },
+	{ OPT_OPEN_RELAY, 0, "open-relay", OPT_NONE, NULL, "does this host relay for anybody? Exit 2 if so" },
+	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with (postmaster; <> is the null sender)" },
 	{ 'f', 'f', "file", OPT_ARG, "LIST", "take domains from a file, one a line (-: standard input)" },
 	{ 'p', 'p', "port", OPT_ARG, "PORT", "port of all servers (25)" },
 	{ '4', '4', NULL, OPT_NONE, NULL, "IPv4 only" },
@@ -37,35 +43,42 @@ static const struct opt options[] = {
 const struct applet applet_mxcheck = {
 	.name = "mxcheck",
 	.summary = "look at the mail servers of a domain",
-	.usage = "[OPTION]... [-f LIST] DOMAIN...\n[OPTION]... --server HOST[:PORT]",
+	.usage = "[OPTION]... [-f LIST] DOMAIN...\n[OPTION]... --server HOST[:PORT]\n[OPTION]... --rcpt ADDR\n"
+		"[OPTION]... --relay [-c DIR] [--rcpt ADDR]\n[OPTION]... --open-relay HOST... [--rcpt ADDR]",
 	.options = options,
-	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS. Exit status: 0 no problem, 1 problems found.",
+	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS, or after RCPT. Exit status: 0 no problem, 1 problems found.",
 	.run = run,
 };
 
 struct check {
 	struct mxcheck m;
 	const char *server, *ca, *list;
-	enum { TLS_MAY, TLS_NONE, TLS_MUST, TLS_IMPLICIT } tls;
 	struct buf list_text;
 	char host[256];                /* our own name */
 };
 
 /* --- preparing ------------------------------------------------------------------------------------------------------ */
 
-/* open_tls - trust in what the system trusts; without it the chain cannot be judged, all else can */
-static struct tls_context *open_tls(const struct check *k)
+/* find_ca - what this system trusts */
+static const char *find_ca(void)
 {
 	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
 		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", NULL };
-	struct tls_options o = { .ca_file = k->ca ? k->ca : "", .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
+
+	for (size_t i = 0; bundles[i]; i++)
+		if (access(bundles[i], R_OK) == 0)
+			return bundles[i];
+	return "";
+}
+
+/* open_tls - without trust in anybody the chain cannot be judged, all else can */
+static struct tls_context *open_tls(const struct check *k)
+{
+	struct tls_options o = { .ca_file = k->m.ca_file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
 		.protocols = "" };
 	struct tls_context *t;
 	struct buf why;
 
-	for (size_t i = 0; !k->ca && bundles[i] && !*o.ca_file; i++)
-		if (access(bundles[i], R_OK) == 0)
-			o.ca_file = bundles[i];
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	t = tls_context_new(&o, &why);
 	if (!t)
@@ -74,10 +87,10 @@ static struct tls_context *open_tls(const struct check *k)
 	return t;
 }
 
-static void add_target(struct mxcheck *m, char *target)
+void mxcheck_add_target(struct mxcheck *m, struct str target)
 {
 	m->targets = mem_array(m->targets, m->n + 1, sizeof(char *));
-	m->targets[m->n++] = target;
+	m->targets[m->n++] = str_dup(target);
 }
 
 /* add_server - "host:port", "[v6]:port", "host" */
@@ -95,7 +108,7 @@ static void add_server(struct check *k)
 	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
 		s = str_make(s.p + 1, s.n - 2);
 	k->m.opt.server = true;
-	add_target(&k->m, str_dup(s));
+	mxcheck_add_target(&k->m, s);
 }
 
 /* add_list - the first word of each line; # begins a comment */
@@ -111,39 +124,54 @@ static int add_list(struct check *k)
 	rest = buf_view(&k->list_text);
 	while (str_cut(&rest, '\n', &line))
 		if (str_word(&line, " \t\r", &word) && word.p[0] != '#')
-			add_target(&k->m, str_dup(word));
+			mxcheck_add_target(&k->m, word);
 	return EX_OK;
 }
 
 static int add_targets(struct check *k, char **operands, int n)
 {
+	const char *rcpt = k->m.setup.rcpt;
 	int code = EX_OK;
 
-	for (int i = 0; i < n; i++)
-		add_target(&k->m, mem_dupz(operands[i]));
-	if (k->server && (n || k->list))
+	if (k->server && (n || k->list || k->m.mode))
 		return applet_usage_error(&applet_mxcheck, "--server stands alone");
+	if (k->m.mode == MXCHECK_RELAY)
+		return n || k->list ? applet_usage_error(&applet_mxcheck, "--relay asks whom the configuration names") : EX_OK;
+	if (rcpt && !k->m.mode) {
+		k->m.mode = MXCHECK_RCPT;
+		mxcheck_add_target(&k->m, str_of(rcpt));
+	}
+	for (int i = 0; i < n; i++)
+		mxcheck_add_target(&k->m, str_of(operands[i]));
 	if (k->server)
 		add_server(k);
 	if (k->list)
 		code = add_list(k);
 	if (!code && !k->m.n)
 		code = applet_usage_error(&applet_mxcheck, "which domain?");
+	for (size_t i = 0; !code && k->m.mode == MXCHECK_RCPT && i < k->m.n; i++)
+		if (!strchr(k->m.targets[i], '@'))
+			code = applet_usage_error(&applet_mxcheck, "%s: not an address", k->m.targets[i]);
 	return code;
 }
 
 static int look(struct check *k)
 {
 	struct probe_options *o = &k->m.opt;
-	int code;
+	int code = EX_OK;
 
-	o->wrapper = k->tls == TLS_IMPLICIT || (o->port == 465 && k->tls != TLS_NONE);
-	o->must_tls = k->tls == TLS_MUST;
-	o->tls = k->tls == TLS_NONE ? NULL : open_tls(k);
-	if (!o->tls && k->tls != TLS_NONE)
+	k->m.ca_file = k->ca ? k->ca : find_ca();
+	o->wrapper = k->m.tls == MXCHECK_TLS_IMPLICIT || (o->port == 465 && k->m.tls != MXCHECK_TLS_NONE);
+	o->must_tls = k->m.tls == MXCHECK_TLS_MUST && !k->m.mode;
+	if (!k->m.mode && k->m.tls != MXCHECK_TLS_NONE && !(o->tls = open_tls(k)))
 		return EX_CONFIG;
+	if (k->m.mode)
+		code = mxcheck_ask_open(&k->m);
 	k->m.progress = k->m.n > 1 && isatty(STDERR_FILENO);
-	code = mxcheck_rounds(&k->m);
+	if (!code)
+		code = mxcheck_rounds(&k->m);
+	if (k->m.mode)
+		probe_setup_close(&k->m.setup);
 	tls_context_unref(o->tls);
 	return code;
 }
@@ -179,7 +207,7 @@ static bool take_tls(struct check *k, const char *word)
 
 	for (unsigned i = 0; i < 4; i++)
 		if (!strcmp(word, words[i])) {
-			k->tls = i;
+			k->m.tls = i;
 			return true;
 		}
 	return false;
@@ -196,6 +224,11 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_SERVER: k->server = arg; break;
 	case 'f': k->list = arg; break;
 	case 'p': good = number(str_of(arg), 65535, &n); o->port = (uint16_t)n; break;
+	case OPT_RCPT: k->m.setup.rcpt = arg; break;
+	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
+	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
+	case OPT_FROM: k->m.setup.sender = arg; break;
+	case 'c': k->m.directory = arg; break;
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;
 	case 't': good = number(str_of(arg), 100000, &n); o->time = (usec)n * USEC_PER_SEC; break;
@@ -232,7 +265,7 @@ static int parse(struct check *k, struct opt_parse *o)
 static int run(int argc, char **argv)
 {
 	struct check k = { .m = { .opt = { .families = 3, .port = 25, .time = 20 * USEC_PER_SEC, .warn_days = 21, .problem_days = 7 },
-		.dns = { .dnssec = true }, .start = probe_start }, .host = "localhost" };
+		.dns = { .dnssec = true } }, .host = "localhost" };
 	struct opt_parse o;
 	char **operands = mem_array(NULL, (size_t)argc + 1, sizeof(char *));
 	int code;

@@ -2,14 +2,21 @@
 #ifndef APPLETS_MXCHECK_H
 #define APPLETS_MXCHECK_H
 
+#include "core/probe/probe_ask.h"
 #include "core/probe/probe_list.h"
 
 enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS };
+enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY };
+enum mxcheck_tls { MXCHECK_TLS_MAY, MXCHECK_TLS_NONE, MXCHECK_TLS_MUST, MXCHECK_TLS_IMPLICIT };
 struct mxcheck {
 	struct probe_options opt;
+	struct probe_setup setup;
 	struct dns_options dns;
-	probe_start_fn start;
-	char **targets;
+	enum mxcheck_mode mode;
+	enum mxcheck_tls tls;
+	const char *ca_file;           /* "" where this system has none */
+	const char *directory;         /* -c */
+	char **targets;                /* owned */
 	size_t n;
 	enum mxcheck_form form;
 	const char *output;            /* file, replaced as a whole after each round; NULL: standard output */
@@ -17,7 +24,10 @@ struct mxcheck {
 	usec every;                    /* --watch: time from one round's start to the next; 0: one round */
 	uint64_t rounds;               /* 0: until interrupted */
 };
+void mxcheck_add_target(struct mxcheck *k, struct str target);
 /* mxcheck_rounds - look at all targets, again and again where asked; the exit status */
 int mxcheck_rounds(struct mxcheck *k);
+/* mxcheck_ask_open - the configuration behind the modes that ask; a sysexits code, failures are said */
+int mxcheck_ask_open(struct mxcheck *k);
 
 #endif

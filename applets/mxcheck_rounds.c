@@ -60,7 +60,10 @@ static void show_text(struct rounds *r, const struct probe *p, size_t at)
 static void on_show(void *ctx, struct probe *p, size_t at)
 {
 	struct rounds *r = ctx;
-	int code = p->exit_code ? p->exit_code : p->count[PROBE_PROBLEM] ? 1 : 0;
+	int code = p->exit_code ? p->exit_code : p->count[PROBE_PROBLEM] > 0;
+
+	if (code == PROBE_EXIT_GOOD)
+		code = EX_OK;
 
 	r->problems += p->count[PROBE_PROBLEM] > 0;
 	if (r->to == stdout)
@@ -93,7 +96,10 @@ static void say_when(struct rounds *r)
 static int one_round(struct rounds *r)
 {
 	struct mxcheck *k = r->k;
-	struct probe_list list = { .opt = &k->opt, .start = k->start, .targets = k->targets, .n = k->n, .show = on_show,
+	static const probe_start_fn starts[] = { [MXCHECK_LOOK] = probe_start, [MXCHECK_RCPT] = probe_rcpt_start,
+		[MXCHECK_RELAY] = probe_relay_start, [MXCHECK_OPEN_RELAY] = probe_open_start };
+	struct probe_list list = { .opt = &k->opt, .start = starts[k->mode], .targets = k->targets, .n = k->n,
+		.parallel = k->mode == MXCHECK_LOOK ? PROBE_PARALLEL : PROBE_ASK_PARALLEL, .show = on_show,
 		.progress = k->progress ? on_progress : NULL, .ctx = r };
 	char *text = NULL;
 	size_t n = 0;

@@ -111,6 +111,11 @@ void deliver_dest_idle(struct deliver *d, struct dest *dest)
 	smtp_dest_release(x);
 }
 
+void deliver_close_idle(struct deliver *d)
+{
+	smtp_pool_close_idle(d);
+}
+
 size_t deliver_sessions(const struct deliver *d)
 {
 	return d->n_sessions;

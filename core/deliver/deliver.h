@@ -8,6 +8,19 @@
 #include "core/queue/schedule.h"
 #include "core/route/route.h"
 
+/* what the sessions of a delivery do, for those who look on */
+enum deliver_step_kind { DELIVER_STEP_CONNECTED, DELIVER_STEP_TLS, DELIVER_STEP_AUTH, DELIVER_STEP_RCPT, DELIVER_STEP_FAILED };
+struct deliver_step {
+	enum deliver_step_kind kind;
+	const char *host;              /* NULL: no host yet (FAILED: the next hop) */
+	const struct ipaddr *address;  /* AF_UNSPEC: a unix socket */
+	uint16_t port;
+	usec took;                     /* CONNECTED */
+	const struct tls_info *tls;    /* TLS */
+	int level;                     /* TLS: enum conf_tls_level of the policy */
+	const char *mechanism;         /* AUTH: that took the password */
+	const struct reply *reply;     /* RCPT: the server's; FAILED: why the next address is asked, in Postfix's words */
+};
 struct deliver_options {
 	struct loop *loop;
 	struct pool *pool;
@@ -20,6 +33,9 @@ struct deliver_options {
 	void (*queued)(void *ctx, struct qmsg *m);     /* a new message is durable: schedule it */
 	void (*done)(void *ctx, struct delivery *d);   /* = schedule_done */
 	void *ctx;
+	/* set: deliveries only ask, up to RCPT, and nothing is logged about them; transports of smtp and lmtp only (mxcheck) */
+	void (*step)(struct delivery *d, const struct deliver_step *s);
+	bool every_address;            /* … and go on to the next address after an answer; the result is the last failure */
 	int helper_fd;                 /* privileged helper for local delivery to other users; -1: deliver as ourselves */
 };
 struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *diag);  /* opens sasl, tls policy maps, contexts */
@@ -29,6 +45,7 @@ void deliver_free(struct deliver *d);                  /* closes every session; 
 void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct conf_diag *diag);
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
+void deliver_close_idle(struct deliver *d);            /* sessions that wait for a delivery say QUIT */
 size_t deliver_sessions(const struct deliver *d);      /* open outbound connections, idle ones too */
 
 /* local_check - is this recipient, of a domain that ends here, an alias or an account? 2xx yes, 5xx no, 4xx unknown now */

@@ -209,6 +209,9 @@ void smtp_hello_tls_failed(struct smtp_session *s);    /* the handshake */
 void smtp_hello_auth_done(struct smtp_session *s);
 void smtp_hello_refused(struct smtp_session *s);       /* greeting, EHLO or HELO */
 
+/* smtp_step - tell who looks on; nobody does in relayd */
+void smtp_step(struct smtp_try *t, enum deliver_step_kind kind, const struct reply *r);
+
 /* --- AUTH ------------------------------------------------------------------------------------------------------------- */
 enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_FAILED };
 enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed);

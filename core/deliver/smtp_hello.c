@@ -30,6 +30,7 @@ void smtp_hello_tls_ready(struct smtp_session *s)
 	smtp_target_where(&s->target, where);
 	smtp_tls_log(s->profile, where, conn_tls(s->conn));
 	s->state = SMTP_STATE_HELLO;
+	smtp_step(s->try, DELIVER_STEP_TLS, NULL);
 	smtp_client_tls_done(&s->client);
 	smtp_session_pump(s);
 }
@@ -112,6 +113,7 @@ void smtp_hello_auth_done(struct smtp_session *s)
 	struct reply r;
 
 	if (reply_verdict(&s->client.reply) == VERDICT_DONE) {
+		smtp_step(s->try, DELIVER_STEP_AUTH, NULL);
 		smtp_auth_forget(s);
 		smtp_client_ready(&s->client);
 		return;

@@ -356,6 +356,7 @@ static void on_connected(struct smtp_session *s)
 	bool wrapper = s->profile->tls_wrapper || (s->target.port == 465 && !s->profile->lmtp);
 
 	s->connected_at = loop_now(s->d->o.loop);
+	smtp_step(s->try, DELIVER_STEP_CONNECTED, NULL);
 	if (s->policy.failed.code) {
 		smtp_session_fail(s, SMTP_BLAME_SITE, &s->policy.failed);
 		return;

@@ -22,6 +22,25 @@ static const char *service(const struct smtp_try *t)
 	return t->profile->lmtp ? "lmtp" : "smtp";
 }
 
+void smtp_step(struct smtp_try *t, enum deliver_step_kind kind, const struct reply *r)
+{
+	const struct smtp_session *s = t ? t->session : NULL;
+	struct deliver_step step = { .kind = kind, .reply = r };
+
+	if (!t || !t->d->o.step)
+		return;
+	if (s) {
+		step.host = s->target.host;
+		step.address = &s->target.address;
+		step.port = s->target.port;
+		step.took = s->connected_at - s->opened_at;
+		step.tls = s->conn ? conn_tls(s->conn) : NULL;
+		step.level = s->policy.level;
+		step.mechanism = s->sasl.mechanism;
+	}
+	t->d->o.step(t->job, &step);
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------------- */
 
 static void let_go(struct smtp_try *t)
@@ -59,7 +78,9 @@ static void finish(struct smtp_try *t)
 		return;
 	}
 	let_go(t);
-	if (f.probe)
+	if (d->o.step)
+		d->o.done(d->o.ctx, job);
+	else if (f.probe)
 		probe_finish(d, job, &f);
 	else
 		deliver_finish(d, job, &f);
@@ -266,6 +287,7 @@ static void on_hosts(void *ctx, const struct smtp_hosts_result *r)
 	if (r->we_are_mx)
 		t->fallbacks = STR_EMPTY;
 	if (r->failed.code) {
+		smtp_step(t, DELIVER_STEP_FAILED, &r->failed);
 		set_why(t, &r->failed, NULL, true);
 		if (!smtp_try_is_last(t))
 			log_moving_on(t, r->failed.text);
@@ -279,7 +301,7 @@ static void on_hosts(void *ctx, const struct smtp_hosts_result *r)
 	t->at = 0;
 	t->limit = c->smtp_mx_address_limit && (size_t)c->smtp_mx_address_limit < r->n ? (size_t)c->smtp_mx_address_limit : r->n;
 	take_turn(t);
-	t->sessions_left = c->smtp_mx_session_limit ? (unsigned)c->smtp_mx_session_limit : UINT_MAX;
+	t->sessions_left = c->smtp_mx_session_limit && !t->d->o.step ? (unsigned)c->smtp_mx_session_limit : UINT_MAX;
 	next_address(t);
 }
 
@@ -305,6 +327,7 @@ static bool refuse_site(struct smtp_try *t, const char *why)
 	struct reply r;
 
 	reply_set(&r, 550, "5.4.4", "Host or domain name not found. Next hop %s: %s", t->site, why);
+	smtp_step(t, DELIVER_STEP_FAILED, &r);
 	set_why(t, &r, NULL, true);
 	return false;
 }
@@ -340,7 +363,7 @@ static bool start_site(struct smtp_try *t)
 		return refuse_site(t, "an address needs brackets, as in [192.0.2.1]");
 	t->port = hop.port;
 	t->hosts = smtp_hosts_find(t->d, t->profile, hop.host, t->profile->use_mx && !hop.literal,
-		!t->explicit && hop.port == 25 && !t->profile->lmtp, on_hosts, t);
+		!t->explicit && hop.port == 25 && !t->profile->lmtp && !t->d->o.step, on_hosts, t);
 	return true;
 }
 
@@ -380,7 +403,7 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 	t->dest = smtp_dest_get(d, job->dest);
 	t->dest->tries++;
 	t->sites = str_of(job->dest->nexthop);
-	t->fallbacks = t->profile->lmtp ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
+	t->fallbacks = t->profile->lmtp || d->o.step ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
 	loop_task_init(&t->task, on_task);
 	list_init(&t->park);
 	list_append(&d->tries, &t->link);
@@ -396,7 +419,7 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 
 void smtp_start(struct deliver *d, struct delivery *job)
 {
-	smtp_try_start(d, job, false);
+	smtp_try_start(d, job, d->o.step != NULL);
 }
 
 /* --- what a session tells ------------------------------------------------------------------------------------------------------ */
@@ -475,6 +498,9 @@ void smtp_try_rcpt(struct smtp_try *t, size_t i, const struct reply *r)
 
 	if (i >= t->n_tx)
 		return;
+	smtp_step(t, DELIVER_STEP_RCPT, r);
+	if (t->d->o.every_address)
+		return;
 	if (reply_verdict(r) == VERDICT_DONE) {
 		t->accepted[i] = true;
 		if (t->is_probe)
@@ -528,6 +554,8 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 	struct smtp_session *s = t->session;
 	usec now = loop_now(t->d->o.loop);
 
+	if (t->left)
+		smtp_step(t, DELIVER_STEP_FAILED, r);
 	t->session = NULL;
 	if (s->uses > 1 && (t->stale || !s->answered)) {
 		/* it was closed while it waited: that says nothing about the host, but silence does */

@@ -22,7 +22,8 @@ void probe_release(struct probe *p)
 {
 	if (--p->pending)
 		return;
-	probe_judge(p);
+	if (!p->opt->setup)
+		probe_judge(p);
 	probe_expect(p);
 	p->done(p, p->ctx);
 }
@@ -43,7 +44,7 @@ void probe_find(struct probe *p, enum probe_verdict v, int host, int address, co
 	p->count[v]++;
 }
 
-void probe_start(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx)
+void probe_init(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx)
 {
 	memset(p, 0, sizeof(*p));
 	p->opt = o;
@@ -51,6 +52,11 @@ void probe_start(struct probe *p, const struct probe_options *o, const char *tar
 	p->ctx = ctx;
 	p->findings = mem_array(NULL, PROBE_FINDINGS, sizeof(*p->findings));
 	snprintf(p->target, sizeof(p->target), "%s", target);
+}
+
+void probe_start(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx)
+{
+	probe_init(p, o, target, done, ctx);
 	probe_hold(p);
 	probe_dns_start(p);
 	if (!o->server)

@@ -16,6 +16,7 @@
 #define PROBE_HOSTS 16                 /* MX hosts that are looked at */
 #define PROBE_ADDRESSES 8              /* addresses of one host */
 #define PROBE_FINDINGS 512
+#define PROBE_EXIT_GOOD (-1)
 
 enum probe_verdict { PROBE_OK, PROBE_NOTE, PROBE_WARNING, PROBE_PROBLEM, PROBE_VERDICTS };
 const char *probe_verdict_word(enum probe_verdict v);
@@ -68,6 +69,7 @@ struct probe_options {
 	struct tls_context *tls;       /* NULL: STARTTLS is not tried */
 	unsigned warn_days, problem_days; /* certificate expiry */
 	usec slow_warning, slow_problem; /* the dialogue with one address; 0: any time is fine */
+	const struct probe_setup *setup; /* of the modes that ask (probe_ask.h); their findings are made as they come */
 	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */
 };
@@ -85,13 +87,15 @@ struct probe {
 	/* judgement */
 	struct probe_finding *findings;
 	size_t n_findings, count[PROBE_VERDICTS];
-	int exit_code;                 /* a mode's own; 0: 1 where a problem was found */
+	int exit_code;                 /* a mode's own, PROBE_EXIT_GOOD: 0; otherwise 1 where a problem was found */
 	/* running */
 	unsigned pending;
 	void (*done)(struct probe *p, void *ctx);
 	void *ctx;
 };
 
+/* probe_init - an empty probe; whoever fills it holds it meanwhile */
+void probe_init(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx);
 /* probe_start - begin; done is called from the loop when all is known and judged. target: domain, host or address */
 void probe_start(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx);
 void probe_fini(struct probe *p);

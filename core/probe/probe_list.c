@@ -50,7 +50,7 @@ static void on_done(struct probe *p, void *ctx)
 
 static void start_more(struct probe_list *l)
 {
-	while (l->started < l->n && l->started - l->finished < PROBE_PARALLEL && l->started - l->shown < PROBE_WINDOW) {
+	while (l->started < l->n && l->started - l->finished < l->parallel && l->started - l->shown < PROBE_WINDOW) {
 		size_t at = l->started++;
 		struct probe_slot *s = MEM_NEW(struct probe_slot);
 

@@ -17,7 +17,7 @@ struct probe_list {
 	const struct probe_options *opt;
 	probe_start_fn start;          /* probe_start, or another mode's */
 	char *const *targets;          /* borrowed */
-	size_t n;
+	size_t n, parallel;
 	void (*show)(void *ctx, struct probe *p, size_t at);   /* in order; the probe is gone afterwards */
 	void (*progress)(void *ctx, size_t finished);          /* NULL: nobody asks. After each one, in no order */
 	void *ctx;

@@ -7,7 +7,9 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -153,29 +155,29 @@ def test_levels_of_tls(sink, cert):
 
 
 def test_implicit_tls_and_openssl_agree(cert):
-    port = free_port()
-    server = subprocess.Popen(["openssl", "s_server", "-accept", "127.0.0.1:%d" % port, "-cert", cert[0], "-key", cert[1], "-quiet"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        def listens():
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return True
-        wait(listens)
-        p = subprocess.Popen([RELAYBOX, "mxcheck", "--json", "-t", "20", "--tls", "implicit", "--server", "localhost:%d" % port, "-4", "--ca",
-                              cert[0], "--helo", "probe.test"], stdout=subprocess.PIPE, text=True)
-        server.stdin.write(b"220 s.test ESMTP\r\n")
-        server.stdin.flush()
-        assert server.stdout.readline() == b"EHLO probe.test\r\n"
-        server.stdin.write(b"250 s.test\r\n")
-        server.stdin.flush()
-        x = json.loads(p.communicate(timeout=60 * SLOW)[0])
-        tls = x["hosts"][0]["addresses"][0]["tls"]
-        print_out = subprocess.run(["openssl", "x509", "-in", cert[0], "-noout", "-fingerprint", "-sha256"], capture_output=True, text=True).stdout
-        assert tls["sha256"] in print_out and tls["name_matches"] and tls["version"].startswith("TLSv1.")
-    finally:
-        server.kill()
-        server.wait()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*cert)
+    said = []
+
+    def serve(listener):
+        with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as c:
+            c.settimeout(30)
+            c.sendall(b"220 s.test ESMTP\r\n")
+            said.append(c.recv(1000))
+            c.sendall(b"250 s.test\r\n")
+            c.recv(1000)
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(30)
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        x = objects("--tls", "implicit", "--server", "localhost:%d" % listener.getsockname()[1], "-4", "--ca", cert[0], "--helo", "probe.test")[0]
+        thread.join(30)
+    tls = x["hosts"][0]["addresses"][0]["tls"]
+    seen = subprocess.run(["openssl", "x509", "-in", cert[0], "-noout", "-fingerprint", "-sha256"], capture_output=True, text=True).stdout
+    assert said == [b"EHLO probe.test\r\n"] and tls["sha256"] in seen and tls["name_matches"] and tls["version"].startswith("TLSv1.")
 
 
 # --- outputs ------------------------------------------------------------------------------------------------------------------
@@ -257,3 +259,195 @@ def test_watch_ends_after_its_count(sink, tmp_path):
     out = mxcheck("--server", "127.0.0.1:%d" % server.port, "--watch", "1", "--count", "2", "-o", tmp_path / "x").stdout
     assert out == "" and server.sessions == 2 and ": 0 changes" in (tmp_path / "x").read_text()
     assert len(objects("--server", "127.0.0.1:%d" % server.port, "--watch", "1", "--count", "3")) == 3 and server.sessions == 5
+
+
+# --- would it be taken? -----------------------------------------------------------------------------------------------------------
+
+
+def answers(refused="550 5.1.1 no such user"):
+    """RCPT answers by the name of the recipient."""
+    return {"RCPT": lambda _, a: refused if "nobody" in a else "450 4.2.0 not now" if "later" in a else None}
+
+
+def test_rcpt_asks_in_the_order_of_a_delivery(dns, sink):
+    server = sink(address="127.0.0.2", script=answers())
+    backup = sink(address="127.0.0.3", port=server.port)
+    where = ["--dns", dns({("x.test", "MX"): [(30, "backup.test"), (10, "gone.test"), (20, "mx.test")], ("mx.test", "A"): ["127.0.0.2"],
+                           ("gone.test", "A"): ["127.0.0.9"], ("backup.test", "A"): ["127.0.0.3"]}), "-4", "-p", server.port]
+    x = objects(*where, "--rcpt", "somebody@x.test")[0]
+    assert [h["name"] for h in x["hosts"]] == ["gone.test", "mx.test"]
+    assert found(x, "ok", "rcpt", "accepted: 250 2.1.5") and found(x, "problem", "connect", "refused")
+    x = objects(*where, "--rcpt", "nobody@x.test", code=1)[0]
+    assert found(x, "problem", "rcpt", "refused: 550 5.1.1 ") and found(x, "problem", "rcpt", "no such user")
+    assert backup.sessions == 0
+    x = objects(*where, "--rcpt", "later@x.test")[0]  # the next one takes it, as in a delivery
+    assert found(x, "ok", "rcpt") and backup.sessions == 1
+    backup.close()
+    assert found(objects(*where, "--rcpt", "later@x.test", code=75)[0], "warning", "rcpt", "later: ")
+    assert "later" in mxcheck(*where, "--rcpt", "later@x.test", "nobody@x.test", code=75).stdout
+    assert not server.messages and not backup.messages
+    assert mxcheck("--rcpt", "x.test", code=64)
+    assert found(objects("--dns", dns({}), "--rcpt", "a@nx.test", code=1)[0], "problem", "rcpt", "not found")
+
+
+def test_rcpt_says_who_asks(dns, sink):
+    said = []
+    server = sink(script={"MAIL": lambda _, a: said.append(a), "EHLO": lambda _, a: said.append(a)})
+    where = ["--dns", dns({("x.test", "MX"): [(10, "mx.test")], ("mx.test", "A"): ["127.0.0.1"]}), "-4", "-p", server.port, "--helo", "me.test"]
+    mxcheck(*where, "--from", "a@b.test", "--rcpt", "c@x.test")
+    mxcheck(*where, "--from", "<>", "--rcpt", "c@x.test")
+    assert said[0] == "me.test" and [a.split()[0] for a in said if a != "me.test"] == ["FROM:<a@b.test>", "FROM:<>"]
+
+
+def test_rcpt_agrees_with_swaks_and_postfix(dns, sink, cert, tmp_path):
+    """swaks asks the same up to RCPT, and posttls-finger sees the same certificate and cipher."""
+    (tmp_path / "main.cf").write_text("myhostname = me.test\n")
+    server = sink(script=answers(), tls=cert)
+    where = ["--dns", dns({("x.test", "MX"): [(10, "localhost")], ("localhost", "A"): ["127.0.0.1"]}), "-4", "-p", server.port]
+    for user in ("somebody", "nobody", "later"):
+        swaks = subprocess.run(["swaks", "--server", "127.0.0.1", "-p", str(server.port), "--to", user + "@x.test", "--quit-after", "RCPT",
+                                "--tls"], capture_output=True, text=True, timeout=60 * SLOW)
+        code = {"somebody": 0, "nobody": 1, "later": 75}[user]
+        x = objects(*where, "--rcpt", user + "@x.test", "--ca", cert[0], "--tls", "must", code=code)[0]
+        assert (swaks.returncode == 0) == (code == 0)
+        tls = found(x, "ok", "tls")[0]
+        assert re.search(r"TLSv1\.\d", tls)[0] in swaks.stdout and tls.split("cipher ")[1].split()[0] in swaks.stdout
+        finger = subprocess.run(["posttls-finger", "-c", "-l", "encrypt", "-P", "/nowhere", "[127.0.0.1]:%d" % server.port], capture_output=True,
+                                text=True, timeout=60 * SLOW, env=dict(os.environ, MAIL_CONFIG=str(tmp_path)))
+        assert tls.split(": ")[1].split(" (")[0] in finger.stdout + finger.stderr
+
+
+# --- this host's own way out ----------------------------------------------------------------------------------------------------------
+
+
+def relay_conf(folder, text, **files):
+    folder.mkdir(exist_ok=True)
+    (folder / "main.cf").write_text("myhostname = r.test\nsmtp_sasl_security_options = noanonymous\n" + text)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return ["--relay", "-c", folder, "-4"]
+
+
+def test_relay_walks_every_next_hop(sink, cert, tmp_path):
+    rcpts = []
+    note = {"RCPT": lambda _, a: rcpts.append(a)}
+    first, second, third = sink(tls=cert, users={"me": "secret"}, script=note), sink(), sink(script=note)
+    conf = relay_conf(tmp_path / "etc", """relayhost = [localhost]:%d
+smtp_fallback_relay = [127.0.0.1]:%d
+smtp_tls_security_level = may
+smtp_tls_CAfile = %s
+smtp_tls_policy_maps = inline:{ {[localhost]:%d = secure match=localhost} }
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = inline:{ {[localhost]:%d = me:secret} }
+transport_maps = texthash:%s/transport, cidr:/dev/null
+""" % (first.port, second.port, cert[0], first.port, first.port, tmp_path / "etc"),
+                      transport="a.test smtp:[127.0.0.1]:%d\n.b.test smtp:[127.0.0.1]:%d\nx@c.test relay:[127.0.0.1]:%d\n"
+                      "no.test error:5.1.1 no\n* :\n" % (third.port, third.port, third.port))
+    done = mxcheck("--json", *conf)
+    out = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [x["target"] for x in out] == [
+        "smtp:[localhost]:%d (relayhost)" % first.port, "smtp:[127.0.0.1]:%d (smtp_fallback_relay)" % second.port,
+        "relay:[127.0.0.1]:%d (smtp_fallback_relay)" % second.port, "smtp:[127.0.0.1]:%d (transport_maps for .b.test)" % third.port,
+        "relay:[127.0.0.1]:%d (transport_maps for x@c.test)" % third.port]
+    assert "cidr:/dev/null cannot be walked" in done.stderr
+    assert found(out[0], "ok", "tls", "Verified, level secure") and found(out[0], "ok", "auth", "PLAIN") and found(out[0], "ok", "rcpt")
+    assert not found(out[1], "ok", "tls") and not found(out[1], "ok", "auth") and all(x["problems"] == 0 for x in out)
+    assert sorted(rcpts) == ["TO:<postmaster@b.test>", "TO:<postmaster@r.test>", "TO:<x@c.test>"]
+    assert not first.messages and not second.messages and not third.messages
+    mxcheck(*conf, "--rcpt", "probe@z.test", "--from", "s@z.test")
+    assert sorted(rcpts[3:]) == ["TO:<probe@z.test>", "TO:<probe@z.test>", "TO:<x@c.test>"]
+
+
+@pytest.mark.parametrize("change, check, text", [
+    ({"password": "wrong"}, "auth", "535"),
+    ({"level": "secure", "ca": "/etc/ssl/certs/ca-certificates.crt"}, "tls", "not trusted"),
+    ({"level": "secure match=other.test"}, "tls", "not verified"),
+    ({"tls": False}, "tls", "was not offered"),
+    ({"mechanisms": "noplaintext"}, "auth", "no mechanism"),
+    ({"script": {"RCPT": lambda *_: "554 5.7.1 Relay access denied"}}, "rcpt", "Relay access denied"),
+    ({"script": {"CONNECT": lambda *_: "554 5.7.1 blocked"}}, "banner", "blocked"),
+    ({"script": {"EHLO": lambda *_: "DROP"}}, "dialogue", "lost connection"),
+    ({"host": "[nx.invalid]"}, "address", "not found"),
+    ({"port": 1}, "connect", "refused"),
+])
+def test_relay_finds_the_fault(sink, cert, tmp_path, dns, change, check, text):
+    server = sink(tls=cert if change.get("tls", True) else None, users={"me": "secret"}, script=change.get("script"))
+    port = change.get("port", server.port)
+    conf = relay_conf(tmp_path / "etc", """relayhost = %s:%d
+smtp_tls_security_level = encrypt
+smtp_tls_policy_maps = static:{%s}
+smtp_tls_CAfile = %s
+smtp_sasl_auth_enable = yes
+smtp_sasl_tls_security_options = %s
+smtp_sasl_password_maps = static:{me:%s}
+""" % (change.get("host", "[localhost]"), port, change.get("level", "secure"), change.get("ca", cert[0]), change.get("mechanisms", "noanonymous"),
+       change.get("password", "secret")))
+    x = objects(*conf, "-t", 5 * SLOW, "--dns", dns({}), code=1)[0]
+    assert x["problems"] == 1 and found(x, "problem", check, text), x["findings"]
+    assert all(f.get("advice") for f in x["findings"] if f["verdict"] == "problem")
+    assert mxcheck(*conf, "-t", 5 * SLOW, "--dns", dns({}), "--nagios", code=2).stdout.startswith("MXCHECK CRITICAL")
+
+
+def test_relay_without_a_next_hop_says_so(tmp_path, dns, sink):
+    server = sink()
+    conf = relay_conf(tmp_path / "etc", "")
+    assert "--rcpt" in mxcheck(*conf, code=78).stderr
+    records = {("x.test", "MX"): [(10, "mx.test")], ("mx.test", "A"): ["127.0.0.1"]}
+    x = objects(*conf, "--dns", dns(records), "--rcpt", "a@x.test", "-t", 3, code=1)[0]
+    assert x["target"] == "smtp:x.test (default_transport)" and x["hosts"][0]["name"] == "mx.test"
+    conf = relay_conf(tmp_path / "etc", "relayhost = x.test:%d\n" % server.port)
+    assert found(objects(*conf, "--dns", dns(records))[0], "ok", "rcpt")
+    (tmp_path / "etc" / "main.cf").write_text("relayhost = [x\nsmtp_tls_security_level = perhaps\n")
+    assert "smtp_tls_security_level" in mxcheck(*conf, code=78).stderr
+
+
+# --- open relays ------------------------------------------------------------------------------------------------------------------------
+
+
+def closed(_, argument):
+    """A server for own.test that looks at the last domain only, as it should, and takes nothing else."""
+    rcpt = re.search(r"<(.*)>", argument)[1]
+    return None if re.fullmatch(r"postmaster(@own\.test)?", rcpt) else "554 5.7.1 Relay access denied"
+
+
+def test_open_relay_finds_a_closed_server_closed(sink):
+    server = sink(script={"RCPT": closed})
+    x = objects("--open-relay", "127.0.0.1", "-p", server.port)[0]
+    assert x["problems"] == 0 and len(found(x, "ok", "refused")) > 20 and not found(x, "ok", "accepted")
+    assert server.sessions == 1 and not server.messages
+
+
+def test_open_relay_finds_an_open_one(sink):
+    server = sink()
+    x = objects("--open-relay", "127.0.0.1", "-p", server.port, "--rcpt", "me@far.test", code=2)[0]
+    assert found(x, "problem", "accepted", "<me@far.test>") and found(x, "note", "accepted", "percent hack") and not server.messages
+    assert "-> refuse it" in mxcheck("--open-relay", "127.0.0.1", "-p", server.port, code=2).stdout
+
+
+@pytest.mark.parametrize("name, pattern", [
+    ("percent hack", r"[^@\"]*%[^@]*@.*"), ("source route", r"@.*:.*"), ("bang path", r"[^@]*![^@]*(@.*)?"),
+    ("quoted", r"\".*\"(@.*)?"), ("two domains", r"[^@\":]+@[^@]+@[^@]+"),
+])
+def test_open_relay_finds_each_trick(sink, name, pattern):
+    server = sink(script={"RCPT": lambda _, a: None if re.fullmatch(pattern, re.search(r"<(.*)>", a)[1]) else "554 5.7.1 no"})
+    x = objects("--open-relay", "127.0.0.1", "-p", server.port, code=2)[0]
+    hits = found(x, "problem", "accepted")
+    assert hits and all(name in h for h in hits) and not found(x, "problem", "refused")
+
+
+@pytest.mark.parametrize("sender, name", [(r"<>", "null sender"), (r"<postmaster@\[.*\]>", "own"), (r"<root@localhost>", "localhost")])
+def test_open_relay_finds_trust_in_senders(sink, sender, name):
+    last = []
+    server = sink(script={"MAIL": lambda _, a: last.append(a), "RCPT": lambda _, a: None if re.match("FROM:" + sender, last[-1]) and
+                          "<relay-test@example.com>" in a else "554 5.7.1 no"})
+    x = objects("--open-relay", "127.0.0.1", "-p", server.port, code=2)[0]
+    hits = found(x, "problem", "accepted")
+    assert hits and all(name in h for h in hits)
+
+
+def test_open_relay_without_an_answer_says_nothing(sink):
+    x = objects("--open-relay", "127.0.0.1", "-p", "1", code=1)[0]
+    assert found(x, "problem", "connect") and not found(x, "ok", "refused")
+    again = sink(script={"RSET": lambda *_: "421 4.7.0 too many", "RCPT": closed})  # a server that hangs up each time
+    x = objects("--open-relay", "127.0.0.1", "-p", again.port, code=0)[0]
+    assert len(found(x, "ok", "refused")) > 20 and again.sessions > 20
