@@ -69,6 +69,18 @@ static uint64_t new_id(struct deliver *d)
 	return d->last_probe_id;
 }
 
+/* The size of the message that Postfix would queue for this: Received, Date, From and Message-Id and no body. It is never
+ * sent, but a server that looks at SIZE (RFC 1870) shall see what a small mail has, and the log what log readers know. */
+static uint64_t size_of_question(const struct probe *p, const char *qid, size_t message_id)
+{
+	static const char frame[] = "Received: by  ()\r\n\tid ; \r\nDate: \r\nFrom: \r\nMessage-Id: \r\n";
+	static const char date[] = "Mon, 01 Jan 2024 00:00:00 +0000 (UTC)";
+	const struct conf *c = p->d->o.conf;
+
+	return sizeof(frame) - 1 + 2 * (sizeof(date) - 1) + strlen(c->myhostname) + strlen(c->mail_name) + strlen(qid) + p->e.sender.n +
+		message_id;
+}
+
 static void fill(struct probe *p, struct str rcpt)
 {
 	struct deliver *d = p->d;
@@ -97,10 +109,11 @@ static void fill(struct probe *p, struct str rcpt)
 	buf_init(&id, LIMIT_ADDRESS);
 	message_id_format(&id, now, qid, c->myhostname);
 	log_text(LOG_SEV_INFO, "cleanup", 0, qid, "message-id=%s", buf_cstr(&id));
+	p->e.size = size_of_question(p, qid, id.n);
 	buf_fini(&id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", p->e.sender);
-	log_field(&l, "size", "0");
+	log_field(&l, "size", "%llu", (unsigned long long)p->e.size);
 	log_field(&l, "nrcpt", "1");
 	log_note(&l, "queue active");
 	log_end(&l);

@@ -92,7 +92,7 @@ def test_recipient_is_asked_for_before_the_client_is_answered(lab):
         assert len(lab.answers.asked) == n
     qid = re.search(r"(\w+): to=<user@inner", lab.wait_log("to=<user@inner")[0]).group(1)
     for line in (r"postfix/cleanup\[\d+\]: %s: message-id=<\d{14}\.%s@relay\.example\.test>$" % (qid, qid),
-                 r"postfix/qmgr\[\d+\]: %s: from=<double-bounce@relay\.example\.test>, size=\d+, nrcpt=1 \(queue active\)$" % qid,
+                 r"postfix/qmgr\[\d+\]: %s: from=<double-bounce@relay\.example\.test>, size=[1-9]\d*, nrcpt=1 \(queue active\)$" % qid,
                  r"postfix/smtp\[\d+\]: %s: to=<user@inner\.test>, relay=127\.0\.0\.1\[127\.0\.0\.1\]:\d+, (conn_use=\d+, )?delay=[\d.]+, "
                  r"delays=[\d./]+, dsn=2\.1\.5, status=deliverable \(250 2\.1\.5 Ok\)$" % qid,
                  r"postfix/qmgr\[\d+\]: %s: removed$" % qid,
