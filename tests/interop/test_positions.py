@@ -1,4 +1,5 @@
-"""The documents' systems with a real Postfix in the place of any one relaybox: the same files, the same mail, the other daemon."""
+"""The documents' systems with a real Postfix in the place of any one relaybox, and with one relaybox among real Postfixes: the same
+files, the same mail, the other daemon."""
 import pytest
 
 import test_s1
@@ -41,6 +42,12 @@ def s3(net, factory):
     for n in range(6):
         host.box("sendmail", "-f", "app@example.co.jp", "a%d@dest.example.net" % n, stdin="Subject: x\n\nbody\n")
     s.world.wait(6, 30)
+    # in turn to both relays: whoever they are, they see the client behind the balancer
+    for n in range(4):
+        test_s3.talk(s.sender, ["b%d@dest.example.net" % n])
+    s.world.wait(10, 30)
+    for relay in s.relays:
+        relay.wait_log(r"client=\S+\[%s\]" % test_s3.SENDER)
 
 
 def s4(net, factory):
@@ -60,13 +67,25 @@ def s5(net, factory):
     assert s.sv1.log("Trusted TLS connection established to sandbox.smtps.jp")
 
 
-@pytest.mark.parametrize("system, place", [
-    (s1, "a"), (s1, "b"), (s2, "mta_cn"), (s2, "relay_cn"), (s2, "relay_jp"), (s2, "mta_jp"), (s3, "host"), (s4, "a"), (s4, "c"), (s4, "d"),
-    (s5, "sv1"),
-], ids=lambda x: getattr(x, "__name__", x))
+PLACES = {s1: ("a", "b"), s2: ("mta_cn", "relay_cn", "relay_jp", "mta_jp"), s3: ("host", "one", "two"), s4: ("a", "b", "c", "d"), s5: ("sv1",)}
+
+
+def run(system, real, tmp_path, factory):
+    with lent(tmp_path, real=real) as net:
+        system(net, factory)
+        for place in PLACES[system]:
+            log = next(h for h in net.hosts if h.name == place).read("/var/log/maillog")
+            # each was what it should be
+            assert ("daemon started -- version 3." in log) == (place in real), log
+
+
+@pytest.mark.parametrize("system, place", [(s, p) for s in PLACES for p in PLACES[s]], ids=lambda x: getattr(x, "__name__", x))
 def test_postfix_in_one_place(system, place, tmp_path, tmp_path_factory):
-    with lent(tmp_path, real=(place,)) as net:
-        system(net, tmp_path_factory)
-        host = next(h for h in net.hosts if h.name == place)
-        # it was Postfix indeed
-        assert "daemon started -- version 3." in host.read("/var/log/maillog")
+    run(system, (place,), tmp_path, tmp_path_factory)
+
+
+# of two places, the other one is a case above
+@pytest.mark.parametrize("system, place", [(s, p) for s in PLACES for p in PLACES[s] if len(PLACES[s]) > 2],
+                         ids=lambda x: getattr(x, "__name__", x))
+def test_relaybox_in_one_place(system, place, tmp_path, tmp_path_factory):
+    run(system, tuple(p for p in PLACES[system] if p != place), tmp_path, tmp_path_factory)

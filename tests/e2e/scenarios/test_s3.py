@@ -59,10 +59,18 @@ class System:
             host.write("/etc/postfix/main.cf", RELAY % networks)
             host.write("/etc/postfix/network_table", TABLE)
             self.start(host)
-        self.balancer.haproxy(HAPROXY, 25)
-        wait(lambda: self.up("one") and self.up("two"), 30)
+        text = HAPROXY
+        for host in self.relays:
+            if host.name in net.real:  # it has no page for health checks
+                text = text.replace("%s:25" % host.addresses[0], "%s:25 no-check" % host.addresses[0])
+        self.balancer.haproxy(text, 25)
+        wait(lambda: all(self.up(host.name) for host in self.relays), 30)
 
     def start(self, host):
+        if host.name in host.net.real:
+            # one more door, without a PROXY header, to see that it serves
+            host.postfix("smtp inet n - n - - smtpd\n2525 inet n - n - - smtpd\n  -o smtpd_upstream_proxy_protocol=\n", port=2525)
+            return
         # its port 25 waits for a PROXY header: ask port 80 instead
         host.mta = host.spawn(RELAYBOX, "relayd", "-c", "/etc/postfix", log="/var/log/maillog")
         wait(lambda: self.http(host, "/readyz") == 200, 20)
@@ -79,14 +87,17 @@ class System:
         out = ""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(10)
-            s.connect(self.balancer.path("/run/haproxy.sock"))
+            try:
+                s.connect(self.balancer.path("/run/haproxy.sock"))
+            except OSError:
+                return False
             s.sendall(b"show stat\n")
             while True:
                 piece = s.recv(65536).decode()
                 if not piece:
                     break
                 out += piece
-        return next(line for line in out.splitlines() if line.startswith("smtp,%s," % name)).split(",")[17].startswith("UP")
+        return next(line for line in out.splitlines() if line.startswith("smtp,%s," % name)).split(",")[17].startswith(("UP", "no check"))
 
     def log(self, pattern):
         return [line for host in self.relays for line in host.log(pattern)]
