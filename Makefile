@@ -125,8 +125,9 @@ endif
 CFLAGS = $($(KIND)_OPT)
 # The binary has a budget of 1 MiB: only what every message passes through is compiled for speed.
 HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls.c net/tls.c msg/crlf.c msg/header.c \
-	msg/envelope.c msg/addr.c msg/reply.c map/cdb.c map/cdb_build.c relay/session.c relay/intake.c deliver/smtp_session.c \
-	deliver/smtp_pool.c)
+	msg/envelope.c msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c relay/session.c \
+	relay/session_policy.c relay/intake.c relay/complete.c deliver/smtp_session.c deliver/smtp_try.c deliver/smtp_pool.c \
+	deliver/delivery_log.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter $(HOT),$<),,-Os))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
 LINK = $(CC) $($(KIND)_LINK)

@@ -77,7 +77,9 @@ socklen_t ipaddr_to_sockaddr(const struct ipaddr *a, uint16_t port, struct socka
 
 void ipaddr_format(const struct ipaddr *a, char out[46])
 {
-	if (a->family == AF_UNSPEC || !inet_ntop(a->family, a->b, out, 46))
+	if (a->family == AF_INET)
+		format_text(out, 46, "%u.%u.%u.%u", a->b[0], a->b[1], a->b[2], a->b[3]);
+	else if (a->family == AF_UNSPEC || !inet_ntop(a->family, a->b, out, 46))
 		format_text(out, 46, "unknown");
 }
 

@@ -97,13 +97,14 @@ static bool set_text(struct str value, struct str *field)
 
 static bool set_text_field(struct envelope *e, struct str name, struct str value)
 {
-	const struct { const char *name; struct str *field; } rows[] = {
-		{ "sender", &e->sender }, { "envid", &e->envid }, { "client_name", &e->client_name },
-		{ "client_addr", &e->client_addr }, { "helo", &e->helo }, { "proto", &e->proto }, { "sasl_user", &e->sasl_user },
+	const struct { struct str name; struct str *field; } rows[] = {
+		{ STR("sender"), &e->sender }, { STR("envid"), &e->envid }, { STR("client_name"), &e->client_name },
+		{ STR("client_addr"), &e->client_addr }, { STR("helo"), &e->helo }, { STR("proto"), &e->proto },
+		{ STR("sasl_user"), &e->sasl_user },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (str_eq(name, str_of(rows[i].name)))
+		if (str_eq(name, rows[i].name))
 			return set_text(value, rows[i].field);
 	return false;
 }

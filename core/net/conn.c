@@ -311,16 +311,6 @@ static void receive(struct conn *c)
 	}
 }
 
-static void read_addresses(struct conn *c)
-{
-	c->peer_len = sizeof(c->peer);
-	if (getpeername(c->fd, (struct sockaddr *)&c->peer, &c->peer_len) < 0)
-		c->peer_len = 0;
-	c->local_len = sizeof(c->local);
-	if (getsockname(c->fd, (struct sockaddr *)&c->local, &c->local_len) < 0)
-		c->local_len = 0;
-}
-
 static void finish_connect(struct conn *c)
 {
 	struct conn_private *p = c->priv;
@@ -334,9 +324,6 @@ static void finish_connect(struct conn *c)
 		return;
 	}
 	p->connecting = false;
-	c->local_len = sizeof(c->local);
-	if (getsockname(c->fd, (struct sockaddr *)&c->local, &c->local_len) < 0)
-		c->local_len = 0;
 	conn_tell(c, CONN_CONNECTED);
 }
 
@@ -473,8 +460,9 @@ struct conn *conn_accepted(struct loop *l, int fd, size_t in_max, size_t out_max
 		errno = error;
 		return NULL;
 	}
-	read_addresses(c);
-	no_delay(fd, c->peer.ss_family);
+	c->peer_len = sizeof(c->peer);
+	if (getpeername(fd, (struct sockaddr *)&c->peer, &c->peer_len) < 0)
+		c->peer_len = 0;
 	return c;
 }
 

@@ -34,8 +34,8 @@ struct conn {
 	int fd;
 	int error;             /* errno of CONN_FAILED; 0 for a TLS failure */
 	char why[160];         /* human text of CONN_FAILED */
-	struct sockaddr_storage peer, local;
-	socklen_t peer_len, local_len;
+	struct sockaddr_storage peer;
+	socklen_t peer_len;
 	void *ctx;             /* the owner's */
 	/* private from here */
 	struct conn_private *priv;

@@ -22,14 +22,29 @@ static const struct {
 static enum field field_of(struct str name)
 {
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (str_ieq(name, str_of(known[i].name)))
+		if (name.n && ascii_lower(name.p[0]) == known[i].name[0] && str_ieq(name, str_of(known[i].name)))
 			return known[i].field;
 	return FIELD_OTHER;
 }
 
-static bool is_dropped(const char *list, struct str name)
+/* initials - a bit for each letter that a word of the list begins with: most names need no more than a look at it */
+static uint32_t initials(const char *list)
+{
+	uint32_t set = 0;
+	for (bool before = true; *list; list++) {
+		bool gap = ascii_is_one_of(*list, ", \t\r\n");
+		if (before && !gap)
+			set |= 1u << (*list & 31);
+		before = gap;
+	}
+	return set;
+}
+
+static bool is_dropped(const char *list, uint32_t letters, struct str name)
 {
 	struct str rest = str_of(list), one;
+	if (name.n && !(letters >> (name.p[0] & 31) & 1))
+		return false;
 	while (str_word(&rest, ", \t\r\n", &one))
 		if (str_ieq(one, name))
 			return true;
@@ -94,6 +109,7 @@ void complete_headers(const struct complete *c, struct arena *a, struct str in, 
 {
 	bool seen[FIELD_RECEIVED + 1] = {false};
 	struct header h;
+	uint32_t letters = initials(c->conf->message_drop_headers);
 	*message_id = STR_EMPTY;
 	*hops = 0;
 	received_format(out, &(struct received){.envelope = c->envelope, .hostname = c->conf->myhostname,
@@ -101,7 +117,7 @@ void complete_headers(const struct complete *c, struct arena *a, struct str in, 
 		.offset_minutes = date_offset(c->envelope->arrival)});
 	while (header_next(&in, &h) == 1) {
 		enum field f = field_of(h.name);
-		if (is_dropped(c->conf->message_drop_headers, h.name))
+		if (is_dropped(c->conf->message_drop_headers, letters, h.name))
 			continue;
 		seen[f] = true;
 		*hops += f == FIELD_RECEIVED;

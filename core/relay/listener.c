@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -114,6 +116,8 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	/* what is accepted inherits it; a local socket has no such thing and says so */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (sa->sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 	if (bind(fd, sa, n) == 0 && listen(fd, BACKLOG) == 0)
