@@ -96,18 +96,20 @@ static int sync_name(const char *queue_directory, int fd)
 static int place_drop(const char *queue_directory, int folder, const struct buf *head, struct str content)
 {
 	char temp[NAME_SIZE];
-	const char *name = temp + 1;
+	const char *name = temp + 1, *made = temp;
 	int fd, r, saved;
 
 	snprintf(temp, sizeof(temp), ".%016llx-%08x", (unsigned long long)clock_wall(), random_u32());
 	fd = write_drop(folder, temp, head, content);
 	r = fd < 0 ? -1 : fs_renameat(folder, temp, name);
+	if (r == 0) {
+		made = name;
+		r = sync_name(queue_directory, fd);
+	}
 	if (r < 0) {
 		saved = errno;
-		fs_unlinkat(folder, temp);
+		fs_unlinkat(folder, made);
 		errno = saved;
-	} else {
-		r = sync_name(queue_directory, fd);
 	}
 	if (fd >= 0)
 		close_keeping_errno(fd);
