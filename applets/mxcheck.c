@@ -11,7 +11,7 @@
 
 static int run(int argc, char **argv);
 enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
-	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM };
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
 	{ OPT_RCPT, 0, "rcpt", OPT_ARG, "ADDR", "ask whether its MX hosts would take mail for this address" },
@@ -29,6 +29,9 @@ static const struct opt options[] = {
 	{ OPT_TLS, 0, "tls", OPT_ARG, "LEVEL", "none, may (the default), must; implicit: from the first byte, as on port 465" },
 	{ OPT_CA, 0, "ca", OPT_ARG, "FILE", "certificates of the authorities to trust (the system's)" },
 	{ OPT_HELO, 0, "helo", OPT_ARG, "NAME", "name to say in EHLO (the host name)" },
+	{ OPT_IP, 0, "ip", OPT_ARG, "ADDRESS", "what does SPF say of mail from this address?" },
+	{ OPT_SELECTOR, 0, "selector", OPT_ARG, "NAME", "look at this DKIM key (again: at more)" },
+	{ OPT_DNSBL, 0, "dnsbl", OPT_ARG, "ZONE", "look for the addresses in this block list (again: in more)" },
 	{ OPT_DNS, 0, "dns", OPT_ARG, "SERVER[:PORT]", "ask this name server instead of resolv.conf's" },
 	{ 'j', 'j', "json", OPT_NONE, NULL, "one JSON object a line for each target" },
 	{ OPT_NAGIOS, 0, "nagios", OPT_NONE, NULL, "one line for each target; exit 0, 1, 2 or 3" },
@@ -213,6 +216,17 @@ static bool take_tls(struct check *k, const char *word)
 	return false;
 }
 
+static bool add_word(const char **words, const char *word)
+{
+	size_t n = 0;
+
+	while (words[n])
+		n++;
+	if (n < PROBE_WORDS)
+		words[n] = word;
+	return n < PROBE_WORDS && *word;
+}
+
 /* take_option - false: the argument makes no sense */
 static bool take_option(struct check *k, int id, const char *arg)
 {
@@ -237,6 +251,9 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_TLS: good = take_tls(k, arg); break;
 	case OPT_CA: k->ca = arg; break;
 	case OPT_HELO: o->helo_name = arg; break;
+	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
+	case OPT_SELECTOR: good = add_word(o->selectors, arg); break;
+	case OPT_DNSBL: good = add_word(o->dnsbl, arg); break;
 	case OPT_DNS: k->m.dns.server = arg; break;
 	case 'j': k->m.form = MXCHECK_JSON; break;
 	case OPT_NAGIOS: k->m.form = MXCHECK_NAGIOS; break;
@@ -265,7 +282,7 @@ static int parse(struct check *k, struct opt_parse *o)
 static int run(int argc, char **argv)
 {
 	struct check k = { .m = { .opt = { .families = 3, .port = 25, .time = 20 * USEC_PER_SEC, .warn_days = 21, .problem_days = 7 },
-		.dns = { .dnssec = true } }, .host = "localhost" };
+		.dns = { .dnssec = true, .trust_ad = true } }, .host = "localhost" };
 	struct opt_parse o;
 	char **operands = mem_array(NULL, (size_t)argc + 1, sizeof(char *));
 	int code;

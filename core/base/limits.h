@@ -42,6 +42,9 @@
 #define LIMIT_DNS_SERVERS 8              /* name servers used */
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
 #define LIMIT_PROBE_OUTPUT (64 * 1024 * 1024) /* metrics of all targets of mxcheck, its list of targets */
+#define LIMIT_PROBE_FACTS 400            /* DNS questions about one domain; an SPF record may cost 130 */
+#define LIMIT_PROBE_MEMORY (512 * 1024)  /* answers and findings of one domain */
+#define LIMIT_STS_POLICY (64 * 1024)     /* an MTA-STS policy (RFC 8461 3.3) */
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
 #define LIMIT_VERIFY_ENTRIES 50000       /* addresses remembered by address verification, about 300 bytes each */

@@ -208,7 +208,7 @@ static int open_udp(struct question *q)
 	if (fd < 0)
 		return -1;
 	q->udp.fd = fd;
-	q->trusted = s->loopback || q->d->conf.trust_ad;
+	q->trusted = s->loopback || q->d->conf.trust_ad || q->d->trust_ad;
 	if (connect(fd, (const struct sockaddr *)&s->a, s->n) < 0 || send(fd, packet, n, MSG_NOSIGNAL) != (ssize_t)n ||
 	    loop_io_add(q->d->loop, &q->udp, EPOLLIN) < 0) {
 		close(fd);
@@ -531,6 +531,7 @@ struct dns *dns_new(struct loop *l, const struct dns_options *o)
 	d->loop = l;
 	d->no_cache = o->no_cache;
 	d->dnssec = o->dnssec;
+	d->trust_ad = o->trust_ad;
 	d->resolv.path = mem_dupz(o->resolv_conf ? o->resolv_conf : "/etc/resolv.conf");
 	d->hosts_file.path = mem_dupz(o->hosts ? o->hosts : "/etc/hosts");
 	d->fixed_servers = o->server && dns_conf_servers(&d->conf, str_of(o->server));

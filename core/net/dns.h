@@ -13,7 +13,8 @@
 #include "core/net/loop.h"
 
 enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28,
-	DNS_SRV = 33, DNS_TLSA = 52, DNS_CAA = 257 };
+	DNS_SRV = 33, DNS_TLSA = 52, DNS_CAA = 257,
+	DNS_UNCHECKED = 1 << 16 }; /* or-ed to one of them: the answer even if its signatures are wrong (CD, RFC 4035 3.2.2) */
 enum dns_status { DNS_OK, DNS_NODATA /* the name exists, not this type */, DNS_NXDOMAIN, DNS_AGAIN };
 
 struct dns_record {
@@ -46,6 +47,7 @@ struct dns_options {
 	const char *server;        /* "ip" or "ip:port" or "[ip6]:port", or a list: instead of resolv.conf; NULL: none */
 	bool no_cache;
 	bool dnssec;               /* set the DO bit and AD (mxcheck, DANE) */
+	bool trust_ad;             /* believe the AD bit of servers that are not on loopback, too (mxcheck, which only tells) */
 };
 struct dns *dns_new(struct loop *l, const struct dns_options *o);
 void dns_free(struct dns *d);              /* forgets all queries; not from inside a callback */

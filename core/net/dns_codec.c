@@ -11,7 +11,7 @@
 
 #include "core/base/limits.h"
 
-enum { HEADER = 12, CLASS_IN = 1, TYPE_OPT = 41, FLAG_QR = 0x8000, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020,
+enum { HEADER = 12, CLASS_IN = 1, TYPE_OPT = 41, FLAG_QR = 0x8000, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020, FLAG_CD = 0x0010,
 	EDNS_DO = 0x8000, OPCODE = 0x7800, LABEL_MAX = 63, NAME_WIRE_MAX = 255, NEGATIVE_TTL_MAX = 3600, TTL_MAX = 86400 };
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -137,10 +137,10 @@ size_t dns_encode(uint8_t out[DNS_QUERY_MAX], uint16_t id, struct str name, enum
 		return 0;
 	memset(out, 0, HEADER);
 	put16(out, id);
-	put16(out + 2, FLAG_RD | (dnssec ? FLAG_AD : 0));
+	put16(out + 2, FLAG_RD | (dnssec ? FLAG_AD : 0) | (type & DNS_UNCHECKED ? FLAG_CD : 0));
 	put16(out + 4, 1);
 	n += put_name(out + n, str_of(clean));
-	put16(out + n, type);
+	put16(out + n, type & 0xffff);
 	put16(out + n + 2, CLASS_IN);
 	n += 4;
 	if (!edns)
@@ -226,7 +226,7 @@ static size_t type_row(enum dns_type t)
 
 const char *dns_type_name(enum dns_type t)
 {
-	size_t row = type_row(t);
+	size_t row = type_row((enum dns_type)(t & ~(unsigned)DNS_UNCHECKED));
 
 	return row < TYPES ? types[row].name : "TYPE?";
 }
@@ -469,6 +469,7 @@ int dns_decode(struct arena *a, const uint8_t *p, size_t n, uint16_t id, struct 
 	char clean[256];
 	unsigned flags;
 
+	type = (enum dns_type)(type & ~(unsigned)DNS_UNCHECKED);
 	if (type_row(type) == TYPES || !dns_name_clean(name, clean) || !is_for_us(&r, id, clean, type))
 		return -1;
 	flags = get16(p + 2);

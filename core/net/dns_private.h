@@ -14,7 +14,7 @@ struct watched {               /* a file that is read again when it changed */
 
 struct dns {
 	struct loop *loop;
-	bool no_cache, dnssec, fixed_servers;
+	bool no_cache, dnssec, trust_ad, fixed_servers;
 	struct watched resolv, hosts_file;
 	usec looked;           /* when the files were looked at */
 	struct dns_conf conf;

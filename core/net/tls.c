@@ -711,6 +711,49 @@ size_t tls_peer_pem(struct tls_session *s, struct buf *out)
 	return count;
 }
 
+static bool is_anchor(mbedtls_x509_crt *chain, const mbedtls_x509_crt *believed)
+{
+	mbedtls_x509_crt ca;
+	uint32_t flags = 0;
+	bool good;
+
+	mbedtls_x509_crt_init(&ca);
+	good = mbedtls_x509_crt_parse_der(&ca, believed->raw.p, believed->raw.len) == 0 &&
+		mbedtls_x509_crt_verify(chain, &ca, NULL, NULL, &flags, NULL, NULL) == 0;
+	mbedtls_x509_crt_free(&ca);
+	return good;
+}
+
+size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
+{
+	mbedtls_x509_crt *chain = (mbedtls_x509_crt *)(uintptr_t)mbedtls_ssl_get_peer_cert(&s->ssl);
+	size_t n = 0;
+
+	for (const mbedtls_x509_crt *crt = chain; crt && n < TLS_LINKS; crt = crt->next, n++) {
+		const mbedtls_x509_buf *whole[2] = { &crt->raw, &crt->pk_raw };
+
+		for (int k = 0; k < 2; k++) {
+			tls_sha256(out[n].sha256[k], whole[k]->p, whole[k]->len);
+			tls_sha512(out[n].sha512[k], whole[k]->p, whole[k]->len);
+		}
+		out[n].anchors = n && is_anchor(chain, crt);
+	}
+	return n;
+}
+
+bool tls_public_key(const void *der, size_t n, char out[32])
+{
+	mbedtls_pk_context pk;
+	bool good;
+
+	mbedtls_pk_init(&pk);
+	good = mbedtls_pk_parse_public_key(&pk, der, n) == 0;
+	if (good)
+		snprintf(out, 32, "%s %zu", mbedtls_pk_get_name(&pk), mbedtls_pk_get_bitlen(&pk));
+	mbedtls_pk_free(&pk);
+	return good;
+}
+
 /* --- digests ------------------------------------------------------------------------------------------------------ */
 
 void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n)

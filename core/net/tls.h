@@ -66,6 +66,16 @@ const struct tls_info *tls_session_info(struct tls_session *s);
 struct tls_saved *tls_session_save(struct tls_session *s); /* client: for a later resume; NULL if the server gave none */
 void tls_saved_free(struct tls_saved *s);
 size_t tls_peer_pem(struct tls_session *s, struct buf *out); /* the peer's chain as PEM (mxcheck); number of certificates */
+/* tls_peer_chain - what DANE compares (RFC 6698): for each certificate of the peer, in the order sent, the digests of the
+ * whole and of its public key. How many */
+enum { TLS_LINKS = 8 };
+struct tls_link {
+	uint8_t sha256[2][32], sha512[2][64]; /* [0] the certificate, [1] its SubjectPublicKeyInfo */
+	bool anchors;                  /* the peer's certificate is valid if this one is believed (dates, signatures) */
+};
+size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS]);
+/* tls_public_key - "RSA 2048", "EC 256" for a SubjectPublicKeyInfo or RSAPublicKey in DER; false: not a key */
+bool tls_public_key(const void *der, size_t n, char out[32]);
 
 /* digests that protocols need (CRAM-MD5, TLSA, fingerprints) */
 void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n);

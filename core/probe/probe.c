@@ -1,4 +1,4 @@
-/* probe - the frame: start everything, wait until nothing is pending, judge, tell. */
+/* probe - the frame: start everything, let the checks ask until they know enough, then let them tell. */
 #include "core/probe/probe.h"
 
 #include <stdarg.h>
@@ -20,27 +20,64 @@ void probe_hold(struct probe *p)
 
 void probe_release(struct probe *p)
 {
-	if (--p->pending)
+	p->pending--;
+	loop_defer(p->opt->loop, &p->turn);
+}
+
+/* something is known that was not: after the tick, so that what comes together counts once */
+static void on_turn(struct loop_task *t)
+{
+	struct probe *p = LIST_ITEM(t, struct probe, turn);
+
+	p->dry = true;
+	probe_check(p);
+	p->dry = false;
+	if (p->pending || p->asking)
 		return;
-	if (!p->opt->setup)
-		probe_judge(p);
+	probe_check(p);
 	probe_expect(p);
 	p->done(p, p->ctx);
+}
+
+struct asked { struct probe *probe; struct fact *fact; };
+
+static void on_answer(void *ctx, const struct dns_answer *a)
+{
+	struct asked *q = ctx;
+
+	facts_learn(&q->probe->facts, q->fact, a);
+	q->probe->asking--;
+	loop_defer(q->probe->opt->loop, &q->probe->turn);
+	mem_free(q);
+}
+
+static void ask(void *ctx, struct fact *f)
+{
+	struct probe *p = ctx;
+	struct asked *q = MEM_NEW(struct asked);
+
+	*q = (struct asked){ p, f };
+	p->asking++;
+	dns_ask(p->opt->dns, str_of(f->name), f->type, on_answer, q);
 }
 
 void probe_find(struct probe *p, enum probe_verdict v, int host, int address, const char *check, const char *advice,
 	const char *fmt, ...)
 {
-	struct probe_finding *f;
+	char text[600];
 	va_list ap;
 
-	if (p->n_findings == PROBE_FINDINGS)
+	if (p->dry || p->n_findings == PROBE_FINDINGS)
 		return;
-	f = &p->findings[p->n_findings++];
-	*f = (struct probe_finding){ .verdict = v, .host = host, .address = address, .check = check, .advice = advice };
 	va_start(ap, fmt);
-	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (p->n_findings == p->room) {
+		p->room = p->room ? 2 * p->room : 32;
+		p->findings = mem_array(p->findings, p->room, sizeof(*p->findings));
+	}
+	p->findings[p->n_findings++] = (struct probe_finding){ .verdict = v, .host = host, .address = address, .check = check,
+		.advice = advice, .text = arena_z(&p->facts.arena, str_of(text)) };
 	p->count[v]++;
 }
 
@@ -50,7 +87,9 @@ void probe_init(struct probe *p, const struct probe_options *o, const char *targ
 	p->opt = o;
 	p->done = done;
 	p->ctx = ctx;
-	p->findings = mem_array(NULL, PROBE_FINDINGS, sizeof(*p->findings));
+	facts_init(&p->facts, ask, p);
+	buf_init(&p->sts.text, LIMIT_STS_POLICY);
+	loop_task_init(&p->turn, on_turn);
 	snprintf(p->target, sizeof(p->target), "%s", target);
 }
 
@@ -59,8 +98,6 @@ void probe_start(struct probe *p, const struct probe_options *o, const char *tar
 	probe_init(p, o, target, done, ctx);
 	probe_hold(p);
 	probe_dns_start(p);
-	if (!o->server)
-		probe_txt_start(p);
 	/* dns never answers from inside its calls, so what was started is still pending here */
 	probe_release(p);
 }
@@ -68,8 +105,12 @@ void probe_start(struct probe *p, const struct probe_options *o, const char *tar
 void probe_fini(struct probe *p)
 {
 	for (size_t i = 0; i < p->n_hosts; i++)
-		for (size_t k = 0; k < p->hosts[i].n; k++)
+		for (size_t k = 0; k < p->hosts[i].n; k++) {
+			mem_free(p->hosts[i].v[k]->chain);
 			mem_free(p->hosts[i].v[k]);
+		}
 	mem_free(p->findings);
 	p->findings = NULL;
+	buf_fini(&p->sts.text);
+	facts_fini(&p->facts);
 }

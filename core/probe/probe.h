@@ -1,8 +1,10 @@
 /* probe - what mxcheck finds out about a domain or a server: MX records, addresses, names, the SMTP dialogue up to EHLO,
  * TLS and the certificate. Everything goes on at the same time on one loop; each host has its deadline.
  *
- * Facts are gathered first (probe_dns.c, probe_smtp.c, probe_txt.c), then judged (probe_judge.c), then shown
- * (probe_text.c, probe_json.c): a finding is a verdict, what it is about, and what to do. Nothing is ever sent past EHLO. */
+ * Hosts and dialogues are gathered by probe_dns.c, probe_smtp.c and probe_sts.c. What is checked is the table in
+ * probe_checks.c: each check is a function that reads what was gathered and asks DNS for more through facts.h, and tells
+ * findings: a verdict, what it is about, and what to do. probe_text.c and probe_json.c show them. Nothing is ever sent past
+ * EHLO. */
 #ifndef CORE_PROBE_PROBE_H
 #define CORE_PROBE_PROBE_H
 
@@ -12,11 +14,13 @@
 #include "core/msg/reply.h"
 #include "core/net/conn.h"
 #include "core/net/dns.h"
+#include "core/probe/facts.h"
 
 #define PROBE_HOSTS 16                 /* MX hosts that are looked at */
 #define PROBE_ADDRESSES 8              /* addresses of one host */
 #define PROBE_FINDINGS 512
 #define PROBE_EXIT_GOOD (-1)
+#define PROBE_WORDS 16                 /* --selector, --dnsbl */
 
 enum probe_verdict { PROBE_OK, PROBE_NOTE, PROBE_WARNING, PROBE_PROBLEM, PROBE_VERDICTS };
 const char *probe_verdict_word(enum probe_verdict v);
@@ -39,6 +43,9 @@ struct probe_address {                 /* one address of a host: what its server
 	bool esmtp, tls_offered, tls_done;
 	struct tls_info tls;
 	bool name_matches;             /* one of the certificate's names stands for the host */
+	struct tls_link *chain;        /* n_chain certificates */
+	size_t n_chain;
+	bool dane_ok;                  /* a TLSA record that counts stands for the certificate */
 };
 struct probe_host {
 	char name[256];
@@ -49,12 +56,16 @@ struct probe_host {
 	struct probe_address *v[PROBE_ADDRESSES];
 	size_t n;
 };
-struct probe_txt { enum dns_status status; char text[1024]; unsigned records; }; /* a policy record; text: the first one */
+struct probe_policy {                  /* the MTA-STS policy, as fetched */
+	bool asked, fetched;
+	char why[200], type[64];       /* why it was not; its Content-Type */
+	struct buf text;
+};
 struct probe_finding {
 	enum probe_verdict verdict;
 	int host, address;             /* index, -1: the domain, the host as a whole */
 	const char *check;             /* "mx", "connect", "certificate" … */
-	char text[300];
+	const char *text;
 	const char *advice;            /* what to do; NULL: nothing */
 };
 struct probe_options {
@@ -72,6 +83,8 @@ struct probe_options {
 	const struct probe_setup *setup; /* of the modes that ask (probe_ask.h); their findings are made as they come */
 	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */
+	const char *selectors[PROBE_WORDS + 1], *dnsbl[PROBE_WORDS + 1]; /* NULL-terminated */
+	struct ipaddr client;          /* SPF is evaluated for it; AF_UNSPEC: only counted */
 };
 struct probe {
 	const struct probe_options *opt;
@@ -83,13 +96,18 @@ struct probe {
 	bool authentic;                /* the MX answer was validated (AD) */
 	struct probe_host hosts[PROBE_HOSTS];
 	size_t n_hosts, more_hosts;
-	struct probe_txt spf, dmarc, sts, tlsrpt;
+	struct probe_policy sts;
+	struct facts facts;
 	/* judgement */
 	struct probe_finding *findings;
-	size_t n_findings, count[PROBE_VERDICTS];
+	size_t n_findings, room, count[PROBE_VERDICTS];
 	int exit_code;                 /* a mode's own, PROBE_EXIT_GOOD: 0; otherwise 1 where a problem was found */
 	/* running */
-	unsigned pending;
+	unsigned pending;              /* of what probe_hold began */
+	unsigned asking;               /* facts on their way */
+	bool mx_known, literal, dry;   /* dry: checks run to learn what they want to know */
+	uint64_t settled;              /* checks that know everything, a bit each */
+	struct loop_task turn;
 	void (*done)(struct probe *p, void *ctx);
 	void *ctx;
 };
@@ -107,13 +125,32 @@ int probe_print_nagios(const struct probe *p, FILE *to);   /* one line; 0, 1, 2 
 
 /* --- inside ------------------------------------------------------------------------------------------------------ */
 void probe_dns_start(struct probe *p);                     /* hosts and addresses, then probe_smtp_start for each */
-void probe_txt_start(struct probe *p);                     /* SPF, DMARC, MTA-STS, TLS-RPT records */
+void probe_sts_start(struct probe *p);                     /* fetch the policy; into p->sts */
 void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a);
 void probe_ptr_start(struct probe *p, struct probe_address *a);
 void probe_hold(struct probe *p);                          /* one more thing goes on */
 void probe_release(struct probe *p);                       /* it ended; the last one judges and calls done */
-void probe_judge(struct probe *p);
+/* probe_check - run the checks: dry, those that may run and are not settled; else all, to tell findings. The modes that ask
+ * have none */
+void probe_check(struct probe *p);
 void probe_find(struct probe *p, enum probe_verdict v, int host, int address, const char *check, const char *advice,
 	const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+/* checks; each is a row of the table in probe_checks.c */
+/* probe_find_wrong - a record that cannot be read: what is wrong, and where */
+void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at);
+/* probe_one_record - the one TXT record that begins so; false after telling why there is none. missing: advice, NULL: silence */
+bool probe_one_record(struct probe *p, const char *check, const struct fact *f, struct str starts, struct str *out, const char *missing);
+void check_mx(struct probe *p);
+void check_hosts(struct probe *p);
+void check_host_dns(struct probe *p, int h);
+void check_dnssec(struct probe *p);
+void check_dane(struct probe *p);
+void check_sts(struct probe *p);
+void check_tlsrpt(struct probe *p);
+void check_spf(struct probe *p);
+void check_dmarc(struct probe *p);
+void check_dkim(struct probe *p);
+void check_bimi(struct probe *p);
+void check_dnsbl(struct probe *p);
 
 #endif

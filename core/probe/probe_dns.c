@@ -114,6 +114,7 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 	struct question *q = ctx;
 	struct probe *p = q->probe;
 
+	p->mx_known = true;
 	p->mx_status = a->status;
 	p->authentic = a->authentic;
 	snprintf(p->mx_why, sizeof(p->mx_why), "%s", a->why);
@@ -138,6 +139,7 @@ void probe_dns_start(struct probe *p)
 			memmove(p->target, p->target + 1, name.n - 2);
 			p->target[name.n - 2] = '\0';
 		}
+		p->mx_known = p->literal = true;
 		add_host(p, p->target, 0);
 	} else {
 		dns_ask(p->opt->dns, name, DNS_MX, on_mx, ask(p, 0, NULL));

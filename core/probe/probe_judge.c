@@ -3,9 +3,11 @@
 
 #include <errno.h>
 
+#include "core/map/network.h"
 #include "core/smtp/client.h"
 
 #define DAY (86400 * USEC_PER_SEC)
+#define SLOW (5 * USEC_PER_SEC)        /* a greeting that is worth a word */
 
 /* --- connections ---------------------------------------------------------------------------------------------------- */
 
@@ -96,19 +98,71 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 		probe_find(p, PROBE_OK, h, k, "auth", NULL, "AUTH%s under TLS", a->auth_tls);
 }
 
+/* the name that the server gives itself */
+static void judge_own_name(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	const struct fact *v4, *v6;
+	char name[256];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(a->ehlo.text, " \n"), a->ehlo.text);
+	if (!strchr(name, '.') || strchr(name, '[')) {
+		probe_find(p, PROBE_NOTE, h, k, "ehlo", "set its full host name (myhostname)", "the server calls itself \"%s\"", name);
+		return;
+	}
+	v4 = facts_get(&p->facts, name, DNS_A);
+	v6 = facts_get(&p->facts, name, DNS_AAAA);
+	if (v4 && v6 && !v4->n && !v6->n && v4->status != DNS_AGAIN && v6->status != DNS_AGAIN)
+		probe_find(p, PROBE_NOTE, h, k, "ehlo", "give the name an address, or set another name (myhostname)",
+			"the server calls itself %s, which has no address", name);
+}
+
+static const struct network not_public[] = {
+	{ { AF_INET, { 0 } }, 8 }, { { AF_INET, { 10 } }, 8 }, { { AF_INET, { 127 } }, 8 }, { { AF_INET, { 169, 254 } }, 16 },
+	{ { AF_INET, { 172, 16 } }, 12 }, { { AF_INET, { 192, 168 } }, 16 }, { { AF_INET, { 100, 64 } }, 10 }, { { AF_INET, { 224 } }, 3 },
+	{ { AF_INET6, { 0 } }, 96 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
+};
+
+static void judge_place(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	for (size_t i = 0; i < sizeof(not_public) / sizeof(not_public[0]) && !p->opt->server && !p->literal; i++)
+		if (network_has(&not_public[i], &a->ip))
+			probe_find(p, PROBE_WARNING, h, k, "address", "others cannot reach it: name a public address", "%s is not a public address",
+				a->text);
+}
+
 static void judge_banner(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	char name[256];
 	size_t n = strcspn(a->banner.text, " \n");
 
 	snprintf(name, sizeof(name), "%.*s", (int)(n < 255 ? n : 255), a->banner.text);
-	probe_find(p, PROBE_OK, h, k, "banner", NULL, "%d %.*s", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text);
+	probe_find(p, PROBE_OK, h, k, "banner", NULL, "%d %.*s, %.0f ms", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text,
+		(double)a->banner_time / USEC_PER_MSEC);
+	if (a->banner_time > SLOW)
+		probe_find(p, PROBE_WARNING, h, k, "banner", "the server is overloaded, asks DNS or lists that do not answer, or is a tarpit",
+			"the greeting takes %.1f seconds", (double)a->banner_time / USEC_PER_SEC);
 	if (!strchr(name, '.'))
 		probe_find(p, PROBE_NOTE, h, k, "banner", "the greeting should begin with the server's full name (RFC 5321 4.3.1)",
 			"the greeting does not begin with a host name");
 }
 
 /* --- TLS ------------------------------------------------------------------------------------------------------------- */
+
+static void judge_trust(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	const struct tls_info *t = &a->tls;
+	bool alone = t->chain_length == 1 && strcmp(t->subject, t->issuer) != 0;
+	const char *bits = strchr(t->key, ' ');
+	uint64_t n;
+
+	if (t->trust == TLS_UNTRUSTED && (t->not_after >= p->opt->now || strchr(t->why_untrusted, ';')))
+		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, h, k, "trust", alone ?
+			"send the intermediate certificates behind the server's own (smtpd_tls_chain_files)" :
+			"use a certificate of a public authority, with its intermediates", "not trusted: %s%s", t->why_untrusted,
+			alone ? "; one certificate is sent: an intermediate is missing" : "");
+	if (bits && str_to_u64(str_of(bits + 1), &n) && n < (t->key[0] == 'R' ? 2048 : 256))
+		probe_find(p, PROBE_WARNING, h, k, "key", "make one of RSA 2048 or EC 256", "the certificate's key is weak: %s", t->key);
+}
 
 static void judge_certificate(struct probe *p, int h, int k, const struct probe_address *a)
 {
@@ -131,11 +185,9 @@ static void judge_certificate(struct probe *p, int h, int k, const struct probe_
 	if (t->not_before > p->opt->now)
 		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "check the clocks", "the certificate is not valid yet");
 	if (!a->name_matches)
-		probe_find(p, PROBE_WARNING, h, k, "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
+		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, h, k, "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
 			"the certificate is for %.200s, not for %s", t->names[0] ? t->names : who, p->hosts[h].name);
-	if (t->trust == TLS_UNTRUSTED)
-		probe_find(p, PROBE_WARNING, h, k, "trust", "use a certificate of a public authority, with its intermediates",
-			"not trusted: %s", t->why_untrusted[0] ? t->why_untrusted : "no chain to a known authority");
+	judge_trust(p, h, k, a);
 }
 
 static void judge_tls(struct probe *p, int h, int k, const struct probe_address *a)
@@ -156,12 +208,15 @@ static void judge_address(struct probe *p, int h, int k)
 {
 	const struct probe_address *a = p->hosts[h].v[k];
 
+	judge_place(p, h, k, a);
 	if (a->connect_time)
 		probe_find(p, PROBE_OK, h, k, "connect", NULL, "port %u, %.0f ms", p->opt->port, (double)a->connect_time / USEC_PER_MSEC);
 	if (a->banner.code)
 		judge_banner(p, h, k, a);
-	if (a->stage >= PROBE_EHLO && a->ehlo.code)
+	if (a->stage >= PROBE_EHLO && a->ehlo.code) {
 		judge_extensions(p, h, k, a);
+		judge_own_name(p, h, k, a);
+	}
 	if (a->stage != PROBE_FINISHED)
 		judge_failure(p, h, k, a);
 	else
@@ -169,64 +224,11 @@ static void judge_address(struct probe *p, int h, int k)
 	judge_ptr(p, h, k, a);
 }
 
-/* --- DNS ------------------------------------------------------------------------------------------------------------- */
-
-static void judge_host(struct probe *p, int h)
+void check_hosts(struct probe *p)
 {
-	const struct probe_host *x = &p->hosts[h];
-
-	if (x->is_alias)
-		probe_find(p, PROBE_WARNING, h, -1, "mx", "name the host itself in the MX record (RFC 2181 10.3)", "%s is an alias (CNAME)",
-			x->name);
-	if (x->status == DNS_AGAIN)
-		probe_find(p, PROBE_PROBLEM, h, -1, "address", "ask again; if it stays, the name servers are broken", "%s", x->why);
-	else if (x->status != DNS_OK)
-		probe_find(p, PROBE_PROBLEM, h, -1, "address", "add an A or AAAA record, or remove the host from the MX records",
-			"%s has no address%s%s", x->name, x->why[0] ? ": " : "", x->why);
-	for (size_t k = 0; k < x->n; k++)
-		judge_address(p, h, (int)k);
-}
-
-static void judge_mx(struct probe *p)
-{
-	if (p->null_mx)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "null MX: this domain takes no mail");
-	else if (p->mx_status == DNS_NXDOMAIN)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "check the spelling and the registration", "the domain does not exist");
-	else if (p->mx_status == DNS_AGAIN)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "ask again; if it stays, the name servers are broken", "%s", p->mx_why);
-	else if (p->implicit_mx)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", "add an MX record, so that it is clear where mail goes",
-			"no MX record: mail goes to the address of the domain");
-	else
-		probe_find(p, PROBE_OK, -1, -1, "mx", NULL, "%zu host%s%s", p->n_hosts + p->more_hosts,
-			p->n_hosts + p->more_hosts == 1 ? "" : "s", p->authentic ? ", DNSSEC" : "");
-	if (p->more_hosts)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "%zu more hosts were not looked at", p->more_hosts);
-}
-
-static void judge_txt(struct probe *p, const char *check, const struct probe_txt *t, enum probe_verdict missing, const char *advice)
-{
-	if (t->records == 1)
-		probe_find(p, PROBE_OK, -1, -1, check, NULL, "%.280s", t->text);
-	else if (t->records > 1)
-		probe_find(p, PROBE_PROBLEM, -1, -1, check, "keep one of them: several count as none", "%u records", t->records);
-	else if (t->status == DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, -1, -1, check, NULL, "cannot be looked up now");
-	else
-		probe_find(p, missing, -1, -1, check, advice, "no record");
-}
-
-void probe_judge(struct probe *p)
-{
-	if (!p->opt->server)
-		judge_mx(p);
-	for (size_t h = 0; h < p->n_hosts; h++)
-		judge_host(p, (int)h);
-	if (p->opt->server || p->mx_status == DNS_NXDOMAIN)
-		return;
-	judge_txt(p, "spf", &p->spf, PROBE_WARNING, "say who may send for this domain: v=spf1 …");
-	judge_txt(p, "dmarc", &p->dmarc, PROBE_NOTE, "say what to do with forged mail: a TXT record at _dmarc");
-	judge_txt(p, "mta-sts", &p->sts, PROBE_NOTE, "publish a policy so that senders insist on TLS");
-	judge_txt(p, "tls-rpt", &p->tlsrpt, PROBE_NOTE, "have failures of TLS reported: a TXT record at _smtp._tls");
+	for (size_t h = 0; h < p->n_hosts; h++) {
+		check_host_dns(p, (int)h);
+		for (size_t k = 0; k < p->hosts[h].n; k++)
+			judge_address(p, (int)h, (int)k);
+	}
 }

@@ -74,6 +74,8 @@ static void take_tls(struct dialogue *d)
 	if (!conn_tls(d->conn))
 		return;
 	a->tls = *conn_tls(d->conn);
+	a->chain = mem_array(NULL, TLS_LINKS, sizeof(*a->chain));
+	a->n_chain = tls_peer_chain(conn_tls_session(d->conn), a->chain);
 	rest = str_of(a->tls.names[0] ? a->tls.names : a->tls.subject_cn);
 	while (str_word(&rest, " ", &name))
 		a->name_matches = a->name_matches || tls_name_matches(str_of(d->host->name), name) ||

@@ -1,0 +1,299 @@
+/* check_policy - what a domain asks others to do: SPF, DMARC, DKIM keys, BIMI. */
+#include "core/probe/probe.h"
+
+#include "core/net/tls_names.h"
+#include "core/probe/records.h"
+#include "core/probe/spf.h"
+
+static void find(struct probe *p, enum probe_verdict v, const char *check, const char *advice, const char *text)
+{
+	probe_find(p, v, -1, -1, check, advice, "%s", text);
+}
+
+void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at)
+{
+	char shown[120];
+
+	tls_clean_text(str_trim(at), shown, sizeof(shown));
+	probe_find(p, PROBE_PROBLEM, -1, -1, check, "correct it: receivers pass over what they cannot read", "%s%s\"%s\": %s", what,
+		*what ? ": " : "", shown, wrong);
+}
+
+bool probe_one_record(struct probe *p, const char *check, const struct fact *f, struct str starts, struct str *out, const char *missing)
+{
+	size_t n;
+
+	*out = fact_txt(f, starts, false, &n);
+	if (n == 1)
+		return true;
+	if (n > 1)
+		probe_find(p, PROBE_PROBLEM, -1, -1, check, "keep one of them: several count as none", "%zu records", n);
+	else if (f->status == DNS_AGAIN)
+		find(p, PROBE_WARNING, check, "ask again; if it stays, look at the name servers", "cannot be looked up now");
+	else if (missing)
+		find(p, PROBE_NOTE, check, missing, "no record");
+	return false;
+}
+
+/* --- SPF ------------------------------------------------------------------------------------------------------------ */
+
+static void judge_spf_client(struct probe *p, struct spf *s)
+{
+	static const struct { enum probe_verdict v; const char *advice; } rows[] = {
+		[SPF_NONE] = { PROBE_NOTE, NULL }, [SPF_NEUTRAL] = { PROBE_WARNING, "name the address in the record" },
+		[SPF_PASS] = { PROBE_OK, NULL }, [SPF_FAIL] = { PROBE_PROBLEM, "mail from this address is refused: name it in the record" },
+		[SPF_SOFTFAIL] = { PROBE_WARNING, "mail from this address is suspect: name it in the record" },
+		[SPF_TEMPERROR] = { PROBE_WARNING, "ask again" }, [SPF_PERMERROR] = { PROBE_PROBLEM, "correct the record" },
+	};
+	char client[46];
+
+	ipaddr_format(&s->client, client);
+	probe_find(p, rows[s->result].v, -1, -1, "spf", rows[s->result].advice, "%s: %s%s%s%s%s", client, spf_result_word(s->result),
+		s->why[0] ? ", " : "", s->why, s->explanation[0] ? ": " : "", s->explanation);
+}
+
+static void judge_spf(struct probe *p, const struct spf *s)
+{
+	if (s->result == SPF_NONE)
+		find(p, PROBE_WARNING, "spf", "say who may send for this domain: v=spf1 …", "no record");
+	else if (s->result == SPF_TEMPERROR)
+		find(p, PROBE_WARNING, "spf", "ask again; if it stays, take the name out of the record", s->why);
+	else if (s->result == SPF_PERMERROR)
+		find(p, PROBE_PROBLEM, "spf", "correct it: with an error the whole record counts for nothing", s->why);
+	if (s->lookups > SPF_LOOKUPS)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "spf", "replace includes by addresses: past 10 the record counts for nothing (RFC 7208 4.6.4)",
+			"%u lookups of at most %d", s->lookups, SPF_LOOKUPS);
+	else if (s->voids > SPF_VOIDS)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "spf", "remove names that do not exist (RFC 7208 4.6.4)",
+			"%u lookups find nothing, of at most %d", s->voids, SPF_VOIDS);
+	else if (s->result == SPF_NEUTRAL)
+		probe_find(p, PROBE_OK, -1, -1, "spf", NULL, "%u lookup%s of at most %d%s", s->lookups, s->lookups == 1 ? "" : "s", SPF_LOOKUPS,
+			s->variable ? "; names that depend on the mail were not looked up" : "");
+	if (s->result != SPF_NEUTRAL)
+		return;
+	if (s->all == '+')
+		find(p, PROBE_PROBLEM, "spf", "end the record with -all or ~all", "+all: everybody may send for this domain");
+	else if (s->all == '?' || !s->all)
+		find(p, PROBE_WARNING, "spf", "end the record with -all or ~all", s->all ? "?all says nothing about forged mail" :
+			"no all at its end: it says nothing about forged mail");
+	if (s->uses_ptr)
+		find(p, PROBE_WARNING, "spf", "name the addresses: ptr is slow and often passed over (RFC 7208 5.5)", "the record uses ptr");
+}
+
+void check_spf(struct probe *p)
+{
+	struct spf s = { .facts = &p->facts, .domain = p->target, .helo = p->opt->helo_name, .receiver = p->opt->helo_name,
+		.sender = p->target };
+	const struct fact *f;
+	char text[280] = "";
+	size_t n;
+
+	if (!spf_evaluate(&s))
+		return;
+	f = facts_get(&p->facts, p->target, DNS_TXT);
+	if (f)
+		tls_clean_text(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
+	if (*text)
+		find(p, PROBE_OK, "spf", NULL, text);
+	judge_spf(p, &s);
+	s.client = p->opt->client;
+	if (s.client.family != AF_UNSPEC && spf_evaluate(&s))
+		judge_spf_client(p, &s);
+}
+
+/* --- DMARC ---------------------------------------------------------------------------------------------------------- */
+
+/* the record of the domain or of the nearest domain above it; the domain it was found at, or NULL. False: facts are missing */
+static bool find_dmarc(struct probe *p, const struct fact **out, const char **at)
+{
+	const char *domain = p->target;
+	unsigned missing = p->facts.missing;
+	char name[300];
+
+	*at = NULL;
+	/* all are asked for at once */
+	while (domain && (domain == p->target || strchr(domain, '.'))) {
+		const struct fact *f;
+		size_t n = 0;
+
+		snprintf(name, sizeof(name), "_dmarc.%s", domain);
+		f = facts_get(&p->facts, name, DNS_TXT);
+		if (f)
+			fact_txt(f, STR("v=DMARC1"), false, &n);
+		if (f && !*at && (n || f->status == DNS_AGAIN)) {
+			*out = f;
+			*at = domain;
+		}
+		domain = strchr(domain, '.');
+		domain = domain ? domain + 1 : NULL;
+	}
+	return p->facts.missing == missing;
+}
+
+/* the last two labels: near enough to the organisation, where no list of public suffixes is at hand */
+static struct str organisation(struct str domain)
+{
+	ptrdiff_t dot = str_rchr(domain, '.');
+
+	dot = dot > 0 ? str_rchr(str_head(domain, (size_t)dot), '.') : -1;
+	return str_from(domain, (size_t)(dot + 1));
+}
+
+/* whoever is to get reports about others must agree (RFC 7489 7.1) */
+static void check_reports(struct probe *p, const char *domain, struct str list)
+{
+	struct str scheme, body;
+
+	while (uri_next(&list, &scheme, &body) > 0) {
+		struct str to = str_from(body, (size_t)(str_rchr(body, '@') + 1));
+		const struct fact *f;
+		char name[600];
+		size_t n;
+
+		if (!str_ieq(scheme, STR("mailto")) || str_ieq(organisation(to), organisation(str_of(domain))))
+			continue;
+		snprintf(name, sizeof(name), "%s._report._dmarc.%.*s", domain, STR_ARG(to));
+		f = facts_get(&p->facts, name, DNS_TXT);
+		if (!f)
+			continue;
+		fact_txt(f, STR("v=DMARC1"), false, &n);
+		if (!n)
+			probe_find(p, PROBE_WARNING, -1, -1, "dmarc", "have its owner publish \"v=DMARC1\" there, or nobody sends the reports",
+				"%.*s does not agree to get reports: no record at %.280s", STR_ARG(to), name);
+	}
+}
+
+static void judge_dmarc(struct probe *p, const char *at, const struct str v[DMARC_TAGS])
+{
+	struct str policy = at != p->target && v[DMARC_SP].n ? v[DMARC_SP] : v[DMARC_P];
+
+	if (at != p->target)
+		probe_find(p, PROBE_OK, -1, -1, "dmarc", NULL, "taken from %s (public suffixes are not known here)", at);
+	if (str_ieq(policy, STR("none")))
+		find(p, PROBE_NOTE, "dmarc", "once the reports are fine: p=quarantine, then p=reject", "p=none: forged mail is only reported");
+	else if (v[DMARC_PCT].n && !str_eq(v[DMARC_PCT], STR("100")))
+		probe_find(p, PROBE_NOTE, -1, -1, "dmarc", "raise it to 100", "the policy holds for %.*s%% of the mail", STR_ARG(v[DMARC_PCT]));
+	if (at == p->target && str_ieq(v[DMARC_SP], STR("none")) && !str_ieq(policy, STR("none")))
+		find(p, PROBE_WARNING, "dmarc", "protect the names below the domain, too", "sp=none: names below the domain can be forged");
+	if (!v[DMARC_RUA].n)
+		find(p, PROBE_NOTE, "dmarc", "name an address for reports: rua=mailto:…", "no reports are asked for");
+	check_reports(p, at, v[DMARC_RUA]);
+	check_reports(p, at, v[DMARC_RUF]);
+}
+
+void check_dmarc(struct probe *p)
+{
+	struct str text, where, values[DMARC_TAGS];
+	const struct fact *f = NULL;
+	const char *at, *wrong;
+	char shown[280];
+
+	if (!find_dmarc(p, &f, &at))
+		return;
+	if (!at) {
+		find(p, PROBE_NOTE, "dmarc", "say what to do with forged mail: a TXT record at _dmarc", "no record");
+		return;
+	}
+	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, NULL))
+		return;
+	wrong = dmarc_parse(text, values, &where);
+	if (wrong) {
+		probe_find_wrong(p, "dmarc", "", wrong, where);
+		return;
+	}
+	tls_clean_text(text, shown, sizeof(shown));
+	find(p, PROBE_OK, "dmarc", NULL, shown);
+	judge_dmarc(p, at, values);
+}
+
+/* --- DKIM ----------------------------------------------------------------------------------------------------------- */
+
+static void judge_key(struct probe *p, const char *selector, const struct dkim *k)
+{
+	bool rsa = strncmp(k->key, "RSA", 3) == 0;
+	struct str hashes = k->values[DKIM_H];
+
+	if (k->revoked)
+		probe_find(p, PROBE_WARNING, -1, -1, "dkim", "sign with another selector", "%s: the key is revoked", selector);
+	else if (rsa && k->bits < 1024)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "dkim", "make one of 2048 bits: short keys are refused (RFC 8301)", "%s: %s", selector, k->key);
+	else if (rsa && k->bits < 2048)
+		probe_find(p, PROBE_WARNING, -1, -1, "dkim", "make one of 2048 bits", "%s: %s", selector, k->key);
+	else
+		probe_find(p, PROBE_OK, -1, -1, "dkim", NULL, "%s: %s", selector, k->key);
+	if (k->testing)
+		probe_find(p, PROBE_NOTE, -1, -1, "dkim", "remove t=y when it works: until then a bad signature counts as none",
+			"%s: the key is for testing", selector);
+	if (hashes.n && str_find(hashes, STR("sha256")) < 0)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "dkim", "allow sha256: nobody takes sha1 any more (RFC 8301)", "%s: h=%.*s", selector,
+			STR_ARG(str_head(hashes, 40)));
+}
+
+void check_dkim(struct probe *p)
+{
+	for (const char *const *selector = p->opt->selectors; *selector; selector++) {
+		const struct fact *f;
+		const char *wrong;
+		char name[600];
+		struct dkim key;
+		struct str at;
+
+		snprintf(name, sizeof(name), "%s._domainkey.%s", *selector, p->target);
+		f = facts_get(&p->facts, name, DNS_TXT);
+		if (!f)
+			continue;
+		if (f->n != 1) {
+			probe_find(p, f->status == DNS_AGAIN ? PROBE_WARNING : PROBE_PROBLEM, -1, -1, "dkim",
+				f->n ? "keep one of them" : "publish the key, or look for the selector in a signature: s=", "%s: %s", *selector,
+				f->status == DNS_AGAIN ? "cannot be looked up now" : f->n ? "more than one record" : "no key");
+			continue;
+		}
+		wrong = dkim_parse(fact_text(f, 0), &key, &at);
+		if (wrong)
+			probe_find_wrong(p, "dkim", *selector, wrong, at);
+		else
+			judge_key(p, *selector, &key);
+	}
+}
+
+/* --- BIMI ----------------------------------------------------------------------------------------------------------- */
+
+static bool dmarc_enforces(struct probe *p)
+{
+	struct str text, where, v[DMARC_TAGS];
+	const struct fact *f = NULL;
+	const char *at;
+	size_t n;
+
+	if (!find_dmarc(p, &f, &at) || !at)
+		return false;
+	text = fact_txt(f, STR("v=DMARC1"), false, &n);
+	return n == 1 && !dmarc_parse(text, v, &where) && !str_ieq(v[DMARC_P], STR("none")) &&
+		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100")));
+}
+
+void check_bimi(struct probe *p)
+{
+	struct str text, at, values[BIMI_TAGS];
+	const struct fact *f;
+	const char *wrong;
+	char name[300];
+
+	snprintf(name, sizeof(name), "default._bimi.%s", p->target);
+	f = facts_get(&p->facts, name, DNS_TXT);
+	if (!f || !f->n || !probe_one_record(p, "bimi", f, STR("v=BIMI1"), &text, NULL))
+		return;
+	wrong = bimi_parse(text, values, &at);
+	if (wrong) {
+		probe_find_wrong(p, "bimi", "", wrong, at);
+		return;
+	}
+	if (values[BIMI_L].n && !str_iends(values[BIMI_L], STR(".svg")))
+		find(p, PROBE_WARNING, "bimi", "l= names an SVG file", "the logo is no .svg");
+	else
+		find(p, PROBE_OK, "bimi", NULL, values[BIMI_L].n ? "a logo" : "no logo is wanted");
+	if (values[BIMI_L].n && !dmarc_enforces(p))
+		find(p, PROBE_WARNING, "bimi", "logos are shown under p=quarantine or p=reject with pct=100 only", "DMARC is not enforced");
+	if (values[BIMI_L].n && !values[BIMI_A].n)
+		find(p, PROBE_NOTE, "bimi", "most mailbox providers ask for one: a=https://…", "no mark certificate");
+}

@@ -1,0 +1,110 @@
+/* check_tls - MTA-STS (RFC 8461) and TLS reporting (RFC 8460). */
+#include "core/probe/probe.h"
+
+#include "core/probe/records.h"
+
+#define DAY 86400
+
+static const char delivery_advice[] = "senders that obey the policy do not deliver there: correct the host, or the policy";
+
+static void judge_policy_host(struct probe *p, const struct sts_policy *s, int h)
+{
+	enum probe_verdict v = s->mode == STS_ENFORCE ? PROBE_PROBLEM : PROBE_WARNING;
+	const struct probe_host *x = &p->hosts[h];
+
+	if (!sts_policy_has(s, str_of(x->name))) {
+		probe_find(p, v, h, -1, "mta-sts", delivery_advice, "the policy does not name %s", x->name);
+		return;
+	}
+	for (size_t k = 0; k < x->n; k++) {
+		const struct probe_address *a = x->v[k];
+		const char *wrong = !a->tls_done ? "there is no TLS" : a->tls.trust < TLS_TRUSTED ? "its certificate is not trusted" :
+			!a->name_matches ? "its certificate is for another name" : NULL;
+
+		if (wrong && a->stage == PROBE_FINISHED)
+			probe_find(p, v, h, (int)k, "mta-sts", delivery_advice, "the policy asks for verified TLS, but %s", wrong);
+	}
+}
+
+static void judge_patterns(struct probe *p, const struct sts_policy *s)
+{
+	for (size_t i = 0; i < s->n_mx; i++) {
+		struct sts_policy one = { .mx = { s->mx[i] }, .n_mx = 1 };
+		bool used = false;
+
+		for (size_t h = 0; h < p->n_hosts; h++)
+			used |= sts_policy_has(&one, str_of(p->hosts[h].name));
+		if (!used)
+			probe_find(p, PROBE_NOTE, -1, -1, "mta-sts", "remove it, if no MX host of that name is to come",
+				"\"mx: %.*s\" stands for no MX host", STR_ARG(str_head(s->mx[i], 200)));
+	}
+}
+
+static void judge_policy(struct probe *p)
+{
+	static const char *const modes[] = { "", "none", "testing", "enforce" };
+	struct str type = str_of(p->sts.type), at;
+	struct sts_policy s;
+	const char *wrong = sts_policy_parse(buf_view(&p->sts.text), &s, &at);
+
+	if (wrong) {
+		probe_find_wrong(p, "mta-sts", "policy", wrong, at);
+		return;
+	}
+	probe_find(p, PROBE_OK, -1, -1, "mta-sts", NULL, "%s, for %llu days", modes[s.mode], (unsigned long long)s.max_age / DAY);
+	if (!str_istarts(type, STR("text/plain")))
+		probe_find(p, PROBE_NOTE, -1, -1, "mta-sts", "serve it as text/plain (RFC 8461 3.2)", "the policy's type is \"%.*s\"", STR_ARG(type));
+	if (s.mode == STS_ENFORCE && s.max_age < DAY)
+		probe_find(p, PROBE_WARNING, -1, -1, "mta-sts", "a week or more protects those who send seldom", "the policy is kept for %llu seconds",
+			(unsigned long long)s.max_age);
+	if (s.mode != STS_ENFORCE)
+		probe_find(p, PROBE_NOTE, -1, -1, "mta-sts", s.mode == STS_TESTING ? "once the reports are fine: mode: enforce" : NULL,
+			"mode %s: nobody insists on TLS", modes[s.mode]);
+	if (s.mode == STS_NONE)
+		return;
+	for (size_t h = 0; h < p->n_hosts; h++)
+		judge_policy_host(p, &s, (int)h);
+	judge_patterns(p, &s);
+}
+
+void check_sts(struct probe *p)
+{
+	const struct fact *f;
+	const char *wrong;
+	struct str text, at;
+	char name[300];
+
+	snprintf(name, sizeof(name), "_mta-sts.%s", p->target);
+	f = facts_get(&p->facts, name, DNS_TXT);
+	if (!f || !probe_one_record(p, "mta-sts", f, STR("v=STSv1"), &text, p->null_mx ? NULL : "publish a policy so that senders insist on TLS"))
+		return;
+	wrong = sts_record_parse(text, &at);
+	if (wrong)
+		probe_find_wrong(p, "mta-sts", "record", wrong, at);
+	if (!p->sts.asked)
+		probe_sts_start(p);
+	if (p->sts.fetched)
+		judge_policy(p);
+	else
+		probe_find(p, p->opt->tls ? PROBE_PROBLEM : PROBE_NOTE, -1, -1, "mta-sts", "serve it there, with a certificate for that name",
+			"no policy at https://mta-sts.%s/.well-known/mta-sts.txt: %s", p->target, p->sts.why);
+}
+
+void check_tlsrpt(struct probe *p)
+{
+	struct str text, at, rua;
+	const struct fact *f;
+	const char *wrong;
+	char name[300];
+
+	snprintf(name, sizeof(name), "_smtp._tls.%s", p->target);
+	f = facts_get(&p->facts, name, DNS_TXT);
+	if (!f || !probe_one_record(p, "tls-rpt", f, STR("v=TLSRPTv1"), &text,
+			p->null_mx ? NULL : "have failures of TLS reported: a TXT record at _smtp._tls"))
+		return;
+	wrong = tlsrpt_parse(text, &rua, &at);
+	if (wrong)
+		probe_find_wrong(p, "tls-rpt", "", wrong, at);
+	else
+		probe_find(p, PROBE_OK, -1, -1, "tls-rpt", NULL, "reports go to %.*s", STR_ARG(str_head(rua, 200)));
+}

@@ -1,0 +1,229 @@
+/* records.c - the TXT records: one grammar, a table of tags for each kind. */
+#include "core/probe/records.h"
+
+#include <stdio.h>
+
+#include "core/msg/mime.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool is_allowed(struct str value, const char *allowed)
+{
+	struct str words = str_of(allowed), word;
+	uint64_t n, most;
+
+	if (!allowed)
+		return true;
+	if (*allowed == '#')
+		return str_to_u64(str_from(words, 1), &most) && str_to_u64(value, &n) && n <= most;
+	while (str_word(&words, " ", &word))
+		if (str_ieq(value, word))
+			return true;
+	return false;
+}
+
+static const char *take_tag(struct str tag, const struct tag_rule *rules, size_t n, struct str *values)
+{
+	ptrdiff_t is = str_chr(tag, '=');
+	struct str name = str_trim(str_head(tag, is < 0 ? 0 : (size_t)is)), value = str_trim(str_from(tag, (size_t)(is + 1)));
+
+	if (!name.n)
+		return "not name=value";
+	for (size_t i = 0; i < n; i++) {
+		if (!str_eq(name, rules[i].name))
+			continue;
+		if (values[i].p)
+			return "there twice";
+		values[i] = value;
+		return is_allowed(value, rules[i].allowed) ? NULL : "not one of the values it may have";
+	}
+	return NULL;
+}
+
+const char *tags_parse(struct str text, struct str version, bool optional, const struct tag_rule *rules, size_t n, struct str *values,
+	struct str *at)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < n; i++)
+		values[i] = STR_EMPTY;
+	*at = STR_EMPTY;
+	while (str_cut(&text, ';', at)) {
+		const char *wrong;
+		struct str v = *at, name = STR_EMPTY;
+
+		if (!str_trim(*at).n)
+			continue;
+		str_cut(&v, '=', &name);
+		if (str_eq(str_trim(name), STR("v"))) {
+			if (!first || !str_eq(str_trim(v), version))
+				return "not the version that is known";
+		} else if (first && !optional) {
+			return "the version must come first";
+		} else {
+			wrong = take_tag(*at, rules, n, values);
+			if (wrong)
+				return wrong;
+		}
+		first = false;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (rules[i].required && !values[i].p) {
+			*at = rules[i].name;
+			return "missing";
+		}
+	return NULL;
+}
+
+const char *dmarc_parse(struct str text, struct str values[DMARC_TAGS], struct str *at)
+{
+	static const struct tag_rule rules[DMARC_TAGS] = {
+		[DMARC_P] = { STR("p"), "none quarantine reject", true }, [DMARC_SP] = { STR("sp"), "none quarantine reject", false },
+		[DMARC_PCT] = { STR("pct"), "#100", false }, [DMARC_RUA] = { STR("rua"), NULL, false },
+		[DMARC_RUF] = { STR("ruf"), NULL, false }, [DMARC_ADKIM] = { STR("adkim"), "r s", false },
+		[DMARC_ASPF] = { STR("aspf"), "r s", false }, [DMARC_FO] = { STR("fo"), NULL, false },
+		[DMARC_RF] = { STR("rf"), NULL, false }, [DMARC_RI] = { STR("ri"), "#4294967295", false },
+		[DMARC_T] = { STR("t"), "y n", false },
+	};
+	struct str scheme, body, rest;
+	const char *wrong = tags_parse(text, STR("DMARC1"), false, rules, DMARC_TAGS, values, at);
+	int more;
+
+	for (int i = DMARC_RUA; !wrong && i <= DMARC_RUF; i++)
+		for (rest = *at = values[i]; !wrong && rest.n;) {
+			more = uri_next(&rest, &scheme, &body);
+			if (more < 0)
+				wrong = "not a list of mailto: addresses";
+		}
+	return wrong;
+}
+
+int uri_next(struct str *rest, struct str *scheme, struct str *body)
+{
+	struct str uri;
+	ptrdiff_t end;
+
+	if (!str_cut(rest, ',', &uri))
+		return 0;
+	uri = str_trim(uri);
+	end = str_chr(uri, ':');
+	if (end < 1 || (size_t)end + 1 == uri.n)
+		return -1;
+	*scheme = str_head(uri, (size_t)end);
+	*body = str_from(uri, (size_t)end + 1);
+	if (!str_ieq(*scheme, STR("mailto")))
+		return 1;
+	end = str_rchr(*body, '!');
+	if (end > 0)
+		*body = str_head(*body, (size_t)end);
+	end = str_rchr(*body, '@');
+	return end > 0 && (size_t)end + 1 < body->n ? 1 : -1;
+}
+
+static bool has_word(struct str list, struct str wanted)
+{
+	struct str word;
+
+	while (str_word(&list, ": \t", &word))
+		if (str_ieq(word, wanted))
+			return true;
+	return false;
+}
+
+/* blanks may stand anywhere in base64 (RFC 6376 3.2) */
+static bool decode(struct str text, struct buf *out)
+{
+	struct buf dense;
+	bool good;
+
+	buf_init(&dense, text.n + 1);
+	for (size_t i = 0; i < text.n; i++)
+		if (!ascii_is_space(text.p[i]))
+			buf_byte(&dense, text.p[i]);
+	good = mime_base64_decode(out, buf_view(&dense)) && out->n;
+	buf_fini(&dense);
+	return good;
+}
+
+const char *dkim_parse(struct str text, struct dkim *out, struct str *at)
+{
+	static const struct tag_rule rules[DKIM_TAGS] = {
+		[DKIM_K] = { STR("k"), "rsa ed25519", false }, [DKIM_P] = { STR("p"), NULL, true }, [DKIM_H] = { STR("h"), NULL, false },
+		[DKIM_T] = { STR("t"), NULL, false }, [DKIM_S] = { STR("s"), NULL, false },
+	};
+	const char *wrong = tags_parse(text, STR("DKIM1"), true, rules, DKIM_TAGS, out->values, at);
+	bool ed25519;
+	struct buf der;
+	uint64_t bits = 0;
+
+	out->key[0] = 0;
+	out->bits = 0;
+	if (wrong)
+		return wrong;
+	out->revoked = !out->values[DKIM_P].n;
+	out->testing = has_word(out->values[DKIM_T], STR("y"));
+	ed25519 = str_ieq(out->values[DKIM_K], STR("ed25519"));
+	*at = STR("p");
+	if (out->revoked)
+		return NULL;
+	buf_init(&der, text.n);
+	if (!decode(out->values[DKIM_P], &der))
+		wrong = "not base64";
+	else if (ed25519 ? der.n != 32 : !tls_public_key(der.p, der.n, out->key) || !str_starts(str_of(out->key), STR("RSA ")))
+		wrong = "not a public key of its kind";
+	else if (ed25519)
+		snprintf(out->key, sizeof(out->key), "Ed25519");
+	else
+		str_to_u64(str_of(out->key + 4), &bits);
+	out->bits = ed25519 ? 256 : (unsigned)bits;
+	buf_fini(&der);
+	return wrong;
+}
+
+static bool is_https(struct str s)
+{
+	return str_istarts(s, STR("https://")) && s.n > 8;
+}
+
+const char *bimi_parse(struct str text, struct str values[BIMI_TAGS], struct str *at)
+{
+	static const struct tag_rule rules[BIMI_TAGS] = { [BIMI_L] = { STR("l"), NULL, true }, [BIMI_A] = { STR("a"), NULL, false } };
+	const char *wrong = tags_parse(text, STR("BIMI1"), false, rules, BIMI_TAGS, values, at);
+
+	for (int i = 0; !wrong && i < BIMI_TAGS; i++) {
+		*at = values[i];
+		if (at->n && !is_https(*at))
+			wrong = "not an https: address";
+	}
+	return wrong;
+}
+
+const char *sts_record_parse(struct str text, struct str *at)
+{
+	static const struct tag_rule rules[] = { { STR("id"), NULL, true } };
+	struct str id;
+	const char *wrong = tags_parse(text, STR("STSv1"), false, rules, COUNT(rules), &id, at);
+
+	if (wrong)
+		return wrong;
+	*at = id;
+	for (size_t i = 0; i < id.n; i++)
+		if (!ascii_is_alnum(id.p[i]))
+			return "an id has letters and digits only";
+	return id.n && id.n <= 32 ? NULL : "an id has 1 to 32 letters and digits";
+}
+
+const char *tlsrpt_parse(struct str text, struct str *rua, struct str *at)
+{
+	static const struct tag_rule rules[] = { { STR("rua"), NULL, true } };
+	const char *wrong = tags_parse(text, STR("TLSRPTv1"), false, rules, COUNT(rules), rua, at);
+	struct str rest = *rua, scheme, body;
+
+	if (wrong)
+		return wrong;
+	*at = *rua;
+	while (rest.n)
+		if (uri_next(&rest, &scheme, &body) < 0 || (!str_ieq(scheme, STR("mailto")) && !str_ieq(scheme, STR("https"))))
+			return "not a list of mailto: and https: addresses";
+	return rua->n ? NULL : "nobody is named";
+}
