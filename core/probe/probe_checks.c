@@ -10,8 +10,8 @@ static const struct {
 } checks[] = {
 	{ check_mx, NEEDS_HOSTS, true },
 	{ check_dnssec, NEEDS_HOSTS, true },
+	{ check_dane, NEEDS_HOSTS, false }, /* first: a certificate that DANE vouches for needs no authority */
 	{ check_hosts, NEEDS_TALKS, false },
-	{ check_dane, NEEDS_HOSTS, false },
 	{ check_dnsbl, NEEDS_TALKS, false },
 	{ check_sts, NEEDS_HOSTS, true },
 	{ check_tlsrpt, NEEDS_HOSTS, true },

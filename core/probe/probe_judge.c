@@ -25,7 +25,7 @@ static const struct { int error; const char *text, *advice; } failures[] = {
 static void judge_failure(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	static const char *const checks[] = { "connect", "banner", "ehlo", "tls", "quit" };
-	const char *check = checks[a->stage];
+	const char *check = a->connect_time && !a->stage ? "banner" : checks[a->stage];
 
 	if (a->timed_out && a->stage == PROBE_CONNECT && !a->connect_time) {
 		probe_find(p, PROBE_PROBLEM, h, k, check, failures[4].advice, "connection timed out");
@@ -46,7 +46,7 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
 	else
 		probe_find(p, PROBE_PROBLEM, h, k, check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
-			NULL, "%s", a->why);
+			"a broken mail server, or none; some hang up on addresses that they do not like", "%s", a->why);
 }
 
 static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)

@@ -1,0 +1,286 @@
+"""faults - what can be wrong with a domain: a row for each fault says how it is planted and what mxcheck must say of it.
+
+A row is (name, records, verdict, check, text). The domain is NAME.lab, or the name itself when it has a dot. Records are lines
+of a zone with @ for the domain; a line replaces the clean records of its name and type, "-TYPE name" takes them away.
+"""
+import base64
+import hashlib
+import os
+import re
+import subprocess
+import time
+
+CLIENT = "198.51.100.10"  # SPF is asked about it
+
+# the hosts: name -> last byte of the address; what they do is in test_mxcheck.py
+HOSTS = {name: 20 + i for i, name in enumerate(
+    ["closed", "filtered", "unreachable", "noptr", "wrongptr", "tarpit", "silent", "deny", "busy", "ssh", "drop", "plaintext", "notls",
+     "garbage", "oldtls", "nobanner", "noname", "clearauth", "xclient", "helo", "expired", "soon", "verysoon", "future", "wrongname", "alone",
+     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd"])}
+
+
+def spki(path):
+    """The public key of a certificate, as DER in base64."""
+    pem = subprocess.run(["openssl", "x509", "-in", path, "-noout", "-pubkey"], check=True, capture_output=True).stdout
+    return b"".join(pem.split(b"\n")[1:-2]).decode()
+
+
+def rsa(bits):
+    key = subprocess.run(["openssl", "genrsa", str(bits)], check=True, capture_output=True).stdout
+    pem = subprocess.run(["openssl", "rsa", "-pubout"], input=key, check=True, capture_output=True).stdout
+    return b"".join(pem.split(b"\n")[1:-2]).decode()
+
+
+def txt(text):
+    return '"%s"' % text
+
+
+def mx(host):
+    return "@ MX 10 %s.mx.lab." % host
+
+
+def spf(text):
+    return "@ TXT " + txt("v=spf1 " + text)
+
+
+def dmarc(text):
+    return "_dmarc.@ TXT " + txt("v=DMARC1; " + text)
+
+
+def dkim(text):
+    return "s1._domainkey.@ TXT " + txt(text)
+
+
+STS = "_mta-sts.@ TXT \"v=STSv1; id=1;\"\nmta-sts.@ A 198.51.100.80"
+POLICY = "version: STSv1\r\nmode: %s\r\nmx: %s\r\nmax_age: %d\r\n"
+
+# what mta-sts.NAME.lab serves: (status, type, body)
+POLICIES = {
+    "good": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800)),
+    "sts-404": (404, "text/plain", "no"),
+    "sts-redirect": (301, "text/plain", ""),
+    "sts-mismatch": (200, "text/plain", POLICY % ("enforce", "other.mx.lab", 604800)),
+    "sts-testing-mismatch": (200, "text/plain", POLICY % ("testing", "*.a.mx.lab", 604800)),
+    "sts-none": (200, "text/plain", POLICY % ("none", "a.mx.lab", 604800)),
+    "sts-html": (200, "text/html", POLICY % ("enforce", "*.mx.lab", 604800)),
+    "sts-mode": (200, "text/plain", POLICY % ("strict", "a.mx.lab", 604800)),
+    "sts-short": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 600)),
+    "sts-large": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800) + "x: y\r\n" * 15000),
+    "sts-untrusted": (200, "text/plain", POLICY % ("enforce", "selfsigned.mx.lab", 604800)),
+    "sts-notls": (200, "text/plain", POLICY % ("enforce", "notls.mx.lab", 604800)),
+    "sts-unused": (200, "text/plain", POLICY % ("enforce", "a.mx.lab\r\nmx: old.mx.lab", 604800)),
+    "sts-id": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800)),
+}
+
+
+def rows():
+    good = rsa(2048)
+    includes = "\n".join("i%d.@ TXT \"v=spf1 ip4:192.0.2.%d ?all\"" % (i, i) for i in range(11))
+    return [
+        # MX and addresses
+        ("gone", "-ALL @", "problem", "mx", "does not exist"),
+        ("nomx", "-MX @\n@ A 198.51.100.10", "note", "mx", "no MX record"),
+        ("nullmx", "@ MX 0 .", "note", "mx", "null MX: this domain"),
+        ("nullplus", "@ MX 0 .\n@ MX 10 a.mx.lab.", "problem", "mx", "beside other"),
+        ("cname", "@ MX 10 alias.mx.lab.", "warning", "mx", "alias.mx.lab is an alias"),
+        ("literal", "@ MX 10 198.51.100.10.", "problem", "mx", "is an address"),
+        ("private", "@ MX 10 private.mx.lab.", "warning", "address", "10.1.2.3 is not a public address"),
+        ("noaddr", "@ MX 10 nowhere.mx.lab.", "problem", "address", "nowhere.mx.lab has no address"),
+        ("onlytxt", "@ MX 10 onlytxt.mx.lab.", "problem", "address", "no data record"),
+        ("share", "@ MX 10 a.mx.lab.\n@ MX 10 listed.mx.lab.", "note", "mx", "same preference"),
+        ("double", "@ MX 10 a.mx.lab.\n@ MX 20 a.mx.lab.", "note", "mx", "is there twice"),
+        ("x.lame", "", "problem", "mx", "try again"),
+        ("x.bogus", "", "problem", "dnssec", "bogus"),
+        ("x.plain", "", "note", "dnssec", "unsigned"),
+        ("lamehost", "@ MX 10 host.lame.", "problem", "address", "try again"),
+        ("bogushost", "@ MX 10 host.bogus.", "problem", "address", "bogus"),
+        # reaching it
+        ("closed", mx("closed"), "problem", "connect", "refused"),
+        ("filtered", mx("filtered"), "problem", "connect", "timed out"),
+        ("unreachable", mx("unreachable"), "problem", "connect", "unreachable"),
+        ("noptr", mx("noptr"), "note", "ptr", "not found"),
+        ("wrongptr", mx("wrongptr"), "note", "ptr", "does not resolve to address"),
+        # the dialogue
+        ("tarpit", mx("tarpit"), "warning", "banner", "the greeting takes"),
+        ("silent", mx("silent"), "problem", "banner", "no answer in time"),
+        ("deny", mx("deny"), "problem", "banner", "554"),
+        ("busy", mx("busy"), "problem", "banner", "421"),
+        ("ssh", mx("ssh"), "problem", "banner", "malformed"),
+        ("drop", mx("drop"), "problem", "banner", "closed the connection"),
+        ("notls", mx("notls"), "warning", "tls", "not offered"),
+        ("starttls-refused", mx("plaintext"), "problem", "tls", "454"),
+        ("garbage", mx("garbage"), "problem", "tls", "SSL"),
+        ("oldtls", mx("oldtls"), "problem", "tls", ""),
+        ("nobanner", mx("nobanner"), "note", "banner", "does not begin with a host name"),
+        ("noname", mx("noname"), "note", "ehlo", "calls itself \"localhost\""),
+        ("nonsense-name", mx("asked"), "note", "ehlo", "no address"),
+        ("clearauth", mx("clearauth"), "note", "auth", "before STARTTLS"),
+        ("xclient", mx("xclient"), "warning", "ehlo", "XCLIENT"),
+        ("helo", mx("helo"), "note", "ehlo", "no extensions"),
+        # certificates
+        ("expired", mx("expired"), "problem", "expiry", "expired"),
+        ("soon", mx("soon"), "warning", "expiry", "expires in"),
+        ("verysoon", mx("verysoon"), "problem", "expiry", "expires in"),
+        ("future", mx("future"), "problem", "expiry", "not valid yet"),
+        ("wrongname", mx("wrongname"), "warning", "name", "not for wrongname.mx.lab"),
+        ("intermediate", mx("alone"), "warning", "trust", "an intermediate is missing"),
+        ("selfsigned", mx("selfsigned"), "warning", "trust", "self-signed"),
+        ("weak", mx("weak"), "warning", "key", "RSA 1024"),
+        ("private-ca", mx("private-ca"), "warning", "trust", "unable to get local issuer"),
+        # DANE: the hosts have TLSA records in the zone that test_mxcheck.py makes
+        ("dane-mismatch", mx("soon"), "problem", "dane", "no TLSA record matches"),
+        ("dane-usage", mx("wrongptr"), "warning", "dane", "usages 0 and 1"),
+        ("dane-length", mx("clearauth"), "warning", "dane", "wrong length"),
+        ("dane-left", mx("listed"), "note", "dane", "match no certificate"),
+        ("dane-anchor-expired", mx("expired"), "problem", "dane", "no TLSA record matches"),
+        ("dane-notls", mx("notls"), "problem", "dane", "no STARTTLS"),
+        ("dane-unsigned", "@ MX 10 host.plain.", "warning", "dane", "without DNSSEC"),
+        ("dane.plain", "", "warning", "dane", "MX records are not signed"),
+        ("dane-servfail", mx("nobanner"), "problem", "dane", "cannot be looked up"),
+        # MTA-STS
+        ("sts-id", STS.replace("id=1", "id=a-b"), "problem", "mta-sts", "letters and digits"),
+        ("sts-two", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\n_mta-sts.@ TXT \"v=STSv1; id=2;\"", "problem", "mta-sts", "2 records"),
+        ("sts-nohost", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\n-A mta-sts.@", "problem", "mta-sts", "not found"),
+        ("sts-404", STS, "problem", "mta-sts", "answers 404"),
+        ("sts-redirect", STS, "problem", "mta-sts", "answers 301"),
+        ("sts-badcert", STS, "problem", "mta-sts", "another name"),
+        ("sts-closed", STS.replace(".80", ".%d" % HOSTS["closed"]), "problem", "mta-sts", "refused"),
+        ("sts-mismatch", STS, "problem", "mta-sts", "does not name a.mx.lab"),
+        ("sts-testing-mismatch", STS, "warning", "mta-sts", "does not name a.mx.lab"),
+        ("sts-none", STS, "note", "mta-sts", "mode none"),
+        ("sts-html", STS, "note", "mta-sts", "text/html"),
+        ("sts-mode", STS, "problem", "mta-sts", "not a mode"),
+        ("sts-short", STS, "warning", "mta-sts", "600 seconds"),
+        ("sts-large", STS, "problem", "mta-sts", "too large"),
+        ("sts-untrusted", STS + "\n" + mx("selfsigned"), "problem", "mta-sts", "not trusted"),
+        ("sts-notls", STS + "\n" + mx("notls"), "problem", "mta-sts", "there is no TLS"),
+        ("sts-unused", STS, "note", "mta-sts", "old.mx.lab"),
+        # TLS reports
+        ("rpt-bad", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=nobody\"", "problem", "tls-rpt", "not a list"),
+        ("rpt-two", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:a@b.lab\"\n_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:c@b.lab\"", "problem",
+         "tls-rpt", "2 records"),
+        # SPF
+        ("spf-none", "-TXT @", "warning", "spf", "no record"),
+        ("spf-two", spf("-all") + "\n" + spf("~all"), "problem", "spf", "2 SPF records"),
+        ("spf-syntax", spf("ipv4:192.0.2.1 -all"), "problem", "spf", "ipv4:192.0.2.1"),
+        ("spf-lookups", spf(" ".join("include:i%d.@" % i for i in range(11)) + " -all") + "\n" + includes, "problem", "spf", "11 lookups"),
+        ("spf-voids", spf("a:n1.@ a:n2.@ a:n3.@ -all"), "problem", "spf", "3 lookups find nothing"),
+        ("spf-plus", spf("+all"), "problem", "spf", "+all"),
+        ("spf-end", spf("ip4:198.51.100.10"), "warning", "spf", "no all"),
+        ("spf-neutral", spf("?all"), "warning", "spf", "?all says nothing"),
+        ("spf-ptr", spf("ptr -all"), "warning", "spf", "uses ptr"),
+        ("spf-loop", spf("include:@ -all"), "problem", "spf", "lookups"),
+        ("spf-include", spf("include:none.@ -all"), "problem", "spf", "has no SPF record"),
+        ("spf-lame", spf("include:x.lame -all"), "warning", "spf", "cannot be looked up now"),
+        ("spf-fail", spf("ip4:192.0.2.0/24 -all exp=why.@") + "\nwhy.@ TXT \"%{i} is not ours\"", "problem", "spf",
+         "198.51.100.10: fail, -all: 198.51.100.10 is not ours"),
+        ("spf-soft", spf("mx:other.@ ~all") + "\nother.@ MX 10 listed.mx.lab.", "warning", "spf", "198.51.100.10: softfail"),
+        ("spf-mxmany", spf("mx:many.@ -all") + "".join("\nmany.@ MX %d m%d.@" % (i, i) for i in range(11)), "problem", "spf", "more than 10 hosts"),
+        # DMARC
+        ("dmarc-none", "-TXT _dmarc.@", "note", "dmarc", "no record"),
+        ("dmarc-two", dmarc("p=none") + "\n" + dmarc("p=reject"), "problem", "dmarc", "2 records"),
+        ("dmarc-p", dmarc("p=refuse"), "problem", "dmarc", "p=refuse"),
+        ("dmarc-nop", dmarc("rua=mailto:a@b.lab"), "problem", "dmarc", "\"p\": missing"),
+        ("dmarc-weak", dmarc("p=none; rua=mailto:d@@"), "note", "dmarc", "p=none"),
+        ("dmarc-pct", dmarc("p=reject; pct=20; rua=mailto:d@@"), "note", "dmarc", "20%"),
+        ("dmarc-sp", dmarc("p=reject; sp=none; rua=mailto:d@@"), "warning", "dmarc", "sp=none"),
+        ("dmarc-rua", dmarc("p=reject"), "note", "dmarc", "no reports"),
+        ("dmarc-uri", dmarc("p=reject; rua=reports@b.lab"), "problem", "dmarc", "not a list of mailto:"),
+        ("dmarc-external", dmarc("p=reject; rua=mailto:r@collector.net.lab2"), "warning", "dmarc", "does not agree"),
+        # DKIM
+        ("dkim-none", "-TXT s1._domainkey.@", "problem", "dkim", "no key"),
+        ("dkim-two", dkim("v=DKIM1; p=" + good) + "\n" + dkim("v=DKIM1; p="), "problem", "dkim", "more than one"),
+        ("dkim-revoked", dkim("v=DKIM1; p="), "warning", "dkim", "revoked"),
+        ("dkim-1024", dkim("v=DKIM1; p=" + rsa(1024)), "warning", "dkim", "RSA 1024"),
+        ("dkim-512", dkim("v=DKIM1; p=" + rsa(512)), "problem", "dkim", "RSA 512"),
+        ("dkim-testing", dkim("v=DKIM1; t=y; p=" + good), "note", "dkim", "for testing"),
+        ("dkim-sha1", dkim("v=DKIM1; h=sha1; p=" + good), "problem", "dkim", "h=sha1"),
+        ("dkim-base64", dkim("v=DKIM1; p=%%%"), "problem", "dkim", "not base64"),
+        ("dkim-kind", dkim("v=DKIM1; k=ed25519; p=" + good), "problem", "dkim", "not a public key"),
+        # BIMI
+        ("bimi-http", "default._bimi.@ TXT \"v=BIMI1; l=http://x.lab/a.svg\"", "problem", "bimi", "not an https"),
+        ("bimi-png", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.png\"", "warning", "bimi", "no .svg"),
+        ("bimi-dmarc", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg\"\n" + dmarc("p=none"), "warning", "bimi", "not enforced"),
+        ("bimi-vmc", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg\"", "note", "bimi", "no mark certificate"),
+        # block lists
+        ("dnsbl-listed", mx("listed"), "problem", "dnsbl", "listed in bl.lab as 127.0.0.2: spam was seen"),
+        ("dnsbl-error", mx("asked"), "note", "dnsbl", "127.255.255.254: an error"),
+        ("dnsbl-odd", mx("odd"), "warning", "dnsbl", "no block list"),
+    ]
+
+
+def zone_of(name, lines, key):
+    """The records of a domain: clean ones, but for what the lines say."""
+    domain = name if "." in name else name + ".lab"
+    clean = ["@ MX 10 a.mx.lab.", spf("ip4:198.51.100.10 -all"), dmarc("p=reject; rua=mailto:d@@"), dkim("v=DKIM1; p=" + key),
+             "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:t@@\""]
+    replaced = set()
+    for line in lines.splitlines():
+        owner, kind = line.split()[:2]
+        replaced.add((kind, owner[1:]) if owner.startswith("-") else (owner, kind))
+    if ("@", "ALL") in replaced:
+        return ""
+    keep = [c for c in clean if tuple(c.split()[:2]) not in replaced]
+    out = []
+    for line in keep + [x for x in lines.splitlines() if not x.startswith("-")]:
+        owner, kind, data = line.split(None, 2)
+        owner = owner.replace("@", domain) + "."
+        if kind == "TXT":
+            data = re.sub(r"(?<=[:.])@(?=\s|$)", domain, data.strip('"').replace("@@", "@" + domain))
+            data = " ".join('"%s"' % data[i:i + 200] for i in range(0, len(data), 200))
+        else:
+            data = data.replace(".@", ".%s." % domain)
+        out.append("%s %s %s" % (owner, kind, data))
+    return "\n".join(out)
+
+
+class Certificates:
+    """An authority, one below it, and what they issue; validity as days from now."""
+
+    def __init__(self, folder):
+        self.dir = str(folder)
+        os.makedirs(self.dir, exist_ok=True)
+        self.root("ca", "Lab CA")
+        self.root("private", "Private CA")
+        self.issue("between", "Lab Between", "ca", ca=True)
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], cwd=self.dir, check=True, capture_output=True)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def read(self, name):
+        with open(self.path(name)) as f:
+            return f.read()
+
+    def root(self, name, subject, names=None):
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "300", "-keyout", name + ".key",
+                     "-out", name + ".pem", "-subj", "/CN=" + subject, *(["-addext", "subjectAltName=" + names] if names else []))
+
+    def issue(self, name, subject, by="between", names=None, start=-2, end=200, ca=False, bits=None):
+        """NAME.pem: the certificate and those above it; NAME.key."""
+        kind = ["rsa:%d" % bits] if bits else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        self.openssl("req", "-newkey", *kind, "-nodes", "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + subject)
+        ext = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n" if ca else "subjectAltName=%s\n" % (names or "DNS:" + subject)
+        stamp = ["%s" % time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 86400 * days)) for days in (start, end)]
+        for path, text in ((name + ".ext", ext), ("index." + name, ""), ("serial." + name, "%04x\n" % (len(os.listdir(self.dir)) + 256)),
+                           ("conf." + name, "[ca]\ndefault_ca=x\n[x]\ndatabase=index.%s\nserial=serial.%s\nnew_certs_dir=.\npolicy=p\n"
+                                            "default_md=sha256\n[p]\ncommonName=supplied\n" % (name, name))):
+            with open(self.path(path), "w") as f:
+                f.write(text)
+        self.openssl("ca", "-batch", "-notext", "-config", "conf." + name, "-in", name + ".csr", "-cert", by + ".pem", "-keyfile", by + ".key",
+                     "-out", name + ".leaf", "-extfile", name + ".ext", "-startdate", stamp[0], "-enddate", stamp[1])
+        with open(self.path(name + ".pem"), "w") as f:
+            f.write(self.read(name + ".leaf") + (self.read(by + ".pem") if by == "between" else ""))
+
+
+def tlsa(usage, selector, matching, path):
+    """The data of a TLSA record for a certificate."""
+    if selector:
+        data = base64.b64decode(spki(path))
+    else:
+        data = subprocess.run(["openssl", "x509", "-in", path, "-outform", "DER"], check=True, capture_output=True).stdout
+    if matching:
+        data = (hashlib.sha256 if matching == 1 else hashlib.sha512)(data).digest()
+    return "%d %d %d %s" % (usage, selector, matching, data.hex())

@@ -1,0 +1,354 @@
+"""mxcheck against a world of its own: a signed root zone, a validating resolver, a real Postfix, and every fault of faults.py."""
+import contextlib
+import json
+import re
+import socket
+import ssl
+import threading
+
+import pytest
+
+from faults import CLIENT, HOSTS, POLICIES, Certificates, rows, rsa, tlsa, zone_of
+from lab import RELAYBOX, SLOW, wait
+
+ADDRESS = "198.51.100.%d"
+pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion")  # the old ones are what is looked for
+CHUNKED = ("good",)  # policies that are served in chunks
+
+
+class Server(threading.Thread):
+    """A mail server that may be odd. tls: a context; None: not offered."""
+
+    def __init__(self, host, address, name, tls=None, greeting="220 %s ESMTP", delay=0, hello=None, words=("PIPELINING", "SIZE 10000000"),
+                 starttls="220 2.0.0 go", garbage=False):
+        super().__init__(daemon=True)
+        self.name_, self.tls, self.delay, self.words, self.starttls, self.garbage = name, tls, delay, words, starttls, garbage
+        self.greeting = greeting and (greeting % name if "%s" in greeting else greeting)
+        self.hello = hello or name
+        with host.network():
+            self.listener = socket.create_server((address, 25), backlog=128)
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                conn, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, conn):
+        with contextlib.suppress(OSError, ssl.SSLError), conn:
+            self.talk(conn)
+
+    def talk(self, conn):
+        conn.settimeout(120)
+        if self.ended.wait(self.delay) or self.greeting is None:
+            self.ended.wait(60)
+            return
+        if self.greeting == "":
+            return
+        conn.sendall(self.greeting.encode() + b"\r\n")
+        secure, pending = False, b""
+        while True:
+            while b"\r\n" not in pending:
+                got = conn.recv(4096)
+                if not got:
+                    return
+                pending += got
+            line, pending = pending.split(b"\r\n", 1)
+            verb = line.split()[0].upper() if line.split() else b""
+            if verb == b"EHLO" and self.words is None:
+                conn.sendall(b"502 5.5.2 what?\r\n")
+            elif verb in (b"EHLO", b"HELO"):
+                lines = [self.hello]
+                if verb == b"EHLO":
+                    lines += list(self.words) + (["STARTTLS"] if self.tls and not secure else [])
+                conn.sendall("".join("250%s%s\r\n" % ("-" if i + 1 < len(lines) else " ", x) for i, x in enumerate(lines)).encode())
+            elif verb == b"STARTTLS":
+                conn.sendall(self.starttls.encode() + b"\r\n")
+                if self.garbage:
+                    conn.recv(4096)
+                    conn.sendall(b"this is not TLS at all\r\n")
+                elif self.starttls.startswith("220"):
+                    conn, secure = self.tls.wrap_socket(conn, server_side=True), True
+            elif verb == b"QUIT":
+                conn.sendall(b"221 2.0.0 bye\r\n")
+                return
+            else:
+                conn.sendall(b"502 5.5.2 no\r\n")
+
+    def close(self):
+        self.ended.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class Https(threading.Thread):
+    """The policies, by the host name that is asked for."""
+
+    def __init__(self, host, address, cert, key, wrong):
+        super().__init__(daemon=True)
+        self.context = self.load(cert, key)
+        other = self.load(*wrong)
+
+        def choose(sock, name, context):
+            if name == "mta-sts.sts-badcert.lab":
+                sock.context = other
+        self.context.sni_callback = choose
+        with host.network():
+            self.listener = socket.create_server((address, 443), backlog=128)
+        self.start()
+
+    @staticmethod
+    def load(cert, key):
+        c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        c.load_cert_chain(cert, key)
+        return c
+
+    def run(self):
+        while True:
+            try:
+                conn, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
+
+    def serve(self, raw):
+        with contextlib.suppress(OSError, ssl.SSLError), self.context.wrap_socket(raw, server_side=True) as conn:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                got = conn.recv(4096)
+                if not got:
+                    return
+                request += got
+            assert request.startswith(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\n")
+            name = re.search(rb"Host: mta-sts\.([^.]*)\.", request).group(1).decode()
+            status, kind, body = POLICIES[name]
+            head = "HTTP/1.1 %d X\r\nContent-Type: %s\r\nLocation: https://x.lab/\r\n" % (status, kind)
+            if name in CHUNKED:
+                half = len(body) // 2
+                conn.sendall((head + "Transfer-Encoding: chunked\r\n\r\n").encode())
+                for piece in (body[:half], body[half:]):
+                    conn.sendall(("%x\r\n%s\r\n" % (len(piece), piece)).encode())
+                conn.sendall(b"0\r\n\r\n")
+            else:
+                conn.sendall((head + "Content-Length: %d\r\n\r\n%s" % (len(body), body)).encode())
+            conn.unwrap()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def certificates(folder):
+    c = Certificates(folder)
+    c.issue("any", "any.mx.lab", names="DNS:*.mx.lab")
+    c.issue("a", "a.mx.lab")
+    for name, start, end in (("expired", -30, -3), ("soon", -2, 10), ("verysoon", -2, 3), ("future", 2, 100)):
+        c.issue(name, name + ".mx.lab", start=start, end=end)
+    c.issue("wrongname", "elsewhere.lab")
+    c.issue("private-ca", "private-ca.mx.lab", by="private")
+    c.issue("weak", "weak.mx.lab", bits=1024)
+    for name in ("selfsigned", "vouched"):
+        c.root(name, name + ".mx.lab", "DNS:%s.mx.lab" % name)
+    c.issue("https", "mta-sts.lab", names=",".join("DNS:mta-sts.%s.lab" % name for name in POLICIES))
+    return c
+
+
+def servers(host, c):
+    def tls(name="any", cert=None, **more):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.load_cert_chain(c.path(cert or name + ".pem"), c.path(name + ".key"))
+        for key, value in more.items():
+            setattr(context, key, value)
+        return context
+    good = tls()
+    odd = {
+        "tarpit": dict(tls=good, delay=6), "silent": dict(greeting=None), "deny": dict(greeting="554 5.7.1 go away"),
+        "busy": dict(greeting="421 4.3.2 later"), "ssh": dict(greeting="SSH-2.0-OpenSSH_9.2"), "drop": dict(greeting=""),
+        "plaintext": dict(tls=good, starttls="454 4.7.0 not now"), "notls": dict(), "garbage": dict(tls=good, garbage=True),
+        "oldtls": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)),
+        "nobanner": dict(tls=good, greeting="220 ESMTP"), "noname": dict(tls=good, hello="localhost"),
+        "clearauth": dict(tls=good, words=("AUTH PLAIN LOGIN",)), "xclient": dict(tls=good, words=("XCLIENT NAME ADDR",)),
+        "helo": dict(tls=None, words=None), "asked": dict(tls=good, hello="nobody.mx.lab"), "alone": dict(tls=tls("any", "any.leaf")),
+    }
+    odd.update({name: dict(tls=tls(name)) for name in ("expired", "soon", "verysoon", "future", "wrongname", "selfsigned", "vouched", "weak",
+                                                  "private-ca")})
+    silent = ("closed", "filtered", "unreachable")
+    made = [Server(host, ADDRESS % HOSTS[name], name + ".mx.lab", **odd.get(name, dict(tls=good))) for name in HOSTS if name not in silent]
+    return made + [Https(host, "198.51.100.80", c.path("https.pem"), c.path("https.key"), (c.path("a.pem"), c.path("a.key")))]
+
+
+def reverse(address):
+    return ".".join(reversed(address.split("."))) + ".in-addr.arpa."
+
+
+def root_zone(table, key, c):
+    lines = ["$ORIGIN .", "$TTL 300", ". SOA ns. root. 1 60 60 8640000 60", ". NS ns.", "ns. A 192.0.2.53", "a.mx.lab. A 198.51.100.10",
+             reverse("198.51.100.10") + " PTR a.mx.lab.", "alias.mx.lab. CNAME a.mx.lab.", "private.mx.lab. A 10.1.2.3",
+             "onlytxt.mx.lab. TXT hello", "lame. NS dead.ns.", "dead.ns. A %s" % (ADDRESS % HOSTS["closed"]), "plain. NS ns.",
+             "bogus. NS ns.",
+             "bogus. DS 12345 13 2 %s" % ("ab" * 32), "bl.lab. TXT list"]
+    for name, last in HOSTS.items():
+        lines.append("%s.mx.lab. A %s" % (name, ADDRESS % last))
+        if name != "noptr":
+            lines.append("%s PTR %s.mx.lab." % (reverse(ADDRESS % last), "a" if name == "wrongptr" else name))
+    for name, answer in (("listed", "127.0.0.2"), ("asked", "127.255.255.254"), ("odd", "192.0.2.9")):
+        owner = reverse(ADDRESS % HOSTS[name]).replace("in-addr.arpa", "bl.lab")
+        lines += ["%s A %s" % (owner, answer), "%s TXT \"spam was seen\"" % owner]
+    zero = "00" * 32
+    lines += ["_25._tcp.a.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("a.pem")), "_25._tcp.a.mx.lab. TLSA " + tlsa(2, 1, 2, c.path("between.leaf")),
+              "_25._tcp.vouched.mx.lab. TLSA " + tlsa(3, 0, 0, c.path("vouched.pem")), "_25._tcp.soon.mx.lab. TLSA 3 1 1 " + zero,
+              "_25._tcp.wrongptr.mx.lab. TLSA 1 1 1 " + zero, "_25._tcp.clearauth.mx.lab. TLSA 3 1 1 abcdef",
+              "_25._tcp.listed.mx.lab. TLSA 3 1 1 " + zero, "_25._tcp.listed.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
+              "_25._tcp.expired.mx.lab. TLSA " + tlsa(2, 1, 1, c.path("between.leaf")), "_25._tcp.notls.mx.lab. TLSA 3 1 1 " + zero,
+              "_25._tcp.nobanner.mx.lab. NS dead.ns."]
+    for name, records, *_ in table:
+        if not name.endswith((".plain", ".lame", ".bogus")):
+            lines.append(zone_of(name, records, key))
+    return "\n".join(lines) + "\n"
+
+
+def name_server(net, root, key, c):
+    ns = net.ns
+    ns.write("/etc/nsd/root", root)
+    cert = tlsa(3, 1, 1, c.path("any.pem"))
+    plain = "$ORIGIN plain.\n$TTL 300\n@ SOA ns. root. 1 60 60 8640000 60\n@ NS ns.\nhost A %s\n_25._tcp.host TLSA %s\n%s\n%s\n" % (
+        ADDRESS % HOSTS["xclient"], cert, zone_of("x.plain", "", key), zone_of("dane.plain", "", key))
+    ns.write("/etc/nsd/plain", plain)
+    ns.write("/etc/nsd/bogus", "$ORIGIN bogus.\n$TTL 300\n@ SOA ns. root. 1 60 60 8640000 60\n@ NS ns.\nhost A %s\nx MX 10 a.mx.lab.\n"
+             % (ADDRESS % HOSTS["xclient"]))
+    ns.sh("cd /etc/nsd && k=$(ldns-keygen -a ECDSAP256SHA256 -k .) && ldns-signzone -o . root $k && cp $k.key anchor")
+    zones = "".join('zone:\n name: "%s"\n zonefile: %s\n' % z for z in ((".", "root.signed"), ("plain.", "plain"), ("bogus.", "bogus")))
+    ns.write("/etc/nsd/nsd.conf", 'server:\n ip-address: 192.0.2.53\n username: ""\n pidfile: ""\n database: ""\n zonesdir: /etc/nsd\n'
+             ' xfrdfile: /run/xfrd.state\n zonelistfile: /run/zone.list\n server-count: 1\n xfrdir: /run\nremote-control:\n control-enable: no\n'
+             + zones)
+    ns.spawn("nsd", "-d", "-c", "/etc/nsd/nsd.conf")
+    return ns.read("/etc/nsd/anchor")
+
+
+def resolver(host, anchor):
+    host.write("/etc/unbound/anchor", anchor)
+    host.write("/etc/unbound/hints", ". 3600 IN NS ns.\nns. 3600 IN A 192.0.2.53\n")
+    host.write("/etc/unbound/unbound.conf", 'server:\n interface: 127.0.0.1\n username: ""\n chroot: ""\n pidfile: ""\n use-syslog: no\n'
+               ' do-ip6: no\n directory: "/etc/unbound"\n module-config: "validator iterator"\n root-hints: hints\n trust-anchor-file: anchor\n'
+               ' local-zone: "100.51.198.in-addr.arpa." nodefault\n do-not-query-localhost: no\n num-threads: 1\n qname-minimisation: no\n'
+               'remote-control:\n control-enable: no\n')
+    host.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions trust-ad\n")
+    host.spawn("unbound", "-d", "-c", "/etc/unbound/unbound.conf")
+
+    def secure():
+        "a validated answer"
+        return b" ad" in host.run("dig", "+dnssec", "+time=1", "+tries=1", "a.mx.lab", check=False).stdout
+    wait(secure, 20)
+
+
+class World:
+    pass
+
+
+@pytest.fixture(scope="module")
+def world(net, tmp_path_factory):
+    for tool in ("unbound", "ldns-signzone", "dig"):
+        if net.ns.run("sh", "-c", "command -v " + tool, check=False).returncode:
+            pytest.skip("%s is not installed" % tool)
+    w = World()
+    w.net, w.c = net, certificates(tmp_path_factory.mktemp("certificates"))
+    key = rsa(2048)
+    good = ("good", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\nmta-sts.@ A 198.51.100.80\n" + "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg; "
+            "a=https://x.lab/a.pem\"\n_dmarc.@ TXT \"v=DMARC1; p=reject; rua=mailto:d@@,mailto:r@reports.net\"\nsub.@ MX 10 a.mx.lab.\n"
+            "sub.@ TXT \"v=spf1 mx -all\"\ngood.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")
+    w.rows = rows()
+    anchor = name_server(net, root_zone([good] + w.rows, key, w.c), key, w.c)
+    w.mta = net.host("mta", "198.51.100.10")
+    w.odd = net.host("odd", *[ADDRESS % last for last in HOSTS.values()], "198.51.100.80")
+    net.cut(ADDRESS % HOSTS["filtered"])
+    net.refuse(ADDRESS % HOSTS["unreachable"])
+    w.client = net.host("client", "172.16.1.11")
+    w.client.write("/etc/ca.pem", w.c.read("ca.pem"))
+    w.client.write("/etc/dnsroot.key", anchor)
+    w.mta.write("/etc/postfix/chain.pem", w.c.read("a.key") + w.c.read("a.pem"), 0o600)
+    w.mta.write("/etc/postfix/main.cf", "myhostname = a.mx.lab\nmydestination =\ninet_protocols = ipv4\nsmtpd_peername_lookup = no\n"
+                "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/chain.pem\nsmtpd_client_connection_count_limit = 0\n")
+    w.mta.postfix("25 inet n - n - - smtpd\n")
+    running = servers(w.odd, w.c)
+    resolver(w.client, anchor)
+    yield w
+    for s in running:
+        s.close()
+
+
+def mxcheck(world, *args):
+    done = world.client.run(RELAYBOX, "mxcheck", "--json", "--ca", "/etc/ca.pem", "-4", "-t", str(12 * SLOW), "--helo", "client.lab", *args,
+                            check=False, timeout=120)
+    assert done.returncode in (0, 1), done.stderr
+    return {json.loads(line)["target"]: json.loads(line) for line in done.stdout.splitlines()}
+
+
+@pytest.fixture(scope="module")
+def results(world):
+    names = [name if "." in name else name + ".lab" for name, *_ in world.rows]
+    return mxcheck(world, "--selector", "s1", "--dnsbl", "bl.lab", "--ip", CLIENT, *names)
+
+
+def test_every_planted_fault_is_found(world, results):
+    missed = []
+    for name, _, verdict, check, text in world.rows:
+        result = results[name if "." in name else name + ".lab"]
+        if not any(f["verdict"] == verdict and f["check"] == check and text in f["text"] and (verdict == "note" or f.get("advice"))
+                   for f in result["findings"]):
+            missed.append("%s: no %s %s %r in:\n%s" % (name, verdict, check, text, "\n".join(
+                "    %(verdict)s %(check)s %(text)s" % f for f in result["findings"] if f["verdict"] != "ok" or f["check"] == check)))
+    assert len(world.rows) >= 60
+    assert not missed, "%d of %d missed\n%s" % (len(missed), len(world.rows), "\n".join(missed))
+
+
+def test_faults_of_dns_records_bring_no_others(world, results):
+    """What is planted in one record is the only thing that is wrong."""
+    for name, _, verdict, check, _ in world.rows:
+        if name.startswith(("dmarc-", "dkim-", "rpt-", "spf-", "bimi-")) and name != "bimi-dmarc":
+            others = [f for f in results[name + ".lab"]["findings"] if f["verdict"] in ("warning", "problem") and f["check"] != check]
+            assert not others, (name, others)
+
+
+def test_a_clean_domain_has_no_warning(world):
+    result = mxcheck(world, "--selector", "s1", "--dnsbl", "bl.lab", "--ip", CLIENT, "good.lab")["good.lab"]
+    bad = [f for f in result["findings"] if f["verdict"] != "ok"]
+    assert not bad, bad
+    said = {f["check"]: f["text"] for f in result["findings"]}
+    for check, text in (("dnssec", "secure"), ("dane", "matches"), ("mta-sts", "enforce"), ("tls-rpt", "reports go"), ("spf", "pass"),
+                        ("dmarc", "p=reject"), ("dkim", "RSA 2048"), ("bimi", "logo"), ("dnsbl", "not in bl.lab"), ("ptr", "a.mx.lab")):
+        assert text in said[check], (check, said)
+
+
+def test_dmarc_comes_from_above(world):
+    result = mxcheck(world, "sub.good.lab")["sub.good.lab"]
+    assert any(f["check"] == "dmarc" and "taken from good.lab" in f["text"] for f in result["findings"])
+
+
+def test_dane_makes_a_self_signed_certificate_good(world):
+    result = mxcheck(world, "--server", "vouched.mx.lab")["vouched.mx.lab"]
+    assert [f["verdict"] for f in result["findings"] if f["check"] in ("dane", "trust")] == ["ok", "note"]
+
+
+def test_others_say_the_same(world):
+    """delv about DNSSEC, posttls-finger about DANE, openssl about the chain."""
+    c = world.client
+    delv = ["delv", "+root=.", "-a", "/etc/delv.key", "@127.0.0.1"]
+    key = re.search(r"DNSKEY\s+(\d+) (\d+) (\d+) (\S.*?)\s*(;|$)", c.read("/etc/dnsroot.key"), re.M)
+    c.write("/etc/delv.key", 'trust-anchors { . static-key %s %s %s "%s"; };\n' % (key[1], key[2], key[3], key[4].replace(" ", "")))
+    assert b"fully validated" in c.run(*delv, "good.lab", "MX", check=False).stdout
+    assert b"fully validated" not in c.run(*delv, "x.plain", "MX", check=False).stdout
+    assert b"SERVFAIL" in c.run("dig", "x.bogus", "MX").stdout and b"NOERROR" in c.run("dig", "+cd", "x.bogus", "MX").stdout
+    c.write("/etc/postfix/main.cf", "compatibility_level = 3.6\n")
+    for host, verdict in (("a", b"Verified"), ("soon", b"Untrusted|not verified|no matching")):
+        done = c.run("posttls-finger", "-l", "dane", "-L", "summary,certmatch", "[%s.mx.lab]" % host, check=False)
+        assert re.search(verdict, done.stdout + done.stderr), (host, done)
+    for host, code in (("a", "0"), ("expired", "10"), ("alone", "21|20"), ("selfsigned", "18")):
+        done = c.run("openssl", "s_client", "-starttls", "smtp", "-connect", "%s.mx.lab:25" % host, "-CAfile", "/etc/ca.pem", check=False)
+        assert re.search(rb"Verify return code: (%s) " % code.encode(), done.stdout), (host, done)
