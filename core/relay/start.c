@@ -364,7 +364,7 @@ static void start_clockwork(struct daemon *d, sigset_t set)
 }
 
 /* go_background - the parent waits until the child serves (or fails) and tells its caller the truth */
-static int go_background(void)
+static int go_background(const char *log)
 {
 	int p[2], null;
 	char ready;
@@ -375,7 +375,10 @@ static int go_background(void)
 		die("fork: %s", strerror(errno));
 	if (pid > 0) {
 		close(p[1]);
-		_exit(read(p[0], &ready, 1) == 1 ? EX_OK : EX_UNAVAILABLE);
+		if (read(p[0], &ready, 1) == 1)
+			_exit(EX_OK);
+		fprintf(stderr, "relayd: not started: %s says why\n", *log ? log : "the system's log");
+		_exit(EX_UNAVAILABLE);
 	}
 	close(p[0]);
 	setsid();
@@ -405,7 +408,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (open_log(s->conf, o->daemonise) != 0)
 		return EX_CANTCREAT;
 	if (o->daemonise)
-		ready_fd = go_background();
+		ready_fd = go_background(s->conf->maillog_file);
 	sigset_t set = block_signals();
 	*r = (struct relay){.directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall()};
 	list_init(&r->generations);

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from lab import RELAYBOX, Relay, Sink, free_port, wait
+from lab import RELAYBOX, SLOW, Relay, Sink, free_port, wait
 
 
 def send(port, rcpt="b@example.org", **kw):
@@ -156,6 +156,15 @@ def test_background_start_returns_when_it_serves(tmp_path):
     os.kill(pid, signal.SIGTERM)
     wait(lambda: r.log_lines("terminating"))
     wait(lambda: not os.path.exists("/proc/%d" % pid) or open("/proc/%d/stat" % pid).read().split()[2] == "Z")
+
+
+def test_background_start_that_fails_says_where_to_look(tmp_path):
+    with Relay(tmp_path / "r", "") as r:
+        done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-d"], env=r.env, timeout=30 * SLOW, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert done.returncode == 69
+        assert r.path("log").encode() + b" says why" in done.stderr
+        assert r.log_lines("error: ")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
