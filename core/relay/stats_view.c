@@ -1,6 +1,7 @@
 /* stats_view - see stats_view.h. A kind of row is a row of the table `sections`: heading, text and JSON of each. */
 #include "core/relay/stats_view.h"
 
+#include <inttypes.h>
 #include <time.h>
 
 #include "core/base/limits.h"
@@ -71,7 +72,8 @@ static void text_figure(struct print *p, struct str cells[MOST_CELLS])
 {
 	double rate;
 
-	buf_printf(&p->out, "%-30.*s %12.*s", STR_ARG(cells[1]), STR_ARG(cells[2]));
+	term_cell(&p->out, cells[1], 30);
+	buf_printf(&p->out, " %12" PRIu64, number(cells[2]));
 	if (rate_of(p, cells[0], number(cells[2]), &rate))
 		buf_printf(&p->out, " %10.1f/s", rate);
 	buf_byte(&p->out, '\n');
@@ -86,7 +88,7 @@ static void text_destination(struct print *p, struct str cells[MOST_CELLS])
 	buf_init(&name, 2 * LIMIT_DOMAIN);
 	buf_printf(&name, "%.*s:%.*s", STR_ARG(cells[0]), STR_ARG(cells[1]));
 	term_cell(&p->out, buf_view(&name), 40);
-	buf_printf(&p->out, " %8.*s %8.*s %8.*s  ", STR_ARG(cells[2]), STR_ARG(cells[3]), STR_ARG(cells[4]));
+	buf_printf(&p->out, " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  ", number(cells[2]), number(cells[3]), number(cells[4]));
 	if (dead && p->v->colour)
 		buf_z(&p->out, "\033[31m");
 	term_cell(&p->out, dead ? cells[6].n ? cells[6] : STR("suspended") : STR("ok"),
@@ -104,7 +106,9 @@ static void text_error(struct print *p, struct str cells[MOST_CELLS])
 
 	localtime_r(&at, &tm);
 	strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
-	buf_printf(&p->out, "%s  %.*s  %s  ", date, STR_ARG(cells[1]), str_eq(cells[2], STR("1")) ? "bounced " : "deferred");
+	buf_printf(&p->out, "%s  ", date);
+	term_cell(&p->out, cells[1], 0);
+	buf_z(&p->out, str_eq(cells[2], STR("1")) ? "  bounced   " : "  deferred  ");
 	term_cell(&p->out, cells[3], 24);
 	buf_z(&p->out, "  ");
 	used = p->out.n - before;
@@ -184,6 +188,12 @@ static void json_object(struct buf *out, const struct object *o, struct str cell
 	buf_byte(out, '}');
 }
 
+static void json_number(struct print *p, struct str key, uint64_t value)
+{
+	buf_json(&p->out, key);
+	buf_printf(&p->out, ":%" PRIu64 ",", value);
+}
+
 static void json(struct print *p)
 {
 	struct str rows = p->rows, cells[MOST_CELLS];
@@ -192,11 +202,13 @@ static void json(struct print *p)
 
 	buf_byte(&p->out, '{');
 	while (next_row(&rows, 'f', cells))
-		buf_printf(&p->out, "\"%.*s\":%.*s,", STR_ARG(cells[0]), STR_ARG(cells[2]));
+		json_number(p, cells[0], number(cells[2]));
 	buf_z(&p->out, "\"rates\":{");
 	for (rows = p->rows; next_row(&rows, 'f', cells);)
 		if (rate_of(p, cells[0], number(cells[2]), &rate)) {
-			buf_printf(&p->out, "%s\"%.*s\":%.3f", between, STR_ARG(str_head(cells[0], cells[0].n - 6)), rate);
+			buf_z(&p->out, between);
+			buf_json(&p->out, str_head(cells[0], cells[0].n - 6));
+			buf_printf(&p->out, ":%.3f", rate);
 			between = ",";
 		}
 	buf_byte(&p->out, '}');
