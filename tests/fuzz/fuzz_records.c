@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tls_link link = { .anchors = true };
 	struct dkim key;
 	struct tlsa t;
+	int more;
 
 	all = str_make((const char *)data, size);
 	if (!dmarc_parse(all, values, &at))
@@ -48,8 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dkim_parse(all, &key, &at);
 	sts_record_parse(all, &at);
 	tlsrpt_parse(all, &rest, &at);
-	for (rest = all; uri_next(&rest, &scheme, &body);)
-		must_be_inside(body);
+	for (rest = all; (more = uri_next(&rest, &scheme, &body)) != 0;)
+		if (more > 0)
+			must_be_inside(body);
 	if (!sts_policy_parse(all, &policy, &at)) {
 		if (policy.mode == STS_NO_MODE || policy.n_mx > STS_MX_MOST)
 			abort();

@@ -301,7 +301,7 @@ T(facts_are_asked_once_and_bounded)
 	CHECK(f && f->status == DNS_NODATA);
 	CHECK_INT(facts_get(&facts, "not a name", DNS_A)->status, DNS_NXDOMAIN);
 	for (int i = 0; i < LIMIT_PROBE_FACTS; i++) {
-		char name[20];
+		char name[32];
 
 		snprintf(name, sizeof(name), "n%d.example", i);
 		facts_get(&facts, name, DNS_A);
