@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from lab import SLOW, Authority, Relay, Sink, free_port, wait
+from lab import SLOW, Authority, Relay, Sink, SinkSession, free_port, wait
 
 MAIN = """\
 inet_protocols = ipv4
@@ -113,6 +113,29 @@ def test_a_session_made_at_a_lower_level_does_not_count_at_a_higher_one(tmp_path
             assert len(r.log_lines("Trusted TLS connection established")) == 2
             assert len(r.log_lines("Verified TLS connection established")) == 1
             assert len(r.log_lines("Reusing old session")) == 1
+
+
+class Stumbling(SinkSession):
+    """Breaks off in the handshake as often as the server is told to."""
+
+    def do_STARTTLS(self, argument):
+        if self.server.stumble:
+            self.server.stumble -= 1
+            self.say("220 2.0.0 go")
+            raise ConnectionError("stumbled")
+        super().do_STARTTLS(argument)
+
+
+@pytest.mark.parametrize("level", ["may", "secure"])
+def test_handshake_that_fails_with_an_old_session_is_repeated_without_it(tmp_path, ca, level):
+    with Sink(tls=server_context(ca)) as sink, relay(tmp_path, ca, sink.port, CACHED + "smtp_tls_security_level = %s\n" % level) as r:
+        sink.RequestHandlerClass, sink.stumble = Stumbling, 0
+        assert send_in_turn(r, sink, 1) == [False]
+        sink.stumble = 1
+        # not put off, and not in clear either
+        assert send_in_turn(r, sink, 1) == [False] and len(sink.secured) == 2
+        assert send_in_turn(r, sink, 1) == [True]
+        assert len(r.log_lines("SSL_connect error to localhost")) == 1 and not r.log_lines("status=deferred")
 
 
 def test_other_authorities_after_a_reload_end_what_the_old_ones_allowed(tmp_path, ca, strange_ca):
