@@ -111,14 +111,15 @@ static void put_field(struct target *t, const struct spec *s, const char *p, siz
 static void put_number(struct target *t, const struct spec *s, uint64_t v, bool negative)
 {
 	const char *digits = s->kind == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	unsigned base = s->kind == 'x' || s->kind == 'X' ? 16 : 10;
+	bool hex = s->kind == 'x' || s->kind == 'X';
 	char text[64];
 	size_t at = sizeof(text), least = s->precision < 0 ? 1 : (size_t)s->precision;
 
 	if (s->precision < 0 && s->zero && !s->left && s->width > negative)
 		least = (size_t)s->width - negative;
-	for (; v; v /= base)
-		text[--at] = digits[v % base];
+	/* two constants: a division by one of them is a multiplication, by a variable it is not */
+	for (; v; v = hex ? v / 16 : v / 10)
+		text[--at] = digits[hex ? v % 16 : v % 10];
 	for (; sizeof(text) - at < least; )
 		text[--at] = '0';
 	if (negative)
