@@ -50,12 +50,22 @@ int fdpass_send(int sock, int fd, const void *bytes, size_t n)
 	return 0;
 }
 
+/* next_control - CMSG_NXTHDR without the comparison of signs that musl's has */
+static struct cmsghdr *next_control(const struct msghdr *m, struct cmsghdr *h)
+{
+	size_t step = CMSG_ALIGN(h->cmsg_len), left = (size_t)((char *)m->msg_control + m->msg_controllen - (char *)h);
+
+	if (h->cmsg_len < sizeof(*h) || left < sizeof(*h) || step > left - sizeof(*h))
+		return NULL;
+	return (struct cmsghdr *)(void *)((char *)h + step);
+}
+
 /* take the first descriptor of the message, close all others; how many there were */
 static size_t collect(struct msghdr *m, int *fd)
 {
 	size_t count = 0;
 
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = next_control(m, h)) {
 		size_t here;
 
 		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)

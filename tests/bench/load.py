@@ -181,7 +181,7 @@ def submit(kind, runs):
     return {"ms": result["wall_us"]["p50"] / 1e3, "cpu_ms": result["cpu_ms"], "rss_mib": result["rss_kib"] / 1024}
 
 
-def direct(runs):
+def straight(runs):
     """The same without a relayd: straight to the relayhost, which has it when it returns."""
     sink = tools.Sink(SINK)
     message = os.path.join(tools.DIR, "message")

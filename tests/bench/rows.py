@@ -229,7 +229,7 @@ def sendmail(ctx):
     """one `sendmail -t` after the other"""
     n = ctx.count(150, 50)
     ctx.paired({"relayd": lambda: isolate(load.submit, "relayd", n), "postfix": lambda: isolate(load.submit, "postfix", n),
-                "dma": lambda: isolate(dma.submit, n, dma.fetch()), "direct": lambda: isolate(load.direct, n), "true": lambda: isolate(load.floor, n)})
+                "dma": lambda: isolate(dma.submit, n, dma.fetch()), "direct": lambda: isolate(load.straight, n), "true": lambda: isolate(load.floor, n)})
     lines = [beside(ctx, "sendmail -t", "ms", "<= 1/5 of Postfix's", 1 / 5, ["postfix"], False, " ms", "%.1f"),
              beside(ctx, "sendmail -t", "ms", "<= 1/2 of dma's", 1 / 2, ["dma"], False, " ms", "%.1f"),
              beside(ctx, "sendmail -t: CPU", "cpu_ms", "<= 1/5 of Postfix's", 1 / 5, ["postfix"], False, " ms", "%.1f"),
