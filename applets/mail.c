@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/attachments.h"
 #include "applets/letter.h"
 #include "applets/submission.h"
 #include "core/base/fs.h"
@@ -61,9 +62,7 @@ struct draft {
 	const char *server, *user, *password; /* -S mta=, smtp-auth-… */
 	struct str *fields;
 	size_t n_fields;
-	struct compose_file *files;
-	struct buf *contents;          /* of files, same order */
-	size_t n_files;
+	struct attachments files;
 	struct buf cc, bcc, to;
 	bool skip_empty, with_headers, verbose, read_mode;
 	char **operands;
@@ -85,21 +84,6 @@ static void add_field(struct draft *d, struct str field)
 	d->fields[d->n_fields++] = field;
 }
 
-static int attach(struct draft *d, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	size_t at = d->n_files++;
-
-	d->files = mem_array(d->files, d->n_files, sizeof(*d->files));
-	d->contents = mem_array(d->contents, d->n_files, sizeof(*d->contents));
-	d->files[at] = (struct compose_file){ .name = slash ? slash + 1 : path };
-	buf_init(&d->contents[at], (size_t)1 << 40);
-	if (fs_read_file(path, &d->contents[at]) < 0)
-		return applet_fail(EX_NOINPUT, "cannot attach %s: %s", path, strerror(errno));
-	d->files[at].content = buf_view(&d->contents[at]);
-	return EX_OK;
-}
-
 /* attach_or_field - -a: bsd-mailx and GNU mean a header field, s-nail means a file */
 static int attach_or_field(struct draft *d, const char *text)
 {
@@ -108,7 +92,7 @@ static int attach_or_field(struct draft *d, const char *text)
 		return EX_OK;
 	}
 	if (access(text, F_OK) == 0)
-		return attach(d, text);
+		return attachments_add(&d->files, text);
 	return applet_fail(EX_USAGE, "-a %s: neither a header field (Name: value) nor a file", text);
 }
 
@@ -141,7 +125,7 @@ static int take_option(struct draft *d, int id, const char *arg)
 	case 'b': add_to_list(&d->bcc, arg); break;
 	case 'a': return attach_or_field(d, arg);
 	/* s-nail's -A names an account, which nobody has here */
-	case 'A': return access(arg, F_OK) == 0 || strpbrk(arg, "./") ? attach(d, arg) : EX_OK;
+	case 'A': return access(arg, F_OK) == 0 || strpbrk(arg, "./") ? attachments_add(&d->files, arg) : EX_OK;
 	case 'C': add_field(d, str_of(arg)); break;
 	case 'q': d->quote_file = arg; break;
 	case 'm': d->text_file = arg; break;
@@ -281,8 +265,8 @@ static int compose(struct draft *d, struct submission *s, struct str text, struc
 	char boundary[40];
 	struct buf why, type;
 	struct compose m = { .from = str_of(d->from), .reply_to = str_of(d->reply_to), .to = buf_view(&d->to),
-		.cc = buf_view(&d->cc), .subject = str_of(d->subject), .text = text, .charset = d->charset, .files = d->files,
-		.n_files = d->n_files, .boundary = boundary };
+		.cc = buf_view(&d->cc), .subject = str_of(d->subject), .text = text, .charset = d->charset, .files = d->files.v,
+		.n_files = d->files.n, .boundary = boundary };
 	int code = EX_OK;
 
 	snprintf(boundary, sizeof(boundary), "=_%08x%08x%08x", random_u32(), random_u32(), random_u32());
@@ -328,7 +312,7 @@ static int send_draft(struct draft *d)
 	s.own_server = has_own_server(d);
 	buf_init(&message, (size_t)1 << 40);
 	code = read_text(d, &text);
-	if (!code && d->skip_empty && !text.n && !d->n_files)
+	if (!code && d->skip_empty && !text.n && !d->files.n)
 		goto out;
 	if (!code)
 		code = submission_sender(&s, d->from);
@@ -377,10 +361,7 @@ static int sort_operands(struct draft *d, int argc, char **argv)
 
 static void draft_fini(struct draft *d)
 {
-	for (size_t i = 0; i < d->n_files; i++)
-		buf_fini(&d->contents[i]);
-	mem_free(d->contents);
-	mem_free(d->files);
+	attachments_fini(&d->files);
 	mem_free(d->fields);
 	buf_fini(&d->to);
 	buf_fini(&d->cc);

@@ -11,7 +11,8 @@
 
 static int run(int argc, char **argv);
 enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
-	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL };
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL,
+	OPT_SEND, OPT_TO, OPT_AUTH, OPT_PASSWORD, OPT_HEADER, OPT_SUBJECT, OPT_BODY, OPT_ATTACH, OPT_STOP };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
 	{ OPT_RCPT, 0, "rcpt", OPT_ARG, "ADDR", "ask whether its MX hosts would take mail for this address" },
@@ -19,6 +20,15 @@ static const struct opt options[] = {
 	{ 'c', 'c', NULL, OPT_ARG, "DIR", "configuration directory for --relay" },
 	{ OPT_OPEN_RELAY, 0, "open-relay", OPT_NONE, NULL, "does this host relay for anybody? Exit 2 if so" },
 	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with (postmaster; <> is the null sender)" },
+	{ OPT_SEND, 0, "send", OPT_NONE, NULL, "send a test mail and show the dialogue with its times" },
+	{ OPT_TO, 0, "to", OPT_ARG, "LIST", "recipients of --send; may be repeated" },
+	{ OPT_AUTH, 0, "auth", OPT_ARG, "USER", "log in; the password is in --password-file or MXCHECK_PASSWORD, or is asked for" },
+	{ OPT_PASSWORD, 0, "password-file", OPT_ARG, "FILE", "its first line is the password" },
+	{ OPT_HEADER, 0, "header", OPT_ARG, "FIELD", "add a header field \"Name: value\"" },
+	{ OPT_SUBJECT, 0, "subject", OPT_ARG, "TEXT", "subject" },
+	{ OPT_BODY, 0, "body", OPT_ARG, "TEXT", "text (@FILE: from a file, -: standard input)" },
+	{ OPT_ATTACH, 0, "attach", OPT_ARG, "FILE", "attach a file" },
+	{ OPT_STOP, 0, "quit-after", OPT_ARG, "STAGE", "say QUIT after ehlo, tls, auth, mail or rcpt" },
 	{ 'f', 'f', "file", OPT_ARG, "LIST", "take domains from a file, one a line (-: standard input)" },
 	{ 'p', 'p', "port", OPT_ARG, "PORT", "port of all servers (25)" },
 	{ '4', '4', NULL, OPT_NONE, NULL, "IPv4 only" },
@@ -47,9 +57,11 @@ const struct applet applet_mxcheck = {
 	.name = "mxcheck",
 	.summary = "look at the mail servers of a domain",
 	.usage = "[OPTION]... [-f LIST] DOMAIN...\n[OPTION]... --server HOST[:PORT]\n[OPTION]... --rcpt ADDR\n"
-		"[OPTION]... --relay [-c DIR] [--rcpt ADDR]\n[OPTION]... --open-relay HOST... [--rcpt ADDR]",
+		"[OPTION]... --relay [-c DIR] [--rcpt ADDR]\n[OPTION]... --open-relay HOST... [--rcpt ADDR]\n"
+		"[OPTION]... --send [--from ADDR] --to LIST [--server HOST[:PORT]]",
 	.options = options,
-	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS, or after RCPT. Exit status: 0 no problem, 1 problems found.",
+	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS, or after RCPT, but for --send. Exit status: 0 no problem,\n"
+		"1 problems found.",
 	.run = run,
 };
 
@@ -136,6 +148,11 @@ static int add_targets(struct check *k, char **operands, int n)
 	const char *rcpt = k->m.setup.rcpt;
 	int code = EX_OK;
 
+	if (k->m.mode == MXCHECK_SEND) {
+		if (k->server)
+			add_server(k);
+		return n || k->list || !k->m.send.to.n ? applet_usage_error(&applet_mxcheck, "--send wants recipients with --to, and no more") : EX_OK;
+	}
 	if (k->server && (n || k->list || k->m.mode))
 		return applet_usage_error(&applet_mxcheck, "--server stands alone");
 	if (k->m.mode == MXCHECK_RELAY)
@@ -164,6 +181,8 @@ static int look(struct check *k)
 	int code = EX_OK;
 
 	k->m.ca_file = k->ca ? k->ca : find_ca();
+	if (k->m.mode == MXCHECK_SEND)
+		return mxcheck_send(&k->m);
 	o->wrapper = k->m.tls == MXCHECK_TLS_IMPLICIT || (o->port == 465 && k->m.tls != MXCHECK_TLS_NONE);
 	o->must_tls = k->m.tls == MXCHECK_TLS_MUST && !k->m.mode;
 	if (!k->m.mode && k->m.tls != MXCHECK_TLS_NONE && !(o->tls = open_tls(k)))
@@ -227,6 +246,38 @@ static bool add_word(const char **words, const char *word)
 	return n < PROBE_WORDS && *word;
 }
 
+/* --- options of --send ------------------------------------------------------------------------------------------------ */
+
+static bool take_stage(struct mxcheck_mail *m, const char *word)
+{
+	static const char *const words[] = { [SUBMIT_STOP_EHLO] = "ehlo", [SUBMIT_STOP_TLS] = "tls", [SUBMIT_STOP_AUTH] = "auth",
+		[SUBMIT_STOP_MAIL] = "mail", [SUBMIT_STOP_RCPT] = "rcpt" };
+
+	for (unsigned i = SUBMIT_STOP_EHLO; i <= SUBMIT_STOP_RCPT; i++)
+		if (str_ieq(str_of(word), str_of(words[i])))
+			m->stop = i;
+	return m->stop != SUBMIT_STOP_NEVER;
+}
+
+/* take_mail_option - false: the argument makes no sense */
+static bool take_mail_option(struct mxcheck_mail *m, int id, const char *arg)
+{
+	switch (id) {
+	case OPT_TO: return buf_printf(&m->to, "%s%s", m->to.n ? ", " : "", arg);
+	case OPT_AUTH: m->user = arg; break;
+	case OPT_PASSWORD: m->password_file = arg; break;
+	case OPT_SUBJECT: m->subject = arg; break;
+	case OPT_BODY: m->body = arg; break;
+	case OPT_ATTACH: return attachments_add(&m->files, arg) == EX_OK;
+	case OPT_STOP: return take_stage(m, arg);
+	case OPT_HEADER:
+		m->fields = mem_array(m->fields, m->n_fields + 1, sizeof(*m->fields));
+		m->fields[m->n_fields++] = str_of(arg);
+		return compose_is_field(str_of(arg));
+	}
+	return true;
+}
+
 /* take_option - false: the argument makes no sense */
 static bool take_option(struct check *k, int id, const char *arg)
 {
@@ -262,6 +313,8 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_WATCH: good = number(str_of(arg), 1000000, &n) && n; k->m.every = (usec)n * USEC_PER_SEC; break;
 	case OPT_COUNT: good = number(str_of(arg), UINT64_MAX, &k->m.rounds); break;
 	case 'q': k->m.quiet = true; break;
+	case OPT_SEND: k->m.mode = MXCHECK_SEND; break;
+	default: good = take_mail_option(&k->m.send, id, arg);
 	}
 	return good;
 }
@@ -287,6 +340,7 @@ static int run(int argc, char **argv)
 	char **operands = mem_array(NULL, (size_t)argc + 1, sizeof(char *));
 	int code;
 
+	buf_init(&k.m.send.to, LIMIT_HEADER);
 	gethostname(k.host, sizeof(k.host) - 1);
 	k.m.opt.helo_name = k.host;
 	opt_init(&o, options, argc, argv, operands);
@@ -302,5 +356,8 @@ static int run(int argc, char **argv)
 	mem_free(k.m.targets);
 	mem_free(operands);
 	buf_fini(&k.list_text);
+	buf_fini(&k.m.send.to);
+	attachments_fini(&k.m.send.files);
+	mem_free(k.m.send.fields);
 	return code;
 }

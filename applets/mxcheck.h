@@ -2,11 +2,13 @@
 #ifndef APPLETS_MXCHECK_H
 #define APPLETS_MXCHECK_H
 
+#include "applets/attachments.h"
 #include "core/probe/probe_ask.h"
 #include "core/probe/probe_list.h"
+#include "core/relay/submit_smtp.h"
 
 enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS };
-enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY };
+enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_SEND };
 enum mxcheck_tls { MXCHECK_TLS_MAY, MXCHECK_TLS_NONE, MXCHECK_TLS_MUST, MXCHECK_TLS_IMPLICIT };
 struct mxcheck {
 	struct probe_options opt;
@@ -16,6 +18,14 @@ struct mxcheck {
 	enum mxcheck_tls tls;
 	const char *ca_file;           /* "" where this system has none */
 	const char *directory;         /* -c */
+	struct mxcheck_mail {          /* --send; its sender is setup.sender, its server the only target */
+		struct buf to;         /* an address list */
+		const char *user, *password_file, *subject, *body;
+		struct str *fields;    /* owned */
+		size_t n_fields;
+		struct attachments files;
+		enum submit_stop stop;
+	} send;
 	char **targets;                /* owned */
 	size_t n;
 	enum mxcheck_form form;
@@ -29,5 +39,9 @@ void mxcheck_add_target(struct mxcheck *k, struct str target);
 int mxcheck_rounds(struct mxcheck *k);
 /* mxcheck_ask_open - the configuration behind the modes that ask; a sysexits code, failures are said */
 int mxcheck_ask_open(struct mxcheck *k);
+/* mxcheck_conf - a configuration made of the options alone, and of one more "name=value" (may be NULL); NULL after saying why */
+struct conf *mxcheck_conf(const struct mxcheck *k, const char *more);
+/* mxcheck_send - a test mail, its dialogue on standard output; a sysexits code */
+int mxcheck_send(struct mxcheck *k);
 
 #endif

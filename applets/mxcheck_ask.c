@@ -6,7 +6,7 @@
 #include "core/base/log.h"
 #include "core/conf/conf.h"
 
-#define OVERRIDES 16
+#define OVERRIDES 24
 
 struct overrides { struct arena arena; const char *v[OVERRIDES + 1]; size_t n; };
 
@@ -54,22 +54,49 @@ static int find_routes(struct mxcheck *k)
 	return s->n_routes ? EX_OK : applet_fail(EX_CONFIG, "no next hop: mail goes straight to its recipients' MX hosts; name one with --rcpt");
 }
 
+static void add_all(struct overrides *o, const struct mxcheck *k)
+{
+	/* what a daemon would log is in the findings */
+	log_open(&(struct log_config){ .sink = LOG_TO_FILE, .path = "/dev/null", .syslog_name = "", .host = "" });
+	arena_init(&o->arena, LIMIT_HEADER);
+	add(o, "alias_maps", "");
+	add_times(o, k->opt.time);
+	if (k->opt.families != 3)
+		add(o, "inet_protocols", k->opt.families == 1 ? "ipv4" : "ipv6");
+	if (k->mode != MXCHECK_RELAY)
+		add_neutral(o, k);
+}
+
+struct conf *mxcheck_conf(const struct mxcheck *k, const char *more)
+{
+	struct overrides o = { .n = 0 };
+	struct conf_diag diag;
+	struct conf *c;
+
+	add_all(&o, k);
+	add(&o, "sendmail_submission", "direct");
+	add(&o, "smtp_sasl_tls_security_options", "noanonymous");
+	/* a password goes in clear only to who asks for no TLS */
+	if (k->tls == MXCHECK_TLS_NONE)
+		add(&o, "smtp_sasl_security_options", "noanonymous");
+	o.v[o.n++] = more;
+	conf_diag_init(&diag);
+	c = conf_load("/nonexistent", o.v, &diag);
+	if (!c)
+		conf_diag_print(&diag, stderr, applet_name());
+	conf_diag_fini(&diag);
+	arena_fini(&o.arena);
+	return c;
+}
+
 int mxcheck_ask_open(struct mxcheck *k)
 {
 	struct overrides o = { .n = 0 };
 	struct buf why;
 	int code = EX_OK;
 
-	arena_init(&o.arena, LIMIT_HEADER);
 	buf_init(&why, LIMIT_REPLY_TEXT);
-	/* what a daemon would log is in the findings */
-	log_open(&(struct log_config){ .sink = LOG_TO_FILE, .path = "/dev/null", .syslog_name = "", .host = "" });
-	add(&o, "alias_maps", "");
-	add_times(&o, k->opt.time);
-	if (k->opt.families != 3)
-		add(&o, "inet_protocols", k->opt.families == 1 ? "ipv4" : "ipv6");
-	if (k->mode != MXCHECK_RELAY)
-		add_neutral(&o, k);
+	add_all(&o, k);
 	k->opt.setup = &k->setup;
 	if (probe_setup_open(&k->setup, k->mode == MXCHECK_RELAY ? conf_default_directory(k->directory) : NULL, o.v, &why) < 0)
 		code = applet_fail(EX_CONFIG, "%s", buf_cstr(&why));

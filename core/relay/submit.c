@@ -61,6 +61,8 @@ int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_re
 	judge(o, n_rcpts);
 	out->refused = 0;
 	out->answered = o->reply.code || o->refused;
+	if (o->stopped && !o->refused && !o->reply.code)
+		return EX_OK;
 	if (o->accepted) {
 		take_qid(&o->reply, out);
 		if (!o->refused)
@@ -69,7 +71,7 @@ int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_re
 			buf_cstr(&o->refusals));
 		return code_of_refusal(o, out);
 	}
-	if (o->refused == n_rcpts) {
+	if (o->refused == n_rcpts || (o->stopped && o->refused)) {
 		snprintf(out->why, sizeof(out->why), "refused: %s", buf_cstr(&o->refusals));
 		return code_of_refusal(o, out);
 	}

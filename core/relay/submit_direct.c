@@ -209,7 +209,7 @@ static bool try_address(struct direct *d, const char *host, const struct nexthop
 	} while (o.retry_plain);
 	/* another server may be asked only while this one has surely not taken it */
 	final = o.reply.code || o.refused || o.doubtful;
-	return final && (d->code != EX_TEMPFAIL || o.accepted || o.doubtful);
+	return o.stopped || (final && (d->code != EX_TEMPFAIL || o.accepted || o.doubtful));
 }
 
 static bool try_site(struct direct *d, struct str site)
@@ -245,6 +245,9 @@ static bool try_site(struct direct *d, struct str site)
 static bool open_all(struct direct *d, const struct envelope *e, struct str content, struct buf *why)
 {
 	struct dns_options options = { .resolv_conf = NULL };
+
+	if (submit_watching())
+		options = *submit_watching()->dns;
 
 	d->envelope = *e;
 	d->envelope.rcpts = ARENA_ARRAY(&d->arena, struct rcpt, e->n_rcpts);

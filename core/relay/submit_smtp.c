@@ -29,13 +29,77 @@ struct session {
 	const struct rcpt **rcpts;
 	struct str content;
 	size_t sent;
-	bool feeding, ended, tls, authenticated, over;
+	bool feeding, ended, begun, tls, authenticated, over;
 	struct sasl_client sasl;
 	struct buf token;              /* read in place of the password */
 	struct buf scratch;
 };
 
+static const struct submit_watch *watching;
+
 static enum conn_next on_conn(struct conn *c, enum conn_event ev);
+
+/* --- looking on ----------------------------------------------------------------------------------------------------- */
+
+void submit_watch(const struct submit_watch *w)
+{
+	watching = w;
+}
+
+const struct submit_watch *submit_watching(void)
+{
+	return watching;
+}
+
+static enum submit_stop stop_at(void)
+{
+	return watching ? watching->stop : SUBMIT_STOP_NEVER;
+}
+
+static void show(char mark, struct str text)
+{
+	struct str line;
+
+	while (watching && str_cut(&text, '\n', &line)) {
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		watching->line(watching->ctx, mark, line);
+	}
+}
+
+/* show_sent - what was added to the output; of a login only its mechanism */
+static void show_sent(struct session *s, size_t before)
+{
+	struct str text = str_from(buf_view(&s->conn->out), before), word;
+
+	if (!watching || !text.n)
+		return;
+	if (s->client.phase != SMTP_PHASE_AUTH) {
+		show('>', text);
+		return;
+	}
+	word = STR("(not shown)");
+	if (str_starts(text, STR("AUTH ")))
+		word = str_head(text, (size_t)str_chr(str_from(text, 5), text.p[strcspn(text.p + 5, " \r") + 5]) + 5);
+	show('>', word);
+}
+
+static void show_event(const struct session *s)
+{
+	const struct tls_info *t = conn_tls(s->conn);
+	char text[400], ip[46];
+	struct ipaddr a;
+
+	if (t) {
+		snprintf(text, sizeof(text), "TLS: %s with cipher %s (%d bits), %s%s%s", t->version, t->cipher, t->bits, tls_trust_word(t->trust),
+			t->why_untrusted[0] ? ": " : "", t->why_untrusted);
+	} else {
+		ipaddr_from_sockaddr((const struct sockaddr *)&s->to->address, &a);
+		ipaddr_format(&a, ip);
+		snprintf(text, sizeof(text), "connected to %s[%s]", s->to->name, ip);
+	}
+	show('*', str_of(text));
+}
 
 static enum conn_next end(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static enum conn_next end(struct session *s, const char *fmt, ...)
@@ -159,6 +223,10 @@ static enum conn_next hello_done(struct session *s)
 {
 	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
 
+	if (stop_at() == SUBMIT_STOP_EHLO) {
+		smtp_client_ready(&s->client);
+		return CONN_KEEP;
+	}
 	if (!s->tls && s->to->tls >= CONF_TLS_ENCRYPT && !offered)
 		return end(s, "TLS is required, but was not offered by host %s", s->to->name);
 	if (!s->tls && s->to->tls >= CONF_TLS_MAY && offered) {
@@ -200,6 +268,12 @@ static void take_refusal(struct session *s)
 	reply_line(&o->refusals, r);
 }
 
+/* is_over - between transactions: no more is to be said */
+static bool is_over(const struct session *s)
+{
+	return s->out->stopped || s->out->reply.code || (s->begun && s->tx.n_rcpts && s->out->refused == s->tx.n_rcpts);
+}
+
 static enum conn_next on_smtp(struct session *s, enum smtp_client_event ev)
 {
 	switch (ev) {
@@ -222,10 +296,12 @@ static enum conn_next on_smtp(struct session *s, enum smtp_client_event ev)
 		smtp_client_ready(&s->client);
 		return CONN_KEEP;
 	case SMTP_CLIENT_READY:
-		if (s->out->reply.code || s->out->refused == s->tx.n_rcpts)
+		s->out->stopped = stop_at() && (s->begun || stop_at() < SUBMIT_STOP_MAIL);
+		if (is_over(s))
 			smtp_client_quit(&s->client);
 		else
 			smtp_client_begin(&s->client, &s->tx);
+		s->begun = true;
 		return CONN_KEEP;
 	case SMTP_CLIENT_RCPT:
 		take_refusal(s);
@@ -251,26 +327,37 @@ static enum conn_next on_smtp(struct session *s, enum smtp_client_event ev)
 	return CONN_KEEP;
 }
 
+/* leave - QUIT is courtesy: it is sent, its answer is not waited for */
+static enum conn_next leave(struct session *s)
+{
+	conn_close_after_send(s->conn, clock_mono() + USEC_PER_SEC);
+	end(s, "%s", "");
+	return CONN_KEEP;
+}
+
 /* pump - let the machine work on what has come; after the verdict the rest of the session does not matter any more */
 static enum conn_next pump(struct session *s)
 {
 	for (;;) {
-		struct str in = buf_view(&s->conn->in);
+		struct str all = buf_view(&s->conn->in), in = all;
+		size_t before = s->conn->out.n;
 		enum smtp_client_event ev = smtp_client_next(&s->client, &in);
-		enum conn_next next;
+		enum conn_next next = CONN_KEEP;
 
-		buf_consume(&s->conn->in, s->conn->in.n - in.n);
+		show('<', str_head(all, all.n - in.n));
+		/* who stops after MAIL has no recipient to be told about */
+		if (s->begun && !s->tx.n_rcpts && all.n > in.n && s->client.reply.code >= 400)
+			s->out->reply = s->client.reply;
+		buf_consume(&s->conn->in, all.n - in.n);
+		if (ev != SMTP_CLIENT_WANT_INPUT)
+			next = on_smtp(s, ev);
+		show_sent(s, before);
 		if (ev == SMTP_CLIENT_WANT_INPUT)
 			break;
-		next = on_smtp(s, ev);
 		if (next == CONN_CLOSE || ev == SMTP_CLIENT_STARTTLS)
 			return next;
-		/* QUIT is courtesy: it is sent, its answer is not waited for */
-		if (ev == SMTP_CLIENT_READY && (s->out->reply.code || s->out->refused == s->tx.n_rcpts)) {
-			conn_close_after_send(s->conn, clock_mono() + USEC_PER_SEC);
-			end(s, "%s", "");
-			return CONN_KEEP;
-		}
+		if (ev == SMTP_CLIENT_READY && is_over(s))
+			return leave(s);
 	}
 	conn_deadline(s->conn, loop_now(s->loop) + phase_time(s));
 	return CONN_KEEP;
@@ -291,17 +378,28 @@ static enum conn_next on_lost(struct session *s, enum conn_event ev)
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 {
 	struct session *s = c->ctx;
+	size_t before;
 
 	if (s->over)
 		return CONN_CLOSE;
 	switch (ev) {
 	case CONN_CONNECTED:
+		show_event(s);
 		if (s->to->tls_wrapper)
 			return start_tls(s) ? CONN_KEEP : CONN_CLOSE;
 		return pump(s);
 	case CONN_TLS_READY:
 		s->tls = true;
-		smtp_client_tls_done(&s->client);
+		show_event(s);
+		before = s->conn->out.n;
+		s->out->stopped = stop_at() == SUBMIT_STOP_TLS;
+		if (s->out->stopped)
+			smtp_client_quit(&s->client);
+		else
+			smtp_client_tls_done(&s->client);
+		show_sent(s, before);
+		if (s->out->stopped)
+			return leave(s);
 		return pump(s);
 	case CONN_DATA:
 		return pump(s);
@@ -345,7 +443,7 @@ void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server 
 {
 	struct session s = { .loop = l, .conf = c, .to = to, .out = out, .content = content };
 	struct smtp_client_options o = { .helo_name = *c->smtp_helo_name ? c->smtp_helo_name : c->myhostname, .always_ehlo = true,
-		.chunking = true, .pipelining = true, .line_limit = to->fd >= 0 ? 0 : (size_t)c->smtp_line_length_limit };
+		.chunking = !watching, .pipelining = !watching, .line_limit = to->fd >= 0 ? 0 : (size_t)c->smtp_line_length_limit };
 
 	s.rcpts = mem_array(NULL, e->n_rcpts, sizeof(*s.rcpts));
 	for (size_t i = 0; i < e->n_rcpts; i++) {
@@ -353,7 +451,9 @@ void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server 
 		out->verdicts[i] = VERDICT_DONE;
 	}
 	s.tx = (struct smtp_tx){ .sender = e->sender, .rcpts = s.rcpts, .n_rcpts = e->n_rcpts, .size = content.n,
-		.flags = e->flags, .envid = e->envid, .ret = e->ret };
+		.flags = e->flags, .envid = e->envid, .ret = e->ret, .probe = stop_at() != SUBMIT_STOP_NEVER };
+	if (stop_at() == SUBMIT_STOP_MAIL)
+		s.tx.n_rcpts = 0;
 	buf_init(&s.scratch, LIMIT_SASL_RESPONSE);
 	buf_init(&s.token, LIMIT_SASL_RESPONSE);
 	connect_to(&s, to);
@@ -364,6 +464,7 @@ void submit_smtp_run(struct loop *l, const struct conf *c, struct submit_server 
 		/* what waits to be sent (QUIT) gets one chance; conn frees itself after the tick */
 		loop_tick(l, 0);
 	}
+	show('*', str_of(out->why));
 	buf_wipe(&s.scratch);
 	buf_wipe(&s.token);
 	mem_free(s.rcpts);

@@ -194,7 +194,8 @@ void smtp_client_begin(struct smtp_client *c, const struct smtp_tx *tx)
 		}
 		p->utf8 = p->utf8 || addr_is_utf8(tx->rcpts[i]->addr);
 	}
-	if (p->n_local == tx->n_rcpts)
+	/* a probe without recipients asks about the sender alone */
+	if (p->n_local == tx->n_rcpts && (tx->n_rcpts || !tx->probe))
 		return;
 	send_mail(c);
 	if (!p->pipelining)

@@ -1,5 +1,8 @@
 """mxcheck's other modes and outputs: lists, rounds, monitoring; each option of its help has its place here or in test_applets."""
+import base64
 import contextlib
+import email
+import email.policy
 import json
 import os
 import pty
@@ -451,3 +454,110 @@ def test_open_relay_without_an_answer_says_nothing(sink):
     again = sink(script={"RSET": lambda *_: "421 4.7.0 too many", "RCPT": closed})  # a server that hangs up each time
     x = objects("--open-relay", "127.0.0.1", "-p", again.port, code=0)[0]
     assert len(found(x, "ok", "refused")) > 20 and again.sessions > 20
+
+
+# --- a test mail ---------------------------------------------------------------------------------------------------------------------------
+
+
+def commands(text):
+    return [line.split("--> ")[1] for line in text.splitlines() if "--> " in line]
+
+
+def test_send_delivers_and_shows_the_dialogue(sink, cert, tmp_path):
+    server = sink(tls=cert, users={"me": "se$cret}"})
+    (tmp_path / "password").write_text("se$cret}\nmore\n")
+    (tmp_path / "b.csv").write_bytes(b"a,b\n")
+    done = mxcheck("--send", "--server", "127.0.0.1:%d" % server.port, "--from", "a@b.test", "--to", "c@d.test", "--to", "e@f.test, g@h.test",
+                   "--auth", "me", "--password-file", tmp_path / "password", "--header", "X-Test: 7", "--subject", "Grüße",
+                   "--body", "one\n.two\n", "--attach", tmp_path / "b.csv", "--ca", cert[0], "--helo", "me.test")
+    m = server.messages[0]
+    assert m.sender == "a@b.test" and m.rcpts == ["c@d.test", "e@f.test", "g@h.test"]
+    parsed = email.message_from_bytes(m.content, policy=email.policy.default)
+    text, file = parsed.iter_parts()
+    assert parsed["X-Test"] == "7" and parsed["Subject"] == "Grüße" and parsed["From"] == "a@b.test"
+    assert m.content.count(b"\r\none\r\n.two\r\n") == 1 and file.get_filename() == "b.csv" and file.get_payload(decode=True).replace(b"\r\n", b"\n") == b"a,b\n"
+    said = commands(done.stdout)
+    assert said[:2] == ["EHLO me.test", "STARTTLS"] and said[2:4] == ["EHLO me.test", "AUTH PLAIN"] and said[-1] == "QUIT"
+    assert "RCPT TO:<e@f.test>" in said and "..two" in said and "." in said and "TLS: TLSv1" in done.stdout and "Trusted" in done.stdout
+    assert "<-- 250 2.0.0 Ok: queued as SINK1" in done.stdout
+    times = [(float(a), float(b)) for a, b in re.findall(r"^ +(\d+\.\d+) \+ *(\d+\.\d+) ms  (?:-->|<--|\*\*\*)", done.stdout, re.M)]
+    assert len(times) == len(done.stdout.splitlines()) and times == sorted(times, key=lambda t: t[0])
+    secret = base64.b64encode(b"\0me\0se$cret}").decode()
+    assert secret not in done.stdout and "se$cret" not in done.stdout + done.stderr
+
+
+def test_send_finds_the_server_and_the_text(dns, sink, tmp_path):
+    server = sink()
+    where = ["--send", "--dns", dns({("d.test", "MX"): [(10, "mx.test")], ("mx.test", "A"): ["127.0.0.1"]}), "-4", "-p", server.port, "--from", "<>"]
+    (tmp_path / "body").write_text("from a file\n")
+    assert "connected to mx.test[127.0.0.1]" in mxcheck(*where, "--to", "a@d.test", "--body", "@%s" % (tmp_path / "body")).stdout
+    assert mxcheck(*where, "-q", "--to", "a@d.test", "--body", "-", stdin="from a pipe\n").stdout == ""
+    assert [(m.sender, m.body) for m in server.messages] == [("", b"from a file\r\n"), ("", b"from a pipe\r\n")]
+    many = mxcheck(*where, "--to", "a@d.test", "--body", "line\n" * 500).stdout
+    assert len(many.splitlines()) < 120 and "more lines)" in many and len(server.messages[2].body) == 3000
+    assert "--server" in mxcheck(*where, "--to", "a@d.test,b@e.test", code=64).stderr
+    for bad in (["--to", "a@d.test", "more"], [], ["--to", "a@d.test", "--header", "none"], ["--to", "a@d.test", "--attach", "/none"],
+                ["--to", "a@d.test", "--quit-after", "lunch"]):
+        mxcheck(*where, *bad, code=64)
+    assert len(server.messages) == 3
+
+
+def test_send_tells_what_failed(sink, cert):
+    server = sink(tls=cert, users={"me": "right"}, script={"RCPT": lambda _, a: "550 5.1.1 unknown" if "nobody" in a else None})
+    where = ["--send", "--server", "127.0.0.1:%d" % server.port, "--from", "a@b.test"]
+    wrong = mxcheck(*where, "--to", "c@d.test", "--auth", "me", env={"MXCHECK_PASSWORD": "wrong"}, code=75)
+    assert "535 5.7.8 no" in wrong.stdout and "535" in wrong.stderr
+    assert "530" in mxcheck(*where, "--to", "c@d.test", code=69).stderr
+    login = {"MXCHECK_PASSWORD": "right"}
+    assert "unknown" in mxcheck(*where, "--to", "nobody@d.test", "--auth", "me", env=login, code=67).stderr
+    assert "not offered" in mxcheck(*where[:2], "127.0.0.1:%d" % sink().port, "--to", "c@d.test", "--tls", "must", code=75).stderr
+    assert "--password-file" in mxcheck(*where, "--to", "c@d.test", "--auth", "me", code=64).stderr
+    assert not server.messages
+    plain = sink(users={"me": "right"})  # a password goes in clear only where that is asked for
+    where[2] = "127.0.0.1:%d" % plain.port
+    assert "no TLS" in mxcheck(*where, "--to", "c@d.test", "--auth", "me", env=login, code=75).stderr
+    mxcheck(*where, "--to", "c@d.test", "--auth", "me", "--tls", "none", env=login)
+    assert len(plain.messages) == 1
+
+
+@pytest.mark.parametrize("stage, last", [("ehlo", "EHLO"), ("tls", "STARTTLS"), ("auth", "AUTH"), ("mail", "MAIL"), ("rcpt", "RCPT")])
+def test_send_quits_where_swaks_does(sink, cert, stage, last):
+    """The commands of both up to there, in the same order."""
+    server = sink(tls=cert, users={"me": "right"})
+    done = mxcheck("--send", "--server", "127.0.0.1:%d" % server.port, "--from", "a@b.test", "--to", "c@d.test", "--auth", "me", "--quit-after",
+                   stage, "--helo", "me.test", env={"MXCHECK_PASSWORD": "right"})
+    said = [c.split()[0] for c in commands(done.stdout) if c != "RSET"]
+    assert said[-2:] == [last, "QUIT"] and not server.messages
+    swaks = subprocess.run(["swaks", "--server", "127.0.0.1", "-p", str(server.port), "-f", "a@b.test", "-t", "c@d.test", "-tls", "-a", "PLAIN", "-au",
+                            "me", "-ap", "right", "--helo", "me.test", "-q", {"ehlo": "FIRST-EHLO"}.get(stage, stage).upper()],
+                           capture_output=True, text=True, timeout=60 * SLOW)
+    assert [line.split()[1] for line in swaks.stdout.splitlines() if re.match(r" ?[~-]> ", line)] == said
+    if stage in ("mail", "rcpt"):
+        refusing = sink(script={stage.upper(): lambda *_: "554 5.7.1 no"})
+        mxcheck("--send", "--server", "127.0.0.1:%d" % refusing.port, "--from", "a@b.test", "--to", "c@d.test", "--quit-after", stage, code=69)
+
+
+def test_send_asks_for_the_password_on_a_terminal(sink, cert):
+    server = sink(tls=cert, users={"me": "typed"})
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(RELAYBOX, [RELAYBOX, "mxcheck", "--send", "--server", "127.0.0.1:%d" % server.port, "--from", "a@b.test", "--to", "c@d.test",
+                            "--auth", "me"])
+    seen = b""
+    end = time.monotonic() + 30 * SLOW
+    try:
+        while b"Password: " not in seen:
+            assert time.monotonic() < end
+            if select.select([fd], [], [], 0.2)[0]:
+                seen += os.read(fd, 4096)
+        os.write(fd, b"typed\n")
+        with contextlib.suppress(OSError):
+            while time.monotonic() < end:
+                if select.select([fd], [], [], 0.2)[0]:
+                    seen += os.read(fd, 4096)
+    finally:
+        os.close(fd)
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0 and len(server.messages) == 1 and b"typed" not in seen
