@@ -45,7 +45,7 @@ class Server(threading.Thread):
     def talk(self, conn):
         conn.settimeout(120)
         if self.ended.wait(self.delay) or self.greeting is None:
-            self.ended.wait(60)
+            self.ended.wait(600)
             return
         if self.greeting == "":
             return
