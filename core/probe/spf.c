@@ -28,7 +28,7 @@ static bool is_walk(const struct spf *s)
 }
 
 /* the first reason stays: it is the one that counts */
-static enum word error(struct spf *s, enum word m, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static enum word error(struct spf *s, enum word m, const char *fmt, ...)
 {
 	va_list ap;
 
