@@ -142,7 +142,7 @@ class Relayd(Mta):
 
     @property
     def sendmail(self):
-        return [RELAYBOX, "sendmail", "-t", "-f", "bench@example.test"], {"MAIL_CONFIG": self.dir}
+        return [RELAYBOX, "sendmail", "-t", "-f", "bench@example.test"], {"MAIL_CONFIG": self.dir, "HOME": self.dir}
 
 
 class Postfix(Mta):

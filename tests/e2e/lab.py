@@ -86,7 +86,8 @@ class Relay:
         self.dir = str(folder)
         os.makedirs(self.dir, exist_ok=True)
         self.port = port or free_port()
-        self.env = dict(os.environ, **(env or {}))
+        # a home of its own: sendmail takes mail along that it keeps in ~/.relaybox
+        self.env = dict(os.environ, HOME=self.dir, **(env or {}))
         self.process = None
         self.write("main.cf", "myhostname = relay.example.test\nqueue_directory = %s/queue\nmaillog_file = %s/log\n"
                    "inet_interfaces = 127.0.0.1\nalias_maps =\nsmtpd_peername_lookup = no\n%s%s\n"
