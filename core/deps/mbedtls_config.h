@@ -69,6 +69,8 @@
 
 /* TLS 1.3 takes its primitives from the PSA interface; no key is ever stored. */
 #define MBEDTLS_PSA_CRYPTO_C
+/* else 32 keys for all sessions together: the TLS 1.3 handshakes that go on at the same time need more */
+#define MBEDTLS_PSA_KEY_STORE_DYNAMIC
 #define MBEDTLS_HKDF_C
 
 /* TLS */

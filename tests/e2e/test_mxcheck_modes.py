@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import socket
+import socketserver
 import ssl
 import subprocess
 import threading
@@ -104,6 +105,31 @@ def test_one_slow_target_does_not_stop_the_others(dns, sink, tmp_path):
         out = objects("--dns", dns(records), "-4", "-t", "3", "-p", port, "slow.test", *["f%d.test" % i for i in range(20)], code=1)
     assert found(out[0], "problem", "banner") and fast.sessions == 20
     assert all(x["hosts"][0]["addresses"][0]["finished"] for x in out[1:])
+
+
+class Silent(socketserver.StreamRequestHandler):
+    """Takes STARTTLS and then says nothing."""
+
+    def handle(self):
+        for line in (b"220 mx.test ESMTP\r\n", b"250-mx.test\r\n250 STARTTLS\r\n", b"220 2.0.0 go\r\n"):
+            self.wfile.write(line)
+            self.rfile.readline()
+        while self.connection.recv(4096):
+            pass
+
+
+def test_many_handshakes_at_once(dns):
+    """None is refused for want of room for its keys, however many wait for their server."""
+    records = {("d%d.test" % i, "MX"): [(10, "mx.test")] for i in range(100)}
+    records[("mx.test", "A")] = ["127.0.0.1"]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
+        server.daemon_threads = True
+        server.socket.listen(256)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        out = objects("--dns", dns(records), "-4", "-p", server.server_address[1], "-t", 6 * SLOW, *("d%d.test" % i for i in range(100)), code=1)
+        server.shutdown()
+    waited = [x for x in out if any("no answer in time" in f["text"] for f in x["findings"])]
+    assert len(waited) > 64 and not any("allocation" in f["text"] for x in out for f in x["findings"])
 
 
 def test_one_family_only(dns):
