@@ -128,7 +128,7 @@ HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls
 	msg/envelope.c msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c relay/session.c \
 	relay/session_policy.c relay/intake.c relay/complete.c deliver/smtp_session.c deliver/smtp_try.c deliver/smtp_pool.c \
 	deliver/delivery_log.c)
-for_size = $(if $(filter release,$(KIND)),$(if $(filter $(HOT),$<),,-Os))
+for_size = $(if $(filter release,$(KIND)),$(if $(filter $(HOT),$<),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
 LINK = $(CC) $($(KIND)_LINK)
 
@@ -158,8 +158,8 @@ $(D)/.flags: core/deps/libs.mk FORCE
 
 $(D)/.built: $(lib_config) $(D)/.flags
 	@echo "deps: compiling for $(VARIANT)"
-	@+flock $(D)/.lock $(MAKE) --no-print-directory -f core/deps/libs.mk CC='$(CC)' OUT=$(D) SRC=$(DEPS)/src \
-		INC=$(DEPS)/include FLAGS=$(D)/.flags CFLAGS='$(lib_flags)'
+	@+flock $(D)/.lock $(MAKE) --no-print-directory -f core/deps/libs.mk CC='$(CC)' FOR_SIZE='$(or $(FOR_SIZE),-Os)' OUT=$(D) \
+		SRC=$(DEPS)/src INC=$(DEPS)/include FLAGS=$(D)/.flags CFLAGS='$(lib_flags)'
 
 # --- core -------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-# libs.mk - compile the three libraries from SRC into OUT/lib{mbed,cdb,z}.a; run by the Makefile with CC, CFLAGS, OUT,
+# libs.mk - compile the three libraries from SRC into OUT/lib{mbed,cdb,z}.a; run by the Makefile with CC, CFLAGS, FOR_SIZE, OUT,
 # SRC, INC (where the public headers are) and FLAGS (a file that is new when the flags are). Not by the libraries' own
 # build systems: their sources are plain C, and this way every variant (musl, sanitizers, either compiler) gets exactly
 # our flags and our mbedtls_config.h.
@@ -14,7 +14,7 @@ hot = aes aesni aesce gcm chacha20 poly1305 sha1 sha256 sha512 md5 bignum bignum
 	ecp_curves ecp_curves_new constant_time adler32 crc32 deflate inffast inflate inftrees trees cdb_make cdb_make_add \
 	cdb_hash cdb_find cdb_make_put
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
-OPT ?= -Os
+OPT ?= $(FOR_SIZE)
 
 mbed_obj = $(patsubst $(SRC)/mbedtls/library/%.c,$(OUT)/mbed/%.o,$(mbed_src))
 cdb_obj = $(patsubst $(SRC)/tinycdb/%.c,$(OUT)/cdb/%.o,$(cdb_src))
