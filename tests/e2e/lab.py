@@ -4,6 +4,7 @@ Everything listens on 127.0.0.1 on free ports and ends with the test. Times are 
 """
 import base64
 import os
+import random
 import re
 import signal
 import socket
@@ -20,9 +21,15 @@ LOGIN = "root" if os.getuid() == 0 else None
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has: not one of those that the kernel gives to clients, which could be gone a moment later."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                pass
 
 
 def wait(what, seconds=15, every=0.02):
