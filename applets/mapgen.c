@@ -61,6 +61,7 @@ struct mapgen_state {
 	bool list, update, replace, quiet, json, own_rights, check, verbose;
 	bool terminal, shown;          /* progress is shown on stderr */
 	usec began;
+	struct buf line;               /* of the answer, until it is whole */
 };
 
 static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
@@ -140,20 +141,30 @@ static void print_json_text(struct str s)
 	buf_fini(&b);
 }
 
-static void print_value(const struct mapgen_state *s, struct str value)
+static void add_value(struct mapgen_state *s, struct str value)
 {
 	struct buf b;
 
+	if (!s->build.file_values) {
+		buf_str(&s->line, value);
+		return;
+	}
 	buf_init(&b, LIMIT_CDB_RECORD);
-	if (s->build.file_values && mime_base64_decode(&b, value))
-		value = buf_view(&b);
-	fwrite(value.p, 1, value.n, stdout);
+	buf_str(&s->line, mime_base64_decode(&b, value) ? buf_view(&b) : value);
 	buf_fini(&b);
+}
+
+/* print_line - in one piece: a call of stdio for each part costs more than the lookup */
+static void print_line(struct mapgen_state *s)
+{
+	buf_byte(&s->line, '\n');
+	fwrite(s->line.p, 1, s->line.n, stdout);
+	buf_clear(&s->line);
 }
 
 static int print_entry(void *ctx, struct str key, struct str value)
 {
-	const struct mapgen_state *s = ctx;
+	struct mapgen_state *s = ctx;
 
 	if (key.n && key.p[key.n - 1] == '\0')
 		key.n--;
@@ -166,10 +177,10 @@ static int print_entry(void *ctx, struct str key, struct str value)
 		print_json_text(value);
 		puts("}");
 	} else {
-		fwrite(key.p, 1, key.n, stdout);
-		fputs(s->build.form == SOURCE_ALIAS ? ":\t" : "\t", stdout);
-		print_value(s, value);
-		putchar('\n');
+		buf_str(&s->line, key);
+		buf_z(&s->line, s->build.form == SOURCE_ALIAS ? ":\t" : "\t");
+		add_value(s, value);
+		print_line(s);
 	}
 	return ferror(stdout) ? -1 : 0;
 }
@@ -220,7 +231,7 @@ static enum map_answer find_in(const struct mapgen_state *s, struct tables *t, i
 }
 
 /* query_one - 0 found and printed, 1 not there, else a sysexits code */
-static int query_one(const struct mapgen_state *s, struct tables *t, struct str key, bool with_key, struct buf *out)
+static int query_one(struct mapgen_state *s, struct tables *t, struct str key, bool with_key, struct buf *out)
 {
 	for (int i = 0; i < t->n; i++) {
 		enum map_answer a = find_in(s, t, i, key, out);
@@ -230,21 +241,21 @@ static int query_one(const struct mapgen_state *s, struct tables *t, struct str 
 		if (a == MAP_NONE)
 			continue;
 		if (with_key || s->json) {
-			print_entry((void *)(uintptr_t)s, key, buf_view(out));
+			print_entry(s, key, buf_view(out));
 		} else {
 			struct str v = buf_view(out);
 
 			if (v.n && v.p[v.n - 1] == '\0')
 				v.n--;
-			print_value(s, v);
-			putchar('\n');
+			add_value(s, v);
+			print_line(s);
 		}
 		return 0;
 	}
 	return 1;
 }
 
-static int query(const struct mapgen_state *s, char **specs, int n)
+static int query(struct mapgen_state *s, char **specs, int n)
 {
 	struct tables t = { specs, mem_array(NULL, (size_t)n, sizeof(struct map *)), n };
 	static char in_buffer[65536], out_buffer[65536];
@@ -448,6 +459,8 @@ static int run(int argc, char **argv)
 	int id, code;
 
 	s.build.ctx = &s;
+	/* a key and a value of any length fit */
+	buf_init(&s.line, 4 * (size_t)LIMIT_CDB_RECORD);
 	s.build.form = !strcmp(applet_name(), "postalias") ? SOURCE_ALIAS : SOURCE_TABLE;
 	s.terminal = isatty(STDERR_FILENO);
 	opt_init(&o, options, argc, argv, operands);
@@ -461,6 +474,7 @@ static int run(int argc, char **argv)
 		code = applet_usage_error(&applet_mapgen, "only one of -q, -s, -d, -i and --check at a time");
 	else
 		code = work(&s, operands, o.n_operands);
+	buf_fini(&s.line);
 	mem_free(operands);
 	return code;
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -29,6 +30,7 @@
 #define LEAST 32                       /* what is not larger goes to the C library */
 #define MOST ((size_t)256 << 10)
 enum { CLASSES = 49 };
+#define HUGE_PAGE ((uintptr_t)2 << 20)
 
 struct spare {
 	struct spare *next;
@@ -156,6 +158,15 @@ void mem_trim(void)
 			free(s);
 		}
 	only.bytes = 0;
+}
+
+void mem_expect_random(void *p, size_t n)
+{
+	uintptr_t from = ((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1), to = ((uintptr_t)p + n) & ~(uintptr_t)(HUGE_PAGE - 1);
+
+	/* only advice: a system without them goes on as before */
+	if (from < to)
+		madvise((void *)from, to - from, MADV_HUGEPAGE);
 }
 
 void mem_wipe(void *p, size_t n)

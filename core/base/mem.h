@@ -15,6 +15,8 @@ void mem_free(void *p);
 /* mem_cache - from now on this thread keeps some of what it frees for its next needs; one thread of a process may */
 void mem_cache(void);
 void mem_trim(void);                                   /* give what this thread keeps back to the system; call when idle */
+/* mem_expect_random - a large block will be read here and there: large pages spare faults now and look-ups of pages later */
+void mem_expect_random(void *p, size_t n);
 void mem_wipe(void *p, size_t n);                      /* forget a secret; never optimised away */
 #define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))
 

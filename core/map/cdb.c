@@ -131,7 +131,8 @@ void cdb_table_close(struct cdb_table *t)
 /* hold - what cannot be read whole goes on being read in pieces, which says why */
 static void hold(struct cdb_table *t)
 {
-	t->held = mem_alloc((size_t)t->size);
+	t->held = mem_realloc(NULL, (size_t)t->size);
+	mem_expect_random(t->held, (size_t)t->size);
 	if (fs_pread_all(t->fd, t->held, (size_t)t->size, 0) == (ssize_t)t->size)
 		return;
 	mem_free(t->held);
