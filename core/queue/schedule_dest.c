@@ -355,40 +355,98 @@ void dest_unuse(struct dest_private *d)
 	dest_check_idle(d);
 }
 
-static struct part *next_part(struct dest_private *d)
-{
-	for (int i = 0; i < KINDS; i++) {
-		struct list *l = list_first(&d->waiting[d->turn++ % KINDS]);
-
-		if (l)
-			return LIST_ITEM(l, struct part, link);
-	}
-	return NULL;
-}
-
 /* --- giving it to the deliverer ----------------------------------------------------------------------------------------- */
 
-static void start(struct dest_private *d, struct part *p)
+/* prepare - the next part as a delivery that nobody counts yet; NULL if none waits */
+static struct delivery *prepare(struct dest_private *d)
 {
-	struct schedule *s = d->s;
-	struct delivery *j = mem_alloc(sizeof(*j));
+	struct delivery *j;
+	struct part *p = NULL;
+	enum schedule_kind kind = KIND_FRESH;
 
+	for (int i = 0; i < KINDS && !p; i++) {
+		kind = (enum schedule_kind)(d->turn++ % KINDS);
+		p = list_is_empty(&d->waiting[kind]) ? NULL : LIST_ITEM(list_first(&d->waiting[kind]), struct part, link);
+	}
+	if (!p)
+		return NULL;
 	list_remove(&p->link);
 	d->n_waiting--;
-	d->in_flight++;
-	d->tq->in_flight++;
-	s->in_flight++;
+	d->s->in_flight++;
 	p->a->in_flight++;
-	*j = (struct delivery){ .dest = &d->d, .msg = p->a->m, .envelope = &p->a->env, .n = p->n, .active_at = p->a->active_at,
-		.start_at = loop_wall(s->o.loop) };
+	j = mem_alloc(sizeof(*j));
+	*j = (struct delivery){ .dest = &d->d, .msg = p->a->m, .envelope = &p->a->env, .n = p->n, .active_at = p->a->active_at };
 	j->rcpts = mem_array(NULL, p->n, sizeof(*j->rcpts));
 	j->results = mem_alloc(p->n * sizeof(*j->results));
 	for (size_t i = 0; i < p->n; i++)
 		j->rcpts[i] = &p->a->env.rcpts[p->rcpts[i]];
 	j->priv = MEM_NEW(struct delivery_private);
-	j->priv->part = p;
+	*j->priv = (struct delivery_private){ p, kind };
 	unpark(d);
-	s->o.ops->deliver(s->o.ctx, j);
+	return j;
+}
+
+static void free_delivery(struct delivery *j)
+{
+	j->dest->priv->s->in_flight--;
+	j->priv->part->a->in_flight--;
+	mem_free(j->rcpts);
+	mem_free(j->results);
+	mem_free(j->priv);
+	mem_free(j);
+}
+
+void schedule_begin(struct delivery *j)
+{
+	struct dest_private *d = j->dest->priv;
+
+	d->in_flight++;
+	d->tq->in_flight++;
+	d->idle_since = 0;
+	j->start_at = loop_wall(d->s->o.loop);
+}
+
+static void start(struct dest_private *d)
+{
+	struct delivery *j = prepare(d);
+
+	schedule_begin(j);
+	d->s->o.ops->deliver(d->s->o.ctx, j);
+}
+
+/* others_wait - the transport's limit is reached, and the next place is another destination's */
+static bool others_wait(const struct dest_private *d)
+{
+	const struct transport_queue *t = d->tq;
+
+	if (t->maxproc <= 0 || (int64_t)t->in_flight < t->maxproc)
+		return false;
+	return t->ready.next != t->ready.prev || (t->ready.next != &d->ready && !list_is_empty(&t->ready));
+}
+
+struct delivery *schedule_next(struct dest *dest)
+{
+	struct dest_private *d = dest->priv;
+
+	if (!d || d->s->stopped || dest_is_dead(d) || d->rate_delay > 0 || others_wait(d))
+		return NULL;
+	return prepare(d);
+}
+
+void schedule_return(struct delivery *j)
+{
+	struct part *p = j->priv->part;
+	struct dest_private *d = p->dest;
+	enum schedule_kind kind = j->priv->kind;
+
+	free_delivery(j);
+	list_push(&d->waiting[kind], &p->link);
+	d->n_waiting++;
+	d->idle_since = 0;
+	if (dest_is_dead(d))
+		suspend(d, p);
+	else
+		make_ready(d);
 }
 
 static bool may_start(const struct dest_private *d)
@@ -406,7 +464,7 @@ static void dispatch_transport(struct schedule *s, struct transport_queue *t)
 			arm(d);
 			continue;
 		}
-		start(d, next_part(d));
+		start(d);
 		/* to the end of the line: the next delivery is another destination's */
 		if (d->n_waiting)
 			list_append(&t->ready, &d->ready);
@@ -456,8 +514,6 @@ void schedule_done(struct delivery *j)
 
 	d->in_flight--;
 	d->tq->in_flight--;
-	s->in_flight--;
-	a->in_flight--;
 	for (size_t i = 0; i < p->n; i++) {
 		a->tries[p->rcpts[i]].silent = tells_itself(d->d.transport);
 		take_result(a, p->rcpts[i], &j->results[i]);
@@ -468,10 +524,7 @@ void schedule_done(struct delivery *j)
 		failed(d, j->dest_why);
 	else
 		succeeded(d);
-	mem_free(j->rcpts);
-	mem_free(j->results);
-	mem_free(j->priv);
-	mem_free(j);
+	free_delivery(j);
 	if (!d->n_waiting)
 		unpark(d);
 	make_ready(d);

@@ -96,7 +96,10 @@ struct active {
 	size_t n_rows;
 };
 
-struct delivery_private { struct part *part; };
+struct delivery_private {
+	struct part *part;
+	enum schedule_kind kind;
+};
 
 struct schedule {
 	struct schedule_options o;
