@@ -106,7 +106,7 @@ cov_LINK = -pie --coverage
 ifneq ($(filter release,$(KIND)),)
 ifeq ($(LIBC),musl-beside)
 LIBC_INC = $(MUSL_INC) -idirafter $(DEPS)/kernel
-release_LINK = -static-pie -nostdlib -L$(MUSL_LIB) $(HARDEN_LINK) $(PACK_LINK) $(MUSL_START)
+release_LINK = -static-pie -nostdlib -L$(MUSL_LIB) $(HARDEN_LINK) $(PACK_LINK) $(WIDE_LINK) $(MUSL_START)
 LINK_END = $(MUSL_END)
 else
 release_LINK = -static-pie $(HARDEN_LINK)
