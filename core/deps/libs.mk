@@ -10,7 +10,7 @@ cdb_src = $(wildcard $(SRC)/tinycdb/cdb_*.c)
 mbed_src = $(wildcard $(SRC)/mbedtls/library/*.c)
 
 # What runs per byte or per handshake is worth its size; the rest is compiled for size.
-hot = aes aesni aesce gcm chacha20 poly1305 sha1 sha256 sha512 md5 bignum bignum_core bignum_mod bignum_mod_raw ecp \
+hot = aes aesni aesce gcm chacha20 poly1305 sha256 sha512 bignum bignum_core bignum_mod bignum_mod_raw ecp \
 	ecp_curves ecp_curves_new constant_time adler32 crc32 deflate inffast inflate inftrees trees cdb_make cdb_make_add \
 	cdb_hash cdb_find cdb_make_put
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2

@@ -14,8 +14,6 @@
 #define MBEDTLS_FS_IO
 #define MBEDTLS_ENTROPY_C
 #define MBEDTLS_CTR_DRBG_C
-#define MBEDTLS_VERSION_C
-#define MBEDTLS_ERROR_C
 #define MBEDTLS_DEPRECATED_REMOVED
 
 /* Ciphers. Tables in rodata: shared between processes, and no race to fill them in at first use. */
@@ -27,7 +25,6 @@
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_CIPHER_MODE_CBC
 #define MBEDTLS_GCM_C
-#define MBEDTLS_CCM_C
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
@@ -65,6 +62,7 @@
 #define MBEDTLS_PK_PARSE_EC_COMPRESSED
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
+#define MBEDTLS_X509_REMOVE_INFO
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 
 /* TLS 1.3 takes its primitives from the PSA interface; no key is ever stored. */

@@ -34,7 +34,7 @@ static bool split_server(struct str s, struct str *address, uint64_t *port, stru
 	return true;
 }
 
-static unsigned scope_id(struct str scope)
+unsigned dns_scope_id(struct str scope)
 {
 	char name[IF_NAMESIZE] = "";
 	uint64_t n;
@@ -69,7 +69,7 @@ static bool add_server(struct dns_conf *c, struct str text)
 	} else {
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons((uint16_t)port);
-		v6->sin6_scope_id = scope_id(scope);
+		v6->sin6_scope_id = dns_scope_id(scope);
 		memcpy(&v6->sin6_addr, ip.b, 16);
 		s->n = sizeof(*v6);
 	}

@@ -25,6 +25,7 @@ struct dns_conf {
 void dns_conf_parse(struct dns_conf *c, struct str text);
 /* dns_conf_servers - the same from a list of servers instead of a file; false when there is none in it */
 bool dns_conf_servers(struct dns_conf *c, struct str list);
+unsigned dns_scope_id(struct str scope); /* of what follows the % of an address: a number or an interface's name; 0: neither */
 
 struct hosts {
 	struct arena arena;

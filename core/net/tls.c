@@ -13,7 +13,6 @@
 #include <stdio.h>
 
 #include <mbedtls/base64.h>
-#include <mbedtls/error.h>
 #include <mbedtls/md.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/ssl.h>
@@ -72,14 +71,10 @@ static int fill_random(void *ctx, unsigned char *p, size_t n)
 
 static void error_text(int code, char *out, size_t size)
 {
-	char text[120];
-
-	if (code == MBEDTLS_ERR_SSL_CONN_EOF) {
+	if (code == MBEDTLS_ERR_SSL_CONN_EOF)
 		snprintf(out, size, "connection lost");
-		return;
-	}
-	mbedtls_strerror(code, text, sizeof(text));
-	snprintf(out, size, "%s (-0x%04X)", text, (unsigned)-code);
+	else
+		snprintf(out, size, "%s (-0x%04X)", tls_error_text((unsigned)-code), (unsigned)-code);
 }
 
 /* --- certificates and keys ---------------------------------------------------------------------------------------- */

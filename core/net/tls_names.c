@@ -81,8 +81,6 @@ static const struct { const char *mbedtls, *openssl; } ciphers[] = {
 	{"TLS1-3-AES-128-GCM-SHA256", "TLS_AES_128_GCM_SHA256"},
 	{"TLS1-3-AES-256-GCM-SHA384", "TLS_AES_256_GCM_SHA384"},
 	{"TLS1-3-CHACHA20-POLY1305-SHA256", "TLS_CHACHA20_POLY1305_SHA256"},
-	{"TLS1-3-AES-128-CCM-SHA256", "TLS_AES_128_CCM_SHA256"},
-	{"TLS1-3-AES-128-CCM-8-SHA256", "TLS_AES_128_CCM_8_SHA256"},
 	{"TLS-ECDHE-ECDSA-WITH-AES-256-GCM-SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"},
 	{"TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"},
 	{"TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"},
@@ -97,21 +95,77 @@ static const struct { const char *mbedtls, *openssl; } ciphers[] = {
 	{"TLS-ECDHE-RSA-WITH-AES-256-CBC-SHA", "ECDHE-RSA-AES256-SHA"},
 	{"TLS-ECDHE-ECDSA-WITH-AES-128-CBC-SHA", "ECDHE-ECDSA-AES128-SHA"},
 	{"TLS-ECDHE-RSA-WITH-AES-128-CBC-SHA", "ECDHE-RSA-AES128-SHA"},
-	{"TLS-ECDHE-ECDSA-WITH-AES-256-CCM", "ECDHE-ECDSA-AES256-CCM"},
-	{"TLS-ECDHE-ECDSA-WITH-AES-128-CCM", "ECDHE-ECDSA-AES128-CCM"},
-	{"TLS-ECDHE-ECDSA-WITH-AES-256-CCM-8", "ECDHE-ECDSA-AES256-CCM8"},
-	{"TLS-ECDHE-ECDSA-WITH-AES-128-CCM-8", "ECDHE-ECDSA-AES128-CCM8"},
 	{"TLS-RSA-WITH-AES-256-GCM-SHA384", "AES256-GCM-SHA384"},
 	{"TLS-RSA-WITH-AES-128-GCM-SHA256", "AES128-GCM-SHA256"},
 	{"TLS-RSA-WITH-AES-256-CBC-SHA256", "AES256-SHA256"},
 	{"TLS-RSA-WITH-AES-128-CBC-SHA256", "AES128-SHA256"},
 	{"TLS-RSA-WITH-AES-256-CBC-SHA", "AES256-SHA"},
 	{"TLS-RSA-WITH-AES-128-CBC-SHA", "AES128-SHA"},
-	{"TLS-RSA-WITH-AES-256-CCM", "AES256-CCM"},
-	{"TLS-RSA-WITH-AES-128-CCM", "AES128-CCM"},
-	{"TLS-RSA-WITH-AES-256-CCM-8", "AES256-CCM8"},
-	{"TLS-RSA-WITH-AES-128-CCM-8", "AES128-CCM8"},
 };
+
+/* --- errors ------------------------------------------------------------------------------------------------------- */
+
+/* What a handshake or a record can end with. The library has a text for each of its 200 errors, most about its own use. */
+static const struct { unsigned short code; const char *text; } errors[] = {
+	{0x2080, "the certificate uses a feature that is not supported"},
+	{0x2180, "the certificate has an invalid format"},
+	{0x2200, "the certificate has an invalid version"},
+	{0x2280, "the certificate has an invalid serial number"},
+	{0x2300, "the certificate has an invalid algorithm"},
+	{0x2380, "the certificate has an invalid name"},
+	{0x2400, "the certificate has an invalid date"},
+	{0x2480, "the certificate has an invalid signature"},
+	{0x2500, "the certificate has an invalid extension"},
+	{0x2580, "the certificate has an unknown version"},
+	{0x2600, "the certificate has an unknown signature algorithm"},
+	{0x2680, "the certificate names two signature algorithms"},
+	{0x2700, "the certificate is not accepted"},
+	{0x2780, "the certificate has an unknown format"},
+	{0x3000, "the certificate chain is too long"},
+	{0x3980, "the key uses a feature that is not supported"},
+	{0x3a00, "the key is on an unknown curve"},
+	{0x3b00, "the public key is invalid"},
+	{0x3c80, "the key has an unknown algorithm"},
+	{0x4280, "the RSA key cannot be used"},
+	{0x4300, "the RSA key cannot be used"},
+	{0x4380, "the RSA signature is wrong"},
+	{0x4e00, "the ECDSA signature is wrong"},
+	{0x4e80, "the curve is not supported"},
+	{0x4f80, "the point is not on the curve"},
+	{0x5f00, "no protocol version in common"},
+	{0x6600, "the peer sent a value that makes no sense"},
+	{0x6700, "the peer sent a record out of turn"},
+	{0x6a00, "the peer's message is too large"},
+	{0x6c00, "internal error"},
+	{0x6d00, "the certificate is of a type that the cipher cannot use"},
+	{0x6d80, "the session ticket has expired"},
+	{0x6e00, "the negotiation failed"},
+	{0x6e80, "no protocol version in common"},
+	{0x7080, "a feature is asked for that is not supported"},
+	{0x7180, "a record was changed on its way"},
+	{0x7200, "an invalid record: the peer may not speak TLS"},
+	{0x7300, "the peer's message cannot be parsed"},
+	{0x7480, "the peer has no certificate"},
+	{0x7500, "the peer sent an extension that was not offered"},
+	{0x7580, "no application protocol in common"},
+	{0x7600, "no private key for it"},
+	{0x7680, "no certificate authorities to check it with"},
+	{0x7700, "the peer's message is out of turn"},
+	{0x7780, "the peer refused the handshake"},
+	{0x7800, "no such server name"},
+	{0x7880, "the peer closed the connection"},
+	{0x7a00, "the certificate cannot be used"},
+	{0x7f00, "out of memory"},
+};
+
+const char *tls_error_text(unsigned code)
+{
+	/* the last seven bits are the error of a lower part, which led to this one */
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].code == (code & 0xff80))
+			return errors[i].text;
+	return "cryptographic error";
+}
 
 const char *tls_cipher_name(const char *mbedtls_name)
 {

@@ -1,4 +1,5 @@
-/* tls_names - the words around TLS, without the library: cipher names, protocol lists, host names in certificates. */
+/* tls_names - the words around TLS, without the library: cipher names, errors, protocol lists, host names in
+ * certificates. */
 #ifndef CORE_NET_TLS_NAMES_H
 #define CORE_NET_TLS_NAMES_H
 
@@ -11,6 +12,8 @@ enum tls_version { TLS_V12 = 1, TLS_V13 = 2 };
 int tls_protocols_parse(struct str list, struct str *bad);
 /* tls_cipher_name - OpenSSL's name of a suite by mbedTLS's name, which is returned as it is when the table lacks it */
 const char *tls_cipher_name(const char *mbedtls_name);
+/* tls_error_text - what an error of the library means for a person; code: its number without the minus */
+const char *tls_error_text(unsigned code);
 /* tls_name_matches - does a name of a certificate stand for the host we want? wanted ".example.com": any host below.
  * A wildcard is the whole leftmost label, stands for one label, and needs two labels behind it (RFC 6125) */
 bool tls_name_matches(struct str wanted, struct str in_certificate);

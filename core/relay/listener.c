@@ -3,8 +3,6 @@
 #include "core/relay/listener.h"
 
 #include <errno.h>
-#include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -14,6 +12,8 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/net/dns.h"
+#include "core/net/dns_files.h"
 #include "core/relay/health.h"
 #include "core/relay/session.h"
 
@@ -151,31 +151,90 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 	return loop_io_add(r->loop, &l->io, EPOLLIN);
 }
 
-/* open_port - one host text and port: every address it means, by inet_protocols */
-static int open_port(struct relay *r, const struct service *v, const char *host_text, unsigned port_number)
+/* --- what a host text means ---------------------------------------------------------------------------------------- */
+
+struct addresses {
+	struct ipaddr v[LIMIT_DNS_RECORDS];
+	size_t n;
+	unsigned scope;                /* fe80::1%eth0 */
+	bool done;
+	char why[160];
+};
+
+static void add_address(struct addresses *a, int families, const struct ipaddr *one)
 {
-	const char *host = host_text;
-	char port[8];
-	int family = v->conf->inet_protocols == CONF_INET_IPV4 ? AF_INET : v->conf->inet_protocols == CONF_INET_IPV6 ? AF_INET6 : AF_UNSPEC;
-	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list, *a;
-	struct str h = str_of(host);
-	bool all = str_ieq(h, STR("all")), any = false;
-	int error = 0;
-	if (str_ieq(h, STR("localhost")) || str_ieq(h, STR("loopback-only")))
-		host = NULL, hints.ai_flags &= ~AI_PASSIVE;
-	char bare[256];
-	if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']') {
-		snprintf(bare, sizeof bare, "%.*s", (int)(h.n - 2), h.p + 1);
-		host = bare;
+	if (families & (one->family == AF_INET ? 1 : 2))
+		a->v[a->n++] = *one;
+}
+
+static void on_found(void *ctx, const struct dns_addresses *found)
+{
+	struct addresses *a = ctx;
+	a->done = true;
+	for (size_t i = 0; i < found->n; i++)
+		a->v[a->n++] = found->v[i];
+	snprintf(a->why, sizeof a->why, "%s", found->why);
+}
+
+/* look_up - a name in inet_interfaces: the daemon waits for it, because it cannot serve before */
+static void look_up(struct addresses *a, struct str host, int families)
+{
+	struct loop *loop = loop_new();
+	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){0}) : NULL;
+	if (dns) {
+		dns_lookup_host(dns, host, families, true, on_found, a);
+		while (!a->done && loop_tick(loop, USEC_PER_SEC) == 0)
+			;
+		dns_free(dns);
 	}
-	snprintf(port, sizeof port, "%u", port_number);
-	int gai = getaddrinfo(all ? NULL : host, port, &hints, &list);
-	if (gai != 0) {
-		log_error("master", "inet_interfaces: %s: %s", host ? host : "localhost", gai_strerror(gai));
+	if (loop)
+		loop_free(loop);
+}
+
+static void find_addresses(struct addresses *a, struct str host, int families)
+{
+	static const struct { const char *word; struct ipaddr v[2]; } words[] = {
+		{"all", {{.family = AF_INET}, {.family = AF_INET6}}},
+		{"localhost", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
+		{"loopback-only", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
+	};
+	struct ipaddr one;
+	*a = (struct addresses){.why = "no address of inet_protocols"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		for (int k = 0; k < 2 && str_ieq(host, str_of(words[i].word)); k++)
+			add_address(a, families, &words[i].v[k]);
+	if (a->n)
+		return;
+	if (str_starts(host, STR("[")) && str_ends(host, STR("]")))
+		host = str_make(host.p + 1, host.n - 2);
+	ptrdiff_t percent = str_chr(host, '%');
+	if (ipaddr_parse(percent < 0 ? host : str_head(host, (size_t)percent), &one)) {
+		add_address(a, families, &one);
+		if (percent >= 0)
+			a->scope = dns_scope_id(str_from(host, (size_t)percent + 1));
+	} else {
+		look_up(a, host, families);
+	}
+}
+
+/* open_port - one host text and port: every address it means, by inet_protocols */
+static int open_port(struct relay *r, const struct service *v, const char *host, unsigned port)
+{
+	int protocols = v->conf->inet_protocols, families = protocols == CONF_INET_IPV4 ? 1 : protocols == CONF_INET_IPV6 ? 2 : 3;
+	struct addresses a;
+	bool any = false;
+	int error = 0;
+	find_addresses(&a, str_of(host), families);
+	if (!a.n) {
+		log_error("master", "inet_interfaces: %s: %s", host, a.why);
 		return -1;
 	}
-	for (a = list; a; a = a->ai_next) {
-		if (listener_open(r, v, a->ai_addr, a->ai_addrlen) == 0) {
+	for (size_t i = 0; i < a.n; i++) {
+		struct sockaddr_storage sa;
+		socklen_t n = ipaddr_to_sockaddr(&a.v[i], (uint16_t)port, &sa);
+		if (a.scope && sa.ss_family == AF_INET6)
+			((struct sockaddr_in6 *)&sa)->sin6_scope_id = a.scope;
+		if (listener_open(r, v, (struct sockaddr *)&sa, n) == 0) {
 			any = true;
 			continue;
 		}
@@ -183,11 +242,10 @@ static int open_port(struct relay *r, const struct service *v, const char *host_
 		if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
 			error = errno;
 	}
-	freeaddrinfo(list);
-	if (error == EACCES && !v->conf->configured && port_number == DEFAULT_PORT)
-		return open_port(r, v, host_text, FALLBACK_PORT);
+	if (error == EACCES && !v->conf->configured && port == DEFAULT_PORT)
+		return open_port(r, v, host, FALLBACK_PORT);
 	if (error || !any) {
-		log_error("master", "bind %s port %u: %s", all ? "all interfaces" : host ? host : "localhost", port_number,
+		log_error("master", "bind %s port %u: %s", str_ieq(str_of(host), STR("all")) ? "all interfaces" : host, port,
 			strerror(error ? error : EADDRNOTAVAIL));
 		return -1;
 	}

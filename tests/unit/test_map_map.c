@@ -328,6 +328,46 @@ T(map_regexp_follows_regexp_table)
 	buf_fini(&why);
 }
 
+/* whether a byte is of a class, and whether it has case, as POSIX says of the C locale */
+T(map_regexp_knows_the_classes_of_bytes)
+{
+	static const struct { const char *pattern; size_t bytes; const char *some; } rows[] = {
+		{ "/^[[:alpha:]]$/", 52, "AZaz" }, { "/^[[:upper:]]$/i", 26, "AZ" }, { "/^[[:lower:]]$/i", 26, "az" },
+		{ "/^[[:digit:]]$/", 10, "09" }, { "/^[[:alnum:]]$/", 62, "AZaz09" }, { "/^[[:xdigit:]]$/", 22, "AFaf09" },
+		{ "/^[[:punct:]]$/", 32, "!/:@[`{~" }, { "/^[[:space:]]$/", 6, " \t\r\v" }, { "/^[[:blank:]]$/", 2, " \t" },
+		{ "/^[[:cntrl:]]$/", 32, "\001\037\177" }, { "/^[[:graph:]]$/", 94, "!~" }, { "/^[[:print:]]$/", 95, " ~" },
+		{ "/^k$/", 2, "kK" }, { "/^[K-L]$/", 4, "kKlL" }, { "/^.$/", 255, "\001\300\377" }, { "/^[^a]$/", 253, "\301\341" },
+		{ "/^\303$/", 1, "\303" }, { "/^\\w$/", 63, "_a9" },
+	};
+	struct buf out, why;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[60], key[2] = "";
+		size_t found = 0;
+		struct map *m;
+
+		ROW("%s", rows[i].pattern);
+		snprintf(text, sizeof(text), "%s yes\n", rows[i].pattern);
+		put("re", text, 1000);
+		m = open_named("regexp", "re", &why);
+		REQUIRE(m != NULL);
+		for (int c = 1; c < 256; c++) {
+			*key = (char)c;
+			found += strcmp(answer_of(m, key, &out), "yes") == 0;
+		}
+		CHECK_INT(found, rows[i].bytes);
+		for (const char *p = rows[i].some; *p; p++) {
+			*key = *p;
+			CHECK_STR(answer_of(m, key, &out), "yes");
+		}
+		map_close(m);
+	}
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
 T(maps_ask_every_table_in_order)
 {
 	struct maps ms;

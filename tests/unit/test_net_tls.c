@@ -100,6 +100,13 @@ T(tls_dates_and_cipher_names)
 	CHECK_STR(tls_cipher_name("TLS-NEW"), "TLS-NEW");
 }
 
+T(tls_errors_have_texts)
+{
+	CHECK_STR(tls_error_text(0x7780), "the peer refused the handshake");
+	CHECK_STR(tls_error_text(0x2180 + 0x66), "the certificate has an invalid format");
+	CHECK_STR(tls_error_text(0x000e), "cryptographic error");
+}
+
 T(tls_digests)
 {
 	uint8_t md5[16], d[64];
@@ -527,13 +534,15 @@ T(tls_refuses_clear_text_and_no_common_version)
 	REQUIRE(client && server);
 	pair_init(&p, client, server, &peer);
 	CHECK_INT(p.server_step, TLS_FAILED);
+	CHECK_STR(p.server_why, "no protocol version in common (-0x6E80)");
 	CHECK_INT(p.client_step, TLS_FAILED);
+	CHECK_STR(p.client_why, "the peer refused the handshake (-0x7780)");
 	pair_fini(&p);
 	p.server = tls_session_new(server, NULL);
 	p.client = NULL;
 	buf_z(&p.to_server, "EHLO client.example\r\nMAIL FROM:<a@b>\r\n");
 	CHECK_INT(tls_handshake(p.server, &p.to_server, &p.to_client, p.server_why), TLS_FAILED);
-	CHECK(*p.server_why != 0);
+	CHECK_STR(p.server_why, "an invalid record: the peer may not speak TLS (-0x7200)");
 	pair_fini(&p);
 	tls_context_unref(client);
 	tls_context_unref(server);
