@@ -357,9 +357,17 @@ void dest_unuse(struct dest_private *d)
 
 /* --- giving it to the deliverer ----------------------------------------------------------------------------------------- */
 
+/* a delivery in one piece; its recipients stand behind the results */
+struct whole {
+	struct delivery j;
+	struct delivery_private priv;
+	struct delivery_result results[];
+};
+
 /* prepare - the next part as a delivery that nobody counts yet; NULL if none waits */
 static struct delivery *prepare(struct dest_private *d)
 {
+	struct whole *w;
 	struct delivery *j;
 	struct part *p = NULL;
 	enum schedule_kind kind = KIND_FRESH;
@@ -374,14 +382,13 @@ static struct delivery *prepare(struct dest_private *d)
 	d->n_waiting--;
 	d->s->in_flight++;
 	p->a->in_flight++;
-	j = mem_alloc(sizeof(*j));
-	*j = (struct delivery){ .dest = &d->d, .msg = p->a->m, .envelope = &p->a->env, .n = p->n, .active_at = p->a->active_at };
-	j->rcpts = mem_array(NULL, p->n, sizeof(*j->rcpts));
-	j->results = mem_alloc(p->n * sizeof(*j->results));
+	w = mem_alloc(sizeof(*w) + p->n * sizeof(w->results[0]) + p->n * sizeof(*j->rcpts));
+	w->priv = (struct delivery_private){ p, kind };
+	j = &w->j;
+	*j = (struct delivery){ .dest = &d->d, .msg = p->a->m, .envelope = &p->a->env, .n = p->n, .active_at = p->a->active_at,
+		.results = w->results, .rcpts = (const struct rcpt **)(void *)(w->results + p->n), .priv = &w->priv };
 	for (size_t i = 0; i < p->n; i++)
 		j->rcpts[i] = &p->a->env.rcpts[p->rcpts[i]];
-	j->priv = MEM_NEW(struct delivery_private);
-	*j->priv = (struct delivery_private){ p, kind };
 	unpark(d);
 	return j;
 }
@@ -390,10 +397,7 @@ static void free_delivery(struct delivery *j)
 {
 	j->dest->priv->s->in_flight--;
 	j->priv->part->a->in_flight--;
-	mem_free(j->rcpts);
-	mem_free(j->results);
-	mem_free(j->priv);
-	mem_free(j);
+	mem_free(LIST_ITEM(j, struct whole, j));
 }
 
 void schedule_begin(struct delivery *j)
