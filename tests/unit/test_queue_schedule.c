@@ -269,6 +269,103 @@ T(schedule_never_exceeds_the_concurrency_limit)
 	end();
 }
 
+T(schedule_next_is_beyond_the_window_until_it_begins)
+{
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=2", "initial_destination_concurrency=2", NULL };
+	struct delivery *next[3];
+	struct dest *dest;
+
+	begin(extra);
+	for (int i = 0; i < 5; i++)
+		put_to("a@one.test");
+	tick(3);
+	REQUIRE(f.n_jobs == 2);
+	dest = f.jobs[0]->dest;
+	for (int i = 0; i < 3; i++)
+		REQUIRE((next[i] = schedule_next(dest)) != NULL);
+	CHECK(!schedule_next(dest));
+	CHECK_INT(schedule_in_flight(f.schedule), 5);
+	/* one takes the place of an answered delivery: no other starts for that */
+	answer_job(0, 250, "2.0.0");
+	schedule_begin(next[0]);
+	f.jobs[f.n_jobs++] = next[0];
+	tick(3);
+	CHECK_INT(f.n_jobs, 2);
+	/* two go back untried, and wait for a place like all others */
+	schedule_return(next[2]);
+	schedule_return(next[1]);
+	CHECK_INT(schedule_in_flight(f.schedule), 2);
+	tick(3);
+	CHECK_INT(f.n_jobs, 2);
+	for (int i = 0; i < 4; i++) {
+		REQUIRE(f.n_jobs > 0);
+		answer_job(0, 250, "2.0.0");
+		tick(3);
+	}
+	CHECK_INT(f.most_at_once, 2);
+	CHECK_INT(f.started, 4);
+	CHECK_INT(store_count(f.store), 0);
+	end();
+}
+
+T(schedule_next_leaves_places_to_others)
+{
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=2", "initial_destination_concurrency=2", NULL };
+
+	begin(extra);
+	smtp.maxproc = 2;
+	for (int i = 0; i < 4; i++)
+		put_to("a@one.test");
+	tick(3);
+	REQUIRE(f.n_jobs == 2);
+	/* the transport is full, and nobody else waits for it */
+	schedule_return(schedule_next(f.jobs[0]->dest));
+	put_to("a@two.test");
+	tick(3);
+	CHECK_INT(f.n_jobs, 2);
+	CHECK(!schedule_next(f.jobs[0]->dest));
+	smtp.maxproc = 0;
+	schedule_stop(f.schedule);
+	CHECK(!schedule_next(f.jobs[0]->dest));
+	end();
+}
+
+T(schedule_next_that_comes_back_to_a_dead_destination_is_deferred)
+{
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=1", NULL };
+	struct delivery *next;
+	struct qmsg *m;
+
+	begin(extra);
+	put_to("a@one.test");
+	put_to("b@one.test");
+	tick(3);
+	REQUIRE(f.n_jobs == 1);
+	REQUIRE((next = schedule_next(f.jobs[0]->dest)) != NULL);
+	m = next->msg;
+	fail_job(0);
+	CHECK(!schedule_next(next->dest));
+	schedule_return(next);
+	tick(3);
+	CHECK_INT(f.n_jobs, 0);
+	CHECK(!schedule_is_active(m));
+	CHECK(m->due.key > clock_wall());
+	end();
+}
+
+T(schedule_next_is_not_for_pauses)
+{
+	static const char *const extra[] = { "smtp_destination_rate_delay=1s", NULL };
+
+	begin(extra);
+	put_to("a@one.test");
+	put_to("a@one.test");
+	tick(2);
+	REQUIRE(f.n_jobs == 1);
+	CHECK(!schedule_next(f.jobs[0]->dest));
+	end();
+}
+
 T(schedule_window_shrinks_and_grows)
 {
 	static const char *const extra[] = { "default_destination_concurrency_failed_cohort_limit=100", NULL };
