@@ -26,6 +26,7 @@ struct schedule *schedule_new(const struct schedule_options *o)
 	list_init(&s->dirty);
 	table_init(&s->dests);
 	table_init(&s->transports);
+	idmap_init(&s->numbers);
 	loop_task_init(&s->run, run);
 	loop_timer_init(&s->due_timer, on_due);
 	loop_timer_init(&s->dirty_timer, on_dirty);
@@ -57,6 +58,7 @@ void schedule_free(struct schedule *s)
 		transport_free(v);
 	table_fini(&s->dests);
 	table_fini(&s->transports);
+	idmap_fini(&s->numbers);
 	heap_fini(&s->due);
 	loop_timer_cancel(s->o.loop, &s->due_timer);
 	loop_timer_cancel(s->o.loop, &s->dirty_timer);
@@ -79,6 +81,7 @@ void schedule_reconfigure(struct schedule *s, const struct conf *conf)
 	cursor = 0;
 	while (table_each(&s->dests, &cursor, &key, &v))
 		dest_configure(v);
+	schedule_reroute(s);
 	schedule_wake(s);
 }
 
@@ -168,16 +171,46 @@ static struct qmsg *take_ready(struct schedule *s, enum schedule_kind kind)
 	return LIST_ITEM(first, struct qmsg, due);
 }
 
+/* must_be_read - its last try, or a notice of its delay: those who wait for it are told, whatever its destination does */
+static bool must_be_read(const struct schedule *s, const struct qmsg *m, usec now)
+{
+	const struct conf *c = s->conf;
+	usec age = now - m->arrival;
+
+	return m->flags & (QMSG_URGENT | QMSG_EXPIRE) || age >= c->maximal_queue_lifetime || age >= c->bounce_queue_lifetime ||
+		(c->delay_warning_time > 0 && !(m->flags & QMSG_WARNED) && age >= c->delay_warning_time);
+}
+
+/* turned_away - where all of it goes is known to be dead, or full: it waits on, and nothing is read or written for it */
+static bool turned_away(struct schedule *s, struct qmsg *m)
+{
+	struct dest_private *d = dest_of(s, m);
+	usec now = loop_wall(s->o.loop);
+
+	if (!d || must_be_read(s, m, now))
+		return false;
+	if (dest_is_dead(d)) {
+		d->put_off++;
+		heap_add(&s->due, &m->due, schedule_backoff(s, m, now));
+	} else if (dest_is_congested(d)) {
+		dest_park(d, m, KIND_DUE);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static bool activate_one(struct schedule *s)
 {
 	for (int i = 0; i < KINDS; i++) {
 		enum schedule_kind kind = (enum schedule_kind)(s->turn++ % KINDS);
 		struct qmsg *m = take_ready(s, kind);
 
-		if (m) {
+		if (!m)
+			continue;
+		if (kind != KIND_DUE || !turned_away(s, m))
 			active_begin(s, m, kind);
-			return true;
-		}
+		return true;
 	}
 	return false;
 }
