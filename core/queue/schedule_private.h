@@ -110,6 +110,8 @@ struct schedule {
 	struct list active, dirty;
 	size_t n_active, in_flight;
 	unsigned turn;
+	/* mono: when new mail last came; until when old mail pauses, if new mail comes; what old mail took since its last pause */
+	usec fresh_at, old_after, old_took;
 	struct table dests, transports;
 	struct idmap numbers;          /* of dests */
 	uint32_t last_number;

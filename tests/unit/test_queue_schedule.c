@@ -27,7 +27,7 @@ static struct {
 	void *ticket;
 	bool keep_ticket;
 	int idle_calls;
-	size_t routed;                  /* recipients: an envelope was read for each */
+	size_t routed, routed_old;      /* recipients: an envelope was read for each */
 } f;
 
 static struct master_transport smtp = { .name = (char *)"smtp", .program = (char *)"smtp" };
@@ -38,6 +38,7 @@ static void op_route(void *ctx, struct arena *a, const struct envelope *e, const
 	struct str domain = str_from(r->addr, (size_t)str_rchr(r->addr, '@') + 1);
 
 	f.routed++;
+	f.routed_old += str_eq(domain, STR("old.test"));
 	out->transport = &smtp;
 	out->nexthop = arena_str(a, domain);
 	if (str_eq(domain, STR("local.test")))
@@ -565,6 +566,44 @@ T(schedule_dead_destination_with_a_long_queue_is_tried_with_few)
 		while (f.n_jobs)
 			answer_job(0, 250, "2.0.0");
 	CHECK_INT(store_count(f.store), 0);
+	end();
+}
+
+T(schedule_old_mail_leaves_the_time_to_new_mail)
+{
+	enum { OLD = 20000, TICKS = 200 };
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=1", NULL };
+	const char *rcpt = "a@old.test";
+	struct put p = { .rcpts = &rcpt, .n = 1 };
+	int without = 0, delivered = 0;
+	size_t read;
+	usec begun;
+
+	begin(extra);
+	for (int i = 0; i < OLD; i++)
+		make_due(put_only(&p));
+	for (int i = 0; i < TICKS; i++) {
+		size_t before = f.routed_old;
+
+		put_to("a@new.test");
+		tick(1);
+		without += i && f.routed_old == before;
+		for (size_t k = f.n_jobs; k-- > 0;)
+			if (!strcmp(f.jobs[k]->dest->nexthop, "new.test")) {
+				answer_job(k, 250, "2.0.0");
+				delivered++;
+			}
+	}
+	CHECK(f.routed_old > 0);
+	CHECK(f.routed_old < OLD);
+	CHECK(without > TICKS / 2);
+	CHECK_INT(delivered, TICKS);
+	/* without new mail the old has all of the time */
+	read = f.routed_old;
+	for (begun = clock_mono(); f.routed_old < OLD && clock_mono() < begun + 20 * USEC_PER_SEC;)
+		loop_tick(f.loop, USEC_PER_SEC);
+	CHECK(f.routed_old > read);
+	CHECK_INT(f.routed_old, OLD);
 	end();
 }
 
