@@ -67,6 +67,7 @@ struct schedule_options {
 struct schedule *schedule_new(const struct schedule_options *o);
 void schedule_free(struct schedule *s);
 void schedule_reconfigure(struct schedule *s, const struct conf *conf);
+void schedule_reroute(struct schedule *s);                              /* tables have changed: no message knows its destination any more */
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh);     /* fresh: just accepted, at once; else at m->due.key */
 void schedule_done(struct delivery *d);                                 /* frees d */
 void schedule_notice_done(void *ticket, int error);

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "core/base/log.h"
 #include "core/base/mem.h"
 
 /* a destination that nobody uses is remembered this long: its window, and the deliverer's idle sessions */
@@ -17,6 +18,37 @@
 
 static void on_timer(struct loop_timer *t);
 static void unpark(struct dest_private *d);
+
+/* --- numbers: four bytes by which a message remembers where it waits ---------------------------------------------------- */
+
+/* a number that comes again after four thousand million others may send a message to the wrong line once: its envelope,
+ * read before anything is delivered, puts that right */
+static void give_number(struct dest_private *d)
+{
+	struct schedule *s = d->s;
+
+	do
+		s->last_number++;
+	while (!s->last_number || idmap_find(&s->numbers, s->last_number));
+	d->number = s->last_number;
+	idmap_add(&s->numbers, d->number, d);
+}
+
+struct dest_private *dest_of(const struct schedule *s, const struct qmsg *m)
+{
+	return idmap_find(&s->numbers, m->dest);
+}
+
+void schedule_reroute(struct schedule *s)
+{
+	struct str key;
+	size_t cursor = 0;
+	void *v;
+
+	idmap_fini(&s->numbers);
+	while (table_each(&s->dests, &cursor, &key, &v))
+		give_number(v);
+}
 
 /* --- the table ------------------------------------------------------------------------------------------------------- */
 
@@ -122,6 +154,7 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 		loop_timer_init(&d->timer, on_timer);
 		d->d = (struct dest){ .nexthop = d->nexthop, .priv = d };
 		table_add(&s->dests, buf_view(&key), d);
+		give_number(d);
 		dest_configure(d);
 	}
 	/* after a reload the same name is another struct */
@@ -137,6 +170,7 @@ void dest_free(struct dest_private *d)
 	if (d->s->o.ops->dest_idle)
 		d->s->o.ops->dest_idle(d->s->o.ctx, &d->d);
 	loop_timer_cancel(d->s->o.loop, &d->timer);
+	idmap_take(&d->s->numbers, d->number);
 	for (int k = 0; k < KINDS; k++)
 		LIST_EACH(&d->parked[k], it, next)
 			list_remove(it);
@@ -196,6 +230,10 @@ static void make_ready(struct dest_private *d)
 
 void dest_revive(struct dest_private *d)
 {
+	if (d->put_off)
+		log_info("qmgr", "%s:%s is tried again: while it was suspended %llu messages were put off unread (%s)", d->tq->name,
+			d->nexthop, (unsigned long long)d->put_off, d->why);
+	d->put_off = 0;
 	d->dead_until = 0;
 	d->window = d->initial;
 	d->cohorts = d->failure = d->success = 0;
@@ -264,7 +302,7 @@ static void suspend(struct dest_private *d, struct part *p)
 	active_suspend(p, d->why);
 }
 
-/* die_now - what waits is answered without a try; parked messages get theirs when they become active */
+/* die_now - what waits is answered without a try; parked messages get theirs when it is their turn */
 static void die_now(struct dest_private *d)
 {
 	d->dead_until = loop_now(d->s->o.loop) + d->s->conf->minimal_backoff_time;
@@ -273,11 +311,10 @@ static void die_now(struct dest_private *d)
 	for (int k = 0; k < KINDS; k++) {
 		LIST_EACH(&d->waiting[k], it, next)
 			suspend(d, LIST_ITEM(it, struct part, link));
-		LIST_EACH(&d->parked[k], it, next) {
-			list_remove(it);
-			schedule_ready(d->s, LIST_ITEM(it, struct qmsg, link), (enum schedule_kind)k);
-		}
+		/* they may be all of a large queue: not one by one */
+		list_append_all(&d->s->ready[k], &d->parked[k]);
 	}
+	schedule_wake(d->s);
 	arm(d);
 }
 

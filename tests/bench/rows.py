@@ -191,11 +191,12 @@ def depth(ctx):
     for n in ([10000] if ctx.quick else [100000] + ([1000000] if ctx.full else [])):
         share, start, rss = budgets[n]
         got = ctx.measure("relayd %d" % n, load.depth, n, ctx.count(10000, 4000), ctx.rounds, limit=3600)
-        percent = 100 * got["rate"] / got["empty_rate"]
         what = "{:,} deferred in the queue: ".format(n)
-        lines += [(what + "rate for new mail", share and ">= %d %% of empty" % share or "", "%.0f/s" % got["rate"],
-                   "%.0f/s empty" % got["empty_rate"], "%.0f %%" % percent, share and percent >= share),
-                  (what + "start to first 220", start and "<= %g s" % (start / 1000) or "", "%.0f ms" % got["start_ms"], "", "",
+        for rates, when in (got, ""), (got["due"], " while all are due"):
+            percent = 100 * rates["share"]
+            lines.append((what + "rate for new mail" + when, share and ">= %d %% of empty" % share or "", "%.0f/s" % rates["rate"],
+                          "%.0f/s empty" % rates["empty_rate"], "%.0f %%" % percent, share and percent >= share))
+        lines += [(what + "start to first 220", start and "<= %g s" % (start / 1000) or "", "%.0f ms" % got["start_ms"], "", "",
                    start and got["start_ms"] <= start),
                   (what + "RSS", rss and "<= %d MiB" % rss or "", "%.1f MiB" % got["rss_mib"], "", "",
                    rss and got["rss_mib"] <= rss)]
