@@ -161,12 +161,15 @@ def direct(ctx):
 
 def tmpfs(ctx):
     """a queue in memory: the share of the tools' own rate"""
-    n = ctx.count(30000, 8000)
-    ctx.paired({"relayd": lambda: isolate(load.relay, "relayd", n, queue="tmpfs", sessions=50),
-                "tools": lambda: isolate(load.direct, n, sessions=50)})
-    share = ctx.ratio("relayd", "tools", "rate")
-    return [("queue in memory, 50 sessions: share of the tools alone", ">= 50 %", "%.0f/s" % ctx.median("relayd", "rate"),
-             "%.0f/s tools" % ctx.median("tools", "rate"), "%.0f %%" % (100 * share), share >= 0.5)]
+    lines = []
+    for what, per, n in ("many messages each", 0, ctx.count(30000, 8000)), ("a connection per message", 1, ctx.count(15000, 5000)):
+        ours, tools_alone = "relayd, " + what, "tools, " + what
+        ctx.paired({ours: lambda: isolate(load.relay, "relayd", n, queue="tmpfs", sessions=50, per_connection=per),
+                    tools_alone: lambda: isolate(load.direct, n, sessions=50, per_connection=per)})
+        share = ctx.ratio(ours, tools_alone, "rate")
+        lines.append(("queue in memory, 50 sessions, %s: share of the tools alone" % what, ">= 50 %", "%.0f/s" % ctx.median(ours, "rate"),
+                      "%.0f/s tools" % ctx.median(tools_alone, "rate"), "%.0f %%" % (100 * share), share >= 0.5))
+    return lines
 
 
 def big(ctx):
