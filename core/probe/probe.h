@@ -143,6 +143,7 @@ bool probe_one_record(struct probe *p, const char *check, const struct fact *f, 
 void check_mx(struct probe *p);
 void check_hosts(struct probe *p);
 void check_host_dns(struct probe *p, int h);
+void check_ns(struct probe *p);
 void check_dnssec(struct probe *p);
 void check_dane(struct probe *p);
 void check_sts(struct probe *p);

@@ -51,6 +51,10 @@ def dkim(text):
     return "s1._domainkey.@ TXT " + txt(text)
 
 
+def ns(*servers):
+    return mx("noptr") + "".join("\n@ NS %s." % s for s in servers)
+
+
 STS = "_mta-sts.@ TXT \"v=STSv1; id=1;\"\nmta-sts.@ A 198.51.100.80"
 POLICY = "version: STSv1\r\nmode: %s\r\nmx: %s\r\nmax_age: %d\r\n"
 
@@ -94,6 +98,15 @@ def rows():
         ("x.plain", "", "note", "dnssec", "unsigned"),
         ("lamehost", "@ MX 10 host.lame.", "problem", "address", "try again"),
         ("bogushost", "@ MX 10 host.bogus.", "problem", "address", "bogus"),
+        # name servers: such a domain is a zone of its own, at ns and, where it is named, at ns2, as test_mxcheck.py says
+        ("ns-one", ns("ns"), "note", "ns", "only one name server"),
+        ("ns-refused", ns("ns", "ns2"), "warning", "ns", "ns2 [192.0.2.54] is lame: REFUSED"),
+        ("ns-servfail", ns("ns", "ns2"), "warning", "ns", "ns2 [192.0.2.54] is lame: SERVFAIL"),
+        ("ns-resolver", ns("ns", "ns3"), "warning", "ns", "ns3 [192.0.2.55] is lame: it is no authority"),
+        ("ns-silent", ns("ns", "deaf.ns"), "warning", "ns", "deaf.ns [%s] does not answer: timed out" % ("198.51.100.%d" % HOSTS["filtered"])),
+        ("ns-closed", ns("ns", "dead.ns"), "warning", "ns", "dead.ns [%s] does not answer" % ("198.51.100.%d" % HOSTS["closed"])),
+        ("ns-noaddr", ns("ns", "nowhere.ns"), "warning", "ns", "nowhere.ns has no address"),
+        ("ns-serial", ns("ns", "ns2"), "warning", "ns", "serial 1 at ns, but 2 at ns2"),
         # reaching it
         ("closed", mx("closed"), "problem", "connect", "refused"),
         ("filtered", mx("filtered"), "problem", "connect", "timed out"),
