@@ -41,6 +41,7 @@ struct probe_address {                 /* one address of a host: what its server
 	uint64_t size_limit;
 	char auth[256], auth_tls[256];
 	bool esmtp, tls_offered, tls_done;
+	unsigned old_tls;              /* versions that it should speak no more: 2 TLS 1.0, 4 TLS 1.1 */
 	struct tls_info tls;
 	bool name_matches;             /* one of the certificate's names stands for the host */
 	struct tls_link *chain;        /* n_chain certificates */

@@ -16,7 +16,7 @@ CLIENT = "198.51.100.10"  # SPF is asked about it
 HOSTS = {name: 20 + i for i, name in enumerate(
     ["closed", "filtered", "unreachable", "noptr", "wrongptr", "tarpit", "silent", "deny", "busy", "ssh", "drop", "plaintext", "notls",
      "garbage", "oldtls", "nobanner", "noname", "clearauth", "xclient", "helo", "expired", "soon", "verysoon", "future", "wrongname", "alone",
-     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd"])}
+     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11"])}
 
 
 def spki(path):
@@ -123,7 +123,9 @@ def rows():
         ("notls", mx("notls"), "warning", "tls", "not offered"),
         ("starttls-refused", mx("plaintext"), "problem", "tls", "454"),
         ("garbage", mx("garbage"), "problem", "tls", "SSL"),
-        ("oldtls", mx("oldtls"), "problem", "tls", ""),
+        ("oldtls", mx("oldtls"), "problem", "tls", "only TLS 1.0 or 1.1"),
+        ("tls10", mx("tls10"), "note", "tls", "TLS 1.0 and 1.1 are still accepted"),
+        ("tls11", mx("tls11"), "note", "tls", "TLS 1.1 is still accepted"),
         ("nobanner", mx("nobanner"), "note", "banner", "does not begin with a host name"),
         ("noname", mx("noname"), "note", "ehlo", "calls itself \"localhost\""),
         ("nonsense-name", mx("asked"), "note", "ehlo", "no address"),

@@ -163,6 +163,7 @@ def servers(host, c):
     def tls(name="any", cert=None, **more):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(c.path(cert or name + ".pem"), c.path(name + ".key"))
         for key, value in more.items():
             setattr(context, key, value)
@@ -172,6 +173,7 @@ def servers(host, c):
         "tarpit": dict(tls=good, delay=6), "silent": dict(greeting=None), "deny": dict(greeting="554 5.7.1 go away"),
         "busy": dict(greeting="421 4.3.2 later"), "ssh": dict(greeting="SSH-2.0-OpenSSH_9.2"), "drop": dict(greeting=""),
         "plaintext": dict(tls=good, starttls="454 4.7.0 not now"), "notls": dict(), "garbage": dict(tls=good, garbage=True),
+        "tls10": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1)), "tls11": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1_1)),
         "oldtls": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)),
         "nobanner": dict(tls=good, greeting="220 ESMTP"), "noname": dict(tls=good, hello="localhost"),
         "clearauth": dict(tls=good, words=("AUTH PLAIN LOGIN",)), "xclient": dict(tls=good, words=("XCLIENT NAME ADDR",)),
@@ -331,7 +333,7 @@ def world(net, tmp_path_factory):
     w.client.write("/etc/dnsroot.key", anchor)
     w.mta.write("/etc/postfix/chain.pem", w.c.read("a.key") + w.c.read("a.pem"), 0o600)
     w.mta.write("/etc/postfix/main.cf", "myhostname = a.mx.lab\nmydestination =\ninet_protocols = ipv4\nsmtpd_peername_lookup = no\n"
-                "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/chain.pem\nsmtpd_client_connection_count_limit = 0\n")
+                "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/chain.pem\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_client_connection_count_limit = 0\n")
     w.mta.postfix("25 inet n - n - - smtpd\n")
     running = servers(w.odd, w.c) + [Resolver(net.host("ns3", "192.0.2.55"))]
     resolver(w.client, anchor)
