@@ -86,6 +86,7 @@ struct probe_options {
 	usec now;                      /* wall */
 	const char *selectors[PROBE_WORDS + 1], *dnsbl[PROBE_WORDS + 1]; /* NULL-terminated */
 	struct ipaddr client;          /* SPF is evaluated for it; AF_UNSPEC: only counted */
+	const char *sender;            /* … and for mail of this address; NULL, "<>": postmaster of the domain */
 };
 struct probe {
 	const struct probe_options *opt;

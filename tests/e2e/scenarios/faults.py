@@ -190,6 +190,8 @@ def rows():
         ("spf-fail", spf("ip4:192.0.2.0/24 -all exp=why.@") + "\nwhy.@ TXT \"%{i} is not ours\"", "problem", "spf",
          "198.51.100.10: fail, -all: 198.51.100.10 is not ours"),
         ("spf-soft", spf("mx:other.@ ~all") + "\nother.@ MX 10 listed.mx.lab.", "warning", "spf", "198.51.100.10: softfail"),
+        ("spf-sender", spf("exists:%{l}.%{o}._spf.@ -all") + "\nalice.spf-sender.lab._spf.@ A 127.0.0.2\nalice.far.lab._spf.@ A 127.0.0.2",
+         "problem", "spf", "198.51.100.10: fail, -all"),
         ("spf-mxmany", spf("mx:many.@ -all") + "".join("\nmany.@ MX %d m%d.@" % (i, i) for i in range(11)), "problem", "spf", "more than 10 hosts"),
         # DMARC
         ("dmarc-none", "-TXT _dmarc.@", "note", "dmarc", "no record"),

@@ -443,6 +443,15 @@ def test_dmarc_comes_from_above(world):
     assert any(f["check"] == "dmarc" and "taken from good.lab" in f["text"] for f in result["findings"])
 
 
+@pytest.mark.parametrize("sender, result", [
+    ("alice@spf-sender.lab", "pass"), ("Alice@SPF-Sender.lab", "pass"), ("alice@far.lab", "pass"), ("alice", "pass"), ("bob@spf-sender.lab", "fail"),
+    ("alice@elsewhere.lab", "fail"), ("<>", "fail"), ("@spf-sender.lab", "fail"),
+])
+def test_spf_is_asked_for_the_sender(world, sender, result):
+    found = mxcheck(world, "--ip", CLIENT, "--from", sender, "spf-sender.lab")["spf-sender.lab"]["findings"]
+    assert [f["text"].split()[1].strip(",") for f in found if f["check"] == "spf" and f["text"].startswith(CLIENT)] == [result], found
+
+
 def test_dane_makes_a_self_signed_certificate_good(world):
     result = mxcheck(world, "--server", "vouched.mx.lab")["vouched.mx.lab"]
     assert [f["verdict"] for f in result["findings"] if f["check"] in ("dane", "trust")] == ["ok", "note"]
