@@ -82,11 +82,12 @@ static const struct { const char *words, *check, *advice; } failures[] = {
 	{ "loops back", "address", "the next hop is this machine" },
 	{ "Host or domain name", "address", "check the name; in brackets no MX records are looked up" },
 	{ "Next hop", "address", "correct the next hop" },
+	{ "No such file", "connect", "no such socket: check its path, and that its server runs" },
 	{ "refused", "connect", "nothing listens on this port, or a firewall rejects it" },
 	{ "timed out while", "dialogue", "the server is very slow" },
 	{ "timed out", "connect", "a firewall drops it, or your provider blocks the port" },
 	{ "unreachable", "connect", "this machine has no route to that address" },
-	{ "", "dialogue", NULL },
+	{ "", "dialogue", "look at the server's log" },
 };
 
 static void on_failed(struct probe *p, const struct reply *r, int h, int k)

@@ -12,6 +12,7 @@
 #include "core/smtp/client.h"
 
 #define INPUT_MAX (64 * 1024)
+#define OLD_SHARE 4                    /* of the time for a dialogue: an old version is not worth waiting for */
 
 struct dialogue {
 	struct probe *probe;
@@ -118,6 +119,9 @@ static void take_tls(struct dialogue *d)
 
 	a->tls_done = true;
 	a->tls_time = lap(d);
+	/* TLS from the first byte: the words begin now */
+	if (d->probe->opt->wrapper)
+		a->stage = PROBE_CONNECT;
 	if (!conn_tls(d->conn))
 		return;
 	a->tls = *conn_tls(d->conn);
@@ -149,8 +153,11 @@ static enum conn_next on_hello(struct dialogue *d)
 			return CONN_KEEP;
 		}
 	} else {
-		if (!a->banner.code)
+		if (!a->banner.code) {
 			a->banner = c->greeting;
+			a->ehlo_time = lap(d);
+			a->stage = PROBE_EHLO;
+		}
 		a->ehlo = c->ehlo.code ? c->ehlo : a->ehlo;
 		a->extensions_tls = c->extensions;
 		a->size_limit = c->size_limit;
@@ -262,8 +269,8 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 	d->old = old;
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
-	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX, d->began + p->opt->time,
-		on_conn, d);
+	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX,
+		d->began + (old ? p->opt->time / OLD_SHARE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;
 		snprintf(d->a->why, sizeof(d->a->why), "%s", strerror(errno));

@@ -1,5 +1,7 @@
 """mxcheck and a real Postfix: what it says of open and closed relays, recipients, next hops and old TLS is what Postfix does, and
 what swaks, posttls-finger and openssl see."""
+import email
+import email.policy
 import json
 import re
 
@@ -9,7 +11,7 @@ from lab import RELAYBOX, Authority, wait
 from net import lent
 from peers import smarthost
 
-CLIENT, CLOSED, OPEN, SMART, WORLD = "203.0.113.9", "198.51.100.1", "198.51.100.2", "198.51.100.3", "203.0.113.25"
+CLIENT, CLOSED, OPEN, SMART, LB, WORLD = "203.0.113.9", "198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4", "203.0.113.25"
 MX = """\
 myhostname = mx.{name}.example
 mydestination = {name}.example
@@ -27,7 +29,7 @@ class System:
     def __init__(self, net, folder):
         net.dns("closed.example. MX 10 mx.closed.example.", "mx.closed.example. A " + CLOSED, "mx.open.example. A " + OPEN,
                 "smart.example. A " + SMART, "far.example. MX 10 world.example.", "world.example. A " + WORLD)
-        self.ca = Authority(folder)
+        self.net, self.ca = net, Authority(folder)
         self.client = net.host("client", CLIENT)
         self.client.write("/etc/ca.pem", self.ca.bundle)
         self.world = net.host("world", WORLD).sink(25)
@@ -36,14 +38,14 @@ class System:
                               "inline:{ {later@closed.example = 450 4.2.0 not now} }\n")
         self.open = self.mx(net, "open", OPEN, "smtpd_tls_protocols = >=TLSv1\nmynetworks = 0.0.0.0/0\n")
         self.smart = net.host("smart", SMART)
-        smarthost(self.smart, "smart.example", self.ca, "me", "se:cret#")
+        smarthost(self.smart, "smart.example", self.ca, "me", "se:cret#", services="465 inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n")
 
     def mx(self, net, name, address, more):
         host = net.host(name, address)
         cert, key = self.ca.issue("mx.%s.example" % name)
         host.write("/etc/chain.pem", open(key).read() + open(cert).read())
         host.write("/etc/postfix/main.cf", MX.format(name=name) + more)
-        host.postfix("25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n")
+        host.postfix("25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n26 inet n - n - - smtpd\n  -o smtpd_upstream_proxy_protocol=haproxy\n")
         return host
 
     def check(self, *args, code=0):
@@ -187,3 +189,96 @@ def test_old_tls_at_openssl(system, port, options, said):
         assert found(x, "problem", "tls", "only TLS 1.0 or 1.1"), x["findings"]
     else:
         assert found(x, "warning", "tls") == ([said] if said else []), x["findings"]
+
+
+# --- a balancer in between -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def balancer(system):
+    """HAProxy before the closed Postfix, well and badly."""
+    lb = system.net.host("lb", LB)
+    cert, key = system.ca.issue("lb.example")
+    lb.write("/etc/haproxy/site.pem", open(cert).read() + open(key).read())
+    old = "ssl crt /etc/haproxy/site.pem ssl-min-ver TLSv1.0 ciphers ALL:@SECLEVEL=0"
+    text = "defaults\n mode tcp\n timeout connect 2s\n timeout client 30s\n timeout server 30s\n"
+    for port, bind, server in ((25, "", CLOSED + ":25"), (26, "", CLOSED + ":7"), (27, "", CLOSED + ":25 send-proxy"),
+                               (28, "", CLOSED + ":26 send-proxy-v2"), (29, "", CLOSED + ":26"), (465, "ssl crt /etc/haproxy/site.pem", CLOSED + ":25"),
+                               (4650, old, CLOSED + ":25")):
+        text += "listen p%d\n bind :%d %s\n server s %s\n" % (port, port, bind, server)
+    lb.haproxy(text, 25)
+    return lb
+
+
+@pytest.mark.parametrize("port, verdict, check, text", [
+    (25, None, None, None),
+    (26, "problem", "banner", "closed the connection"),  # nobody is behind it
+    (27, "problem", "banner", "command not recognized"),  # Postfix does not expect a PROXY header
+    (28, None, None, None),
+    (29, "problem", "banner", "421 4.3.0"),  # it expects one that does not come
+    (465, None, None, None),
+    (4650, "warning", "tls", "TLS 1.0 and 1.1 are still accepted"),
+])
+def test_behind_haproxy(system, balancer, port, verdict, check, text):
+    args = ["--server", "%s:%d" % (LB, port), *(["--tls", "implicit"] if port == 4650 else [])]
+    x = system.check(*args, code=1 if verdict == "problem" else 0)[0]
+    bad = [(f["verdict"], f["check"]) for f in x["findings"] if f["verdict"] in ("warning", "problem") and f["check"] != "name"]
+    assert bad == ([(verdict, check)] if verdict else []) and (not verdict or found(x, verdict, check, text)), x["findings"]
+    if port in (25, 26, 28, 29):  # at 27 swaks goes on, one reply behind
+        code, said = system.swaks("--server", "%s:%d" % (LB, port), "-f", "a@far.example", "-t", "root@closed.example")
+        assert (code == 0) == (not verdict), said
+
+
+# --- a whole configuration -------------------------------------------------------------------------------------------------------
+
+
+def test_relay_asks_every_transport(system):
+    c = system.client
+    c.write("/etc/postfix/transport", "wrap.example smtp:[smart.example]:465\nslow.example slow:[mx.open.example]\nlocal.example lmtp:unix:/run/none\n"
+            "far.example smtp:\nerr.example error:no\n")
+    c.write("/etc/postfix/senders", "third@x.example [mx.open.example]:587\n")
+    c.write("/etc/postfix/sasl", "[smart.example]:587 me@smart.example:se:cret#\n[smart.example]:465 me@smart.example:se:cret#\n"
+            "other@x.example me@smart.example:wrong\n")
+    c.write("/etc/postfix/master.cf", "smtp unix - - n - - smtp\nslow unix - - n - 1 smtp\n  -o smtp_tls_security_level=none\n"
+            "relay unix - - n - - smtp\nlmtp unix - - n - - lmtp\n")
+    c.write("/etc/postfix/main.cf", "myhostname = client.example\ninet_protocols = ipv4\nrelayhost = [smart.example]:587, [mx.open.example]\n"
+            "smtp_fallback_relay = [mx.closed.example]\nsmtp_sasl_auth_enable = yes\nsmtp_sender_dependent_authentication = yes\n"
+            "smtp_sasl_password_maps = texthash:/etc/postfix/sasl\nsmtp_sasl_security_options = noanonymous\nsmtp_tls_CAfile = /etc/ca.pem\n"
+            "smtp_tls_security_level = secure\nsmtp_tls_policy_maps = inline:{ {[mx.closed.example] = may}, {[mx.open.example] = none} }\n"
+            "transport_maps = texthash:/etc/postfix/transport\nsender_dependent_relayhost_maps = texthash:/etc/postfix/senders\n")
+    said = {x["target"]: {(f["verdict"], f["check"]) for f in x["findings"]}
+            for x in system.check("--relay", "-c", "/etc/postfix", "--from", "me@smart.example", code=1)}
+    fine = {("ok", "connect"), ("ok", "rcpt")}
+    assert said["smtp:[smart.example]:587 (relayhost)"] == said["smtp:[smart.example]:465 (transport_maps for wrap.example)"] == \
+        fine | {("ok", "tls"), ("ok", "auth")}
+    # the policy of one, and what its master.cf says of another
+    assert said["smtp:[mx.open.example] (relayhost)"] == said["slow:[mx.open.example] (transport_maps for slow.example)"] == fine
+    assert said["smtp:[mx.open.example]:587 (sender_dependent_relayhost_maps)"] == fine | {("ok", "tls")}
+    assert said["smtp:[mx.closed.example] (smtp_fallback_relay)"] == {("ok", "connect"), ("ok", "tls"), ("problem", "rcpt")}
+    assert ("problem", "tls") in said["smtp:far.example (transport_maps for far.example)"]
+    assert said["lmtp:unix:/run/none (transport_maps for local.example)"] == {("problem", "connect")}
+    # this sender has a password of its own, which is wrong
+    other = {x["target"]: x for x in system.check("--relay", "-c", "/etc/postfix", "--from", "other@x.example", code=1)}
+    assert found(other["smtp:[smart.example]:587 (relayhost)"], "problem", "auth", "535 5.7.8")
+    system.nothing_was_sent()
+
+
+# --- a test mail; the last test, for after it something was sent --------------------------------------------------------------------
+
+
+def test_send_goes_through_postfix_as_from_swaks(system):
+    c = system.client
+    c.write("/etc/password", "se:cret#\n")
+    c.write("/etc/a.csv", "a,b\n")
+    mail = ["--from", "me@smart.example", "--to", "you@far.example", "--server", "smart.example", "--helo", "client.example"]
+    done = c.run(RELAYBOX, "mxcheck", "--send", *mail, "--port", "587", "--tls", "must", "--ca", "/etc/ca.pem", "--auth", "me@smart.example",
+                 "--password-file", "/etc/password", "--header", "X-Test: 1", "--attach", "/etc/a.csv", "--body", "hello\n").stdout.decode()
+    c.run("swaks", *mail, "--port", "587", "-tls", "-a", "PLAIN", "-au", "me@smart.example", "-ap", "se:cret#", "--header", "X-Test: 1",
+          "--attach-type", "text/csv", "--attach", "@/etc/a.csv", "--body", "hello\n")
+    ours, theirs = system.world.wait(2)[:2]
+    assert re.search(r"<-- 250 2.0.0 Ok: queued as ([0-9A-F]+)", done)[1] in system.smart.read("/var/log/maillog")
+    for m in (ours, theirs):
+        parsed = email.message_from_bytes(m.content, policy=email.policy.default)
+        text, file = parsed.iter_parts()
+        assert (m.sender, m.rcpts) == ("me@smart.example", ["you@far.example"]) and parsed["X-Test"] == "1" and parsed["From"] == "me@smart.example"
+        assert text.get_content().strip() == "hello" and file.get_content_type() == "text/csv" and "a,b" in file.get_content()
