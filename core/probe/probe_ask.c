@@ -79,6 +79,7 @@ static const struct { const char *words, *check, *advice; } failures[] = {
 	{ "handshake", "tls", "no common TLS version or cipher, or a port that speaks TLS at once: smtp_tls_wrappermode" },
 	{ "TLS", "tls", "check the smtp_tls_ parameters" },
 	{ "refused to talk", "banner", "the server refuses this machine's address" },
+	{ "not accept mail", "mx", "its owner wants none" },
 	{ "loops back", "address", "the next hop is this machine" },
 	{ "Host or domain name", "address", "check the name; in brackets no MX records are looked up" },
 	{ "Next hop", "address", "correct the next hop" },

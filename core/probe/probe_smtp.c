@@ -44,7 +44,7 @@ static void next_old(struct dialogue *d)
 {
 	const struct probe_address *a = d->real;
 
-	if (!d->old && (a->tls_done || (a->stage == PROBE_TLS && !a->last.code && !a->timed_out)))
+	if (!d->old && a->banner_time < d->probe->opt->time / OLD_SHARE && (a->tls_done || (a->stage == PROBE_TLS && !a->last.code && !a->timed_out)))
 		begin(d->probe, d->host, d->real, OLD_TLS_1_1);
 	else if (d->old == OLD_TLS_1_1 && a->old_tls & 4)
 		begin(d->probe, d->host, d->real, OLD_TLS_1_0);

@@ -309,6 +309,12 @@ def answers(refused="550 5.1.1 no such user"):
     return {"RCPT": lambda _, a: refused if "nobody" in a else "450 4.2.0 not now" if "later" in a else None}
 
 
+def test_rcpt_of_a_domain_without_mail(dns):
+    x = objects("--dns", dns({("x.test", "MX"): [(0, "")]}), "--rcpt", "a@x.test", code=1)[0]
+    assert found(x, "problem", "mx", "nullMX") and found(x, "problem", "rcpt", "556 5.1.10")
+    assert all(f["advice"] for f in x["findings"])
+
+
 def test_rcpt_asks_in_the_order_of_a_delivery(dns, sink):
     server = sink(address="127.0.0.2", script=answers())
     backup = sink(address="127.0.0.3", port=server.port)

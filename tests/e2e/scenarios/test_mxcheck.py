@@ -440,6 +440,14 @@ def test_dig_says_the_same_of_name_servers(world, results):
     assert with_serial.count(b"SOA ns. root. 1 60") == 2
 
 
+def test_a_domain_is_the_same_however_it_is_written(world):
+    for name in ("good.lab.", "GOOD.Lab"):
+        result = mxcheck(world, "--selector", "s1", name)["good.lab"]
+        assert not [f for f in result["findings"] if f["verdict"] != "ok"], result
+    for name in ("b\u00fccher.lab", "a..lab", "a" * 64 + ".lab"):
+        assert [f["text"] for f in mxcheck(world, name)[name]["findings"]] == ["not a domain name"]
+
+
 def test_dmarc_comes_from_above(world):
     result = mxcheck(world, "sub.good.lab")["sub.good.lab"]
     assert any(f["check"] == "dmarc" and "taken from good.lab" in f["text"] for f in result["findings"])
