@@ -12,6 +12,7 @@ from net import lent
 from peers import smarthost
 
 CLIENT, CLOSED, OPEN, SMART, LB, WORLD = "203.0.113.9", "198.51.100.1", "198.51.100.2", "198.51.100.3", "198.51.100.4", "203.0.113.25"
+SIX = "2001:db8::25"
 MX = """\
 myhostname = mx.{name}.example
 mydestination = {name}.example
@@ -28,7 +29,8 @@ class System:
 
     def __init__(self, net, folder):
         net.dns("closed.example. MX 10 mx.closed.example.", "mx.closed.example. A " + CLOSED, "mx.open.example. A " + OPEN,
-                "smart.example. A " + SMART, "far.example. MX 10 world.example.", "world.example. A " + WORLD)
+                "smart.example. A " + SMART, "open.example. MX 10 mx.open.example.", "mx.open.example. AAAA " + SIX,
+                ".".join("520000000000000000000000" "8bd01002") + ".ip6.arpa. PTR mx.open.example.", "far.example. MX 10 world.example.", "world.example. A " + WORLD)
         self.net, self.ca = net, Authority(folder)
         self.client = net.host("client", CLIENT)
         self.client.write("/etc/ca.pem", self.ca.bundle)
@@ -36,20 +38,23 @@ class System:
         self.closed = self.mx(net, "closed", CLOSED, "smtpd_tls_protocols = >=TLSv1.2\n"
                               "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\nsmtpd_recipient_restrictions = check_recipient_access "
                               "inline:{ {later@closed.example = 450 4.2.0 not now} }\n")
-        self.open = self.mx(net, "open", OPEN, "smtpd_tls_protocols = >=TLSv1\nmynetworks = 0.0.0.0/0\n")
+        self.open = self.mx(net, "open", OPEN, "smtpd_tls_protocols = >=TLSv1\nmynetworks = 0.0.0.0/0\ninet_protocols = all\n",
+                            "ip -6 addr add %s/128 dev lo nodad" % SIX)
         self.smart = net.host("smart", SMART)
         smarthost(self.smart, "smart.example", self.ca, "me", "se:cret#", services="465 inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n")
 
-    def mx(self, net, name, address, more):
+    def mx(self, net, name, address, more, first="true"):
         host = net.host(name, address)
+        host.sh(first)
+        host.write("/etc/ca.pem", self.ca.bundle)
         cert, key = self.ca.issue("mx.%s.example" % name)
         host.write("/etc/chain.pem", open(key).read() + open(cert).read())
         host.write("/etc/postfix/main.cf", MX.format(name=name) + more)
         host.postfix("25 inet n - n - - smtpd\n587 inet n - n - - smtpd\n26 inet n - n - - smtpd\n  -o smtpd_upstream_proxy_protocol=haproxy\n")
         return host
 
-    def check(self, *args, code=0):
-        done = self.client.run(RELAYBOX, "mxcheck", "--json", "-4", "--ca", "/etc/ca.pem", "--helo", "client.example", *args, check=False)
+    def check(self, *args, code=0, host=None):
+        done = (host or self.client).run(RELAYBOX, "mxcheck", "--json", *([] if host else ["-4"]), "--ca", "/etc/ca.pem", "--helo", "client.example", *args, check=False)
         assert done.returncode == code, done
         return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -94,6 +99,17 @@ def test_an_open_postfix_is_open(system):
     code, said = system.swaks("--server", OPEN, "-f", "postmaster@example.net", "-t", "me@far.example")
     assert code == 0 and "250 2.1.5" in said
     system.nothing_was_sent()
+
+
+def test_both_families_are_looked_at(system):
+    """From the server itself: between these hosts there is only IPv4."""
+    addresses = system.check("open.example", host=system.open)[0]["hosts"][0]["addresses"]
+    assert {a["address"] for a in addresses} == {OPEN, SIX} and all(a["finished"] and a["tls"]["trust"] == "Trusted" for a in addresses)
+    assert [a["ptr"] for a in addresses if a["address"] == SIX] == ["mx.open.example"]
+    x = system.check("--server", "[%s]:587" % SIX, host=system.open)[0]
+    assert found(x, "ok", "tls", "TLSv1.3") and found(x, "warning", "name", "not for " + SIX)
+    x = system.check("--open-relay", SIX, host=system.open)[0]
+    assert x["problems"] == 0 and found(x, "ok", "later", "<postmaster@[IPv6:%s]>" % SIX)
 
 
 # --- recipients --------------------------------------------------------------------------------------------------------------
