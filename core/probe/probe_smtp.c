@@ -9,10 +9,12 @@
 #include "core/base/random.h"
 #include "core/net/tls_names.h"
 #include "core/probe/old_tls.h"
+#include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
 
 #define INPUT_MAX (64 * 1024)
-#define OLD_SHARE 4                    /* of the time for a dialogue: an old version is not worth waiting for */
+#define OLD_GREETING (5 * USEC_PER_SEC) /* of servers that are slower it is not asked */
+#define OLD_PATIENCE (3 * USEC_PER_SEC) /* beyond twice what the real dialogue took */
 
 struct dialogue {
 	struct probe *probe;
@@ -44,7 +46,8 @@ static void next_old(struct dialogue *d)
 {
 	const struct probe_address *a = d->real;
 
-	if (!d->old && a->banner_time < d->probe->opt->time / OLD_SHARE && (a->tls_done || (a->stage == PROBE_TLS && !a->last.code && !a->timed_out)))
+	if (!d->old && a->banner_time < OLD_GREETING &&
+		(a->tls_done || (a->stage == PROBE_TLS && !a->last.code && !a->timed_out)))
 		begin(d->probe, d->host, d->real, OLD_TLS_1_1);
 	else if (d->old == OLD_TLS_1_1 && a->old_tls & 4)
 		begin(d->probe, d->host, d->real, OLD_TLS_1_0);
@@ -270,7 +273,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
 	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX,
-		d->began + (old ? p->opt->time / OLD_SHARE : p->opt->time), on_conn, d);
+		d->began + (old ? 2 * probe_took(a) + OLD_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;
 		snprintf(d->a->why, sizeof(d->a->why), "%s", strerror(errno));
