@@ -128,7 +128,7 @@ class Relayd(Mta):
         self.configure(dict({
             "myhostname": "relay.example.test", "maillog_file": self.dir + "/log", "inet_interfaces": "127.0.0.1",
             "mydestination": "", "alias_maps": "", "smtpd_peername_lookup": "no", "mynetworks": "127.0.0.0/8",
-            "default_destination_concurrency_limit": "100", "default_process_limit": "20000"},
+            "default_process_limit": "20000"},
             **({"mail_owner": "nobody"} if ROOT else {})))
         self.write("master.cf", "%d inet n - n - - smtpd\n" % self.port)
         self.boot()
