@@ -66,6 +66,27 @@ def test_c_names_the_configuration(box, named):
     assert len(sink.messages) == 1
 
 
+LF_FIRST, CRLF_FIRST = b"Subject: s\n\nx\r\n\r\ny\n", b"Subject: s\r\n\r\nx\r\n\ny\n"
+LONG = b"X: " + b"x" * 16379
+
+
+@pytest.mark.parametrize("how,message,want", [
+    ("always", LF_FIRST, b"Subject: s\r\n\r\nx\r\n\r\ny\r\n"),
+    ("always", CRLF_FIRST, b"Subject: s\r\n\r\nx\r\n\r\ny\r\n"),
+    ("strict", LF_FIRST, b"Subject: s\r\n\r\nx \r\n \r\ny\r\n"),
+    ("strict", CRLF_FIRST, b"Subject: s\r\n\r\nx\r\n\r\ny\r\n"),
+    ("never", LF_FIRST, b"Subject: s\r\n\r\nx \r\n \r\ny\r\n"),
+    # the first line ends with the first piece that is read, and its CR and LF are in two of them
+    ("strict", LONG + b"x\r\n\nx\r\n", LONG + b"x\r\n\r\nx\r\n"),
+    ("strict", LONG + b"xx\n\nx\r\n", LONG + b"xx\r\n\r\nx \r\n"),
+])
+def test_line_ends_are_what_the_configuration_says(box, how, message, want):
+    box.conf(sendmail_fix_line_endings=how)
+    sink = box.listen()
+    box.run("sendmail", "-f", "", "b@x.org", input=message)
+    assert sink.last[2] == want
+
+
 @pytest.mark.parametrize("call", [["sendmail", "-bi"], ["sendmail", "-I"], ["newaliases"], ["sendmail", "-bi", "-oA"]])
 def test_alias_tables_are_built(box, call):
     (box.tmp / "aliases").write_text("root: admin@example.com\n")
