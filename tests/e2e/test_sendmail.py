@@ -58,6 +58,15 @@ def test_verp_goes_on_after_a_refused_recipient(box):
     assert [m[1] for m in sink.messages] == [["b@x.org"]]
 
 
+def test_what_cannot_be_promised_is_refused(box):
+    sink = box.listen()
+    assert "cannot be promised" in submit(box, "-O", "requiretls=yes", "b@x.org", code=69) and not sink.messages
+    submit(box, "-O", "requiretls=no", "b@x.org")
+    assert len(sink.messages) == 1
+    for flush in ("-qI", "-qR"):
+        assert "are known" in submit(box, flush, code=64)
+
+
 @pytest.mark.parametrize("named", ["directory", "file"])
 def test_c_names_the_configuration(box, named):
     sink = box.listen()
