@@ -19,7 +19,7 @@ static const struct opt options[] = {
 	{ OPT_RELAY, 0, "relay", OPT_NONE, NULL, "ask this host's own next hops, with its TLS policy and passwords" },
 	{ 'c', 'c', NULL, OPT_ARG, "DIR", "configuration directory for --relay" },
 	{ OPT_OPEN_RELAY, 0, "open-relay", OPT_NONE, NULL, "does this host relay for anybody? Exit 2 if so" },
-	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with (postmaster; <> is the null sender)" },
+	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with, of --ip, too (postmaster; <> is the null sender)" },
 	{ OPT_SEND, 0, "send", OPT_NONE, NULL, "send a test mail and show the dialogue with its times" },
 	{ OPT_TO, 0, "to", OPT_ARG, "LIST", "recipients of --send; may be repeated" },
 	{ OPT_AUTH, 0, "auth", OPT_ARG, "USER", "log in; the password is in --password-file or MXCHECK_PASSWORD, or is asked for" },
@@ -292,7 +292,7 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_RCPT: k->m.setup.rcpt = arg; break;
 	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
 	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
-	case OPT_FROM: k->m.setup.sender = arg; break;
+	case OPT_FROM: k->m.setup.sender = o->sender = arg; break;
 	case 'c': k->m.directory = arg; break;
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;

@@ -1,7 +1,6 @@
 /* buf - see buf.h. Memory doubles, so that adding one byte at a time stays cheap. */
 #include "core/base/buf.h"
 
-
 #include "core/base/format.h"
 #include "core/base/mem.h"
 
@@ -47,7 +46,6 @@ void buf_shrink(struct buf *b)
 static void grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : BUF_FIRST;
-
 
 	while (cap < need)
 		cap = cap > SIZE_MAX / 2 ? need : cap * 2;
@@ -98,6 +96,17 @@ bool buf_byte(struct buf *b, char c)
 	return true;
 }
 
+bool buf_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	return buf_add(b, digits + at, sizeof(digits) - at);
+}
+
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
@@ -111,17 +120,19 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
 
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
-	size_t room = b->cap - b->n;
+	size_t room;
 	va_list again;
 	int n;
 
+	if (!b->p)
+		grow(b, 1);
+	room = b->cap - b->n;
 	va_copy(again, ap);
-	n = format_vtext(b->p ? b->p + b->n : NULL, b->p ? room : 0, fmt, ap);
+	n = format_vtext(b->p + b->n, room, fmt, ap);
 	if (n < 0)
 		BUG("bad format");
-	if (!b->p || (size_t)n >= room) {
-		if (b->p)
-			b->p[b->n] = 0;
+	if ((size_t)n >= room) {
+		b->p[b->n] = 0;
 		if (!buf_reserve(b, (size_t)n)) {
 			va_end(again);
 			return false;

@@ -27,6 +27,7 @@ bool buf_add(struct buf *b, const void *p, size_t n);
 bool buf_str(struct buf *b, struct str s);
 bool buf_z(struct buf *b, const char *z);
 bool buf_byte(struct buf *b, char c);
+bool buf_u64(struct buf *b, uint64_t v);                /* in decimal digits */
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_json(struct buf *b, struct str s);             /* as a JSON string, quotes included; bytes that are no UTF-8: U+FFFD */

@@ -20,7 +20,7 @@ struct spec {
 	char kind;
 };
 
-static void put(struct target *t, const char *p, size_t n)
+static inline void put(struct target *t, const char *p, size_t n)
 {
 	size_t room = t->n < t->size ? t->size - t->n : 0;
 
@@ -176,6 +176,39 @@ static bool put_argument(struct target *t, const struct spec *s, struct args *ap
 	return false;
 }
 
+/* put_plain - %s, %d, %u and their long forms without flags and widths, which is nearly all that is asked for: how many bytes of
+ * the format that was; 0: it is something else */
+static size_t put_plain(struct target *t, const char *f, struct args *ap)
+{
+	size_t longs = *f == 'z' ? 1 : *f == 'l' ? 1 + (f[1] == 'l') : 0;
+	char digits[24];
+	size_t at = sizeof(digits);
+	int64_t number;
+	uint64_t v;
+
+	if (*f == 's') {
+		const char *z = va_arg(ap->list, const char *);
+
+		z = z ? z : "(null)";
+		put(t, z, strlen(z));
+		return 1;
+	}
+	if (f[longs] == 'd')
+		number = longs ? va_arg(ap->list, int64_t) : va_arg(ap->list, int);
+	else if (f[longs] == 'u')
+		number = longs ? va_arg(ap->list, int64_t) : (int64_t)va_arg(ap->list, unsigned);
+	else
+		return 0;
+	v = number < 0 && f[longs] == 'd' ? 0 - (uint64_t)number : (uint64_t)number;
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	if (number < 0 && f[longs] == 'd')
+		digits[--at] = '-';
+	put(t, digits + at, sizeof(digits) - at);
+	return longs + 1;
+}
+
 int format_vtext(char *out, size_t size, const char *fmt, va_list list)
 {
 	struct target t = { out, size ? size - 1 : 0, 0 };
@@ -186,19 +219,20 @@ int format_vtext(char *out, size_t size, const char *fmt, va_list list)
 	va_copy(ap.list, list);
 	for (const char *f = fmt; known && *f;) {
 		const char *text = f;
+		size_t plain;
 
 		while (*f && *f != '%')
 			f++;
 		put(&t, text, (size_t)(f - text));
 		if (!*f)
 			break;
-		if (f[1] == 's') {
-			s = (struct spec){ .precision = -1, .kind = 's' };
-			f += 2;
+		plain = put_plain(&t, f + 1, &ap);
+		if (plain) {
+			f += 1 + plain;
 		} else {
 			f = read_spec(&s, f + 1, &ap);
+			known = put_argument(&t, &s, &ap);
 		}
-		known = put_argument(&t, &s, &ap);
 	}
 	va_end(ap.list);
 	if (!known || t.n > INT_MAX)

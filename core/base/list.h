@@ -31,6 +31,17 @@ static inline void list_remove(struct list *n)
 	n->next->prev = n->prev;
 	list_init(n);
 }
+/* list_append_all - all of `from` to the end of `head`, in order; `from` is empty then */
+static inline void list_append_all(struct list *head, struct list *from)
+{
+	if (list_is_empty(from))
+		return;
+	from->next->prev = head->prev;
+	head->prev->next = from->next;
+	from->prev->next = head;
+	head->prev = from->prev;
+	list_init(from);
+}
 static inline struct list *list_first(struct list *head) { return list_is_empty(head) ? NULL : head->next; }
 
 #endif

@@ -4,7 +4,6 @@
  * text is cut at LIMIT_LOG_LINE; its JSON form holds the cut values, so it is always whole JSON. */
 #include "core/base/log.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +27,7 @@ static struct {
 	unsigned pid;      /* 0: not asked yet */
 	int64_t second;    /* that `stamp` is for */
 	char stamp[24];
-	struct buf text, json_spare; /* memory kept between records */
+	struct buf text, json_spare, whole; /* memory kept between records */
 } state = { .program = "relaybox", .second = -1 };
 
 static const char *const severity_word[] = { "info", "warning", "error", "fatal", "panic" };
@@ -208,6 +207,11 @@ void log_field(struct log_line *l, const char *key, const char *fmt, ...)
 	add_field(l, key, value, false);
 }
 
+void log_str(struct log_line *l, const char *key, struct str value)
+{
+	add_field(l, key, value, false);
+}
+
 void log_addr(struct log_line *l, const char *key, struct str addr)
 {
 	add_field(l, key, addr, true);
@@ -267,7 +271,7 @@ static void write_record(const struct log_line *l)
 	usec now = clock_wall();
 	struct buf whole;
 
-	buf_init(&whole, 2 * JSON_MAX);
+	take_memory(&whole, &state.whole, 2 * JSON_MAX);
 	if (log_sink_is_syslog())
 		buf_printf(&whole, "%s %s/%s[%u]: ", stamp(now), state.name, l->service, l->pid);
 	else if (!state.json)
@@ -277,7 +281,7 @@ static void write_record(const struct log_line *l)
 	else
 		buf_str(&whole, buf_view(&l->text));
 	log_sink_line(buf_view(&whole), l->severity);
-	buf_fini(&whole);
+	give_memory(&whole, &state.whole);
 }
 
 void log_end(struct log_line *l)
@@ -325,10 +329,11 @@ void log_seconds(struct buf *b, int64_t us)
 	value = us / rows[i].step + (us % rows[i].step >= rows[i].step / 2);
 	whole = value * (rows[i].step / 10000) / 100;
 	part = value * (rows[i].step / 10000) % 100;
+	buf_u64(b, (uint64_t)whole);
 	if (!part)
-		buf_printf(b, "%" PRId64, whole);
-	else if (part % 10)
-		buf_printf(b, "%" PRId64 ".%02d", whole, (int)part);
-	else
-		buf_printf(b, "%" PRId64 ".%d", whole, (int)(part / 10));
+		return;
+	buf_byte(b, '.');
+	buf_byte(b, (char)('0' + part / 10));
+	if (part % 10)
+		buf_byte(b, (char)('0' + part % 10));
 }

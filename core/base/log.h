@@ -41,6 +41,7 @@ struct log_line {
 /* build one record: begin, add fields in order, end */
 void log_begin(struct log_line *l, const char *service, unsigned pid, const char *qid);
 void log_field(struct log_line *l, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void log_str(struct log_line *l, const char *key, struct str value);
 void log_addr(struct log_line *l, const char *key, struct str addr);      /* key=<addr> ; JSON: bare */
 void log_note(struct log_line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* " (text)" ; JSON key "text" */
 void log_end(struct log_line *l);

@@ -62,18 +62,6 @@ struct str str_trim(struct str s)
 	return s;
 }
 
-struct str str_from(struct str s, size_t at)
-{
-	if (at > s.n)
-		at = s.n;
-	return at ? str_make(s.p + at, s.n - at) : s;
-}
-
-struct str str_head(struct str s, size_t n)
-{
-	return str_make(s.p, n < s.n ? n : s.n);
-}
-
 ptrdiff_t str_chr(struct str s, char c)
 {
 	const char *p = s.n ? memchr(s.p, c, s.n) : NULL;

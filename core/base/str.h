@@ -37,6 +37,13 @@ static inline void bytes_copy(char *to, const char *from, size_t n)
 static inline struct str str_of(const char *z) { return (struct str){z, z ? strlen(z) : 0}; }
 static inline struct str str_make(const char *p, size_t n) { return (struct str){p, n}; }
 static inline bool str_is_empty(struct str s) { return s.n == 0; }
+static inline struct str str_head(struct str s, size_t n) { return (struct str){s.p, n < s.n ? n : s.n}; } /* first n bytes (clamped) */
+/* str_from - tail from `at` (clamped) */
+static inline struct str str_from(struct str s, size_t at)
+{
+	at = at < s.n ? at : s.n;
+	return (struct str){at ? s.p + at : s.p, s.n - at};
+}
 
 bool str_eq(struct str a, struct str b);
 bool str_ieq(struct str a, struct str b);              /* ASCII case folded */
@@ -46,8 +53,6 @@ bool str_istarts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 bool str_iends(struct str s, struct str suffix);
 struct str str_trim(struct str s);                     /* space, tab, CR, LF at both ends */
-struct str str_from(struct str s, size_t at);          /* tail from `at` (clamped) */
-struct str str_head(struct str s, size_t n);           /* first n bytes (clamped) */
 ptrdiff_t str_chr(struct str s, char c);               /* first index, -1 if absent */
 ptrdiff_t str_rchr(struct str s, char c);              /* last index, -1 if absent */
 ptrdiff_t str_find(struct str s, struct str needle);   /* first index, -1 if absent */

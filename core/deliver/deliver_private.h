@@ -160,6 +160,7 @@ struct smtp_session {
 	struct smtp_profile *profile;
 	struct smtp_dest *dest;        /* where it waits between deliveries */
 	struct smtp_try *try;          /* whom it serves */
+	struct delivery *next;         /* begun behind that: the server has its commands, and has not judged them */
 	struct conn *conn;
 	struct smtp_client client;
 	struct smtp_target target;
@@ -183,9 +184,8 @@ struct smtp_session {
 	struct buf login;              /* user NUL password NUL */
 	struct buf token;              /* read in place of the password */
 	/* the transaction */
-	struct smtp_tx tx;
 	struct store_reader *reader;
-	uint64_t sent;
+	uint64_t size, sent;           /* of the content */
 	bool feeding;
 };
 /* smtp_session_open - connect for t; the result is told to the try. NULL with errno when no socket can be made */
@@ -237,6 +237,7 @@ void smtp_dest_free_all(struct deliver *d);
 /* smtp_dest_closed - one connection of x has ended: whoever waited for it goes on */
 void smtp_dest_closed(struct smtp_dest *x);
 struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p);
+bool smtp_pool_wants(const struct smtp_session *s);    /* s may serve another delivery after this one */
 void smtp_pool_add(struct smtp_session *s);            /* s is between transactions: keep it, or say QUIT */
 void smtp_pool_left(struct smtp_session *s);           /* s leaves the idle list */
 void smtp_pool_close_idle(struct deliver *d);
@@ -282,6 +283,7 @@ struct smtp_try {
 	bool plain, shared;            /* of the connection to make: without TLS; one of several equal addresses */
 };
 struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe);
+struct smtp_try *smtp_try_take(struct smtp_session *s, struct delivery *job);  /* s serves it from here on */
 void smtp_try_free(struct smtp_try *t);
 bool smtp_try_is_last(const struct smtp_try *t);       /* no other host would be asked after this one */
 void smtp_try_ready(struct smtp_try *t, struct smtp_session *s);       /* s begins to serve t */

@@ -32,14 +32,14 @@ static void add_delays(struct log_line *l, const struct delays *d)
 
 	buf_init(&b, 200);
 	log_seconds(&b, d->total);
-	log_field(l, "delay", "%s", buf_cstr(&b));
+	log_str(l, "delay", buf_view(&b));
 	buf_clear(&b);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (i)
 			buf_byte(&b, '/');
 		log_seconds(&b, parts[i]);
 	}
-	log_field(l, "delays", "%s", buf_cstr(&b));
+	log_str(l, "delays", buf_view(&b));
 	buf_fini(&b);
 }
 
@@ -71,12 +71,12 @@ static void log_one(const struct delivery *job, size_t i, const struct delays *d
 	log_addr(&l, "to", rcpt->addr);
 	if (rcpt->orig.n && !str_eq(rcpt->orig, rcpt->addr))
 		log_addr(&l, "orig_to", rcpt->orig);
-	log_field(&l, "relay", "%s", r->relay[0] ? r->relay : "none");
+	log_str(&l, "relay", str_of(r->relay[0] ? r->relay : "none"));
 	if (f->conn_use > 1)
 		log_field(&l, "conn_use", "%u", f->conn_use);
 	add_delays(&l, d);
-	log_field(&l, "dsn", "%s", reply_dsn(&r->reply));
-	log_field(&l, "status", "%s", status_word(v, f));
+	log_str(&l, "dsn", str_of(reply_dsn(&r->reply)));
+	log_str(&l, "status", str_of(status_word(v, f)));
 	log_note(&l, "%s", buf_cstr(&text));
 	log_end(&l);
 	buf_fini(&text);

@@ -95,12 +95,17 @@ struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profi
 	return backup;
 }
 
+bool smtp_pool_wants(const struct smtp_session *s)
+{
+	return s->profile->cache && list_is_empty(&s->dest->parked) && !list_is_empty(&s->profile->link) && !is_spent(s);
+}
+
 void smtp_pool_add(struct smtp_session *s)
 {
 	usec limit = s->profile->conf->smtp_connection_cache_time_limit;
 
 	s->try = NULL;
-	if (!s->profile->cache || !list_is_empty(&s->dest->parked) || list_is_empty(&s->profile->link) || is_spent(s) || !smtp_client_is_reusable(&s->client)) {
+	if (!smtp_pool_wants(s) || !smtp_client_is_reusable(&s->client)) {
 		smtp_session_quit(s);
 		return;
 	}

@@ -125,14 +125,18 @@ void smtp_session_quit(struct smtp_session *s)
 void smtp_session_fail(struct smtp_session *s, enum smtp_blame blame, const struct reply *r)
 {
 	struct smtp_try *t = s->try;
+	struct delivery *next = s->next;
 
 	s->try = NULL;
+	s->next = NULL;
 	if (blame == SMTP_BLAME_SITE)
 		smtp_session_quit(s);
 	else
 		smtp_session_drop(s);
 	if (t)
 		smtp_try_failed(t, blame, r);
+	if (next)
+		schedule_return(next);
 }
 
 void smtp_session_fail_text(struct smtp_session *s, enum smtp_blame blame, const char *enhanced, const char *text)
@@ -213,21 +217,47 @@ void smtp_session_set_deadline(struct smtp_session *s)
 
 /* --- the transaction ---------------------------------------------------------------------------------------------------- */
 
-static void begin(struct smtp_session *s)
+static struct smtp_tx make_tx(const struct envelope *e, const struct rcpt *const *rcpts, size_t n, bool is_probe)
 {
-	struct smtp_try *t = s->try;
-	const struct envelope *e = t->job->envelope;
+	return (struct smtp_tx){
+		.sender = e->sender, .rcpts = rcpts, .n_rcpts = n, .size = e->size, .flags = e->flags, .envid = e->envid,
+		.ret = e->ret, .probe = is_probe,
+	};
+}
 
+static void enter(struct smtp_session *s)
+{
 	s->state = SMTP_STATE_BUSY;
 	s->uses++;
 	s->answered = false;
 	s->sent = 0;
-	smtp_try_ready(t, s);
-	s->tx = (struct smtp_tx){
-		.sender = e->sender, .rcpts = t->rcpts, .n_rcpts = t->n_tx, .size = e->size, .flags = e->flags, .envid = e->envid,
-		.ret = e->ret, .probe = t->is_probe,
-	};
-	smtp_client_begin(&s->client, &s->tx);
+	s->size = s->try->job->envelope->size;
+	smtp_try_ready(s->try, s);
+}
+
+static void begin(struct smtp_session *s)
+{
+	struct smtp_try *t = s->try;
+	struct smtp_tx tx;
+
+	enter(s);
+	tx = make_tx(t->job->envelope, t->rcpts, t->n_tx, t->is_probe);
+	smtp_client_begin(&s->client, &tx);
+}
+
+/* look_ahead - the content is out: the commands of what waits for this destination go with it. Only where the server has
+ * shown that it takes more than one message in a connection, and is the one that should have them. */
+static void look_ahead(struct smtp_session *s)
+{
+	struct smtp_tx tx;
+
+	if (s->uses < 2 || s->backup || !smtp_client_takes_next(&s->client) || !smtp_pool_wants(s))
+		return;
+	s->next = schedule_next(s->try->job->dest);
+	if (!s->next)
+		return;
+	tx = make_tx(s->next->envelope, s->next->rcpts, s->next->n, false);
+	smtp_client_begin(&s->client, &tx);
 }
 
 void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
@@ -248,21 +278,21 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 
 static void feed(struct smtp_session *s)
 {
-	uint64_t size = s->tx.size;
-
 	while (s->feeding && s->conn->out.n < LIMIT_CLIENT_FEED) {
-		ssize_t n = size > s->sent ? store_read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
+		ssize_t n = s->size > s->sent ? store_read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
 
-		if (n < 0 || (n == 0 && s->sent < size)) {
+		if (n < 0 || (n == 0 && s->sent < s->size)) {
 			smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");
 			return;
 		}
 		s->sent += (uint64_t)n;
-		s->feeding = s->sent < size;
+		s->feeding = s->sent < s->size;
 		smtp_client_body(&s->client, str_make(s->d->scratch, (size_t)n), !s->feeding);
 	}
-	if (!s->feeding)
-		end_reading(s);
+	if (s->feeding)
+		return;
+	end_reading(s);
+	look_ahead(s);
 }
 
 static void start_feeding(struct smtp_session *s)
@@ -290,6 +320,23 @@ static void on_ready(struct smtp_session *s)
 	smtp_pool_add(s);
 	if (t)
 		smtp_try_over(t);
+}
+
+/* the server answered all of one delivery; what it says next is about the one behind it */
+static void on_next(struct smtp_session *s)
+{
+	struct smtp_try *before = s->try;
+	struct delivery *job = s->next;
+
+	s->next = NULL;
+	s->try = NULL;
+	if (before)
+		smtp_try_over(before);
+	schedule_begin(job);
+	s->try = smtp_try_take(s, job);
+	enter(s);
+	/* the rest of what came is about this one */
+	s->answered = s->conn->in.n > 0;
 }
 
 static void on_rcpt(struct smtp_session *s)
@@ -325,7 +372,7 @@ static void (*const handlers[])(struct smtp_session *s) = {
 	[SMTP_CLIENT_HELLO] = smtp_hello, [SMTP_CLIENT_STARTTLS] = smtp_hello_handshake, [SMTP_CLIENT_TLS_REFUSED] = smtp_hello_tls_refused,
 	[SMTP_CLIENT_AUTH] = on_challenge, [SMTP_CLIENT_AUTH_DONE] = smtp_hello_auth_done, [SMTP_CLIENT_READY] = on_ready,
 	[SMTP_CLIENT_RCPT] = on_rcpt, [SMTP_CLIENT_BODY] = start_feeding, [SMTP_CLIENT_DONE] = on_done,
-	[SMTP_CLIENT_QUIT] = smtp_session_drop, [SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
+	[SMTP_CLIENT_NEXT] = on_next, [SMTP_CLIENT_QUIT] = smtp_session_drop, [SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
 };
 
 /* A delivery that ends in here may start the next one on this very session: the outer loop goes on with it. */

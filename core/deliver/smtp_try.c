@@ -385,11 +385,10 @@ static void next_site(struct smtp_try *t)
 
 /* --- start ------------------------------------------------------------------------------------------------------------------ */
 
-struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe)
+static struct smtp_try *make(struct deliver *d, struct delivery *job, bool is_probe)
 {
 	size_t each = sizeof(struct rcpt *) + sizeof(size_t) + sizeof(bool);
 	struct smtp_try *t = mem_alloc(sizeof(*t) + job->n * each);
-	struct smtp_session *s;
 
 	t->d = d;
 	t->job = job;
@@ -407,6 +406,19 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 	loop_task_init(&t->task, on_task);
 	list_init(&t->park);
 	list_append(&d->tries, &t->link);
+	return t;
+}
+
+struct smtp_try *smtp_try_take(struct smtp_session *s, struct delivery *job)
+{
+	return make(s->d, job, false);
+}
+
+struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe)
+{
+	struct smtp_try *t = make(d, job, is_probe);
+	struct smtp_session *s;
+
 	t->starting = true;
 	s = smtp_pool_take(t->dest, t->profile);
 	if (s)

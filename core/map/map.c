@@ -168,6 +168,13 @@ enum map_answer map_find(struct map *m, struct str key, struct buf *out)
 	return answer;
 }
 
+static unsigned reloads;
+
+unsigned map_reloads(void)
+{
+	return reloads;
+}
+
 static void reload(struct map *m)
 {
 	struct map_args args = { .spec = m->spec, .name = m->name, .form = m->form, .again = true };
@@ -179,6 +186,7 @@ static void reload(struct map *m)
 	if (fresh) {
 		m->type->close(m->state);
 		m->state = fresh;
+		reloads++;
 	} else if (!m->reload_failed) {
 		log_warn("map", "%s; going on with the table as it was", buf_cstr(&why));
 	}

@@ -211,9 +211,24 @@ static bool parse_parts(struct str s, struct buf *local, struct buf *full)
 	return true;
 }
 
+/* is_plain - user@domain without quotes and without a dot at its end: it is its own canonical form; *at: the place of the @ */
+static bool is_plain(struct str s, size_t *at)
+{
+	const char *sign = memchr(s.p, '@', s.n);
+	struct str local, domain;
+
+	if (!sign || s.p[s.n - 1] == '.')
+		return false;
+	*at = (size_t)(sign - s.p);
+	local = str_head(s, *at);
+	domain = str_from(s, *at + 1);
+	return is_dot_atom(local) && is_clean_utf8(local, false) && addr_valid_domain(domain);
+}
+
 bool addr_parse(struct arena *a, struct str s, struct addr *out)
 {
 	struct buf local, full;
+	size_t at;
 	bool good;
 
 	*out = (struct addr){ STR_EMPTY, STR_EMPTY, STR_EMPTY };
@@ -221,6 +236,11 @@ bool addr_parse(struct arena *a, struct str s, struct addr *out)
 		return true;
 	if (s.n > LIMIT_ADDRESS)
 		return false;
+	if (is_plain(s, &at)) {
+		s = arena_str(a, s);
+		*out = (struct addr){ s, str_head(s, at), str_from(s, at + 1) };
+		return !a->overflow;
+	}
 	buf_init(&local, LIMIT_ADDRESS);
 	buf_init(&full, LIMIT_ADDRESS);
 	good = parse_parts(s, &local, &full) && !full.overflow;

@@ -2,17 +2,18 @@
  * last one says "end", and orig, orcpt and notify belong to the rcpt before them. What is empty or zero is left out.
  * A name that is not known, a wrong length or anything after the end refuses the whole. */
 #include "core/msg/envelope.h"
-#include "core/base/format.h"
-
-#include <inttypes.h>
 
 #define ENVELOPE_VERSION "1"
+enum { NAME_MAX = 24, DIGITS_MAX = 12 };       /* of a record: more than any has */
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void put(struct buf *out, const char *name, struct str value)
 {
-	buf_printf(out, "%s %zu ", name, value.n);
+	buf_z(out, name);
+	buf_byte(out, ' ');
+	buf_u64(out, value.n);
+	buf_byte(out, ' ');
 	buf_str(out, value);
 	buf_byte(out, '\n');
 }
@@ -25,10 +26,16 @@ static void put_some(struct buf *out, const char *name, struct str value)
 
 static void put_number(struct buf *out, const char *name, int64_t value)
 {
-	char digits[32];
-	int n = format_text(digits, sizeof(digits), "%" PRId64, value);
+	char digits[24];
+	size_t at = sizeof(digits);
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 
-	put(out, name, str_make(digits, (size_t)n));
+	do
+		digits[--at] = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (value < 0)
+		digits[--at] = '-';
+	put(out, name, str_make(digits + at, sizeof(digits) - at));
 }
 
 void envelope_format(struct buf *out, const struct envelope *e)
@@ -64,23 +71,20 @@ void envelope_format(struct buf *out, const struct envelope *e)
 
 static bool take(struct str *in, struct str *name, struct str *value)
 {
-	struct str rest = *in, digits;
-	ptrdiff_t space = str_chr(str_head(rest, 24), ' ');
-	uint64_t n;
+	size_t at = 0, begin, n = 0;
 
-	if (space < 0)
+	while (at < in->n && at < NAME_MAX && in->p[at] != ' ')
+		at++;
+	*name = str_head(*in, at);
+	for (begin = ++at; at < in->n && at < begin + DIGITS_MAX && ascii_is_digit(in->p[at]); at++)
+		n = n * 10 + (size_t)(in->p[at] - '0');
+	if (at == begin || at >= in->n || in->p[begin - 1] != ' ' || in->p[at] != ' ')
 		return false;
-	*name = str_head(rest, (size_t)space);
-	rest = str_from(rest, (size_t)space + 1);
-	space = str_chr(str_head(rest, 12), ' ');
-	if (space < 0)
+	at++;
+	if (n >= in->n - at || in->p[at + n] != '\n')
 		return false;
-	digits = str_head(rest, (size_t)space);
-	rest = str_from(rest, (size_t)space + 1);
-	if (!str_to_u64(digits, &n) || n >= rest.n || rest.p[n] != '\n')
-		return false;
-	*value = str_head(rest, (size_t)n);
-	*in = str_from(rest, (size_t)n + 1);
+	*value = str_make(in->p + at, n);
+	*in = str_from(*in, at + n + 1);
 	return true;
 }
 

@@ -8,10 +8,15 @@
 /* client text inside the header: names, addresses and protocol words need no other bytes than these */
 static void put_neuter(struct buf *out, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
+	while (s.n) {
+		size_t n = 0;
 
-		buf_byte(out, ascii_is_print(c) && !ascii_is_one_of(c, "<>()\\\";@ ") ? c : '?');
+		while (n < s.n && ascii_is_print(s.p[n]) && !ascii_is_one_of(s.p[n], "<>()\\\";@ "))
+			n++;
+		buf_str(out, str_head(s, n));
+		if (n < s.n)
+			buf_byte(out, '?');
+		s = str_from(s, n + 1);
 	}
 }
 

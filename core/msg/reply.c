@@ -62,6 +62,13 @@ static size_t break_at(struct str line)
 	return n;
 }
 
+static void put_code(struct buf *out, int code)
+{
+	const char digits[] = { (char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10), (char)('0' + code % 10) };
+
+	buf_add(out, digits, sizeof(digits));
+}
+
 void reply_format(struct buf *out, const struct reply *r)
 {
 	struct str rest = str_of(r->text);
@@ -77,18 +84,31 @@ void reply_format(struct buf *out, const struct reply *r)
 		if (rest.n && (rest.p[0] == '\n' || rest.p[0] == ' '))
 			rest = str_from(rest, 1);
 		last = !rest.n;
-		buf_printf(out, "%03d%c%s%s%.*s\r\n", r->code, last ? ' ' : '-', r->enhanced, r->enhanced[0] ? " " : "", STR_ARG(line));
+		put_code(out, r->code);
+		buf_byte(out, last ? ' ' : '-');
+		buf_z(out, r->enhanced);
+		if (r->enhanced[0])
+			buf_byte(out, ' ');
+		buf_str(out, line);
+		buf_add(out, "\r\n", 2);
 	} while (rest.n);
 }
 
 void reply_line(struct buf *out, const struct reply *r)
 {
+	struct str rest = str_of(r->text), line;
+
 	if (r->code)
-		buf_printf(out, "%03d%s", r->code, r->enhanced[0] || r->text[0] ? " " : "");
-	if (r->code && r->enhanced[0])
-		buf_printf(out, "%s%s", r->enhanced, r->text[0] ? " " : "");
-	for (const char *p = r->text; *p; p++)
-		buf_byte(out, *p == '\n' ? ' ' : *p);
+		put_code(out, r->code);
+	if (r->code && r->enhanced[0]) {
+		buf_byte(out, ' ');
+		buf_z(out, r->enhanced);
+	}
+	for (bool before = r->code != 0; str_cut(&rest, '\n', &line); before = true) {
+		if (before)
+			buf_byte(out, ' ');
+		buf_str(out, line);
+	}
 }
 
 enum verdict reply_verdict(const struct reply *r)

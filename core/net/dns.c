@@ -17,7 +17,7 @@
 #include "core/net/dns_private.h"
 
 #define FIRST_WAIT (2 * USEC_PER_SEC)
-enum { WRONG_MOST = 32, REPLY_ARENA = 512 * 1024, KEY_MAX = 272 };
+enum { WRONG_MOST = 32, SILENT_MOST = 32, REPLY_ARENA = 512 * 1024, KEY_MAX = 400 };
 
 struct question {
 	struct dns *d;
@@ -32,6 +32,8 @@ struct question {
 	unsigned first_server;
 	bool in_flight, finishing, no_edns, silence;
 	bool authentic;                /* all replies so far were */
+	struct dns_server at;          /* the one to ask, without recursion; n = 0: those of conf in turn */
+	int error;                     /* errno of the last try; 0: silence */
 	/* the running try */
 	bool trusted;                  /* the server's word on DNSSEC */
 	uint16_t id;
@@ -173,6 +175,8 @@ static void finish_again(struct question *q)
 {
 	memset(&q->answer, 0, offsetof(struct dns_answer, why));
 	q->answer.status = DNS_AGAIN;
+	q->answer.error = q->error;
+	q->d->silent += q->at.n && !q->error;
 	finish(q);
 }
 
@@ -182,20 +186,25 @@ static const struct dns_server *server_of(const struct question *q)
 {
 	const struct dns_conf *c = &q->d->conf;
 
-	return &c->v[(q->first_server + q->try) % c->n];
+	return q->at.n ? &q->at : &c->v[(q->first_server + q->try) % c->n];
+}
+
+static size_t servers_of(const struct question *q)
+{
+	return q->at.n ? 1 : q->d->conf.n;
 }
 
 static usec try_deadline(const struct question *q)
 {
 	const struct dns_conf *c = &q->d->conf;
 
-	return loop_now(q->d->loop) + (q->try < c->n && c->timeout > FIRST_WAIT ? FIRST_WAIT : c->timeout);
+	return loop_now(q->d->loop) + ((q->at.n || q->try < c->n) && c->timeout > FIRST_WAIT ? FIRST_WAIT : c->timeout);
 }
 
 static size_t make_query(struct question *q, uint8_t out[DNS_QUERY_MAX])
 {
 	q->id = (uint16_t)random_u32();
-	return dns_encode(out, q->id, str_of(q->asked), q->type, !q->no_edns, q->d->dnssec);
+	return dns_encode(out, q->id, str_of(q->asked), q->type, !q->no_edns, q->d->dnssec, !q->at.n);
 }
 
 static int open_udp(struct question *q)
@@ -220,7 +229,7 @@ static int open_udp(struct question *q)
 /* false: every server was asked often enough, or all of this round answered and none was of use */
 static bool advance(struct question *q)
 {
-	size_t n = q->d->conf.n;
+	size_t n = servers_of(q);
 
 	q->try++;
 	if (q->try >= n * q->d->conf.attempts || (q->try % n == 0 && !q->silence))
@@ -235,11 +244,14 @@ static void start_try(struct question *q)
 {
 	stop_try(q);
 	q->wrong = 0;
-	while (open_udp(q) < 0)
+	while (open_udp(q) < 0) {
+		q->error = errno;
 		if (!advance(q)) {
 			finish_again(q);
 			return;
 		}
+	}
+	q->error = 0;
 	loop_timer_set(q->d->loop, &q->timer, try_deadline(q));
 }
 
@@ -276,7 +288,7 @@ static void remember(struct question *q, const uint8_t *p, size_t n, const struc
 	char key[KEY_MAX];
 
 	make_key(key, q->asked, q->type);
-	if (!q->d->no_cache)
+	if (!q->d->no_cache && !q->at.n)
 		dns_cache_add(&q->d->cache, key, p, n, r->authentic, loop_now(q->d->loop), r->ttl);
 }
 
@@ -286,7 +298,7 @@ static void take_answer(struct question *q, const struct dns_reply *r)
 	struct dns_answer *a = &q->answer;
 
 	q->authentic &= r->authentic;
-	if (a->status != DNS_NODATA || r->negative_proof || strcmp(a->canonical, q->asked) == 0) {
+	if (q->at.n || a->status != DNS_NODATA || r->negative_proof || strcmp(a->canonical, q->asked) == 0) {
 		finish(q);
 	} else if (q->hops++ == LIMIT_DNS_CNAMES) {
 		finish_again(q);
@@ -308,6 +320,9 @@ static bool take_reply(struct question *q, const uint8_t *p, size_t n, bool tcp)
 	if (dns_decode(&q->arena, p, n, q->id, str_of(q->asked), q->type, &q->answer, &r) < 0)
 		return false;
 	r.authentic = r.authentic && q->trusted;
+	q->answer.authoritative = r.authoritative;
+	q->answer.rcode = r.rcode;
+	q->d->silent = q->at.n ? 0 : q->d->silent;
 	if (r.truncated && !tcp) {
 		start_tcp(q);
 	} else if (!r.truncated && (r.rcode == DNS_RCODE_OK || r.rcode == DNS_RCODE_NXDOMAIN)) {
@@ -316,6 +331,8 @@ static bool take_reply(struct question *q, const uint8_t *p, size_t n, bool tcp)
 	} else if (!q->no_edns && (r.rcode == DNS_RCODE_FORMERR || r.rcode == DNS_RCODE_NOTIMP)) {
 		q->no_edns = true;
 		start_try(q);
+	} else if (q->at.n && !r.truncated) {
+		finish(q);
 	} else {
 		next_try(q);
 	}
@@ -334,6 +351,7 @@ static void on_udp(struct loop_io *io, uint32_t events)
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 			return;
 		if (n < 0) { /* nobody listens there */
+			q->error = errno;
 			next_try(q);
 			return;
 		}
@@ -413,7 +431,12 @@ static void step(struct question *q)
 {
 	struct dns *d = q->d;
 
-	if (answer_from_cache(q))
+	if (q->at.n && d->silent >= SILENT_MOST) {
+		q->error = ECANCELED;
+		finish_again(q);
+		return;
+	}
+	if (!q->at.n && answer_from_cache(q))
 		return;
 	if (!q->in_flight && d->flights >= LIMIT_DNS_FLIGHTS) {
 		list_append(&d->waiting, &q->link);
@@ -430,12 +453,14 @@ static void on_step(struct loop_task *t)
 	step(LIST_ITEM(t, struct question, task));
 }
 
-static struct question *question_of(struct dns *d, const char *name, enum dns_type type)
+static struct question *question_of(struct dns *d, const struct dns_server *at, const char *name, enum dns_type type)
 {
 	struct question *q;
 	char key[KEY_MAX];
 
 	make_key(key, name, type);
+	for (size_t i = 0, n = strlen(key); at && i <= at->n; i++, n += 2)
+		snprintf(key + n, KEY_MAX - n, "%02x", i < at->n ? ((const uint8_t *)&at->a)[i] : 0);
 	q = table_find(&d->questions, str_of(key));
 	if (q)
 		return q;
@@ -443,6 +468,8 @@ static struct question *question_of(struct dns *d, const char *name, enum dns_ty
 	q->d = d;
 	q->type = type;
 	q->authentic = true;
+	if (at)
+		q->at = *at;
 	memcpy(q->key, key, sizeof(key));
 	snprintf(q->name, sizeof(q->name), "%s", name);
 	snprintf(q->asked, sizeof(q->asked), "%s", name);
@@ -486,7 +513,7 @@ static void answer_bad_name(struct loop_task *t)
 	dns_query_free(q);
 }
 
-struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
+struct dns_query *dns_ask_at(struct dns *d, const struct dns_server *at, struct str name, enum dns_type type, dns_fn fn, void *ctx)
 {
 	struct dns_query *q = MEM_NEW(struct dns_query);
 	char clean[256];
@@ -499,9 +526,14 @@ struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dn
 		loop_defer(d->loop, &q->task);
 		return q;
 	}
-	q->question = question_of(d, clean, type);
+	q->question = question_of(d, at, clean, type);
 	list_append(&q->question->waiters, &q->waiter);
 	return q;
+}
+
+struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
+{
+	return dns_ask_at(d, NULL, name, type, fn, ctx);
 }
 
 void dns_cancel(struct dns_query *q)

@@ -11,7 +11,7 @@
 
 #include "core/base/limits.h"
 
-enum { HEADER = 12, CLASS_IN = 1, TYPE_OPT = 41, FLAG_QR = 0x8000, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020, FLAG_CD = 0x0010,
+enum { HEADER = 12, CLASS_IN = 1, TYPE_OPT = 41, FLAG_QR = 0x8000, FLAG_AA = 0x0400, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020, FLAG_CD = 0x0010,
 	EDNS_DO = 0x8000, OPCODE = 0x7800, LABEL_MAX = 63, NAME_WIRE_MAX = 255, NEGATIVE_TTL_MAX = 3600, TTL_MAX = 86400 };
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -128,7 +128,7 @@ static void read_name(struct reader *r, struct name *out)
 
 /* --- queries ------------------------------------------------------------------------------------------------------ */
 
-size_t dns_encode(uint8_t out[DNS_QUERY_MAX], uint16_t id, struct str name, enum dns_type type, bool edns, bool dnssec)
+size_t dns_encode(uint8_t out[DNS_QUERY_MAX], uint16_t id, struct str name, enum dns_type type, bool edns, bool dnssec, bool recursion)
 {
 	char clean[256];
 	size_t n = HEADER;
@@ -137,7 +137,7 @@ size_t dns_encode(uint8_t out[DNS_QUERY_MAX], uint16_t id, struct str name, enum
 		return 0;
 	memset(out, 0, HEADER);
 	put16(out, id);
-	put16(out + 2, FLAG_RD | (dnssec ? FLAG_AD : 0) | (type & DNS_UNCHECKED ? FLAG_CD : 0));
+	put16(out + 2, (recursion ? FLAG_RD : 0) | (dnssec ? FLAG_AD : 0) | (type & DNS_UNCHECKED ? FLAG_CD : 0));
 	put16(out + 4, 1);
 	n += put_name(out + n, str_of(clean));
 	put16(out + n, type & 0xffff);
@@ -157,7 +157,7 @@ size_t dns_encode(uint8_t out[DNS_QUERY_MAX], uint16_t id, struct str name, enum
 
 size_t dns_build_query(uint8_t out[512], uint16_t id, struct str name, enum dns_type type, bool dnssec)
 {
-	return dns_encode(out, id, name, type, true, dnssec);
+	return dns_encode(out, id, name, type, true, dnssec, true);
 }
 
 /* --- replies ------------------------------------------------------------------------------------------------------ */
@@ -473,7 +473,8 @@ int dns_decode(struct arena *a, const uint8_t *p, size_t n, uint16_t id, struct 
 	if (type_row(type) == TYPES || !dns_name_clean(name, clean) || !is_for_us(&r, id, clean, type))
 		return -1;
 	flags = get16(p + 2);
-	*reply = (struct dns_reply){.rcode = flags & 15, .truncated = flags & FLAG_TC, .authentic = flags & FLAG_AD};
+	*reply = (struct dns_reply){.rcode = flags & 15, .truncated = flags & FLAG_TC, .authentic = flags & FLAG_AD,
+		.authoritative = flags & FLAG_AA};
 	memset(out, 0, offsetof(struct dns_answer, why));
 	out->status = DNS_AGAIN;
 	snprintf(out->canonical, sizeof(out->canonical), "%s", clean);

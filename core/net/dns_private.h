@@ -24,6 +24,7 @@ struct dns {
 	struct list waiting;   /* questions that wait for a place among the flights */
 	struct list queries;   /* every struct dns_query */
 	unsigned flights;
+	unsigned silent;       /* questions to servers of their own that nobody answered, since one was */
 	unsigned turn;         /* round robin */
 };
 

@@ -1,6 +1,7 @@
 /* check_dns - what DNS says about a domain's hosts: MX records, DNSSEC, TLSA records, block lists. */
 #include "core/probe/probe.h"
 
+#include "core/net/dns_codec.h"
 #include "core/net/tls_names.h"
 #include "core/probe/records.h"
 
@@ -32,7 +33,11 @@ static void check_mx_records(struct probe *p)
 
 void check_mx(struct probe *p)
 {
-	if (p->null_mx)
+	char clean[256];
+
+	if (!dns_name_clean(str_of(p->target), clean))
+		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
+	else if (p->null_mx)
 		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "null MX: this domain takes no mail");
 	else if (p->mx_status == DNS_NXDOMAIN)
 		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "check the spelling and the registration", "the domain does not exist");

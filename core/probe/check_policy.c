@@ -84,8 +84,9 @@ void check_spf(struct probe *p)
 {
 	struct spf s = { .facts = &p->facts, .domain = p->target, .helo = p->opt->helo_name, .receiver = p->opt->helo_name,
 		.sender = p->target };
+	const char *from = p->opt->sender;
 	const struct fact *f;
-	char text[280] = "";
+	char text[280] = "", sender[LIMIT_ADDRESS];
 	size_t n;
 
 	if (!spf_evaluate(&s))
@@ -96,6 +97,10 @@ void check_spf(struct probe *p)
 	if (*text)
 		find(p, PROBE_OK, "spf", NULL, text);
 	judge_spf(p, &s);
+	if (from && strcmp(from, "<>")) {
+		snprintf(sender, sizeof(sender), "%s%s%s", from, strchr(from, '@') ? "" : "@", strchr(from, '@') ? "" : p->target);
+		s.sender = sender;
+	}
 	s.client = p->opt->client;
 	if (s.client.family != AF_UNSPEC && spf_evaluate(&s))
 		judge_spf_client(p, &s);

@@ -86,7 +86,8 @@ void check_sts(struct probe *p)
 	if (p->sts.fetched)
 		judge_policy(p);
 	else
-		probe_find(p, p->opt->tls ? PROBE_PROBLEM : PROBE_NOTE, -1, -1, "mta-sts", "serve it there, with a certificate for that name",
+		probe_find(p, p->opt->tls ? PROBE_PROBLEM : PROBE_NOTE, -1, -1, "mta-sts",
+			p->opt->tls ? "serve it there, with a certificate for that name" : NULL,
 			"no policy at https://mta-sts.%s/.well-known/mta-sts.txt: %s", p->target, p->sts.why);
 }
 

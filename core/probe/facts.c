@@ -19,6 +19,13 @@ void facts_fini(struct facts *f)
 
 const struct fact *facts_get(struct facts *f, const char *name, enum dns_type type)
 {
+	static const struct ipaddr resolver;
+
+	return facts_get_at(f, &resolver, name, type);
+}
+
+const struct fact *facts_get_at(struct facts *f, const struct ipaddr *at, const char *name, enum dns_type type)
+{
 	static const struct fact none = { .known = true, .status = DNS_NXDOMAIN }, again = { .known = true, .status = DNS_AGAIN };
 	char clean[256];
 	struct fact *x;
@@ -26,7 +33,7 @@ const struct fact *facts_get(struct facts *f, const char *name, enum dns_type ty
 	if (!dns_name_clean(str_of(name), clean))
 		return &none;
 	for (x = f->first; x; x = x->next)
-		if (x->type == type && strcmp(x->name, clean) == 0)
+		if (x->type == type && strcmp(x->name, clean) == 0 && ipaddr_eq(&x->at, at))
 			break;
 	if (!x) {
 		x = f->n < LIMIT_PROBE_FACTS ? ARENA_NEW(&f->arena, struct fact) : NULL;
@@ -34,6 +41,7 @@ const struct fact *facts_get(struct facts *f, const char *name, enum dns_type ty
 			return &again;
 		x->name = arena_z(&f->arena, str_of(clean));
 		x->type = type;
+		x->at = *at;
 		x->next = f->first;
 		f->first = x;
 		f->n++;
@@ -53,6 +61,9 @@ void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a)
 	x->known = true;
 	x->status = a->n && !r ? DNS_AGAIN : a->status;
 	x->authentic = a->authentic;
+	x->authoritative = a->authoritative;
+	x->rcode = a->rcode;
+	x->error = a->error;
 	for (size_t i = 0; r && i < a->n; i++) {
 		r[i] = a->records[i];
 		r[i].data = (uint8_t *)(uintptr_t)arena_str(&f->arena, str_make((const char *)r[i].data, r[i].data_n)).p;

@@ -14,9 +14,12 @@ struct fact {
 	struct fact *next;
 	const char *name;
 	enum dns_type type;            /* perhaps with DNS_UNCHECKED */
+	struct ipaddr at;              /* who is asked, without recursion; AF_UNSPEC: the resolver */
 	bool known;
 	enum dns_status status;
 	bool authentic;                /* validated by the resolver */
+	bool authoritative;            /* this and the next as in struct dns_answer */
+	int rcode, error;
 	const struct dns_record *records;
 	size_t n;
 };
@@ -35,6 +38,7 @@ void facts_init(struct facts *f, void (*ask)(void *ctx, struct fact *f), void *c
 void facts_fini(struct facts *f);
 /* facts_get - NULL: not known yet. Past LIMIT_PROBE_FACTS, and for what is no name, the answer is DNS_AGAIN or NXDOMAIN */
 const struct fact *facts_get(struct facts *f, const char *name, enum dns_type type);
+const struct fact *facts_get_at(struct facts *f, const struct ipaddr *at, const char *name, enum dns_type type);
 void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a);
 struct str fact_text(const struct fact *x, size_t i);          /* a TXT record */
 /* fact_txt - the first TXT record that begins with `starts` (case counts unless `fold`); *count of them */

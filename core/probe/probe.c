@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "core/base/mem.h"
+#include "core/net/dns_files.h"
 #include "core/probe/probe_out.h"
 
 const char *probe_verdict_word(enum probe_verdict v)
@@ -55,10 +56,13 @@ static void ask(void *ctx, struct fact *f)
 {
 	struct probe *p = ctx;
 	struct asked *q = MEM_NEW(struct asked);
+	struct dns_server at = { .loopback = false };
 
 	*q = (struct asked){ p, f };
 	p->asking++;
-	dns_ask(p->opt->dns, str_of(f->name), f->type, on_answer, q);
+	if (f->at.family != AF_UNSPEC)
+		at.n = ipaddr_to_sockaddr(&f->at, 53, &at.a);
+	dns_ask_at(p->opt->dns, at.n ? &at : NULL, str_of(f->name), f->type, on_answer, q);
 }
 
 void probe_find(struct probe *p, enum probe_verdict v, int host, int address, const char *check, const char *advice,

@@ -41,6 +41,7 @@ struct probe_address {                 /* one address of a host: what its server
 	uint64_t size_limit;
 	char auth[256], auth_tls[256];
 	bool esmtp, tls_offered, tls_done;
+	unsigned old_tls;              /* versions that it should speak no more: 2 TLS 1.0, 4 TLS 1.1 */
 	struct tls_info tls;
 	bool name_matches;             /* one of the certificate's names stands for the host */
 	struct tls_link *chain;        /* n_chain certificates */
@@ -85,6 +86,7 @@ struct probe_options {
 	usec now;                      /* wall */
 	const char *selectors[PROBE_WORDS + 1], *dnsbl[PROBE_WORDS + 1]; /* NULL-terminated */
 	struct ipaddr client;          /* SPF is evaluated for it; AF_UNSPEC: only counted */
+	const char *sender;            /* … and for mail of this address; NULL, "<>": postmaster of the domain */
 };
 struct probe {
 	const struct probe_options *opt;
@@ -143,6 +145,7 @@ bool probe_one_record(struct probe *p, const char *check, const struct fact *f, 
 void check_mx(struct probe *p);
 void check_hosts(struct probe *p);
 void check_host_dns(struct probe *p, int h);
+void check_ns(struct probe *p);
 void check_dnssec(struct probe *p);
 void check_dane(struct probe *p);
 void check_sts(struct probe *p);

@@ -79,14 +79,16 @@ static const struct { const char *words, *check, *advice; } failures[] = {
 	{ "handshake", "tls", "no common TLS version or cipher, or a port that speaks TLS at once: smtp_tls_wrappermode" },
 	{ "TLS", "tls", "check the smtp_tls_ parameters" },
 	{ "refused to talk", "banner", "the server refuses this machine's address" },
+	{ "not accept mail", "mx", "its owner wants none" },
 	{ "loops back", "address", "the next hop is this machine" },
 	{ "Host or domain name", "address", "check the name; in brackets no MX records are looked up" },
 	{ "Next hop", "address", "correct the next hop" },
+	{ "No such file", "connect", "no such socket: check its path, and that its server runs" },
 	{ "refused", "connect", "nothing listens on this port, or a firewall rejects it" },
 	{ "timed out while", "dialogue", "the server is very slow" },
 	{ "timed out", "connect", "a firewall drops it, or your provider blocks the port" },
 	{ "unreachable", "connect", "this machine has no route to that address" },
-	{ "", "dialogue", NULL },
+	{ "", "dialogue", "look at the server's log" },
 };
 
 static void on_failed(struct probe *p, const struct reply *r, int h, int k)

@@ -9,6 +9,7 @@ static const struct {
 	bool of_domain;                /* nothing to ask of a server that was named by hand */
 } checks[] = {
 	{ check_mx, NEEDS_HOSTS, true },
+	{ check_ns, NEEDS_NOTHING, true },
 	{ check_dnssec, NEEDS_HOSTS, true },
 	{ check_dane, NEEDS_HOSTS, false }, /* first: a certificate that DANE vouches for needs no authority */
 	{ check_hosts, NEEDS_TALKS, false },

@@ -2,6 +2,7 @@
 #include "core/probe/probe.h"
 
 #include "core/base/mem.h"
+#include "core/net/dns_codec.h"
 
 /* one question on its way: whom the answer is for */
 struct question {
@@ -133,6 +134,7 @@ void probe_dns_start(struct probe *p)
 {
 	struct str name = str_of(p->target);
 	struct ipaddr literal;
+	char clean[256];
 
 	if (p->opt->server || ipaddr_parse(name, &literal)) {
 		if (name.n > 2 && name.p[0] == '[') {
@@ -142,6 +144,9 @@ void probe_dns_start(struct probe *p)
 		p->mx_known = p->literal = true;
 		add_host(p, p->target, 0);
 	} else {
-		dns_ask(p->opt->dns, name, DNS_MX, on_mx, ask(p, 0, NULL));
+		/* names are made of it, and a policy is asked for by it */
+		if (dns_name_clean(name, clean))
+			snprintf(p->target, sizeof(p->target), "%s", clean);
+		dns_ask(p->opt->dns, str_of(p->target), DNS_MX, on_mx, ask(p, 0, NULL));
 	}
 }

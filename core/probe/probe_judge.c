@@ -46,7 +46,8 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
 	else
 		probe_find(p, PROBE_PROBLEM, h, k, check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
-			"a broken mail server, or none; some hang up on addresses that they do not like", "%s", a->why);
+			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s%s", a->why,
+			a->old_tls ? "; it speaks only TLS 1.0 or 1.1" : "");
 }
 
 static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)
@@ -83,7 +84,7 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "=%llu", (unsigned long long)a->size_limit);
 	}
 	if (n)
-		probe_find(p, PROBE_OK, h, k, "ehlo", NULL, "%s", text);
+		probe_find(p, PROBE_OK, h, k, "ehlo", NULL, "%s, %.0f ms", text, (double)a->ehlo_time / USEC_PER_MSEC);
 	else
 		probe_find(p, PROBE_NOTE, h, k, "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
 	if (all & SMTP_EXT_XCLIENT)
@@ -201,6 +202,10 @@ static void judge_tls(struct probe *p, int h, int k, const struct probe_address 
 	}
 	probe_find(p, PROBE_OK, h, k, "tls", NULL, "%s with cipher %s (%d bits), %.0f ms", a->tls.version ? a->tls.version : "TLS",
 		a->tls.cipher, a->tls.bits, (double)a->tls_time / USEC_PER_MSEC);
+	/* mail between servers would fall back to clear text; a client with a password would not */
+	if (a->old_tls)
+		probe_find(p, p->opt->port == 25 ? PROBE_NOTE : PROBE_WARNING, h, k, "tls", "nobody needs them (RFC 8996): smtpd_tls_protocols = >=TLSv1.2",
+			"TLS 1.%s still accepted", a->old_tls == 6 ? "0 and 1.1 are" : a->old_tls == 2 ? "0 is" : "1 is");
 	judge_certificate(p, h, k, a);
 }
 

@@ -1,19 +1,27 @@
-/* probe_smtp - one address: connect, greeting, EHLO, STARTTLS, EHLO again, QUIT; times and words are kept, nothing is sent. */
+/* probe_smtp - one address: connect, greeting, EHLO, STARTTLS, EHLO again, QUIT; times and words are kept, nothing is sent.
+ * Then, on connections of their own, as far as a server's answer to the first message of old TLS versions. */
 #include "core/probe/probe.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 
 #include "core/base/mem.h"
+#include "core/base/random.h"
 #include "core/net/tls_names.h"
+#include "core/probe/old_tls.h"
+#include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
 
 #define INPUT_MAX (64 * 1024)
+#define OLD_GREETING (5 * USEC_PER_SEC) /* of servers that are slower it is not asked */
+#define OLD_PATIENCE (3 * USEC_PER_SEC) /* beyond twice what the real dialogue took */
 
 struct dialogue {
 	struct probe *probe;
 	struct probe_host *host;
-	struct probe_address *a;
+	struct probe_address *real, *a; /* a: what is written to; not the real one where only `old` is asked */
+	unsigned old;                  /* version of TLS to try; 0: the real dialogue */
+	bool said_hello;               /* in the old version */
 	struct conn *conn;
 	struct smtp_client client;
 	struct loop_task bye;
@@ -21,15 +29,38 @@ struct dialogue {
 	bool over;
 };
 
+static void forget(struct dialogue *d)
+{
+	struct probe *p = d->probe;
+
+	if (d->a != d->real)
+		mem_free(d->a);
+	mem_free(d);
+	probe_release(p);
+}
+
+static void begin(struct probe *p, struct probe_host *h, struct probe_address *a, unsigned old);
+
+/* next_old - TLS 1.1 after a dialogue that came to TLS, TLS 1.0 where that is taken */
+static void next_old(struct dialogue *d)
+{
+	const struct probe_address *a = d->real;
+
+	if (!d->old && a->banner_time < OLD_GREETING &&
+		(a->tls_done || (a->stage == PROBE_TLS && !a->last.code && !a->timed_out)))
+		begin(d->probe, d->host, d->real, OLD_TLS_1_1);
+	else if (d->old == OLD_TLS_1_1 && a->old_tls & 4)
+		begin(d->probe, d->host, d->real, OLD_TLS_1_0);
+}
+
 /* on_bye - after the tick, when conn and machine are not on the stack any more */
 static void on_bye(struct loop_task *t)
 {
 	struct dialogue *d = LIST_ITEM(t, struct dialogue, bye);
-	struct probe *p = d->probe;
 
+	next_old(d);
 	smtp_client_fini(&d->client);
-	mem_free(d);
-	probe_release(p);
+	forget(d);
 }
 
 static enum conn_next end(struct dialogue *d, const char *why)
@@ -64,6 +95,26 @@ static bool start_tls(struct dialogue *d)
 	return true;
 }
 
+static enum conn_next say_old(struct dialogue *d)
+{
+	struct ipaddr literal;
+	uint8_t random[32];
+
+	random_bytes(random, sizeof(random));
+	old_tls_hello(&d->conn->out, d->old, random, ipaddr_parse(str_of(d->host->name), &literal) ? STR_EMPTY : str_of(d->host->name));
+	d->said_hello = true;
+	return CONN_KEEP;
+}
+
+static enum conn_next take_old(struct dialogue *d)
+{
+	int version = old_tls_answer(buf_view(&d->conn->in));
+
+	if (version > 0)
+		d->real->old_tls |= version == OLD_TLS_1_0 ? 2 : 4;
+	return version ? end(d, "") : CONN_KEEP;
+}
+
 static void take_tls(struct dialogue *d)
 {
 	struct probe_address *a = d->a;
@@ -71,6 +122,9 @@ static void take_tls(struct dialogue *d)
 
 	a->tls_done = true;
 	a->tls_time = lap(d);
+	/* TLS from the first byte: the words begin now */
+	if (d->probe->opt->wrapper)
+		a->stage = PROBE_CONNECT;
 	if (!conn_tls(d->conn))
 		return;
 	a->tls = *conn_tls(d->conn);
@@ -102,8 +156,11 @@ static enum conn_next on_hello(struct dialogue *d)
 			return CONN_KEEP;
 		}
 	} else {
-		if (!a->banner.code)
+		if (!a->banner.code) {
 			a->banner = c->greeting;
+			a->ehlo_time = lap(d);
+			a->stage = PROBE_EHLO;
+		}
 		a->ehlo = c->ehlo.code ? c->ehlo : a->ehlo;
 		a->extensions_tls = c->extensions;
 		a->size_limit = c->size_limit;
@@ -121,7 +178,7 @@ static enum conn_next on_smtp(struct dialogue *d, enum smtp_client_event ev)
 	case SMTP_CLIENT_HELLO:
 		return on_hello(d);
 	case SMTP_CLIENT_STARTTLS:
-		return start_tls(d) ? CONN_KEEP : end(d, NULL);
+		return d->old ? say_old(d) : start_tls(d) ? CONN_KEEP : end(d, NULL);
 	case SMTP_CLIENT_TLS_REFUSED:
 	case SMTP_CLIENT_REFUSED:
 		buf_init(&line, LIMIT_REPLY_TEXT + 64);
@@ -176,16 +233,16 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	case CONN_CONNECTED:
 		d->a->connect_time = lap(d);
 		if (d->probe->opt->wrapper)
-			return start_tls(d) ? CONN_KEEP : end(d, "TLS is not available");
+			return d->old ? say_old(d) : start_tls(d) ? CONN_KEEP : end(d, "TLS is not available");
 		return pump(d);
 	case CONN_TLS_READY:
 		take_tls(d);
 		smtp_client_tls_done(&d->client);
 		return pump(d);
 	case CONN_DATA:
-		return pump(d);
+		return d->said_hello ? take_old(d) : pump(d);
 	case CONN_EOF:
-		if (pump(d) == CONN_CLOSE || d->over)
+		if (!d->said_hello && (pump(d) == CONN_CLOSE || d->over))
 			return CONN_CLOSE;
 		return end(d, "the server closed the connection");
 	case CONN_FAILED:
@@ -200,7 +257,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	return CONN_KEEP;
 }
 
-void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a)
+static void begin(struct probe *p, struct probe_host *h, struct probe_address *a, unsigned old)
 {
 	struct smtp_client_options o = { .helo_name = p->opt->helo_name, .always_ehlo = true };
 	struct dialogue *d = MEM_NEW(struct dialogue);
@@ -210,17 +267,23 @@ void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_addres
 	probe_hold(p);
 	d->probe = p;
 	d->host = h;
-	d->a = a;
+	d->real = a;
+	d->a = old ? MEM_NEW(struct probe_address) : a;
+	d->old = old;
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
-	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX, d->began + p->opt->time,
-		on_conn, d);
+	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX,
+		d->began + (old ? 2 * probe_took(a) + OLD_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
-		a->error = errno;
-		snprintf(a->why, sizeof(a->why), "%s", strerror(errno));
-		mem_free(d);
-		probe_release(p);
+		d->a->error = errno;
+		snprintf(d->a->why, sizeof(d->a->why), "%s", strerror(errno));
+		forget(d);
 		return;
 	}
 	smtp_client_init(&d->client, &o, &d->conn->out);
+}
+
+void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a)
+{
+	begin(p, h, a, 0);
 }

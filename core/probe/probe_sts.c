@@ -114,7 +114,7 @@ void probe_sts_start(struct probe *p)
 	struct fetch *f;
 
 	p->sts.asked = true;
-	snprintf(p->sts.why, sizeof(p->sts.why), "TLS is not used (--no-tls)");
+	snprintf(p->sts.why, sizeof(p->sts.why), "TLS is not used (--tls none)");
 	if (!p->opt->tls)
 		return;
 	f = MEM_NEW(struct fetch);

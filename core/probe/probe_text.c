@@ -31,7 +31,7 @@ void probe_print_text(const struct probe *p, FILE *to, bool colour, bool verbose
 	for (size_t h = 0; h < p->n_hosts; h++) {
 		const struct probe_host *x = &p->hosts[h];
 
-		if (p->opt->server || p->opt->setup || p->implicit_mx)
+		if (p->literal || p->opt->setup || p->implicit_mx)
 			fprintf(to, "  %s\n", x->name);
 		else
 			fprintf(to, "  MX %u %s\n", x->preference, x->name);

@@ -47,7 +47,12 @@ static void put16(unsigned char *p, uint32_t v)
 
 void qid_format(char out[QID_MAX], uint64_t id)
 {
-	format_text(out, QID_MAX, "%010llX", (unsigned long long)id);
+	size_t n = 10;
+
+	for (uint64_t rest = id >> 40; rest; rest >>= 4)
+		n++;
+	for (out[n] = 0; n; id >>= 4)
+		out[--n] = "0123456789ABCDEF"[id & 15];
 }
 
 bool qid_parse(struct str s, uint64_t *id)

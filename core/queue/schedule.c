@@ -8,6 +8,11 @@ enum { ACTIVATE_PER_TICK = 128 };
 /* results reach the store this much later, so that a try with many answers writes its state few times; with the store's
  * own delay this keeps the promise of one second */
 #define DIRTY_DELAY (USEC_PER_SEC / 4)
+/* a large queue that is due at once must not make new mail wait: while some came within FRESH_LATELY, the envelopes of old
+ * mail are read for OLD_SLICE at a time, then not for OLD_PAUSE times as long */
+#define FRESH_LATELY (USEC_PER_SEC / 10)
+#define OLD_SLICE USEC_PER_MSEC
+enum { OLD_PAUSE = 7 };
 
 static void run(struct loop_task *t);
 static void on_due(struct loop_timer *t);
@@ -26,6 +31,7 @@ struct schedule *schedule_new(const struct schedule_options *o)
 	list_init(&s->dirty);
 	table_init(&s->dests);
 	table_init(&s->transports);
+	idmap_init(&s->numbers);
 	loop_task_init(&s->run, run);
 	loop_timer_init(&s->due_timer, on_due);
 	loop_timer_init(&s->dirty_timer, on_dirty);
@@ -57,6 +63,7 @@ void schedule_free(struct schedule *s)
 		transport_free(v);
 	table_fini(&s->dests);
 	table_fini(&s->transports);
+	idmap_fini(&s->numbers);
 	heap_fini(&s->due);
 	loop_timer_cancel(s->o.loop, &s->due_timer);
 	loop_timer_cancel(s->o.loop, &s->dirty_timer);
@@ -79,6 +86,7 @@ void schedule_reconfigure(struct schedule *s, const struct conf *conf)
 	cursor = 0;
 	while (table_each(&s->dests, &cursor, &key, &v))
 		dest_configure(v);
+	schedule_reroute(s);
 	schedule_wake(s);
 }
 
@@ -90,19 +98,36 @@ void schedule_wake(struct schedule *s)
 		loop_defer(s->o.loop, &s->run);
 }
 
-static void arm(struct schedule *s)
+/* old_mail_from - mono: until then new mail has the time */
+static usec old_mail_from(const struct schedule *s)
+{
+	usec quiet = s->fresh_at + FRESH_LATELY;
+
+	return s->old_after < quiet ? s->old_after : quiet;
+}
+
+/* next_due - mono: when old mail wants to be looked at; USEC_NEVER: none waits */
+static usec next_due(struct schedule *s)
 {
 	struct heap_node *first = heap_first(&s->due);
+	usec now = loop_now(s->o.loop), wait, from = old_mail_from(s);
 
+	if (!list_is_empty(&s->ready[KIND_DUE]))
+		return from;
+	if (!first)
+		return USEC_NEVER;
 	/* due times are dates; the timer runs on the clock that nobody sets. A minute at most, so that a changed date counts */
-	if (first && !s->stopped && s->n_active < (size_t)s->conf->qmgr_message_active_limit && !store_is_broken(s->o.store)) {
-		usec wait = first->key - loop_wall(s->o.loop);
+	wait = first->key - loop_wall(s->o.loop);
+	wait = wait < 0 ? 0 : wait > 60 * USEC_PER_SEC ? 60 * USEC_PER_SEC : wait;
+	return now + wait > from ? now + wait : from;
+}
 
-		wait = wait < 0 ? 0 : wait > 60 * USEC_PER_SEC ? 60 * USEC_PER_SEC : wait;
-		loop_timer_set(s->o.loop, &s->due_timer, loop_now(s->o.loop) + wait);
-	} else {
+static void arm(struct schedule *s)
+{
+	if (!s->stopped && s->n_active < (size_t)s->conf->qmgr_message_active_limit && !store_is_broken(s->o.store))
+		loop_timer_set(s->o.loop, &s->due_timer, next_due(s));
+	else
 		loop_timer_cancel(s->o.loop, &s->due_timer);
-	}
 }
 
 void schedule_wait(struct schedule *s, struct qmsg *m, usec due)
@@ -132,10 +157,12 @@ void schedule_add(struct schedule *s, struct qmsg *m, bool fresh)
 	list_init(&m->link);
 	if (m->flags & QMSG_HOLD)
 		return;
-	if (fresh)
-		schedule_ready(s, m, KIND_FRESH);
-	else
+	if (!fresh) {
 		schedule_wait(s, m, m->due.key);
+		return;
+	}
+	s->fresh_at = loop_now(s->o.loop);
+	schedule_ready(s, m, KIND_FRESH);
 }
 
 usec schedule_backoff(const struct schedule *s, const struct qmsg *m, usec now)
@@ -168,16 +195,62 @@ static struct qmsg *take_ready(struct schedule *s, enum schedule_kind kind)
 	return LIST_ITEM(first, struct qmsg, due);
 }
 
+/* must_be_read - its last try, or a notice of its delay: those who wait for it are told, whatever its destination does */
+static bool must_be_read(const struct schedule *s, const struct qmsg *m, usec now)
+{
+	const struct conf *c = s->conf;
+	usec age = now - m->arrival;
+
+	return m->flags & (QMSG_URGENT | QMSG_EXPIRE) || age >= c->maximal_queue_lifetime || age >= c->bounce_queue_lifetime ||
+		(c->delay_warning_time > 0 && !(m->flags & QMSG_WARNED) && age >= c->delay_warning_time);
+}
+
+/* turned_away - where all of it goes is known to be dead, or full: it waits on, and nothing is read or written for it */
+static bool turned_away(struct schedule *s, struct qmsg *m)
+{
+	struct dest_private *d = dest_of(s, m);
+	usec now = loop_wall(s->o.loop);
+
+	if (!d || must_be_read(s, m, now))
+		return false;
+	if (dest_is_dead(d)) {
+		d->put_off++;
+		heap_add(&s->due, &m->due, schedule_backoff(s, m, now));
+	} else if (dest_is_congested(d)) {
+		dest_park(d, m, KIND_DUE);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void try_old(struct schedule *s, struct qmsg *m)
+{
+	usec began = clock_mono(), now;
+
+	if (!turned_away(s, m))
+		active_begin(s, m, KIND_DUE);
+	now = clock_mono();
+	s->old_took += now - began;
+	if (s->old_took < OLD_SLICE)
+		return;
+	s->old_after = now + OLD_PAUSE * s->old_took;
+	s->old_took = 0;
+}
+
 static bool activate_one(struct schedule *s)
 {
 	for (int i = 0; i < KINDS; i++) {
 		enum schedule_kind kind = (enum schedule_kind)(s->turn++ % KINDS);
-		struct qmsg *m = take_ready(s, kind);
+		struct qmsg *m = kind == KIND_DUE && loop_now(s->o.loop) < old_mail_from(s) ? NULL : take_ready(s, kind);
 
-		if (m) {
+		if (!m)
+			continue;
+		if (kind == KIND_DUE)
+			try_old(s, m);
+		else
 			active_begin(s, m, kind);
-			return true;
-		}
+		return true;
 	}
 	return false;
 }

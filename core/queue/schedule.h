@@ -67,9 +67,16 @@ struct schedule_options {
 struct schedule *schedule_new(const struct schedule_options *o);
 void schedule_free(struct schedule *s);
 void schedule_reconfigure(struct schedule *s, const struct conf *conf);
+void schedule_reroute(struct schedule *s);                              /* tables have changed: no message knows its destination any more */
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh);     /* fresh: just accepted, at once; else at m->due.key */
 void schedule_done(struct delivery *d);                                 /* frees d */
 void schedule_notice_done(void *ticket, int error);
+/* schedule_next - one more delivery for this destination, for a connection that is about to be free; NULL: nothing waits, or others
+ * have the right to be next. It does not count against any limit until schedule_begin, which takes the place of the
+ * delivery before it on that connection; schedule_return gives it back untried instead. */
+struct delivery *schedule_next(struct dest *d);
+void schedule_begin(struct delivery *j);
+void schedule_return(struct delivery *j);                              /* frees j */
 /* control */
 enum schedule_verb { SCHEDULE_FLUSH, SCHEDULE_HOLD, SCHEDULE_RELEASE, SCHEDULE_DELETE, SCHEDULE_REQUEUE, SCHEDULE_EXPIRE };
 int schedule_control(struct schedule *s, enum schedule_verb v, struct qmsg *m); /* 0, or -1 with errno (EBUSY while in delivery: DELETE takes effect after) */

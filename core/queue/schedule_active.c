@@ -138,10 +138,13 @@ static bool place_rcpt(struct active *a, struct arena *scratch, size_t i, struct
 	if (!route.failed.code && !route.transport)
 		reply_set(&route.failed, 451, "4.3.5", "mail transport unavailable");
 	if (route.failed.code) {
+		a->scattered = true;
 		answer_now(a, i, &route.failed);
 		return false;
 	}
 	d = dest_get(s, route.transport, route.nexthop, a->env.rcpts[i].addr);
+	a->scattered |= a->dest && a->dest != d->number;
+	a->dest = d->number;
 	if (dest_is_dead(d) && a->m->flags & QMSG_URGENT)
 		dest_revive(d);
 	if (dest_is_congested(d) && !dest_is_dead(d)) {

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "core/base/log.h"
 #include "core/base/mem.h"
 
 /* a destination that nobody uses is remembered this long: its window, and the deliverer's idle sessions */
@@ -17,6 +18,37 @@
 
 static void on_timer(struct loop_timer *t);
 static void unpark(struct dest_private *d);
+
+/* --- numbers: four bytes by which a message remembers where it waits ---------------------------------------------------- */
+
+/* a number that comes again after four thousand million others may send a message to the wrong line once: its envelope,
+ * read before anything is delivered, puts that right */
+static void give_number(struct dest_private *d)
+{
+	struct schedule *s = d->s;
+
+	do
+		s->last_number++;
+	while (!s->last_number || idmap_find(&s->numbers, s->last_number));
+	d->number = s->last_number;
+	idmap_add(&s->numbers, d->number, d);
+}
+
+struct dest_private *dest_of(const struct schedule *s, const struct qmsg *m)
+{
+	return idmap_find(&s->numbers, m->dest);
+}
+
+void schedule_reroute(struct schedule *s)
+{
+	struct str key;
+	size_t cursor = 0;
+	void *v;
+
+	idmap_fini(&s->numbers);
+	while (table_each(&s->dests, &cursor, &key, &v))
+		give_number(v);
+}
 
 /* --- the table ------------------------------------------------------------------------------------------------------- */
 
@@ -122,6 +154,7 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 		loop_timer_init(&d->timer, on_timer);
 		d->d = (struct dest){ .nexthop = d->nexthop, .priv = d };
 		table_add(&s->dests, buf_view(&key), d);
+		give_number(d);
 		dest_configure(d);
 	}
 	/* after a reload the same name is another struct */
@@ -137,6 +170,7 @@ void dest_free(struct dest_private *d)
 	if (d->s->o.ops->dest_idle)
 		d->s->o.ops->dest_idle(d->s->o.ctx, &d->d);
 	loop_timer_cancel(d->s->o.loop, &d->timer);
+	idmap_take(&d->s->numbers, d->number);
 	for (int k = 0; k < KINDS; k++)
 		LIST_EACH(&d->parked[k], it, next)
 			list_remove(it);
@@ -196,6 +230,10 @@ static void make_ready(struct dest_private *d)
 
 void dest_revive(struct dest_private *d)
 {
+	if (d->put_off)
+		log_info("qmgr", "%s:%s is tried again: while it was suspended %llu messages were put off unread (%s)", d->tq->name,
+			d->nexthop, (unsigned long long)d->put_off, d->why);
+	d->put_off = 0;
 	d->dead_until = 0;
 	d->window = d->initial;
 	d->cohorts = d->failure = d->success = 0;
@@ -264,7 +302,7 @@ static void suspend(struct dest_private *d, struct part *p)
 	active_suspend(p, d->why);
 }
 
-/* die_now - what waits is answered without a try; parked messages get theirs when they become active */
+/* die_now - what waits is answered without a try; parked messages get theirs when it is their turn */
 static void die_now(struct dest_private *d)
 {
 	d->dead_until = loop_now(d->s->o.loop) + d->s->conf->minimal_backoff_time;
@@ -273,11 +311,10 @@ static void die_now(struct dest_private *d)
 	for (int k = 0; k < KINDS; k++) {
 		LIST_EACH(&d->waiting[k], it, next)
 			suspend(d, LIST_ITEM(it, struct part, link));
-		LIST_EACH(&d->parked[k], it, next) {
-			list_remove(it);
-			schedule_ready(d->s, LIST_ITEM(it, struct qmsg, link), (enum schedule_kind)k);
-		}
+		/* they may be all of a large queue: not one by one */
+		list_append_all(&d->s->ready[k], &d->parked[k]);
 	}
+	schedule_wake(d->s);
 	arm(d);
 }
 
@@ -355,40 +392,102 @@ void dest_unuse(struct dest_private *d)
 	dest_check_idle(d);
 }
 
-static struct part *next_part(struct dest_private *d)
-{
-	for (int i = 0; i < KINDS; i++) {
-		struct list *l = list_first(&d->waiting[d->turn++ % KINDS]);
-
-		if (l)
-			return LIST_ITEM(l, struct part, link);
-	}
-	return NULL;
-}
-
 /* --- giving it to the deliverer ----------------------------------------------------------------------------------------- */
 
-static void start(struct dest_private *d, struct part *p)
-{
-	struct schedule *s = d->s;
-	struct delivery *j = mem_alloc(sizeof(*j));
+/* a delivery in one piece; its recipients stand behind the results */
+struct whole {
+	struct delivery j;
+	struct delivery_private priv;
+	struct delivery_result results[];
+};
 
+/* prepare - the next part as a delivery that nobody counts yet; NULL if none waits */
+static struct delivery *prepare(struct dest_private *d)
+{
+	struct whole *w;
+	struct delivery *j;
+	struct part *p = NULL;
+	enum schedule_kind kind = KIND_FRESH;
+
+	for (int i = 0; i < KINDS && !p; i++) {
+		kind = (enum schedule_kind)(d->turn++ % KINDS);
+		p = list_is_empty(&d->waiting[kind]) ? NULL : LIST_ITEM(list_first(&d->waiting[kind]), struct part, link);
+	}
+	if (!p)
+		return NULL;
 	list_remove(&p->link);
 	d->n_waiting--;
-	d->in_flight++;
-	d->tq->in_flight++;
-	s->in_flight++;
+	d->s->in_flight++;
 	p->a->in_flight++;
+	w = mem_alloc(sizeof(*w) + p->n * sizeof(w->results[0]) + p->n * sizeof(*j->rcpts));
+	w->priv = (struct delivery_private){ p, kind };
+	j = &w->j;
 	*j = (struct delivery){ .dest = &d->d, .msg = p->a->m, .envelope = &p->a->env, .n = p->n, .active_at = p->a->active_at,
-		.start_at = loop_wall(s->o.loop) };
-	j->rcpts = mem_array(NULL, p->n, sizeof(*j->rcpts));
-	j->results = mem_alloc(p->n * sizeof(*j->results));
+		.results = w->results, .rcpts = (const struct rcpt **)(void *)(w->results + p->n), .priv = &w->priv };
 	for (size_t i = 0; i < p->n; i++)
 		j->rcpts[i] = &p->a->env.rcpts[p->rcpts[i]];
-	j->priv = MEM_NEW(struct delivery_private);
-	j->priv->part = p;
 	unpark(d);
-	s->o.ops->deliver(s->o.ctx, j);
+	return j;
+}
+
+static void free_delivery(struct delivery *j)
+{
+	j->dest->priv->s->in_flight--;
+	j->priv->part->a->in_flight--;
+	mem_free(LIST_ITEM(j, struct whole, j));
+}
+
+void schedule_begin(struct delivery *j)
+{
+	struct dest_private *d = j->dest->priv;
+
+	d->in_flight++;
+	d->tq->in_flight++;
+	d->idle_since = 0;
+	j->start_at = loop_wall(d->s->o.loop);
+}
+
+static void start(struct dest_private *d)
+{
+	struct delivery *j = prepare(d);
+
+	schedule_begin(j);
+	d->s->o.ops->deliver(d->s->o.ctx, j);
+}
+
+/* others_wait - the transport's limit is reached, and the next place is another destination's */
+static bool others_wait(const struct dest_private *d)
+{
+	const struct transport_queue *t = d->tq;
+
+	if (t->maxproc <= 0 || (int64_t)t->in_flight < t->maxproc)
+		return false;
+	return t->ready.next != t->ready.prev || (t->ready.next != &d->ready && !list_is_empty(&t->ready));
+}
+
+struct delivery *schedule_next(struct dest *dest)
+{
+	struct dest_private *d = dest->priv;
+
+	if (!d || d->s->stopped || dest_is_dead(d) || d->rate_delay > 0 || others_wait(d))
+		return NULL;
+	return prepare(d);
+}
+
+void schedule_return(struct delivery *j)
+{
+	struct part *p = j->priv->part;
+	struct dest_private *d = p->dest;
+	enum schedule_kind kind = j->priv->kind;
+
+	free_delivery(j);
+	list_push(&d->waiting[kind], &p->link);
+	d->n_waiting++;
+	d->idle_since = 0;
+	if (dest_is_dead(d))
+		suspend(d, p);
+	else
+		make_ready(d);
 }
 
 static bool may_start(const struct dest_private *d)
@@ -406,7 +505,7 @@ static void dispatch_transport(struct schedule *s, struct transport_queue *t)
 			arm(d);
 			continue;
 		}
-		start(d, next_part(d));
+		start(d);
 		/* to the end of the line: the next delivery is another destination's */
 		if (d->n_waiting)
 			list_append(&t->ready, &d->ready);
@@ -456,8 +555,6 @@ void schedule_done(struct delivery *j)
 
 	d->in_flight--;
 	d->tq->in_flight--;
-	s->in_flight--;
-	a->in_flight--;
 	for (size_t i = 0; i < p->n; i++) {
 		a->tries[p->rcpts[i]].silent = tells_itself(d->d.transport);
 		take_result(a, p->rcpts[i], &j->results[i]);
@@ -468,10 +565,7 @@ void schedule_done(struct delivery *j)
 		failed(d, j->dest_why);
 	else
 		succeeded(d);
-	mem_free(j->rcpts);
-	mem_free(j->results);
-	mem_free(j->priv);
-	mem_free(j);
+	free_delivery(j);
 	if (!d->n_waiting)
 		unpark(d);
 	make_ready(d);

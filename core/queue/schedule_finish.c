@@ -95,16 +95,20 @@ static void wait_again(struct active *a, usec due)
 static void settle(struct active *a)
 {
 	usec now = loop_wall(a->s->o.loop), due = schedule_backoff(a->s, a->m, now);
-	size_t pending = 0;
+	size_t pending = 0, unexplained = 0;
 
 	if (a->warned)
 		a->m->flags |= QMSG_WARNED;
-	for (size_t i = 0; i < a->env.n_rcpts; i++)
+	for (size_t i = 0; i < a->env.n_rcpts; i++) {
 		pending += a->states[i].status == RCPT_PENDING;
+		unexplained += a->states[i].status == RCPT_PENDING && !a->states[i].last.code;
+	}
 	if (!pending || a->deleted) {
 		removed(a);
 		return;
 	}
+	/* a message may be put off unread once the queue can say why each recipient waits */
+	a->m->dest = a->scattered || unexplained ? 0 : a->dest;
 	if (a->flush)
 		due = now;
 	else if (a->retry_soon)

@@ -34,7 +34,7 @@ void schedule_log_expired(const struct qmsg *m, const struct envelope *e)
 	qid_format(qid, m->id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", e->sender);
-	log_field(&l, "status", "%s", m->flags & QMSG_EXPIRE ? "force-expired" : "expired");
+	log_str(&l, "status", str_of(m->flags & QMSG_EXPIRE ? "force-expired" : "expired"));
 	buf_z(&l.text, ", returned to sender");
 	log_end(&l);
 }
@@ -55,14 +55,14 @@ void schedule_log_error(const struct active *a, size_t rcpt, const struct reply 
 		log_addr(&l, "orig_to", to->orig);
 	log_field(&l, "relay", "none");
 	log_seconds(&seconds, now - a->m->arrival);
-	log_field(&l, "delay", "%s", buf_cstr(&seconds));
+	log_str(&l, "delay", buf_view(&seconds));
 	buf_clear(&seconds);
 	log_seconds(&seconds, a->active_at - a->m->arrival);
 	buf_byte(&seconds, '/');
 	log_seconds(&seconds, now - a->active_at);
 	log_field(&l, "delays", "%s/0/0", buf_cstr(&seconds));
-	log_field(&l, "dsn", "%s", reply_dsn(r));
-	log_field(&l, "status", "%s", r->code >= 500 ? "bounced" : r->code >= 400 ? "deferred" : "sent");
+	log_str(&l, "dsn", str_of(reply_dsn(r)));
+	log_str(&l, "status", str_of(r->code >= 500 ? "bounced" : r->code >= 400 ? "deferred" : "sent"));
 	buf_z(&note, r->text);
 	log_note(&l, "%s", buf_cstr(&note));
 	log_end(&l);

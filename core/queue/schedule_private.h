@@ -30,6 +30,7 @@ struct dest_private {
 	struct dest d;
 	struct schedule *s;
 	char *key, *nexthop;
+	uint32_t number;               /* what a message keeps to find it again; a new one when routes may have changed */
 	size_t key_len;
 	size_t users;                  /* messages that will wait here once their other recipients are done */
 	struct transport_queue *tq;
@@ -45,6 +46,7 @@ struct dest_private {
 	usec rate_delay;
 	usec dead_until, next_start;   /* mono; 0: not dead, may start */
 	usec dead_wall;
+	uint64_t put_off;              /* messages that its death put off unread */
 	char why[300];
 	struct loop_timer timer;
 	usec idle_since;               /* mono; 0: in use */
@@ -81,6 +83,8 @@ struct active {
 	size_t n_parts, in_flight;
 	enum schedule_kind kind;
 	struct dest_private *congested; /* some recipients were left out: it has no room for them */
+	uint32_t dest;                 /* number of the destination of all recipients; 0: none yet */
+	bool scattered;                /* they have several, or one has none */
 	bool tried;                    /* somebody answered, or would have */
 	bool changed;                  /* the store's state is not what is here */
 	bool deleted;
@@ -96,7 +100,10 @@ struct active {
 	size_t n_rows;
 };
 
-struct delivery_private { struct part *part; };
+struct delivery_private {
+	struct part *part;
+	enum schedule_kind kind;
+};
 
 struct schedule {
 	struct schedule_options o;
@@ -106,7 +113,11 @@ struct schedule {
 	struct list active, dirty;
 	size_t n_active, in_flight;
 	unsigned turn;
+	/* mono: when new mail last came; until when old mail pauses, if new mail comes; what old mail took since its last pause */
+	usec fresh_at, old_after, old_took;
 	struct table dests, transports;
+	struct idmap numbers;          /* of dests */
+	uint32_t last_number;
 	struct loop_task run;
 	struct loop_timer due_timer, dirty_timer, site_timer;
 	bool stopped;
@@ -137,6 +148,7 @@ void finish_begin(struct active *a);
 
 /* schedule_dest.c */
 struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt);
+struct dest_private *dest_of(const struct schedule *s, const struct qmsg *m);  /* NULL: its envelope must tell */
 void dest_configure(struct dest_private *d);
 void transport_configure(struct transport_queue *t, const struct conf *c);
 void dest_add(struct dest_private *d, struct part *p, enum schedule_kind kind);

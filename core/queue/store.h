@@ -46,6 +46,7 @@ struct qmsg {
 	uint64_t size;                 /* bytes of content */
 	uint32_t n_rcpts, n_pending;
 	uint32_t flags;                /* enum qmsg_flags */
+	uint32_t dest;                 /* the schedule's: the only destination of all that is pending, by number; 0 = not known */
 	struct store_place { uint32_t segment, offset, length; } record, state; /* the store's */
 };
 

@@ -146,7 +146,10 @@ static void on_second(struct loop_timer *t)
 	struct daemon *d = LIST_ITEM(t, struct daemon, second);
 	struct relay *r = &d->relay;
 	usec now = loop_now(r->loop);
+	unsigned tables = map_reloads();
 	router_refresh(r->settings->router, now);
+	if (map_reloads() != tables)
+		schedule_reroute(r->schedule);
 	history_tick(&r->history, now, r->counts.mail);
 	bool more = store_maintain(r->store);
 	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)

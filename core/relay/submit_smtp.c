@@ -321,6 +321,7 @@ static enum conn_next on_smtp(struct session *s, enum smtp_client_event ev)
 		return said(s, "");
 	case SMTP_CLIENT_BROKEN:
 		return end(s, "%s: %s", s->to->name, s->client.why);
+	case SMTP_CLIENT_NEXT: /* never: nothing is begun behind this one */
 	case SMTP_CLIENT_WANT_INPUT:
 		break;
 	}

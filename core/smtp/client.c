@@ -18,6 +18,7 @@ void smtp_client_init(struct smtp_client *c, const struct smtp_client_options *o
 {
 	*c = (struct smtp_client){ .opt = *o, .out = out, .phase = SMTP_PHASE_GREETING };
 	c->priv = MEM_NEW(struct smtp_client_private);
+	c->priv->t = c->priv->slots;
 	buf_init(&c->priv->scratch, SIZE_MAX / 4);
 	client_expect(c, EXPECT_GREETING, 1);
 }
@@ -27,7 +28,8 @@ void smtp_client_fini(struct smtp_client *c)
 	if (!c->priv)
 		return;
 	buf_fini(&c->priv->scratch);
-	mem_free(c->priv->states);
+	for (size_t i = 0; i < sizeof(c->priv->slots) / sizeof(c->priv->slots[0]); i++)
+		mem_free(c->priv->slots[i].states);
 	mem_free(c->priv);
 	c->priv = NULL;
 }
@@ -36,7 +38,7 @@ bool smtp_client_is_reusable(const struct smtp_client *c)
 {
 	const struct smtp_client_private *p = c->priv;
 
-	return p->held == 0 && !p->dead && !p->tx && p->rest == REST_READY;
+	return p->held == 0 && !p->dead && !p->t->runs && p->rest == REST_READY;
 }
 
 /* --- the ring --------------------------------------------------------------------------------------------------------- */
@@ -126,7 +128,7 @@ enum smtp_client_event client_break(struct smtp_client *c, const char *fmt, ...)
 	p->dead = true;
 	p->told = false;
 	p->held = 0;
-	p->body = BODY_NONE;
+	p->t->body = BODY_NONE;
 	return CLIENT_GO_ON;
 }
 
@@ -145,7 +147,7 @@ static enum smtp_client_event break_with_reply(struct smtp_client *c, const char
 /* 421 whatever the command: the server goes away, and that is its word on all that is not decided */
 static enum smtp_client_event server_leaves(struct smtp_client *c)
 {
-	if (c->priv->tx && !c->priv->done)
+	if (c->priv->t->runs && !c->priv->t->done)
 		client_fail_all(c);
 	return break_with_reply(c, "server closes the session");
 }
@@ -156,7 +158,7 @@ static enum smtp_client_event unsolicited(struct smtp_client *c)
 	struct smtp_client_private *p = c->priv;
 
 	/* a refusal in the middle of the content is a word on the message; anything better is not to be believed */
-	if (c->reply.code >= 400 && (p->body == BODY_ASK || p->body == BODY_OPEN) && !p->failed) {
+	if (c->reply.code >= 400 && (p->t->body == BODY_ASK || p->t->body == BODY_OPEN) && !p->t->failed) {
 		c->phase = SMTP_PHASE_BODY;
 		client_fail_all(c);
 	}
@@ -209,7 +211,7 @@ static bool is_last_expected(const struct smtp_client *c)
 	const struct smtp_client_private *p = c->priv;
 	const struct client_expected *head = &p->ring[p->head];
 
-	return p->held == 1 && head->count == 1 && !(head->what == EXPECT_END && c->opt.lmtp && p->n_accepted > 1);
+	return p->held == 1 && head->count == 1 && !(head->what == EXPECT_END && c->opt.lmtp && p->t->n_accepted > 1);
 }
 
 /* take one reply off the input and judge it */
@@ -243,8 +245,10 @@ enum smtp_client_event smtp_client_next(struct smtp_client *c, struct str *in)
 	enum smtp_client_event e = CLIENT_GO_ON;
 
 	while (e == CLIENT_GO_ON) {
-		e = p->tx ? client_tell(c) : CLIENT_GO_ON;
-		if (e == CLIENT_GO_ON && p->body == BODY_ASK && !(in->n > 0 && (p->held == 0 || p->early)))
+		e = p->t->runs ? client_tell(c) : CLIENT_GO_ON;
+		if (e == CLIENT_GO_ON && p->ahead && p->t->done && !p->dead)
+			e = client_go_ahead(c);
+		if (e == CLIENT_GO_ON && p->t->body == BODY_ASK && !(in->n > 0 && (p->held == 0 || p->early)))
 			e = client_tell_body(c);
 		if (e != CLIENT_GO_ON)
 			break;
@@ -254,14 +258,14 @@ enum smtp_client_event smtp_client_next(struct smtp_client *c, struct str *in)
 			*in = str_from(*in, in->n);
 			e = p->dead && !p->told ? SMTP_CLIENT_BROKEN : SMTP_CLIENT_WANT_INPUT;
 			p->told = true;
-			p->tx = NULL;
+			p->t->runs = false;
 			break;
 		}
 		if (in->n > 0 || p->held > 0) {
 			e = take_reply(c, in);
 			continue;
 		}
-		if (p->tx)
+		if (p->t->runs)
 			client_end(c);
 		if (p->held == 0)
 			e = tell_rest(c);

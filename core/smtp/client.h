@@ -5,7 +5,7 @@
  * judged by. A recipient is DONE only with its own 2xx to RCPT and a 2xx to the end of data (threats E7). Replies that
  * came in clear before TLS never count after it (B2).
  *
- * A transaction ends with READY (a RSET is sent by itself where one is needed) or BROKEN. Each recipient has one RCPT event,
+ * A transaction ends with READY (a RSET is sent by itself where one is needed), NEXT or BROKEN. Each recipient has one RCPT event,
  * unless the session breaks before; then DONE speaks for those that were accepted. 421 is the word on all that is not
  * decided, and BROKEN follows. Whoever has no word at BROKEN, or when the connection ends, is to be tried again.
  * Input that is not consumed stays in the owner's buffer and is given again with more behind it. With CHUNKING and
@@ -35,7 +35,7 @@ struct smtp_client_options {
 	unsigned discard;              /* extensions to ignore */
 	size_t line_limit;             /* smtp_line_length_limit; 0 = none */
 };
-struct smtp_tx {                       /* one transaction; borrowed until it ends */
+struct smtp_tx {                       /* one transaction; what it points at is borrowed until it ends */
 	struct str sender;
 	const struct rcpt *const *rcpts;
 	size_t n_rcpts;
@@ -57,6 +57,7 @@ enum smtp_client_event {
 	SMTP_CLIENT_BODY,          /* send content now: smtp_client_body until last */
 	SMTP_CLIENT_DONE,          /* the transaction ended: c->reply is the word on every recipient that was accepted;
 	                              LMTP: one DONE per accepted recipient with c->rcpt, c->last on the final one */
+	SMTP_CLIENT_NEXT,          /* the transaction ended, and the one that was begun behind it runs from here on */
 	SMTP_CLIENT_QUIT,          /* 221 came: close */
 	SMTP_CLIENT_REFUSED,       /* greeting, EHLO or HELO refused: c->reply; the session is over */
 	SMTP_CLIENT_BROKEN,        /* not SMTP, reply too long, unexpected reply: c->why; the session is over */
@@ -84,7 +85,11 @@ void smtp_client_tls_done(struct smtp_client *c);      /* also right after init 
 void smtp_client_auth(struct smtp_client *c, const char *mechanism, struct str initial_or_empty, bool has_initial); /* raw bytes; base64 here */
 void smtp_client_auth_step(struct smtp_client *c, struct str response);  /* raw bytes; NULL p = cancel with "*" */
 void smtp_client_ready(struct smtp_client *c);         /* no (more) TLS or AUTH: go to READY */
-void smtp_client_begin(struct smtp_client *c, const struct smtp_tx *tx);
+/* smtp_client_takes_next - the content is out, the server pipelines, and only its word on the whole is awaited: the next
+ * transaction may begin behind it (RFC 2920 section 3.1). It saves a turn; it is never told of before NEXT, and where the
+ * session breaks before NEXT, nothing of it has happened. */
+bool smtp_client_takes_next(const struct smtp_client *c);
+void smtp_client_begin(struct smtp_client *c, const struct smtp_tx *tx); /* at READY, or where it takes the next */
 /* smtp_client_body - content in CRLF lines, any chunking; `last` with the final piece (may be empty). Adds dots or BDAT
  * framing. Content without a final CRLF gets one under DATA. Feed again when out has drained below the owner's mark. */
 void smtp_client_body(struct smtp_client *c, struct str piece, bool last);

@@ -53,10 +53,9 @@ static bool refuse_tx(struct smtp_client *c, const struct smtp_tx *tx)
 
 /* --- commands --------------------------------------------------------------------------------------------------------- */
 
-static void send_mail(struct smtp_client *c)
+static void send_mail(struct smtp_client *c, struct client_tx *t)
 {
-	struct smtp_client_private *p = c->priv;
-	const struct smtp_tx *tx = p->tx;
+	const struct smtp_tx *tx = &t->tx;
 	struct buf *out = c->out;
 
 	buf_z(out, "MAIL FROM:<");
@@ -74,11 +73,11 @@ static void send_mail(struct smtp_client *c)
 			mime_xtext(out, tx->envid);
 		}
 	}
-	if (p->utf8 && offers(c, SMTP_EXT_SMTPUTF8))
+	if (t->utf8 && offers(c, SMTP_EXT_SMTPUTF8))
 		buf_z(out, " SMTPUTF8");
 	buf_z(out, "\r\n");
 	client_expect(c, EXPECT_MAIL, 1);
-	p->sent = true;
+	t->sent = true;
 }
 
 static void send_notify(struct buf *out, unsigned notify)
@@ -109,9 +108,9 @@ static void send_orcpt(struct buf *out, struct str orcpt)
 	mime_xtext(out, str_from(orcpt, (size_t)semicolon + 1));
 }
 
-static void send_rcpt(struct smtp_client *c, size_t i)
+static void send_rcpt(struct smtp_client *c, struct client_tx *t, size_t i)
 {
-	const struct rcpt *r = c->priv->tx->rcpts[i];
+	const struct rcpt *r = t->tx.rcpts[i];
 
 	buf_z(c->out, "RCPT TO:<");
 	buf_str(c->out, r->addr);
@@ -121,21 +120,19 @@ static void send_rcpt(struct smtp_client *c, size_t i)
 		send_orcpt(c->out, r->orcpt);
 	}
 	buf_z(c->out, "\r\n");
-	c->priv->states[i] = RCPT_SENT;
+	t->states[i] = RCPT_SENT;
 	client_expect(c, EXPECT_RCPT, 1);
 }
 
 /* send RCPT for the next recipient that wants one; false: none is left */
-static bool send_next_rcpt(struct smtp_client *c)
+static bool send_next_rcpt(struct smtp_client *c, struct client_tx *t)
 {
-	struct smtp_client_private *p = c->priv;
+	while (t->next_send < t->tx.n_rcpts) {
+		size_t i = t->next_send++;
 
-	while (p->next_send < p->tx->n_rcpts) {
-		size_t i = p->next_send++;
-
-		if (p->states[i] != RCPT_UNSENT)
+		if (t->states[i] != RCPT_UNSENT)
 			continue;
-		send_rcpt(c, i);
+		send_rcpt(c, t, i);
 		return true;
 	}
 	return false;
@@ -147,67 +144,105 @@ static void send_data(struct smtp_client *c)
 	client_expect(c, EXPECT_DATA, 1);
 }
 
-static void ask_body(struct smtp_client *c)
+static void ask_body(struct smtp_client *c, struct client_tx *t)
 {
-	struct smtp_client_private *p = c->priv;
-
-	content_out_init(&p->content, !p->chunking, c->opt.line_limit);
-	p->body = BODY_ASK;
+	content_out_init(&t->content, !t->chunking, c->opt.line_limit);
+	t->body = BODY_ASK;
 }
 
 /* --- begin ------------------------------------------------------------------------------------------------------------ */
 
-static void reset_transaction(struct smtp_client *c, const struct smtp_tx *tx)
+static void reset_transaction(struct smtp_client *c, struct client_tx *t, const struct smtp_tx *tx)
 {
-	struct smtp_client_private *p = c->priv;
-
-	if (p->states_cap < tx->n_rcpts) {
-		p->states = mem_array(p->states, tx->n_rcpts, 1);
-		p->states_cap = tx->n_rcpts;
+	if (t->states_cap < tx->n_rcpts) {
+		t->states = mem_array(t->states, tx->n_rcpts, 1);
+		t->states_cap = tx->n_rcpts;
 	}
-	if (tx->n_rcpts > 0)
-		memset(p->states, RCPT_UNSENT, tx->n_rcpts);
-	p->tx = tx;
-	p->n_accepted = p->n_local = p->next_send = p->next_reply = p->sweep = 0;
-	p->sweeping = p->finishing = p->failed = p->done = p->sent = p->ended = false;
-	p->pipelining = c->opt.pipelining && offers(c, SMTP_EXT_PIPELINING);
-	p->chunking = p->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING);
-	p->utf8 = (tx->flags & ENVELOPE_SMTPUTF8) || addr_is_utf8(tx->sender);
-	p->body = BODY_NONE;
+	*t = (struct client_tx){
+		.runs = true, .tx = *tx, .states = t->states, .states_cap = t->states_cap,
+		.pipelining = c->opt.pipelining && offers(c, SMTP_EXT_PIPELINING),
+		.utf8 = (tx->flags & ENVELOPE_SMTPUTF8) || addr_is_utf8(tx->sender),
+	};
+	t->chunking = t->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING);
+	for (size_t i = 0; i < tx->n_rcpts; i++) {
+		bool local = refuse_rcpt(c, tx->rcpts[i], NULL);
+
+		t->states[i] = local ? RCPT_LOCAL : RCPT_UNSENT;
+		t->n_local += local;
+		t->utf8 = t->utf8 || (!local && addr_is_utf8(tx->rcpts[i]->addr));
+	}
+}
+
+/* all that may be said before the first reply */
+static void send_group(struct smtp_client *c, struct client_tx *t)
+{
+	send_mail(c, t);
+	if (!t->pipelining)
+		return;
+	while (send_next_rcpt(c, t))
+		;
+	if (!t->tx.probe && !t->chunking)
+		send_data(c);
+}
+
+/* a small message to few recipients goes before anybody said yes to them */
+static void ask_early(struct smtp_client *c, struct client_tx *t)
+{
+	if (t->chunking && !t->tx.probe && t->tx.size <= LIMIT_SMTP_BLIND_BODY && t->tx.n_rcpts <= LIMIT_SMTP_BLIND_RCPTS)
+		ask_body(c, t);
+}
+
+static void begin(struct smtp_client *c, struct client_tx *t)
+{
 	client_rest(c, REST_BUSY);
+	if (refuse_tx(c, &t->tx)) {
+		c->phase = SMTP_PHASE_MAIL;
+		client_fail_all(c);
+		return;
+	}
+	/* a probe without recipients asks about the sender alone */
+	if (t->n_local == t->tx.n_rcpts && (t->tx.n_rcpts || !t->tx.probe))
+		return;
+	send_group(c, t);
+	ask_early(c, t);
+}
+
+bool smtp_client_takes_next(const struct smtp_client *c)
+{
+	const struct smtp_client_private *p = c->priv;
+
+	return p->t->runs && p->t->pipelining && !p->ahead && !p->dead && !c->opt.lmtp && !p->t->failed &&
+		p->t->body == BODY_SENT && p->held == 1 && p->ring[p->head].what == EXPECT_END;
 }
 
 void smtp_client_begin(struct smtp_client *c, const struct smtp_tx *tx)
 {
 	struct smtp_client_private *p = c->priv;
 
-	reset_transaction(c, tx);
-	if (refuse_tx(c, tx)) {
-		c->phase = SMTP_PHASE_MAIL;
-		client_fail_all(c);
+	if (!p->t->runs) {
+		reset_transaction(c, p->t, tx);
+		begin(c, p->t);
 		return;
 	}
-	for (size_t i = 0; i < tx->n_rcpts; i++) {
-		if (refuse_rcpt(c, tx->rcpts[i], NULL)) {
-			p->states[i] = RCPT_LOCAL;
-			p->n_local++;
-		}
-		p->utf8 = p->utf8 || addr_is_utf8(tx->rcpts[i]->addr);
-	}
-	/* a probe without recipients asks about the sender alone */
-	if (p->n_local == tx->n_rcpts && (tx->n_rcpts || !tx->probe))
-		return;
-	send_mail(c);
-	if (!p->pipelining)
-		return;
-	while (send_next_rcpt(c))
-		;
-	if (tx->probe)
-		return;
-	if (!p->chunking)
-		send_data(c);
-	else if (tx->size <= LIMIT_SMTP_BLIND_BODY && tx->n_rcpts <= LIMIT_SMTP_BLIND_RCPTS)
-		ask_body(c);
+	p->ahead = &p->slots[p->t == p->slots];
+	reset_transaction(c, p->ahead, tx);
+	/* what is refused here is told at its turn, and then all of it is said */
+	if (!p->ahead->n_local && !refuse_tx(c, tx))
+		send_group(c, p->ahead);
+}
+
+enum smtp_client_event client_go_ahead(struct smtp_client *c)
+{
+	struct smtp_client_private *p = c->priv;
+
+	p->t->runs = false;
+	p->t = p->ahead;
+	p->ahead = NULL;
+	if (p->t->sent)
+		ask_early(c, p->t);
+	else
+		begin(c, p->t);
+	return SMTP_CLIENT_NEXT;
 }
 
 /* --- judges ----------------------------------------------------------------------------------------------------------- */
@@ -216,20 +251,20 @@ static bool is_2xx(const struct smtp_client *c) { return c->reply.code / 100 == 
 
 void client_fail_all(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
-	p->failed = true;
-	p->sweeping = true;
-	p->sweep = 0;
-	p->finishing = p->n_accepted > 0;
-	p->body = BODY_NONE;
+	t->failed = true;
+	t->sweeping = true;
+	t->sweep = 0;
+	t->finishing = t->n_accepted > 0;
+	t->body = BODY_NONE;
 }
 
 enum smtp_client_event client_on_mail(struct smtp_client *c)
 {
 	if (is_2xx(c)) {
-		if (!c->priv->pipelining)
-			send_next_rcpt(c);
+		if (!c->priv->t->pipelining)
+			send_next_rcpt(c, c->priv->t);
 		return CLIENT_GO_ON;
 	}
 	if (c->reply.code < 400)
@@ -241,19 +276,20 @@ enum smtp_client_event client_on_mail(struct smtp_client *c)
 enum smtp_client_event client_on_rcpt(struct smtp_client *c)
 {
 	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = p->t;
 
-	if (p->failed)
+	if (t->failed)
 		return CLIENT_GO_ON;
 	if (c->reply.code / 100 == 3)
 		return client_break(c, "unexpected reply to RCPT TO: %d", c->reply.code);
-	while (p->states[p->next_reply] != RCPT_SENT)
-		p->next_reply++;
-	c->rcpt = p->next_reply++;
-	p->states[c->rcpt] = is_2xx(c) ? RCPT_ACCEPTED : RCPT_JUDGED;
-	p->n_accepted += is_2xx(c);
-	if (p->held == 0 && !send_next_rcpt(c) && !p->tx->probe && p->n_accepted > 0 && p->body == BODY_NONE) {
-		if (p->chunking)
-			ask_body(c);
+	while (t->states[t->next_reply] != RCPT_SENT)
+		t->next_reply++;
+	c->rcpt = t->next_reply++;
+	t->states[c->rcpt] = is_2xx(c) ? RCPT_ACCEPTED : RCPT_JUDGED;
+	t->n_accepted += is_2xx(c);
+	if (p->held == 0 && !send_next_rcpt(c, t) && !t->tx.probe && t->n_accepted > 0 && t->body == BODY_NONE) {
+		if (t->chunking)
+			ask_body(c, t);
 		else
 			send_data(c);
 	}
@@ -262,17 +298,17 @@ enum smtp_client_event client_on_rcpt(struct smtp_client *c)
 
 enum smtp_client_event client_on_data(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
 	if (c->reply.code != 354 && c->reply.code < 400)
 		return client_break(c, "unexpected reply to DATA: %d", c->reply.code);
-	if (c->reply.code == 354 && (p->failed || p->n_accepted == 0)) {
+	if (c->reply.code == 354 && (t->failed || t->n_accepted == 0)) {
 		/* RFC 2920 section 3.1: the server wants content for nobody; give it none */
 		client_send(c, ".");
 		client_expect(c, EXPECT_END, 1);
 	} else if (c->reply.code == 354) {
-		ask_body(c);
-	} else if (!p->failed) {
+		ask_body(c, t);
+	} else if (!t->failed) {
 		client_fail_all(c);
 	}
 	return CLIENT_GO_ON;
@@ -280,9 +316,9 @@ enum smtp_client_event client_on_data(struct smtp_client *c)
 
 enum smtp_client_event client_on_chunk(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
-	if (is_2xx(c) || p->failed || p->n_accepted == 0)
+	if (is_2xx(c) || t->failed || t->n_accepted == 0)
 		return CLIENT_GO_ON;
 	if (c->reply.code < 400)
 		return client_break(c, "unexpected reply to BDAT: %d", c->reply.code);
@@ -292,15 +328,15 @@ enum smtp_client_event client_on_chunk(struct smtp_client *c)
 
 static bool next_accepted(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
-	for (size_t i = 0; i < p->tx->n_rcpts; i++) {
-		if (p->states[i] != RCPT_ACCEPTED)
+	for (size_t i = 0; i < t->tx.n_rcpts; i++) {
+		if (t->states[i] != RCPT_ACCEPTED)
 			continue;
-		p->states[i] = RCPT_JUDGED;
-		p->n_accepted--;
+		t->states[i] = RCPT_JUDGED;
+		t->n_accepted--;
 		c->rcpt = i;
-		c->last = p->n_accepted == 0;
+		c->last = t->n_accepted == 0;
 		return true;
 	}
 	return false;
@@ -309,31 +345,31 @@ static bool next_accepted(struct smtp_client *c)
 /* c->reply is the word on every accepted recipient (SMTP), on the next of them (LMTP) */
 static enum smtp_client_event give_done(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
 	if (c->opt.lmtp) {
 		next_accepted(c);
 	} else {
-		p->n_accepted = 0;
+		t->n_accepted = 0;
 		c->last = true;
 	}
-	p->done = c->last;
+	t->done = c->last;
 	return SMTP_CLIENT_DONE;
 }
 
 enum smtp_client_event client_on_end(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
 	if (c->reply.code / 100 == 3)
 		return client_break(c, "unexpected reply to the end of data: %d", c->reply.code);
-	if (p->failed || p->n_accepted == 0) {
+	if (t->failed || t->n_accepted == 0) {
 		if (is_2xx(c))
 			return client_break(c, "server accepted a message after it had refused it: %d", c->reply.code);
 		return CLIENT_GO_ON;
 	}
-	p->ended = true;
-	if (c->opt.lmtp && p->n_accepted > 1)
+	t->ended = true;
+	if (c->opt.lmtp && t->n_accepted > 1)
 		client_expect(c, EXPECT_END, 1);
 	return give_done(c);
 }
@@ -350,38 +386,38 @@ enum smtp_client_event client_on_rset(struct smtp_client *c)
 
 static enum smtp_client_event tell_local(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
-	size_t i = p->sweep;
+	struct client_tx *t = c->priv->t;
+	size_t i = t->sweep;
 
-	while (p->states[i] != RCPT_LOCAL)
+	while (t->states[i] != RCPT_LOCAL)
 		i++;
-	refuse_rcpt(c, p->tx->rcpts[i], &c->reply);
-	p->states[i] = RCPT_JUDGED;
-	p->sweep = i + 1;
-	if (--p->n_local == 0)
-		p->sweep = 0;
+	refuse_rcpt(c, t->tx.rcpts[i], &c->reply);
+	t->states[i] = RCPT_JUDGED;
+	t->sweep = i + 1;
+	if (--t->n_local == 0)
+		t->sweep = 0;
 	c->rcpt = i;
 	return SMTP_CLIENT_RCPT;
 }
 
 enum smtp_client_event client_tell(struct smtp_client *c)
 {
-	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = c->priv->t;
 
-	if (p->n_local > 0)
+	if (t->n_local > 0)
 		return tell_local(c);
-	while (p->sweeping && p->sweep < p->tx->n_rcpts) {
-		size_t i = p->sweep++;
+	while (t->sweeping && t->sweep < t->tx.n_rcpts) {
+		size_t i = t->sweep++;
 
-		if (p->states[i] >= RCPT_ACCEPTED)
+		if (t->states[i] >= RCPT_ACCEPTED)
 			continue;
-		p->states[i] = RCPT_JUDGED;
+		t->states[i] = RCPT_JUDGED;
 		c->rcpt = i;
 		return SMTP_CLIENT_RCPT;
 	}
-	p->sweeping = false;
-	if (p->finishing) {
-		p->finishing = c->opt.lmtp && p->n_accepted > 1;
+	t->sweeping = false;
+	if (t->finishing) {
+		t->finishing = c->opt.lmtp && t->n_accepted > 1;
 		return give_done(c);
 	}
 	return CLIENT_GO_ON;
@@ -390,8 +426,9 @@ enum smtp_client_event client_tell(struct smtp_client *c)
 enum smtp_client_event client_tell_body(struct smtp_client *c)
 {
 	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = p->t;
 
-	p->body = BODY_OPEN;
+	t->body = BODY_OPEN;
 	if (p->held == 0)
 		c->phase = SMTP_PHASE_BODY;
 	return SMTP_CLIENT_BODY;
@@ -400,14 +437,15 @@ enum smtp_client_event client_tell_body(struct smtp_client *c)
 void client_end(struct smtp_client *c)
 {
 	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = p->t;
 
-	if (p->body == BODY_ASK || p->body == BODY_OPEN)
+	if (t->body == BODY_ASK || t->body == BODY_OPEN)
 		return;
-	p->tx = NULL;
-	p->body = BODY_NONE;
+	t->runs = false;
+	t->body = BODY_NONE;
 	buf_clear(&p->scratch);
 	buf_shrink(&p->scratch);
-	if (p->sent && !p->ended) {
+	if (t->sent && !t->ended) {
 		client_send(c, "RSET");
 		client_expect(c, EXPECT_RSET, 1);
 	} else {
@@ -420,12 +458,13 @@ void client_end(struct smtp_client *c)
 static void send_chunk(struct smtp_client *c, struct str piece, bool last)
 {
 	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = p->t;
 
-	if (!content_out_is_clean(&p->content, piece)) {
+	if (!content_out_is_clean(&t->content, piece)) {
 		buf_clear(&p->scratch);
-		content_out_add(&p->content, &p->scratch, piece);
+		content_out_add(&t->content, &p->scratch, piece);
 		if (last)
-			content_out_end(&p->content, &p->scratch);
+			content_out_end(&t->content, &p->scratch);
 		piece = buf_view(&p->scratch);
 	}
 	if (piece.n == 0 && !last)
@@ -438,18 +477,19 @@ static void send_chunk(struct smtp_client *c, struct str piece, bool last)
 void smtp_client_body(struct smtp_client *c, struct str piece, bool last)
 {
 	struct smtp_client_private *p = c->priv;
+	struct client_tx *t = p->t;
 
-	if (p->body != BODY_OPEN || p->dead)
+	if (t->body != BODY_OPEN || p->dead)
 		return;
 	if (last)
-		p->body = BODY_SENT;
-	if (p->chunking) {
+		t->body = BODY_SENT;
+	if (t->chunking) {
 		send_chunk(c, piece, last);
 		return;
 	}
-	content_out_add(&p->content, c->out, piece);
+	content_out_add(&t->content, c->out, piece);
 	if (!last)
 		return;
-	content_out_end(&p->content, c->out);
+	content_out_end(&t->content, c->out);
 	client_expect(c, EXPECT_END, 1);
 }

@@ -24,18 +24,10 @@ enum client_rest { REST_BUSY, REST_HELLO, REST_TLS, REST_CHALLENGE, REST_AUTH_DO
 enum client_body { BODY_NONE, BODY_ASK, BODY_OPEN, BODY_SENT };
 enum rcpt_state { RCPT_UNSENT, RCPT_LOCAL, RCPT_SENT, RCPT_ACCEPTED, RCPT_JUDGED }; /* LOCAL: refused here, not told yet */
 
-struct smtp_client_private {
-	struct client_expected ring[CLIENT_RING];
-	unsigned head, held;
-	struct grammar_reply parser;
-	enum client_rest rest;           /* what the session waits for when no reply is outstanding */
-	bool told;                       /* the event of this rest was given */
-	bool tls;
-	bool judging;                    /* a judge runs: c->phase is that of the reply */
-	bool early;                      /* input came with the last reply: no command asked for it */
-	bool dead;                       /* the session ends when all is told: c->why */
-	/* the transaction */
-	const struct smtp_tx *tx;        /* NULL: none */
+/* one transaction */
+struct client_tx {
+	bool runs;
+	struct smtp_tx tx;
 	unsigned char *states;           /* enum rcpt_state per recipient */
 	size_t states_cap;
 	size_t n_accepted;               /* and without a final word */
@@ -50,6 +42,21 @@ struct smtp_client_private {
 	bool chunking, pipelining, utf8;
 	enum client_body body;
 	struct content_out content;
+};
+
+struct smtp_client_private {
+	struct client_expected ring[CLIENT_RING];
+	unsigned head, held;
+	struct grammar_reply parser;
+	enum client_rest rest;           /* what the session waits for when no reply is outstanding */
+	bool told;                       /* the event of this rest was given */
+	bool tls;
+	bool judging;                    /* a judge runs: c->phase is that of the reply */
+	bool early;                      /* input came with the last reply: no command asked for it */
+	bool dead;                       /* the session ends when all is told: c->why */
+	struct client_tx slots[2];
+	struct client_tx *t;             /* the transaction that runs, or the last one */
+	struct client_tx *ahead;         /* begun behind it, its first replies come after its end; NULL: none */
 	struct buf scratch;
 };
 
@@ -79,5 +86,6 @@ enum smtp_client_event client_tell(struct smtp_client *c);      /* the next even
 enum smtp_client_event client_tell_body(struct smtp_client *c);
 void client_fail_all(struct smtp_client *c);                    /* c->reply ends the transaction for everybody */
 void client_end(struct smtp_client *c);                         /* no reply is outstanding: RSET or READY, when it is over */
+enum smtp_client_event client_go_ahead(struct smtp_client *c);  /* the one that was begun ahead runs from here on */
 
 #endif

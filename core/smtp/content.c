@@ -287,14 +287,17 @@ void content_out_end(struct content_out *c, struct buf *out)
 
 bool content_has_8bit(struct str s)
 {
-	uint64_t word, any = 0;
+	lane v[4], any = { 0 };
+	unsigned char last = 0;
+	uint64_t half[2];
 	size_t i = 0;
 
-	for (; i + 8 <= s.n; i += 8) {
-		memcpy(&word, s.p + i, 8);
-		any |= word;
+	for (; i + sizeof(v) <= s.n; i += sizeof(v)) {
+		memcpy(v, s.p + i, sizeof(v));
+		any |= v[0] | v[1] | v[2] | v[3];
 	}
 	for (; i < s.n; i++)
-		any |= (uint64_t)(unsigned char)s.p[i];
-	return any & 0x8080808080808080u;
+		last |= (unsigned char)s.p[i];
+	memcpy(half, &any, sizeof(half));
+	return (half[0] | half[1] | last) & 0x8080808080808080u;
 }

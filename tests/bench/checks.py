@@ -56,6 +56,7 @@ async def serve(reader, writer, delay, context):
             if verb == b"EHLO":
                 await say(b"250-mx.test\r\n250-PIPELINING\r\n250 8BITMIME" if secure else b"250-mx.test\r\n250-PIPELINING\r\n250 STARTTLS")
             elif verb == b"STAR":
+                writer.transport.pause_reading()  # or a quick ClientHello is read as a line
                 await say(b"220 2.0.0 go")
                 await writer.start_tls(context)
                 secure = True

@@ -145,6 +145,15 @@ class Relayd(Mta):
         return [RELAYBOX, "sendmail", "-t", "-f", "bench@example.test"], {"MAIL_CONFIG": self.dir, "HOME": self.dir}
 
 
+class Deep(Relayd):
+    """A second relayd, beside one with an empty queue."""
+    name, port = "deep", 2526
+
+    def flush(self):
+        """Make everything that is deferred due now, and its destinations be tried again."""
+        subprocess.run([RELAYBOX, "relayctl", "-c", self.dir, "flush"], check=True, stdout=subprocess.DEVNULL)
+
+
 class Postfix(Mta):
     """Its log goes to a syslog that nobody serves, which costs it least."""
     name = "postfix"

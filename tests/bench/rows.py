@@ -161,12 +161,15 @@ def direct(ctx):
 
 def tmpfs(ctx):
     """a queue in memory: the share of the tools' own rate"""
-    n = ctx.count(30000, 8000)
-    ctx.paired({"relayd": lambda: isolate(load.relay, "relayd", n, queue="tmpfs", sessions=50),
-                "tools": lambda: isolate(load.direct, n, sessions=50)})
-    share = ctx.ratio("relayd", "tools", "rate")
-    return [("queue in memory, 50 sessions: share of the tools alone", ">= 50 %", "%.0f/s" % ctx.median("relayd", "rate"),
-             "%.0f/s tools" % ctx.median("tools", "rate"), "%.0f %%" % (100 * share), share >= 0.5)]
+    lines = []
+    for what, per, n in ("many messages each", 0, ctx.count(30000, 8000)), ("a connection per message", 1, ctx.count(15000, 5000)):
+        ours, tools_alone = "relayd, " + what, "tools, " + what
+        ctx.paired({ours: lambda: isolate(load.relay, "relayd", n, queue="tmpfs", sessions=50, per_connection=per),
+                    tools_alone: lambda: isolate(load.direct, n, sessions=50, per_connection=per)})
+        share = ctx.ratio(ours, tools_alone, "rate")
+        lines.append(("queue in memory, 50 sessions, %s: share of the tools alone" % what, ">= 50 %", "%.0f/s" % ctx.median(ours, "rate"),
+                      "%.0f/s tools" % ctx.median(tools_alone, "rate"), "%.0f %%" % (100 * share), share >= 0.5))
+    return lines
 
 
 def big(ctx):
@@ -191,11 +194,12 @@ def depth(ctx):
     for n in ([10000] if ctx.quick else [100000] + ([1000000] if ctx.full else [])):
         share, start, rss = budgets[n]
         got = ctx.measure("relayd %d" % n, load.depth, n, ctx.count(10000, 4000), ctx.rounds, limit=3600)
-        percent = 100 * got["rate"] / got["empty_rate"]
         what = "{:,} deferred in the queue: ".format(n)
-        lines += [(what + "rate for new mail", share and ">= %d %% of empty" % share or "", "%.0f/s" % got["rate"],
-                   "%.0f/s empty" % got["empty_rate"], "%.0f %%" % percent, share and percent >= share),
-                  (what + "start to first 220", start and "<= %g s" % (start / 1000) or "", "%.0f ms" % got["start_ms"], "", "",
+        for rates, when in (got, ""), (got["due"], " while all are due"):
+            percent = 100 * rates["share"]
+            lines.append((what + "rate for new mail" + when, share and ">= %d %% of empty" % share or "", "%.0f/s" % rates["rate"],
+                          "%.0f/s empty" % rates["empty_rate"], "%.0f %%" % percent, share and percent >= share))
+        lines += [(what + "start to first 220", start and "<= %g s" % (start / 1000) or "", "%.0f ms" % got["start_ms"], "", "",
                    start and got["start_ms"] <= start),
                   (what + "RSS", rss and "<= %d MiB" % rss or "", "%.1f MiB" % got["rss_mib"], "", "",
                    rss and got["rss_mib"] <= rss)]

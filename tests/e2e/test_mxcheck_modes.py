@@ -183,15 +183,19 @@ def test_levels_of_tls(sink, cert):
     assert found(objects("-s", "127.0.0.1:%d" % starttls.port)[0], "warning", "trust")
 
 
-def test_implicit_tls_and_openssl_agree(cert):
+@pytest.mark.parametrize("greeting", [b"220 s.test ESMTP", b"554 5.7.1 go away"])
+def test_implicit_tls_and_openssl_agree(cert, greeting):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*cert)
     said = []
 
     def serve(listener):
-        with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as c:
+        one = listener.accept()[0]
+        listener.close()
+        with contextlib.suppress(OSError), context.wrap_socket(one, server_side=True) as c:
             c.settimeout(30)
-            c.sendall(b"220 s.test ESMTP\r\n")
+            time.sleep(0.02)
+            c.sendall(greeting + b"\r\n")
             said.append(c.recv(1000))
             c.sendall(b"250 s.test\r\n")
             c.recv(1000)
@@ -202,9 +206,16 @@ def test_implicit_tls_and_openssl_agree(cert):
         listener.settimeout(30)
         thread = threading.Thread(target=serve, args=(listener,), daemon=True)
         thread.start()
-        x = objects("--tls", "implicit", "--server", "localhost:%d" % listener.getsockname()[1], "-4", "--ca", cert[0], "--helo", "probe.test")[0]
+        x = objects("--tls", "implicit", "--server", "localhost:%d" % listener.getsockname()[1], "-4", "--ca", cert[0], "--helo", "probe.test",
+                    code=greeting[0] != ord("2"))[0]
         thread.join(30)
-    tls = x["hosts"][0]["addresses"][0]["tls"]
+    a = x["hosts"][0]["addresses"][0]
+    tls = a["tls"]
+    assert a["banner_ms"] >= 20 and a["tls_ms"] > 0
+    if greeting.startswith(b"554"):
+        assert found(x, "problem", "banner", "refused: 554 5.7.1 go away")
+        return
+    assert a["ehlo_ms"] > 0
     seen = subprocess.run(["openssl", "x509", "-in", cert[0], "-noout", "-fingerprint", "-sha256"], capture_output=True, text=True).stdout
     assert said == [b"EHLO probe.test\r\n"] and tls["sha256"] in seen and tls["name_matches"] and tls["version"].startswith("TLSv1.")
 
@@ -296,6 +307,12 @@ def test_watch_ends_after_its_count(sink, tmp_path):
 def answers(refused="550 5.1.1 no such user"):
     """RCPT answers by the name of the recipient."""
     return {"RCPT": lambda _, a: refused if "nobody" in a else "450 4.2.0 not now" if "later" in a else None}
+
+
+def test_rcpt_of_a_domain_without_mail(dns):
+    x = objects("--dns", dns({("x.test", "MX"): [(0, "")]}), "--rcpt", "a@x.test", code=1)[0]
+    assert found(x, "problem", "mx", "nullMX") and found(x, "problem", "rcpt", "556 5.1.10")
+    assert all(f["advice"] for f in x["findings"])
 
 
 def test_rcpt_asks_in_the_order_of_a_delivery(dns, sink):

@@ -2,6 +2,7 @@
 import os
 import re
 import smtplib
+import socket
 import subprocess
 import time
 
@@ -142,6 +143,57 @@ def test_smarthost_down_then_up(tmp_path):
             assert time.monotonic() - at > 1.5, "tried again before it was due"
             r.wait_log("status=sent")
             wait(r.empty)
+
+
+def test_dead_slow_and_silent_destinations_cost_others_nothing(tmp_path):
+    """Each has more mail than fits into memory for it; mail to others passes at once, and nobody's is lost."""
+    many, dead = 400, free_port()
+
+    def sleepy(sink, argument):
+        time.sleep(0.2)
+    with Sink() as good, Sink(script={"END": sleepy}) as slow, socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
+        ports = {"dead": dead, "slow": slow.port, "silent": silent.getsockname()[1], "good": good.port}
+        r = Relay(tmp_path / "r", "transport_maps = inline:{%s}\nminimal_backoff_time = 2s\nmaximal_backoff_time = 4s\nshutdown_timeout = 1s\n" %
+                  ", ".join("%s.test=smtp:[127.0.0.1]:%d" % pair for pair in ports.items()))
+        with r, smtplib.SMTP("127.0.0.1", r.port) as client:
+            for i in range(many):
+                for name in "dead", "slow", "silent":
+                    client.sendmail("a@example.com", ["b%d@%s.test" % (i, name)], "Subject: %d\r\n\r\nx\r\n" % i)
+            waits = []
+            for i in range(20):
+                client.sendmail("a@example.com", ["b%d@good.test" % i], "Subject: %d\r\n\r\nx\r\n" % i)
+                at = time.monotonic()
+                good.wait(i + 1)
+                waits.append(time.monotonic() - at)
+            assert sorted(waits)[10] < 0.2 * SLOW, waits
+            assert slow.most_open <= 20, "more than the limit of a destination"
+            assert len(slow.messages) < many, "it was to be slow"
+            # most of the dead one's mail is not even looked at when it is due again
+            line = r.wait_log(r"smtp:\[127.0.0.1\]:%d is tried again: while it was suspended \d+ messages were put off unread" % dead)[0]
+            assert int(re.search(r"(\d+) messages", line).group(1)) > 0 and "Connection refused" in line, line
+            with Sink(dead) as back:
+                back.wait(many, 40)
+                assert len({m.rcpts[0] for m in back.messages}) == many
+            slow.wait(many, 40)
+            wait(lambda: len(r.run("relayctl", "queue", "--ids").stdout.split()) == many)
+            assert len({m.rcpts[0] for m in slow.messages}) == many
+
+
+def test_a_changed_table_counts_while_the_old_destination_is_dead(tmp_path):
+    dead = free_port()
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "transport_maps = texthash:%s/r/transport\ninitial_destination_concurrency = 1\n"
+                  "minimal_backoff_time = 4s\n" % tmp_path, files={"transport": "x.test smtp:[127.0.0.1]:%d\n" % dead})
+        with r:
+            r.run("sendmail", "-f", "a@example.com", "first@x.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<first@x.test>.*Connection refused")
+            time.sleep(2.5)
+            r.run("sendmail", "-f", "a@example.com", "second@x.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<second@x.test>.*delivery temporarily suspended")
+            r.wait_log("to=<first@x.test>.*Connection refused", 2)
+            # dead for another four seconds; the second is due before that
+            r.write("transport", "x.test smtp:[127.0.0.1]:%d\n" % sink.port)
+            assert sink.wait(1)[0].rcpts == ["second@x.test"]
 
 
 def test_queue_survives_restart(tmp_path):

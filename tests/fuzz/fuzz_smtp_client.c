@@ -17,7 +17,7 @@ static struct session {
 	struct smtp_tx tx;
 	struct buf out;
 	unsigned begun, judged[RCPTS], accepted, done, stage;
-	bool over, tls;
+	bool over, tls, ahead;         /* ahead: the next transaction begins as early as it may */
 } x;
 
 static const struct rcpt rcpts[RCPTS] = {
@@ -45,13 +45,19 @@ static void on_done(void)
 	promise(x.c.last == (!x.c.opt.lmtp || x.done == x.accepted), "last");
 }
 
-static void on_ready(void)
+/* the transaction before is over */
+static void check_over(void)
 {
-	promise(smtp_client_is_reusable(&x.c), "ready but not reusable");
 	promise(x.begun == 0 || x.judged[0] + x.judged[1] + x.judged[2] == RCPTS, "a recipient forgotten");
 	promise(x.begun == 0 || x.tx.probe || x.done == (x.c.opt.lmtp ? x.accepted : x.accepted > 0), "a recipient without an end");
 	memset(x.judged, 0, sizeof(x.judged));
 	x.accepted = x.done = 0;
+}
+
+static void on_ready(void)
+{
+	promise(smtp_client_is_reusable(&x.c), "ready but not reusable");
+	check_over();
 	if (x.begun++ < MESSAGES)
 		smtp_client_begin(&x.c, &x.tx);
 	else
@@ -91,12 +97,19 @@ static void on_event(enum smtp_client_event e)
 	case SMTP_CLIENT_READY:
 		on_ready();
 		break;
+	case SMTP_CLIENT_NEXT:
+		check_over();
+		break;
 	case SMTP_CLIENT_RCPT:
 		on_rcpt();
 		break;
 	case SMTP_CLIENT_BODY:
 		smtp_client_body(&x.c, content[0], false);
 		smtp_client_body(&x.c, content[1], true);
+		if (x.ahead && x.begun < MESSAGES && smtp_client_takes_next(&x.c)) {
+			x.begun++;
+			smtp_client_begin(&x.c, &x.tx);
+		}
 		break;
 	case SMTP_CLIENT_DONE:
 		on_done();
@@ -130,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o.pipelining = data[0] & 8;
 	o.line_limit = data[0] & 16 ? 10 : 0;
 	memset(&x, 0, sizeof(x));
+	x.ahead = data[0] & 128;
 	x.tx = (struct smtp_tx){ .sender = STR("s@d.example"), .rcpts = pointers, .n_rcpts = RCPTS, .size = data[0] & 32 ? 70000 : 30,
 		.flags = ENVELOPE_8BIT, .probe = data[0] & 64, .envid = STR("id"), .ret = DSN_RET_HDRS };
 	piece = data[1] ? data[1] : size;

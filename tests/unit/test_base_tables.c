@@ -146,6 +146,27 @@ T(random_stays_below)
 	CHECK_INT(random_below(1), 0);
 }
 
+T(list_append_all_keeps_the_order)
+{
+	struct list a, b, nodes[4];
+	int i = 0;
+
+	list_init(&a);
+	list_init(&b);
+	list_append_all(&a, &b);
+	CHECK(list_is_empty(&a));
+	list_append(&b, &nodes[0]);
+	list_append(&b, &nodes[1]);
+	list_append_all(&a, &b);
+	list_append(&b, &nodes[2]);
+	list_append(&b, &nodes[3]);
+	list_append_all(&a, &b);
+	CHECK(list_is_empty(&b));
+	LIST_EACH(&a, it, next)
+		CHECK(it == &nodes[i++] && it->prev->next == it);
+	CHECK_INT(i, 4);
+}
+
 T(list_removes_while_walking)
 {
 	struct list head, nodes[5];

@@ -3,7 +3,7 @@
  *
  * Directives: "# option NAME [VALUE]" (struct smtp_client_options), "# tx from=A to=B …" (the transactions), "# body text"
  * (their contents, in order), "# pieces N" (given N bytes at a time), "# starttls", "# auth MECHANISM user password",
- * "# timing" (as for the server).
+ * "# timing" (as for the server), "# ahead" (the next transaction begins where the machine takes it behind the running one).
  */
 #include <stdlib.h>
 
@@ -27,7 +27,7 @@ struct client_run {
 	const struct rcpt *pointers[TX_MAX][TX_RCPTS];
 	struct buf bodies[TX_MAX];
 	size_t n_tx, n_bodies, next_tx, pieces;
-	bool starttls, tls, auth, timing;
+	bool starttls, tls, auth, timing, ahead;
 	char mechanism[32], user[64], password[64];
 };
 
@@ -92,6 +92,8 @@ static void client_directives(struct client_run *run, const struct dialog *d)
 			run->starttls = true;
 		else if (str_eq(word, STR("timing")))
 			run->timing = true;
+		else if (str_eq(word, STR("ahead")))
+			run->ahead = true;
 		else if (str_eq(word, STR("auth")))
 			run->auth = sscanf(text.p, "%31s %63s %63s", run->mechanism, run->user, run->password) == 3;
 		else
@@ -111,6 +113,8 @@ static void send_body(struct client_run *run)
 		body = str_from(body, run->pieces);
 	}
 	smtp_client_body(&run->c, body, true);
+	if (run->ahead && run->next_tx < run->n_tx && smtp_client_takes_next(&run->c))
+		smtp_client_begin(&run->c, &run->tx[run->next_tx++]);
 }
 
 static void on_hello(struct client_run *run)
@@ -185,7 +189,7 @@ static void act_client(struct client_run *run, enum smtp_client_event e)
 static void note_client(struct client_run *run, enum smtp_client_event e)
 {
 	static const char *const names[] = { "WANT_INPUT", "HELLO", "STARTTLS", "TLS_REFUSED", "AUTH", "AUTH_DONE", "READY", "RCPT",
-		"BODY", "DONE", "QUIT", "REFUSED", "BROKEN" };
+		"BODY", "DONE", "NEXT", "QUIT", "REFUSED", "BROKEN" };
 	struct smtp_client *c = &run->c;
 	struct buf *b = &run->events;
 
@@ -302,6 +306,13 @@ static void client_dialog(const char *path)
 
 #define DIALOG(name) T(name) { client_dialog("tests/dialog/client/" #name ".chat"); }
 
+DIALOG(ahead)
+DIALOG(ahead_chunking)
+DIALOG(ahead_closing)
+DIALOG(ahead_closing_end)
+DIALOG(ahead_local)
+DIALOG(ahead_refused)
+DIALOG(ahead_stepwise)
 DIALOG(all_refused)
 DIALOG(auth_login)
 DIALOG(basic)

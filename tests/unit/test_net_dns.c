@@ -38,7 +38,7 @@ T(dns_query_bytes)
 	n = dns_build_query(out, 1, STR("x"), DNS_TLSA, true);
 	CHECK_INT(out[3], 0x20);
 	CHECK_INT(out[n - 4], 0x80);
-	CHECK_INT(dns_encode(out, 1, STR(""), DNS_NS, false, false), 17);
+	CHECK_INT(dns_encode(out, 1, STR(""), DNS_NS, false, false, true), 17);
 }
 
 T(dns_names_that_are_none)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/net/dns.h"
+#include "core/net/dns_files.h"
 #include "core/net/loop.h"
 #include "tests/unit/net_dns_msg.h"
 #include "tests/unit/t.h"
@@ -22,7 +23,7 @@ struct server {
 	struct loop_io udp, tcp, peer;
 	struct loop *l;
 	int port;
-	int asked, asked_tcp;
+	int asked, asked_tcp, recursive;
 	int only;              /* -1: by the name; else always so */
 	uint16_t ids[64], ports[64];
 	char last[256];
@@ -80,8 +81,9 @@ static bool make_reply(struct server *s, const uint8_t *p, bool tcp)
 	enum behave how;
 
 	read_question(s, p, &type);
+	s->recursive += p[2] & 1;
 	how = behave(s, s->last);
-	msg_begin(&m, how == WRONG_ID || how == FLOOD ? id ^ 1 : id, 0x8180, how == WRONG_NAME ? "evil.example" : s->last, type);
+	msg_begin(&m, how == WRONG_ID || how == FLOOD ? id ^ 1 : id, p[2] & 1 ? 0x8180 : 0x8400, how == WRONG_NAME ? "evil.example" : s->last, type);
 	if (how == SERVFAIL || how == REFUSED || (how == FORMERR && edns) || how == NXDOMAIN)
 		m.p[3] |= how == SERVFAIL ? 2 : how == REFUSED ? 5 : how == NXDOMAIN ? 3 : 1;
 	else if (how == TRUNCATE && !tcp)
@@ -563,6 +565,84 @@ T(resolver_round_robin)
 	}
 	CHECK_INT(first[0], 5);
 	CHECK_INT(first[1], 5);
+	place_fini(&p);
+}
+
+static struct dns_server server_at(int port)
+{
+	struct dns_server at = { .loopback = false };
+	struct ipaddr own;
+
+	ipaddr_parse(STR("127.0.0.1"), &own);
+	at.n = ipaddr_to_sockaddr(&own, (uint16_t)port, &at.a);
+	return at;
+}
+
+T(resolver_asks_one_server_for_what_it_knows_itself)
+{
+	static const struct { const char *name; enum dns_status status; int rcode; bool authoritative; int asked, tcp; } rows[] = {
+		{"good", DNS_OK, 0, true, 1, 0}, {"gone", DNS_NXDOMAIN, 3, true, 1, 0}, {"empty", DNS_NODATA, 0, true, 1, 0},
+		{"servfail", DNS_AGAIN, 2, true, 1, 0}, {"refused", DNS_AGAIN, 5, true, 1, 0}, {"formerr", DNS_OK, 0, true, 2, 0},
+		{"garbage", DNS_AGAIN, -1, true, 1, 0}, {"dangling", DNS_NODATA, 0, true, 1, 0}, {"big", DNS_OK, 0, true, 1, 1},
+		{"silent", DNS_AGAIN, 0, false, 2, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dns_server at;
+		struct place p;
+
+		ROW("%s", rows[i].name);
+		REQUIRE(place_init(&p, -1, -1, false));
+		at = server_at(p.b.port);
+		/* nothing is remembered: the second question is sent like the first */
+		for (int turn = 1; turn <= 2; turn++) {
+			struct got g = {0};
+
+			dns_ask_at(p.d, &at, str_of(rows[i].name), DNS_MX, got_answer, &g);
+			wait_for(&p, &g.count, 1);
+			CHECK_INT(g.count, 1);
+			CHECK_INT(g.a.status, rows[i].status);
+			CHECK_INT(g.a.rcode, rows[i].rcode);
+			CHECK_INT(g.a.authoritative, rows[i].authoritative);
+			CHECK_INT(g.a.error, 0);
+			CHECK_INT(p.a.asked, 0);
+			CHECK_INT(p.b.asked, turn * rows[i].asked);
+			CHECK_INT(p.b.asked_tcp, turn * rows[i].tcp);
+			CHECK_INT(p.b.recursive, 0);
+		}
+		place_fini(&p);
+	}
+}
+
+T(resolver_gives_up_on_servers_when_none_ever_answers)
+{
+	struct dns_server at, closed;
+	struct got g = {0}, last = {0};
+	struct place p;
+	char name[20];
+	int asked;
+
+	REQUIRE(place_init(&p, -1, -1, true));
+	at = server_at(p.a.port);
+	closed = server_at(1);
+	dns_ask_at(p.d, &closed, STR("x"), DNS_SOA, got_answer, &last);
+	wait_for(&p, &last.count, 1);
+	CHECK_INT(last.a.error, ECONNREFUSED);
+	for (int i = 0; i < 32; i++) {
+		snprintf(name, sizeof(name), "silent%d", i);
+		dns_ask_at(p.d, &at, str_of(name), DNS_MX, got_answer, &g);
+	}
+	wait_for(&p, &g.count, 32);
+	CHECK_INT(g.a.error, 0);
+	asked = p.a.asked;
+	dns_ask_at(p.d, &at, STR("good"), DNS_MX, got_answer, &last);
+	wait_for(&p, &last.count, 2);
+	CHECK_INT(last.a.error, ECANCELED);
+	CHECK_INT(p.a.asked, asked);
+	/* the resolver itself is asked as before */
+	dns_ask(p.d, STR("good"), DNS_MX, got_answer, &last);
+	wait_for(&p, &last.count, 3);
+	CHECK_INT(last.a.status, DNS_OK);
 	place_fini(&p);
 }
 

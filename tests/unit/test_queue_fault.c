@@ -464,9 +464,10 @@ static int start_only(void)
 static bool crash_start(unsigned long at)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid;
 
 	shared->images_made = false;
+	pid = fork();
 	if (!pid) {
 		snprintf(live, sizeof(live), "%s-second", again);
 		model.on_crash = crash;

@@ -27,6 +27,7 @@ static struct {
 	void *ticket;
 	bool keep_ticket;
 	int idle_calls;
+	size_t routed, routed_old;      /* recipients: an envelope was read for each */
 } f;
 
 static struct master_transport smtp = { .name = (char *)"smtp", .program = (char *)"smtp" };
@@ -36,6 +37,8 @@ static void op_route(void *ctx, struct arena *a, const struct envelope *e, const
 {
 	struct str domain = str_from(r->addr, (size_t)str_rchr(r->addr, '@') + 1);
 
+	f.routed++;
+	f.routed_old += str_eq(domain, STR("old.test"));
 	out->transport = &smtp;
 	out->nexthop = arena_str(a, domain);
 	if (str_eq(domain, STR("local.test")))
@@ -269,6 +272,103 @@ T(schedule_never_exceeds_the_concurrency_limit)
 	end();
 }
 
+T(schedule_next_is_beyond_the_window_until_it_begins)
+{
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=2", "initial_destination_concurrency=2", NULL };
+	struct delivery *next[3];
+	struct dest *dest;
+
+	begin(extra);
+	for (int i = 0; i < 5; i++)
+		put_to("a@one.test");
+	tick(3);
+	REQUIRE(f.n_jobs == 2);
+	dest = f.jobs[0]->dest;
+	for (int i = 0; i < 3; i++)
+		REQUIRE((next[i] = schedule_next(dest)) != NULL);
+	CHECK(!schedule_next(dest));
+	CHECK_INT(schedule_in_flight(f.schedule), 5);
+	/* one takes the place of an answered delivery: no other starts for that */
+	answer_job(0, 250, "2.0.0");
+	schedule_begin(next[0]);
+	f.jobs[f.n_jobs++] = next[0];
+	tick(3);
+	CHECK_INT(f.n_jobs, 2);
+	/* two go back untried, and wait for a place like all others */
+	schedule_return(next[2]);
+	schedule_return(next[1]);
+	CHECK_INT(schedule_in_flight(f.schedule), 2);
+	tick(3);
+	CHECK_INT(f.n_jobs, 2);
+	for (int i = 0; i < 4; i++) {
+		REQUIRE(f.n_jobs > 0);
+		answer_job(0, 250, "2.0.0");
+		tick(3);
+	}
+	CHECK_INT(f.most_at_once, 2);
+	CHECK_INT(f.started, 4);
+	CHECK_INT(store_count(f.store), 0);
+	end();
+}
+
+T(schedule_next_leaves_places_to_others)
+{
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=2", "initial_destination_concurrency=2", NULL };
+
+	begin(extra);
+	smtp.maxproc = 2;
+	for (int i = 0; i < 4; i++)
+		put_to("a@one.test");
+	tick(3);
+	REQUIRE(f.n_jobs == 2);
+	/* the transport is full, and nobody else waits for it */
+	schedule_return(schedule_next(f.jobs[0]->dest));
+	put_to("a@two.test");
+	tick(3);
+	CHECK_INT(f.n_jobs, 2);
+	CHECK(!schedule_next(f.jobs[0]->dest));
+	smtp.maxproc = 0;
+	schedule_stop(f.schedule);
+	CHECK(!schedule_next(f.jobs[0]->dest));
+	end();
+}
+
+T(schedule_next_that_comes_back_to_a_dead_destination_is_deferred)
+{
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=1", NULL };
+	struct delivery *next;
+	struct qmsg *m;
+
+	begin(extra);
+	put_to("a@one.test");
+	put_to("b@one.test");
+	tick(3);
+	REQUIRE(f.n_jobs == 1);
+	REQUIRE((next = schedule_next(f.jobs[0]->dest)) != NULL);
+	m = next->msg;
+	fail_job(0);
+	CHECK(!schedule_next(next->dest));
+	schedule_return(next);
+	tick(3);
+	CHECK_INT(f.n_jobs, 0);
+	CHECK(!schedule_is_active(m));
+	CHECK(m->due.key > clock_wall());
+	end();
+}
+
+T(schedule_next_is_not_for_pauses)
+{
+	static const char *const extra[] = { "smtp_destination_rate_delay=1s", NULL };
+
+	begin(extra);
+	put_to("a@one.test");
+	put_to("a@one.test");
+	tick(2);
+	REQUIRE(f.n_jobs == 1);
+	CHECK(!schedule_next(f.jobs[0]->dest));
+	end();
+}
+
 T(schedule_window_shrinks_and_grows)
 {
 	static const char *const extra[] = { "default_destination_concurrency_failed_cohort_limit=100", NULL };
@@ -405,6 +505,202 @@ T(schedule_dead_destination_costs_others_nothing_and_recovers)
 	CHECK(clock_mono() - begun > USEC_PER_SEC / 2);
 	CHECK_INT(f.n_jobs, 1);
 	CHECK_STR(f.jobs[0]->dest->nexthop, "dead.test");
+	end();
+}
+
+static void make_due(struct qmsg *m)
+{
+	m->due.key = 1;
+	schedule_add(f.schedule, m, false);
+}
+
+/* kill_dest - n messages for one destination that is dead then; the first of them */
+static struct qmsg *kill_dest(int n)
+{
+	struct qmsg *m = put_to("a@dead.test");
+
+	while (--n > 0)
+		put_to("a@dead.test");
+	tick(3 + n / 100);
+	fail_job(0);
+	tick(30);
+	return m;
+}
+
+static uint64_t appended(void)
+{
+	struct store_stats st;
+
+	tick(1);
+	store_stats(f.store, &st);
+	return st.appended_bytes;
+}
+
+T(schedule_dead_destination_is_not_read_for)
+{
+	static const struct { usec age, want; } rows[] = { { 0, 300 }, { 1000, 1000 }, { 90000, 4000 } };
+	static const char *const extra[] = { "initial_destination_concurrency=1", NULL };
+	struct qmsg *m;
+	uint64_t bytes;
+	size_t routed;
+
+	begin(extra);
+	kill_dest(2);
+	m = put_to("a@dead.test");
+	tick(3);
+	routed = f.routed;
+	bytes = appended();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		usec wait;
+
+		ROW("age %d", (int)rows[i].age);
+		m->arrival = clock_wall() - rows[i].age * USEC_PER_SEC;
+		make_due(m);
+		tick(3);
+		wait = m->due.key - clock_wall();
+		CHECK(wait > (rows[i].want - 5) * USEC_PER_SEC && wait < (rows[i].want + 5) * USEC_PER_SEC);
+		CHECK_INT(f.routed, routed);
+		CHECK_INT(appended(), bytes);
+	}
+	/* what may lead elsewhere by now is looked at */
+	schedule_reroute(f.schedule);
+	make_due(m);
+	tick(3);
+	CHECK_INT(f.routed, routed + 1);
+	CHECK_INT(f.n_jobs, 0);
+	/* and a flush tries all of it */
+	schedule_flush_all(f.schedule);
+	tick(3);
+	CHECK_INT(f.n_jobs, 1);
+	end();
+}
+
+T(schedule_dead_destination_keeps_nobody_from_being_told)
+{
+	static const char *const extra[] = { "initial_destination_concurrency=1", "delay_warning_time=1h", "maximal_queue_lifetime=1d",
+		"bounce_queue_lifetime=1d", NULL };
+	struct qmsg *m;
+
+	begin(extra);
+	m = kill_dest(2);
+	m->arrival -= 7200 * USEC_PER_SEC;
+	for (int i = 0; i < 2; i++) {
+		make_due(m);
+		tick(3);
+		CHECK_INT(f.notices[DSN_DELAYED], 1);
+	}
+	CHECK_INT(store_count(f.store), 2);
+	m->arrival -= 90000 * USEC_PER_SEC;
+	make_due(m);
+	tick(3);
+	CHECK_INT(f.notices[DSN_FAILED], 1);
+	CHECK_INT(store_count(f.store), 1);
+	CHECK_INT(f.started, 1);
+	end();
+}
+
+T(schedule_recipients_of_a_dead_destination_hold_up_no_others)
+{
+	static const char *const extra[] = { "initial_destination_concurrency=1", NULL };
+	static const struct { const char *other; size_t jobs; } rows[] = { { "b@one.test", 1 }, { "b@later.test", 0 } };
+
+	begin(extra);
+	kill_dest(2);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *rcpts[] = { rows[i].other, "a@dead.test" };
+		struct put p = { .rcpts = rcpts, .n = 2 };
+		struct qmsg *m = put(&p);
+		size_t routed;
+
+		ROW("%s", rows[i].other);
+		tick(3);
+		REQUIRE(f.n_jobs == rows[i].jobs);
+		if (f.n_jobs)
+			answer_job(0, 450, "4.2.0");
+		routed = f.routed;
+		make_due(m);
+		tick(3);
+		CHECK_INT(f.routed, routed + 2);
+		REQUIRE(f.n_jobs == rows[i].jobs);
+		if (f.n_jobs)
+			answer_job(0, 250, "2.0.0");
+		CHECK_INT(m->n_pending, 2 - rows[i].jobs);
+	}
+	end();
+}
+
+T(schedule_dead_destination_with_a_long_queue_is_tried_with_few)
+{
+	enum { MANY = 2000 };
+	static const char *const extra[] = { "minimal_backoff_time=1s", "maximal_backoff_time=1000s", "initial_destination_concurrency=1",
+		NULL };
+	usec begun = clock_mono();
+	size_t routed, cursor = 0;
+	struct qmsg *m;
+
+	begin(extra);
+	kill_dest(MANY);
+	routed = f.routed;
+	while (!f.n_jobs && clock_mono() < begun + 10 * USEC_PER_SEC) {
+		loop_tick(f.loop, USEC_PER_SEC / 10);
+		store_tick(f.store, clock_mono());
+	}
+	/* while its answer is open they all come; they wait in line unread */
+	begun = clock_mono();
+	while (clock_mono() < begun + USEC_PER_SEC)
+		tick(1);
+	CHECK_INT(f.n_jobs, 1);
+	fail_job(0);
+	tick(2 * MANY / 100);
+	CHECK_INT(f.n_jobs, 0);
+	CHECK(f.routed - routed < 2 * LIMIT_SCHEDULE_BACKLOG);
+	while (store_each(f.store, &cursor, &m))
+		CHECK(!schedule_is_active(m) && m->due.key > clock_wall() - USEC_PER_SEC);
+	CHECK_INT(store_count(f.store), MANY);
+	/* it is back: everybody has a try */
+	schedule_flush_all(f.schedule);
+	for (begun = clock_mono(); store_count(f.store) && clock_mono() < begun + 10 * USEC_PER_SEC; tick(1))
+		while (f.n_jobs)
+			answer_job(0, 250, "2.0.0");
+	CHECK_INT(store_count(f.store), 0);
+	end();
+}
+
+T(schedule_old_mail_leaves_the_time_to_new_mail)
+{
+	enum { OLD = 20000, TICKS = 200 };
+	static const char *const extra[] = { "smtp_destination_concurrency_limit=1", NULL };
+	const char *rcpt = "a@old.test";
+	struct put p = { .rcpts = &rcpt, .n = 1 };
+	int without = 0, delivered = 0;
+	size_t read;
+	usec begun;
+
+	begin(extra);
+	for (int i = 0; i < OLD; i++)
+		make_due(put_only(&p));
+	for (int i = 0; i < TICKS; i++) {
+		size_t before = f.routed_old;
+
+		put_to("a@new.test");
+		tick(1);
+		without += i && f.routed_old == before;
+		for (size_t k = f.n_jobs; k-- > 0;)
+			if (!strcmp(f.jobs[k]->dest->nexthop, "new.test")) {
+				answer_job(k, 250, "2.0.0");
+				delivered++;
+			}
+	}
+	CHECK(f.routed_old > 0);
+	CHECK(f.routed_old < OLD);
+	CHECK(without > TICKS / 2);
+	CHECK_INT(delivered, TICKS);
+	/* without new mail the old has all of the time */
+	read = f.routed_old;
+	for (begun = clock_mono(); f.routed_old < OLD && clock_mono() < begun + 20 * USEC_PER_SEC;)
+		loop_tick(f.loop, USEC_PER_SEC);
+	CHECK(f.routed_old > read);
+	CHECK_INT(f.routed_old, OLD);
 	end();
 }
 

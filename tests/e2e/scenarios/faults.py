@@ -16,7 +16,7 @@ CLIENT = "198.51.100.10"  # SPF is asked about it
 HOSTS = {name: 20 + i for i, name in enumerate(
     ["closed", "filtered", "unreachable", "noptr", "wrongptr", "tarpit", "silent", "deny", "busy", "ssh", "drop", "plaintext", "notls",
      "garbage", "oldtls", "nobanner", "noname", "clearauth", "xclient", "helo", "expired", "soon", "verysoon", "future", "wrongname", "alone",
-     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd"])}
+     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11"])}
 
 
 def spki(path):
@@ -49,6 +49,10 @@ def dmarc(text):
 
 def dkim(text):
     return "s1._domainkey.@ TXT " + txt(text)
+
+
+def ns(*servers):
+    return mx("noptr") + "".join("\n@ NS %s." % s for s in servers)
 
 
 STS = "_mta-sts.@ TXT \"v=STSv1; id=1;\"\nmta-sts.@ A 198.51.100.80"
@@ -94,6 +98,15 @@ def rows():
         ("x.plain", "", "note", "dnssec", "unsigned"),
         ("lamehost", "@ MX 10 host.lame.", "problem", "address", "try again"),
         ("bogushost", "@ MX 10 host.bogus.", "problem", "address", "bogus"),
+        # name servers: such a domain is a zone of its own, at ns and, where it is named, at ns2, as test_mxcheck.py says
+        ("ns-one", ns("ns"), "note", "ns", "only one name server"),
+        ("ns-refused", ns("ns", "ns2"), "warning", "ns", "ns2 [192.0.2.54] is lame: REFUSED"),
+        ("ns-servfail", ns("ns", "ns2"), "warning", "ns", "ns2 [192.0.2.54] is lame: SERVFAIL"),
+        ("ns-resolver", ns("ns", "ns3"), "warning", "ns", "ns3 [192.0.2.55] is lame: it is no authority"),
+        ("ns-silent", ns("ns", "deaf.ns"), "warning", "ns", "deaf.ns [%s] does not answer: timed out" % ("198.51.100.%d" % HOSTS["filtered"])),
+        ("ns-closed", ns("ns", "dead.ns"), "warning", "ns", "dead.ns [%s] does not answer" % ("198.51.100.%d" % HOSTS["closed"])),
+        ("ns-noaddr", ns("ns", "nowhere.ns"), "warning", "ns", "nowhere.ns has no address"),
+        ("ns-serial", ns("ns", "ns2"), "warning", "ns", "serial 1 at ns, but 2 at ns2"),
         # reaching it
         ("closed", mx("closed"), "problem", "connect", "refused"),
         ("filtered", mx("filtered"), "problem", "connect", "timed out"),
@@ -110,7 +123,9 @@ def rows():
         ("notls", mx("notls"), "warning", "tls", "not offered"),
         ("starttls-refused", mx("plaintext"), "problem", "tls", "454"),
         ("garbage", mx("garbage"), "problem", "tls", "SSL"),
-        ("oldtls", mx("oldtls"), "problem", "tls", ""),
+        ("oldtls", mx("oldtls"), "problem", "tls", "only TLS 1.0 or 1.1"),
+        ("tls10", mx("tls10"), "note", "tls", "TLS 1.0 and 1.1 are still accepted"),
+        ("tls11", mx("tls11"), "note", "tls", "TLS 1.1 is still accepted"),
         ("nobanner", mx("nobanner"), "note", "banner", "does not begin with a host name"),
         ("noname", mx("noname"), "note", "ehlo", "calls itself \"localhost\""),
         ("nonsense-name", mx("asked"), "note", "ehlo", "no address"),
@@ -175,6 +190,8 @@ def rows():
         ("spf-fail", spf("ip4:192.0.2.0/24 -all exp=why.@") + "\nwhy.@ TXT \"%{i} is not ours\"", "problem", "spf",
          "198.51.100.10: fail, -all: 198.51.100.10 is not ours"),
         ("spf-soft", spf("mx:other.@ ~all") + "\nother.@ MX 10 listed.mx.lab.", "warning", "spf", "198.51.100.10: softfail"),
+        ("spf-sender", spf("exists:%{l}.%{o}._spf.@ -all") + "\nalice.spf-sender.lab._spf.@ A 127.0.0.2\nalice.far.lab._spf.@ A 127.0.0.2",
+         "problem", "spf", "198.51.100.10: fail, -all"),
         ("spf-mxmany", spf("mx:many.@ -all") + "".join("\nmany.@ MX %d m%d.@" % (i, i) for i in range(11)), "problem", "spf", "more than 10 hosts"),
         # DMARC
         ("dmarc-none", "-TXT _dmarc.@", "note", "dmarc", "no record"),

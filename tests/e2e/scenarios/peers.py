@@ -46,7 +46,7 @@ def check(lines, hostname, *wanted):
     assert len(lines) == len(wanted), "\n".join(lines)
 
 
-def smarthost(host, name, authority, user, password, port=587, main=""):
+def smarthost(host, name, authority, user, password, port=587, main="", services=""):
     """Make host the provider's smarthost: a real Postfix with STARTTLS and AUTH."""
     cert, key = authority.issue(name)
     with open(cert) as c, open(key) as k:
@@ -56,4 +56,4 @@ def smarthost(host, name, authority, user, password, port=587, main=""):
     host.run("saslpasswd2", "-p", "-c", "-f", "/etc/sasldb2", "-u", name, user, stdin=password)
     host.run("chgrp", "postfix", "/etc/sasldb2")
     host.run("chmod", "640", "/etc/sasldb2")
-    return host.postfix("%d inet n - n - - smtpd" % port, port=port)
+    return host.postfix("%d inet n - n - - smtpd\n%s" % (port, services), port=port)

@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -163,6 +164,7 @@ def servers(host, c):
     def tls(name="any", cert=None, **more):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(c.path(cert or name + ".pem"), c.path(name + ".key"))
         for key, value in more.items():
             setattr(context, key, value)
@@ -172,6 +174,7 @@ def servers(host, c):
         "tarpit": dict(tls=good, delay=6), "silent": dict(greeting=None), "deny": dict(greeting="554 5.7.1 go away"),
         "busy": dict(greeting="421 4.3.2 later"), "ssh": dict(greeting="SSH-2.0-OpenSSH_9.2"), "drop": dict(greeting=""),
         "plaintext": dict(tls=good, starttls="454 4.7.0 not now"), "notls": dict(), "garbage": dict(tls=good, garbage=True),
+        "tls10": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1)), "tls11": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1_1)),
         "oldtls": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)),
         "nobanner": dict(tls=good, greeting="220 ESMTP"), "noname": dict(tls=good, hello="localhost"),
         "clearauth": dict(tls=good, words=("AUTH PLAIN LOGIN",)), "xclient": dict(tls=good, words=("XCLIENT NAME ADDR",)),
@@ -188,8 +191,24 @@ def reverse(address):
     return ".".join(reversed(address.split("."))) + ".in-addr.arpa."
 
 
-def root_zone(table, key, c):
-    lines = ["$ORIGIN .", "$TTL 300", ". SOA ns. root. 1 60 60 8640000 60", ". NS ns.", "ns. A 192.0.2.53", "a.mx.lab. A 198.51.100.10",
+SOA = "$ORIGIN %s\n$TTL 300\n@ SOA ns. root. %d 60 60 8640000 60\n"
+AT_NS2 = {"ns-serial": 2, "good": 1}  # serials
+
+
+def own_zones(table, key):
+    """name -> (its delegation, its records), of the domains that have name servers of their own."""
+    made = {}
+    for name, records, *_ in table:
+        lines = zone_of(name, records, key).splitlines()
+        servers = [line for line in lines if line.split()[1] == "NS"]
+        if servers:
+            made[name] = servers, [line for line in lines if line.split()[0].endswith(name + ".lab.")]
+    return made
+
+
+def root_zone(table, key, c, ds):
+    lines = ["$ORIGIN .", "$TTL 300", ". SOA ns. root. 1 60 60 8640000 60", ". NS ns.", "ns. A 192.0.2.53", "ns2. A 192.0.2.54", "ns3. A 192.0.2.55",
+             "deaf.ns. A %s" % (ADDRESS % HOSTS["filtered"]), ds, "a.mx.lab. A 198.51.100.10",
              reverse("198.51.100.10") + " PTR a.mx.lab.", "alias.mx.lab. CNAME a.mx.lab.", "private.mx.lab. A 10.1.2.3",
              "onlytxt.mx.lab. TXT hello", "lame. NS dead.ns.", "dead.ns. A %s" % (ADDRESS % HOSTS["closed"]), "plain. NS ns.",
              "bogus. NS ns.",
@@ -208,15 +227,60 @@ def root_zone(table, key, c):
               "_25._tcp.listed.mx.lab. TLSA 3 1 1 " + zero, "_25._tcp.listed.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
               "_25._tcp.expired.mx.lab. TLSA " + tlsa(2, 1, 1, c.path("between.leaf")), "_25._tcp.notls.mx.lab. TLSA 3 1 1 " + zero,
               "_25._tcp.nobanner.mx.lab. NS dead.ns."]
+    own = own_zones(table, key)
     for name, records, *_ in table:
         if not name.endswith((".plain", ".lame", ".bogus")):
-            lines.append(zone_of(name, records, key))
+            inside = own.get(name, ([], []))[1]
+            lines += [line for line in zone_of(name, records, key).splitlines() if line not in inside or line.split()[1] == "NS"]
     return "\n".join(lines) + "\n"
 
 
-def name_server(net, root, key, c):
-    ns = net.ns
-    ns.write("/etc/nsd/root", root)
+class Resolver(threading.Thread):
+    """In the place of a name server: passes on what ns says, and is no authority for it."""
+
+    def __init__(self, host):
+        super().__init__(daemon=True)
+        with host.network():
+            self.socket, self.out = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        self.socket.bind(("192.0.2.55", 53))
+        self.out.connect(("192.0.2.53", 53))
+        self.out.settimeout(2)
+        self.start()
+
+    def run(self):
+        while True:
+            query, peer = self.socket.recvfrom(4096)
+            if not query:
+                return
+            with contextlib.suppress(OSError):
+                self.out.send(query)
+                answer = bytearray(self.out.recv(4096))
+                answer[2] &= ~4
+                self.socket.sendto(answer, peer)
+
+    def close(self):
+        self.out.sendto(b"", ("192.0.2.55", 53))
+
+
+def nsd(host, address, zones):
+    host.write("/etc/nsd/nsd.conf", 'server:\n ip-address: %s\n username: ""\n pidfile: ""\n database: ""\n zonesdir: /etc/nsd\n'
+               ' xfrdfile: /run/xfrd.state\n zonelistfile: /run/zone.list\n server-count: 1\n xfrdir: /run\nremote-control:\n control-enable: no\n'
+               % address + "".join('zone:\n name: "%s"\n zonefile: %s\n' % z for z in zones))
+    host.spawn("nsd", "-d", "-c", "/etc/nsd/nsd.conf")
+
+
+def name_servers(net, table, key, c):
+    """ns has the root and all that is not said to be elsewhere; the root's key."""
+    ns, ns2, zones, zones2 = net.ns, net.host("ns2", "192.0.2.54"), [], [("ns-servfail.lab.", "none")]
+    for name, (_, records) in own_zones(table, key).items():
+        for host, serial, into in ((ns, 1, zones), (ns2, AT_NS2.get(name), zones2)):
+            if serial:
+                host.write("/etc/nsd/" + name, SOA % (name + ".lab.", serial) + "\n".join(records) + "\n")
+                into.append((name + ".lab.", name if name != "good" else "good.signed"))
+    ns.sh("cd /etc/nsd && k=$(ldns-keygen -a ECDSAP256SHA256 -k good.lab) && ldns-signzone good $k && ldns-key2ds -n -2 $k.key > ds")
+    ns2.write("/etc/nsd/good.signed", ns.read("/etc/nsd/good.signed"))
+    ns.write("/etc/nsd/root", root_zone(table, key, c, ns.read("/etc/nsd/ds")))
+    nsd(ns2, "192.0.2.54", zones2)
     cert = tlsa(3, 1, 1, c.path("any.pem"))
     plain = "$ORIGIN plain.\n$TTL 300\n@ SOA ns. root. 1 60 60 8640000 60\n@ NS ns.\nhost A %s\n_25._tcp.host TLSA %s\n%s\n%s\n" % (
         ADDRESS % HOSTS["xclient"], cert, zone_of("x.plain", "", key), zone_of("dane.plain", "", key))
@@ -224,18 +288,14 @@ def name_server(net, root, key, c):
     ns.write("/etc/nsd/bogus", "$ORIGIN bogus.\n$TTL 300\n@ SOA ns. root. 1 60 60 8640000 60\n@ NS ns.\nhost A %s\nx MX 10 a.mx.lab.\n"
              % (ADDRESS % HOSTS["xclient"]))
     ns.sh("cd /etc/nsd && k=$(ldns-keygen -a ECDSAP256SHA256 -k .) && ldns-signzone -o . root $k && cp $k.key anchor")
-    zones = "".join('zone:\n name: "%s"\n zonefile: %s\n' % z for z in ((".", "root.signed"), ("plain.", "plain"), ("bogus.", "bogus")))
-    ns.write("/etc/nsd/nsd.conf", 'server:\n ip-address: 192.0.2.53\n username: ""\n pidfile: ""\n database: ""\n zonesdir: /etc/nsd\n'
-             ' xfrdfile: /run/xfrd.state\n zonelistfile: /run/zone.list\n server-count: 1\n xfrdir: /run\nremote-control:\n control-enable: no\n'
-             + zones)
-    ns.spawn("nsd", "-d", "-c", "/etc/nsd/nsd.conf")
+    nsd(ns, "192.0.2.53", zones + [(".", "root.signed"), ("plain.", "plain"), ("bogus.", "bogus")])
     return ns.read("/etc/nsd/anchor")
 
 
 def resolver(host, anchor):
     host.write("/etc/unbound/anchor", anchor)
     host.write("/etc/unbound/hints", ". 3600 IN NS ns.\nns. 3600 IN A 192.0.2.53\n")
-    host.write("/etc/unbound/unbound.conf", 'server:\n interface: 127.0.0.1\n username: ""\n chroot: ""\n pidfile: ""\n use-syslog: no\n'
+    host.write("/etc/unbound/unbound.conf", 'server:\n interface: 0.0.0.0\n access-control: 172.16.0.0/12 allow\n username: ""\n chroot: ""\n pidfile: ""\n use-syslog: no\n'
                ' do-ip6: no\n directory: "/etc/unbound"\n module-config: "validator iterator"\n root-hints: hints\n trust-anchor-file: anchor\n'
                ' local-zone: "100.51.198.in-addr.arpa." nodefault\n do-not-query-localhost: no\n num-threads: 1\n qname-minimisation: no\n'
                'remote-control:\n control-enable: no\n')
@@ -262,9 +322,9 @@ def world(net, tmp_path_factory):
     key = rsa(2048)
     good = ("good", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\nmta-sts.@ A 198.51.100.80\n" + "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg; "
             "a=https://x.lab/a.pem\"\n_dmarc.@ TXT \"v=DMARC1; p=reject; rua=mailto:d@@,mailto:r@reports.net\"\nsub.@ MX 10 a.mx.lab.\n"
-            "sub.@ TXT \"v=spf1 mx -all\"\ngood.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")
+            "sub.@ TXT \"v=spf1 mx -all\"\n@ NS ns.\n@ NS ns2.\ngood.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")
     w.rows = rows()
-    anchor = name_server(net, root_zone([good] + w.rows, key, w.c), key, w.c)
+    anchor = name_servers(net, [good] + w.rows, key, w.c)
     w.mta = net.host("mta", "198.51.100.10")
     w.odd = net.host("odd", *[ADDRESS % last for last in HOSTS.values()], "198.51.100.80")
     net.cut(ADDRESS % HOSTS["filtered"])
@@ -274,17 +334,17 @@ def world(net, tmp_path_factory):
     w.client.write("/etc/dnsroot.key", anchor)
     w.mta.write("/etc/postfix/chain.pem", w.c.read("a.key") + w.c.read("a.pem"), 0o600)
     w.mta.write("/etc/postfix/main.cf", "myhostname = a.mx.lab\nmydestination =\ninet_protocols = ipv4\nsmtpd_peername_lookup = no\n"
-                "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/chain.pem\nsmtpd_client_connection_count_limit = 0\n")
+                "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/chain.pem\nsmtpd_tls_protocols = >=TLSv1.2\nsmtpd_client_connection_count_limit = 0\n")
     w.mta.postfix("25 inet n - n - - smtpd\n")
-    running = servers(w.odd, w.c)
+    running = servers(w.odd, w.c) + [Resolver(net.host("ns3", "192.0.2.55"))]
     resolver(w.client, anchor)
     yield w
     for s in running:
         s.close()
 
 
-def mxcheck(world, *args):
-    done = world.client.run(RELAYBOX, "mxcheck", "--json", "--ca", "/etc/ca.pem", "-4", "-t", str(12 * SLOW), "--helo", "client.lab", *args,
+def mxcheck(world, *args, host=None):
+    done = (host or world.client).run(RELAYBOX, "mxcheck", "--json", "--ca", "/etc/ca.pem", "-4", "-t", str(12 * SLOW), "--helo", "client.lab", *args,
                             check=False, timeout=120)
     assert done.returncode in (0, 1), done.stderr
     return {json.loads(line)["target"]: json.loads(line) for line in done.stdout.splitlines()}
@@ -304,14 +364,15 @@ def test_every_planted_fault_is_found(world, results):
                    for f in result["findings"]):
             missed.append("%s: no %s %s %r in:\n%s" % (name, verdict, check, text, "\n".join(
                 "    %(verdict)s %(check)s %(text)s" % f for f in result["findings"] if f["verdict"] != "ok" or f["check"] == check)))
-    assert len(world.rows) >= 60
+    silent = [f for x in results.values() for f in x["findings"] if f["verdict"] in ("warning", "problem") and not f.get("advice")]
+    assert len(world.rows) >= 60 and not silent, silent
     assert not missed, "%d of %d missed\n%s" % (len(missed), len(world.rows), "\n".join(missed))
 
 
 def test_faults_of_dns_records_bring_no_others(world, results):
     """What is planted in one record is the only thing that is wrong."""
     for name, _, verdict, check, _ in world.rows:
-        if name.startswith(("dmarc-", "dkim-", "rpt-", "spf-", "bimi-")) and name != "bimi-dmarc":
+        if name.startswith(("ns-", "dmarc-", "dkim-", "rpt-", "spf-", "bimi-")) and name != "bimi-dmarc":
             others = [f for f in results[name + ".lab"]["findings"] if f["verdict"] in ("warning", "problem") and f["check"] != check]
             assert not others, (name, others)
 
@@ -322,8 +383,69 @@ def test_a_clean_domain_has_no_warning(world):
     assert not bad, bad
     said = {f["check"]: f["text"] for f in result["findings"]}
     for check, text in (("dnssec", "secure"), ("dane", "matches"), ("mta-sts", "enforce"), ("tls-rpt", "reports go"), ("spf", "pass"),
-                        ("dmarc", "p=reject"), ("dkim", "RSA 2048"), ("bimi", "logo"), ("dnsbl", "not in bl.lab"), ("ptr", "a.mx.lab")):
+                        ("dmarc", "p=reject"), ("ns", "2 servers of good.lab"), ("dkim", "RSA 2048"), ("bimi", "logo"), ("dnsbl", "not in bl.lab"), ("ptr", "a.mx.lab")):
         assert text in said[check], (check, said)
+
+
+@pytest.fixture
+def walled(world):
+    """A host whose resolver is elsewhere and that has no other DNS; a function to run mxcheck there."""
+    if not hasattr(world, "walled"):
+        world.walled = world.net.host("walled", "172.16.1.12")
+        world.walled.write("/etc/resolv.conf", "nameserver 172.16.1.11\noptions trust-ad\n")
+        world.walled.write("/etc/ca.pem", world.c.read("ca.pem"))
+    yield world.walled
+    world.walled.sh("ip route del 192.0.2.0/24 || true\nip addr del 192.0.2.53/32 dev lo || true\nip addr del 192.0.2.54/32 dev lo || true")
+
+
+def not_checked(world, host):
+    result = mxcheck(world, "--selector", "s1", "--ip", CLIENT, "good.lab", host=host)["good.lab"]
+    bad = [f for f in result["findings"] if f["verdict"] != "ok"]
+    assert [(f["verdict"], f["check"]) for f in bad] == [("note", "ns")] and "were not checked" in bad[0]["text"], bad
+
+
+def test_name_servers_behind_a_firewall_are_no_fault(world, walled):
+    walled.sh("ip link add deaf type veth peer name other\nip link set deaf up\nip link set other up\nip route add 192.0.2.0/24 dev deaf\n"
+              "for a in 53 54; do ip neigh add 192.0.2.$a lladdr 02:00:00:00:00:01 dev deaf nud permanent; done")
+    assert b"no servers" in walled.run("dig", "+time=1", "+tries=1", "@192.0.2.53", "good.lab", "SOA", check=False).stdout
+    not_checked(world, walled)
+    walled.sh("ip route del 192.0.2.0/24\nip route add prohibit 192.0.2.0/24")
+    not_checked(world, walled)
+
+
+def test_another_who_answers_for_the_name_servers_is_no_fault(world, walled):
+    """Many networks send every question to a resolver of their own."""
+    walled.sh("ip addr add 192.0.2.53/32 dev lo\nip addr add 192.0.2.54/32 dev lo")
+    walled.write("/etc/unbound/unbound.conf", 'server:\n interface: 192.0.2.53\n interface: 192.0.2.54\n access-control: 0.0.0.0/0 allow_snoop\n'
+                 ' username: ""\n chroot: ""\n pidfile: ""\n use-syslog: no\n do-ip6: no\n directory: "/etc/unbound"\n'
+                 'remote-control:\n control-enable: no\nforward-zone:\n name: "."\n forward-addr: 172.16.1.11\n')
+    unbound = walled.spawn("unbound", "-d", "-c", "/etc/unbound/unbound.conf")
+    try:
+        wait(lambda: b"ns. root. 1 " in walled.run("dig", "+time=1", "+tries=1", "@192.0.2.53", "good.lab", "SOA", check=False).stdout)
+        not_checked(world, walled)
+    finally:
+        unbound.kill()
+        unbound.wait()
+
+
+def test_dig_says_the_same_of_name_servers(world, results):
+    """Whatever dig finds at each of the servers, without recursion."""
+    c = world.client
+    for name, at, answer in (("ns-refused", "192.0.2.54", b"REFUSED"), ("ns-servfail", "192.0.2.54", b"SERVFAIL"),
+                             ("ns-resolver", "192.0.2.55", b"flags: qr;"), ("ns-serial", "192.0.2.54", b"ns. root. 2 60"),
+                             ("ns-one", "192.0.2.53", b"flags: qr aa;")):
+        done = c.run("dig", "+norecurse", "+time=1", "+tries=1", "@" + at, name + ".lab", "SOA", check=False)
+        assert answer in done.stdout + done.stderr, (name, done)
+    with_serial = c.run("dig", "+nssearch", "good.lab").stdout
+    assert with_serial.count(b"SOA ns. root. 1 60") == 2
+
+
+def test_a_domain_is_the_same_however_it_is_written(world):
+    for name in ("good.lab.", "GOOD.Lab"):
+        result = mxcheck(world, "--selector", "s1", name)["good.lab"]
+        assert not [f for f in result["findings"] if f["verdict"] != "ok"], result
+    for name in ("b\u00fccher.lab", "a..lab", "a" * 64 + ".lab"):
+        assert [f["text"] for f in mxcheck(world, name)[name]["findings"]] == ["not a domain name"]
 
 
 def test_dmarc_comes_from_above(world):
@@ -331,14 +453,29 @@ def test_dmarc_comes_from_above(world):
     assert any(f["check"] == "dmarc" and "taken from good.lab" in f["text"] for f in result["findings"])
 
 
+@pytest.mark.parametrize("sender, result", [
+    ("alice@spf-sender.lab", "pass"), ("Alice@SPF-Sender.lab", "pass"), ("alice@far.lab", "pass"), ("alice", "pass"), ("bob@spf-sender.lab", "fail"),
+    ("alice@elsewhere.lab", "fail"), ("<>", "fail"), ("@spf-sender.lab", "fail"),
+])
+def test_spf_is_asked_for_the_sender(world, sender, result):
+    found = mxcheck(world, "--ip", CLIENT, "--from", sender, "spf-sender.lab")["spf-sender.lab"]["findings"]
+    assert [f["text"].split()[1].strip(",") for f in found if f["check"] == "spf" and f["text"].startswith(CLIENT)] == [result], found
+
+
 def test_dane_makes_a_self_signed_certificate_good(world):
     result = mxcheck(world, "--server", "vouched.mx.lab")["vouched.mx.lab"]
     assert [f["verdict"] for f in result["findings"] if f["check"] in ("dane", "trust")] == ["ok", "note"]
 
 
-def test_others_say_the_same(world):
-    """delv about DNSSEC, posttls-finger about DANE, openssl about the chain."""
+def test_others_say_the_same(world, results):
+    """dig about records, delv about DNSSEC, posttls-finger about DANE, openssl about the chain."""
     c = world.client
+    for name in ("good", "share", "double", "nullplus", "literal"):
+        x = (results.get(name + ".lab") or mxcheck(world, "good.lab")["good.lab"])["hosts"]
+        mx = c.run("dig", "+short", name + ".lab", "MX").stdout.decode().split("\n")
+        assert sorted("%d %s." % (h["preference"], h["name"]) for h in x) == sorted(mx[:-1]), name
+        for a in (a for h in x for a in h["addresses"]):
+            assert c.run("dig", "+short", "-x", a["address"]).stdout.decode() == a["ptr"] + ".\n"
     delv = ["delv", "+root=.", "-a", "/etc/delv.key", "@127.0.0.1"]
     key = re.search(r"DNSKEY\s+(\d+) (\d+) (\d+) (\S.*?)\s*(;|$)", c.read("/etc/dnsroot.key"), re.M)
     c.write("/etc/delv.key", 'trust-anchors { . static-key %s %s %s "%s"; };\n' % (key[1], key[2], key[3], key[4].replace(" ", "")))
@@ -349,6 +486,12 @@ def test_others_say_the_same(world):
     for host, verdict in (("a", b"Verified"), ("soon", b"Untrusted|not verified|no matching")):
         done = c.run("posttls-finger", "-l", "dane", "-L", "summary,certmatch", "[%s.mx.lab]" % host, check=False)
         assert re.search(verdict, done.stdout + done.stderr), (host, done)
+    seen = mxcheck(world, "good.lab")["good.lab"]["hosts"][0]["addresses"][0]["tls"]
+    done = c.run("sh", "-c", "openssl s_client -starttls smtp -connect a.mx.lab:25 < /dev/null 2>/dev/null | tee /run/seen | "
+                 "openssl x509 -noout -fingerprint -sha256 -subject -issuer -enddate -dateopt iso_8601").stdout.decode()
+    ends = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seen["not_after"]))
+    assert seen["sha256"] in done and "notAfter=" + ends in done and "New, %s, Cipher" % seen["version"] in c.read("/run/seen"), (seen, done)
+    assert seen["chain_length"] == len(re.findall(r"^ \d+ s:", c.read("/run/seen"), re.M))
     for host, code in (("a", "0"), ("expired", "10"), ("alone", "21|20"), ("selfsigned", "18")):
         done = c.run("openssl", "s_client", "-starttls", "smtp", "-connect", "%s.mx.lab:25" % host, "-CAfile", "/etc/ca.pem", check=False)
         assert re.search(rb"Verify return code: (%s) " % code.encode(), done.stdout), (host, done)
