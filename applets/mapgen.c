@@ -198,7 +198,10 @@ static void on_finding(void *ctx, enum mapcheck_level level, const char *file, u
 	printf("%s:", file);
 	if (line)
 		printf("%u:", line);
-	printf(colour ? " \033[%3$sm%1$s\033[0m: %2$s\n" : " %s: %s\n", words[level], text, colours[level]);
+	if (colour)
+		printf(" \033[%sm%s\033[0m: %s\n", colours[level], words[level], text);
+	else
+		printf(" %s: %s\n", words[level], text);
 }
 
 static int check(const struct mapgen_state *s, const char *spec)
