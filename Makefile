@@ -106,7 +106,7 @@ cov_LINK = -pie --coverage
 ifneq ($(filter release,$(KIND)),)
 ifeq ($(LIBC),musl-beside)
 LIBC_INC = $(MUSL_INC) -idirafter $(DEPS)/kernel
-release_LINK = -static-pie -nostdlib -L$(MUSL_LIB) $(HARDEN_LINK) $(PACK_LINK) $(WIDE_LINK) $(MUSL_START)
+release_LINK = -static-pie -nostdlib -L$(MUSL_LIB) $(HARDEN_LINK) $(PACK_LINK) $(OWN_LINK) $(MUSL_START)
 LINK_END = $(MUSL_END)
 else
 release_LINK = -static-pie $(HARDEN_LINK)
@@ -129,7 +129,7 @@ HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls
 	relay/session_policy.c relay/intake.c relay/complete.c deliver/smtp_session.c deliver/smtp_try.c deliver/smtp_pool.c \
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
-COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/relr.c base/term.c base/wide.c \
+COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/relr.c base/term.c base/stdio.c base/wide.c \
 	queue/maildrop.c queue/recover_big.c queue/schedule_control.c smtp/client_session.c smtp/sasl.c smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)

@@ -134,11 +134,12 @@ int applet_queue(const struct conf *c, bool json)
 	struct kept kept = { .listing.form = json ? LISTING_JSON : LISTING_MAILQ };
 	struct buf why;
 	int r, code = EX_OK;
-	/* a host that sends directly has no queue but what sendmail keeps */
-	bool own = *c->relayhost && access(c->queue_directory, F_OK) < 0;
+	bool own;
 
 	buf_init(&kept.text, 64 * 1024 * 1024);
 	submit_spool_each(c, add_kept, &kept);
+	/* a host that sends directly has no queue but what sendmail keeps */
+	own = (*c->relayhost || kept.listing.messages) && access(c->queue_directory, F_OK) < 0;
 	if (kept.listing.messages || own)
 		listing_end(&kept.listing, &kept.text);
 	buf_init(&why, LIMIT_REPLY_TEXT);

@@ -18,7 +18,7 @@
 
 static int run(int argc, char **argv);
 static const char *const aliases[] = { "mailx", NULL };
-enum { OPT_TYPE = OPT_FIRST_OWN };
+enum { OPT_FILE_NAME = OPT_FIRST_OWN, OPT_IGNORED };
 static const struct opt options[] = {
 	{ 's', 's', "subject", OPT_ARG, "TEXT", "subject" },
 	{ 'r', 'r', "return-address", OPT_ARG, "ADDR", "sender, of the envelope and in From" },
@@ -30,7 +30,10 @@ static const struct opt options[] = {
 	{ 'q', 'q', NULL, OPT_ARG, "FILE", "begin the text with that of FILE" },
 	{ 'm', 'm', NULL, OPT_ARG, "FILE", "take the text from FILE" },
 	{ 'M', 'M', "content-type", OPT_ARG, "TYPE", "media type of the text, such as text/html" },
-	{ 't', 't', NULL, OPT_NONE, NULL, "the input begins with header fields; recipients are taken from them too" },
+	{ OPT_FILE_NAME, 0, "content-filename", OPT_ARG, "NAME", "what the next file that is attached is called" },
+	{ OPT_FILE_NAME, 0, "content-name", OPT_ARG, NULL, NULL },
+	{ OPT_IGNORED, 0, "encoding", OPT_ARG, NULL, NULL }, { OPT_IGNORED, 0, "mime", OPT_NONE, NULL, NULL },
+	{ 't', 't', "to", OPT_NONE, NULL, "the input begins with header fields; recipients are taken from them too" },
 	{ 'E', 'E', NULL, OPT_NONE, NULL, "send nothing when the text is empty" },
 	{ 'S', 'S', NULL, OPT_ARG, "NAME=VALUE", "from, replyto, ttycharset, skipemptybody and the server for this mail: mta, smtp, "
 		"smtp-auth-user, smtp-auth-password; others are ignored" },
@@ -51,8 +54,8 @@ const struct applet applet_mail = {
 	.summary = "send a mail from a script or by hand",
 	.usage = "[-s SUBJECT] [-r FROM] [-c LIST] [-b LIST] [-a FILE|FIELD]... [-E] TO... [-- SENDMAIL-OPTION...]",
 	.options = options,
-	.notes = "The text is read from standard input. -d -F -i -I -n -N -T -u -: are accepted and ignored; there is no mailbox\n"
-		"reader (-e, -f and -H answer that there is no mail).",
+	.notes = "The text is read from standard input. -d -F -i -I -n -N -T -u -: --encoding --mime are accepted and\n"
+		"ignored, --content-name is --content-filename; there is no mailbox reader (-e, -f and -H answer that there is no mail).",
 	.run = run,
 };
 
@@ -60,6 +63,8 @@ struct draft {
 	struct conf *conf;
 	const char *subject, *from, *reply_to, *charset, *type, *text_file, *quote_file;
 	const char *server, *user, *password; /* -S mta=, smtp-auth-… */
+	const char *sender, *full_name; /* -f and -F behind "--": for sendmail, so not the From field */
+	const char *file_name;         /* of the next attachment */
 	struct str *fields;
 	size_t n_fields;
 	struct attachments files;
@@ -84,6 +89,16 @@ static void add_field(struct draft *d, struct str field)
 	d->fields[d->n_fields++] = field;
 }
 
+static int attach(struct draft *d, const char *path)
+{
+	int code = attachments_add(&d->files, path);
+
+	if (d->file_name)
+		d->files.v[d->files.n - 1].name = d->file_name;
+	d->file_name = NULL;
+	return code;
+}
+
 /* attach_or_field - -a: bsd-mailx and GNU mean a header field, s-nail means a file */
 static int attach_or_field(struct draft *d, const char *text)
 {
@@ -92,7 +107,7 @@ static int attach_or_field(struct draft *d, const char *text)
 		return EX_OK;
 	}
 	if (access(text, F_OK) == 0)
-		return attachments_add(&d->files, text);
+		return attach(d, text);
 	return applet_fail(EX_USAGE, "-a %s: neither a header field (Name: value) nor a file", text);
 }
 
@@ -125,7 +140,7 @@ static int take_option(struct draft *d, int id, const char *arg)
 	case 'b': add_to_list(&d->bcc, arg); break;
 	case 'a': return attach_or_field(d, arg);
 	/* s-nail's -A names an account, which nobody has here */
-	case 'A': return access(arg, F_OK) == 0 || strpbrk(arg, "./") ? attachments_add(&d->files, arg) : EX_OK;
+	case 'A': return access(arg, F_OK) == 0 || strpbrk(arg, "./") ? attach(d, arg) : EX_OK;
 	case 'C': add_field(d, str_of(arg)); break;
 	case 'q': d->quote_file = arg; break;
 	case 'm': d->text_file = arg; break;
@@ -134,6 +149,7 @@ static int take_option(struct draft *d, int id, const char *arg)
 	case 'E': d->skip_empty = true; break;
 	case 'S': return set_variable(d, arg);
 	case 'v': d->verbose = true; break;
+	case OPT_FILE_NAME: d->file_name = arg; break;
 	case 'e': case 'H': case 'f': d->read_mode = true; break;
 	}
 	return EX_OK;
@@ -310,12 +326,16 @@ static int send_draft(struct draft *d)
 	submission_init(&s, d->conf);
 	s.verbose = d->verbose;
 	s.own_server = has_own_server(d);
+	if (d->full_name) {
+		mem_free(s.full_name);
+		s.full_name = mem_dupz(d->full_name);
+	}
 	buf_init(&message, (size_t)1 << 40);
 	code = read_text(d, &text);
 	if (!code && d->skip_empty && !text.n && !d->files.n)
 		goto out;
 	if (!code)
-		code = submission_sender(&s, d->from);
+		code = submission_sender(&s, d->sender ? d->sender : d->from);
 	if (!code)
 		code = compose(d, &s, buf_view(&text), &message);
 	if (!code)
@@ -331,7 +351,21 @@ out:
 	return code;
 }
 
-/* sort_operands - recipients, and after "--" options for sendmail, of which -f and -r matter */
+/* sendmail_option - one of those behind "--", whose argument may be the next word; how many words it takes */
+static int sendmail_option(struct draft *d, const char *word, const char *next)
+{
+	char letter = word[1];
+	bool takes = letter && strchr("ABCFLNORVXbefhopr", letter);
+	const char *value = word[2] ? word + 2 : next ? next : "";
+
+	if (letter == 'f' || letter == 'r')
+		d->sender = value;
+	if (letter == 'F')
+		d->full_name = value;
+	return takes && !word[2] && next;
+}
+
+/* sort_operands - recipients, and after "--" options for sendmail, of which -f, -r and -F matter */
 static int sort_operands(struct draft *d, int argc, char **argv)
 {
 	int n = d->n_operands;
@@ -343,12 +377,10 @@ static int sort_operands(struct draft *d, int argc, char **argv)
 	for (int i = n; i < d->n_operands; i++) {
 		char *word = d->operands[i];
 
-		if (word[0] != '-')
+		if (word[0] == '-')
+			i += sendmail_option(d, word, i + 1 < d->n_operands ? d->operands[i + 1] : NULL);
+		else
 			add_to_list(&d->to, word);
-		else if ((word[1] == 'f' || word[1] == 'r') && word[2])
-			d->from = d->from ? d->from : word + 2;
-		else if ((word[1] == 'f' || word[1] == 'r') && i + 1 < d->n_operands)
-			d->from = d->operands[++i];
 	}
 	for (int i = 0; i < n; i++)
 		add_to_list(&d->to, d->operands[i]);

@@ -7,21 +7,22 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/mapgen_query.h"
 #include "core/base/clock.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/map/cdb.h"
-#include "core/map/map.h"
 #include "core/map/mapcheck.h"
 #include "core/map/mapgen.h"
-#include "core/msg/mime.h"
 
 static int run(int argc, char **argv);
 static const char *const aliases[] = { "postmap", "postalias", NULL };
 enum { OPT_ALIAS = OPT_FIRST_OWN, OPT_CHECK };
 static const struct opt options[] = {
 	{ 'q', 'q', "query", OPT_ARG, "KEY", "print the value of KEY (\"-\": keys from standard input); 1 when not found" },
+	{ 'b', 'b', "body", OPT_NONE, NULL, "with \"-q -\": the keys are the body lines of a message" },
+	{ 'h', 'h', "headers", OPT_NONE, NULL, "with \"-q -\": the keys are the header fields of a message" },
+	{ 'm', 'm', "mime", OPT_NONE, NULL, "with -b or -h: those of attachments, too" },
 	{ 's', 's', "list", OPT_NONE, NULL, "print every key and value" },
 	{ 'd', 'd', "delete", OPT_ARG, "KEY", "take KEY out (\"-\": keys from standard input); 1 when not there" },
 	{ 'i', 'i', "update", OPT_NONE, NULL, "add entries from standard input" },
@@ -40,14 +41,14 @@ static const struct opt options[] = {
 	{ OPT_CHECK, 0, "check", OPT_NONE, NULL, "say what is wrong with a table; build nothing" },
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "accepted for postmap's sake: no configuration is needed" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "say what was done" },
-	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
+	{ OPT_HELP, 0, "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
 };
 const struct applet applet_mapgen = {
 	.name = "mapgen",
 	.aliases = aliases,
 	.summary = "build and query lookup tables",
-	.usage = "[-fFnNoprsuvw] [--alias] [TYPE:]FILE...\n-q KEY [-fFj] [TYPE:]FILE...\n-d KEY | -i [TYPE:]FILE\n"
+	.usage = "[-fFnNoprsuvw] [--alias] [TYPE:]FILE...\n-q KEY [-bfFhjm] [TYPE:]FILE...\n-d KEY | -i [TYPE:]FILE\n"
 		"--check [TYPE:]FILE...",
 	.options = options,
 	.notes = "TYPE hash, btree, lmdb, dbm and cdb all build FILE.cdb; the default is cdb. -q and -s take every table type.\n"
@@ -57,11 +58,11 @@ const struct applet applet_mapgen = {
 
 struct mapgen_state {
 	struct mapgen_options build;
-	const char *query, *remove;
-	bool list, update, replace, quiet, json, own_rights, check, verbose;
+	struct mapgen_query query;
+	const char *remove;
+	bool list, update, own_rights, check, verbose;
 	bool terminal, shown;          /* progress is shown on stderr */
 	usec began;
-	struct buf line;               /* of the answer, until it is whole */
 };
 
 static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
@@ -89,15 +90,6 @@ static void on_progress(void *ctx, size_t entries, size_t done, size_t total)
 	s->shown = true;
 }
 
-/* split_spec - "hash:/x" into its parts; a name without a type is cdb */
-static void split_spec(const char *spec, struct str *type, const char **name)
-{
-	const char *colon = strchr(spec, ':');
-
-	*type = colon ? str_make(spec, (size_t)(colon - spec)) : STR("cdb");
-	*name = colon ? colon + 1 : spec;
-}
-
 /* become_owner - as root, write with the rights of the source's owner: a hostile folder then gains nobody anything */
 static int become_owner(const char *name)
 {
@@ -118,195 +110,6 @@ static void become_root_again(void)
 		return;
 	if (seteuid(0) < 0 || setegid(getgid()) < 0 || setgroups(1, &none) < 0)
 		die("cannot take root's rights again: %s", strerror(errno));
-}
-
-/* --- queries ---------------------------------------------------------------------------------------------------- */
-
-static void print_json_text(struct str s)
-{
-	struct buf b;
-
-	buf_init(&b, LIMIT_CDB_RECORD);
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == '"' || c == '\\')
-			buf_printf(&b, "\\%c", c);
-		else if ((unsigned char)c < 32)
-			buf_printf(&b, "\\u%04x", c);
-		else
-			buf_byte(&b, c);
-	}
-	printf("\"%s\"", buf_cstr(&b));
-	buf_fini(&b);
-}
-
-static void add_value(struct mapgen_state *s, struct str value)
-{
-	struct buf b;
-
-	if (!s->build.file_values) {
-		buf_str(&s->line, value);
-		return;
-	}
-	buf_init(&b, LIMIT_CDB_RECORD);
-	buf_str(&s->line, mime_base64_decode(&b, value) ? buf_view(&b) : value);
-	buf_fini(&b);
-}
-
-/* print_line - in one piece: a call of stdio for each part costs more than the lookup */
-static void print_line(struct mapgen_state *s)
-{
-	buf_byte(&s->line, '\n');
-	fwrite(s->line.p, 1, s->line.n, stdout);
-	buf_clear(&s->line);
-}
-
-static int print_entry(void *ctx, struct str key, struct str value)
-{
-	struct mapgen_state *s = ctx;
-
-	if (key.n && key.p[key.n - 1] == '\0')
-		key.n--;
-	if (value.n && value.p[value.n - 1] == '\0')
-		value.n--;
-	if (s->json) {
-		putchar('{');
-		print_json_text(key);
-		printf(": ");
-		print_json_text(value);
-		puts("}");
-	} else {
-		buf_str(&s->line, key);
-		buf_z(&s->line, s->build.form == SOURCE_ALIAS ? ":\t" : "\t");
-		add_value(s, value);
-		print_line(s);
-	}
-	return ferror(stdout) ? -1 : 0;
-}
-
-/* find_exact - -f: the key as it is, which the map room would fold */
-static enum map_answer find_exact(const char *name, struct str key, struct buf *out)
-{
-	char path[4096];
-	struct cdb_table *t;
-	int r;
-
-	snprintf(path, sizeof(path), "%s.cdb", name);
-	t = cdb_table_open(path);
-	if (!t)
-		return MAP_ERROR;
-	r = cdb_table_find(t, key, out);
-	cdb_table_close(t);
-	return r < 0 ? MAP_ERROR : r ? MAP_FOUND : MAP_NONE;
-}
-
-struct tables {
-	char **specs;
-	struct map **maps;             /* opened when first asked */
-	int n;
-};
-
-static enum map_answer find_in(const struct mapgen_state *s, struct tables *t, int i, struct str key, struct buf *out)
-{
-	struct str type;
-	const char *name;
-	struct buf why;
-
-	split_spec(t->specs[i], &type, &name);
-	buf_clear(out);
-	if (s->build.keep_case && mapgen_is_indexed(type))
-		return find_exact(name, key, out);
-	if (!t->maps[i]) {
-		char spec[4200];
-
-		buf_init(&why, LIMIT_REPLY_TEXT);
-		snprintf(spec, sizeof(spec), "%.*s:%s", STR_ARG(type), name);
-		t->maps[i] = map_open(spec, &why);
-		if (!t->maps[i])
-			applet_fail(0, "%s", buf_cstr(&why));
-		buf_fini(&why);
-	}
-	return t->maps[i] ? map_find(t->maps[i], key, out) : MAP_ERROR;
-}
-
-/* query_one - 0 found and printed, 1 not there, else a sysexits code */
-static int query_one(struct mapgen_state *s, struct tables *t, struct str key, bool with_key, struct buf *out)
-{
-	for (int i = 0; i < t->n; i++) {
-		enum map_answer a = find_in(s, t, i, key, out);
-
-		if (a == MAP_ERROR)
-			return applet_fail(EX_TEMPFAIL, "cannot look up \"%.*s\" in %s", STR_ARG(key), t->specs[i]);
-		if (a == MAP_NONE)
-			continue;
-		if (with_key || s->json) {
-			print_entry(s, key, buf_view(out));
-		} else {
-			struct str v = buf_view(out);
-
-			if (v.n && v.p[v.n - 1] == '\0')
-				v.n--;
-			add_value(s, v);
-			print_line(s);
-		}
-		return 0;
-	}
-	return 1;
-}
-
-static int query(struct mapgen_state *s, char **specs, int n)
-{
-	struct tables t = { specs, mem_array(NULL, (size_t)n, sizeof(struct map *)), n };
-	static char in_buffer[65536], out_buffer[65536];
-	struct buf out;
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t got;
-	int code = 1, r;
-
-	memset(t.maps, 0, (size_t)n * sizeof(struct map *));
-	buf_init(&out, LIMIT_CDB_RECORD);
-	cdb_hold_below(LIMIT_MAP_TEXT);
-	setvbuf(stdin, in_buffer, _IOFBF, sizeof(in_buffer));
-	setvbuf(stdout, out_buffer, _IOFBF, sizeof(out_buffer));
-	if (strcmp(s->query, "-") != 0)
-		code = query_one(s, &t, str_of(s->query), false, &out);
-	else
-		while ((got = getline(&line, &cap, stdin)) > 0) {
-			r = query_one(s, &t, str_trim(str_make(line, (size_t)got)), true, &out);
-			code = r > 1 ? r : r == 0 && code == 1 ? 0 : code;
-			if (r > 1)
-				break;
-		}
-	mem_free(line);
-	buf_fini(&out);
-	for (int i = 0; i < n; i++)
-		map_close(t.maps[i]);
-	mem_free(t.maps);
-	return applet_close_output(code);
-}
-
-static int list(struct mapgen_state *s, const char *spec)
-{
-	struct str type;
-	const char *name;
-	struct buf why;
-	struct map *m;
-	char full[4200];
-	int code = EX_OK;
-
-	split_spec(spec, &type, &name);
-	snprintf(full, sizeof(full), "%.*s:%s", STR_ARG(type), name);
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	m = map_open(full, &why);
-	if (!m)
-		code = applet_fail(EX_NOINPUT, "%s", buf_cstr(&why));
-	else if (map_each(m, print_entry, s) < 0)
-		code = applet_fail(EX_IOERR, "cannot list %s: %s", full, strerror(errno));
-	map_close(m);
-	buf_fini(&why);
-	return code;
 }
 
 /* --- changes ---------------------------------------------------------------------------------------------------- */
@@ -360,7 +163,7 @@ static int change(struct mapgen_state *s, const char *spec)
 	struct buf why;
 	int result, code = EX_OK;
 
-	split_spec(spec, &type, &name);
+	mapgen_split(spec, &type, &name);
 	if (!mapgen_is_indexed(type))
 		return applet_fail(EX_USAGE, "a table of type %.*s is not built: it is read as it is", STR_ARG(type));
 	if (!s->own_rights && become_owner(name))
@@ -395,7 +198,10 @@ static void on_finding(void *ctx, enum mapcheck_level level, const char *file, u
 	printf("%s:", file);
 	if (line)
 		printf("%u:", line);
-	printf(colour ? " \033[%3$sm%1$s\033[0m: %2$s\n" : " %s: %s\n", words[level], text, colours[level]);
+	if (colour)
+		printf(" \033[%sm%s\033[0m: %s\n", colours[level], words[level], text);
+	else
+		printf(" %s: %s\n", words[level], text);
 }
 
 static int check(const struct mapgen_state *s, const char *spec)
@@ -404,7 +210,7 @@ static int check(const struct mapgen_state *s, const char *spec)
 	const char *name;
 	struct mapcheck_report r;
 
-	split_spec(spec, &type, &name);
+	mapgen_split(spec, &type, &name);
 	mapcheck_run(type, name, s->build.form == SOURCE_ALIAS, on_finding, NULL, &r);
 	printf("%s: %zu entries, %zu problems, %zu warnings, %zu notes\n", name, r.entries, r.count[MAPCHECK_PROBLEM],
 		r.count[MAPCHECK_WARNING], r.count[MAPCHECK_NOTE]);
@@ -417,10 +223,10 @@ static int work(struct mapgen_state *s, char **specs, int n)
 
 	if (n == 0)
 		return applet_usage_error(&applet_mapgen, "which table?");
-	if (s->query)
-		return query(s, specs, n);
+	if (s->query.key)
+		return mapgen_query(&s->query, specs, n);
 	for (int i = 0; i < n; i++) {
-		int r = s->check ? check(s, specs[i]) : s->list ? list(s, specs[i]) : change(s, specs[i]);
+		int r = s->check ? check(s, specs[i]) : s->list ? mapgen_list(&s->query, specs[i]) : change(s, specs[i]);
 
 		code = code ? code : r;
 	}
@@ -430,7 +236,10 @@ static int work(struct mapgen_state *s, char **specs, int n)
 static int take_option(struct mapgen_state *s, int id, const char *arg)
 {
 	switch (id) {
-	case 'q': s->query = arg; break;
+	case 'q': s->query.key = arg; break;
+	case 'b': s->query.bodies = true; break;
+	case 'h': s->query.headers = true; break;
+	case 'm': s->query.mime = true; break;
 	case 'd': s->remove = arg; break;
 	case 's': s->list = true; break;
 	case 'i': s->update = true; break;
@@ -438,7 +247,7 @@ static int take_option(struct mapgen_state *s, int id, const char *arg)
 	case 'w': s->build.duplicates = CDB_DUP_SILENT_FIRST; break;
 	case 'f': s->build.keep_case = true; break;
 	case 'F': s->build.file_values = true; break;
-	case 'j': s->json = true; break;
+	case 'j': s->query.json = true; break;
 	case 'N': s->build.nul = true; break;
 	case 'n': s->build.nul = false; break;
 	case 'o': s->own_rights = true; break;
@@ -459,22 +268,22 @@ static int run(int argc, char **argv)
 	int id, code;
 
 	s.build.ctx = &s;
-	/* a key and a value of any length fit */
-	buf_init(&s.line, 4 * (size_t)LIMIT_CDB_RECORD);
 	s.build.form = !strcmp(applet_name(), "postalias") ? SOURCE_ALIAS : SOURCE_TABLE;
 	s.terminal = isatty(STDERR_FILENO);
 	opt_init(&o, options, argc, argv, operands);
 	while ((id = opt_next(&o)) >= 0 && id != OPT_HELP)
 		take_option(&s, id, o.arg);
+	s.query.build = &s.build;
 	if (id == OPT_HELP)
 		code = applet_help(&applet_mapgen);
 	else if (id == OPT_BAD)
 		code = applet_usage_error(&applet_mapgen, "%s", o.error);
-	else if (!!s.query + !!s.remove + s.list + s.update + s.check > 1)
+	else if (!!s.query.key + !!s.remove + s.list + s.update + s.check > 1)
 		code = applet_usage_error(&applet_mapgen, "only one of -q, -s, -d, -i and --check at a time");
+	else if ((s.query.bodies || s.query.headers || s.query.mime) && (!s.query.key || strcmp(s.query.key, "-") != 0))
+		code = applet_usage_error(&applet_mapgen, "-b, -h and -m go with \"-q -\" only");
 	else
 		code = work(&s, operands, o.n_operands);
-	buf_fini(&s.line);
 	mem_free(operands);
 	return code;
 }

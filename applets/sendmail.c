@@ -32,7 +32,7 @@ static const struct opt options[] = {
 	{ 'B', 'B', NULL, OPT_ARG, "TYPE", "body type: 7BIT or 8BITMIME (found out by itself)" },
 	{ 'C', 'C', NULL, OPT_ARG, "PATH", "main.cf, or its directory" },
 	{ 'o', 'o', NULL, OPT_ARG, "OPTION", "i: as -i; APATH: alias table for -bi; all others are ignored" },
-	{ 'O', 'O', NULL, OPT_ARG, "NAME=VALUE", "smtputf8=yes asks for SMTPUTF8; all others are ignored" },
+	{ 'O', 'O', NULL, OPT_ARG, "NAME=VALUE", "smtputf8=yes asks for SMTPUTF8; requiretls=yes is refused; all others are ignored" },
 	{ 'I', 'I', NULL, OPT_NONE, NULL, "the same as -bi" },
 	{ 'v', 'v', NULL, OPT_NONE, NULL, "say how the message went" },
 	{ 'X', 'X', NULL, OPT_ARG, "V[XY]", "VERP: a message for each recipient, from SENDER+user=domain; all others are ignored" },
@@ -210,9 +210,9 @@ static int flush(const struct conf *c, const struct flags *f)
 
 	if (!f->queue)
 		return flush_all(c);
-	if (f->queue[0] == 'I')
+	if (f->queue[0] == 'I' && f->queue[1])
 		snprintf(request, sizeof(request), "flush %.400s", f->queue + 1);
-	else if (f->queue[0] == 'R')
+	else if (f->queue[0] == 'R' && f->queue[1])
 		snprintf(request, sizeof(request), "flush site:%.400s", f->queue + 1);
 	else
 		return applet_usage_error(&applet_sendmail, "-q%s: only -q, -qIid and -qRsite are known", f->queue);
@@ -296,6 +296,8 @@ static int take_option(struct flags *f, int id, const char *arg)
 		break;
 	case 'O':
 		f->smtputf8 = f->smtputf8 || !strcasecmp(arg, "smtputf8=yes");
+		if (!strcasecmp(arg, "requiretls=yes"))
+			return applet_fail(EX_UNAVAILABLE, "-O %s: cannot be promised here, so the message is not sent", arg);
 		break;
 	}
 	return EX_OK;

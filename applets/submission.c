@@ -96,6 +96,20 @@ static ptrdiff_t dot_at(struct str text, size_t from)
 	return at < 0 ? -1 : at + (ptrdiff_t)from + 2;
 }
 
+/* keep_cr - sendmail_fix_line_endings: where CRLF is no line end its CR is one like any other, and those become spaces. The
+ * first line decides for `strict`, so *how is no longer that afterwards. */
+static void keep_cr(int *how, char *last, char *p, size_t n)
+{
+	const char *nl = *how == CONF_ENDS_STRICT ? memchr(p, '\n', n) : NULL;
+
+	if (nl)
+		*how = (nl > p ? nl[-1] : *last) == '\r' ? CONF_ENDS_ALWAYS : CONF_ENDS_NEVER;
+	for (size_t i = 0; i < n && *how == CONF_ENDS_NEVER; i++)
+		if (p[i] == '\r')
+			p[i] = ' ';
+	*last = p[n - 1];
+}
+
 int submission_read(const struct conf *c, bool dot_ends, struct buf *out)
 {
 	struct crlf_clean lines;
@@ -103,6 +117,8 @@ int submission_read(const struct conf *c, bool dot_ends, struct buf *out)
 	size_t limit = c->message_size_limit ? (size_t)c->message_size_limit : UNLIMITED;
 	ssize_t got = 1;
 	ptrdiff_t dot = -1;
+	int how = c->sendmail_fix_line_endings;
+	char last = 0;
 
 	buf_init(out, limit + limit / 8 + READ_PIECE);
 	crlf_clean_init(&lines);
@@ -116,10 +132,12 @@ int submission_read(const struct conf *c, bool dot_ends, struct buf *out)
 		}
 		if (got < 0)
 			return applet_fail(EX_DATAERR, "cannot read standard input: %s", strerror(errno));
-		if (got > 0)
+		if (got > 0) {
+			keep_cr(&how, &last, piece, (size_t)got);
 			crlf_clean_add(&lines, out, str_make(piece, (size_t)got));
-		else
+		} else {
 			crlf_clean_end(&lines, out, true);
+		}
 		if (dot_ends)
 			dot = dot_at(buf_view(out), before);
 		if (out->overflow || out->n > limit)

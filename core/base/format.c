@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "core/base/str.h"
 
@@ -14,7 +13,7 @@ struct target {
 };
 
 struct spec {
-	bool left, zero;
+	bool left, zero, plus;
 	int width, precision;   /* precision -1: none given */
 	int length;             /* 'h' and 'H' (hh), 'l' and 'L' (ll), 'z', 'j', 't'; 0: int */
 	char kind;
@@ -77,6 +76,8 @@ static const char *read_spec(struct spec *s, const char *f, struct args *ap)
 			s->left = true;
 		else if (*f == '0')
 			s->zero = true;
+		else if (*f == '+')
+			s->plus = true;
 		else
 			break;
 	}
@@ -108,23 +109,75 @@ static void put_field(struct target *t, const struct spec *s, const char *p, siz
 		pad(t, ' ', gap);
 }
 
+/* put_digits - sign, zeros and digits in their field; the digits are at least so many */
+static void put_digits(struct target *t, const struct spec *s, bool negative, const char *digits, size_t n, size_t least)
+{
+	char sign = negative ? '-' : '+';
+	bool signed_ = negative || s->plus;
+	size_t zeros = least > n ? least - n : 0, whole = signed_ + zeros + n, gap = (size_t)s->width > whole ? (size_t)s->width - whole : 0;
+
+	if (!s->left)
+		pad(t, ' ', gap);
+	put(t, &sign, signed_);
+	pad(t, '0', zeros);
+	put(t, digits, n);
+	if (s->left)
+		pad(t, ' ', gap);
+}
+
+/* zero_fill - how many digits the flag 0 asks for */
+static size_t zero_fill(const struct spec *s, bool negative, size_t least)
+{
+	bool signed_ = negative || s->plus;
+
+	return s->zero && !s->left && s->width > signed_ ? (size_t)s->width - signed_ : least;
+}
+
 static void put_number(struct target *t, const struct spec *s, uint64_t v, bool negative)
 {
 	const char *digits = s->kind == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
 	bool hex = s->kind == 'x' || s->kind == 'X';
-	char text[64];
-	size_t at = sizeof(text), least = s->precision < 0 ? 1 : (size_t)s->precision;
+	char text[24];
+	size_t at = sizeof(text);
 
-	if (s->precision < 0 && s->zero && !s->left && s->width > negative)
-		least = (size_t)s->width - negative;
 	/* two constants: a division by one of them is a multiplication, by a variable it is not */
 	for (; v; v = hex ? v / 16 : v / 10)
 		text[--at] = digits[hex ? v % 16 : v % 10];
-	for (; sizeof(text) - at < least; )
-		text[--at] = '0';
-	if (negative)
-		text[--at] = '-';
-	put_field(t, s, text + at, sizeof(text) - at);
+	put_digits(t, s, negative, text + at, sizeof(text) - at, s->precision < 0 ? zero_fill(s, negative, 1) : (size_t)s->precision);
+}
+
+enum { PLACES = 9 };
+
+/* put_fixed - a time or a rate: up to nine places, and no more than fits 64 bits; a half goes to the even digit, as in libc */
+static bool put_fixed(struct target *t, const struct spec *s, double v)
+{
+	static const uint32_t scales[PLACES + 1] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
+	size_t places = s->precision < 0 ? 6 : (size_t)s->precision, at;
+	bool negative = v < 0;
+	uint64_t whole, part;
+	char text[40];
+	double rest;
+
+	v = negative ? -v : v;
+	if (s->length || places > PLACES || !(v < 1e18))
+		return false;
+	whole = (uint64_t)v;
+	rest = (v - (double)whole) * scales[places];
+	part = (uint64_t)rest;
+	rest -= (double)part;
+	part += rest > 0.5 || (rest == 0.5 && (places ? part : whole) & 1);
+	whole += part / scales[places];
+	part %= scales[places];
+	at = sizeof(text);
+	for (size_t i = 0; i < places; i++, part /= 10)
+		text[--at] = (char)('0' + part % 10);
+	if (places)
+		text[--at] = '.';
+	do
+		text[--at] = (char)('0' + whole % 10);
+	while (whole /= 10);
+	put_digits(t, s, negative, text + at, sizeof(text) - at, zero_fill(s, negative, 0));
+	return true;
 }
 
 static bool put_integer(struct target *t, const struct spec *s, struct args *ap)
@@ -133,8 +186,7 @@ static bool put_integer(struct target *t, const struct spec *s, struct args *ap)
 	unsigned bytes = bytes_of(s);
 	int64_t v;
 
-	/* longer than any number of ours; nobody writes it, and the array ends there */
-	if (!bytes || s->precision > 40 || (s->zero && s->width > 40))
+	if (!bytes)
 		return false;
 	v = bytes == sizeof(int) ? va_arg(ap->list, int) : va_arg(ap->list, int64_t);
 	if (s->length == 'h')
@@ -150,28 +202,35 @@ static bool put_integer(struct target *t, const struct spec *s, struct args *ap)
 
 static bool put_argument(struct target *t, const struct spec *s, struct args *ap)
 {
+	bool wide = s->length && (s->kind == 'c' || s->kind == 's');
 	const char *z;
 	char c;
 
-	switch (s->kind) {
+	switch (wide ? 0 : s->kind) {
 	case '%':
 		put(t, "%", 1);
 		return true;
 	case 'c':
 		c = (char)va_arg(ap->list, int);
 		put_field(t, s, &c, 1);
-		return !s->length;
+		return true;
 	case 's':
 		z = va_arg(ap->list, const char *);
 		z = z ? z : "(null)";
 		put_field(t, s, z, s->precision < 0 ? strlen(z) : strnlen(z, (size_t)s->precision));
-		return !s->length;
+		return true;
 	case 'd':
 	case 'i':
 	case 'u':
 	case 'x':
 	case 'X':
 		return put_integer(t, s, ap);
+	case 'p':
+		put(t, "0x", 2);
+		put_number(t, &(struct spec){ .precision = -1, .kind = 'x' }, (uintptr_t)va_arg(ap->list, void *), false);
+		return true;
+	case 'f':
+		return put_fixed(t, s, va_arg(ap->list, double));
 	}
 	return false;
 }
@@ -235,11 +294,9 @@ int format_vtext(char *out, size_t size, const char *fmt, va_list list)
 		}
 	}
 	va_end(ap.list);
-	if (!known || t.n > INT_MAX)
-		return vsnprintf(out, size, fmt, list);
 	if (size)
 		out[t.n < t.size ? t.n : t.size] = 0;
-	return (int)t.n;
+	return known && t.n <= INT_MAX ? (int)t.n : -1;
 }
 
 int format_text(char *out, size_t size, const char *fmt, ...)

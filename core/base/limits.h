@@ -21,6 +21,7 @@
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
 #define LIMIT_HEADER (128 * 1024)        /* all headers of a message, in memory while they are completed */
+#define LIMIT_MIME_DEPTH 100             /* parts in parts; what is deeper is body (Postfix: 100) */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */

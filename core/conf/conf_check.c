@@ -126,7 +126,7 @@ static void check_entry(const struct conf *c, const struct conf_entry *e, const 
 		check_restriction(e, buf_view(&value), diag);
 	} else if (class == NAME_UNKNOWN) {
 		check_unknown(c, e, more_text, diag);
-	} else if (value.n) {
+	} else if (value.n && !same_list(buf_view(&value), str_of(harmless))) {
 		snprintf(text, sizeof(text), "%.100s is a Postfix parameter that relaybox does not implement: it has no effect", e->name);
 		conf_add_error(diag, e, CONF_WARNING, text);
 	}

@@ -23,6 +23,7 @@ struct file_table {
 	struct cdb_table *cdb;         /* or else the text: */
 	struct table text;
 	struct arena values;
+	const char *builder;           /* the command that makes the cdb file of the text */
 	bool warned;                   /* a failing lookup was logged */
 };
 
@@ -141,6 +142,7 @@ static struct file_table *file_new(const struct map_args *args)
 
 	t->spec = mem_dupz(args->spec);
 	t->path = mem_dupz(args->name);
+	t->builder = args->form == SOURCE_ALIAS ? "mapgen --alias" : "mapgen";
 	table_init(&t->text);
 	arena_init(&t->values, 2 * (size_t)LIMIT_MAP_TEXT);
 	stamp_take(&t->text_stamp, t->path);
@@ -164,11 +166,11 @@ static void warn_fallback(const struct file_table *t, const struct map_args *arg
 	if (args->again || !t->text.n)
 		return;
 	if (!cdb_errno)
-		log_warn("map", "%s: %s is older than %s; using the text, run \"mapgen %s\"", t->spec, t->cdb_path,
-			t->path, t->spec);
+		log_warn("map", "%s: %s is older than %s; using the text, run \"%s %s\"", t->spec, t->cdb_path,
+			t->path, t->builder, t->spec);
 	else
-		log_warn("map", "%s: %s: %s; using the text in %s, run \"mapgen %s\"", t->spec, t->cdb_path,
-			cdb_errno == EINVAL ? "not a cdb file" : strerror(cdb_errno), t->path, t->spec);
+		log_warn("map", "%s: %s: %s; using the text in %s, run \"%s %s\"", t->spec, t->cdb_path,
+			cdb_errno == EINVAL ? "not a cdb file" : strerror(cdb_errno), t->path, t->builder, t->spec);
 }
 
 /* neither file can be used: name the one that stands in the way, and what to do */
@@ -177,13 +179,14 @@ static void explain_failure(const struct file_table *t, const struct map_args *a
 	bool no_cdb = cdb_errno == ENOENT, no_text = text_errno == ENOENT;
 
 	if (no_cdb && no_text)
-		map_fail(args, why, "neither %s nor %s exists; write %s, then run \"mapgen %s\"", t->cdb_path, t->path, t->path, t->spec);
+		map_fail(args, why, "neither %s nor %s exists; write %s, then run \"%s %s\"", t->cdb_path, t->path, t->path,
+			t->builder, t->spec);
 	else if (no_cdb)
-		map_fail(args, why, "%s: %s, and %s does not exist; make the text readable or run \"mapgen %s\"", t->path,
-			strerror(text_errno), t->cdb_path, t->spec);
+		map_fail(args, why, "%s: %s, and %s does not exist; make the text readable or run \"%s %s\"", t->path,
+			strerror(text_errno), t->cdb_path, t->builder, t->spec);
 	else
-		map_fail(args, why, "%s: %s; run \"mapgen %s\"", t->cdb_path,
-			cdb_errno == EINVAL ? "not a cdb file" : strerror(cdb_errno), t->spec);
+		map_fail(args, why, "%s: %s; run \"%s %s\"", t->cdb_path,
+			cdb_errno == EINVAL ? "not a cdb file" : strerror(cdb_errno), t->builder, t->spec);
 }
 
 static void *cdb_open(const struct map_args *args, struct buf *why)
@@ -253,8 +256,8 @@ static enum map_answer file_find(void *state, struct str key, struct buf *out)
 	got = find_in_cdb(t, key, out);
 	if (got < 0 && !t->warned) {
 		t->warned = true;
-		log_warn("map", "%s: %s: %s; run \"mapgen %s\"", t->spec, t->cdb_path,
-			errno == EINVAL ? "the file is damaged" : strerror(errno), t->spec);
+		log_warn("map", "%s: %s: %s; run \"%s %s\"", t->spec, t->cdb_path,
+			errno == EINVAL ? "the file is damaged" : strerror(errno), t->builder, t->spec);
 	}
 	return got < 0 ? MAP_ERROR : got ? MAP_FOUND : MAP_NONE;
 }

@@ -7,9 +7,7 @@ static bool is_name_byte(char c)
 	return c > ' ' && c < 127 && c != ':';
 }
 
-/* length of the field name at the front of s, 0 if there is none. White space before the colon is tolerated, as in
- * Postfix; *colon = where the colon is */
-static size_t field_name(struct str s, size_t *colon)
+size_t header_name_length(struct str s, size_t *colon)
 {
 	size_t n = 0, i;
 
@@ -42,7 +40,7 @@ int header_next(struct str *rest, struct header *out)
 	if (!rest->n || is_empty_line(*rest))
 		return 0;
 	end = line_length(*rest, 0);
-	name = field_name(str_head(*rest, end), &colon);
+	name = header_name_length(str_head(*rest, end), &colon);
 	if (!name)
 		return -1;
 	while (end < rest->n && (rest->p[end] == ' ' || rest->p[end] == '\t'))

@@ -12,6 +12,9 @@ struct header {
 /* header_next - take the next field off *rest; 1 with out, 0 at the end, -1: this line is no header field (Postfix then
  * treats it as the start of the body) */
 int header_next(struct str *rest, struct header *out);
+/* header_name_length - of the field name at the front of a line, 0 if there is none. White space before the colon is tolerated,
+ * as in Postfix; *colon = where the colon is */
+size_t header_name_length(struct str line, size_t *colon);
 bool header_find(struct str headers, const char *name, struct header *out);   /* first with that name, any case */
 unsigned header_count(struct str headers, const char *name);
 /* header_unfold - value as one line: CRLF before white space removed, ends trimmed */

@@ -51,6 +51,21 @@ static bool is_dropped(const char *list, uint32_t letters, struct str name)
 	return false;
 }
 
+/* place_of - where the address stands in its mailbox: not in the display name nor in a comment, which may hold the same word */
+static const char *place_of(const struct mailbox *m)
+{
+	size_t at = m->name.n ? (size_t)(m->name.p + m->name.n - m->raw.p) : 0, depth = 0;
+	for (; at < m->raw.n; at++) {
+		char c = m->raw.p[at];
+		if (!depth && str_starts(str_from(m->raw, at), m->addr.full))
+			return m->raw.p + at;
+		depth += c == '(';
+		depth -= c == ')' && depth;
+		at += c == '\\' && depth;
+	}
+	return NULL;
+}
+
 /* add_qualified - the field with "@domain" (or ".domain") added where an address lacks it; the field as it is when
  * nothing lacks or when the list cannot be parsed */
 static void add_qualified(const struct complete *c, struct arena *a, const struct header *h, struct buf *out)
@@ -63,12 +78,9 @@ static void add_qualified(const struct complete *c, struct arena *a, const struc
 		struct str full = rewrite_address(c->router, a, m.addr.full, true);
 		if (str_eq(full, m.addr.full) || !m.addr.full.n)
 			continue;
-		ptrdiff_t at = str_find(m.raw, m.addr.full);
-		if (at < 0)
-			continue;
+		const char *place = place_of(&m);
 		/* all that precedes this address, then the completed one */
-		const char *place = m.raw.p + at;
-		if (place < done.p || place + m.addr.full.n > h->raw.p + h->raw.n)
+		if (!place || place < done.p || place + m.addr.full.n > h->raw.p + h->raw.n)
 			continue;
 		buf_add(out, done.p, (size_t)(place - done.p));
 		buf_str(out, full);

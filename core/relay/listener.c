@@ -31,7 +31,8 @@ struct listener {
 	const struct service *service;
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	bool wanted;                   /* by the settings in force */
+	const struct service *next;    /* by the settings that are about to come into force; NULL: not wanted */
+	bool fresh;                    /* opened for them */
 };
 
 static void turn_away(int fd, const struct service *v)
@@ -132,8 +133,7 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 {
 	struct listener *l = find(r, sa, n);
 	if (l) {
-		l->service = v;
-		l->wanted = true;
+		l->next = v;
 		return 0;
 	}
 	int fd = open_socket(sa, n);
@@ -141,8 +141,8 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 		return -1;
 	l = MEM_NEW(struct listener);
 	l->relay = r;
-	l->service = v;
-	l->wanted = true;
+	l->service = l->next = v;
+	l->fresh = true;
 	memcpy(&l->address, sa, n);
 	l->address_len = n;
 	l->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
@@ -217,8 +217,10 @@ static void find_addresses(struct addresses *a, struct str host, int families)
 	}
 }
 
-/* open_port - one host text and port: every address it means, by inet_protocols */
-static int open_port(struct relay *r, const struct service *v, const char *host, unsigned port)
+enum opened { OPENED, IN_USE, FAILED };
+
+/* open_port - one host text and port: every address it means, by inet_protocols. IN_USE is only logged when it is the last word */
+static enum opened open_port(struct relay *r, const struct service *v, const char *host, unsigned port, bool last)
 {
 	int protocols = v->conf->inet_protocols, families = protocols == CONF_INET_IPV4 ? 1 : protocols == CONF_INET_IPV6 ? 2 : 3;
 	struct addresses a;
@@ -227,7 +229,7 @@ static int open_port(struct relay *r, const struct service *v, const char *host,
 	find_addresses(&a, str_of(host), families);
 	if (!a.n) {
 		log_error("master", "inet_interfaces: %s: %s", host, a.why);
-		return -1;
+		return FAILED;
 	}
 	for (size_t i = 0; i < a.n; i++) {
 		struct sockaddr_storage sa;
@@ -243,40 +245,83 @@ static int open_port(struct relay *r, const struct service *v, const char *host,
 			error = errno;
 	}
 	if (error == EACCES && !v->conf->configured && port == DEFAULT_PORT)
-		return open_port(r, v, host, FALLBACK_PORT);
-	if (error || !any) {
-		log_error("master", "bind %s port %u: %s", str_ieq(str_of(host), STR("all")) ? "all interfaces" : host, port,
-			strerror(error ? error : EADDRNOTAVAIL));
-		return -1;
-	}
-	return 0;
+		return open_port(r, v, host, FALLBACK_PORT, last);
+	if (!error && any)
+		return OPENED;
+	if (error == EADDRINUSE && !last)
+		return IN_USE;
+	log_error("master", "bind %s port %u: %s%s", str_ieq(str_of(host), STR("all")) ? "all interfaces" : host, port,
+		strerror(error ? error : EADDRNOTAVAIL), error == EACCES && r->schedule ? ": such a port needs a restart" : "");
+	return FAILED;
 }
 
-int listener_open_all(struct relay *r)
+static enum opened open_services(struct relay *r, const struct settings *s, bool last)
 {
-	int result = 0;
-	LIST_EACH(&r->listeners, it, tmp) {
-		struct listener *l = LIST_ITEM(it, struct listener, link);
-		l->wanted = l->address.ss_family == AF_UNIX;
-		if (l->wanted)
-			l->service = &r->settings->submit;
-	}
-	for (size_t i = 0; i < r->settings->n_services; i++) {
-		const struct service *v = &r->settings->services[i];
+	enum opened result = OPENED;
+	for (size_t i = 0; i < s->n_services; i++) {
+		const struct service *v = &s->services[i];
 		struct str rest = str_of(*v->host ? v->host : v->conf->inet_interfaces), one;
 		while (str_word(&rest, ", \t\r\n", &one)) {
 			char host[256];
 			snprintf(host, sizeof host, "%.*s", STR_ARG(one));
-			if (open_port(r, v, host, v->port) != 0)
-				result = -1;
+			enum opened now = open_port(r, v, host, v->port, last);
+			result = now > result ? now : result;
 		}
 	}
-	LIST_EACH(&r->listeners, it2, tmp2) {
-		struct listener *l = LIST_ITEM(it2, struct listener, link);
-		if (!l->wanted)
+	return result;
+}
+
+static void mark_all(struct relay *r, const struct service *submit)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		l->next = l->address.ss_family == AF_UNIX ? submit : NULL;
+		l->fresh = false;
+	}
+}
+
+static void close_unwanted(struct relay *r)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		if (!l->next)
 			listener_close(l);
 	}
-	return result;
+}
+
+static void close_fresh(struct relay *r)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		if (l->fresh)
+			listener_close(l);
+	}
+}
+
+int listener_open_all(struct relay *r, const struct settings *s)
+{
+	mark_all(r, &s->submit);
+	enum opened result = open_services(r, s, false);
+	bool closed = result == IN_USE;
+	if (closed) {
+		/* perhaps by what is to go: an address is not free while all of them are taken, nor the other way round */
+		close_unwanted(r);
+		result = open_services(r, s, true);
+	}
+	if (result != OPENED) {
+		close_fresh(r);
+		if (closed && s != r->settings) {
+			mark_all(r, &r->settings->submit);
+			open_services(r, r->settings, true);
+		}
+		return -1;
+	}
+	close_unwanted(r);
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		l->service = l->next;
+	}
+	return 0;
 }
 
 int listener_open_submit(struct relay *r)

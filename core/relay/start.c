@@ -255,6 +255,11 @@ bool relay_reload(struct relay *r)
 		settings_free(s);
 		s = NULL;
 	}
+	if (s && listener_open_all(r, s) != 0) {
+		log_error("master", "reload refused: not every port can be had");
+		settings_free(s);
+		s = NULL;
+	}
 	if (s) {
 		size_t told = diag.n;
 		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, &diag);
@@ -263,7 +268,6 @@ bool relay_reload(struct relay *r)
 		verify_reconfigure(r->verify, s->conf);
 		list_push(&r->generations, &s->link);
 		r->settings = s;
-		listener_open_all(r);
 		log_info("master", "reload -- version %s, configuration %s", RELAYBOX_VERSION, r->directory);
 	}
 	conf_diag_fini(&diag);
@@ -428,7 +432,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
-	if (listener_open_all(r) != 0 || privilege_prepare_spool(s->conf) != 0)
+	if (listener_open_all(r, s) != 0 || privilege_prepare_spool(s->conf) != 0)
 		goto out;
 	if (privilege_drop(s->conf) != 0 || sandbox_close(s->conf, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
 		goto out;

@@ -250,7 +250,7 @@ static bool take_transport(struct decision *d)
 		d->nexthop = STR_EMPTY;
 	d->out->nexthop = arena_str(d->q.arena, d->nexthop);
 	route_trace(d->q.trace, "result: transport %s, next hop %s%.*s%s", d->out->transport->name, d->nexthop.n ? "" : "(none)",
-		STR_ARG(d->nexthop), *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
+		STR_ARG(d->nexthop), !strcmp(d->out->transport->program, "smtp") && *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
 	return true;
 }
 

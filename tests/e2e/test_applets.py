@@ -556,6 +556,8 @@ def test_mail_options_for_sendmail_after_two_dashes(box):
     sink = box.listen()
     box.run("mail", "-s", "x", "b@x.org", "--", "-f", "me@x.org", input="x\n")
     assert sink.last[:2] == ("me@x.org", ["b@x.org"])
+    box.run("mail", "-s", "x", "b@x.org", "--", "-F", "Full Name", "-odi", "-N", "never", "-fme@x.org", "c@x.org", "-X", input="x\n")
+    assert sink.last[:2] == ("me@x.org", ["c@x.org", "b@x.org"]) and sink.parsed()["From"] == "Full Name <me@x.org>"
 
 
 def test_mail_subject_cannot_forge_a_header(box):

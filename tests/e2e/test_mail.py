@@ -170,5 +170,11 @@ def test_options_of_other_mailx_are_taken(box):
             "--append=X-A: b", "--cc=c@x.org", "--bcc=d@x.org", "--content-type=text/plain", "b@x.org", input="x\n")
     assert sink.last[:2] == ("me@x.org", ["b@x.org", "c@x.org", "d@x.org"])
     assert sink.parsed()["Subject"] == "long" and sink.parsed()["X-A"] == "b"
+    (box.tmp / "a").write_text("1\n")
+    box.run("mail", "--mime", "--encoding=base64", "--content-filename=first.txt", "--attach=a", "--content-name", "second", "-a", "a", "-A", "a",
+            "b@x.org", input="x\n")
+    assert [part.get_filename() for part in sink.parsed().iter_attachments()] == ["first.txt", "second", "a"]
+    box.run("mail", "--to", input="To: e@x.org\n\nx\n")
+    assert sink.last[1] == ["e@x.org"]
     for flag in ("-e", "-H", "-f"):
         assert b"No mail" in subprocess.run([RELAYBOX, "mail", flag], capture_output=True, timeout=60 * SLOW).stderr

@@ -46,6 +46,20 @@ def test_only_one_thing_at_a_time(box):
     assert b"which table" in box.run("postmap", code=64).stderr
 
 
+def test_messages_are_keys_by_their_headers_and_bodies(box):
+    (box.tmp / "re").write_text("/^subject:/ s\n/^x-/ x\n/^text/ t\n")
+    message = ("Subject: a\n folded\nContent-Type: multipart/mixed; boundary=b\n\ntext 1\n--b\nX-Part: y\n\ntext 2\n--b--\n")
+    for options, want in (("-h", b"Subject: a\n folded\ts\n"), ("-b", b"text 1\tt\nX-Part: y\tx\ntext 2\tt\n"),
+                          ("-hm", b"Subject: a\n folded\ts\nX-Part: y\tx\n"), ("-bm", b"text 1\tt\ntext 2\tt\n"),
+                          ("-bh", b"Subject: a\n folded\ts\ntext 1\tt\nX-Part: y\tx\ntext 2\tt\n")):
+        assert box.run("mapgen", "-q", "-", options, "regexp:re", input=message).stdout == want, options
+    assert json.loads(box.run("mapgen", "-q", "-", "-hj", "regexp:re", input=message).stdout) == {"Subject: a\n folded": "s"}
+    box.run("mapgen", "-q", "-", "-h", "regexp:re", input="To: x\n\nsubject: y\n", code=1)
+    assert b"-m does nothing" in box.run("mapgen", "-q", "-", "-m", "regexp:re", input="x-y\n").stderr
+    for args in (["-h", "re"], ["-b", "-q", "x", "re"], ["-ms", "re"]):
+        assert b"\"-q -\" only" in box.run("mapgen", *args, code=64).stderr
+
+
 def test_list_shows_aliases_as_they_are_written_and_files_decoded(box):
     (box.tmp / "aliases").write_text("root: admin@example.com\n")
     box.run("postalias", "aliases")

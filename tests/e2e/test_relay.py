@@ -325,3 +325,26 @@ def test_demo_shows_a_mail_and_leaves_nothing_behind():
     text = done.stdout.decode()
     assert done.returncode == 0, text + done.stderr.decode()
     assert "mail -s" in text and text.count("status=sent") == 2 and "東京は21度です" in text
+
+
+FIELDS = [
+    ("root <root>", "root <root@example.jp>"),
+    ("root", "root@example.jp"),
+    ("\"root\" <root>", "\"root\" <root@example.jp>"),
+    ("root (root)", "root@example.jp (root)"),
+    ("(root) root", "(root) root@example.jp"),
+    ("root <(root (\\) root)) root>", "root <(root (\\) root)) root@example.jp>"),
+    ("a@b.example, a <a>, b <b@c.example>, Group: a, g <a@host>;", "a@b.example, a <a@example.jp>, b <b@c.example>, Group: a@example.jp, g <a@host.example.jp>;"),
+    ("\"a b\" <\"a b\">", "\"a b\" <\"a b\"@example.jp>"),
+    ("not <an address", "not <an address"),
+]
+
+
+@pytest.mark.parametrize("written,want", FIELDS, ids=[f[0] for f in FIELDS])
+def test_addresses_in_headers_are_completed_where_they_stand(tmp_path, written, want):
+    """The display name and comments may hold the same word."""
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmyorigin = example.jp\nmydomain = example.jp\nappend_dot_mydomain = yes\n" % sink.port)
+        with r:
+            r.run("sendmail", "-f", "a@example.com", "b@example.org", stdin="From: %s\nSubject: s\n\nx\n" % written)
+            assert b"\r\nFrom: %s\r\n" % want.encode() in sink.wait(1)[0].header

@@ -58,12 +58,42 @@ def test_verp_goes_on_after_a_refused_recipient(box):
     assert [m[1] for m in sink.messages] == [["b@x.org"]]
 
 
+def test_what_cannot_be_promised_is_refused(box):
+    sink = box.listen()
+    assert "cannot be promised" in submit(box, "-O", "requiretls=yes", "b@x.org", code=69) and not sink.messages
+    submit(box, "-O", "requiretls=no", "b@x.org")
+    assert len(sink.messages) == 1
+    for flush in ("-qI", "-qR"):
+        assert "are known" in submit(box, flush, code=64)
+
+
 @pytest.mark.parametrize("named", ["directory", "file"])
 def test_c_names_the_configuration(box, named):
     sink = box.listen()
     path = str(box.etc if named == "directory" else box.etc / "main.cf")
     box.run("sendmail", "-C", path, "b@x.org", input=MESSAGE, env={"MAIL_CONFIG": "/nonexistent"})
     assert len(sink.messages) == 1
+
+
+LF_FIRST, CRLF_FIRST = b"Subject: s\n\nx\r\n\r\ny\n", b"Subject: s\r\n\r\nx\r\n\ny\n"
+LONG = b"X: " + b"x" * 16379
+
+
+@pytest.mark.parametrize("how,message,want", [
+    ("always", LF_FIRST, b"Subject: s\r\n\r\nx\r\n\r\ny\r\n"),
+    ("always", CRLF_FIRST, b"Subject: s\r\n\r\nx\r\n\r\ny\r\n"),
+    ("strict", LF_FIRST, b"Subject: s\r\n\r\nx \r\n \r\ny\r\n"),
+    ("strict", CRLF_FIRST, b"Subject: s\r\n\r\nx\r\n\r\ny\r\n"),
+    ("never", LF_FIRST, b"Subject: s\r\n\r\nx \r\n \r\ny\r\n"),
+    # the first line ends with the first piece that is read, and its CR and LF are in two of them
+    ("strict", LONG + b"x\r\n\nx\r\n", LONG + b"x\r\n\r\nx\r\n"),
+    ("strict", LONG + b"xx\n\nx\r\n", LONG + b"xx\r\n\r\nx \r\n"),
+])
+def test_line_ends_are_what_the_configuration_says(box, how, message, want):
+    box.conf(sendmail_fix_line_endings=how)
+    sink = box.listen()
+    box.run("sendmail", "-f", "", "b@x.org", input=message)
+    assert sink.last[2] == want
 
 
 @pytest.mark.parametrize("call", [["sendmail", "-bi"], ["sendmail", "-I"], ["newaliases"], ["sendmail", "-bi", "-oA"]])

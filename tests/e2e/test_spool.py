@@ -211,6 +211,8 @@ def test_mailq_lists_what_is_kept(host):
     text = host.run(applet="mailq").stdout.decode()
     assert text.startswith("-Queue ID-") and "me@example.com" in text and "in 1 Request." in text
     assert re.search(r"^ +b@x\.org$", text, re.M) and re.search(r"^ +c@x\.org$", text, re.M)
+    # whoever looks need not know where it goes
+    assert host.run(applet="mailq", RELAYHOST="").stdout.decode() == text
     row = json.loads(host.run("-j", applet="postqueue").stdout)
     assert row["sender"] == "me@example.com" and [r["address"] for r in row["recipients"]] == ["b@x.org", "c@x.org"]
 

@@ -1,8 +1,9 @@
-/* encodings: decode(encode(x)) is x, encoded text is printable ASCII in bounded lines */
+/* encodings: decode(encode(x)) is x, encoded text is printable ASCII in bounded lines; a message's lines: none is lost */
 #include <stdlib.h>
 
 #include "core/base/mem.h"
 #include "core/msg/mime.h"
+#include "core/msg/mime_lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -24,6 +25,32 @@ static void check_lines(struct str s, size_t most)
 static void must_equal(struct buf *got, struct str want)
 {
 	if (!str_eq(buf_view(got), want))
+		abort();
+}
+
+static void count_line(void *ctx, bool is_header, struct str text)
+{
+	size_t *lines = ctx;
+
+	++*lines;
+	for (size_t i = 0; i < text.n; i++)
+		*lines += text.p[i] == '\n';
+	if (is_header && str_chr(text, ':') <= 0)
+		abort();
+}
+
+/* each line comes out once; an empty one may have been put behind the headers */
+static void split(struct str in, bool parse_mime)
+{
+	size_t lines = 0, told = 0;
+	struct mime_lines m;
+	struct str line;
+
+	mime_lines_init(&m, parse_mime, count_line, &told);
+	for (; str_cut(&in, '\n', &line); lines++)
+		mime_lines_add(&m, line);
+	mime_lines_end(&m);
+	if (told != lines && told != lines + 1)
 		abort();
 }
 
@@ -67,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_lines(buf_view(&coded), 200);
 	if (coded.overflow)
 		abort();
+	split(in, false);
+	split(in, true);
 	buf_fini(&coded);
 	buf_fini(&plain);
 	mem_free(copy);

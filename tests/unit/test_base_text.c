@@ -272,7 +272,25 @@ T(format_text_writes_what_snprintf_writes)
 	SAME("%hd %hu %hhd %hhu %hhx", (short)-3, (unsigned short)65535, (signed char)-4, (unsigned char)200, (unsigned char)255);
 	SAME("%010llX-%08x %02d:%02d", 0x1234abcdULL, 0xau, 3, 59);
 	SAME("%060d|%.50d", 5, 6);
-	SAME("%.3f %s %+d %#x %o % d", 2.5, "after", 3, 0x10u, 8u, 4);
+	SAME("%+d %+d %+.4d %+05d %+5d|%-+5d|", 3, -3, 540, 12, 7, 8);
+	SAME("%0100d|%.90x", 5, 6u);
+	SAME("%.3f %.1f %f %.0f", 2.5, 0.25, 1.0 / 3, 1e15);
+	SAME("%8.3f|%-8.2f|%08.1f|%+.1f|%.0f %.0f %.0f %.0f", 3.14159, -2.5, -1.25, 7.0, 0.5, 1.5, 2.5, -0.4);
+	SAME("%.6f %.9f %.3f %.1f", 0.000001, 123.000000001, 99.9996, 9.95);
+	SAME("%p %p", (void *)ours, (void *)0x1);
+}
+
+T(format_text_refuses_what_it_does_not_know)
+{
+	static const char *const unknown[] = { "%o", "%e", "%#x", "% d", "%.10f", "%Lf", "%ls", "%n", "%" };
+	char out[40];
+
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		int (*volatile ask)(char *, size_t, const char *, ...) = format_text;
+
+		ROW("%s", unknown[i]);
+		CHECK_INT(ask(out, sizeof(out), unknown[i], 1.0, 1), -1);
+	}
 }
 
 T(mem_cache_keeps_contents_and_sizes)

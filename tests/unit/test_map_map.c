@@ -128,6 +128,17 @@ T(map_open_says_what_is_wrong)
 	buf_fini(&why);
 }
 
+/* what is advised must make the table: mapgen alone would take "root:" for a key */
+T(map_open_of_aliases_advises_their_builder)
+{
+	struct buf why;
+
+	buf_init(&why, 1000);
+	CHECK(!map_open_form("hash:/nonexistent/x", SOURCE_ALIAS, &why));
+	CHECK(strstr(buf_cstr(&why), "then run \"mapgen --alias hash:/nonexistent/x\"") != NULL);
+	buf_fini(&why);
+}
+
 T(map_nesting_is_bounded)
 {
 	struct buf spec, why;

@@ -6,6 +6,7 @@
 #include "core/msg/envelope.h"
 #include "core/msg/header.h"
 #include "core/msg/mime.h"
+#include "core/msg/mime_lines.h"
 #include "core/msg/received.h"
 #include "core/msg/reply.h"
 #include "tests/unit/t.h"
@@ -305,6 +306,71 @@ T(mime_parameters)
 	CHECK(str_starts(buf_view(&out), STR(";\r\n n*0*=UTF-8''aaa")));
 	CHECK(str_find(buf_view(&out), STR(";\r\n n*1*=aaa")) > 0);
 	buf_fini(&out);
+}
+
+static void note_line(void *ctx, bool is_header, struct str text)
+{
+	buf_printf(ctx, "%s%.*s|", is_header ? "H:" : "", STR_ARG(text));
+}
+
+T(mime_lines_tells_headers_from_body)
+{
+	static const struct { bool mime; const char *in, *want; } rows[] = {
+		{ false, "", "" },
+		{ false, "A: b\n c\nD : e\n\nx\n\n", "H:A: b\n c|H:D: e||x||" },
+		{ false, "A: b\nno field\nC: d\n", "H:A: b||no field|C: d|" },
+		{ false, " A: b\n", "| A: b|" },
+		{ false, "Content-Type: multipart/x; boundary=b\n\n--b\nA: b\n", "H:Content-Type: multipart/x; boundary=b||--b|A: b|" },
+		{ true, "Content-Type: multipart/x; boundary=b\n\n--b\nA: b\n\nC: d\n--b--\nE: f\n",
+			"H:Content-Type: multipart/x; boundary=b||--b|H:A: b||C: d|--b--|E: f|" },
+		{ true, "Content-Type: message/rfc822\n\nA: b\n\nC: d\n", "H:Content-Type: message/rfc822||H:A: b||C: d|" },
+		{ true, "Content-Type: message/partial\n\nA: b\n", "H:Content-Type: message/partial||A: b|" },
+		{ true, "Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n", "H:Content-Type: multipart/digest; boundary=b||--b||H:A: b|" },
+		{ true, "Content-Type: multipart/x; boundary=\"a \\\"b\"\n\n--a \"bc\nA: b\n",
+			"H:Content-Type: multipart/x; boundary=\"a \\\"b\"||--a \"bc|H:A: b|" },
+		{ true, "Content-Type: (x(y)) multipart/x; z; boundary(q) = b\n\n--b\nA: b\n",
+			"H:Content-Type: (x(y)) multipart/x; z; boundary(q) = b||--b|H:A: b|" },
+	};
+	struct buf out;
+
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str rest = str_of(rows[i].in), line;
+		struct mime_lines m;
+
+		ROW("%s", rows[i].in);
+		buf_clear(&out);
+		mime_lines_init(&m, rows[i].mime, note_line, &out);
+		while (str_cut(&rest, '\n', &line))
+			mime_lines_add(&m, line);
+		mime_lines_end(&m);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	buf_fini(&out);
+}
+
+static void count_line(void *ctx, bool is_header, struct str text)
+{
+	*(size_t *)ctx += is_header && str_eq(text, STR("Deep: x"));
+}
+
+T(mime_lines_goes_down_so_far_and_no_further)
+{
+	size_t found = 0;
+	struct mime_lines m;
+	char line[80];
+
+	mime_lines_init(&m, true, count_line, &found);
+	for (int i = 0; i < LIMIT_MIME_DEPTH + 2; i++) {
+		snprintf(line, sizeof(line), "Content-Type: multipart/x; boundary=%03d", i);
+		mime_lines_add(&m, str_of(line));
+		mime_lines_add(&m, STR(""));
+		snprintf(line, sizeof(line), "--%03d", i);
+		mime_lines_add(&m, str_of(line));
+		mime_lines_add(&m, STR("Deep: x"));
+	}
+	mime_lines_end(&m);
+	CHECK_INT(found, LIMIT_MIME_DEPTH);
 }
 
 T(mime_xtext_both_ways)

@@ -1,4 +1,6 @@
 """What inet_interfaces may name: words, addresses with brackets and scopes, names of the hosts file and of DNS."""
+import socket
+
 import pytest
 
 from lab import RELAYBOX, wait
@@ -22,11 +24,14 @@ class System:
         self.us.write("/etc/postfix/master.cf", "%d inet n - n - - smtpd\n" % self.port)
         self.us.write("/etc/postfix/main.cf", "relayhost = [127.0.0.1]:1\ninet_interfaces = %s\ninet_protocols = %s\n" % (interfaces, protocols))
 
-    def listening(self, interfaces, protocols="all"):
-        """The addresses after a reload; on a port of its own, so that no older socket is in the way."""
-        self.port += 1
+    def listening(self, interfaces, protocols="all", code=0):
+        """The addresses after a reload."""
         self.configure(interfaces, protocols)
-        self.us.run(RELAYBOX, "relayctl", "-c", "/etc/postfix", "reload")
+        done = self.us.run(RELAYBOX, "relayctl", "-c", "/etc/postfix", "reload", check=False)
+        assert bool(done.returncode) == bool(code), done
+        return self.open()
+
+    def open(self):
         found = [line.split()[3].rsplit(":", 1) for line in self.us.sh("ss -Hltn").splitlines()]
         return sorted(address for address, port in found if port == str(self.port))
 
@@ -66,9 +71,41 @@ def test_a_link_local_address_needs_its_interface(system):
     ("192.0.2.99", "all", "bind 192.0.2.99 port {port}: Address not available"),
 ])
 def test_interfaces_that_cannot_be_are_told(system, interfaces, protocols, says):
+    serving = system.listening("127.0.0.5, ::1")
     before, says = len(system.us.log("error: ")), says.format(port=system.port)
-    system.configure(interfaces, protocols)
-    system.us.run(RELAYBOX, "relayctl", "-c", "/etc/postfix", "reload", check=False)
+    assert system.listening("127.0.0.6, " + interfaces, protocols, code=1) == serving == ["127.0.0.5", "[::1]"]
     assert says in system.us.wait_log("error: ", before + 1)[before]
     done = system.us.run(RELAYBOX, "relayd", "-c", "/etc/postfix", "-o", "queue_directory=/var/spool/other", "-o", "maillog_file=", check=False)
     assert done.returncode and says in done.stderr.decode(), done
+
+
+def test_all_and_single_addresses_take_turns(system):
+    """Neither can be bound while the other is."""
+    for _ in range(2):
+        assert system.listening("127.0.0.5, ::1") == ["127.0.0.5", "[::1]"]
+        assert system.listening("all") == ["0.0.0.0", "[::]"]
+
+
+def test_what_another_program_has_is_not_taken(system):
+    assert system.listening("all") == ["0.0.0.0", "[::]"]
+    first = system.port
+    with system.us.network():
+        other = socket.create_server(("127.0.0.9", first + 1))
+    with other:
+        system.port += 1
+        assert system.listening("all", code=1) == ["127.0.0.9"]
+        system.us.wait_log("bind all interfaces port %d: Address in use" % system.port)
+        system.port = first
+        assert system.open() == ["0.0.0.0", "[::]"] and system.us.greets(first)
+    system.port += 1
+    assert system.listening("all") == ["0.0.0.0", "[::]"]
+
+
+def test_a_privileged_port_needs_a_restart(system):
+    system.listening("127.0.0.1")
+    first = system.port
+    system.port = 25
+    assert system.listening("127.0.0.1", code=1) == []
+    system.us.wait_log("bind 127.0.0.1 port 25: Permission denied: such a port needs a restart")
+    system.port = first
+    assert system.us.greets(first)

@@ -1,0 +1,60 @@
+"""Messages as postmap's -b, -h and -m take them apart, beside the real postmap."""
+import random
+import subprocess
+
+import pytest
+
+from lab import RELAYBOX
+
+# all that is asked for is found, so that the output shows every key
+TABLE = "/./ line\n/^$/ empty\n"
+MESSAGES = {
+    "plain": "Subject: one\n two\n\tthree\nTo :a@b\nX-Caf: caf\u00e9\n\nbody\n\n-- \nlast",
+    "mbox line first": "From foo\nSubject: x\n\nbody\n",
+    "no body": "Subject: x\n folded\n",
+    "no headers": "\nbody: x\n",
+    "nothing": "",
+    "header line missing": "Subject: x\nno header\nTo: x\n\nbody\n",
+    "CRLF": "Subject: x\r\n folded\r\n\r\nbody\r\n",
+    "multipart": 'Content-Type: multipart/mixed; boundary="bb"\n\npreamble\n--bb\nContent-Type: text/plain\nX-Part: 1\n\npart\n'
+                 "--bb\nContent-Type: message/rfc822\n\nSubject: inner\nX-Inner: y\n\ninner body\n--bb--\nX-Not: header\n",
+    "digest": "content-type: Multipart/Digest; boundary=d\n\n--d\n\nSubject: one\n\nbody\n--d\nContent-Type: text/plain\n\nX: no\n--d--\n",
+    "two boundaries": "Content-Type: multipart/x; boundary=a; boundary=b\n\n--b\nX: in b\n\n--a\nX: in a\n\n--b\nX: gone\n",
+    "nested": "Content-Type: multipart/mixed; boundary=out\n\n--out\nContent-Type: multipart/mixed; boundary=in\n\n--in\nX: deep\n\n"
+              "--outer is longer\nX: shallow\n\n--in\nX: closed\n",
+    "words": "Content-Type: (comment (in \\) comment)) multipart / mixed (x) ; x=y z w v; (c) boundary = \"b \\\"q\" ; y\n\n--b \"q\nX: y\n\n",
+    "empty type": "Content-Type: ;boundary=b\n\n--b\nX: y\n\n",
+    "odd types": "Content-Type: message/partial\n\nX: y\n",
+    "unknown type of a digest's part": "Content-Type: multipart/digest; boundary=b\n\n--b\nContent-Type: image/png\n\nX: y\n\n",
+    "quoted type": 'Content-Type: "multipart"/mixed; boundary=b\n\n--b\nX: y\n\n',
+    "empty boundary": 'Content-Type: multipart/mixed; boundary=""\n\n--\nX: y\n\n--x\nY: z\n\n',
+    "boundary in the headers": "Content-Type: multipart/mixed; boundary=b\n--b\nX: y\n\n",
+}
+PIECES = ["Content-Type: multipart/mixed; boundary=a\n", "Content-Type: multipart/digest;\n boundary=\"b\"\n", "Content-Type: message/rfc822\n",
+          "content-type : text/plain\n", "Content-Type: message/x\n", "Content-Type: app/x; boundary=a\n", "X: y\n", " folded\n", "\n", "\n", "text\n",
+          "--a\n", "--b\n", "--a--\n", "--b--\n", "--ab: x\n", ": x\n", "a b: x\n", "Content-Type: multipart/(c)x; boundary (c) = \"a\n", "\u00e9: x\n"]
+
+
+def compare(tmp_path, text, options):
+    (tmp_path / "re").write_text(TABLE)
+    command = ["postmap", "-q", "-", options, "regexp:%s/re" % tmp_path]
+    real = subprocess.run(command, input=text.encode("latin-1"), capture_output=True, timeout=60)
+    ours = subprocess.run([RELAYBOX, *command], input=text.encode("latin-1"), capture_output=True, timeout=60)
+    assert (ours.stdout, ours.returncode) == (real.stdout, real.returncode), (text, options)
+    return len(real.stdout)
+
+
+@pytest.mark.parametrize("options", ["-h", "-b", "-hb", "-hm", "-bm", "-hbm"])
+def test_messages_fall_into_the_same_keys(tmp_path, options):
+    assert sum(compare(tmp_path, text, options) for text in MESSAGES.values()) > 500
+
+
+def test_messages_of_random_pieces_fall_into_the_same_keys(tmp_path):
+    chance = random.Random(1)
+    for _ in range(300):
+        text = "".join(chance.choice(PIECES) for _ in range(chance.randrange(1, 30)))
+        compare(tmp_path, text, chance.choice(["-hm", "-bm"]))
+
+
+def test_m_alone_changes_nothing(tmp_path):
+    assert compare(tmp_path, "Subject: x\n folded\n", "-m")
