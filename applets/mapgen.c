@@ -21,7 +21,7 @@ enum { OPT_ALIAS = OPT_FIRST_OWN, OPT_CHECK };
 static const struct opt options[] = {
 	{ 'q', 'q', "query", OPT_ARG, "KEY", "print the value of KEY (\"-\": keys from standard input); 1 when not found" },
 	{ 'b', 'b', "body", OPT_NONE, NULL, "with \"-q -\": the keys are the body lines of a message" },
-	{ 'h', 'h', "headers", OPT_NONE, NULL, "with \"-q -\": the keys are the header fields of a message" },
+	{ 'h', 'h', "headers", OPT_NONE, NULL, "with \"-q -\": the keys are the header fields of a message; alone: this text" },
 	{ 'm', 'm', "mime", OPT_NONE, NULL, "with -b or -h: those of attachments, too" },
 	{ 's', 's', "list", OPT_NONE, NULL, "print every key and value" },
 	{ 'd', 'd', "delete", OPT_ARG, "KEY", "take KEY out (\"-\": keys from standard input); 1 when not there" },
@@ -274,7 +274,8 @@ static int run(int argc, char **argv)
 	while ((id = opt_next(&o)) >= 0 && id != OPT_HELP)
 		take_option(&s, id, o.arg);
 	s.query.build = &s.build;
-	if (id == OPT_HELP)
+	/* -h has been postmap's for long; without a question it can only be meant as everywhere else */
+	if (id == OPT_HELP || (s.query.headers && !s.query.key && !o.n_operands))
 		code = applet_help(&applet_mapgen);
 	else if (id == OPT_BAD)
 		code = applet_usage_error(&applet_mapgen, "%s", o.error);

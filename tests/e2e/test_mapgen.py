@@ -56,6 +56,7 @@ def test_messages_are_keys_by_their_headers_and_bodies(box):
     assert json.loads(box.run("mapgen", "-q", "-", "-hj", "regexp:re", input=message).stdout) == {"Subject: a\n folded": "s"}
     box.run("mapgen", "-q", "-", "-h", "regexp:re", input="To: x\n\nsubject: y\n", code=1)
     assert b"-m does nothing" in box.run("mapgen", "-q", "-", "-m", "regexp:re", input="x-y\n").stderr
+    assert box.run("mapgen", "-h").stdout == box.run("postmap", "--help").stdout
     for args in (["-h", "re"], ["-b", "-q", "x", "re"], ["-ms", "re"]):
         assert b"\"-q -\" only" in box.run("mapgen", *args, code=64).stderr
 
