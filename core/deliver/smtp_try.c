@@ -573,6 +573,9 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 		/* it was closed while it waited: that says nothing about the host, but silence does */
 		if (s->silent)
 			smtp_dead_mark(t->d, &s->target, t->profile->timeout[SMTP_PHASE_CONNECT]);
+		/* what comes now is a connection of its own, and the time until it is there belongs to it */
+		t->conn_use = 0;
+		t->ready_at = 0;
 		next_site(t);
 		return;
 	}

@@ -211,6 +211,32 @@ T(smtp_reused_session_that_closes_is_replaced)
 	fake_stop(&f);
 }
 
+T(smtp_try_after_a_reused_session_is_logged_for_itself)
+{
+	static const char *const extra[] = { BASE, NULL };
+	struct fake f = { .ip = "127.0.0.1", .close_after = 1 };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+	char hop[64];
+
+	REQUIRE(fake_start(&f));
+	REQUIRE(world_open(&w, extra, NULL, -1));
+	site(hop, "127.0.0.1", &f);
+	dest = dest_of(&w, "smtp", hop);
+	parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+	parcel_send(&w, &p, &dest);
+	CHECK_INT(p.results[0].reply.code, 250);
+	/* nobody listens any more; the session that waits is closed at its next MAIL */
+	shutdown(f.fd, SHUT_RDWR);
+	parcel_put(&w, &p, "s@b.test", "two@x.test", CONTENT);
+	parcel_send(&w, &p, &dest);
+	CHECK_INT(p.results[0].reply.code, 451);
+	CHECK(strstr(world_log(&w), "to=<two@x.test>, relay=none, delay=") != NULL);
+	world_close(&w);
+	fake_stop(&f);
+}
+
 T(smtp_resolves_and_sorts_mx)
 {
 	static const struct name table[] = {
