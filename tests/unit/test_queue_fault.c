@@ -464,9 +464,11 @@ static int start_only(void)
 static bool crash_start(unsigned long at)
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid;
 
+	/* before there is a child: it may be through before we go on */
 	shared->images_made = false;
+	pid = fork();
 	if (!pid) {
 		snprintf(live, sizeof(live), "%s-second", again);
 		model.on_crash = crash;
