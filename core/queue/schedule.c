@@ -5,6 +5,8 @@
 #include "core/base/mem.h"
 
 enum { ACTIVATE_PER_TICK = 128 };
+/* while results cannot be written nothing is begun: what cannot be recorded would be done again after a crash */
+#define STUCK_DELAY (USEC_PER_SEC / 2)
 /* results reach the store this much later, so that a try with many answers writes its state few times; with the store's
  * own delay this keeps the promise of one second */
 #define DIRTY_DELAY (USEC_PER_SEC / 4)
@@ -94,6 +96,10 @@ static void arm(struct schedule *s)
 {
 	struct heap_node *first = heap_first(&s->due);
 
+	if (!s->stopped && store_is_stuck(s->o.store)) {
+		loop_timer_set(s->o.loop, &s->due_timer, loop_now(s->o.loop) + STUCK_DELAY);
+		return;
+	}
 	/* due times are dates; the timer runs on the clock that nobody sets. A minute at most, so that a changed date counts */
 	if (first && !s->stopped && s->n_active < (size_t)s->conf->qmgr_message_active_limit && !store_is_broken(s->o.store)) {
 		usec wait = first->key - loop_wall(s->o.loop);
@@ -189,6 +195,10 @@ static void run(struct loop_task *t)
 
 	if (s->stopped || store_is_broken(s->o.store))
 		return;
+	if (store_is_stuck(s->o.store)) {
+		arm(s);
+		return;
+	}
 	while (n < ACTIVATE_PER_TICK && s->n_active < (size_t)s->conf->qmgr_message_active_limit && activate_one(s))
 		n++;
 	dest_dispatch(s);
