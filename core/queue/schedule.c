@@ -5,6 +5,8 @@
 #include "core/base/mem.h"
 
 enum { ACTIVATE_PER_TICK = 128 };
+/* when results could not be written, look again after this */
+#define STUCK_DELAY (USEC_PER_SEC / 2)
 /* results reach the store this much later, so that a try with many answers writes its state few times; with the store's
  * own delay this keeps the promise of one second */
 #define DIRTY_DELAY (USEC_PER_SEC / 4)
@@ -92,6 +94,12 @@ void schedule_reconfigure(struct schedule *s, const struct conf *conf)
 
 /* --- where a message waits ---------------------------------------------------------------------------------------- */
 
+/* what cannot be recorded would be done again after a crash */
+bool schedule_may_begin(const struct schedule *s)
+{
+	return !s->stopped && !store_is_broken(s->o.store) && !store_is_stuck(s->o.store);
+}
+
 void schedule_wake(struct schedule *s)
 {
 	if (!s->stopped)
@@ -124,7 +132,9 @@ static usec next_due(struct schedule *s)
 
 static void arm(struct schedule *s)
 {
-	if (!s->stopped && s->n_active < (size_t)s->conf->qmgr_message_active_limit && !store_is_broken(s->o.store))
+	if (!s->stopped && store_is_stuck(s->o.store))
+		loop_timer_set(s->o.loop, &s->due_timer, loop_now(s->o.loop) + STUCK_DELAY);
+	else if (!s->stopped && s->n_active < (size_t)s->conf->qmgr_message_active_limit && !store_is_broken(s->o.store))
 		loop_timer_set(s->o.loop, &s->due_timer, next_due(s));
 	else
 		loop_timer_cancel(s->o.loop, &s->due_timer);
@@ -260,8 +270,10 @@ static void run(struct loop_task *t)
 	struct schedule *s = LIST_ITEM(t, struct schedule, run);
 	int n = 0;
 
-	if (s->stopped || store_is_broken(s->o.store))
+	if (!schedule_may_begin(s)) {
+		arm(s);
 		return;
+	}
 	while (n < ACTIVATE_PER_TICK && s->n_active < (size_t)s->conf->qmgr_message_active_limit && activate_one(s))
 		n++;
 	dest_dispatch(s);

@@ -469,7 +469,7 @@ struct delivery *schedule_next(struct dest *dest)
 {
 	struct dest_private *d = dest->priv;
 
-	if (!d || d->s->stopped || dest_is_dead(d) || d->rate_delay > 0 || others_wait(d))
+	if (!d || !schedule_may_begin(d->s) || dest_is_dead(d) || d->rate_delay > 0 || others_wait(d))
 		return NULL;
 	return prepare(d);
 }

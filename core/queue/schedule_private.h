@@ -127,6 +127,7 @@ struct schedule {
 };
 
 /* schedule.c */
+bool schedule_may_begin(const struct schedule *s);                      /* no delivery is begun while its result could not be stored */
 void schedule_wake(struct schedule *s);                                 /* look for work at the end of this tick */
 void schedule_wait(struct schedule *s, struct qmsg *m, usec due);       /* into the heap */
 void schedule_unlink(struct schedule *s, struct qmsg *m);               /* out of the heap and every list */

@@ -127,6 +127,11 @@ bool store_is_broken(const struct store *s)
 	return s->broken != 0;
 }
 
+bool store_is_stuck(const struct store *s)
+{
+	return s->retry_at && s->gather.n_v;
+}
+
 void store_set_aside(struct store *s, const char *name, const void *p, size_t n, bool *kept)
 {
 	char path[STORE_PATH];

@@ -68,6 +68,7 @@ struct qmsg *store_find(const struct store *s, uint64_t id);
 bool store_each(const struct store *s, size_t *cursor, struct qmsg **m);   /* no order */
 size_t store_count(const struct store *s);
 bool store_is_broken(const struct store *s);           /* a flush failed: accept nothing (451) until restart */
+bool store_is_stuck(const struct store *s);            /* a write failed, and results wait for the next try */
 /* store_has_room - may a message of that size begin? false with errno (ENOSPC: space or inodes) */
 bool store_has_room(struct store *s, uint64_t size);
 

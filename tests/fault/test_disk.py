@@ -2,25 +2,28 @@
 
 The file systems are real (ext4 in a file); single calls are failed by strace. Needs root and loop devices.
 """
+import contextlib
 import os
 import signal
 import smtplib
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from lab import RELAYBOX, SLOW, Relay, Sink, wait  # noqa: E402
+from test_kill import IN_FLIGHT, Ledger, sender  # noqa: E402
 from test_power import Disk, relay_on  # noqa: E402,F401
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not os.path.exists("/dev/loop-control"), reason="needs root and loop devices")
 
 
-@pytest.fixture
-def disk(tmp_path):
-    d = Disk(tmp_path, "ext4")
+@pytest.fixture(params=["ext4", "xfs"])
+def disk(tmp_path, request):
+    d = Disk(tmp_path, request.param)
     yield d
     if os.path.ismount(d.mount):
         d.off()
@@ -55,49 +58,115 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Reluctant(Sink):
+    """A sink that says later until `refuse` is no more."""
+
+    def __init__(self):
+        super().__init__(script={"MAIL": lambda sink, argument: "450 4.3.0 later" if sink.refuse else None})
+        self.refuse = True
+
+    def names(self):
+        return sorted(r.split("@")[0] for m in self.messages for r in m.rcpts)
+
+
+def fill_up(disk, relay, sizes):
+    """Take all the room there is, then send until that is refused, larger messages first; the names of those that were taken."""
+    ballast = os.path.join(disk.mount, "ballast")
+    fill(ballast, 64 << 10)
+    acked = []
+    for size in sizes:
+        refused = 0
+        for i in range(300):
+            code, text = send(relay.port, "s%d-%d@example.org" % (size, i), size)
+            assert code in (250, 451, 452), (code, text)
+            refused += code != 250
+            if code == 250:
+                acked.append("s%d-%d" % (size, i))
+            if refused == 5:
+                break
+        assert refused, "the disk was never full"
+        assert code == 452 and "4.3.1" in text, (code, text)
+    # and what the refused ones gave back
+    with open(ballast, "ab", buffering=0) as f, contextlib.suppress(OSError):
+        while f.write(b"\0" * 4096):
+            pass
+    return ballast, acked
+
+
 def test_full_disk_refuses_with_452_and_comes_back(disk, tmp_path):
-    with Sink(script={"MAIL": lambda s, a: "450 4.3.0 later" if s.refuse else None}) as sink:
-        sink.refuse = True
-        relay = relay_on(disk, tmp_path, sink.port)
+    with Reluctant() as sink, relay_on(disk, tmp_path, sink.port, "queue_minfree = 1\n").start() as relay:
+        assert send(relay.port, "before@example.org")[0] == 250
+        ballast, acked = fill_up(disk, relay, [20000])
+        before = cpu_seconds(relay.process.pid)
+        time.sleep(1)
+        assert cpu_seconds(relay.process.pid) - before < 0.5, "busy while the disk is full"
+        os.unlink(ballast)
+        wait(lambda: send(relay.port, "after@example.org")[0] == 250, 5)
+        sink.refuse = False
+        relay.run("relayctl", "flush")
+        wait(relay.empty, 30)
+        assert set(sink.names()) == set(acked + ["before", "after"])
+
+
+def test_room_is_kept_for_the_results(disk, tmp_path):
+    """Without queue_minfree it is one and a half times the largest message, whether the client tells a size or not."""
+    with Reluctant() as sink, relay_on(disk, tmp_path, sink.port, "message_size_limit = 4194304\n").start() as relay:
+        ballast = os.path.join(disk.mount, "ballast")
+        fill(ballast, 4 << 20)
+        code, text = send(relay.port, "no@example.org")
+        assert code == 452 and "4.3.1" in text, (code, text)
+        os.truncate(ballast, os.path.getsize(ballast) - (24 << 20))
+        wait(lambda: send(relay.port, "after@example.org")[0] == 250, 5)
+
+
+def test_full_disk_and_a_kill_repeat_only_what_was_in_flight(disk, tmp_path):
+    """What cannot be recorded is not done: the next start would do it again."""
+    with Reluctant() as sink:
+        relay = relay_on(disk, tmp_path, sink.port, "queue_minfree = 1\n")
         with relay:
-            assert send(relay.port, "before@example.org")[0] == 250
-            ballast = os.path.join(disk.mount, "ballast")
-            fill(ballast, 64 << 10)
-            acked, refused = [], []
-            for i in range(300):
-                code, text = send(relay.port, "m%d@example.org" % i, 20000)
-                (acked if code == 250 else refused).append("m%d@example.org" % i)
-                assert code in (250, 451, 452), (code, text)
-                if len(refused) == 5:
-                    break
-            assert refused, "the disk was never full"
-            assert code == 452 and "4.3.1" in text, (code, text)
-            before = cpu_seconds(relay.process.pid)
-            time.sleep(1)
-            assert cpu_seconds(relay.process.pid) - before < 0.5, "busy while the disk is full"
-            os.unlink(ballast)
-            wait(lambda: send(relay.port, "after@example.org")[0] == 250, 5)
+            acked = ["m%d" % i for i in range(150)]
+            for name in acked:
+                assert send(relay.port, name + "@example.org")[0] == 250
+            ballast, more = fill_up(disk, relay, [20000, 2000, 100])
             sink.refuse = False
             relay.run("relayctl", "flush")
+            time.sleep(3)
+            relay.kill()
+            os.unlink(ballast)
+            relay.start()
+            relay.run("relayctl", "flush")
             wait(relay.empty, 30)
-        got = sorted(r for m in sink.messages for r in m.rcpts)
-        assert set(got) == set(acked + ["before@example.org", "after@example.org"])
+        names = sink.names()
+        assert set(names) == set(acked + more)
+        # those of the last batch that could be written, and those that were under way when the next could not
+        assert len(names) - len(set(names)) <= 2 * IN_FLIGHT, "%d of %d once more" % (len(names) - len(set(names)), len(set(names)))
 
 
-def test_read_only_remount_never_acknowledges_and_keeps_what_was(disk, tmp_path):
-    with Sink(script={"MAIL": lambda s, a: "450 4.3.0 later" if s.refuse else None}) as sink:
-        sink.refuse = True
+def test_read_only_remount_under_load_never_acknowledges_and_keeps_what_was(tmp_path):
+    disk, ledger, stop = Disk(tmp_path, "ext4"), Ledger(), threading.Event()
+    with Reluctant() as sink:
         relay = relay_on(disk, tmp_path, sink.port)
         relay.start()
-        for i in range(5):
-            assert send(relay.port, "m%d@example.org" % i)[0] == 250
-        # what ext4 does to itself after an error: writers are cut off, whatever they hold open
+        threads = [threading.Thread(target=sender, args=(relay.port, ledger, stop, n)) for n in range(4)]
+        for t in threads:
+            t.start()
+        wait(lambda: len(ledger.acked) > 20)
+        # what ext4 does to itself after an error: writers are cut off, whatever they hold open. It takes a while, in which the kernel
+        # may answer 0 to a flush whose journal it is throwing away
+        began = time.monotonic()
         subprocess.run(["mount", "-o", "remount,abort", disk.mount], stderr=subprocess.DEVNULL)
+        ended = time.monotonic()
         with pytest.raises(OSError):
             open(os.path.join(disk.mount, "x"), "w").close()
         for i in range(5):
             code, text = send(relay.port, "no%d@example.org" % i)
             assert code in (451, 452), (code, text)
+        before = cpu_seconds(relay.process.pid)
+        stop.set()
+        for t in threads:
+            t.join()
+        time.sleep(0.5)
+        assert cpu_seconds(relay.process.pid) - before < 0.5, "busy while the disk is read-only"
         relay.kill()
         disk.off()
         disk.on()
@@ -105,7 +174,13 @@ def test_read_only_remount_never_acknowledges_and_keeps_what_was(disk, tmp_path)
         with relay:
             relay.run("relayctl", "flush")
             wait(relay.empty, 30)
-        assert sorted({r for m in sink.messages for r in m.rcpts}) == ["m%d@example.org" % i for i in range(5)]
+        got = set(sink.names())
+        lost = [n for n, (when, _) in ledger.acked.items() if when < began and n not in got]
+        assert not lost, "lost: %s" % lost[:5]
+        # a reply may have been on its way
+        assert not [n for n, (when, _) in ledger.acked.items() if when > ended + 0.5 * SLOW], "acknowledged on a dead disk"
+        assert not any(n.startswith("no") for n in got)
+        disk.off()
 
 
 def traced(relay, expression):
