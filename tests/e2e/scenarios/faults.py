@@ -122,7 +122,7 @@ def rows():
         ("drop", mx("drop"), "problem", "banner", "closed the connection"),
         ("notls", mx("notls"), "warning", "tls", "not offered"),
         ("starttls-refused", mx("plaintext"), "problem", "tls", "454"),
-        ("garbage", mx("garbage"), "problem", "tls", "SSL"),
+        ("garbage", mx("garbage"), "problem", "tls", "an invalid record: the peer may not speak TLS"),
         ("oldtls", mx("oldtls"), "problem", "tls", "only TLS 1.0 or 1.1"),
         ("tls10", mx("tls10"), "note", "tls", "TLS 1.0 and 1.1 are still accepted"),
         ("tls11", mx("tls11"), "note", "tls", "TLS 1.1 is still accepted"),
