@@ -31,7 +31,33 @@ struct daemon {
 	struct loop_io signals;
 	struct loop_timer store_timer, second, give_up;
 	pid_t helper_pid;
+	bool has_submit;               /* the submit socket is there */
+	bool sockets_wait;             /* for room on the disk */
 };
+
+/* --- the local sockets ------------------------------------------------------------------------------------------------ */
+
+/* open_sockets - those that are not there yet. Their names need room on the disk: without any they wait, for what is in the queue
+ * shall go out all the same. false with errno: they cannot be had */
+static bool open_sockets(struct daemon *d)
+{
+	struct relay *r = &d->relay;
+	r->control = r->control ? r->control : control_open(r);
+	d->has_submit = d->has_submit || (r->control && listener_open_submit(r) == 0);
+	if (d->has_submit) {
+		if (d->sockets_wait)
+			log_info("master", "there is room again for the sockets in %s", r->settings->conf->queue_directory);
+		d->sockets_wait = false;
+		return true;
+	}
+	if (errno != ENOSPC && errno != EDQUOT)
+		return false;
+	if (!d->sockets_wait)
+		log_warn("master", "sockets in %s: %s; relayctl and sendmail must wait until there is room", r->settings->conf->queue_directory,
+			strerror(errno));
+	d->sockets_wait = true;
+	return true;
+}
 
 /* --- the schedule's ops --------------------------------------------------------------------------------------------- */
 
@@ -147,6 +173,8 @@ static void on_second(struct loop_timer *t)
 	struct relay *r = &d->relay;
 	usec now = loop_now(r->loop);
 	unsigned tables = map_reloads();
+	if (d->sockets_wait)
+		open_sockets(d);
 	router_refresh(r->settings->router, now);
 	if (map_reloads() != tables)
 		schedule_reroute(r->schedule);
@@ -335,8 +363,7 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	if (!r->deliver)
 		return false;
 	r->verify = verify_new(&(struct verify_options){.loop = r->loop, .conf = r->settings->conf, .probe = op_probe, .ctx = r});
-	r->control = control_open(r);
-	if (!r->control || listener_open_submit(r) != 0) {
+	if (!open_sockets(d)) {
 		log_error("master", "sockets in %s: %s", r->settings->conf->queue_directory, strerror(errno));
 		return false;
 	}

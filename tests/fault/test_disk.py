@@ -142,6 +142,32 @@ def test_full_disk_and_a_kill_repeat_only_what_was_in_flight(disk, tmp_path):
         assert len(names) - len(set(names)) <= 2 * IN_FLIGHT, "%d of %d once more" % (len(names) - len(set(names)), len(set(names)))
 
 
+@pytest.mark.parametrize("disk", ["xfs"], indirect=True)    # ext4 has inodes to spare
+def test_start_without_any_room_serves_and_has_its_sockets_once_there_is(disk, tmp_path):
+    with Reluctant() as sink:
+        relay = relay_on(disk, tmp_path, sink.port, "queue_minfree = 1\n")
+        with relay:
+            for i in range(20):
+                assert send(relay.port, "m%d@example.org" % i)[0] == 250
+            ballast, more = fill_up(disk, relay, [20000, 2000, 100])
+            relay.kill()
+            for name in "control", "submit":
+                os.unlink(relay.path(disk.mount, "queue", name))
+            with contextlib.suppress(OSError):                  # inodes that are left over
+                for i in range(50000):
+                    os.mkdir(os.path.join(disk.mount, "crumb%d" % i))
+            relay.spawn()
+            relay.wait_log("must wait until there is room")
+            assert send(relay.port, "refused@example.org")[0] in (451, 452)
+            os.unlink(ballast)
+            wait(lambda: os.path.exists(os.path.join(disk.mount, "queue", "submit")), 5)
+            sink.refuse = False
+            relay.run("relayctl", "flush")
+            wait(relay.empty, 30)
+            relay.wait_log("there is room again")
+        assert set(sink.names()) == {"m%d" % i for i in range(20)} | set(more)
+
+
 def test_read_only_remount_under_load_never_acknowledges_and_keeps_what_was(tmp_path):
     disk, ledger, stop = Disk(tmp_path, "ext4"), Ledger(), threading.Event()
     with Reluctant() as sink:
