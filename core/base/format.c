@@ -240,7 +240,7 @@ static bool put_argument(struct target *t, const struct spec *s, struct args *ap
 static size_t put_plain(struct target *t, const char *f, struct args *ap)
 {
 	size_t longs = *f == 'z' ? 1 : *f == 'l' ? 1 + (f[1] == 'l') : 0;
-	char digits[24];
+	char digits[40];               /* longer than any number: gcc cannot see that bytes_copy stays inside */
 	size_t at = sizeof(digits);
 	int64_t number;
 	uint64_t v;
