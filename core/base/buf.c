@@ -98,13 +98,9 @@ bool buf_byte(struct buf *b, char c)
 
 bool buf_u64(struct buf *b, uint64_t v)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[20], *end = digits + sizeof(digits), *first = format_digits(end, v);
 
-	do
-		digits[--at] = (char)('0' + v % 10);
-	while (v /= 10);
-	return buf_add(b, digits + at, sizeof(digits) - at);
+	return buf_add(b, first, (size_t)(end - first));
 }
 
 bool buf_printf(struct buf *b, const char *fmt, ...)

@@ -173,9 +173,7 @@ static bool put_fixed(struct target *t, const struct spec *s, double v)
 		text[--at] = (char)('0' + part % 10);
 	if (places)
 		text[--at] = '.';
-	do
-		text[--at] = (char)('0' + whole % 10);
-	while (whole /= 10);
+	at = (size_t)(format_digits(text + at, whole) - text);
 	put_digits(t, s, negative, text + at, sizeof(text) - at, zero_fill(s, negative, 0));
 	return true;
 }
@@ -241,9 +239,8 @@ static size_t put_plain(struct target *t, const char *f, struct args *ap)
 {
 	size_t longs = *f == 'z' ? 1 : *f == 'l' ? 1 + (f[1] == 'l') : 0;
 	char digits[40];               /* longer than any number: gcc cannot see that bytes_copy stays inside */
-	size_t at = sizeof(digits);
+	char *end = digits + sizeof(digits), *first;
 	int64_t number;
-	uint64_t v;
 
 	if (*f == 's') {
 		const char *z = va_arg(ap->list, const char *);
@@ -258,13 +255,10 @@ static size_t put_plain(struct target *t, const char *f, struct args *ap)
 		number = longs ? va_arg(ap->list, int64_t) : (int64_t)va_arg(ap->list, unsigned);
 	else
 		return 0;
-	v = number < 0 && f[longs] == 'd' ? 0 - (uint64_t)number : (uint64_t)number;
-	do
-		digits[--at] = (char)('0' + v % 10);
-	while (v /= 10);
+	first = format_digits(end, number < 0 && f[longs] == 'd' ? 0 - (uint64_t)number : (uint64_t)number);
 	if (number < 0 && f[longs] == 'd')
-		digits[--at] = '-';
-	put(t, digits + at, sizeof(digits) - at);
+		*--first = '-';
+	put(t, first, (size_t)(end - first));
 	return longs + 1;
 }
 

@@ -372,7 +372,8 @@ static void (*const handlers[])(struct smtp_session *s) = {
 	[SMTP_CLIENT_HELLO] = smtp_hello, [SMTP_CLIENT_STARTTLS] = smtp_hello_handshake, [SMTP_CLIENT_TLS_REFUSED] = smtp_hello_tls_refused,
 	[SMTP_CLIENT_AUTH] = on_challenge, [SMTP_CLIENT_AUTH_DONE] = smtp_hello_auth_done, [SMTP_CLIENT_READY] = on_ready,
 	[SMTP_CLIENT_RCPT] = on_rcpt, [SMTP_CLIENT_BODY] = start_feeding, [SMTP_CLIENT_DONE] = on_done,
-	[SMTP_CLIENT_NEXT] = on_next, [SMTP_CLIENT_QUIT] = smtp_session_drop, [SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
+	[SMTP_CLIENT_NEXT] = on_next, [SMTP_CLIENT_QUIT] = smtp_session_drop,
+	[SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
 };
 
 /* A delivery that ends in here may start the next one on this very session: the outer loop goes on with it. */

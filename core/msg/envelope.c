@@ -3,6 +3,8 @@
  * A name that is not known, a wrong length or anything after the end refuses the whole. */
 #include "core/msg/envelope.h"
 
+#include "core/base/format.h"
+
 #define ENVELOPE_VERSION "1"
 enum { NAME_MAX = 24, DIGITS_MAX = 12 };       /* of a record: more than any has */
 
@@ -26,16 +28,10 @@ static void put_some(struct buf *out, const char *name, struct str value)
 
 static void put_number(struct buf *out, const char *name, int64_t value)
 {
-	char digits[24];
-	size_t at = sizeof(digits);
-	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	char digits[32];
+	int n = format_text(digits, sizeof(digits), "%lld", (long long)value);
 
-	do
-		digits[--at] = (char)('0' + rest % 10);
-	while (rest /= 10);
-	if (value < 0)
-		digits[--at] = '-';
-	put(out, name, str_make(digits + at, sizeof(digits) - at));
+	put(out, name, str_make(digits, (size_t)n));
 }
 
 void envelope_format(struct buf *out, const struct envelope *e)
