@@ -37,13 +37,18 @@ OWN = ("/etc", "/home", "/root", "/var/mail", "/var/spool", "/var/log", "/var/li
 POSTFIX = "/usr/lib/postfix/sbin/master"
 # if the tests are killed: end whatever lives in the networks that were told
 GUARD = """
-import os, sys, time
-networks = {line.strip() for line in sys.stdin}
+import os, socket, time
+told, networks = socket.socket(fileno=0), []
+while True:
+    byte, fds = socket.recv_fds(told, 1, 1)[:2]
+    if not byte:
+        break
+    networks += [os.fstat(fd).st_ino for fd in fds]
 for turn in range(100):
     found = False
     for entry in os.listdir('/proc'):
         try:
-            if entry.isdigit() and os.readlink('/proc/%s/ns/net' % entry) in networks:
+            if entry.isdigit() and os.stat('/proc/%s/ns/net' % entry).st_ino in networks:
                 found = True
                 os.kill(int(entry), 9)
         except OSError:
@@ -120,9 +125,10 @@ class Host:
         self.holder = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "-n", "-m", "-u", "--propagation", "private",
                                         "sleep", "infinity"], stdin=subprocess.DEVNULL)
         wait(lambda: os.readlink("/proc/%d/ns/uts" % self.holder.pid) != os.readlink("/proc/self/ns/uts") or None)
-        self.inode = os.readlink("/proc/%d/ns/net" % self.holder.pid)
-        net.guard.stdin.write(self.inode.encode() + b"\n")
-        net.guard.stdin.flush()
+        # held open until nobody looks for its number any more: the kernel gives a freed network's number to the next one made
+        self.netns = os.open("/proc/%d/ns/net" % self.holder.pid, os.O_RDONLY)
+        self.inode = os.fstat(self.netns).st_ino
+        socket.send_fds(net.tell, [b"n"], [self.netns])
         binds = "".join("mkdir -p %s\nmount --bind %s%s %s\n" % (own, self.dir, own, own) for own in OWN)
         self.sh("hostname %s\nip link set lo up\n%s" % (hostname or name, binds))
         self.write("/etc/hosts", "127.0.0.1 localhost localhost.localdomain\n")
@@ -180,8 +186,8 @@ class Host:
     @contextlib.contextmanager
     def network(self):
         """In this block, this thread's new sockets are the host's."""
-        with open("/proc/self/ns/net") as mine, open("/proc/%d/ns/net" % self.holder.pid) as theirs:
-            if LIBC.setns(theirs.fileno(), CLONE_NEWNET):
+        with open("/proc/self/ns/net") as mine:
+            if LIBC.setns(self.netns, CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
             try:
                 yield self
@@ -296,7 +302,7 @@ class Host:
         found = []
         for entry in os.listdir("/proc"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and int(entry) != os.getpid() and os.readlink("/proc/%s/ns/net" % entry) == self.inode:
+                if entry.isdigit() and int(entry) != os.getpid() and os.stat("/proc/%s/ns/net" % entry).st_ino == self.inode:
                     found.append(int(entry))
         return found
 
@@ -337,7 +343,9 @@ class Net:
         self.real = real  # names of hosts on which a real Postfix is to run in relayd's place
         self.dir, self.hosts, self.records, self.nsd = folder, [], [], None
         os.chmod(folder, 0o755)
-        self.guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE, start_new_session=True)
+        self.tell, told = socket.socketpair()
+        with told:
+            self.guard = subprocess.Popen([sys.executable, "-c", GUARD], stdin=told, start_new_session=True)
         try:
             self.router = self.add("router", None)
             self.router.sh("echo 1 > /proc/sys/net/ipv4/ip_forward")
@@ -413,7 +421,8 @@ class Net:
     def close(self):
         for host in reversed(self.hosts):
             host.close()
-        self.guard.stdin.close()
+        self.tell.close()
         self.guard.wait(30)
         for host in self.hosts:
+            os.close(host.netns)
             shutil.rmtree(host.dir, ignore_errors=True)
