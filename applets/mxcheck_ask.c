@@ -60,6 +60,8 @@ static void add_all(struct overrides *o, const struct mxcheck *k)
 	log_open(&(struct log_config){ .sink = LOG_TO_FILE, .path = "/dev/null", .syslog_name = "", .host = "" });
 	arena_init(&o->arena, LIMIT_HEADER);
 	add(o, "alias_maps", "");
+	/* a session that is resumed shows no certificate */
+	add(o, "smtp_tls_session_cache_database", "");
 	add_times(o, k->opt.time);
 	if (k->opt.families != 3)
 		add(o, "inet_protocols", k->opt.families == 1 ? "ipv4" : "ipv6");

@@ -234,7 +234,7 @@ struct access_list *access_compile(const char *text, const char *parameter, cons
 		if (!w) {
 			conf_diag_add(diag, CONF_ERROR, NULL, 0,
 				"%s: unknown or unsupported restriction \"%.*s\": remove it, or use one that relaybox.conf(5) lists",
-				parameter, STR_ARG(one));
+				parameter, STR_ARG(str_head(one, 100)));
 			continue;
 		}
 		l->words = mem_array(l->words, l->n + 1, sizeof *l->words);

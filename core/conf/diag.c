@@ -34,6 +34,25 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, 
 	d->errors += s == CONF_ERROR;
 }
 
+static bool same_finding(const struct conf_finding *a, const struct conf_finding *b)
+{
+	return a->severity == b->severity && a->line == b->line && !a->file == !b->file && (!a->file || !strcmp(a->file, b->file)) &&
+		!strcmp(a->text, b->text);
+}
+
+void conf_diag_merge(struct conf_diag *d, const struct conf_diag *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct conf_finding *f = &from->v[i];
+		bool known = false;
+
+		for (size_t j = 0; j < d->n; j++)
+			known = known || same_finding(f, &d->v[j]);
+		if (!known)
+			conf_diag_add(d, f->severity, f->file, f->line, "%s", f->text);
+	}
+}
+
 void conf_diag_locate(struct conf_diag *d, const struct conf *c)
 {
 	for (size_t i = 0; i < d->n; i++) {

@@ -45,13 +45,11 @@ void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_fac
 	d->o.done(d->o.ctx, job);
 }
 
-struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *diag)
+struct deliver *deliver_new(const struct deliver_options *o)
 {
 	struct deliver *d = MEM_NEW(struct deliver);
-	size_t errors = diag->errors;
 
 	d->o = *o;
-	list_init(&d->profiles);
 	list_init(&d->sessions);
 	list_init(&d->tries);
 	list_init(&d->local_jobs);
@@ -62,21 +60,16 @@ struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *d
 	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
 	if (o->helper_fd >= 0)
 		d->helper = helper_client_new(o->loop, o->helper_fd);
-	smtp_profile_open_all(d, diag);
-	if (diag->errors == errors)
-		return d;
-	deliver_free(d);
-	return NULL;
+	return d;
 }
 
-void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct conf_diag *diag)
+void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p)
 {
 	d->o.conf = c;
 	d->o.master = m;
 	d->o.router = r;
+	d->o.profiles = p;
 	smtp_pool_close_idle(d);
-	smtp_profile_drop_all(d);
-	smtp_profile_open_all(d, diag);
 }
 
 void deliver_free(struct deliver *d)
@@ -93,7 +86,6 @@ void deliver_free(struct deliver *d)
 	simple_free_all(d);
 	bounce_forget_all(d);
 	helper_client_free(d->helper);
-	smtp_profile_drop_all(d);
 	smtp_dest_free_all(d);
 	table_fini(&d->dests);
 	mem_free(d->scratch);

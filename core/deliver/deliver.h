@@ -21,6 +21,12 @@ struct deliver_step {
 	const char *mechanism;         /* AUTH: that took the password */
 	const struct reply *reply;     /* RCPT: the server's; FAILED: why the next address is asked, in Postfix's words */
 };
+/* deliver_profiles - the settings of every smtp and lmtp transport, with their tables, lists and certificates: read once per
+ * configuration, so that a mistake is told before anything starts (diag; NULL if there is an error) and a delivery parses
+ * nothing. Borrows conf and master. Sessions that still use a profile keep it beyond deliver_profiles_free. */
+struct deliver_profiles *deliver_profiles_new(const struct master *m, struct conf_diag *diag);
+void deliver_profiles_free(struct deliver_profiles *p);
+
 struct deliver_options {
 	struct loop *loop;
 	struct pool *pool;
@@ -29,6 +35,7 @@ struct deliver_options {
 	const struct conf *conf;
 	const struct master *master;
 	struct router *router;
+	struct deliver_profiles *profiles;             /* borrowed */
 	/* set after the schedule exists; used for mail forwarded by aliases */
 	void (*queued)(void *ctx, struct qmsg *m);     /* a new message is durable: schedule it */
 	void (*done)(void *ctx, struct delivery *d);   /* = schedule_done */
@@ -38,11 +45,10 @@ struct deliver_options {
 	bool every_address;            /* … and go on to the next address after an answer; the result is the last failure */
 	int helper_fd;                 /* privileged helper for local delivery to other users; -1: deliver as ourselves */
 };
-struct deliver *deliver_new(const struct deliver_options *o, struct conf_diag *diag);  /* opens sasl, tls policy maps, contexts */
+struct deliver *deliver_new(const struct deliver_options *o);
 void deliver_free(struct deliver *d);                  /* closes every session; nobody is told. The schedule goes first */
-/* deliver_reconfigure - new deliveries follow the new settings; what runs ends with the old ones, which must live on till
- * then. A transport whose tables cannot be opened (diag) defers its mail */
-void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct conf_diag *diag);
+/* deliver_reconfigure - new deliveries follow the new settings; what runs ends with the old ones, which must live on till then */
+void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p);
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
 void deliver_close_idle(struct deliver *d);            /* sessions that wait for a delivery say QUIT */

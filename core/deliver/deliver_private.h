@@ -1,8 +1,8 @@
 /* deliver_private - what the files of core/deliver share; nobody else includes it.
  *
- * Who owns what: `deliver` owns profiles, destinations, sessions and tries. A try serves one delivery and has at most one
+ * Who owns what: `deliver` owns destinations, sessions and tries. A try serves one delivery and has at most one
  * session at a time; a session serves at most one try and, between two of them, waits in its destination's idle list.
- * Profiles are counted: a reload makes new ones while sessions of the old configuration finish. */
+ * Profiles belong to a configuration and are counted: a reload brings new ones while sessions of the old one finish. */
 #ifndef CORE_DELIVER_DELIVER_PRIVATE_H
 #define CORE_DELIVER_DELIVER_PRIVATE_H
 
@@ -19,7 +19,6 @@ struct smtp_try;
 
 struct deliver {
 	struct deliver_options o;
-	struct list profiles;          /* struct smtp_profile of this configuration */
 	struct table dests;            /* "transport\nnexthop" -> struct smtp_dest */
 	struct list sessions;          /* struct smtp_session.link, all of them */
 	struct list tries;             /* struct smtp_try.link */
@@ -58,7 +57,6 @@ void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts
 struct smtp_profile {
 	struct list link;
 	unsigned refs;
-	struct deliver *d;
 	const char *name;              /* of the transport; lives as long as master */
 	const struct conf *conf;
 	bool lmtp;
@@ -84,9 +82,6 @@ struct smtp_profile {
 };
 struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t); /* counted */
 void smtp_profile_unref(struct smtp_profile *p);
-/* smtp_profile_open_all - read every smtp and lmtp transport's settings; errors go to diag */
-void smtp_profile_open_all(struct deliver *d, struct conf_diag *diag);
-void smtp_profile_drop_all(struct deliver *d);
 void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
 
 /* --- where to connect --------------------------------------------------------------------------------------------- */
@@ -133,7 +128,7 @@ struct smtp_tls_policy {
 };
 void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out);
 void smtp_tls_policy_fini(struct smtp_tls_policy *x);
-/* smtp_tls_context - the transport's context for these protocols; NULL with why */
+/* smtp_tls_context - the transport's context for these protocols; NULL with why. A context with why does not know whom to trust */
 struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level level, const char *protocols, struct buf *why);
 /* smtp_tls_start - begin the handshake as the policy says, with a remembered session where there is one; false with why */
 bool smtp_tls_start(struct smtp_session *s, struct buf *why);
@@ -143,7 +138,7 @@ void smtp_tls_failure(const struct smtp_tls_policy *x, const char *why, struct r
 
 /* --- remembered TLS sessions ---------------------------------------------------------------------------------------- */
 /* smtp_resume_find - the session to offer under this id; the profile's, NULL if there is none that is young enough */
-struct tls_saved *smtp_resume_find(struct smtp_profile *p, const uint8_t id[32]);
+struct tls_saved *smtp_resume_find(struct smtp_profile *p, const uint8_t id[32], usec now_mono);
 void smtp_resume_keep(struct smtp_session *s);         /* EHLO was answered under TLS, so a ticket has come by now */
 void smtp_resume_forget(struct smtp_session *s);       /* the handshake failed: do not offer it again */
 void smtp_resume_free_all(struct smtp_profile *p);

@@ -2,6 +2,12 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/net/tls_names.h"
+
+struct deliver_profiles {
+	const struct master *master;
+	struct list all;               /* struct smtp_profile.link */
+};
 
 static void set_timeouts(struct smtp_profile *p)
 {
@@ -50,62 +56,98 @@ static unsigned parse_discard(const char *list)
 	return bits;
 }
 
-static void open_maps(struct smtp_profile *p, struct maps *out, const char *parameter, const char *list, struct conf_diag *diag)
-{
-	struct buf why;
+/* --- what may be wrong: told by the name that the transport's program reads ------------------------------------------- */
 
-	buf_init(&why, 1024);
-	if (maps_open(out, list, &why) < 0)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "transport %s: %s: %s", p->name, parameter, buf_cstr(&why));
-	buf_fini(&why);
+/* wrong - takes why's text, if there is any */
+static void wrong(const struct smtp_profile *p, enum conf_severity severity, const char *suffix, struct buf *why, struct conf_diag *diag)
+{
+	if (why->n)
+		conf_diag_add(diag, severity, NULL, 0, "%s_%s: %s", p->lmtp ? "lmtp" : "smtp", suffix, buf_cstr(why));
+	buf_clear(why);
 }
 
-static void open_sasl(struct smtp_profile *p, struct conf_diag *diag)
+static void check_address(const struct smtp_profile *p, int family, const char *suffix, const char *text, struct ipaddr *out,
+	struct buf *why, struct conf_diag *diag)
+{
+	*out = (struct ipaddr){ .family = AF_UNSPEC };
+	if (*text && (!ipaddr_parse(str_of(text), out) || out->family != family))
+		buf_printf(why, "\"%.100s\" is not an IPv%d address", text, family == AF_INET ? 4 : 6);
+	wrong(p, CONF_ERROR, suffix, why, diag);
+}
+
+static void check_fallback(const struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	struct str rest = str_of(p->conf->smtp_fallback_relay), word;
+	struct nexthop hop;
+
+	while (!p->lmtp && !why->n && str_word(&rest, ", \t\r\n", &word))
+		(void)nexthop_parse(word, 25, &hop, why);
+	wrong(p, CONF_ERROR, "fallback_relay", why, diag);
+}
+
+static void open_maps(struct smtp_profile *p, struct maps *out, const char *suffix, const char *list, struct buf *why,
+	struct conf_diag *diag)
+{
+	maps_open(out, list, why);
+	wrong(p, CONF_ERROR, suffix, why, diag);
+}
+
+static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
-	struct buf why;
 
-	if (!c->smtp_sasl_auth_enable)
-		return;
-	open_maps(p, &p->sasl, "smtp_sasl_password_maps", c->smtp_sasl_password_maps, diag);
-	buf_init(&why, 512);
-	p->sasl_forbidden = sasl_parse_properties(c->smtp_sasl_security_options, &why);
-	p->sasl_forbidden_tls = sasl_parse_properties(c->smtp_sasl_tls_security_options, &why);
-	if (why.n)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "transport %s: smtp_sasl_security_options: %s", p->name, buf_cstr(&why));
-	buf_fini(&why);
+	if (c->smtp_sasl_auth_enable)
+		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
+	p->sasl_forbidden = sasl_parse_properties(c->smtp_sasl_security_options, why);
+	wrong(p, CONF_ERROR, "sasl_security_options", why, diag);
+	p->sasl_forbidden_tls = sasl_parse_properties(c->smtp_sasl_tls_security_options, why);
+	/* the default of the second is the first: that was told */
+	if (!strcmp(c->smtp_sasl_tls_security_options, c->smtp_sasl_security_options))
+		buf_clear(why);
+	wrong(p, CONF_ERROR, "sasl_tls_security_options", why, diag);
+}
+
+static void check_protocols(const struct smtp_profile *p, const char *suffix, const char *list, struct buf *why, struct conf_diag *diag)
+{
+	(void)tls_protocols_parse(list, why);
+	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
 /* certificates are read now, while they can be; a level that only offers TLS does not keep relayd from starting */
-static void open_tls(struct smtp_profile *p, struct conf_diag *diag)
+static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
-	bool mandatory;
-	struct buf why;
+	size_t errors = diag->errors;
 
 	p->tls_level = default_level(c);
 	p->tls_wrapper = c->smtp_tls_wrappermode;
 	if (p->tls_wrapper && p->tls_level < CONF_TLS_ENCRYPT)
 		p->tls_level = CONF_TLS_ENCRYPT;
-	open_maps(p, &p->tls_policy, "smtp_tls_policy_maps", c->smtp_tls_policy_maps, diag);
-	if (p->tls_level < CONF_TLS_MAY)
+	open_maps(p, &p->tls_policy, "tls_policy_maps", c->smtp_tls_policy_maps, why, diag);
+	check_protocols(p, "tls_protocols", c->smtp_tls_protocols, why, diag);
+	check_protocols(p, "tls_mandatory_protocols", c->smtp_tls_mandatory_protocols, why, diag);
+	if (p->tls_level == CONF_TLS_DANE_ONLY) {
+		buf_z(why, "dane-only is not supported: use secure, verify or fingerprint");
+		wrong(p, CONF_ERROR, "tls_security_level", why, diag);
+	}
+	if (p->tls_level < CONF_TLS_MAY || diag->errors > errors)
 		return;
-	mandatory = p->tls_level >= CONF_TLS_ENCRYPT;
-	buf_init(&why, 1024);
-	if (!smtp_tls_context(p, p->tls_level, "", &why))
-		conf_diag_add(diag, mandatory ? CONF_ERROR : CONF_WARNING, NULL, 0, "transport %s: TLS is not available: %s", p->name,
-			buf_cstr(&why));
-	buf_fini(&why);
+	if (!smtp_tls_context(p, p->tls_level, "", why))
+		wrong(p, p->tls_level >= CONF_TLS_ENCRYPT ? CONF_ERROR : CONF_WARNING, "tls_security_level: TLS is not available", why, diag);
+	wrong(p, CONF_WARNING, "tls_security_level", why, diag);
 }
 
-static struct smtp_profile *profile_new(struct deliver *d, const struct master_transport *t, struct conf_diag *diag)
+/* --- life ------------------------------------------------------------------------------------------------------------- */
+
+static struct smtp_profile *profile_new(struct deliver_profiles *all, const struct master_transport *t, struct conf_diag *diag)
 {
 	struct smtp_profile *p = MEM_NEW(struct smtp_profile);
 	const struct conf *c = t->conf;
 	size_t errors = diag->errors;
+	struct buf why;
 
+	buf_init(&why, 1024);
 	p->refs = 1;
-	p->d = d;
 	p->name = t->name;
 	p->conf = c;
 	p->lmtp = !strcmp(t->program, "lmtp");
@@ -121,15 +163,15 @@ static struct smtp_profile *profile_new(struct deliver *d, const struct master_t
 		.discard = parse_discard(c->smtp_discard_ehlo_keywords),
 		.line_limit = (size_t)c->smtp_line_length_limit,
 	};
-	if (!ipaddr_parse(str_of(c->smtp_bind_address), &p->bind4))
-		p->bind4.family = AF_UNSPEC;
-	if (!ipaddr_parse(str_of(c->smtp_bind_address6), &p->bind6))
-		p->bind6.family = AF_UNSPEC;
 	set_timeouts(p);
-	open_sasl(p, diag);
-	open_tls(p, diag);
+	check_address(p, AF_INET, "bind_address", c->smtp_bind_address, &p->bind4, &why, diag);
+	check_address(p, AF_INET6, "bind_address6", c->smtp_bind_address6, &p->bind6, &why, diag);
+	check_fallback(p, &why, diag);
+	open_sasl(p, &why, diag);
+	open_tls(p, &why, diag);
+	buf_fini(&why);
 	p->broken = diag->errors > errors;
-	list_append(&d->profiles, &p->link);
+	list_append(&all->all, &p->link);
 	return p;
 }
 
@@ -138,32 +180,61 @@ static bool is_smtp(const struct master_transport *t)
 	return !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp");
 }
 
-void smtp_profile_open_all(struct deliver *d, struct conf_diag *diag)
+struct deliver_profiles *deliver_profiles_new(const struct master *m, struct conf_diag *diag)
 {
-	for (size_t i = 0; i < d->o.master->n_transports; i++)
-		if (is_smtp(&d->o.master->transports[i]))
-			profile_new(d, &d->o.master->transports[i], diag);
+	struct deliver_profiles *all = MEM_NEW(struct deliver_profiles);
+	size_t errors = diag->errors;
+
+	list_init(&all->all);
+	for (size_t i = 0; i < m->n_transports; i++) {
+		struct conf_diag found;
+
+		if (!is_smtp(&m->transports[i]))
+			continue;
+		/* transports without options of their own would say the same again */
+		conf_diag_init(&found);
+		profile_new(all, &m->transports[i], &found);
+		conf_diag_locate(&found, m->transports[i].conf);
+		conf_diag_merge(diag, &found);
+		conf_diag_fini(&found);
+	}
+	if (diag->errors == errors)
+		return all;
+	deliver_profiles_free(all);
+	return NULL;
+}
+
+void deliver_profiles_free(struct deliver_profiles *all)
+{
+	if (!all)
+		return;
+	LIST_EACH(&all->all, it, tmp) {
+		list_remove(it);
+		smtp_profile_unref(LIST_ITEM(it, struct smtp_profile, link));
+	}
+	mem_free(all);
 }
 
 /* A destination may still name a transport of the last configuration: its name decides, the new settings count. */
 struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t)
 {
 	struct conf_diag diag;
+	struct smtp_profile *p;
 
-	LIST_EACH(&d->profiles, it, tmp) {
-		struct smtp_profile *p = LIST_ITEM(it, struct smtp_profile, link);
-
+	LIST_EACH(&d->o.profiles->all, it, tmp) {
+		p = LIST_ITEM(it, struct smtp_profile, link);
 		if (strcmp(p->name, t->name))
 			continue;
 		p->refs++;
 		return p;
 	}
 	conf_diag_init(&diag);
-	profile_new(d, t, &diag)->refs++;
+	p = profile_new(d->o.profiles, t, &diag);
+	p->refs++;
 	for (size_t i = 0; i < diag.n; i++)
-		log_warn("smtp", "%s", diag.v[i].text);
+		log_warn("smtp", "transport %s: %s", t->name, diag.v[i].text);
 	conf_diag_fini(&diag);
-	return LIST_ITEM(d->profiles.prev, struct smtp_profile, link);
+	return p;
 }
 
 void smtp_profile_unref(struct smtp_profile *p)
@@ -182,14 +253,6 @@ void smtp_profile_unref(struct smtp_profile *p)
 	mem_free(p);
 }
 
-void smtp_profile_drop_all(struct deliver *d)
-{
-	LIST_EACH(&d->profiles, it, tmp) {
-		list_remove(it);
-		smtp_profile_unref(LIST_ITEM(it, struct smtp_profile, link));
-	}
-}
-
 void smtp_profile_refresh_all(struct deliver *d)
 {
 	usec now = loop_now(d->o.loop);
@@ -197,7 +260,7 @@ void smtp_profile_refresh_all(struct deliver *d)
 	if (now < d->refresh_at)
 		return;
 	d->refresh_at = now + USEC_PER_SEC;
-	LIST_EACH(&d->profiles, it, tmp) {
+	LIST_EACH(&d->o.profiles->all, it, tmp) {
 		struct smtp_profile *p = LIST_ITEM(it, struct smtp_profile, link);
 
 		maps_refresh(&p->tls_policy, now);

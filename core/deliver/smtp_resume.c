@@ -22,11 +22,11 @@ static void clear(struct smtp_saved *x)
 	*x = (struct smtp_saved){ .session = NULL };
 }
 
-struct tls_saved *smtp_resume_find(struct smtp_profile *p, const uint8_t id[32])
+struct tls_saved *smtp_resume_find(struct smtp_profile *p, const uint8_t id[32], usec now_mono)
 {
 	struct smtp_saved *x = find(p, id);
 
-	if (x && x->until <= loop_now(p->d->o.loop))
+	if (x && x->until <= now_mono)
 		clear(x);
 	return x ? x->session : NULL;
 }
@@ -37,7 +37,7 @@ void smtp_resume_keep(struct smtp_session *s)
 	const struct conf *c = p->conf;
 	struct smtp_saved *x = find(p, s->tls_id);
 	bool resumed = conn_tls(s->conn)->resumed;
-	usec until = resumed && x ? x->until : loop_now(p->d->o.loop) + c->smtp_tls_session_cache_timeout;
+	usec until = resumed && x ? x->until : loop_now(s->d->o.loop) + c->smtp_tls_session_cache_timeout;
 	struct tls_saved *session;
 
 	if (!*c->smtp_tls_session_cache_database || (resumed && !x))

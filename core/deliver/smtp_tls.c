@@ -22,9 +22,8 @@ static struct tls_context *context_new(const struct smtp_profile *p, enum conf_t
 
 	if (x || level >= CONF_TLS_VERIFY || (!*o.ca_file && !*o.ca_path))
 		return x;
-	/* whom we trust is only logged at this level: go on without, and say so */
-	log_warn("smtp", "transport %s: %s: servers cannot be verified", p->name, buf_cstr(why));
-	buf_clear(why);
+	/* whom we trust is only logged at this level: go on without */
+	buf_z(why, ": servers cannot be verified");
 	o.ca_file = o.ca_path = "";
 	return tls_context_new(&o, why);
 }
@@ -262,10 +261,11 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 	ok = set_peer(s, &a, list, &peer) > 0;
 	if (ok) {
 		set_id(s, context, &peer, list);
-		peer.resume = smtp_resume_find(s->profile, s->tls_id);
+		peer.resume = smtp_resume_find(s->profile, s->tls_id, loop_now(s->d->o.loop));
 		s->tls_offered = peer.resume;
 		conn_start_tls(s->conn, context, &peer);
 	} else {
+		buf_clear(why);
 		buf_printf(why, "TLS level %s without anything to match", level_words[s->policy.level]);
 	}
 	arena_fini(&a);

@@ -348,7 +348,6 @@ static bool start_unix(struct smtp_try *t, struct str path)
 static bool start_site(struct smtp_try *t)
 {
 	struct nexthop hop;
-	struct ipaddr numeric;
 	struct buf why;
 	bool ok;
 
@@ -359,8 +358,6 @@ static bool start_site(struct smtp_try *t)
 		return false;
 	if (hop.unix_path)
 		return start_unix(t, hop.host);
-	if (!hop.literal && ipaddr_parse(hop.host, &numeric))
-		return refuse_site(t, "an address needs brackets, as in [192.0.2.1]");
 	t->port = hop.port;
 	t->hosts = smtp_hosts_find(t->d, t->profile, hop.host, t->profile->use_mx && !hop.literal,
 		!t->explicit && hop.port == 25 && !t->profile->lmtp && !t->d->o.step, on_hosts, t);

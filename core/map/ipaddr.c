@@ -119,7 +119,7 @@ bool network_parse(struct str s, struct network *out, struct buf *why)
 	char good[46];
 
 	if (!ipaddr_parse(text, &out->net)) {
-		buf_printf(why, "bad address pattern: \"%.*s\"", STR_ARG(s));
+		buf_printf(why, "bad address pattern: \"%.*s\"", STR_ARG(str_head(s, 100)));
 		return false;
 	}
 	prefix = out->net.family == AF_INET ? 32 : 128;
@@ -129,7 +129,7 @@ bool network_parse(struct str s, struct network *out, struct buf *why)
 		uint64_t most = prefix + skip;
 
 		if (!str_to_u64(str_from(s, (size_t)slash + 1), &prefix) || prefix > most || prefix < skip) {
-			buf_printf(why, "bad mask value in \"%.*s\"", STR_ARG(s));
+			buf_printf(why, "bad mask value in \"%.*s\"", STR_ARG(str_head(s, 100)));
 			return false;
 		}
 		prefix -= skip;
@@ -138,7 +138,7 @@ bool network_parse(struct str s, struct network *out, struct buf *why)
 	if (clear_host_bits(&out->net, out->prefix)) {
 		ipaddr_format(&out->net, good);
 		buf_printf(why, "non-null host address bits in \"%.*s\", perhaps you should use \"%s%s%s/%u\" instead",
-			STR_ARG(s), text.p[0] == '[' ? "[" : "", good, text.p[0] == '[' ? "]" : "", out->prefix);
+			STR_ARG(str_head(s, 100)), text.p[0] == '[' ? "[" : "", good, text.p[0] == '[' ? "]" : "", out->prefix);
 		return false;
 	}
 	return true;

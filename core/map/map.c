@@ -61,7 +61,7 @@ void map_fail(const struct map_args *args, struct buf *why, const char *fmt, ...
 {
 	va_list ap;
 
-	buf_printf(why, "%s: ", args->spec);
+	buf_printf(why, "%.200s: ", args->spec);
 	va_start(ap, fmt);
 	buf_vprintf(why, fmt, ap);
 	va_end(ap);
@@ -72,7 +72,7 @@ static const struct map_type *find_type(struct str name, const char *spec, struc
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (str_eq(name, str_of(types[i].name)))
 			return types[i].type;
-	buf_printf(why, "%s: unsupported map type \"%.*s\"", spec, STR_ARG(name));
+	buf_printf(why, "%.200s: unsupported map type \"%.*s\"", spec, STR_ARG(str_head(name, 40)));
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
 		if (str_eq(name, str_of(absent[i].name)))
 			buf_printf(why, "; %s", absent[i].hint);
@@ -116,7 +116,7 @@ struct map *map_open_form(const char *spec, enum source_form form, struct buf *w
 	struct map_args args = { .spec = m->spec, .form = form };
 
 	if (colon < 0 || !m->spec[colon + 1]) {
-		buf_printf(why, "%s: expected type:name", m->spec);
+		buf_printf(why, "%.200s: expected type:name", m->spec);
 	} else if (nests_too_deep(m->spec)) {
 		buf_printf(why, "%.100s…: tables are nested too deep", m->spec);
 	} else {
@@ -244,7 +244,7 @@ int maps_open_form(struct maps *ms, const char *list, enum source_form form, str
 		ms->v[ms->n++] = m;
 	}
 	if (got < 0) {
-		buf_printf(why, "unbalanced braces in \"%s\"", list);
+		buf_printf(why, "unbalanced braces in \"%.200s\"", list);
 		maps_close(ms);
 	}
 	return got;

@@ -130,14 +130,9 @@ static bool load_own(struct tls_context *c, const struct tls_options *o, struct 
 
 static bool set_protocols(struct tls_context *c, const char *list, struct buf *why)
 {
-	struct str bad;
-	int set = tls_protocols_parse(str_of(list), &bad);
+	int set = tls_protocols_parse(list, why);
 
-	if (set < 0)
-		buf_printf(why, "unknown TLS protocol \"%.*s\"", STR_ARG(bad));
-	else if (!set)
-		buf_printf(why, "no usable TLS protocol in \"%s\": only TLSv1.2 and TLSv1.3 are spoken", list);
-	if (set <= 0)
+	if (!set)
 		return false;
 	mbedtls_ssl_conf_min_tls_version(&c->conf, set & TLS_V12 ? MBEDTLS_SSL_VERSION_TLS1_2 : MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_max_tls_version(&c->conf, set & TLS_V13 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);

@@ -47,18 +47,18 @@ static int word_ranks(struct str word, bool *negative, bool *bound)
 	return 1 << rank;
 }
 
-int tls_protocols_parse(struct str list, struct str *bad)
+int tls_protocols_parse(const char *list, struct buf *why)
 {
 	int named = 0, allowed = 0x3f, bits = 0;
-	struct str word;
+	struct str rest = str_of(list), word;
 
-	while (str_word(&list, ", :\t\r\n", &word)) {
+	while (str_word(&rest, ", :\t\r\n", &word)) {
 		bool negative, bound;
 		int ranks = word_ranks(word, &negative, &bound);
 
 		if (ranks < 0) {
-			*bad = word;
-			return -1;
+			buf_printf(why, "unknown TLS protocol \"%.*s\": use TLSv1.2, TLSv1.3, or >=TLSv1.2", STR_ARG(str_head(word, 40)));
+			return 0;
 		}
 		if (negative)
 			allowed &= ~ranks;
@@ -72,7 +72,10 @@ int tls_protocols_parse(struct str list, struct str *bad)
 	for (size_t i = 0; i < PROTOCOLS; i++)
 		if (allowed & (1 << protocols[i].rank))
 			bits |= protocols[i].bit;
-	return bits & (TLS_V12 | TLS_V13);
+	bits &= TLS_V12 | TLS_V13;
+	if (!bits)
+		buf_printf(why, "no usable TLS protocol in \"%.100s\": only TLSv1.2 and TLSv1.3 are spoken", list);
+	return bits;
 }
 
 /* --- ciphers ------------------------------------------------------------------------------------------------------ */

@@ -3,13 +3,13 @@
 #ifndef CORE_NET_TLS_NAMES_H
 #define CORE_NET_TLS_NAMES_H
 
+#include "core/base/buf.h"
 #include "core/base/clock.h"
-#include "core/base/str.h"
 
 enum tls_version { TLS_V12 = 1, TLS_V13 = 2 };
 /* tls_protocols_parse - Postfix's list (">=TLSv1.2", "!SSLv3, !TLSv1", "TLSv1.3", "" = all) as a set of enum tls_version.
- * TLS 1.0 and 1.1 are understood and never spoken. -1: a word that is no protocol (*bad tells), 0: none that we speak */
-int tls_protocols_parse(struct str list, struct str *bad);
+ * TLS 1.0 and 1.1 are understood and never spoken. 0 with why: a word is no protocol, or none is left that we speak */
+int tls_protocols_parse(const char *list, struct buf *why);
 /* tls_cipher_name - OpenSSL's name of a suite by mbedTLS's name, which is returned as it is when the table lacks it */
 const char *tls_cipher_name(const char *mbedtls_name);
 /* tls_error_text - what an error of the library means for a person; code: its number without the minus */

@@ -19,16 +19,19 @@ int probe_setup_open(struct probe_setup *s, const char *directory, const char *c
 	s->conf = conf_load(directory ? directory : "/nonexistent", overrides, &diag);
 	if (s->conf && master_load(s->conf, &s->master, &diag) == 0)
 		s->router = router_new(s->conf, &s->master, &diag);
-	for (size_t i = 0; i < diag.n && !s->router; i++)
+	if (s->router)
+		s->profiles = deliver_profiles_new(&s->master, &diag);
+	for (size_t i = 0; i < diag.n && !s->profiles; i++)
 		if (diag.v[i].severity == CONF_ERROR)
 			buf_printf(why, "%s%s", why->n ? "; " : "", diag.v[i].text);
 	conf_diag_fini(&diag);
-	return s->router ? 0 : -1;
+	return s->profiles ? 0 : -1;
 }
 
 void probe_setup_close(struct probe_setup *s)
 {
 	mem_free(s->routes);
+	deliver_profiles_free(s->profiles);
 	router_free(s->router);
 	master_fini(&s->master);
 	if (s->conf)
@@ -174,10 +177,7 @@ static void on_task(struct loop_task *t)
 {
 	struct ask *a = LIST_ITEM(t, struct ask, task);
 
-	if (a->deliver)
-		a->answered(a);
-	else
-		free_ask(a);
+	a->answered(a);
 }
 
 /* the deliverer is still on the stack */
@@ -194,10 +194,8 @@ struct ask *ask_begin(struct probe *p, const struct probe_options *o, const char
 	struct ask *a = MEM_NEW(struct ask);
 	const struct probe_setup *s = o->setup;
 	struct deliver_options d = { .loop = o->loop, .dns = o->dns, .conf = s->conf, .master = &s->master, .router = s->router,
-		.done = on_done, .helper_fd = -1, .step = on_step, .every_address = every };
-	struct conf_diag diag;
+		.profiles = s->profiles, .done = on_done, .helper_fd = -1, .step = on_step, .every_address = every };
 
-	conf_diag_init(&diag);
 	probe_init(p, o, target, done, ctx);
 	probe_hold(p);
 	a->probe = p;
@@ -205,19 +203,12 @@ struct ask *ask_begin(struct probe *p, const struct probe_options *o, const char
 	arena_init(&a->arena, LIMIT_SESSION_ARENA);
 	loop_task_init(&a->task, on_task);
 	loop_timer_init(&a->timer, on_timer);
-	a->deliver = deliver_new(&d, &diag);
-	for (size_t i = 0; i < diag.n && !a->deliver; i++)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "settings", "correct the configuration", "%.290s", diag.v[i].text);
-	conf_diag_fini(&diag);
-	if (!a->deliver)
-		loop_defer(o->loop, &a->task);
+	a->deliver = deliver_new(&d);
 	return a;
 }
 
 void ask_put(struct ask *a, const struct master_transport *t, struct str site, struct str sender, struct str rcpt)
 {
-	if (!a->deliver)
-		return;
 	if (a->dest.owner)
 		deliver_dest_idle(a->deliver, &a->dest);
 	a->dest = (struct dest){ .transport = t, .nexthop = arena_z(&a->arena, site) };

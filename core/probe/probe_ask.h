@@ -20,6 +20,7 @@ struct probe_setup {                   /* what all questions share */
 	struct conf *conf;
 	struct master master;
 	struct router *router;
+	struct deliver_profiles *profiles;
 	const char *sender, *rcpt;     /* MAIL FROM, RCPT TO; NULL: postmaster of the domain that is asked */
 	struct probe_route *routes;
 	size_t n_routes;

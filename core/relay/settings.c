@@ -3,6 +3,7 @@
 #include "core/relay/settings.h"
 
 #include "core/base/mem.h"
+#include "core/net/tls_names.h"
 
 /* A listener without a working certificate: fatal where TLS is required, a warning where it is only offered. */
 static struct tls_context *open_tls(struct settings *s, const struct service *v, int level, struct conf_diag *diag)
@@ -28,6 +29,15 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 			"smtpd_tls_security_level: TLS is not available on port %u: %s", v->port, buf_cstr(&why));
 	buf_fini(&why);
 	return t;
+}
+
+static void check_protocols(const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct buf why;
+	buf_init(&why, 200);
+	if (!tls_protocols_parse(list, &why))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
 }
 
 static struct match *open_match(const char *parameter, const char *list, struct conf_diag *diag)
@@ -89,6 +99,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 			"reject_unauth_destination, defer_unauth_destination, reject, defer", v->port);
 	int level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
+	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
+	check_protocols("smtpd_tls_mandatory_protocols", c->smtpd_tls_mandatory_protocols, diag);
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
@@ -158,6 +170,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 		service_open(s, &s->master.listeners[s->n_services], diag);
 	open_http(s, diag);
 	open_submit(s);
+	s->profiles = deliver_profiles_new(&s->master, diag);
 out:
 	if (s->conf)
 		conf_diag_locate(diag, s->conf);
@@ -176,6 +189,7 @@ void settings_free(struct settings *s)
 	for (size_t i = 0; i < s->n_services; i++)
 		service_fini(&s->services[i]);
 	mem_free(s->services);
+	deliver_profiles_free(s->profiles);
 	if (s->router)
 		router_free(s->router);
 	master_fini(&s->master);

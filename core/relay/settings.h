@@ -5,6 +5,7 @@
 #define CORE_RELAY_SETTINGS_H
 
 #include "core/access/access.h"
+#include "core/deliver/deliver.h"
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
 
@@ -26,6 +27,7 @@ struct settings {
 	struct conf *conf;
 	struct master master;
 	struct router *router;
+	struct deliver_profiles *profiles; /* of the transports */
 	struct service *services;          /* one per listener, then http_listen's */
 	size_t n_services;
 	bool certificate_unusable;         /* one that was named: a warning where TLS is only offered, but no progress for a reload */

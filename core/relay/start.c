@@ -262,12 +262,15 @@ static sigset_t block_signals(void)
 
 /* --- reload -------------------------------------------------------------------------------------------------------------------- */
 
-static void log_findings(const struct conf_diag *diag, size_t from)
+static void log_findings(const struct conf_diag *diag)
 {
-	for (size_t i = from; i < diag->n; i++) {
+	for (size_t i = 0; i < diag->n; i++) {
 		const struct conf_finding *f = &diag->v[i];
-		log_text(f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING, "master", 0, NULL, f->line ? "%s:%u: %s" : "%s%.0u%s",
-			f->file ? f->file : "", f->line, f->text);
+		enum log_severity severity = f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING;
+		if (f->line)
+			log_text(severity, "master", 0, NULL, "%s:%u: %s", f->file, f->line, f->text);
+		else
+			log_text(severity, "master", 0, NULL, "%s%s%s", f->file ? f->file : "", f->file ? ": " : "", f->text);
 	}
 }
 
@@ -276,7 +279,7 @@ bool relay_reload(struct relay *r)
 	struct conf_diag diag;
 	conf_diag_init(&diag);
 	struct settings *s = settings_load(r->directory, r->extra, &diag);
-	log_findings(&diag, 0);
+	log_findings(&diag);
 	if (s && s->certificate_unusable) {
 		/* half a renewal: what runs has a working one */
 		log_error("master", "reload refused: a certificate cannot be used");
@@ -289,11 +292,11 @@ bool relay_reload(struct relay *r)
 		s = NULL;
 	}
 	if (s) {
-		size_t told = diag.n;
-		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, &diag);
-		log_findings(&diag, told);
+		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles);
 		schedule_reconfigure(r->schedule, s->conf);
 		verify_reconfigure(r->verify, s->conf);
+		deliver_profiles_free(r->settings->profiles);
+		r->settings->profiles = NULL;
 		list_push(&r->generations, &s->link);
 		r->settings = s;
 		log_info("master", "reload -- version %s, configuration %s", RELAYBOX_VERSION, r->directory);
@@ -345,8 +348,6 @@ static bool open_queue(struct relay *r)
 static bool open_rooms(struct daemon *d, int helper_fd)
 {
 	struct relay *r = &d->relay;
-	struct conf_diag diag;
-	conf_diag_init(&diag);
 	r->pool = pool_new(POOL_THREADS);
 	if (!r->pool || loop_use_pool(r->loop, r->pool) != 0)
 		return false;
@@ -354,14 +355,9 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	if (!open_queue(r))
 		return false;
 	struct deliver_options o = {.loop = r->loop, .pool = r->pool, .store = r->store, .dns = r->dns, .conf = r->settings->conf,
-		.master = &r->settings->master, .router = r->settings->router, .queued = on_queued, .done = on_delivered, .ctx = r,
-		.helper_fd = helper_fd};
-	r->deliver = deliver_new(&o, &diag);
-	for (size_t i = 0; i < diag.n; i++)
-		log_error("master", "%s", diag.v[i].text);
-	conf_diag_fini(&diag);
-	if (!r->deliver)
-		return false;
+		.master = &r->settings->master, .router = r->settings->router, .profiles = r->settings->profiles,
+		.queued = on_queued, .done = on_delivered, .ctx = r, .helper_fd = helper_fd};
+	r->deliver = deliver_new(&o);
 	r->verify = verify_new(&(struct verify_options){.loop = r->loop, .conf = r->settings->conf, .probe = op_probe, .ctx = r});
 	if (!open_sockets(d)) {
 		log_error("master", "sockets in %s: %s", r->settings->conf->queue_directory, strerror(errno));

@@ -19,7 +19,7 @@ static bool parse_service(struct str s, uint16_t *port, struct buf *why)
 			*port = (uint16_t)n;
 			return true;
 		}
-		buf_printf(why, "port %.*s is not in 1 to 65535", STR_ARG(s));
+		buf_printf(why, "port %.*s is not in 1 to 65535", STR_ARG(str_head(s, 100)));
 		return false;
 	}
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
@@ -28,7 +28,7 @@ static bool parse_service(struct str s, uint16_t *port, struct buf *why)
 		*port = services[i].port;
 		return true;
 	}
-	buf_printf(why, "unknown service \"%.*s\": use a port number", STR_ARG(s));
+	buf_printf(why, "unknown service \"%.*s\": use a port number", STR_ARG(str_head(s, 100)));
 	return false;
 }
 
@@ -45,7 +45,7 @@ static bool parse_bracketed(struct str s, struct nexthop *out, struct str *servi
 	ptrdiff_t end = str_chr(s, ']');
 
 	if (end < 0) {
-		buf_printf(why, "\"%.*s\": missing ]", STR_ARG(s));
+		buf_printf(why, "\"%.*s\": missing ]", STR_ARG(str_head(s, 100)));
 		return false;
 	}
 	out->literal = true;
@@ -54,7 +54,7 @@ static bool parse_bracketed(struct str s, struct nexthop *out, struct str *servi
 		out->host = str_from(out->host, 5);
 	s = str_from(s, (size_t)end + 1);
 	if (s.n && s.p[0] != ':') {
-		buf_printf(why, "\"%.*s\" after ]: expected :port", STR_ARG(s));
+		buf_printf(why, "\"%.*s\" after ]: expected :port", STR_ARG(str_head(s, 100)));
 		return false;
 	}
 	*service = s.n ? str_from(s, 1) : STR_EMPTY;
@@ -76,13 +76,14 @@ static bool parse_plain(struct str s, struct nexthop *out, struct str *service, 
 	*service = str_from(s, (size_t)colon + 1);
 	if (service->n && str_chr(*service, ':') < 0)
 		return true;
-	buf_printf(why, "\"%.*s\": expected host:port (an IPv6 address needs brackets)", STR_ARG(s));
+	buf_printf(why, "\"%.*s\": expected host:port (an IPv6 address needs brackets)", STR_ARG(str_head(s, 100)));
 	return false;
 }
 
 bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, struct buf *why)
 {
 	struct str whole = s, service = STR_EMPTY;
+	struct ipaddr address;
 	bool ok;
 
 	*out = (struct nexthop){ .port = default_port };
@@ -102,7 +103,11 @@ bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, str
 	if (!ok)
 		return false;
 	if (!is_clean(out->host)) {
-		buf_printf(why, "\"%.*s\" is not a host name or address", STR_ARG(whole));
+		buf_printf(why, "\"%.*s\" is not a host name or address", STR_ARG(str_head(whole, 100)));
+		return false;
+	}
+	if (!out->literal && ipaddr_parse(out->host, &address)) {
+		buf_printf(why, "an address needs brackets, as in [%.*s]", STR_ARG(out->host));
 		return false;
 	}
 	return !service.n || parse_service(service, &out->port, why);

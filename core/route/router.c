@@ -54,6 +54,35 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
+/* --- next hops that parameters name: mail for one that cannot be would wait for days ----------------------------- */
+
+static void check_hops(const char *parameter, struct str list, struct conf_diag *diag)
+{
+	struct str word;
+	struct nexthop hop;
+	struct buf why;
+
+	buf_init(&why, 400);
+	while (!why.n && str_word(&list, ", \t\r\n", &word))
+		if (!nexthop_parse(word, 25, &hop, &why))
+			conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+}
+
+static void check_transport(const struct master *m, const char *parameter, const char *value, struct conf_diag *diag)
+{
+	const struct master_transport *t;
+	struct str name, nexthop;
+
+	transport_split(str_of(value), &name, &nexthop);
+	t = master_find_transport(m, name);
+	if (name.n && !t)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: no transport is called \"%.*s\": use smtp, relay, lmtp, local, error, retry, "
+			"discard, or the name of an smtp or lmtp service in master.cf", parameter, STR_ARG(str_head(name, 100)));
+	else if (!name.n || !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp"))
+		check_hops(parameter, nexthop, diag);
+}
+
 /* --- own addresses ---------------------------------------------------------------------------------------------- */
 
 static void own_add(struct router_private *p, const struct ipaddr *a)
@@ -130,6 +159,10 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
 		c->sender_dependent_default_transport_maps, SOURCE_TABLE, diag);
 	open_aliases(r, diag);
+	check_hops("relayhost", str_of(c->relayhost), diag);
+	check_transport(m, "default_transport", c->default_transport, diag);
+	check_transport(m, "relay_transport", c->relay_transport, diag);
+	check_transport(m, "local_transport", c->local_transport, diag);
 	own_add_list(r->priv, c->inet_interfaces);
 	own_add_list(r->priv, c->proxy_interfaces);
 	if (diag->errors == errors)

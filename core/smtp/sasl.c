@@ -112,7 +112,7 @@ unsigned sasl_parse_properties(const char *list, struct buf *why)
 		if (i < COUNT(words))
 			bits |= words[i].bit;
 		else
-			buf_printf(why, "unknown SASL security option \"%.*s\"", STR_ARG(word));
+			buf_printf(why, "%sunknown SASL security option \"%.*s\"", why->n ? ", " : "", STR_ARG(str_head(word, 40)));
 	}
 	return bits;
 }

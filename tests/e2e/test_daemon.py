@@ -1,6 +1,7 @@
 """The daemon as a process: signals, reload, the lock, the log's two forms, the environment, bad configuration."""
 import json
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -130,13 +131,55 @@ def test_environment_overrides_and_secrets_from_files(tmp_path):
     ("transport_maps = hash:/no/such/file", "/no/such/file"),
     ("mynetworks = 10.0.0.1/8", "10.0.0.0/8"),
     ("myhostname = ${x", "myhostname"),
-])
+    ("mynetworks = 10.0.0.1/%s" % ("9" * 5000), "bad mask value"),
+    ("transport_maps = %s:/x" % ("y" * 5000), "unsupported map type"),
+    ("relayhost = [smtp.example", "missing ]"),
+    ("relayhost = 192.0.2.1", "[192.0.2.1]"),
+    ("default_transport = smtp:[smtp.example]:smpt", "use a port number"),
+    ("relay_transport = uucp:there", "no transport is called \"uucp\""),
+    ("local_transport = lmtp:unix:", "without a path"),
+    ("smtp_fallback_relay = [a.example], [b.example]:0", "port 0"),
+    ("smtp_bind_address = 2001:db8::1", "not an IPv4 address"),
+    ("smtp_tls_mandatory_protocols = TLSv9", "use TLSv1.2"),
+    ("smtp_tls_protocols = !TLSv1.2, !TLSv1.3", "only TLSv1.2 and TLSv1.3"),
+    ("smtpd_tls_protocols = SSLv4", "unknown TLS protocol"),
+    ("lmtp_tls_protocols = SSLv4", "lmtp_tls_protocols"),
+    ("smtp_tls_security_level = dane-only", "not supported"),
+    ("smtp_tls_policy_maps = hash:/no/such/file", "/no/such/file"),
+    ("smtp_sasl_security_options = noplain", "unknown SASL security option"),
+    ("smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/no/such/file", "/no/such/file"),
+    ("smtp_tls_security_level = verify\nsmtp_tls_CAfile = /no/such/file", "/no/such/file"),
+], ids=lambda text: text[:40])
 def test_wrong_configuration_says_where_and_does_not_start(tmp_path, line, says):
     r = Relay(tmp_path / "r", line + "\n")
+    with open(r.path("main.cf")) as f:
+        number = 1 + f.read().split("\n").index(line.split("\n")[-1])
+    for check in ["-t"], []:
+        done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, *check], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 78 and says in done.stderr, done.stderr
+        told = [finding for finding in done.stderr.splitlines() if says in finding]
+        assert len(set(told)) == len(told) and any(re.search(r"main.cf:\d+: ", finding) for finding in told), done.stderr
+        assert "main.cf:%d: " % number in done.stderr or "CAfile" in line, done.stderr
+
+
+def test_a_transport_with_options_is_named_where_it_is_written(tmp_path):
+    r = Relay(tmp_path / "r", "")
+    with open(r.path("master.cf"), "w") as f:
+        f.write("127.0.0.1:%d inet n - n - - smtpd\nslow unix - - n - - smtp\n  -o smtp_tls_mandatory_protocols=TLSv9\n" % r.port)
     done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-t"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 78 and says in done.stderr, done.stderr
-    number = sum(1 for _ in open(r.path("main.cf"))) - 1
-    assert "main.cf:%d: " % number in done.stderr, done.stderr
+    assert done.returncode == 78 and re.search(r"master.cf:\d: smtp_tls_mandatory_protocols: unknown TLS protocol", done.stderr), done.stderr
+
+
+def test_a_reload_with_a_wrong_client_side_changes_nothing(tmp_path):
+    with Sink() as sink:
+        with Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port) as r:
+            with open(r.path("main.cf"), "a") as f:
+                f.write("smtp_tls_policy_maps = hash:/no/such/file\n")
+            r.process.send_signal(signal.SIGHUP)
+            r.wait_log("smtp_tls_policy_maps: .*no/such/file")
+            assert not r.log_lines("reload -- ")
+            send(r.port)
+            sink.wait(1)
 
 
 def test_postconf_style_output(tmp_path):

@@ -9,14 +9,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct str all = str_make((const char *)data, size), rest = all, wanted = STR_EMPTY, bad;
+	struct str all = str_make((const char *)data, size), rest = all, wanted = STR_EMPTY;
+	struct buf list, why;
 	uint8_t digest[32] = {0};
 	char text[64];
 
 	str_cut(&rest, '\n', &wanted);
 	if (tls_name_matches(wanted, rest) && memchr(rest.p, 0, rest.n))
 		abort();
-	tls_protocols_parse(all, &bad);
+	buf_init(&list, size);
+	buf_init(&why, 200);
+	buf_str(&list, all);
+	if (!tls_protocols_parse(buf_cstr(&list), &why) != (why.n > 0))
+		abort();
+	buf_fini(&list);
+	buf_fini(&why);
 	tls_fingerprint_length(all);
 	tls_fingerprint_matches(all, digest, sizeof(digest));
 	tls_clean_text(all, text, sizeof(text));

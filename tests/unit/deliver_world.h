@@ -305,6 +305,7 @@ struct world {
 	struct conf *conf;
 	struct master master;
 	struct router *router;
+	struct deliver_profiles *profiles;
 	struct deliver *deliver;
 	struct conf_diag diag;
 	char log_path[300];
@@ -366,7 +367,8 @@ static inline bool world_open(struct world *w, const char *const *extra, const s
 	w->helper_fd = helper_fd;
 	o = (struct deliver_options){ .loop = w->loop, .store = w->store, .dns = w->dns, .conf = w->conf, .master = &w->master,
 		.router = w->router, .queued = world_queued, .done = world_done, .ctx = w, .helper_fd = helper_fd };
-	w->deliver = w->router ? deliver_new(&o, &w->diag) : NULL;
+	o.profiles = w->profiles = w->router ? deliver_profiles_new(&w->master, &w->diag) : NULL;
+	w->deliver = w->profiles ? deliver_new(&o) : NULL;
 	for (size_t i = 0; i < w->diag.n && !w->deliver; i++)
 		printf("# %s\n", w->diag.v[i].text);
 	return w->deliver != NULL;
@@ -387,6 +389,7 @@ static inline void world_close(struct world *w)
 	bool no = false;
 
 	deliver_free(w->deliver);
+	deliver_profiles_free(w->profiles);
 	world_run(w, &no, 30);
 	router_free(w->router);
 	master_fini(&w->master);

@@ -256,7 +256,7 @@ T(smtp_resolves_and_sorts_mx)
 			"Host or domain name not found. Name service error for name=again.test type=MX: Host not found, try again" },
 		{ "own.test", "u@own.test", 554, "5.4.6", "mail for own.test loops back to myself" },
 		{ "192.0.2.9", "u@192.0.2.9", 550, "5.4.4",
-			"Host or domain name not found. Next hop 192.0.2.9: an address needs brackets, as in [192.0.2.1]" },
+			"Host or domain name not found. Next hop 192.0.2.9: an address needs brackets, as in [192.0.2.9]" },
 	};
 	static const char *const extra[] = { BASE, NULL };
 	struct names names = { .v = table, .n = sizeof(table) / sizeof(table[0]) };
