@@ -56,8 +56,8 @@ static bool parse(struct str rows, struct shown **messages, size_t *n, struct li
 
 		if (str_starts(line, STR("r\t")) && *n) {
 			line = str_from(line, 2);
+			*r = (struct listed_rcpt){ .addr = STR_EMPTY, .orig = STR_EMPTY };
 			str_cut(&line, '\t', &r->addr);
-			r->orig = STR_EMPTY;
 			str_cut(&line, '\t', &r->orig);
 			r->reason = line;
 			(*messages)[*n - 1].l.n++;

@@ -59,9 +59,9 @@ static bool rate_of(const struct print *p, struct str key, uint64_t value, doubl
 		if (str_eq(cells[0], key)) {
 			uint64_t was = number(cells[2]);
 
-			/* a relayd that was started anew counts from 0 */
+			/* a relayd that was started anew counts from 0; what no counter can do is no rate */
 			*out = value < was ? 0 : (double)(value - was) * 1e6 / (double)p->between;
-			return true;
+			return *out < 1e15;
 		}
 	return false;
 }

@@ -112,7 +112,12 @@ static void tell_try(struct trace *t, const struct event *e, struct buf *out)
 
 static void tell_removed(struct trace *t, const struct event *e, struct buf *out)
 {
-	snprintf(t->removed, sizeof(t->removed), "%.*s", STR_ARG(e->time));
+	struct buf time;
+
+	buf_init(&time, LIMIT_LOG_LINE);
+	term_cell(&time, e->time, 0);
+	snprintf(t->removed, sizeof(t->removed), "%s", buf_cstr(&time));
+	buf_fini(&time);
 	buf_z(out, str_eq(e->service, STR("postsuper")) ? "deleted by an administrator" : "done: removed from the queue");
 }
 
@@ -138,8 +143,10 @@ static void tell(struct trace *t, const struct event *e)
 		struct buf shown;
 
 		buf_init(&shown, 4 * LIMIT_LOG_LINE);
+		term_cell(&shown, e->time, 0);
+		buf_z(&shown, "  ");
 		term_cell(&shown, buf_view(&line), 0);
-		fprintf(t->to, "  %.*s  %s\n", STR_ARG(e->time), buf_cstr(&shown));
+		fprintf(t->to, "  %s\n", buf_cstr(&shown));
 		buf_fini(&shown);
 	}
 	buf_fini(&line);
