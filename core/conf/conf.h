@@ -149,5 +149,7 @@ void master_fini(struct master *m);
 /* master_parse_endpoint - "[host:]port", port a number or a service name; false with why. *host is a view of s */
 bool master_parse_endpoint(struct str s, struct str *host, uint16_t *port, struct buf *why);
 const struct master_transport *master_find_transport(const struct master *m, struct str name);
+/* master_owns - is t (NULL: no) one of m's? */
+bool master_owns(const struct master *m, const struct master_transport *t);
 
 #endif

@@ -35,6 +35,14 @@ const struct master_transport *master_find_transport(const struct master *m, str
 	return NULL;
 }
 
+bool master_owns(const struct master *m, const struct master_transport *t)
+{
+	for (size_t i = 0; i < m->n_transports; i++)
+		if (&m->transports[i] == t)
+			return true;
+	return false;
+}
+
 void master_fini(struct master *m)
 {
 	for (size_t i = 0; i < m->n_listeners; i++) {

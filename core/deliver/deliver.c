@@ -72,6 +72,17 @@ void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct m
 	smtp_pool_close_idle(d);
 }
 
+bool deliver_uses(const struct deliver *d, const struct master *m)
+{
+	LIST_EACH(&d->sessions, it, tmp)
+		if (master_owns(m, LIST_ITEM(it, struct smtp_session, link)->profile->transport))
+			return true;
+	LIST_EACH(&d->tries, it, tmp)
+		if (master_owns(m, LIST_ITEM(it, struct smtp_try, link)->profile->transport))
+			return true;
+	return probe_uses(d, m);
+}
+
 void deliver_free(struct deliver *d)
 {
 	if (!d)

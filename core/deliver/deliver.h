@@ -49,6 +49,7 @@ struct deliver *deliver_new(const struct deliver_options *o);
 void deliver_free(struct deliver *d);                  /* closes every session; nobody is told. The schedule goes first */
 /* deliver_reconfigure - new deliveries follow the new settings; what runs ends with the old ones, which must live on till then */
 void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p);
+bool deliver_uses(const struct deliver *d, const struct master *m);     /* is a transport of m still referred to? */
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
 void deliver_close_idle(struct deliver *d);            /* sessions that wait for a delivery say QUIT */

@@ -51,13 +51,14 @@ void local_free_all(struct deliver *d);
 void bounce_forget_all(struct deliver *d);
 void smtp_start(struct deliver *d, struct delivery *job);      /* smtp and lmtp */
 void probe_free_all(struct deliver *d);
+bool probe_uses(const struct deliver *d, const struct master *m);
 void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f);
 
 /* --- profile: one transport's settings, read once ------------------------------------------------------------------ */
 struct smtp_profile {
 	struct list link;
 	unsigned refs;
-	const char *name;              /* of the transport; lives as long as master */
+	const struct master_transport *transport;
 	const struct conf *conf;
 	bool lmtp;
 	int families;                  /* 1 IPv4, 2 IPv6, 3 both */

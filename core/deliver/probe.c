@@ -165,6 +165,14 @@ void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, con
 		judge_other(p, r.transport->program);
 }
 
+bool probe_uses(const struct deliver *d, const struct master *m)
+{
+	LIST_EACH(&d->probes, it, tmp)
+		if (master_owns(m, LIST_ITEM(it, struct probe, link)->dest.transport))
+			return true;
+	return false;
+}
+
 void probe_free_all(struct deliver *d)
 {
 	LIST_EACH(&d->probes, it, tmp) {

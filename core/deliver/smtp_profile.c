@@ -139,7 +139,7 @@ static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
 
-static struct smtp_profile *profile_new(struct deliver_profiles *all, const struct master_transport *t, struct conf_diag *diag)
+static struct smtp_profile *profile_new(const struct master_transport *t, struct conf_diag *diag)
 {
 	struct smtp_profile *p = MEM_NEW(struct smtp_profile);
 	const struct conf *c = t->conf;
@@ -148,7 +148,8 @@ static struct smtp_profile *profile_new(struct deliver_profiles *all, const stru
 
 	buf_init(&why, 1024);
 	p->refs = 1;
-	p->name = t->name;
+	p->transport = t;
+	list_init(&p->link);
 	p->conf = c;
 	p->lmtp = !strcmp(t->program, "lmtp");
 	p->families = c->inet_protocols == CONF_INET_IPV4 ? 1 : c->inet_protocols == CONF_INET_IPV6 ? 2 : 3;
@@ -171,7 +172,6 @@ static struct smtp_profile *profile_new(struct deliver_profiles *all, const stru
 	open_tls(p, &why, diag);
 	buf_fini(&why);
 	p->broken = diag->errors > errors;
-	list_append(&all->all, &p->link);
 	return p;
 }
 
@@ -193,7 +193,7 @@ struct deliver_profiles *deliver_profiles_new(const struct master *m, struct con
 			continue;
 		/* transports without options of their own would say the same again */
 		conf_diag_init(&found);
-		profile_new(all, &m->transports[i], &found);
+		list_append(&all->all, &profile_new(&m->transports[i], &found)->link);
 		conf_diag_locate(&found, m->transports[i].conf);
 		conf_diag_merge(diag, &found);
 		conf_diag_fini(&found);
@@ -215,7 +215,8 @@ void deliver_profiles_free(struct deliver_profiles *all)
 	mem_free(all);
 }
 
-/* A destination may still name a transport of the last configuration: its name decides, the new settings count. */
+/* A destination may still name a transport of the last configuration: its name decides, the new settings count. One that is gone
+ * serves this delivery and no other. */
 struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t)
 {
 	struct conf_diag diag;
@@ -223,14 +224,13 @@ struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_tr
 
 	LIST_EACH(&d->o.profiles->all, it, tmp) {
 		p = LIST_ITEM(it, struct smtp_profile, link);
-		if (strcmp(p->name, t->name))
+		if (strcmp(p->transport->name, t->name))
 			continue;
 		p->refs++;
 		return p;
 	}
 	conf_diag_init(&diag);
-	p = profile_new(d->o.profiles, t, &diag);
-	p->refs++;
+	p = profile_new(t, &diag);
 	for (size_t i = 0; i < diag.n; i++)
 		log_warn("smtp", "transport %s: %s", t->name, diag.v[i].text);
 	conf_diag_fini(&diag);

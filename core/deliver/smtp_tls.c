@@ -144,7 +144,7 @@ void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, s
 			level_words[out->level]);
 	/* going on without its passwords or certificates would make mail bounce */
 	if (p->broken)
-		reply_set(&out->failed, 451, "4.3.5", "transport %s is not usable: a table or certificate could not be opened", p->name);
+		reply_set(&out->failed, 451, "4.3.5", "transport %s is not usable: a table or certificate could not be opened", p->transport->name);
 	/* the port means TLS from the first byte, whatever the level says */
 	if (t->port == 465 && out->level < CONF_TLS_ENCRYPT && !p->lmtp)
 		out->level = CONF_TLS_ENCRYPT;

@@ -75,7 +75,7 @@ void schedule_free(struct schedule *s)
 	mem_free(s);
 }
 
-void schedule_reconfigure(struct schedule *s, const struct conf *conf)
+void schedule_reconfigure(struct schedule *s, const struct conf *conf, const struct master *m)
 {
 	size_t cursor = 0;
 	struct str key;
@@ -87,9 +87,21 @@ void schedule_reconfigure(struct schedule *s, const struct conf *conf)
 		transport_configure(v, conf);
 	cursor = 0;
 	while (table_each(&s->dests, &cursor, &key, &v))
-		dest_configure(v);
+		dest_reconfigure(v, m);
 	schedule_reroute(s);
 	schedule_wake(s);
+}
+
+bool schedule_uses(const struct schedule *s, const struct master *m)
+{
+	size_t cursor = 0;
+	struct str key;
+	void *v;
+
+	while (table_each(&s->dests, &cursor, &key, &v))
+		if (master_owns(m, ((struct dest_private *)v)->d.transport))
+			return true;
+	return false;
 }
 
 /* --- where a message waits ---------------------------------------------------------------------------------------- */

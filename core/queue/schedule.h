@@ -66,7 +66,9 @@ struct schedule_options {
 };
 struct schedule *schedule_new(const struct schedule_options *o);
 void schedule_free(struct schedule *s);
-void schedule_reconfigure(struct schedule *s, const struct conf *conf);
+/* schedule_reconfigure - the new settings count from now on. A transport that m has not any more is used till its deliveries end */
+void schedule_reconfigure(struct schedule *s, const struct conf *conf, const struct master *m);
+bool schedule_uses(const struct schedule *s, const struct master *m);    /* is a transport of m still referred to? */
 void schedule_reroute(struct schedule *s);                              /* tables have changed: no message knows its destination any more */
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh);     /* fresh: just accepted, at once; else at m->due.key */
 void schedule_done(struct delivery *d);                                 /* frees d */

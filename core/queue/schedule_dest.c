@@ -99,7 +99,7 @@ static struct feedback parse_feedback(const char *text)
 	return f;
 }
 
-void dest_configure(struct dest_private *d)
+static void dest_configure(struct dest_private *d)
 {
 	const struct conf *c = d->s->conf;
 	const char *name = d->tq->name;
@@ -122,6 +122,15 @@ void dest_configure(struct dest_private *d)
 		d->window = d->initial;
 	if (d->limit > 0 && d->window > d->limit)
 		d->window = d->limit;
+}
+
+void dest_reconfigure(struct dest_private *d, const struct master *m)
+{
+	const struct master_transport *t = master_find_transport(m, str_of(d->tq->name));
+
+	dest_configure(d);
+	/* the same name is another struct now */
+	d->d.transport = t ? t : d->d.transport;
 }
 
 struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt)
@@ -157,7 +166,6 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 		give_number(d);
 		dest_configure(d);
 	}
-	/* after a reload the same name is another struct */
 	d->d.transport = t;
 	d->tq->maxproc = t->maxproc;
 	d->idle_since = 0;

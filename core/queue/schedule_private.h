@@ -150,8 +150,8 @@ void finish_begin(struct active *a);
 /* schedule_dest.c */
 struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt);
 struct dest_private *dest_of(const struct schedule *s, const struct qmsg *m);  /* NULL: its envelope must tell */
-void dest_configure(struct dest_private *d);
 void transport_configure(struct transport_queue *t, const struct conf *c);
+void dest_reconfigure(struct dest_private *d, const struct master *m);
 void dest_add(struct dest_private *d, struct part *p, enum schedule_kind kind);
 /* dest_use - keep d until dest_unuse, though nothing waits there */
 void dest_use(struct dest_private *d);

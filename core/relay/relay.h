@@ -53,5 +53,7 @@ struct relay_options {
 int relay_run(struct settings *s, const struct relay_options *o);
 /* relay_reload - a new generation from disk; false with a logged reason, the old one stays in force */
 bool relay_reload(struct relay *r);
+/* relay_forget_settings - free the old generations that nobody uses any more; once a second */
+void relay_forget_settings(struct relay *r);
 
 #endif

@@ -584,3 +584,13 @@ void session_close_idle(struct relay *r)
 			refuse_and_hang_up(s, 421, "4.3.2", "Server shutting down");
 	}
 }
+
+bool session_any_of(const struct relay *r, const struct settings *s)
+{
+	LIST_EACH(&r->sessions, it, tmp) {
+		const struct service *v = LIST_ITEM(it, struct session, link)->service;
+		if (v == &s->submit || (v >= s->services && v < s->services + s->n_services))
+			return true;
+	}
+	return false;
+}

@@ -10,5 +10,7 @@
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid);
 /* session_close_idle - end what is between messages with 421; sessions in a message go on (shutdown) */
 void session_close_idle(struct relay *r);
+/* session_any_of - is there a session yet that a service of s began? */
+bool session_any_of(const struct relay *r, const struct settings *s);
 
 #endif

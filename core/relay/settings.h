@@ -24,6 +24,7 @@ struct service {
 };
 struct settings {
 	struct list link;                  /* relay's list of generations */
+	usec over;                         /* mono: when a newer one came into force */
 	struct conf *conf;
 	struct master master;
 	struct router *router;

@@ -175,6 +175,7 @@ static void on_second(struct loop_timer *t)
 	unsigned tables = map_reloads();
 	if (d->sockets_wait)
 		open_sockets(d);
+	relay_forget_settings(r);
 	router_refresh(r->settings->router, now);
 	if (map_reloads() != tables)
 		schedule_reroute(r->schedule);
@@ -258,51 +259,6 @@ static sigset_t block_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return set;
-}
-
-/* --- reload -------------------------------------------------------------------------------------------------------------------- */
-
-static void log_findings(const struct conf_diag *diag)
-{
-	for (size_t i = 0; i < diag->n; i++) {
-		const struct conf_finding *f = &diag->v[i];
-		enum log_severity severity = f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING;
-		if (f->line)
-			log_text(severity, "master", 0, NULL, "%s:%u: %s", f->file, f->line, f->text);
-		else
-			log_text(severity, "master", 0, NULL, "%s%s%s", f->file ? f->file : "", f->file ? ": " : "", f->text);
-	}
-}
-
-bool relay_reload(struct relay *r)
-{
-	struct conf_diag diag;
-	conf_diag_init(&diag);
-	struct settings *s = settings_load(r->directory, r->extra, &diag);
-	log_findings(&diag);
-	if (s && s->certificate_unusable) {
-		/* half a renewal: what runs has a working one */
-		log_error("master", "reload refused: a certificate cannot be used");
-		settings_free(s);
-		s = NULL;
-	}
-	if (s && listener_open_all(r, s) != 0) {
-		log_error("master", "reload refused: not every port can be had");
-		settings_free(s);
-		s = NULL;
-	}
-	if (s) {
-		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles);
-		schedule_reconfigure(r->schedule, s->conf);
-		verify_reconfigure(r->verify, s->conf);
-		deliver_profiles_free(r->settings->profiles);
-		r->settings->profiles = NULL;
-		list_push(&r->generations, &s->link);
-		r->settings = s;
-		log_info("master", "reload -- version %s, configuration %s", RELAYBOX_VERSION, r->directory);
-	}
-	conf_diag_fini(&diag);
-	return s != NULL;
 }
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------ */

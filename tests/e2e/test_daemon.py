@@ -182,6 +182,63 @@ def test_a_reload_with_a_wrong_client_side_changes_nothing(tmp_path):
             sink.wait(1)
 
 
+def reload(r, times=1):
+    for _ in range(times):
+        n = len(r.log_lines("reload -- "))
+        r.process.send_signal(signal.SIGHUP)
+        r.wait_log("reload -- ", n + 1)
+
+
+def test_what_began_before_reloads_ends_with_its_own_settings(tmp_path):
+    def slow(sink, message):
+        time.sleep(9)
+    with Sink(script={"END": slow}) as there, Sink() as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\ntransport_maps = inline:{slow.test=slow:[127.0.0.1]:%d}\n" % (sink.port, there.port))
+        with open(r.path("master.cf"), "w") as f:
+            f.write("127.0.0.1:%d inet n - n - - smtpd -o smtpd_banner=first\nslow unix - - n - - smtp -o smtp_helo_name=slow.example\n" % r.port)
+        with r:
+            send(r.port, "b@slow.test")
+            wait(lambda: there.sessions)
+            early = smtplib.SMTP("127.0.0.1", r.port, timeout=30 * SLOW)
+            early.ehlo("early.example")
+            assert early.docmd("MAIL FROM:<a@example.com>")[0] == early.docmd("RCPT TO:<b@example.org>")[0] == 250
+            assert early.docmd("DATA")[0] == 354
+            early.send("Subject: early\r\n\r\nfirst half\r\n")
+            with open(r.path("master.cf"), "w") as f:
+                f.write("127.0.0.1:%d inet n - n - - smtpd -o smtpd_banner=second\n" % r.port)
+            with open(r.path("main.cf"), "a") as f:
+                f.write("transport_maps =\n")
+            reload(r)
+            late = smtplib.SMTP(timeout=30 * SLOW)
+            assert late.connect("127.0.0.1", r.port)[1] == b"second"
+            reload(r, 3)
+            time.sleep(7)                  # old settings are looked at after five seconds
+            early.send("second half\r\n.\r\n")
+            assert early.getreply()[0] == 250
+            assert early.docmd("RSET")[0] == late.noop()[0] == 250
+            wait(lambda: len(sink.messages) == 1 and len(there.messages) == 1, 20)
+            early.quit()
+            late.quit()
+            time.sleep(2)                  # now the oldest can go
+            send(r.port)
+            sink.wait(2)
+            assert r.stop() == 0
+
+
+@pytest.mark.skipif(os.environ.get("RELAYBOX_PASS") == "san", reason="the sanitizers keep freed memory")
+def test_reloads_keep_no_memory(tmp_path):
+    def resident(r):
+        with open("/proc/%d/status" % r.process.pid) as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+    with Relay(tmp_path / "r", "") as r:
+        reload(r, 10)
+        time.sleep(6.5)
+        before = resident(r)
+        reload(r, 60)
+        time.sleep(6.5)
+        assert resident(r) - before < 1500, (before, resident(r))  # sixty generations would be more than 3 MB
+
+
 def test_postconf_style_output(tmp_path):
     r = Relay(tmp_path / "r", "relayhost = [x.example]:587\n")
     assert b"relayhost = [x.example]:587\n" in r.run("relayd", "-c", r.dir, "-n").stdout
