@@ -124,13 +124,13 @@ endif
 
 CFLAGS = $($(KIND)_OPT)
 # The binary has a budget of 1 MiB: only what every message passes through is compiled for speed.
-HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls.c net/tls.c msg/crlf.c msg/header.c \
-	msg/envelope.c msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c relay/session.c \
-	relay/session_policy.c relay/intake.c relay/complete.c deliver/smtp_session.c deliver/smtp_try.c deliver/smtp_pool.c \
-	deliver/delivery_log.c)
+HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls.c msg/crlf.c msg/header.c msg/envelope.c msg/addr.c \
+	msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c relay/session.c relay/session_policy.c \
+	relay/intake.c relay/complete.c deliver/smtp_session.c deliver/smtp_try.c deliver/smtp_pool.c deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
 COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/relr.c base/term.c base/stdio.c base/wide.c \
-	queue/maildrop.c queue/recover_big.c queue/schedule_control.c smtp/client_session.c smtp/sasl.c smtp/server_auth.c smtp/token.c)
+	queue/compact.c queue/maildrop.c queue/recover.c queue/recover_big.c queue/schedule_control.c smtp/client_session.c smtp/sasl.c \
+	smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
 LINK = $(CC) $($(KIND)_LINK)
