@@ -66,12 +66,7 @@ static void take_addresses(struct pickup *p)
 	struct router *router = p->relay->settings->router;
 	struct envelope *e = &p->envelope;
 	e->sender = rewrite_address(router, &p->arena, e->sender, true);
-	for (size_t i = 0; i < e->n_rcpts; i++) {
-		struct str full = rewrite_address(router, &p->arena, e->rcpts[i].addr, true);
-		if (!str_eq(full, e->rcpts[i].addr) && !e->rcpts[i].orig.n)
-			e->rcpts[i].orig = e->rcpts[i].addr;
-		e->rcpts[i].addr = full;
-	}
+	rewrite_recipients(router, &p->arena, e, true);
 	e->flags |= ENVELOPE_LOCAL;
 }
 

@@ -219,13 +219,7 @@ static void on_message(struct session *s)
 	struct relay *r = s->relay;
 	struct envelope *e = &s->smtp.envelope;
 	/* recipients were judged in their completed form: the queue gets that form, and what the client wrote beside it */
-	for (size_t i = 0; i < e->n_rcpts; i++) {
-		struct str full = rewrite_address(r->settings->router, &s->arena, e->rcpts[i].addr, session_is_local(s));
-		if (!str_eq(full, e->rcpts[i].addr)) {
-			e->rcpts[i].orig = e->rcpts[i].addr;
-			e->rcpts[i].addr = full;
-		}
-	}
+	rewrite_recipients(r->settings->router, &s->arena, e, session_is_local(s));
 	s->waiting = s->committing = true;
 	conn_deadline(s->conn, USEC_NEVER);
 	intake_commit(s->intake, on_committed, s);

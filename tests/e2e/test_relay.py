@@ -348,3 +348,11 @@ def test_addresses_in_headers_are_completed_where_they_stand(tmp_path, written, 
         with r:
             r.run("sendmail", "-f", "a@example.com", "b@example.org", stdin="From: %s\nSubject: s\n\nx\n" % written)
             assert b"\r\nFrom: %s\r\n" % want.encode() in sink.wait(1)[0].header
+
+
+def test_a_recipient_named_twice_gets_one_copy(tmp_path):
+    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmyorigin = example.jp\n" % sink.port) as r:
+        with smtplib.SMTP("127.0.0.1", r.port) as client:
+            client.sendmail("a@example.com", ["b@x.org", "B@X.org", "c@x.org", "b@x.org"], "Subject: s\n\nx\n")
+        r.run("sendmail", "root", "root@example.jp", "root", stdin="Subject: s\n\nx\n")
+        assert [m.rcpts for m in sorted(sink.wait(2), key=lambda m: len(m.rcpts))] == [["root@example.jp"], ["b@x.org", "c@x.org"]]

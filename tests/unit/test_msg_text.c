@@ -168,6 +168,23 @@ T(envelope_round_trip)
 	arena_fini(&a);
 }
 
+T(envelope_unique_leaves_wishes_apart)
+{
+	struct rcpt rcpts[] = {
+		{ STR("a@b"), STR_EMPTY, STR_EMPTY, 0 }, { STR("c@d"), STR_EMPTY, STR_EMPTY, 0 }, { STR("A@B"), STR("a"), STR_EMPTY, 0 },
+		{ STR("a@b"), STR_EMPTY, STR_EMPTY, DSN_NOTIFY_NEVER }, { STR("a@b"), STR_EMPTY, STR("rfc822;x"), 0 },
+		{ STR("c@d"), STR_EMPTY, STR_EMPTY, 0 },
+	};
+	struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
+
+	envelope_unique(&e);
+	CHECK_INT(e.n_rcpts, 4);
+	CHECK_VIEW(rcpts[0].addr, "a@b");
+	CHECK_VIEW(rcpts[1].addr, "c@d");
+	CHECK_INT(rcpts[2].notify, DSN_NOTIFY_NEVER);
+	CHECK_VIEW(rcpts[3].orcpt, "rfc822;x");
+}
+
 T(envelope_refuses_damage)
 {
 	static const char *const rows[] = {
