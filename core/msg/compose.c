@@ -242,14 +242,19 @@ static int add_body(struct buf *out, const struct compose *m, struct buf *why)
 	return 0;
 }
 
-int compose_message(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
+int compose_fields(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
 {
 	if (add_addresses(a, out, "From", m->from, why) < 0 || add_addresses(a, out, "To", m->to, why) < 0 ||
 	    add_addresses(a, out, "Cc", m->cc, why) < 0 || add_addresses(a, out, "Reply-To", m->reply_to, why) < 0)
 		return -1;
 	if (m->subject.n && add_field(out, STR("Subject"), m->subject, why) < 0)
 		return -1;
-	if (add_fields(out, m, false, why) < 0 || add_body(out, m, why) < 0)
+	return add_fields(out, m, false, why);
+}
+
+int compose_message(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
+{
+	if (compose_fields(a, out, m, why) < 0 || add_body(out, m, why) < 0)
 		return -1;
 	if (out->overflow) {
 		buf_z(why, "the message is too big");

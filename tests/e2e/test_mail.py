@@ -23,8 +23,8 @@ TIOCGPTN = 0x80045430
 class Terminal:
     """mail with a terminal of its own as its controlling one."""
 
-    def __init__(self, box, *args):
-        env = dict(os.environ, MAIL_CONFIG=str(box.etc), HOME=str(box.tmp))
+    def __init__(self, box, *args, env=None):
+        env = dict(os.environ, MAIL_CONFIG=str(box.etc), HOME=str(box.tmp), **(env or {}))
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(box.tmp)
@@ -162,6 +162,42 @@ def test_attached_mail_and_bytes_that_are_no_text(box):
     text, mail = parsed.get_payload()
     assert text.get_payload(decode=True).rstrip() == b"\xff\xfe not utf-8" and text.get_content_charset() == "unknown-8bit"
     assert base64.b64decode(mail.get_payload()) == b"Subject: inner\r\n\r\nx\r\n"
+
+
+def test_lists_without_commas(box):
+    sink = box.listen()
+    box.run("mail", "-c", "c@x.org\td@x.org", "a@x.org  b@x.org\n", input="x\n")
+    assert sink.last[1] == ["a@x.org", "b@x.org", "c@x.org", "d@x.org"]
+    assert sink.parsed()["To"] == "a@x.org, b@x.org" and sink.parsed()["Cc"] == "c@x.org, d@x.org"
+    box.run("mail", "A B <a@x.org>", input="x\n")
+    assert sink.last[1] == ["a@x.org"]
+
+
+def test_options_complete_a_whole_message(box):
+    sink = box.listen()
+    options = ["-t", "-s", "option", "-r", "me@x.org", "-c", "c@x.org", "-a", "X-A: b"]
+    box.run("mail", *options, "b@x.org", input="From x Mon\nTo: a@x.org\n\nbody\n")
+    assert sink.last[:2] == ("me@x.org", ["b@x.org", "c@x.org", "a@x.org"]) and sink.last[2].endswith(b"\r\n\r\nbody\r\n")
+    assert [sink.parsed()[name] for name in ("Subject", "From", "Cc", "X-A", "To")] == ["option", "me@x.org", "c@x.org", "b", "a@x.org"]
+    box.run("mail", *options, input="To: a@x.org\nSubject: own\nfrom: you@x.org\n\nbody\n")
+    assert sink.parsed().get_all("Subject") == ["own"] and sink.parsed().get_all("From") == ["you@x.org"]
+    (box.tmp / "file").write_text("1\n")
+    for more in (["-a", "file"], ["-M", "text/html"]):
+        assert b"whole message" in box.run("mail", "-t", *more, input="To: a@x.org\n\nbody\n", code=64).stderr
+    assert len(sink.messages) == 2
+
+
+def test_environment_of_mailx(box):
+    sink = box.listen()
+    box.run("mail", "b@x.org", input="x\n", env={"REPLYTO": "team@x.org"})
+    assert sink.parsed()["Reply-To"] == "team@x.org"
+    box.run("mail", "-S", "replyto=me@x.org", "b@x.org", input="x\n", env={"REPLYTO": "team@x.org"})
+    assert sink.parsed().get_all("Reply-To") == ["me@x.org"]
+    dead = box.tmp / "letters"
+    t = Terminal(box, "-s", "x", "nobody@x.org", env={"DEAD": str(dead)})
+    t.expect(b"twice")
+    t.type(b"precious\n.\n")
+    assert t.wait() == 67 and dead.read_bytes() == b"precious\r\n"
 
 
 def test_options_of_other_mailx_are_taken(box):
