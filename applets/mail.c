@@ -105,10 +105,10 @@ static int attach(struct draft *d, const char *path)
 	return code;
 }
 
-/* attach_or_field - -a: bsd-mailx and GNU mean a header field, s-nail means a file */
+/* attach_or_field - -a: bsd-mailx and GNU mean a header field, s-nail means a file, which may be called backup-10:30.log */
 static int attach_or_field(struct draft *d, const char *text)
 {
-	if (compose_is_field(str_of(text))) {
+	if (compose_is_field(str_of(text)) && (strstr(text, ": ") || access(text, F_OK) < 0)) {
 		add_field(d, str_of(text));
 		return EX_OK;
 	}

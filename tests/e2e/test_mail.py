@@ -164,6 +164,14 @@ def test_attached_mail_and_bytes_that_are_no_text(box):
     assert base64.b64decode(mail.get_payload()) == b"Subject: inner\r\n\r\nx\r\n"
 
 
+def test_a_file_whose_name_has_a_colon_is_attached(box):
+    sink = box.listen()
+    (box.tmp / "backup-10:30.log").write_text("1\n")
+    box.run("mail", "-a", "backup-10:30.log", "-a", "X-Short:value", "-a", "X-Long: value", "b@x.org", input="x\n")
+    assert [part.get_filename() for part in sink.parsed().iter_attachments()] == ["backup-10:30.log"]
+    assert (sink.parsed()["X-Short"], sink.parsed()["X-Long"]) == ("value", "value")
+
+
 def test_lists_without_commas(box):
     sink = box.listen()
     box.run("mail", "-c", "c@x.org\td@x.org", "a@x.org  b@x.org\n", input="x\n")
