@@ -408,6 +408,8 @@ static int sort_operands(struct draft *d, int argc, char **argv)
 		add_to_list(&d->to, d->operands[i]);
 	if (d->read_mode)
 		return applet_fail(1, "No mail for this user (there is no mailbox reader)");
+	if (d->to.overflow || d->cc.overflow || d->bcc.overflow)
+		return applet_fail(EX_USAGE, "too many recipients: a list is longer than %d bytes", LIMIT_HEADER);
 	if (!d->to.n && !d->cc.n && !d->bcc.n && !d->with_headers)
 		return applet_usage_error(&applet_mail, "no recipient (reading a mailbox is not supported)");
 	return EX_OK;

@@ -38,6 +38,12 @@ static void finish(struct pickup *p)
 	p->busy = false;
 }
 
+static void forget_drop(struct pickup *p)
+{
+	if (maildrop_remove(".", p->current) != 0)
+		log_warn("pickup", "remove maildrop/%s: %s", p->current, strerror(errno));
+}
+
 static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 {
 	struct pickup *p = ctx;
@@ -47,18 +53,16 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 		r->counts.submissions++;
 		schedule_add(r->schedule, m, true);
 	}
-	if (m || reply_verdict(reply) == VERDICT_NEVER) {
-		if (!m)
-			log_warn("pickup", "maildrop/%s: refused: %s: dropped", p->current, reply->text);
-		if (maildrop_remove(".", p->current) != 0)
-			log_warn("pickup", "remove maildrop/%s: %s", p->current, strerror(errno));
-		finish(p);
-		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
-		return;
-	}
-	log_warn("pickup", "maildrop/%s: %s: trying again later", p->current, reply->text);
+	bool never = !m && reply_verdict(reply) == VERDICT_NEVER;
+	if (never)
+		table_add(&p->refused, str_of(p->current), p);
+	if (m)
+		forget_drop(p);
+	else
+		log_warn("pickup", "maildrop/%s: %s%s: %s", p->current, never ? "refused: " : "", reply->text, never ? "left alone" :
+			"trying again later");
 	finish(p);
-	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + 60 * USEC_PER_SEC);
+	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (m || never ? 0 : 60 * USEC_PER_SEC));
 }
 
 static void take_addresses(struct pickup *p)
@@ -77,9 +81,11 @@ static void take(struct pickup *p)
 		.now = loop_wall(r->loop)};
 	struct str given = p->envelope.sender;
 	if (!users_include(o.conf->authorized_submit_users, p->envelope.uid)) {
-		struct reply no;
-		reply_set(&no, 550, "5.7.0", "uid %lld is not in authorized_submit_users", (long long)p->envelope.uid);
-		on_committed(p, &no, NULL);
+		log_warn("pickup", "maildrop/%s: refused: uid %lld is not in authorized_submit_users: dropped", p->current,
+			(long long)p->envelope.uid);
+		forget_drop(p);
+		finish(p);
+		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
 		return;
 	}
 	take_addresses(p);

@@ -181,6 +181,11 @@ def test_lists_without_commas(box):
     assert sink.last[1] == ["a@x.org"]
 
 
+def test_more_recipients_than_a_header_holds(box):
+    sink = box.listen()
+    assert b"too many" in box.run("mail", *("user%d@x.org" % i for i in range(9000)), input="x\n", code=64).stderr and not sink.messages
+
+
 def test_options_complete_a_whole_message(box):
     sink = box.listen()
     options = ["-t", "-s", "option", "-r", "me@x.org", "-c", "c@x.org", "-a", "X-A: b"]

@@ -223,6 +223,20 @@ def test_maildrop_is_picked_up_at_start(tmp_path):
             wait(lambda: not os.listdir(r.path("queue", "maildrop")))
 
 
+def test_a_drop_that_is_refused_is_not_lost(tmp_path):
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % free_port())
+    with r:
+        pass
+    r.run("sendmail", "b@example.org", stdin="Received: from x\n" * 60 + "\nturns in circles\n")
+    refused = r.run("sendmail", "b@example.org", stdin="".join("X-%d: %s\n" % (n, "x" * 900) for n in range(200)) + "\nx\n", check=False)
+    assert refused.returncode == 69 and b"header too large" in refused.stderr
+    with r:
+        r.wait_log(r"maildrop/\S+: refused: .*too many hops: left alone")
+        (name,) = os.listdir(r.path("queue", "maildrop"))
+        with open(r.path("queue", "maildrop", name)) as f:
+            assert "turns in circles" in f.read()
+
+
 def test_local_maildir_and_mbox_by_alias(tmp_path):
     r = Relay(tmp_path / "r", "mydestination = example.test, localhost\nmyorigin = example.test\n"
               "alias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
