@@ -186,7 +186,7 @@ struct pickup *pickup_start(struct relay *r)
 	struct pickup *p = MEM_NEW(struct pickup);
 	p->relay = r;
 	table_init(&p->refused);
-	arena_init(&p->arena, 16 * LIMIT_SESSION_ARENA);
+	arena_init(&p->arena, LIMIT_DROP_ARENA * LIMIT_SESSION_ARENA);
 	loop_timer_init(&p->again, on_again);
 	p->watch = (struct loop_io){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change};
 	if (p->watch.fd >= 0 && (inotify_add_watch(p->watch.fd, "maildrop", IN_MOVED_TO) < 0 || loop_io_add(r->loop, &p->watch, EPOLLIN) != 0))

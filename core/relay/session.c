@@ -549,7 +549,8 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->pid = ++r->next_pid;
 	loop_task_init(&s->free_task, free_session);
 	loop_timer_init(&s->name_timer, on_name_late);
-	arena_init(&s->arena, LIMIT_SESSION_ARENA);
+	/* sendmail may name as many recipients as a drop may */
+	arena_init(&s->arena, (uid >= 0 ? LIMIT_DROP_ARENA : 1) * LIMIT_SESSION_ARENA);
 	format_text(s->client_name, sizeof s->client_name, "%s", uid >= 0 ? "local" : "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);

@@ -223,6 +223,14 @@ def test_maildrop_is_picked_up_at_start(tmp_path):
             wait(lambda: not os.listdir(r.path("queue", "maildrop")))
 
 
+def test_a_local_program_may_name_many_recipients(tmp_path):
+    rcpts = ["somebody-%d@x.org" % n for n in range(8000)]
+    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port) as r:
+        r.run("sendmail", "-t", stdin="Bcc: %s\n\nx\n" % ",\n ".join(rcpts))
+        wait(lambda: sum(len(m.rcpts) for m in list(sink.messages)) == 8000 or None)
+        assert sorted(rcpt for m in sink.messages for rcpt in m.rcpts) == sorted(rcpts)
+
+
 def test_a_drop_that_is_refused_is_not_lost(tmp_path):
     r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % free_port())
     with r:
