@@ -70,16 +70,25 @@ static bool has_control(struct str s)
 /* add_mailbox - one mailbox, its display name encoded where it is not ASCII */
 static void add_mailbox(struct buf *out, const struct mailbox *m, size_t column)
 {
+	struct buf name;
+
 	if (!m->name.n || str_is_ascii(m->raw)) {
 		buf_str(out, str_trim(m->raw));
 		return;
 	}
+	buf_init(&name, m->name.n + 1);
+	for (size_t i = 0; i < m->name.n; i++) {
+		if (m->name.p[i] == '"')
+			continue;
+		if (m->name.p[i] == '\\' && i + 1 < m->name.n)
+			i++;
+		buf_byte(&name, m->name.p[i]);
+	}
 	if (str_is_ascii(m->name))
 		buf_str(out, m->name);
-	else if (m->name.n > 1 && m->name.p[0] == '"' && m->name.p[m->name.n - 1] == '"')
-		mime_header_text(out, str_make(m->name.p + 1, m->name.n - 2), column);
 	else
-		mime_header_text(out, m->name, column);
+		mime_phrase(out, buf_view(&name), column);
+	buf_fini(&name);
 	buf_printf(out, " <%.*s>", STR_ARG(m->addr.full));
 }
 

@@ -138,6 +138,18 @@ def test_file_names_and_long_fields(box):
                      "raw": ("application/octet-stream", b"\0\1\2")}
 
 
+@pytest.mark.parametrize("name", ["ACME, Müller", 'Jörg "J." Maier (Ops) <x>', "a; é: @b"])
+def test_names_with_signs_of_the_grammar(box, name):
+    sink = box.listen()
+    quoted = '"%s"' % name.replace('"', '\\"')
+    box.run("mail", "-r", quoted + " <me@x.org>", quoted + " <b@x.org>", input="x\n")
+    for field in ("From", "To"):
+        assert [a.display_name for a in sink.parsed()[field].addresses] == [name]
+    assert sink.last[:2] == ("me@x.org", ["b@x.org"])
+    box.run("sendmail", "-F", name, "b@x.org", input="To: b@x.org\n\nx\n")
+    assert [a.display_name for a in sink.parsed()["From"].addresses] == [name]
+
+
 def test_text_from_files_and_its_type(box):
     sink = box.listen()
     (box.tmp / "page.html").write_text("<p>ä</p>\n")

@@ -262,6 +262,25 @@ T(mime_quoted_printable_lines)
 	buf_fini(&out);
 }
 
+T(mime_phrase_leaves_nothing_that_parts_addresses)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "ACME, M\xc3\xbcller", "=?UTF-8?Q?ACME=2C_M=C3=BCller?=" },
+		{ "J\xc3\xb6rg A (Ops)", "=?UTF-8?B?SsO2cmc=?= A =?UTF-8?B?KE9wcyk=?=" },
+		{ "\xc3\xa9 \"x\" y", "=?UTF-8?B?w6kgIngi?= y" },
+	};
+	struct buf out;
+
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].in);
+		buf_clear(&out);
+		mime_phrase(&out, str_of(rows[i].in), 6);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	buf_fini(&out);
+}
+
 T(mime_header_text_encodes_what_must_be)
 {
 	static const struct { const char *in, *want; } rows[] = {
