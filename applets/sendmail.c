@@ -288,7 +288,7 @@ static int take_option(struct flags *f, int id, const char *arg)
 			return applet_usage_error(&applet_sendmail, "-B %s: neither 7BIT nor 8BITMIME", arg);
 		break;
 	case 'o':
-		f->dot_is_text = f->dot_is_text || !strcmp(arg, "i");
+		f->dot_is_text = f->dot_is_text || arg[0] == 'i';
 		if (arg[0] == 'A' && arg[1])
 			f->alias_file = arg + 1;
 		break;

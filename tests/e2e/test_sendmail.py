@@ -33,6 +33,13 @@ def test_bad_dsn_wishes_only_warn(box, flag, value):
     assert len(sink.messages) == 1 and not [p for p in sink.last[3] if p.startswith(("RET", "ENVID"))]
 
 
+@pytest.mark.parametrize("flag", ["-i", "-oi", "-oiee", "-oitrue", "-ti"])
+def test_a_dot_is_text(box, flag):
+    sink = box.listen()
+    submit(box, flag, "b@x.org", input="Subject: s\n\na\n.\nb\n")
+    assert sink.last[2].endswith(b"\r\n\r\na\r\n.\r\nb\r\n")
+
+
 def test_full_name_of_nobody(box):
     sink = box.listen()
     submit(box, "-F", "", "b@x.org")
