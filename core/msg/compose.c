@@ -67,24 +67,27 @@ static bool has_control(struct str s)
 	return false;
 }
 
-/* add_mailbox - one mailbox, its display name encoded where it is not ASCII */
+/* add_mailbox - one mailbox, its display name encoded where it is not ASCII: the phrase, or as of old the comment behind it */
 static void add_mailbox(struct buf *out, const struct mailbox *m, size_t column)
 {
+	ptrdiff_t open = str_chr(m->raw, '('), close = str_rchr(m->raw, ')');
+	struct str written = m->name.n || close < open + 1 || open < 0 ? m->name :
+		str_make(m->raw.p + open + 1, (size_t)(close - open - 1));
 	struct buf name;
 
-	if (!m->name.n || str_is_ascii(m->raw)) {
+	if (!written.n || str_is_ascii(m->raw)) {
 		buf_str(out, str_trim(m->raw));
 		return;
 	}
-	buf_init(&name, m->name.n + 1);
-	for (size_t i = 0; i < m->name.n; i++) {
-		if (m->name.p[i] == '"')
+	buf_init(&name, written.n + 1);
+	for (size_t i = 0; i < written.n; i++) {
+		if (written.p[i] == '"')
 			continue;
-		if (m->name.p[i] == '\\' && i + 1 < m->name.n)
+		if (written.p[i] == '\\' && i + 1 < written.n)
 			i++;
-		buf_byte(&name, m->name.p[i]);
+		buf_byte(&name, written.p[i]);
 	}
-	if (str_is_ascii(m->name))
+	if (m->name.n && str_is_ascii(m->name))
 		buf_str(out, m->name);
 	else
 		mime_phrase(out, buf_view(&name), column);

@@ -146,6 +146,8 @@ def test_names_with_signs_of_the_grammar(box, name):
     for field in ("From", "To"):
         assert [a.display_name for a in sink.parsed()[field].addresses] == [name]
     assert sink.last[:2] == ("me@x.org", ["b@x.org"])
+    box.run("mail", "-r", "me@x.org (Jörg, too)", "b@x.org", input="x\n")
+    assert [str(a) for a in sink.parsed()["From"].addresses] == ['"Jörg, too" <me@x.org>']
     box.run("sendmail", "-F", name, "b@x.org", input="To: b@x.org\n\nx\n")
     assert [a.display_name for a in sink.parsed()["From"].addresses] == [name]
 
