@@ -15,11 +15,11 @@
 
 void letter_save(struct str text)
 {
-	const char *home = env_get("HOME");
+	const char *home = env_get("HOME"), *dead = env_get("DEAD");
 	char path[4096];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/dead.letter", home ? home : ".");
+	snprintf(path, sizeof(path), "%s%s", dead ? dead : home ? home : ".", dead ? "" : "/dead.letter");
 	if (!text.n)
 		return;
 	fd = fs_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);

@@ -9,12 +9,14 @@
 #include "applets/attachments.h"
 #include "applets/letter.h"
 #include "applets/submission.h"
+#include "core/base/env.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/msg/compose.h"
 #include "core/msg/crlf.h"
+#include "core/msg/header.h"
 
 static int run(int argc, char **argv);
 static const char *const aliases[] = { "mailx", NULL };
@@ -76,11 +78,15 @@ struct draft {
 
 /* --- options -------------------------------------------------------------------------------------------------------- */
 
+/* add_to_list - a list of addresses; as with any mailx, white space parts them where the text has nothing but words */
 static void add_to_list(struct buf *list, const char *text)
 {
+	bool words = !strpbrk(text, ",\"\\(<:;");
+
 	if (list->n)
 		buf_z(list, ", ");
-	buf_z(list, text);
+	for (; *text; text++)
+		buf_byte(list, words && ascii_is_space(*text) ? ',' : *text);
 }
 
 static void add_field(struct draft *d, struct str field)
@@ -99,10 +105,10 @@ static int attach(struct draft *d, const char *path)
 	return code;
 }
 
-/* attach_or_field - -a: bsd-mailx and GNU mean a header field, s-nail means a file */
+/* attach_or_field - -a: bsd-mailx and GNU mean a header field, s-nail means a file, which may be called backup-10:30.log */
 static int attach_or_field(struct draft *d, const char *text)
 {
-	if (compose_is_field(str_of(text))) {
+	if (compose_is_field(str_of(text)) && (strstr(text, ": ") || access(text, F_OK) < 0)) {
 		add_field(d, str_of(text));
 		return EX_OK;
 	}
@@ -276,6 +282,26 @@ static struct conf *open_conf(const struct draft *d)
 	return c;
 }
 
+/* add_to_message - -t: the text is the whole message; its fields stand, and the options put in what it lacks */
+static int add_to_message(struct arena *a, struct buf *out, const struct compose *given, struct buf *why)
+{
+	struct compose m = *given;
+	struct str text = inject_skip_from_lines(m.text), headers = str_head(text, header_body_split(text));
+	const struct { const char *name; struct str *field; } rows[] = {
+		{ "From", &m.from }, { "Cc", &m.cc }, { "Reply-To", &m.reply_to }, { "Subject", &m.subject },
+	};
+	struct header h;
+
+	m.to = STR_EMPTY;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (header_find(headers, rows[i].name, &h))
+			*rows[i].field = STR_EMPTY;
+	if (compose_fields(a, out, &m, why) < 0)
+		return -1;
+	buf_str(out, text);
+	return 0;
+}
+
 static int compose(struct draft *d, struct submission *s, struct str text, struct buf *message)
 {
 	char boundary[40];
@@ -295,13 +321,11 @@ static int compose(struct draft *d, struct submission *s, struct str text, struc
 	}
 	m.fields = d->fields;
 	m.n_fields = d->n_fields;
-	if (d->with_headers) {
-		/* the input is the message: it only gets what the options add */
-		buf_str(message, text);
-		s->extract = true;
-	} else if (compose_message(&s->arena, message, &m, &why) < 0) {
+	s->extract = d->with_headers;
+	if (d->with_headers && (d->files.n || d->type))
+		code = applet_fail(EX_USAGE, "-t: the input is the whole message; nothing can be attached, nor does it take -M");
+	else if ((d->with_headers ? add_to_message : compose_message)(&s->arena, message, &m, &why) < 0)
 		code = applet_fail(EX_DATAERR, "%s", buf_cstr(&why));
-	}
 	buf_fini(&why);
 	buf_fini(&type);
 	return code;
@@ -326,10 +350,8 @@ static int send_draft(struct draft *d)
 	submission_init(&s, d->conf);
 	s.verbose = d->verbose;
 	s.own_server = has_own_server(d);
-	if (d->full_name) {
-		mem_free(s.full_name);
+	if (d->full_name)
 		s.full_name = mem_dupz(d->full_name);
-	}
 	buf_init(&message, (size_t)1 << 40);
 	code = read_text(d, &text);
 	if (!code && d->skip_empty && !text.n && !d->files.n)
@@ -386,6 +408,8 @@ static int sort_operands(struct draft *d, int argc, char **argv)
 		add_to_list(&d->to, d->operands[i]);
 	if (d->read_mode)
 		return applet_fail(1, "No mail for this user (there is no mailbox reader)");
+	if (d->to.overflow || d->cc.overflow || d->bcc.overflow)
+		return applet_fail(EX_USAGE, "too many recipients: a list is longer than %d bytes", LIMIT_HEADER);
 	if (!d->to.n && !d->cc.n && !d->bcc.n && !d->with_headers)
 		return applet_usage_error(&applet_mail, "no recipient (reading a mailbox is not supported)");
 	return EX_OK;
@@ -405,7 +429,7 @@ static void draft_fini(struct draft *d)
 
 static int run(int argc, char **argv)
 {
-	struct draft d = { 0 };
+	struct draft d = { .reply_to = env_get("REPLYTO") };
 	struct opt_parse o;
 	int id, code = EX_OK;
 

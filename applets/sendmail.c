@@ -127,10 +127,8 @@ static int send_message(const struct conf *c, const struct flags *f)
 	s.verbose = f->verbose > 0;
 	s.verp = f->verp;
 	set_dsn(&s, f);
-	if (f->full_name) {
-		mem_free(s.full_name);
+	if (f->full_name)
 		s.full_name = mem_dupz(f->full_name);
-	}
 	code = submission_sender(&s, f->sender);
 	for (int i = 0; i < f->n_rcpts && !code; i++)
 		if (!inject_add_list(&s.arena, &s.rcpts, str_of(f->rcpts[i])))
@@ -290,7 +288,7 @@ static int take_option(struct flags *f, int id, const char *arg)
 			return applet_usage_error(&applet_sendmail, "-B %s: neither 7BIT nor 8BITMIME", arg);
 		break;
 	case 'o':
-		f->dot_is_text = f->dot_is_text || !strcmp(arg, "i");
+		f->dot_is_text = f->dot_is_text || arg[0] == 'i';
 		if (arg[0] == 'A' && arg[1])
 			f->alias_file = arg + 1;
 		break;
@@ -370,6 +368,9 @@ static int run(int argc, char **argv)
 		code = take_option(&f, id, o.arg);
 	}
 	f.n_rcpts = o.n_operands;
+	/* a message that is not sent must be missed */
+	if (!code && f.n_rcpts && strchr("piq", f.mode))
+		code = applet_usage_error(&applet_sendmail, "%s: recipients go with a message only", f.rcpts[0]);
 	if (!code)
 		code = work(&f);
 	mem_free(f.rcpts);

@@ -21,7 +21,7 @@
 
 void submission_init(struct submission *s, const struct conf *c)
 {
-	*s = (struct submission){ .conf = c, .full_name = mem_dupz("") };
+	*s = (struct submission){ .conf = c };
 	arena_init(&s->arena, 64 * LIMIT_SESSION_ARENA);
 }
 
@@ -42,7 +42,6 @@ static void gecos_name(struct submission *s, const char *gecos, const char *logi
 			buf_byte(&b, *gecos);
 		else if (buf_byte(&b, ascii_upper(login[0])))
 			buf_z(&b, login + !!login[0]);
-	mem_free(s->full_name);
 	s->full_name = str_dup(buf_view(&b));
 	buf_fini(&b);
 }
@@ -51,17 +50,14 @@ static void own_name(struct submission *s)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	const char *name = env_get("NAME");
-	bool named = s->full_name[0];
 
 	/* a container's arbitrary uid has no name; the number tells at least who it was */
 	s->sender = pw && pw->pw_name[0] ? arena_str(&s->arena, str_of(pw->pw_name)) :
 		arena_printf(&s->arena, "uid-%lu", (unsigned long)getuid());
-	if (!named && name) {
-		mem_free(s->full_name);
+	if (!s->full_name && name)
 		s->full_name = mem_dupz(name);
-	} else if (!named && pw && pw->pw_gecos) {
+	else if (!s->full_name && pw && pw->pw_gecos)
 		gecos_name(s, pw->pw_gecos, pw->pw_name);
-	}
 }
 
 int submission_sender(struct submission *s, const char *text)
@@ -168,6 +164,7 @@ static int make_envelope(struct submission *s, const struct inject_report *repor
 		return applet_fail(EX_UNAVAILABLE, "too many recipients");
 	for (size_t i = 0; i < s->rcpts.n; i++)
 		e->rcpts[i] = (struct rcpt){ .addr = s->rcpts.v[i], .notify = s->notify };
+	envelope_unique(e);
 	return EX_OK;
 }
 

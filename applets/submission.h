@@ -10,7 +10,7 @@ struct submission {
 	const struct conf *conf;
 	struct arena arena;
 	struct str sender;             /* canonical, "" = null sender; set by submission_sender */
-	char *full_name;               /* owned; "" = not known */
+	char *full_name;               /* owned; "" = none, NULL: that of the user */
 	struct inject_rcpts rcpts;
 	bool extract;                  /* -t */
 	bool smtputf8;                 /* asked for, whatever the header holds */

@@ -18,6 +18,7 @@
 #define LIMIT_ENVID 100                  /* RFC 3461 section 4.4 */
 #define LIMIT_ORCPT 500                  /* RFC 3461 section 4.2 */
 #define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: 1000 recipients of ordinary length */
+#define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
 #define LIMIT_HEADER (128 * 1024)        /* all headers of a message, in memory while they are completed */

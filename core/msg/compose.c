@@ -67,19 +67,31 @@ static bool has_control(struct str s)
 	return false;
 }
 
-/* add_mailbox - one mailbox, its display name encoded where it is not ASCII */
+/* add_mailbox - one mailbox, its display name encoded where it is not ASCII: the phrase, or as of old the comment behind it */
 static void add_mailbox(struct buf *out, const struct mailbox *m, size_t column)
 {
-	if (!m->name.n || str_is_ascii(m->raw)) {
+	ptrdiff_t open = str_chr(m->raw, '('), close = str_rchr(m->raw, ')');
+	struct str written = m->name.n || close < open + 1 || open < 0 ? m->name :
+		str_make(m->raw.p + open + 1, (size_t)(close - open - 1));
+	struct buf name;
+
+	if (!written.n || str_is_ascii(m->raw)) {
 		buf_str(out, str_trim(m->raw));
 		return;
 	}
-	if (str_is_ascii(m->name))
+	buf_init(&name, written.n + 1);
+	for (size_t i = 0; i < written.n; i++) {
+		if (written.p[i] == '"')
+			continue;
+		if (written.p[i] == '\\' && i + 1 < written.n)
+			i++;
+		buf_byte(&name, written.p[i]);
+	}
+	if (m->name.n && str_is_ascii(m->name))
 		buf_str(out, m->name);
-	else if (m->name.n > 1 && m->name.p[0] == '"' && m->name.p[m->name.n - 1] == '"')
-		mime_header_text(out, str_make(m->name.p + 1, m->name.n - 2), column);
 	else
-		mime_header_text(out, m->name, column);
+		mime_phrase(out, buf_view(&name), column);
+	buf_fini(&name);
 	buf_printf(out, " <%.*s>", STR_ARG(m->addr.full));
 }
 
@@ -242,14 +254,19 @@ static int add_body(struct buf *out, const struct compose *m, struct buf *why)
 	return 0;
 }
 
-int compose_message(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
+int compose_fields(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
 {
 	if (add_addresses(a, out, "From", m->from, why) < 0 || add_addresses(a, out, "To", m->to, why) < 0 ||
 	    add_addresses(a, out, "Cc", m->cc, why) < 0 || add_addresses(a, out, "Reply-To", m->reply_to, why) < 0)
 		return -1;
 	if (m->subject.n && add_field(out, STR("Subject"), m->subject, why) < 0)
 		return -1;
-	if (add_fields(out, m, false, why) < 0 || add_body(out, m, why) < 0)
+	return add_fields(out, m, false, why);
+}
+
+int compose_message(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
+{
+	if (compose_fields(a, out, m, why) < 0 || add_body(out, m, why) < 0)
 		return -1;
 	if (out->overflow) {
 		buf_z(why, "the message is too big");

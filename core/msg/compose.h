@@ -27,6 +27,8 @@ struct compose {
 };
 /* compose_message - append the message in CRLF lines; -1 with why for an address list or field that cannot be written */
 int compose_message(struct arena *a, struct buf *out, const struct compose *m, struct buf *why);
+/* compose_fields - of it the address fields, Subject and the further fields that do not tell about the content */
+int compose_fields(struct arena *a, struct buf *out, const struct compose *m, struct buf *why);
 /* compose_type - media type of a file by its name, else by its content */
 const char *compose_type(const char *name, struct str content);
 /* compose_is_field - does s look like "Name: value"? (mail -a) */

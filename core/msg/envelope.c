@@ -4,9 +4,38 @@
 #include "core/msg/envelope.h"
 
 #include "core/base/format.h"
+#include "core/base/hash.h"
+#include "core/base/limits.h"
 
 #define ENVELOPE_VERSION "1"
 enum { NAME_MAX = 24, DIGITS_MAX = 12 };       /* of a record: more than any has */
+
+void envelope_unique(struct envelope *e)
+{
+	struct table seen;
+	struct buf key;
+	size_t n = e->n_rcpts;
+
+	if (n < 2)
+		return;
+	table_init(&seen);
+	buf_init(&key, 4 * LIMIT_ADDRESS);
+	e->n_rcpts = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct rcpt *r = &e->rcpts[i];
+
+		buf_clear(&key);
+		buf_printf(&key, "%u %.*s %.*s", r->notify, STR_ARG(r->orcpt), STR_ARG(r->addr));
+		for (size_t k = 0; k < key.n; k++)
+			key.p[k] = ascii_lower(key.p[k]);
+		if (!key.overflow && table_find(&seen, buf_view(&key)))
+			continue;
+		table_add(&seen, buf_view(&key), r);
+		e->rcpts[e->n_rcpts++] = *r;
+	}
+	buf_fini(&key);
+	table_fini(&seen);
+}
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 

@@ -40,6 +40,8 @@ struct envelope {
 	struct str sasl_user;
 	int64_t uid;             /* local submission; -1 otherwise */
 };
+/* envelope_unique - leave out each recipient that is there before, letter case aside, with the same DSN wishes */
+void envelope_unique(struct envelope *e);
 void envelope_format(struct buf *out, const struct envelope *e);
 /* envelope_parse - views point into `in`, arrays live in the arena; false: damaged */
 bool envelope_parse(struct arena *a, struct str in, struct envelope *out);

@@ -94,7 +94,7 @@ static void add_from(struct buf *out, const struct inject_options *o)
 	}
 	buf_z(out, "From: ");
 	if (!str_is_ascii(name)) {
-		mime_header_text(out, name, 6);
+		mime_phrase(out, name, 6);
 	} else if (special) {
 		buf_byte(out, '"');
 		for (size_t i = 0; i < name.n; i++) {

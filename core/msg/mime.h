@@ -10,6 +10,8 @@ void mime_quoted_printable(struct buf *out, struct str crlf_text);  /* lines <= 
 /* mime_header_text - field value as ASCII: RFC 2047 encoded words (UTF-8) where needed, folded at 76 with CRLF SP;
  * `used` = columns already taken by "Name: " */
 void mime_header_text(struct buf *out, struct str utf8, size_t used);
+/* mime_phrase - the same for a display name, not quoted */
+void mime_phrase(struct buf *out, struct str utf8, size_t used);
 void mime_parameter(struct buf *out, const char *name, struct str value); /* `; name="v"` or RFC 2231 `; name*=UTF-8''…` */
 void mime_xtext(struct buf *out, struct str in);
 bool mime_xtext_decode(struct buf *out, struct str in);             /* false: bad; control characters are refused */

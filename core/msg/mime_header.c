@@ -3,6 +3,7 @@
  * A value is a row of words with their leading blanks. Words that are plain ASCII go out as they are; a run of other
  * words, the blanks between them included, becomes encoded words of at most 75 columns that never split a character.
  * Lines fold before a blank, so unfolding gives back the very text. */
+#include "core/msg/addr_chars.h"
 #include "core/msg/mime.h"
 
 #define FOLD_AT 76
@@ -23,13 +24,14 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* a word that a reader would take for what it is: printable ASCII, not looking like an encoded word, not endless */
-static bool is_plain(struct str word)
+/* a word that a reader would take for what it is: printable ASCII, not looking like an encoded word, not endless; in a
+ * phrase nothing that parts addresses, for encoded words cannot stand in a quoted string */
+static bool is_plain(struct str word, bool phrase)
 {
 	if (word.n > PLAIN_MAX || str_find(word, STR("=?")) >= 0)
 		return false;
 	for (size_t i = 0; i < word.n; i++)
-		if (!ascii_is_print(word.p[i]))
+		if (phrase ? !addr_is_atext(word.p[i]) || (word.p[i] & 0x80) : !ascii_is_print(word.p[i]))
 			return false;
 	return true;
 }
@@ -159,7 +161,7 @@ static void without_controls(struct buf *to, struct str s)
 	}
 }
 
-void mime_header_text(struct buf *out, struct str utf8, size_t used)
+static void put_words(struct buf *out, struct str utf8, size_t used, bool phrase)
 {
 	struct buf clean;
 	struct str rest, blanks, word;
@@ -171,11 +173,11 @@ void mime_header_text(struct buf *out, struct str utf8, size_t used)
 	while (take_word(&rest, &blanks, &word)) {
 		struct str run = word, next_blanks, next, after = rest;
 
-		if (is_plain(word)) {
+		if (is_plain(word, phrase)) {
 			put_plain(&w, blanks, word);
 			continue;
 		}
-		while (take_word(&after, &next_blanks, &next) && !is_plain(next)) {
+		while (take_word(&after, &next_blanks, &next) && !is_plain(next, phrase)) {
 			run.n = (size_t)(next.p + next.n - run.p);
 			rest = after;
 		}
@@ -187,6 +189,16 @@ void mime_header_text(struct buf *out, struct str utf8, size_t used)
 		put_encoded(&w, blanks, run);
 	}
 	buf_fini(&clean);
+}
+
+void mime_header_text(struct buf *out, struct str utf8, size_t used)
+{
+	put_words(out, utf8, used, false);
+}
+
+void mime_phrase(struct buf *out, struct str utf8, size_t used)
+{
+	put_words(out, utf8, used, true);
 }
 
 /* --- parameters (RFC 2231) ---------------------------------------------------------------------------------------- */
@@ -219,7 +231,7 @@ void mime_parameter(struct buf *out, const char *name, struct str value)
 
 	for (size_t i = 0; i < value.n; i++)
 		total += percent_length(value.p[i]);
-	if (is_plain(value) && value.n <= room) {
+	if (is_plain(value, false) && value.n <= room) {
 		buf_printf(out, "; %s=\"", name);
 		for (size_t i = 0; i < value.n; i++) {
 			if (value.p[i] == '"' || value.p[i] == '\\')

@@ -38,6 +38,12 @@ static void finish(struct pickup *p)
 	p->busy = false;
 }
 
+static void forget_drop(struct pickup *p)
+{
+	if (maildrop_remove(".", p->current) != 0)
+		log_warn("pickup", "remove maildrop/%s: %s", p->current, strerror(errno));
+}
+
 static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 {
 	struct pickup *p = ctx;
@@ -47,18 +53,16 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 		r->counts.submissions++;
 		schedule_add(r->schedule, m, true);
 	}
-	if (m || reply_verdict(reply) == VERDICT_NEVER) {
-		if (!m)
-			log_warn("pickup", "maildrop/%s: refused: %s: dropped", p->current, reply->text);
-		if (maildrop_remove(".", p->current) != 0)
-			log_warn("pickup", "remove maildrop/%s: %s", p->current, strerror(errno));
-		finish(p);
-		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
-		return;
-	}
-	log_warn("pickup", "maildrop/%s: %s: trying again later", p->current, reply->text);
+	bool never = !m && reply_verdict(reply) == VERDICT_NEVER;
+	if (never)
+		table_add(&p->refused, str_of(p->current), p);
+	if (m)
+		forget_drop(p);
+	else
+		log_warn("pickup", "maildrop/%s: %s%s: %s", p->current, never ? "refused: " : "", reply->text, never ? "left alone" :
+			"trying again later");
 	finish(p);
-	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + 60 * USEC_PER_SEC);
+	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (m || never ? 0 : 60 * USEC_PER_SEC));
 }
 
 static void take_addresses(struct pickup *p)
@@ -66,12 +70,7 @@ static void take_addresses(struct pickup *p)
 	struct router *router = p->relay->settings->router;
 	struct envelope *e = &p->envelope;
 	e->sender = rewrite_address(router, &p->arena, e->sender, true);
-	for (size_t i = 0; i < e->n_rcpts; i++) {
-		struct str full = rewrite_address(router, &p->arena, e->rcpts[i].addr, true);
-		if (!str_eq(full, e->rcpts[i].addr) && !e->rcpts[i].orig.n)
-			e->rcpts[i].orig = e->rcpts[i].addr;
-		e->rcpts[i].addr = full;
-	}
+	rewrite_recipients(router, &p->arena, e, true);
 	e->flags |= ENVELOPE_LOCAL;
 }
 
@@ -82,9 +81,11 @@ static void take(struct pickup *p)
 		.now = loop_wall(r->loop)};
 	struct str given = p->envelope.sender;
 	if (!users_include(o.conf->authorized_submit_users, p->envelope.uid)) {
-		struct reply no;
-		reply_set(&no, 550, "5.7.0", "uid %lld is not in authorized_submit_users", (long long)p->envelope.uid);
-		on_committed(p, &no, NULL);
+		log_warn("pickup", "maildrop/%s: refused: uid %lld is not in authorized_submit_users: dropped", p->current,
+			(long long)p->envelope.uid);
+		forget_drop(p);
+		finish(p);
+		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
 		return;
 	}
 	take_addresses(p);
@@ -185,7 +186,7 @@ struct pickup *pickup_start(struct relay *r)
 	struct pickup *p = MEM_NEW(struct pickup);
 	p->relay = r;
 	table_init(&p->refused);
-	arena_init(&p->arena, 16 * LIMIT_SESSION_ARENA);
+	arena_init(&p->arena, LIMIT_DROP_ARENA * LIMIT_SESSION_ARENA);
 	loop_timer_init(&p->again, on_again);
 	p->watch = (struct loop_io){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change};
 	if (p->watch.fd >= 0 && (inotify_add_watch(p->watch.fd, "maildrop", IN_MOVED_TO) < 0 || loop_io_add(r->loop, &p->watch, EPOLLIN) != 0))

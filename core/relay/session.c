@@ -219,13 +219,7 @@ static void on_message(struct session *s)
 	struct relay *r = s->relay;
 	struct envelope *e = &s->smtp.envelope;
 	/* recipients were judged in their completed form: the queue gets that form, and what the client wrote beside it */
-	for (size_t i = 0; i < e->n_rcpts; i++) {
-		struct str full = rewrite_address(r->settings->router, &s->arena, e->rcpts[i].addr, session_is_local(s));
-		if (!str_eq(full, e->rcpts[i].addr)) {
-			e->rcpts[i].orig = e->rcpts[i].addr;
-			e->rcpts[i].addr = full;
-		}
-	}
+	rewrite_recipients(r->settings->router, &s->arena, e, session_is_local(s));
 	s->waiting = s->committing = true;
 	conn_deadline(s->conn, USEC_NEVER);
 	intake_commit(s->intake, on_committed, s);
@@ -555,7 +549,8 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->pid = ++r->next_pid;
 	loop_task_init(&s->free_task, free_session);
 	loop_timer_init(&s->name_timer, on_name_late);
-	arena_init(&s->arena, LIMIT_SESSION_ARENA);
+	/* sendmail may name as many recipients as a drop may */
+	arena_init(&s->arena, (uid >= 0 ? LIMIT_DROP_ARENA : 1) * LIMIT_SESSION_ARENA);
 	format_text(s->client_name, sizeof s->client_name, "%s", uid >= 0 ? "local" : "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/msg/header.h"
 #include "core/queue/maildrop.h"
 #include "core/relay/local_socket.h"
 #include "core/relay/submit_direct.h"
@@ -87,6 +88,12 @@ int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_re
 	return code;
 }
 
+static void all_are(enum verdict *verdicts, size_t n, enum verdict what)
+{
+	for (size_t i = 0; i < n; i++)
+		verdicts[i] = what;
+}
+
 static int by_socket(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
 	enum verdict *verdicts)
 {
@@ -120,11 +127,17 @@ static int by_socket(const struct conf *c, const struct envelope *e, struct str 
 static int by_maildrop(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
 	enum verdict *verdicts)
 {
+	/* relayd would refuse it when nobody listens any more */
+	if (header_body_split(content) > LIMIT_HEADER) {
+		out->answered = true;
+		all_are(verdicts, e->n_rcpts, VERDICT_NEVER);
+		snprintf(out->why, sizeof(out->why), "refused: message header too large");
+		return EX_UNAVAILABLE;
+	}
 	out->answered = maildrop_write(c->queue_directory, e, content) == 0;
 	if (out->answered)
 		return EX_OK;
-	for (size_t i = 0; i < e->n_rcpts; i++)
-		verdicts[i] = VERDICT_LATER;
+	all_are(verdicts, e->n_rcpts, VERDICT_LATER);
 	snprintf(out->why, sizeof(out->why), "cannot write to %s/maildrop: %s", c->queue_directory, strerror(errno));
 	return errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? NOT_THERE : EX_TEMPFAIL;
 }
@@ -140,12 +153,6 @@ static const struct way {
 	{ "direct", submit_direct },
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
-
-static void all_are(enum verdict *verdicts, size_t n, enum verdict what)
-{
-	for (size_t i = 0; i < n; i++)
-		verdicts[i] = what;
-}
 
 int submit_try(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
 	enum verdict *verdicts)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/base/fs.h"
+#include "core/msg/crlf.h"
 #include "core/relay/submit.h"
 #include "core/smtp/server.h"
 
@@ -15,7 +16,10 @@ struct stdio_session {
 	const struct conf *conf;
 	struct smtp_server smtp;
 	struct arena arena;
-	struct buf out, content;
+	struct buf out, content, input;
+	enum { ENDS_UNKNOWN, ENDS_CRLF, ENDS_LF } ends;
+	char last;                     /* byte of the input */
+	struct crlf_clean lines;
 };
 
 static void answer(struct stdio_session *s, int code, const char *enhanced, const char *text)
@@ -37,6 +41,7 @@ static void take_message(struct stdio_session *s)
 	if (!str_is_ascii(buf_view(&s->content)))
 		e.flags |= ENVELOPE_8BIT;
 	e.uid = getuid();
+	envelope_unique(&e);
 	e.arrival = clock_wall();
 	if (s->content.overflow) {
 		answer(s, 552, "5.3.4", "Message size exceeds fixed limit");
@@ -104,13 +109,25 @@ static int flush(struct stdio_session *s, int out)
 	return r < 0 ? -1 : 0;
 }
 
+/* take - more input. The first line decides: a program that ends it with a bare LF ends all lines so, and its last dot, too */
+static void take(struct stdio_session *s, struct str piece)
+{
+	const char *nl = s->ends ? NULL : memchr(piece.p, '\n', piece.n);
+
+	if (nl)
+		s->ends = (nl > piece.p ? nl[-1] : s->last) == '\r' ? ENDS_CRLF : ENDS_LF;
+	s->last = piece.p[piece.n - 1];
+	if (s->ends == ENDS_LF)
+		crlf_clean_add(&s->lines, &s->input, piece);
+	else
+		buf_str(&s->input, piece);
+}
+
 static int serve(struct stdio_session *s, int in, int out)
 {
-	struct buf input;
 	bool open = true;
 	int code = EX_OK;
 
-	buf_init(&input, LIMIT_SESSION_INPUT);
 	smtp_server_greet(&s->smtp);
 	while (open && code == EX_OK) {
 		char piece[8192];
@@ -118,11 +135,11 @@ static int serve(struct stdio_session *s, int in, int out)
 		ssize_t got;
 
 		do {
-			struct str rest = buf_view(&input);
+			struct str rest = buf_view(&s->input);
 
 			ev = smtp_server_next(&s->smtp, &rest);
 			open = on_event(s, ev);
-			buf_consume(&input, input.n - rest.n);
+			buf_consume(&s->input, s->input.n - rest.n);
 		} while (open && ev != SMTP_SERVER_WANT_INPUT);
 		if (flush(s, out) < 0)
 			code = EX_IOERR;
@@ -132,10 +149,11 @@ static int serve(struct stdio_session *s, int in, int out)
 		if (got < 0 && errno != EINTR)
 			code = EX_IOERR;
 		open = got != 0;
-		if (got > 0 && !buf_add(&input, piece, (size_t)got))
+		if (got > 0)
+			take(s, str_make(piece, (size_t)got));
+		if (s->input.overflow)
 			code = EX_PROTOCOL;
 	}
-	buf_fini(&input);
 	return code;
 }
 
@@ -153,11 +171,14 @@ int submit_stdio(const struct conf *c, int in, int out)
 
 	arena_init(&s.arena, LIMIT_SESSION_ARENA);
 	buf_init(&s.out, LIMIT_SESSION_OUTPUT);
+	buf_init(&s.input, LIMIT_SESSION_INPUT);
+	crlf_clean_init(&s.lines);
 	buf_init(&s.content, c->message_size_limit ? (size_t)c->message_size_limit + 65536 : (size_t)1 << 40);
 	smtp_server_init(&s.smtp, &o, &s.out, &s.arena);
 	code = serve(&s, in, out);
 	smtp_server_fini(&s.smtp);
 	buf_fini(&s.out);
+	buf_fini(&s.input);
 	buf_fini(&s.content);
 	arena_fini(&s.arena);
 	return code;

@@ -372,6 +372,16 @@ def test_sendmail_bs(box):
     assert any(line.startswith("554") for line in lines) and lines[-1].startswith("221")
 
 
+def test_sendmail_bs_of_a_program_that_writes_lf(box):
+    sink = box.listen()
+    dialogue = b"HELO me\nMAIL FROM:<a@x.org>\nRCPT TO:<b@x.org>\nDATA\nSubject: s\n\n..dot\n.\nQUIT\n"
+    r = box.run("sendmail", "-bs", input=dialogue)
+    assert sink.last[2] == b"Subject: s\r\n\r\n.dot\r\n" and r.stdout.endswith(b"Bye\r\n")
+    # where lines end with CRLF, a dot between bare LFs is content
+    box.run("sendmail", "-bs", input=dialogue.replace(b"\n", b"\r\n").replace(b"..dot\r\n", b"a\n.\nMAIL FROM:<b@x.org>\r\n"))
+    assert len(sink.messages) == 2 and b"MAIL FROM" in sink.last[2]
+
+
 # --- the other ways out ----------------------------------------------------------------------------------------------
 
 

@@ -23,8 +23,8 @@ TIOCGPTN = 0x80045430
 class Terminal:
     """mail with a terminal of its own as its controlling one."""
 
-    def __init__(self, box, *args):
-        env = dict(os.environ, MAIL_CONFIG=str(box.etc), HOME=str(box.tmp))
+    def __init__(self, box, *args, env=None):
+        env = dict(os.environ, MAIL_CONFIG=str(box.etc), HOME=str(box.tmp), **(env or {}))
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(box.tmp)
@@ -138,6 +138,20 @@ def test_file_names_and_long_fields(box):
                      "raw": ("application/octet-stream", b"\0\1\2")}
 
 
+@pytest.mark.parametrize("name", ["ACME, Müller", 'Jörg "J." Maier (Ops) <x>', "a; é: @b"])
+def test_names_with_signs_of_the_grammar(box, name):
+    sink = box.listen()
+    quoted = '"%s"' % name.replace('"', '\\"')
+    box.run("mail", "-r", quoted + " <me@x.org>", quoted + " <b@x.org>", input="x\n")
+    for field in ("From", "To"):
+        assert [a.display_name for a in sink.parsed()[field].addresses] == [name]
+    assert sink.last[:2] == ("me@x.org", ["b@x.org"])
+    box.run("mail", "-r", "me@x.org (Jörg, too)", "b@x.org", input="x\n")
+    assert [str(a) for a in sink.parsed()["From"].addresses] == ['"Jörg, too" <me@x.org>']
+    box.run("sendmail", "-F", name, "b@x.org", input="To: b@x.org\n\nx\n")
+    assert [a.display_name for a in sink.parsed()["From"].addresses] == [name]
+
+
 def test_text_from_files_and_its_type(box):
     sink = box.listen()
     (box.tmp / "page.html").write_text("<p>ä</p>\n")
@@ -162,6 +176,55 @@ def test_attached_mail_and_bytes_that_are_no_text(box):
     text, mail = parsed.get_payload()
     assert text.get_payload(decode=True).rstrip() == b"\xff\xfe not utf-8" and text.get_content_charset() == "unknown-8bit"
     assert base64.b64decode(mail.get_payload()) == b"Subject: inner\r\n\r\nx\r\n"
+
+
+def test_a_file_whose_name_has_a_colon_is_attached(box):
+    sink = box.listen()
+    (box.tmp / "backup-10:30.log").write_text("1\n")
+    box.run("mail", "-a", "backup-10:30.log", "-a", "X-Short:value", "-a", "X-Long: value", "b@x.org", input="x\n")
+    assert [part.get_filename() for part in sink.parsed().iter_attachments()] == ["backup-10:30.log"]
+    assert (sink.parsed()["X-Short"], sink.parsed()["X-Long"]) == ("value", "value")
+
+
+def test_lists_without_commas(box):
+    sink = box.listen()
+    box.run("mail", "-c", "c@x.org\td@x.org", "a@x.org  b@x.org\n", input="x\n")
+    assert sink.last[1] == ["a@x.org", "b@x.org", "c@x.org", "d@x.org"]
+    assert sink.parsed()["To"] == "a@x.org, b@x.org" and sink.parsed()["Cc"] == "c@x.org, d@x.org"
+    box.run("mail", "A B <a@x.org>", input="x\n")
+    assert sink.last[1] == ["a@x.org"]
+
+
+def test_more_recipients_than_a_header_holds(box):
+    sink = box.listen()
+    assert b"too many" in box.run("mail", *("user%d@x.org" % i for i in range(9000)), input="x\n", code=64).stderr and not sink.messages
+
+
+def test_options_complete_a_whole_message(box):
+    sink = box.listen()
+    options = ["-t", "-s", "option", "-r", "me@x.org", "-c", "c@x.org", "-a", "X-A: b"]
+    box.run("mail", *options, "b@x.org", input="From x Mon\nTo: a@x.org\n\nbody\n")
+    assert sink.last[:2] == ("me@x.org", ["b@x.org", "c@x.org", "a@x.org"]) and sink.last[2].endswith(b"\r\n\r\nbody\r\n")
+    assert [sink.parsed()[name] for name in ("Subject", "From", "Cc", "X-A", "To")] == ["option", "me@x.org", "c@x.org", "b", "a@x.org"]
+    box.run("mail", *options, input="To: a@x.org\nSubject: own\nfrom: you@x.org\n\nbody\n")
+    assert sink.parsed().get_all("Subject") == ["own"] and sink.parsed().get_all("From") == ["you@x.org"]
+    (box.tmp / "file").write_text("1\n")
+    for more in (["-a", "file"], ["-M", "text/html"]):
+        assert b"whole message" in box.run("mail", "-t", *more, input="To: a@x.org\n\nbody\n", code=64).stderr
+    assert len(sink.messages) == 2
+
+
+def test_environment_of_mailx(box):
+    sink = box.listen()
+    box.run("mail", "b@x.org", input="x\n", env={"REPLYTO": "team@x.org"})
+    assert sink.parsed()["Reply-To"] == "team@x.org"
+    box.run("mail", "-S", "replyto=me@x.org", "b@x.org", input="x\n", env={"REPLYTO": "team@x.org"})
+    assert sink.parsed().get_all("Reply-To") == ["me@x.org"]
+    dead = box.tmp / "letters"
+    t = Terminal(box, "-s", "x", "nobody@x.org", env={"DEAD": str(dead)})
+    t.expect(b"twice")
+    t.type(b"precious\n.\n")
+    assert t.wait() == 67 and dead.read_bytes() == b"precious\r\n"
 
 
 def test_options_of_other_mailx_are_taken(box):

@@ -223,6 +223,28 @@ def test_maildrop_is_picked_up_at_start(tmp_path):
             wait(lambda: not os.listdir(r.path("queue", "maildrop")))
 
 
+def test_a_local_program_may_name_many_recipients(tmp_path):
+    rcpts = ["somebody-%d@x.org" % n for n in range(8000)]
+    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port) as r:
+        r.run("sendmail", "-t", stdin="Bcc: %s\n\nx\n" % ",\n ".join(rcpts))
+        wait(lambda: sum(len(m.rcpts) for m in list(sink.messages)) == 8000 or None)
+        assert sorted(rcpt for m in sink.messages for rcpt in m.rcpts) == sorted(rcpts)
+
+
+def test_a_drop_that_is_refused_is_not_lost(tmp_path):
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % free_port())
+    with r:
+        pass
+    r.run("sendmail", "b@example.org", stdin="Received: from x\n" * 60 + "\nturns in circles\n")
+    refused = r.run("sendmail", "b@example.org", stdin="".join("X-%d: %s\n" % (n, "x" * 900) for n in range(200)) + "\nx\n", check=False)
+    assert refused.returncode == 69 and b"header too large" in refused.stderr
+    with r:
+        r.wait_log(r"maildrop/\S+: refused: .*too many hops: left alone")
+        (name,) = os.listdir(r.path("queue", "maildrop"))
+        with open(r.path("queue", "maildrop", name)) as f:
+            assert "turns in circles" in f.read()
+
+
 def test_local_maildir_and_mbox_by_alias(tmp_path):
     r = Relay(tmp_path / "r", "mydestination = example.test, localhost\nmyorigin = example.test\n"
               "alias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
@@ -348,3 +370,11 @@ def test_addresses_in_headers_are_completed_where_they_stand(tmp_path, written, 
         with r:
             r.run("sendmail", "-f", "a@example.com", "b@example.org", stdin="From: %s\nSubject: s\n\nx\n" % written)
             assert b"\r\nFrom: %s\r\n" % want.encode() in sink.wait(1)[0].header
+
+
+def test_a_recipient_named_twice_gets_one_copy(tmp_path):
+    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmyorigin = example.jp\n" % sink.port) as r:
+        with smtplib.SMTP("127.0.0.1", r.port) as client:
+            client.sendmail("a@example.com", ["b@x.org", "B@X.org", "c@x.org", "b@x.org"], "Subject: s\n\nx\n")
+        r.run("sendmail", "root", "root@example.jp", "root", stdin="Subject: s\n\nx\n")
+        assert [m.rcpts for m in sorted(sink.wait(2), key=lambda m: len(m.rcpts))] == [["root@example.jp"], ["b@x.org", "c@x.org"]]

@@ -33,6 +33,30 @@ def test_bad_dsn_wishes_only_warn(box, flag, value):
     assert len(sink.messages) == 1 and not [p for p in sink.last[3] if p.startswith(("RET", "ENVID"))]
 
 
+@pytest.mark.parametrize("flag", ["-i", "-oi", "-oiee", "-oitrue", "-ti"])
+def test_a_dot_is_text(box, flag):
+    sink = box.listen()
+    submit(box, flag, "b@x.org", input="Subject: s\n\na\n.\nb\n")
+    assert sink.last[2].endswith(b"\r\n\r\na\r\n.\r\nb\r\n")
+
+
+def test_full_name_of_nobody(box):
+    sink = box.listen()
+    submit(box, "-F", "", "b@x.org")
+    assert b"From:" not in sink.last[2]  # what is added then has no name
+
+
+def test_each_recipient_gets_it_once(box):
+    sink = box.listen()
+    submit(box, "-t", "b@x.org", "c@x.org", input="To: B@x.org, root\nCc: c@X.org, root\n\nx\n")
+    assert sink.last[1] == ["b@x.org", "c@x.org", "root"]
+
+
+@pytest.mark.parametrize("mode", ["-q", "-bp", "-bi"])
+def test_recipients_want_a_message(box, mode):
+    assert "message only" in submit(box, mode, "b@x.org", code=64)
+
+
 def test_verp_gives_each_recipient_a_sender(box):
     sink = box.listen()
     submit(box, "-XV", "b@x.org", "c@y.org", "root")

@@ -90,6 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	mime_header_text(&coded, in, 9);
 	check_lines(buf_view(&coded), 998);
 	buf_clear(&coded);
+	mime_phrase(&coded, in, 6);
+	check_lines(buf_view(&coded), 998);
+	buf_clear(&coded);
 	mime_parameter(&coded, "filename", in);
 	check_lines(buf_view(&coded), 200);
 	if (coded.overflow)

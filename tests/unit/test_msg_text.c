@@ -168,6 +168,23 @@ T(envelope_round_trip)
 	arena_fini(&a);
 }
 
+T(envelope_unique_leaves_wishes_apart)
+{
+	struct rcpt rcpts[] = {
+		{ STR("a@b"), STR_EMPTY, STR_EMPTY, 0 }, { STR("c@d"), STR_EMPTY, STR_EMPTY, 0 }, { STR("A@B"), STR("a"), STR_EMPTY, 0 },
+		{ STR("a@b"), STR_EMPTY, STR_EMPTY, DSN_NOTIFY_NEVER }, { STR("a@b"), STR_EMPTY, STR("rfc822;x"), 0 },
+		{ STR("c@d"), STR_EMPTY, STR_EMPTY, 0 },
+	};
+	struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
+
+	envelope_unique(&e);
+	CHECK_INT(e.n_rcpts, 4);
+	CHECK_VIEW(rcpts[0].addr, "a@b");
+	CHECK_VIEW(rcpts[1].addr, "c@d");
+	CHECK_INT(rcpts[2].notify, DSN_NOTIFY_NEVER);
+	CHECK_VIEW(rcpts[3].orcpt, "rfc822;x");
+}
+
 T(envelope_refuses_damage)
 {
 	static const char *const rows[] = {
@@ -242,6 +259,25 @@ T(mime_quoted_printable_lines)
 	rest = buf_view(&out);
 	while (str_cut(&rest, '\n', &line))
 		CHECK(line.n <= 77);
+	buf_fini(&out);
+}
+
+T(mime_phrase_leaves_nothing_that_parts_addresses)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "ACME, M\xc3\xbcller", "=?UTF-8?Q?ACME=2C_M=C3=BCller?=" },
+		{ "J\xc3\xb6rg A (Ops)", "=?UTF-8?B?SsO2cmc=?= A =?UTF-8?B?KE9wcyk=?=" },
+		{ "\xc3\xa9 \"x\" y", "=?UTF-8?B?w6kgIngi?= y" },
+	};
+	struct buf out;
+
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].in);
+		buf_clear(&out);
+		mime_phrase(&out, str_of(rows[i].in), 6);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
 	buf_fini(&out);
 }
 
