@@ -41,8 +41,11 @@ void check_mx(struct probe *p)
 		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "null MX: this domain takes no mail");
 	else if (p->mx_status == DNS_NXDOMAIN)
 		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "check the spelling and the registration", "the domain does not exist");
+	else if (p->lost)
+		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "correct the nameserver lines of /etc/resolv.conf, or name a resolver with --dns",
+			"nothing can be looked up from here: %s", p->mx_failure);
 	else if (p->mx_status == DNS_AGAIN)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", servers_advice, "%s", p->mx_why);
+		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", servers_advice, "%s (the resolver: %s)", p->mx_why, p->mx_failure);
 	else if (p->implicit_mx)
 		probe_find(p, PROBE_NOTE, -1, -1, "mx", "add an MX record, so that it is clear where mail goes",
 			"no MX record: mail goes to the address of the domain");
@@ -98,7 +101,8 @@ void check_host_dns(struct probe *p, int h)
 		if (!find_bogus(p, x->name, DNS_A, h, "address"))
 			probe_find(p, PROBE_PROBLEM, h, -1, "address", servers_advice, "%s", x->why);
 	} else if (x->status != DNS_OK && x->name[0]) {
-		probe_find(p, PROBE_PROBLEM, h, -1, "address", "add an A or AAAA record, or remove the host from the MX records",
+		probe_find(p, PROBE_PROBLEM, h, -1, "address", p->opt->server ? "check the spelling; a port is a number" :
+			"add an A or AAAA record, or remove the host from the MX records",
 			"%s has no address%s%s", x->name, x->why[0] ? ": " : "", x->why);
 	}
 }
