@@ -5,6 +5,8 @@
 #include "core/probe/records.h"
 #include "core/probe/spf.h"
 
+static const char again_advice[] = "ask again; if it stays, look at the name servers";
+
 static void find(struct probe *p, enum probe_verdict v, const char *check, const char *advice, const char *text)
 {
 	probe_find(p, v, -1, -1, check, advice, "%s", text);
@@ -29,9 +31,27 @@ bool probe_one_record(struct probe *p, const char *check, const struct fact *f, 
 	if (n > 1)
 		probe_find(p, PROBE_PROBLEM, -1, -1, check, "keep one of them: several count as none", "%zu records", n);
 	else if (f->status == DNS_AGAIN)
-		find(p, PROBE_WARNING, check, "ask again; if it stays, look at the name servers", "cannot be looked up now");
-	else if (missing)
+		find(p, PROBE_WARNING, check, again_advice, "cannot be looked up now");
+	else if (!probe_find_alike(p, check, f, starts) && missing)
 		find(p, PROBE_NOTE, check, missing, "no record");
+	return false;
+}
+
+bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, struct str starts)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct str rest = fact_text(f, i);
+		char shown[120];
+
+		while (rest.n && !str_istarts(rest, str_from(starts, 2)))
+			rest = str_from(rest, 1);
+		if (!rest.n)
+			continue;
+		tls_clean_text(fact_text(f, i), shown, sizeof(shown));
+		probe_find(p, PROBE_WARNING, -1, -1, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
+			STR_ARG(starts));
+		return true;
+	}
 	return false;
 }
 
@@ -52,12 +72,13 @@ static void judge_spf_client(struct probe *p, struct spf *s)
 		s->why[0] ? ", " : "", s->why, s->explanation[0] ? ": " : "", s->explanation);
 }
 
-static void judge_spf(struct probe *p, const struct spf *s)
+static void judge_spf(struct probe *p, const struct spf *s, const struct fact *own)
 {
-	if (s->result == SPF_NONE)
+	if (s->result == SPF_NONE && !(own && probe_find_alike(p, "spf", own, STR("v=spf1"))))
 		find(p, PROBE_WARNING, "spf", "say who may send for this domain: v=spf1 …", "no record");
 	else if (s->result == SPF_TEMPERROR)
-		find(p, PROBE_WARNING, "spf", "ask again; if it stays, take the name out of the record", s->why);
+		find(p, PROBE_WARNING, "spf", own && own->status == DNS_AGAIN ? again_advice : "ask again; if it stays, take the name out of the record",
+			s->why);
 	else if (s->result == SPF_PERMERROR)
 		find(p, PROBE_PROBLEM, "spf", "correct it: with an error the whole record counts for nothing", s->why);
 	if (s->lookups > SPF_LOOKUPS)
@@ -96,7 +117,7 @@ void check_spf(struct probe *p)
 		tls_clean_text(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
 	if (*text)
 		find(p, PROBE_OK, "spf", NULL, text);
-	judge_spf(p, &s);
+	judge_spf(p, &s, f);
 	if (from && strcmp(from, "<>")) {
 		snprintf(sender, sizeof(sender), "%s%s%s", from, strchr(from, '@') ? "" : "@", strchr(from, '@') ? "" : p->target);
 		s.sender = sender;
@@ -178,8 +199,12 @@ static void judge_dmarc(struct probe *p, const char *at, const struct str v[DMAR
 		find(p, PROBE_NOTE, "dmarc", "once the reports are fine: p=quarantine, then p=reject", "p=none: forged mail is only reported");
 	else if (v[DMARC_PCT].n && !str_eq(v[DMARC_PCT], STR("100")))
 		probe_find(p, PROBE_NOTE, -1, -1, "dmarc", "raise it to 100", "the policy holds for %.*s%% of the mail", STR_ARG(v[DMARC_PCT]));
+	else if (str_ieq(v[DMARC_T], STR("y")))
+		find(p, PROBE_NOTE, "dmarc", "take t=y out once the reports are fine", "t=y: the policy is only tried");
 	if (at == p->target && str_ieq(v[DMARC_SP], STR("none")) && !str_ieq(policy, STR("none")))
 		find(p, PROBE_WARNING, "dmarc", "protect the names below the domain, too", "sp=none: names below the domain can be forged");
+	else if (str_ieq(v[DMARC_NP], STR("none")) && !str_ieq(policy, STR("none")))
+		find(p, PROBE_WARNING, "dmarc", "protect them, too", "np=none: names below the domain that do not exist can be forged");
 	if (!v[DMARC_RUA].n)
 		find(p, PROBE_NOTE, "dmarc", "name an address for reports: rua=mailto:…", "no reports are asked for");
 	check_reports(p, at, v[DMARC_RUA]);
@@ -191,15 +216,16 @@ void check_dmarc(struct probe *p)
 	struct str text, where, values[DMARC_TAGS];
 	const struct fact *f = NULL;
 	const char *at, *wrong;
-	char shown[280];
+	char shown[300];
 
 	if (!find_dmarc(p, &f, &at))
 		return;
 	if (!at) {
-		find(p, PROBE_NOTE, "dmarc", "say what to do with forged mail: a TXT record at _dmarc", "no record");
-		return;
+		snprintf(shown, sizeof(shown), "_dmarc.%s", p->target);
+		f = facts_get(&p->facts, shown, DNS_TXT);
+		at = p->target;
 	}
-	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, NULL))
+	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, "say what to do with forged mail: a TXT record at _dmarc"))
 		return;
 	wrong = dmarc_parse(text, values, &where);
 	if (wrong) {
@@ -274,7 +300,7 @@ static bool dmarc_enforces(struct probe *p)
 		return false;
 	text = fact_txt(f, STR("v=DMARC1"), false, &n);
 	return n == 1 && !dmarc_parse(text, v, &where) && !str_ieq(v[DMARC_P], STR("none")) &&
-		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100")));
+		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100"))) && !str_ieq(v[DMARC_T], STR("y"));
 }
 
 void check_bimi(struct probe *p)
