@@ -125,6 +125,7 @@ static void on_step(struct delivery *job, const struct deliver_step *s)
 	if (s->host && !x)
 		return;
 	if (s->kind == DELIVER_STEP_FAILED) {
+		a->lost++;
 		on_failed(p, s->reply, h, k);
 	} else if (s->kind == DELIVER_STEP_CONNECTED) {
 		x->connect_time = s->took ? s->took : 1;
@@ -135,6 +136,7 @@ static void on_step(struct delivery *job, const struct deliver_step *s)
 	} else if (s->kind == DELIVER_STEP_AUTH && !a->silent) {
 		probe_find(p, PROBE_OK, h, k, "auth", NULL, "logged in (%s)", s->mechanism);
 	} else if (s->kind == DELIVER_STEP_RCPT) {
+		a->lost = 0;
 		x->stage = PROBE_FINISHED;
 		if (a->told)
 			a->told(a, s, h, k);

@@ -43,6 +43,7 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 		}
 	if (a->last.code)
 		probe_find(p, PROBE_PROBLEM, h, k, check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
+			a->stage == PROBE_EHLO ? "it may not like the name that we say: --helo names another" :
 			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
 	else
 		probe_find(p, PROBE_PROBLEM, h, k, check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
@@ -85,7 +86,7 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 	}
 	if (n)
 		probe_find(p, PROBE_OK, h, k, "ehlo", NULL, "%s, %.0f ms", text, (double)a->ehlo_time / USEC_PER_MSEC);
-	else
+	else if (!(all & SMTP_EXT_STARTTLS))
 		probe_find(p, PROBE_NOTE, h, k, "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
 	if (all & SMTP_EXT_XCLIENT)
 		probe_find(p, PROBE_WARNING, h, k, "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");

@@ -142,10 +142,8 @@ static enum conn_next on_hello(struct dialogue *d)
 	const struct smtp_client *c = &d->client;
 
 	if (!a->tls_done) {
-		a->banner = c->greeting;
 		a->ehlo = c->ehlo;
 		a->ehlo_time = lap(d);
-		a->stage = PROBE_EHLO;
 		a->extensions = c->extensions;
 		a->size_limit = c->size_limit;
 		snprintf(a->auth, sizeof(a->auth), "%s", c->auth_mechanisms);
@@ -156,11 +154,8 @@ static enum conn_next on_hello(struct dialogue *d)
 			return CONN_KEEP;
 		}
 	} else {
-		if (!a->banner.code) {
-			a->banner = c->greeting;
+		if (d->probe->opt->wrapper)
 			a->ehlo_time = lap(d);
-			a->stage = PROBE_EHLO;
-		}
 		a->ehlo = c->ehlo.code ? c->ehlo : a->ehlo;
 		a->extensions_tls = c->extensions;
 		a->size_limit = c->size_limit;
@@ -214,6 +209,10 @@ static enum conn_next pump(struct dialogue *d)
 		}
 		ev = smtp_client_next(&d->client, &in);
 		buf_consume(&d->conn->in, d->conn->in.n - in.n);
+		if (d->a->stage == PROBE_BANNER && d->client.greeting.code == 220) {
+			d->a->stage = PROBE_EHLO;
+			d->a->banner = d->client.greeting;
+		}
 		if (ev == SMTP_CLIENT_WANT_INPUT)
 			return CONN_KEEP;
 		if (on_smtp(d, ev) == CONN_CLOSE)
