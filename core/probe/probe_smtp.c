@@ -7,7 +7,6 @@
 
 #include "core/base/mem.h"
 #include "core/base/random.h"
-#include "core/net/tls_names.h"
 #include "core/probe/old_tls.h"
 #include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
@@ -118,7 +117,6 @@ static enum conn_next take_old(struct dialogue *d)
 static void take_tls(struct dialogue *d)
 {
 	struct probe_address *a = d->a;
-	struct str rest, name;
 
 	a->tls_done = true;
 	a->tls_time = lap(d);
@@ -130,10 +128,7 @@ static void take_tls(struct dialogue *d)
 	a->tls = *conn_tls(d->conn);
 	a->chain = mem_array(NULL, TLS_LINKS, sizeof(*a->chain));
 	a->n_chain = tls_peer_chain(conn_tls_session(d->conn), a->chain);
-	rest = str_of(a->tls.names[0] ? a->tls.names : a->tls.subject_cn);
-	while (str_word(&rest, " ", &name))
-		a->name_matches = a->name_matches || tls_name_matches(str_of(d->host->name), name) ||
-			str_ieq(name, str_of(d->host->name));
+	a->name_matches = tls_peer_is(conn_tls_session(d->conn), d->host->name);
 }
 
 static enum conn_next on_hello(struct dialogue *d)
