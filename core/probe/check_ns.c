@@ -109,7 +109,7 @@ static void add_server(struct probe *p, struct zone *z, const char *name)
 		}
 	}
 	if (!has)
-		probe_find(p, PROBE_WARNING, -1, -1, "ns", "give it an address, or take it out of the zone and of its parent",
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "give it an address, or take it out of the zone and of its parent",
 			again ? "%s: its address cannot be looked up" : "%s has no address", name);
 }
 
@@ -122,7 +122,7 @@ static void judge_server(struct probe *p, const struct server *s)
 	if (f->error == ECANCELED || f->error == ENETUNREACH)
 		return;
 	ipaddr_format(&f->at, address);
-	probe_find(p, PROBE_WARNING, -1, -1, "ns", silent ? "repair it, or take it out: resolvers wait for it in vain" :
+	probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", silent ? "repair it, or take it out: resolvers wait for it in vain" :
 		"configure the zone there, or take the server out of the zone and of its parent", "%s [%s] %s: %s", s->name, address,
 		silent ? "does not answer" : "is lame", f->status == DNS_AGAIN && f->rcode != DNS_RCODE_NXDOMAIN ? dns_failure(f->rcode, f->error) :
 		"it is no authority for the zone");
@@ -140,11 +140,11 @@ static void judge_serials(struct probe *p, const struct zone *z)
 		first = first ? first : s;
 		if (serial(s->soa) == serial(first->soa))
 			continue;
-		probe_find(p, PROBE_WARNING, -1, -1, "ns", "look again in some minutes; if it stays, transfers of the zone fail",
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "look again in some minutes; if it stays, transfers of the zone fail",
 			"serial %u at %s, but %u at %s", serial(first->soa), first->name, serial(s->soa), s->name);
 		return;
 	}
-	probe_find(p, PROBE_OK, -1, -1, "ns", NULL, "%zu server%s of %s, serial %u", z->ns->n, z->ns->n == 1 ? "" : "s",
+	probe_find(p, PROBE_OK, PROBE_DOMAIN, "ns", NULL, "%zu server%s of %s, serial %u", z->ns->n, z->ns->n == 1 ? "" : "s",
 		z->ns->records[0].name, serial(first->soa));
 }
 
@@ -160,16 +160,16 @@ void check_ns(struct probe *p)
 	if (p->facts.missing != missing || (!z.ns && !z.above))
 		return;
 	if (z.ns && z.above && !(z.good[0] + z.good[1]))
-		probe_find(p, PROBE_PROBLEM, -1, -1, "ns", "until one does there is no mail: see what each of them says, or name others in the zone above",
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "ns", "until one does there is no mail: see what each of them says, or name others in the zone above",
 			"none of the %zu name servers of %s serves it", z.ns->n, z.ns->records[0].name);
 	if (z.ns && z.ns->n == 1)
-		probe_find(p, PROBE_NOTE, -1, -1, "ns", "have a second one in another network (RFC 2182)", "only one name server");
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "ns", "have a second one in another network (RFC 2182)", "only one name server");
 	for (size_t i = 0; i < z.n; i++)
 		if (!is_good(z.v[i].soa) && (z.good[z.v[i].soa->at.family == AF_INET6] || z.heard[z.v[i].soa->at.family == AF_INET6]))
 			judge_server(p, &z.v[i]);
 	if (z.good[0] + z.good[1])
 		judge_serials(p, &z);
 	else if (z.n ? !z.above : !z.ns && !(z.heard[0] + z.heard[1]))
-		probe_find(p, PROBE_NOTE, -1, -1, "ns", "a firewall may let only the resolver ask: try from another network",
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "ns", "a firewall may let only the resolver ask: try from another network",
 			"the name servers were not checked: none answers this machine as an authority");
 }

@@ -137,8 +137,13 @@ void probe_release(struct probe *p);                       /* it ended; the last
 /* probe_check - run the checks: dry, those that may run and are not settled; else all, to tell findings. The modes that ask
  * have none */
 void probe_check(struct probe *p);
-void probe_find(struct probe *p, enum probe_verdict v, int host, int address, const char *check, const char *advice,
-	const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+/* probe_find - tell a finding. Its place is one argument, so that all of them, and one for the text, are in registers */
+struct probe_place { int16_t host, address; };
+#define PROBE_ADDRESS(h, k) ((struct probe_place){ (int16_t)(h), (int16_t)(k) })
+#define PROBE_HOST(h) PROBE_ADDRESS(h, -1)
+#define PROBE_DOMAIN PROBE_ADDRESS(-1, -1)
+void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, const char *check, const char *advice,
+	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* checks; each is a row of the table in probe_checks.c */
 /* probe_find_wrong - a record that cannot be read: what is wrong, and where */
 void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at);

@@ -97,7 +97,7 @@ static void on_failed(struct probe *p, const struct reply *r, int h, int k)
 
 	while (!strstr(r->text, failures[i].words))
 		i++;
-	probe_find(p, PROBE_PROBLEM, h, k, failures[i].check, failures[i].advice, "%.290s", r->text);
+	probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), failures[i].check, failures[i].advice, "%.290s", r->text);
 }
 
 static void on_tls(struct probe *p, const struct deliver_step *s, int h, int k)
@@ -108,10 +108,10 @@ static void on_tls(struct probe *p, const struct deliver_step *s, int h, int k)
 
 	p->hosts[h].v[k]->tls = *t;
 	p->hosts[h].v[k]->tls_done = true;
-	probe_find(p, PROBE_OK, h, k, "tls", NULL, "%s, level %s: %s with cipher %s (%d bits)", tls_trust_word(t->trust), levels[level],
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s, level %s: %s with cipher %s (%d bits)", tls_trust_word(t->trust), levels[level],
 		t->version, t->cipher, t->bits);
 	if (t->trust < TLS_TRUSTED && s->level < CONF_TLS_FINGERPRINT)
-		probe_find(p, PROBE_NOTE, h, k, "tls", "this level does not ask who the server is; verify or secure would",
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "tls", "this level does not ask who the server is; verify or secure would",
 			"the certificate is not verified%s%s", t->why_untrusted[0] ? ": " : "", t->why_untrusted);
 }
 
@@ -130,11 +130,11 @@ static void on_step(struct delivery *job, const struct deliver_step *s)
 	} else if (s->kind == DELIVER_STEP_CONNECTED) {
 		x->connect_time = s->took ? s->took : 1;
 		if (!a->silent)
-			probe_find(p, PROBE_OK, h, k, "connect", NULL, "port %u, %.0f ms", s->port, (double)s->took / USEC_PER_MSEC);
+			probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "connect", NULL, "port %u, %.0f ms", s->port, (double)s->took / USEC_PER_MSEC);
 	} else if (s->kind == DELIVER_STEP_TLS && !a->silent) {
 		on_tls(p, s, h, k);
 	} else if (s->kind == DELIVER_STEP_AUTH && !a->silent) {
-		probe_find(p, PROBE_OK, h, k, "auth", NULL, "logged in (%s)", s->mechanism);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "auth", NULL, "logged in (%s)", s->mechanism);
 	} else if (s->kind == DELIVER_STEP_RCPT) {
 		a->lost = 0;
 		x->stage = PROBE_FINISHED;
@@ -209,7 +209,7 @@ struct ask *ask_begin(struct probe *p, const struct probe_options *o, const char
 	loop_timer_init(&a->timer, on_timer);
 	a->deliver = deliver_new(&d, &diag);
 	for (size_t i = 0; i < diag.n && !a->deliver; i++)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "settings", "correct the configuration", "%.290s", diag.v[i].text);
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "settings", "correct the configuration", "%.290s", diag.v[i].text);
 	conf_diag_fini(&diag);
 	if (!a->deliver)
 		loop_defer(o->loop, &a->task);

@@ -92,7 +92,7 @@ static void judge(struct ask *a, const struct trick *t)
 		v = PROBE_OK;
 	else if (v == PROBE_PROBLEM)
 		a->probe->exit_code = EXIT_OPEN;
-	probe_find(a->probe, v, -1, -1, taken ? "accepted" : later ? "later" : "refused",
+	probe_find(a->probe, v, PROBE_DOMAIN, taken ? "accepted" : later ? "later" : "refused",
 		v == PROBE_PROBLEM ? "refuse it: reject_unauth_destination in smtpd_relay_restrictions" :
 		later ? "it says nothing yet: ask again in some minutes" : v == PROBE_NOTE ? "every address at its own name is taken, so this may stay inside" : NULL,
 		"%s: <%.*s> to <%.*s>: %.120s", t->name, STR_ARG(a->envelope.sender), STR_ARG(a->rcpt.addr), buf_cstr(&line));
