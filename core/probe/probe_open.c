@@ -83,7 +83,9 @@ static void judge(struct ask *a, const struct trick *t)
 {
 	const struct reply *r = &a->result.reply;
 	bool taken = reply_verdict(r) == VERDICT_DONE, later = reply_verdict(r) == VERDICT_LATER;
-	enum probe_verdict v = later ? PROBE_NOTE : !taken ? PROBE_OK : t->own && a->catch_all ? PROBE_NOTE : PROBE_PROBLEM;
+	/* 454 is Postfix's defer_unauth_destination: it means no */
+	bool unknown = later && r->code != 454;
+	enum probe_verdict v = unknown ? PROBE_NOTE : !taken ? PROBE_OK : t->own && a->catch_all ? PROBE_NOTE : PROBE_PROBLEM;
 	struct buf line;
 
 	buf_init(&line, LIMIT_REPLY_TEXT * 2);
@@ -94,7 +96,7 @@ static void judge(struct ask *a, const struct trick *t)
 		a->probe->exit_code = EXIT_OPEN;
 	probe_find(a->probe, v, PROBE_DOMAIN, taken ? "accepted" : later ? "later" : "refused",
 		v == PROBE_PROBLEM ? "refuse it: reject_unauth_destination in smtpd_relay_restrictions" :
-		later ? "it says nothing yet: ask again in some minutes" : v == PROBE_NOTE ? "every address at its own name is taken, so this may stay inside" : NULL,
+		unknown ? "it says nothing yet: ask again in some minutes" : v == PROBE_NOTE ? "every address at its own name is taken, so this may stay inside" : NULL,
 		"%s: <%.*s> to <%.*s>: %.120s", t->name, STR_ARG(a->envelope.sender), STR_ARG(a->rcpt.addr), buf_cstr(&line));
 	buf_fini(&line);
 }
