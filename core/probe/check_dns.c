@@ -101,8 +101,8 @@ void check_host_dns(struct probe *p, int h)
 		if (!find_bogus(p, x->name, DNS_A, h, "address"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", servers_advice, "%s", x->why);
 	} else if (x->status != DNS_OK && x->name[0]) {
-		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", p->opt->server ? "check the spelling; a port is a number" :
-			"add an A or AAAA record, or remove the host from the MX records",
+		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", p->opt->server ? "check the spelling" :
+			p->implicit_mx ? "add an MX record; MX 0 . if it takes no mail (RFC 7505)" : "add an A or AAAA record, or remove the host from the MX records",
 			"%s has no address%s%s", x->name, x->why[0] ? ": " : "", x->why);
 	}
 }

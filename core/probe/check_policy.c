@@ -255,6 +255,9 @@ static void judge_key(struct probe *p, const char *selector, const struct dkim *
 	if (k->testing)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dkim", "remove t=y when it works: until then a bad signature counts as none",
 			"%s: the key is for testing", selector);
+	if (!k->mail)
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "take s= out of the record", "%s: s=%.*s: the key is not for mail", selector,
+			STR_ARG(str_head(k->values[DKIM_S], 40)));
 	if (hashes.n && str_find(hashes, STR("sha256")) < 0)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "allow sha256: nobody takes sha1 any more (RFC 8301)", "%s: h=%.*s", selector,
 			STR_ARG(str_head(hashes, 40)));

@@ -163,6 +163,7 @@ const char *dkim_parse(struct str text, struct dkim *out, struct str *at)
 		return wrong;
 	out->revoked = !out->values[DKIM_P].n;
 	out->testing = has_word(out->values[DKIM_T], STR("y"));
+	out->mail = !out->values[DKIM_S].n || has_word(out->values[DKIM_S], STR("*")) || has_word(out->values[DKIM_S], STR("email"));
 	ed25519 = str_ieq(out->values[DKIM_K], STR("ed25519"));
 	*at = STR("p");
 	if (out->revoked)

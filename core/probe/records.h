@@ -26,7 +26,7 @@ int uri_next(struct str *rest, struct str *scheme, struct str *body);
 enum { DKIM_K, DKIM_P, DKIM_H, DKIM_T, DKIM_S, DKIM_TAGS };
 struct dkim {
 	struct str values[DKIM_TAGS];
-	bool revoked, testing;
+	bool revoked, testing, mail;   /* mail: it may be used for that (s=) */
 	char key[32];                  /* "RSA 2048", "Ed25519" */
 	unsigned bits;
 };

@@ -90,6 +90,7 @@ def rows():
         ("literal", "@ MX 10 198.51.100.10.", "problem", "mx", "is an address"),
         ("private", "@ MX 10 private.mx.lab.", "warning", "address", "10.1.2.3 is not a public address"),
         ("noaddr", "@ MX 10 nowhere.mx.lab.", "problem", "address", "nowhere.mx.lab has no address"),
+        ("nothing", "-MX @", "problem", "address", "nothing.lab has no address"),
         ("onlytxt", "@ MX 10 onlytxt.mx.lab.", "problem", "address", "no data record"),
         ("share", "@ MX 10 a.mx.lab.\n@ MX 10 listed.mx.lab.", "note", "mx", "same preference"),
         ("double", "@ MX 10 a.mx.lab.\n@ MX 20 a.mx.lab.", "note", "mx", "is there twice"),
@@ -226,6 +227,7 @@ def rows():
         ("dkim-512", dkim("v=DKIM1; p=" + rsa(512)), "problem", "dkim", "RSA 512"),
         ("dkim-testing", dkim("v=DKIM1; t=y; p=" + good), "note", "dkim", "for testing"),
         ("dkim-sha1", dkim("v=DKIM1; h=sha1; p=" + good), "problem", "dkim", "h=sha1"),
+        ("dkim-service", dkim("v=DKIM1; s=other; p=" + good), "problem", "dkim", "s=other: the key is not for mail"),
         ("dkim-base64", dkim("v=DKIM1; p=%%%"), "problem", "dkim", "not base64"),
         ("dkim-kind", dkim("v=DKIM1; k=ed25519; p=" + good), "problem", "dkim", "not a public key"),
         # BIMI
