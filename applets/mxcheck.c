@@ -109,14 +109,15 @@ void mxcheck_add_target(struct mxcheck *m, struct str target)
 }
 
 /* add_server - "host:port", "[v6]:port", "host" */
-static void add_server(struct check *k)
+static int add_server(struct check *k)
 {
 	struct str s = str_of(k->server);
 	ptrdiff_t colon = str_rchr(s, ':');
 	uint64_t port;
 
-	if (colon > 0 && (str_chr(s, ':') == colon || s.p[colon - 1] == ']') && str_to_u64(str_from(s, (size_t)colon + 1), &port) &&
-	    port && port < 65536) {
+	if (colon >= 0 && (str_chr(s, ':') == colon || (colon && s.p[colon - 1] == ']'))) {
+		if (!str_to_u64(str_from(s, (size_t)colon + 1), &port) || !port || port > 65535)
+			return applet_usage_error(&applet_mxcheck, "%s: a port is a number from 1 to 65535", k->server);
 		k->m.opt.port = (uint16_t)port;
 		s = str_head(s, (size_t)colon);
 	}
@@ -124,6 +125,7 @@ static void add_server(struct check *k)
 		s = str_make(s.p + 1, s.n - 2);
 	k->m.opt.server = true;
 	mxcheck_add_target(&k->m, s);
+	return EX_OK;
 }
 
 /* add_list - the first word of each line; # begins a comment */
@@ -149,11 +151,11 @@ static int add_targets(struct check *k, char **operands, int n)
 	int code = EX_OK;
 
 	if (k->m.mode == MXCHECK_SEND) {
-		if (k->server)
-			add_server(k);
-		return n || k->list || !k->m.send.to.n ? applet_usage_error(&applet_mxcheck, "--send wants recipients with --to, and no more") : EX_OK;
+		if (n || k->list || !k->m.send.to.n)
+			return applet_usage_error(&applet_mxcheck, "--send wants recipients with --to, and no more");
+		return k->server ? add_server(k) : EX_OK;
 	}
-	if (k->server && (n || k->list || k->m.mode))
+	if (k->server && (n || k->list || k->m.mode || rcpt))
 		return applet_usage_error(&applet_mxcheck, "--server stands alone");
 	if (k->m.mode == MXCHECK_RELAY)
 		return n || k->list ? applet_usage_error(&applet_mxcheck, "--relay asks whom the configuration names") : EX_OK;
@@ -164,14 +166,14 @@ static int add_targets(struct check *k, char **operands, int n)
 	for (int i = 0; i < n; i++)
 		mxcheck_add_target(&k->m, str_of(operands[i]));
 	if (k->server)
-		add_server(k);
+		code = add_server(k);
 	if (k->list)
 		code = add_list(k);
 	if (!code && !k->m.n)
 		code = applet_usage_error(&applet_mxcheck, "which domain?");
-	for (size_t i = 0; !code && k->m.mode == MXCHECK_RCPT && i < k->m.n; i++)
-		if (!strchr(k->m.targets[i], '@'))
-			code = applet_usage_error(&applet_mxcheck, "%s: not an address", k->m.targets[i]);
+	for (size_t i = 0; !code && i < k->m.n; i++)
+		if (k->m.mode == MXCHECK_RCPT ? !strchr(k->m.targets[i], '@') : !*k->m.targets[i])
+			code = applet_usage_error(&applet_mxcheck, "\"%s\": not %s", k->m.targets[i], k->m.mode == MXCHECK_RCPT ? "an address" : "a name");
 	return code;
 }
 
@@ -288,7 +290,7 @@ static bool take_option(struct check *k, int id, const char *arg)
 	switch (id) {
 	case OPT_SERVER: k->server = arg; break;
 	case 'f': k->list = arg; break;
-	case 'p': good = number(str_of(arg), 65535, &n); o->port = (uint16_t)n; break;
+	case 'p': good = number(str_of(arg), 65535, &n) && n; o->port = (uint16_t)n; break;
 	case OPT_RCPT: k->m.setup.rcpt = arg; break;
 	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
 	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
@@ -296,7 +298,7 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case 'c': k->m.directory = arg; break;
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;
-	case 't': good = number(str_of(arg), 100000, &n); o->time = (usec)n * USEC_PER_SEC; break;
+	case 't': good = number(str_of(arg), 100000, &n) && n; o->time = (usec)n * USEC_PER_SEC; break;
 	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
 	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
 	case OPT_TLS: good = take_tls(k, arg); break;
@@ -305,7 +307,7 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
 	case OPT_SELECTOR: good = add_word(o->selectors, arg); break;
 	case OPT_DNSBL: good = add_word(o->dnsbl, arg); break;
-	case OPT_DNS: k->m.dns.server = arg; break;
+	case OPT_DNS: good = dns_is_servers(str_of(arg)); k->m.dns.server = arg; break;
 	case 'j': k->m.form = MXCHECK_JSON; break;
 	case OPT_NAGIOS: k->m.form = MXCHECK_NAGIOS; break;
 	case OPT_PROMETHEUS: k->m.form = MXCHECK_PROMETHEUS; break;

@@ -33,7 +33,7 @@ struct question {
 	bool in_flight, finishing, no_edns, silence;
 	bool authentic;                /* all replies so far were */
 	struct dns_server at;          /* the one to ask, without recursion; n = 0: those of conf in turn */
-	int error;                     /* errno of the last try; 0: silence */
+	int error, rcode;              /* of the last try: errno, what the server said; both 0: silence */
 	/* the running try */
 	bool trusted;                  /* the server's word on DNSSEC */
 	uint16_t id;
@@ -176,6 +176,7 @@ static void finish_again(struct question *q)
 	memset(&q->answer, 0, offsetof(struct dns_answer, why));
 	q->answer.status = DNS_AGAIN;
 	q->answer.error = q->error;
+	q->answer.rcode = q->rcode;
 	q->d->silent += q->at.n && !q->error;
 	finish(q);
 }
@@ -251,7 +252,7 @@ static void start_try(struct question *q)
 			return;
 		}
 	}
-	q->error = 0;
+	q->error = q->rcode = 0;
 	loop_timer_set(q->d->loop, &q->timer, try_deadline(q));
 }
 
@@ -301,6 +302,7 @@ static void take_answer(struct question *q, const struct dns_reply *r)
 	if (q->at.n || a->status != DNS_NODATA || r->negative_proof || strcmp(a->canonical, q->asked) == 0) {
 		finish(q);
 	} else if (q->hops++ == LIMIT_DNS_CNAMES) {
+		q->rcode = DNS_RCODE_MALFORMED;
 		finish_again(q);
 	} else {
 		snprintf(q->asked, sizeof(q->asked), "%s", a->canonical);
@@ -321,7 +323,7 @@ static bool take_reply(struct question *q, const uint8_t *p, size_t n, bool tcp)
 		return false;
 	r.authentic = r.authentic && q->trusted;
 	q->answer.authoritative = r.authoritative;
-	q->answer.rcode = r.rcode;
+	q->answer.rcode = q->rcode = r.rcode;
 	q->d->silent = q->at.n ? 0 : q->d->silent;
 	if (r.truncated && !tcp) {
 		start_tcp(q);
@@ -399,6 +401,7 @@ static enum conn_next on_tcp(struct conn *c, enum conn_event ev)
 			return CONN_KEEP;
 	}
 	q->silence |= ev == CONN_DEADLINE;
+	q->error = ev == CONN_DEADLINE ? 0 : c->error ? c->error : ECONNRESET;
 	next_try(q);
 	return CONN_KEEP;
 }
@@ -536,6 +539,17 @@ struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dn
 	return dns_ask_at(d, NULL, name, type, fn, ctx);
 }
 
+const char *dns_failure(int rcode, int error)
+{
+	static const struct { int rcode; const char *word; } rows[] = { { DNS_RCODE_SERVFAIL, "SERVFAIL" }, { DNS_RCODE_REFUSED, "REFUSED" },
+		{ DNS_RCODE_MALFORMED, "a malformed answer, or aliases without an end" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rcode == rows[i].rcode)
+			return rows[i].word;
+	return rcode ? "an odd answer" : error ? conn_error_text(error) : "timed out";
+}
+
 void dns_cancel(struct dns_query *q)
 {
 	struct question *question;
@@ -555,6 +569,13 @@ void dns_cancel(struct dns_query *q)
 }
 
 /* --- the resolver ------------------------------------------------------------------------------------------------- */
+
+bool dns_is_servers(struct str text)
+{
+	struct dns_conf c;
+
+	return dns_conf_servers(&c, text);
+}
 
 struct dns *dns_new(struct loop *l, const struct dns_options *o)
 {

@@ -33,7 +33,7 @@ struct dns_answer {
 	bool authentic;        /* AD bit from a resolver on loopback or with `trust-ad` */
 	bool from_hosts, from_cache;
 	bool authoritative;    /* dns_ask_at: the server is one of the zone's (AA) */
-	int rcode, error;      /* dns_ask_at: what the server said; 0 and DNS_AGAIN: nothing, and errno says why (0: silence) */
+	int rcode, error;      /* what the last server said; 0 and DNS_AGAIN: nothing, and errno says why (0: silence) */
 	struct dns_record *records; /* of the type asked, aliases followed; at most LIMIT_DNS_RECORDS */
 	size_t n;
 	char canonical[256];   /* owner of the records: differs from the name asked when it is an alias */
@@ -51,14 +51,17 @@ struct dns_options {
 	bool dnssec;               /* set the DO bit and AD (mxcheck, DANE) */
 	bool trust_ad;             /* believe the AD bit of servers that are not on loopback, too (mxcheck, which only tells) */
 };
+bool dns_is_servers(struct str text);      /* may it be `server`? */
 struct dns *dns_new(struct loop *l, const struct dns_options *o);
 void dns_free(struct dns *d);              /* forgets all queries; not from inside a callback */
 /* dns_ask - one question. fn is always called exactly once, never from inside dns_ask. The result may be cancelled. */
 struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx);
-/* dns_ask_at - ask this server and no other, what it knows itself (no recursion); nothing is taken from the cache or put
- * there. When nobody ever answers, further questions are not sent: error is ECANCELED then */
+/* dns_ask_at - ask this server and no other, what it knows itself (no recursion): a referral's NS and address records answer
+ * a question for them. Nothing is taken from the cache or put there. When nobody ever answers, further questions are not sent:
+ * error is ECANCELED then */
 struct dns_server;
 struct dns_query *dns_ask_at(struct dns *d, const struct dns_server *at, struct str name, enum dns_type type, dns_fn fn, void *ctx);
+const char *dns_failure(int rcode, int error); /* why an answer is DNS_AGAIN, in a few words */
 void dns_cancel(struct dns_query *q);      /* fn will not be called (again: inside fn it does nothing). NULL: nothing */
 
 /* dns_addresses - all addresses of a host: an address literal itself, the hosts file (when use_hosts), A and AAAA by

@@ -317,7 +317,7 @@ static bool read_record(struct arena *a, const struct reader *r, const struct rr
 struct answers {
 	struct arena *a;
 	struct reader r;       /* at the first answer */
-	unsigned count;
+	unsigned count, more;  /* records to walk over; in the other sections, where those may answer, too */
 	enum dns_type type;
 	struct dns_answer *out;
 	uint32_t ttl;
@@ -383,6 +383,11 @@ static bool follow_aliases(struct answers *s, const char *name)
 	for (int i = 0; i <= LIMIT_DNS_CNAMES; i++) {
 		if (!collect(s, s->out->canonical, &alias, &has_alias))
 			return false;
+		if (!has_alias && !s->out->n && i == 0 && s->more) {
+			s->count += s->more;
+			if (!collect(s, name, &alias, &has_alias))
+				return false;
+		}
 		if (!has_alias)
 			return s->out->n > 0 || !s->dropped;
 		if (alias.odd)
@@ -451,6 +456,9 @@ static void read_answers(struct arena *a, struct reader *r, const char *name, en
 	}
 	if (reply->rcode != DNS_RCODE_OK && reply->rcode != DNS_RCODE_NXDOMAIN)
 		return;
+	/* without recursion, a referral tells what the server knows of another's zone: its servers, and their addresses */
+	if (!(get16(r->p + 2) & FLAG_RD) && !reply->negative_proof)
+		s.more = get16(r->p + 8) + get16(r->p + 10);
 	if (!follow_aliases(&s, name)) {
 		malformed(out, reply);
 		return;

@@ -122,7 +122,8 @@ bool dns_conf_servers(struct dns_conf *c, struct str list)
 
 	conf_init(c);
 	while (str_word(&list, ", \t", &word))
-		add_server(c, word);
+		if (!add_server(c, word))
+			return false;
 	return c->n > 0;
 }
 

@@ -23,7 +23,7 @@ struct dns_conf {
 /* dns_conf_parse - resolv.conf(5): nameserver lines (also with a port: "127.0.0.1:5353", "[::1]:5353") and the options
  * timeout, attempts, rotate, trust-ad. Anything else is ignored: mail names are absolute, no search list applies */
 void dns_conf_parse(struct dns_conf *c, struct str text);
-/* dns_conf_servers - the same from a list of servers instead of a file; false when there is none in it */
+/* dns_conf_servers - the same from a list of servers instead of a file; false: there is none in it, or something else */
 bool dns_conf_servers(struct dns_conf *c, struct str list);
 unsigned dns_scope_id(struct str scope); /* of what follows the % of an address: a number or an interface's name; 0: neither */
 

@@ -714,6 +714,13 @@ static bool is_anchor(mbedtls_x509_crt *chain, const mbedtls_x509_crt *believed)
 	return good;
 }
 
+bool tls_peer_is(struct tls_session *s, const char *name)
+{
+	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
+
+	return crt && name_is_in(name, crt);
+}
+
 size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
 {
 	mbedtls_x509_crt *chain = (mbedtls_x509_crt *)(uintptr_t)mbedtls_ssl_get_peer_cert(&s->ssl);

@@ -43,7 +43,7 @@ struct tls_info {
 	char why_untrusted[160];         /* "certificate has expired; …" when trust < TLS_TRUSTED */
 	/* peer certificate facts; empty when none was sent */
 	char subject[256], issuer[256], subject_cn[256], issuer_cn[256];
-	char names[1024];                /* DNS names and addresses of the SAN, space separated */
+	char names[1024];                /* DNS names and addresses of the SAN, space separated; as many as fit */
 	usec not_before, not_after;      /* wall */
 	char sha256[96];                 /* fingerprint "AA:BB:…" */
 	char key[32];                    /* "RSA 2048", "EC 256" */
@@ -66,6 +66,7 @@ const struct tls_info *tls_session_info(struct tls_session *s);
 struct tls_saved *tls_session_save(struct tls_session *s); /* client: for a later resume; NULL if the server gave none */
 void tls_saved_free(struct tls_saved *s);
 size_t tls_peer_pem(struct tls_session *s, struct buf *out); /* the peer's chain as PEM (mxcheck); number of certificates */
+bool tls_peer_is(struct tls_session *s, const char *name); /* is its certificate for this host or address? */
 /* tls_peer_chain - what DANE compares (RFC 6698): for each certificate of the peer, in the order sent, the digests of the
  * whole and of its public key. How many */
 enum { TLS_LINKS = 8 };

@@ -16,19 +16,19 @@ static void check_mx_records(struct probe *p)
 
 	for (size_t i = 0; i < p->n_hosts; i++) {
 		if (!p->hosts[i].name[0])
-			probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "a null MX stands alone (RFC 7505 3)", "a null MX beside other MX records");
+			probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "a null MX stands alone (RFC 7505 3)", "a null MX beside other MX records");
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(p->hosts[i].name, p->hosts[k].name) == 0)
-				probe_find(p, PROBE_NOTE, -1, -1, "mx", "name it once", "%s is there twice", p->hosts[i].name);
+				probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", "name it once", "%s is there twice", p->hosts[i].name);
 			else
 				shared += k + 1 == i && p->hosts[i].preference == p->hosts[k].preference;
 		}
 	}
-	probe_find(p, PROBE_OK, -1, -1, "mx", NULL, "%zu host%s", hosts, hosts == 1 ? "" : "s");
+	probe_find(p, PROBE_OK, PROBE_DOMAIN, "mx", NULL, "%zu host%s", hosts, hosts == 1 ? "" : "s");
 	if (shared)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", "fine, if they are to share the load", "hosts with the same preference");
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", "fine, if they are to share the load", "hosts with the same preference");
 	if (p->more_hosts)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "%zu more hosts were not looked at", p->more_hosts);
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "%zu more hosts were not looked at", p->more_hosts);
 }
 
 void check_mx(struct probe *p)
@@ -36,15 +36,18 @@ void check_mx(struct probe *p)
 	char clean[256];
 
 	if (!dns_name_clean(str_of(p->target), clean))
-		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
 	else if (p->null_mx)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", NULL, "null MX: this domain takes no mail");
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "null MX: this domain takes no mail");
 	else if (p->mx_status == DNS_NXDOMAIN)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", "check the spelling and the registration", "the domain does not exist");
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "check the spelling and the registration", "the domain does not exist");
+	else if (p->lost)
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the nameserver lines of /etc/resolv.conf, or name a resolver with --dns",
+			"nothing can be looked up from here: %s", p->mx_failure);
 	else if (p->mx_status == DNS_AGAIN)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "mx", servers_advice, "%s", p->mx_why);
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", servers_advice, "%s (the resolver: %s)", p->mx_why, p->mx_failure);
 	else if (p->implicit_mx)
-		probe_find(p, PROBE_NOTE, -1, -1, "mx", "add an MX record, so that it is clear where mail goes",
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", "add an MX record, so that it is clear where mail goes",
 			"no MX record: mail goes to the address of the domain");
 	else
 		check_mx_records(p);
@@ -59,7 +62,7 @@ static bool find_bogus(struct probe *p, const char *name, enum dns_type type, in
 
 	if (!f || f->status == DNS_AGAIN)
 		return false;
-	probe_find(p, PROBE_PROBLEM, host, -1, check, "sign the zone again, or take the DS record out of its parent",
+	probe_find(p, PROBE_PROBLEM, PROBE_HOST(host), check, "sign the zone again, or take the DS record out of its parent",
 		"bogus: SERVFAIL, but an answer without validation: the DNSSEC signatures of %s are wrong", name);
 	return true;
 }
@@ -73,14 +76,14 @@ void check_dnssec(struct probe *p)
 		return;
 	}
 	if (p->authentic) {
-		probe_find(p, PROBE_OK, -1, -1, "dnssec", NULL, "secure");
+		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dnssec", NULL, "secure");
 		return;
 	}
 	root = facts_get(&p->facts, "", DNS_SOA);
 	if (root && root->authentic)
-		probe_find(p, PROBE_NOTE, -1, -1, "dnssec", "sign the zone: DANE needs it", "unsigned");
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dnssec", "sign the zone: DANE needs it", "unsigned");
 	else if (root)
-		probe_find(p, PROBE_NOTE, -1, -1, "dnssec", "ask a validating one: --dns, or one on this machine",
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dnssec", "ask a validating one: --dns, or one on this machine",
 			"not known: the resolver does not validate");
 }
 
@@ -90,15 +93,16 @@ void check_host_dns(struct probe *p, int h)
 	struct ipaddr literal;
 
 	if (x->is_alias)
-		probe_find(p, PROBE_WARNING, h, -1, "mx", "name the host itself in the MX record (RFC 2181 10.3)", "%s is an alias (CNAME)",
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "mx", "name the host itself in the MX record (RFC 2181 10.3)", "%s is an alias (CNAME)",
 			x->name);
 	if (!p->opt->server && !p->literal && ipaddr_parse(str_of(x->name), &literal))
-		probe_find(p, PROBE_PROBLEM, h, -1, "mx", "name a host that has this address", "%s is an address, not a host name", x->name);
+		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "mx", "name a host that has this address", "%s is an address, not a host name", x->name);
 	if (x->status == DNS_AGAIN) {
 		if (!find_bogus(p, x->name, DNS_A, h, "address"))
-			probe_find(p, PROBE_PROBLEM, h, -1, "address", servers_advice, "%s", x->why);
+			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", servers_advice, "%s", x->why);
 	} else if (x->status != DNS_OK && x->name[0]) {
-		probe_find(p, PROBE_PROBLEM, h, -1, "address", "add an A or AAAA record, or remove the host from the MX records",
+		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", p->opt->server ? "check the spelling" :
+			p->implicit_mx ? "add an MX record; MX 0 . if it takes no mail (RFC 7505)" : "add an A or AAAA record, or remove the host from the MX records",
 			"%s has no address%s%s", x->name, x->why[0] ? ": " : "", x->why);
 	}
 }
@@ -113,7 +117,7 @@ static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
 
 	a->dane_ok = false;
 	if (a->stage == PROBE_FINISHED && !a->tls_done && p->opt->tls)
-		probe_find(p, PROBE_PROBLEM, h, k, "dane", "senders with DANE do not deliver without TLS: offer STARTTLS, or remove the records",
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane", "senders with DANE do not deliver without TLS: offer STARTTLS, or remove the records",
 			"TLSA records, but no STARTTLS");
 	if (!a->tls_done)
 		return;
@@ -121,11 +125,11 @@ static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
 		if (!tlsa_matches(&d->v[i], a->chain, a->n_chain, a->name_matches))
 			continue;
 		if (!a->dane_ok)
-			probe_find(p, PROBE_OK, h, k, "dane", NULL, "TLSA %d %d %d matches", d->v[i].usage, d->v[i].selector, d->v[i].matching);
+			probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dane", NULL, "TLSA %d %d %d matches", d->v[i].usage, d->v[i].selector, d->v[i].matching);
 		a->dane_ok = d->used[i] = true;
 	}
 	if (!a->dane_ok)
-		probe_find(p, PROBE_PROBLEM, h, k, "dane",
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane",
 			"senders with DANE do not deliver: publish the record of the certificate in use before it is used, remove old ones after",
 			"no TLSA record matches the certificate");
 }
@@ -139,7 +143,7 @@ static void check_dane_records(struct probe *p, int h, const struct fact *f)
 		const char *wrong = tlsa_parse(f->records[i].data, f->records[i].data_n, &d.v[d.n]);
 
 		if (wrong)
-			probe_find(p, PROBE_WARNING, h, -1, "dane", "publish 3 1 1: the SHA-256 of the certificate's public key",
+			probe_find(p, PROBE_WARNING, PROBE_HOST(h), "dane", "publish 3 1 1: the SHA-256 of the certificate's public key",
 				"a TLSA record is not usable: %s", wrong);
 		d.n += !wrong;
 	}
@@ -148,7 +152,7 @@ static void check_dane_records(struct probe *p, int h, const struct fact *f)
 	for (size_t i = 0; i < d.n; i++)
 		used += d.used[i];
 	if (used && used < d.n)
-		probe_find(p, PROBE_NOTE, h, -1, "dane", "fine while a certificate is exchanged; remove them after that",
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged; remove them after that",
 			"%zu of %zu TLSA records match no certificate in use", d.n - used, d.n);
 }
 
@@ -165,17 +169,17 @@ static void check_dane_host(struct probe *p, int h)
 		return;
 	if (f->status == DNS_AGAIN && x->status == DNS_OK) {
 		if (!find_bogus(p, name, DNS_TLSA, h, "dane"))
-			probe_find(p, PROBE_PROBLEM, h, -1, "dane", "senders with DANE put mail off until there is an answer (RFC 7672 2.1.1)",
+			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "dane", "senders with DANE put mail off until there is an answer (RFC 7672 2.1.1)",
 				"TLSA records cannot be looked up");
 	} else if (f->n && !f->authentic) {
-		probe_find(p, PROBE_WARNING, h, -1, "dane", "sign the zone: without DNSSEC nobody believes TLSA records",
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "dane", "sign the zone: without DNSSEC nobody believes TLSA records",
 			"TLSA records without DNSSEC");
 	} else if (f->n && !signed_mx) {
-		probe_find(p, PROBE_WARNING, h, -1, "dane", "sign the domain's zone, too", "TLSA records, but the MX records are not signed");
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "dane", "sign the domain's zone, too", "TLSA records, but the MX records are not signed");
 	} else if (f->n) {
 		check_dane_records(p, h, f);
 	} else if (f->authentic && signed_mx && x->n && !p->opt->server) {
-		probe_find(p, PROBE_NOTE, h, -1, "dane", "DNSSEC is there: a TLSA record 3 1 1 would make senders insist on TLS",
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "DNSSEC is there: a TLSA record 3 1 1 would make senders insist on TLS",
 			"no TLSA record");
 	}
 }
@@ -201,24 +205,24 @@ static void check_listing(struct probe *p, int h, int k, const char *zone)
 	if (!f)
 		return;
 	if (f->status == DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, h, k, "dnsbl", "the list may be gone, or may not answer your resolver", "%s does not answer", zone);
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "dnsbl", "the list may be gone, or may not answer your resolver", "%s does not answer", zone);
 	else if (!f->n)
-		probe_find(p, PROBE_OK, h, k, "dnsbl", NULL, "not in %s", zone);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dnsbl", NULL, "not in %s", zone);
 	for (size_t i = 0; i < f->n; i++) {
 		const uint8_t *b = f->records[i].address.b;
 		char answer[46];
 
 		ipaddr_format(&f->records[i].address, answer);
 		if (b[0] != 127) {
-			probe_find(p, PROBE_WARNING, h, k, "dnsbl", "do not use it", "%s answers %s: it is no block list (any more)", zone, answer);
+			probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "dnsbl", "do not use it", "%s answers %s: it is no block list (any more)", zone, answer);
 		} else if (b[1] == 255 && b[2] == 255) {
-			probe_find(p, PROBE_NOTE, h, k, "dnsbl", "ask from a resolver of your own: public ones are often refused",
+			probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "dnsbl", "ask from a resolver of your own: public ones are often refused",
 				"%s answers %s: an error, not a listing", zone, answer);
 		} else {
 			reason = facts_get(&p->facts, name, DNS_TXT);
 			if (reason && reason->n)
 				tls_clean_text(fact_text(reason, 0), text, sizeof(text));
-			probe_find(p, PROBE_PROBLEM, h, k, "dnsbl", "find out why, stop it, then ask the list to remove the address",
+			probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dnsbl", "find out why, stop it, then ask the list to remove the address",
 				"listed in %s as %s%s%s", zone, answer, *text ? ": " : "", text);
 		}
 	}

@@ -2,37 +2,23 @@
  *
  * A resolver hides a bad server as long as another one answers; here each shows. But this machine may not be allowed to ask
  * them, or something on the way answers in their place, so a server is judged only where another one of the same family
- * answers as it should. */
+ * answers as it should. When the resolver gets nothing from any of them, the servers of the zone above are asked who they
+ * are, and where. */
 #include "core/probe/probe.h"
 
 #include <errno.h>
 
-#include "core/net/conn.h"
 #include "core/net/dns_codec.h"
 
-enum { SERVERS_MOST = 13, ADDRESSES_MOST = 4 /* of one family */, ROWS_MOST = SERVERS_MOST * 2 * ADDRESSES_MOST };
+enum { SERVERS_MOST = 13, ABOVE_MOST = 3, ADDRESSES_MOST = 4 /* of one family */, ROWS_MOST = SERVERS_MOST * 2 * ADDRESSES_MOST };
 
 struct server { const char *name; const struct fact *soa; };
 struct zone {
 	const struct fact *ns;
+	const struct fact *above;      /* its name servers, where they had to be asked for ns; then ns->at is one's address */
 	struct server v[ROWS_MOST];
-	size_t n, good[2];             /* good: by family */
+	size_t n, good[2], heard[2];   /* by family: answers as it should, from any of them; and what those above say */
 };
-
-/* find_zone - the NS records of the domain or of the nearest one above it; NULL: not known (yet). Top-level domains are
- * nobody's to mend */
-static const struct fact *find_zone(struct probe *p)
-{
-	for (const char *domain = p->target; domain && strchr(domain, '.'); domain = strchr(domain, '.') + 1) {
-		const struct fact *f = facts_get(&p->facts, domain, DNS_NS);
-
-		if (!f || f->status == DNS_AGAIN)
-			return NULL;
-		if (f->n)
-			return f;
-	}
-	return NULL;
-}
 
 /* next_name - the servers by name, so that every run tells the same; NULL after the last */
 static const char *next_name(const struct fact *ns, const char *after)
@@ -43,6 +29,46 @@ static const char *next_name(const struct fact *ns, const char *after)
 		if (strcmp(ns->records[i].target, after) > 0 && (!next || strcmp(ns->records[i].target, next) < 0))
 			next = ns->records[i].target;
 	return next;
+}
+
+/* ask_above - who is said to serve the zone, by the servers of the one above it? */
+static void ask_above(struct probe *p, struct zone *z, const char *zone)
+{
+	const char *name = "";
+
+	for (int i = 0; i < ABOVE_MOST && (name = next_name(z->above, name)) != NULL; i++)
+		for (int k = 0; k < 2; k++) {
+			const struct fact *a = facts_get(&p->facts, name, k ? DNS_AAAA : DNS_A), *f;
+
+			if (!a || !a->n || !(p->opt->families >> k & 1))
+				continue;
+			f = facts_get_at(&p->facts, &a->records[0].address, zone, DNS_NS);
+			if (!f || f->status == DNS_AGAIN)
+				continue;
+			z->heard[k]++;
+			z->ns = f->n ? f : z->ns;
+		}
+}
+
+/* find_zone - the NS records of the domain or of the nearest one above it. Top-level domains are nobody's to mend */
+static void find_zone(struct probe *p, struct zone *z)
+{
+	const char *domain = p->target, *lost = NULL;
+	const struct fact *f;
+
+	for (;; domain += strcspn(domain, "."), domain += *domain == '.') {
+		if (!lost && !strchr(domain, '.'))
+			return;
+		f = facts_get(&p->facts, domain, DNS_NS);
+		if (!f || f->n || !*domain)
+			break;
+		lost = f->status == DNS_AGAIN ? domain : lost;
+	}
+	if (f && f->n && !lost)
+		z->ns = f;
+	z->above = f && f->n && lost ? f : NULL;
+	if (z->above)
+		ask_above(p, z, lost);
 }
 
 static bool is_good(const struct fact *soa)
@@ -66,6 +92,9 @@ static void add_server(struct probe *p, struct zone *z, const char *name)
 	for (int i = 0; i < 2; i++) {
 		const struct fact *f = both[i];
 
+		/* its address may be in the zone that nobody serves */
+		if (f && f->status == DNS_AGAIN && z->above)
+			f = facts_get_at(&p->facts, &z->ns->at, name, f->type);
 		if (!f)
 			return;
 		has |= f->n > 0;
@@ -80,32 +109,23 @@ static void add_server(struct probe *p, struct zone *z, const char *name)
 		}
 	}
 	if (!has)
-		probe_find(p, PROBE_WARNING, -1, -1, "ns", "give it an address, or take it out of the zone and of its parent",
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "give it an address, or take it out of the zone and of its parent",
 			again ? "%s: its address cannot be looked up" : "%s has no address", name);
 }
 
 static void judge_server(struct probe *p, const struct server *s)
 {
-	static const struct { int rcode; const char *word; } rows[] = {
-		{ DNS_RCODE_OK, "it is no authority for the zone" }, { DNS_RCODE_NXDOMAIN, "it is no authority for the zone" },
-		{ DNS_RCODE_SERVFAIL, "SERVFAIL" }, { DNS_RCODE_REFUSED, "REFUSED" },
-	};
 	const struct fact *f = s->soa;
-	const char *why = "an odd answer";
 	bool silent = f->status == DNS_AGAIN && !f->rcode;
 	char address[46];
 
 	if (f->error == ECANCELED || f->error == ENETUNREACH)
 		return;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (f->rcode == rows[i].rcode)
-			why = rows[i].word;
-	if (silent)
-		why = f->error ? conn_error_text(f->error) : "timed out";
 	ipaddr_format(&f->at, address);
-	probe_find(p, PROBE_WARNING, -1, -1, "ns", silent ? "repair it, or take it out: resolvers wait for it in vain" :
+	probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", silent ? "repair it, or take it out: resolvers wait for it in vain" :
 		"configure the zone there, or take the server out of the zone and of its parent", "%s [%s] %s: %s", s->name, address,
-		silent ? "does not answer" : "is lame", why);
+		silent ? "does not answer" : "is lame", f->status == DNS_AGAIN && f->rcode != DNS_RCODE_NXDOMAIN ? dns_failure(f->rcode, f->error) :
+		"it is no authority for the zone");
 }
 
 static void judge_serials(struct probe *p, const struct zone *z)
@@ -120,34 +140,36 @@ static void judge_serials(struct probe *p, const struct zone *z)
 		first = first ? first : s;
 		if (serial(s->soa) == serial(first->soa))
 			continue;
-		probe_find(p, PROBE_WARNING, -1, -1, "ns", "look again in some minutes; if it stays, transfers of the zone fail",
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "look again in some minutes; if it stays, transfers of the zone fail",
 			"serial %u at %s, but %u at %s", serial(first->soa), first->name, serial(s->soa), s->name);
 		return;
 	}
-	probe_find(p, PROBE_OK, -1, -1, "ns", NULL, "%zu server%s of %s, serial %u", z->ns->n, z->ns->n == 1 ? "" : "s",
+	probe_find(p, PROBE_OK, PROBE_DOMAIN, "ns", NULL, "%zu server%s of %s, serial %u", z->ns->n, z->ns->n == 1 ? "" : "s",
 		z->ns->records[0].name, serial(first->soa));
 }
 
 void check_ns(struct probe *p)
 {
-	struct zone z = { .ns = find_zone(p) };
+	struct zone z = { .n = 0 };
 	unsigned missing = p->facts.missing;
 	const char *name = "";
 
-	if (!z.ns)
-		return;
-	for (size_t i = 0; i < SERVERS_MOST && (name = next_name(z.ns, name)) != NULL; i++)
+	find_zone(p, &z);
+	for (size_t i = 0; z.ns && i < SERVERS_MOST && (name = next_name(z.ns, name)) != NULL; i++)
 		add_server(p, &z, name);
-	if (p->facts.missing != missing)
+	if (p->facts.missing != missing || (!z.ns && !z.above))
 		return;
-	if (z.ns->n == 1)
-		probe_find(p, PROBE_NOTE, -1, -1, "ns", "have a second one in another network (RFC 2182)", "only one name server");
+	if (z.ns && z.above && !(z.good[0] + z.good[1]))
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "ns", "until one does there is no mail: see what each of them says, or name others in the zone above",
+			"none of the %zu name servers of %s serves it", z.ns->n, z.ns->records[0].name);
+	if (z.ns && z.ns->n == 1)
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "ns", "have a second one in another network (RFC 2182)", "only one name server");
 	for (size_t i = 0; i < z.n; i++)
-		if (!is_good(z.v[i].soa) && z.good[z.v[i].soa->at.family == AF_INET6])
+		if (!is_good(z.v[i].soa) && (z.good[z.v[i].soa->at.family == AF_INET6] || z.heard[z.v[i].soa->at.family == AF_INET6]))
 			judge_server(p, &z.v[i]);
 	if (z.good[0] + z.good[1])
 		judge_serials(p, &z);
-	else if (z.n)
-		probe_find(p, PROBE_NOTE, -1, -1, "ns", "a firewall may let only the resolver ask: try from another network",
+	else if (z.n ? !z.above : !z.ns && !(z.heard[0] + z.heard[1]))
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "ns", "a firewall may let only the resolver ask: try from another network",
 			"the name servers were not checked: none answers this machine as an authority");
 }

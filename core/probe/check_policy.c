@@ -5,9 +5,11 @@
 #include "core/probe/records.h"
 #include "core/probe/spf.h"
 
+static const char again_advice[] = "ask again; if it stays, look at the name servers";
+
 static void find(struct probe *p, enum probe_verdict v, const char *check, const char *advice, const char *text)
 {
-	probe_find(p, v, -1, -1, check, advice, "%s", text);
+	probe_find(p, v, PROBE_DOMAIN, check, advice, "%s", text);
 }
 
 void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at)
@@ -15,7 +17,7 @@ void probe_find_wrong(struct probe *p, const char *check, const char *what, cons
 	char shown[120];
 
 	tls_clean_text(str_trim(at), shown, sizeof(shown));
-	probe_find(p, PROBE_PROBLEM, -1, -1, check, "correct it: receivers pass over what they cannot read", "%s%s\"%s\": %s", what,
+	probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, check, "correct it: receivers pass over what they cannot read", "%s%s\"%s\": %s", what,
 		*what ? ": " : "", shown, wrong);
 }
 
@@ -27,11 +29,29 @@ bool probe_one_record(struct probe *p, const char *check, const struct fact *f, 
 	if (n == 1)
 		return true;
 	if (n > 1)
-		probe_find(p, PROBE_PROBLEM, -1, -1, check, "keep one of them: several count as none", "%zu records", n);
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, check, "keep one of them: several count as none", "%zu records", n);
 	else if (f->status == DNS_AGAIN)
-		find(p, PROBE_WARNING, check, "ask again; if it stays, look at the name servers", "cannot be looked up now");
-	else if (missing)
+		find(p, PROBE_WARNING, check, again_advice, "cannot be looked up now");
+	else if (!probe_find_alike(p, check, f, starts) && missing)
 		find(p, PROBE_NOTE, check, missing, "no record");
+	return false;
+}
+
+bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, struct str starts)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct str rest = fact_text(f, i);
+		char shown[120];
+
+		while (rest.n && !str_istarts(rest, str_from(starts, 2)))
+			rest = str_from(rest, 1);
+		if (!rest.n)
+			continue;
+		tls_clean_text(fact_text(f, i), shown, sizeof(shown));
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
+			STR_ARG(starts));
+		return true;
+	}
 	return false;
 }
 
@@ -48,26 +68,27 @@ static void judge_spf_client(struct probe *p, struct spf *s)
 	char client[46];
 
 	ipaddr_format(&s->client, client);
-	probe_find(p, rows[s->result].v, -1, -1, "spf", rows[s->result].advice, "%s: %s%s%s%s%s", client, spf_result_word(s->result),
+	probe_find(p, rows[s->result].v, PROBE_DOMAIN, "spf", rows[s->result].advice, "%s: %s%s%s%s%s", client, spf_result_word(s->result),
 		s->why[0] ? ", " : "", s->why, s->explanation[0] ? ": " : "", s->explanation);
 }
 
-static void judge_spf(struct probe *p, const struct spf *s)
+static void judge_spf(struct probe *p, const struct spf *s, const struct fact *own)
 {
-	if (s->result == SPF_NONE)
+	if (s->result == SPF_NONE && !(own && probe_find_alike(p, "spf", own, STR("v=spf1"))))
 		find(p, PROBE_WARNING, "spf", "say who may send for this domain: v=spf1 …", "no record");
 	else if (s->result == SPF_TEMPERROR)
-		find(p, PROBE_WARNING, "spf", "ask again; if it stays, take the name out of the record", s->why);
+		find(p, PROBE_WARNING, "spf", own && own->status == DNS_AGAIN ? again_advice : "ask again; if it stays, take the name out of the record",
+			s->why);
 	else if (s->result == SPF_PERMERROR)
 		find(p, PROBE_PROBLEM, "spf", "correct it: with an error the whole record counts for nothing", s->why);
 	if (s->lookups > SPF_LOOKUPS)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "spf", "replace includes by addresses: past 10 the record counts for nothing (RFC 7208 4.6.4)",
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "replace includes by addresses: past 10 the record counts for nothing (RFC 7208 4.6.4)",
 			"%u lookups of at most %d", s->lookups, SPF_LOOKUPS);
 	else if (s->voids > SPF_VOIDS)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "spf", "remove names that do not exist (RFC 7208 4.6.4)",
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "remove names that do not exist (RFC 7208 4.6.4)",
 			"%u lookups find nothing, of at most %d", s->voids, SPF_VOIDS);
 	else if (s->result == SPF_NEUTRAL)
-		probe_find(p, PROBE_OK, -1, -1, "spf", NULL, "%u lookup%s of at most %d%s", s->lookups, s->lookups == 1 ? "" : "s", SPF_LOOKUPS,
+		probe_find(p, PROBE_OK, PROBE_DOMAIN, "spf", NULL, "%u lookup%s of at most %d%s", s->lookups, s->lookups == 1 ? "" : "s", SPF_LOOKUPS,
 			s->variable ? "; names that depend on the mail were not looked up" : "");
 	if (s->result != SPF_NEUTRAL)
 		return;
@@ -96,7 +117,7 @@ void check_spf(struct probe *p)
 		tls_clean_text(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
 	if (*text)
 		find(p, PROBE_OK, "spf", NULL, text);
-	judge_spf(p, &s);
+	judge_spf(p, &s, f);
 	if (from && strcmp(from, "<>")) {
 		snprintf(sender, sizeof(sender), "%s%s%s", from, strchr(from, '@') ? "" : "@", strchr(from, '@') ? "" : p->target);
 		s.sender = sender;
@@ -163,7 +184,7 @@ static void check_reports(struct probe *p, const char *domain, struct str list)
 			continue;
 		fact_txt(f, STR("v=DMARC1"), false, &n);
 		if (!n)
-			probe_find(p, PROBE_WARNING, -1, -1, "dmarc", "have its owner publish \"v=DMARC1\" there, or nobody sends the reports",
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dmarc", "have its owner publish \"v=DMARC1\" there, or nobody sends the reports",
 				"%.*s does not agree to get reports: no record at %.280s", STR_ARG(to), name);
 	}
 }
@@ -173,13 +194,17 @@ static void judge_dmarc(struct probe *p, const char *at, const struct str v[DMAR
 	struct str policy = at != p->target && v[DMARC_SP].n ? v[DMARC_SP] : v[DMARC_P];
 
 	if (at != p->target)
-		probe_find(p, PROBE_OK, -1, -1, "dmarc", NULL, "taken from %s (public suffixes are not known here)", at);
+		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dmarc", NULL, "taken from %s (public suffixes are not known here)", at);
 	if (str_ieq(policy, STR("none")))
 		find(p, PROBE_NOTE, "dmarc", "once the reports are fine: p=quarantine, then p=reject", "p=none: forged mail is only reported");
 	else if (v[DMARC_PCT].n && !str_eq(v[DMARC_PCT], STR("100")))
-		probe_find(p, PROBE_NOTE, -1, -1, "dmarc", "raise it to 100", "the policy holds for %.*s%% of the mail", STR_ARG(v[DMARC_PCT]));
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dmarc", "raise it to 100", "the policy holds for %.*s%% of the mail", STR_ARG(v[DMARC_PCT]));
+	else if (str_ieq(v[DMARC_T], STR("y")))
+		find(p, PROBE_NOTE, "dmarc", "take t=y out once the reports are fine", "t=y: the policy is only tried");
 	if (at == p->target && str_ieq(v[DMARC_SP], STR("none")) && !str_ieq(policy, STR("none")))
 		find(p, PROBE_WARNING, "dmarc", "protect the names below the domain, too", "sp=none: names below the domain can be forged");
+	else if (str_ieq(v[DMARC_NP], STR("none")) && !str_ieq(policy, STR("none")))
+		find(p, PROBE_WARNING, "dmarc", "protect them, too", "np=none: names below the domain that do not exist can be forged");
 	if (!v[DMARC_RUA].n)
 		find(p, PROBE_NOTE, "dmarc", "name an address for reports: rua=mailto:…", "no reports are asked for");
 	check_reports(p, at, v[DMARC_RUA]);
@@ -191,15 +216,16 @@ void check_dmarc(struct probe *p)
 	struct str text, where, values[DMARC_TAGS];
 	const struct fact *f = NULL;
 	const char *at, *wrong;
-	char shown[280];
+	char shown[300];
 
 	if (!find_dmarc(p, &f, &at))
 		return;
 	if (!at) {
-		find(p, PROBE_NOTE, "dmarc", "say what to do with forged mail: a TXT record at _dmarc", "no record");
-		return;
+		snprintf(shown, sizeof(shown), "_dmarc.%s", p->target);
+		f = facts_get(&p->facts, shown, DNS_TXT);
+		at = p->target;
 	}
-	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, NULL))
+	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, "say what to do with forged mail: a TXT record at _dmarc"))
 		return;
 	wrong = dmarc_parse(text, values, &where);
 	if (wrong) {
@@ -219,18 +245,21 @@ static void judge_key(struct probe *p, const char *selector, const struct dkim *
 	struct str hashes = k->values[DKIM_H];
 
 	if (k->revoked)
-		probe_find(p, PROBE_WARNING, -1, -1, "dkim", "sign with another selector", "%s: the key is revoked", selector);
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dkim", "sign with another selector", "%s: the key is revoked", selector);
 	else if (rsa && k->bits < 1024)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "dkim", "make one of 2048 bits: short keys are refused (RFC 8301)", "%s: %s", selector, k->key);
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "make one of 2048 bits: short keys are refused (RFC 8301)", "%s: %s", selector, k->key);
 	else if (rsa && k->bits < 2048)
-		probe_find(p, PROBE_WARNING, -1, -1, "dkim", "make one of 2048 bits", "%s: %s", selector, k->key);
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dkim", "make one of 2048 bits", "%s: %s", selector, k->key);
 	else
-		probe_find(p, PROBE_OK, -1, -1, "dkim", NULL, "%s: %s", selector, k->key);
+		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dkim", NULL, "%s: %s", selector, k->key);
 	if (k->testing)
-		probe_find(p, PROBE_NOTE, -1, -1, "dkim", "remove t=y when it works: until then a bad signature counts as none",
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dkim", "remove t=y when it works: until then a bad signature counts as none",
 			"%s: the key is for testing", selector);
+	if (!k->mail)
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "take s= out of the record", "%s: s=%.*s: the key is not for mail", selector,
+			STR_ARG(str_head(k->values[DKIM_S], 40)));
 	if (hashes.n && str_find(hashes, STR("sha256")) < 0)
-		probe_find(p, PROBE_PROBLEM, -1, -1, "dkim", "allow sha256: nobody takes sha1 any more (RFC 8301)", "%s: h=%.*s", selector,
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "allow sha256: nobody takes sha1 any more (RFC 8301)", "%s: h=%.*s", selector,
 			STR_ARG(str_head(hashes, 40)));
 }
 
@@ -248,7 +277,7 @@ void check_dkim(struct probe *p)
 		if (!f)
 			continue;
 		if (f->n != 1) {
-			probe_find(p, f->status == DNS_AGAIN ? PROBE_WARNING : PROBE_PROBLEM, -1, -1, "dkim",
+			probe_find(p, f->status == DNS_AGAIN ? PROBE_WARNING : PROBE_PROBLEM, PROBE_DOMAIN, "dkim",
 				f->n ? "keep one of them" : "publish the key, or look for the selector in a signature: s=", "%s: %s", *selector,
 				f->status == DNS_AGAIN ? "cannot be looked up now" : f->n ? "more than one record" : "no key");
 			continue;
@@ -274,7 +303,7 @@ static bool dmarc_enforces(struct probe *p)
 		return false;
 	text = fact_txt(f, STR("v=DMARC1"), false, &n);
 	return n == 1 && !dmarc_parse(text, v, &where) && !str_ieq(v[DMARC_P], STR("none")) &&
-		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100")));
+		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100"))) && !str_ieq(v[DMARC_T], STR("y"));
 }
 
 void check_bimi(struct probe *p)

@@ -13,7 +13,7 @@ static void judge_policy_host(struct probe *p, const struct sts_policy *s, int h
 	const struct probe_host *x = &p->hosts[h];
 
 	if (!sts_policy_has(s, str_of(x->name))) {
-		probe_find(p, v, h, -1, "mta-sts", delivery_advice, "the policy does not name %s", x->name);
+		probe_find(p, v, PROBE_HOST(h), "mta-sts", delivery_advice, "the policy does not name %s", x->name);
 		return;
 	}
 	for (size_t k = 0; k < x->n; k++) {
@@ -22,7 +22,7 @@ static void judge_policy_host(struct probe *p, const struct sts_policy *s, int h
 			!a->name_matches ? "its certificate is for another name" : NULL;
 
 		if (wrong && a->stage == PROBE_FINISHED)
-			probe_find(p, v, h, (int)k, "mta-sts", delivery_advice, "the policy asks for verified TLS, but %s", wrong);
+			probe_find(p, v, PROBE_ADDRESS(h, k), "mta-sts", delivery_advice, "the policy asks for verified TLS, but %s", wrong);
 	}
 }
 
@@ -35,7 +35,7 @@ static void judge_patterns(struct probe *p, const struct sts_policy *s)
 		for (size_t h = 0; h < p->n_hosts; h++)
 			used |= sts_policy_has(&one, str_of(p->hosts[h].name));
 		if (!used)
-			probe_find(p, PROBE_NOTE, -1, -1, "mta-sts", "remove it, if no MX host of that name is to come",
+			probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mta-sts", "remove it, if no MX host of that name is to come",
 				"\"mx: %.*s\" stands for no MX host", STR_ARG(str_head(s->mx[i], 200)));
 	}
 }
@@ -51,14 +51,14 @@ static void judge_policy(struct probe *p)
 		probe_find_wrong(p, "mta-sts", "policy", wrong, at);
 		return;
 	}
-	probe_find(p, PROBE_OK, -1, -1, "mta-sts", NULL, "%s, for %llu days", modes[s.mode], (unsigned long long)s.max_age / DAY);
+	probe_find(p, PROBE_OK, PROBE_DOMAIN, "mta-sts", NULL, "%s, for %llu days", modes[s.mode], (unsigned long long)s.max_age / DAY);
 	if (!str_istarts(type, STR("text/plain")))
-		probe_find(p, PROBE_NOTE, -1, -1, "mta-sts", "serve it as text/plain (RFC 8461 3.2)", "the policy's type is \"%.*s\"", STR_ARG(type));
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mta-sts", "serve it as text/plain (RFC 8461 3.2)", "the policy's type is \"%.*s\"", STR_ARG(type));
 	if (s.mode == STS_ENFORCE && s.max_age < DAY)
-		probe_find(p, PROBE_WARNING, -1, -1, "mta-sts", "a week or more protects those who send seldom", "the policy is kept for %llu seconds",
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "mta-sts", "a week or more protects those who send seldom", "the policy is kept for %llu seconds",
 			(unsigned long long)s.max_age);
 	if (s.mode != STS_ENFORCE)
-		probe_find(p, PROBE_NOTE, -1, -1, "mta-sts", s.mode == STS_TESTING ? "once the reports are fine: mode: enforce" : NULL,
+		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mta-sts", s.mode == STS_TESTING ? "once the reports are fine: mode: enforce" : NULL,
 			"mode %s: nobody insists on TLS", modes[s.mode]);
 	if (s.mode == STS_NONE)
 		return;
@@ -86,7 +86,7 @@ void check_sts(struct probe *p)
 	if (p->sts.fetched)
 		judge_policy(p);
 	else
-		probe_find(p, p->opt->tls ? PROBE_PROBLEM : PROBE_NOTE, -1, -1, "mta-sts",
+		probe_find(p, p->opt->tls ? PROBE_PROBLEM : PROBE_NOTE, PROBE_DOMAIN, "mta-sts",
 			p->opt->tls ? "serve it there, with a certificate for that name" : NULL,
 			"no policy at https://mta-sts.%s/.well-known/mta-sts.txt: %s", p->target, p->sts.why);
 }
@@ -107,5 +107,5 @@ void check_tlsrpt(struct probe *p)
 	if (wrong)
 		probe_find_wrong(p, "tls-rpt", "", wrong, at);
 	else
-		probe_find(p, PROBE_OK, -1, -1, "tls-rpt", NULL, "reports go to %.*s", STR_ARG(str_head(rua, 200)));
+		probe_find(p, PROBE_OK, PROBE_DOMAIN, "tls-rpt", NULL, "reports go to %.*s", STR_ARG(str_head(rua, 200)));
 }

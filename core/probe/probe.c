@@ -65,7 +65,7 @@ static void ask(void *ctx, struct fact *f)
 	dns_ask_at(p->opt->dns, at.n ? &at : NULL, str_of(f->name), f->type, on_answer, q);
 }
 
-void probe_find(struct probe *p, enum probe_verdict v, int host, int address, const char *check, const char *advice,
+void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, const char *check, const char *advice,
 	const char *fmt, ...)
 {
 	char text[600];
@@ -80,7 +80,7 @@ void probe_find(struct probe *p, enum probe_verdict v, int host, int address, co
 		p->room = p->room ? 2 * p->room : 32;
 		p->findings = mem_array(p->findings, p->room, sizeof(*p->findings));
 	}
-	p->findings[p->n_findings++] = (struct probe_finding){ .verdict = v, .host = host, .address = address, .check = check,
+	p->findings[p->n_findings++] = (struct probe_finding){ .verdict = v, .host = at.host, .address = at.address, .check = check,
 		.advice = advice, .text = arena_z(&p->facts.arena, str_of(text)) };
 	p->count[v]++;
 }

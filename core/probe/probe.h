@@ -94,6 +94,8 @@ struct probe {
 	/* facts */
 	enum dns_status mx_status;
 	char mx_why[200];
+	const char *mx_failure;        /* of DNS_AGAIN: what the resolver did */
+	bool lost;                     /* and it cannot find the root either: it is not the domain that is wrong */
 	bool null_mx, implicit_mx;     /* "MX 0 ."; no MX, the domain's own address is used */
 	bool authentic;                /* the MX answer was validated (AD) */
 	struct probe_host hosts[PROBE_HOSTS];
@@ -135,11 +137,18 @@ void probe_release(struct probe *p);                       /* it ended; the last
 /* probe_check - run the checks: dry, those that may run and are not settled; else all, to tell findings. The modes that ask
  * have none */
 void probe_check(struct probe *p);
-void probe_find(struct probe *p, enum probe_verdict v, int host, int address, const char *check, const char *advice,
-	const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+/* probe_find - tell a finding. Its place is one argument, so that all of them, and one for the text, are in registers */
+struct probe_place { int16_t host, address; };
+#define PROBE_ADDRESS(h, k) ((struct probe_place){ (int16_t)(h), (int16_t)(k) })
+#define PROBE_HOST(h) PROBE_ADDRESS(h, -1)
+#define PROBE_DOMAIN PROBE_ADDRESS(-1, -1)
+void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, const char *check, const char *advice,
+	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* checks; each is a row of the table in probe_checks.c */
 /* probe_find_wrong - a record that cannot be read: what is wrong, and where */
 void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at);
+/* probe_find_alike - a TXT record that was meant to begin with v=VERSION (`starts`), and does not: then it is told, and true */
+bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, struct str starts);
 /* probe_one_record - the one TXT record that begins so; false after telling why there is none. missing: advice, NULL: silence */
 bool probe_one_record(struct probe *p, const char *check, const struct fact *f, struct str starts, struct str *out, const char *missing);
 void check_mx(struct probe *p);

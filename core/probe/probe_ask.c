@@ -100,7 +100,7 @@ static void on_failed(struct probe *p, const struct reply *r, int h, int k)
 
 	while (!strstr(r->text, failures[i].words))
 		i++;
-	probe_find(p, PROBE_PROBLEM, h, k, failures[i].check, failures[i].advice, "%.290s", r->text);
+	probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), failures[i].check, failures[i].advice, "%.290s", r->text);
 }
 
 static void on_tls(struct probe *p, const struct deliver_step *s, int h, int k)
@@ -111,10 +111,10 @@ static void on_tls(struct probe *p, const struct deliver_step *s, int h, int k)
 
 	p->hosts[h].v[k]->tls = *t;
 	p->hosts[h].v[k]->tls_done = true;
-	probe_find(p, PROBE_OK, h, k, "tls", NULL, "%s, level %s: %s with cipher %s (%d bits)", tls_trust_word(t->trust), levels[level],
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s, level %s: %s with cipher %s (%d bits)", tls_trust_word(t->trust), levels[level],
 		t->version, t->cipher, t->bits);
 	if (t->trust < TLS_TRUSTED && s->level < CONF_TLS_FINGERPRINT)
-		probe_find(p, PROBE_NOTE, h, k, "tls", "this level does not ask who the server is; verify or secure would",
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "tls", "this level does not ask who the server is; verify or secure would",
 			"the certificate is not verified%s%s", t->why_untrusted[0] ? ": " : "", t->why_untrusted);
 }
 
@@ -128,16 +128,18 @@ static void on_step(struct delivery *job, const struct deliver_step *s)
 	if (s->host && !x)
 		return;
 	if (s->kind == DELIVER_STEP_FAILED) {
+		a->lost++;
 		on_failed(p, s->reply, h, k);
 	} else if (s->kind == DELIVER_STEP_CONNECTED) {
 		x->connect_time = s->took ? s->took : 1;
 		if (!a->silent)
-			probe_find(p, PROBE_OK, h, k, "connect", NULL, "port %u, %.0f ms", s->port, (double)s->took / USEC_PER_MSEC);
+			probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "connect", NULL, "port %u, %.0f ms", s->port, (double)s->took / USEC_PER_MSEC);
 	} else if (s->kind == DELIVER_STEP_TLS && !a->silent) {
 		on_tls(p, s, h, k);
 	} else if (s->kind == DELIVER_STEP_AUTH && !a->silent) {
-		probe_find(p, PROBE_OK, h, k, "auth", NULL, "logged in (%s)", s->mechanism);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "auth", NULL, "logged in (%s)", s->mechanism);
 	} else if (s->kind == DELIVER_STEP_RCPT) {
+		a->lost = 0;
 		x->stage = PROBE_FINISHED;
 		if (a->told)
 			a->told(a, s, h, k);

@@ -58,6 +58,7 @@ struct ask {                           /* one question after the other, to one n
 	struct delivery_result result;
 	size_t turn;                   /* which question */
 	bool silent;                   /* sessions tell only what went wrong */
+	unsigned lost;                 /* sessions that failed since RCPT was answered */
 	bool catch_all;                /* open relay: any address at the server's own name is taken */
 	void (*told)(struct ask *a, const struct deliver_step *s, int host, int address); /* RCPT was answered; may be NULL */
 	void (*answered)(struct ask *a); /* the delivery is over: a->result. Then ask_put or ask_end */

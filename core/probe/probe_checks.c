@@ -24,10 +24,14 @@ static const struct {
 
 void probe_check(struct probe *p)
 {
-	bool no_domain = p->opt->server || p->literal, gone = p->mx_known && p->mx_status == DNS_NXDOMAIN;
+	bool no_domain = p->opt->server || p->literal, gone;
+	const struct fact *root;
 
 	if (p->opt->setup)
 		return;
+	root = no_domain ? NULL : facts_get(&p->facts, "", DNS_SOA);
+	p->lost = p->mx_status == DNS_AGAIN && root && root->status == DNS_AGAIN;
+	gone = p->lost || (p->mx_known && p->mx_status == DNS_NXDOMAIN);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		unsigned missing = p->facts.missing;
 

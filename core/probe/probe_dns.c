@@ -118,6 +118,7 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 	p->mx_known = true;
 	p->mx_status = a->status;
 	p->authentic = a->authentic;
+	p->mx_failure = dns_failure(a->rcode, a->error);
 	snprintf(p->mx_why, sizeof(p->mx_why), "%s", a->why);
 	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0]) {
 		p->null_mx = true;

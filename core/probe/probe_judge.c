@@ -28,24 +28,25 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 	const char *check = a->connect_time && !a->stage ? "banner" : checks[a->stage];
 
 	if (a->timed_out && a->stage == PROBE_CONNECT && !a->connect_time) {
-		probe_find(p, PROBE_PROBLEM, h, k, check, failures[4].advice, "connection timed out");
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, failures[4].advice, "connection timed out");
 		return;
 	}
 	if (a->timed_out) {
-		probe_find(p, PROBE_PROBLEM, h, k, a->stage == PROBE_CONNECT ? "banner" : check,
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), a->stage == PROBE_CONNECT ? "banner" : check,
 			"the server is very slow, or a tarpit", "no answer in time after connecting");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
 		if (a->error == failures[i].error) {
-			probe_find(p, PROBE_PROBLEM, h, k, check, failures[i].advice, "%s", failures[i].text);
+			probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, failures[i].advice, "%s", failures[i].text);
 			return;
 		}
 	if (a->last.code)
-		probe_find(p, PROBE_PROBLEM, h, k, check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
+			a->stage == PROBE_EHLO ? "it may not like the name that we say: --helo names another" :
 			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
 	else
-		probe_find(p, PROBE_PROBLEM, h, k, check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
 			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s%s", a->why,
 			a->old_tls ? "; it speaks only TLS 1.0 or 1.1" : "");
 }
@@ -53,11 +54,11 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	if (a->ptr_status == DNS_OK)
-		probe_find(p, PROBE_OK, h, k, "ptr", NULL, "%s", a->ptr);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr);
 	else if (a->ptr_status == DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, h, k, "ptr", NULL, "%s", a->ptr_why[0] ? a->ptr_why : "cannot be looked up now");
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr_why[0] ? a->ptr_why : "cannot be looked up now");
 	else if (!ipaddr_is_loopback(&a->ip))
-		probe_find(p, PROBE_NOTE, h, k, "ptr", "mail from this address may be refused; its owner sets the PTR record",
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", "mail from this address may be refused; its owner sets the PTR record",
 			"%s", a->ptr_why[0] ? a->ptr_why : "no name for this address");
 }
 
@@ -84,19 +85,19 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 			n += (size_t)snprintf(text + n, sizeof(text) - n, "=%llu", (unsigned long long)a->size_limit);
 	}
 	if (n)
-		probe_find(p, PROBE_OK, h, k, "ehlo", NULL, "%s, %.0f ms", text, (double)a->ehlo_time / USEC_PER_MSEC);
-	else
-		probe_find(p, PROBE_NOTE, h, k, "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "ehlo", NULL, "%s, %.0f ms", text, (double)a->ehlo_time / USEC_PER_MSEC);
+	else if (!(all & SMTP_EXT_STARTTLS))
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
 	if (all & SMTP_EXT_XCLIENT)
-		probe_find(p, PROBE_WARNING, h, k, "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");
 	if (a->auth[0] && !a->tls_done && !p->opt->wrapper)
-		probe_find(p, PROBE_WARNING, h, k, "auth", "offer AUTH only under TLS (smtpd_tls_auth_only = yes)",
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "auth", "offer AUTH only under TLS (smtpd_tls_auth_only = yes)",
 			"AUTH%s in clear", a->auth);
 	else if (a->auth[0] && !p->opt->wrapper)
-		probe_find(p, PROBE_NOTE, h, k, "auth", "passwords may be sent in clear (smtpd_tls_auth_only = yes stops it)",
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "auth", "passwords may be sent in clear (smtpd_tls_auth_only = yes stops it)",
 			"AUTH%s before STARTTLS", a->auth);
 	else if (a->auth_tls[0])
-		probe_find(p, PROBE_OK, h, k, "auth", NULL, "AUTH%s under TLS", a->auth_tls);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "auth", NULL, "AUTH%s under TLS", a->auth_tls);
 }
 
 /* the name that the server gives itself */
@@ -107,13 +108,13 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(a->ehlo.text, " \n"), a->ehlo.text);
 	if (!strchr(name, '.') || strchr(name, '[')) {
-		probe_find(p, PROBE_NOTE, h, k, "ehlo", "set its full host name (myhostname)", "the server calls itself \"%s\"", name);
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "set its full host name (myhostname)", "the server calls itself \"%s\"", name);
 		return;
 	}
 	v4 = facts_get(&p->facts, name, DNS_A);
 	v6 = facts_get(&p->facts, name, DNS_AAAA);
 	if (v4 && v6 && !v4->n && !v6->n && v4->status != DNS_AGAIN && v6->status != DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, h, k, "ehlo", "give the name an address, or set another name (myhostname)",
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "give the name an address, or set another name (myhostname)",
 			"the server calls itself %s, which has no address", name);
 }
 
@@ -127,7 +128,7 @@ static void judge_place(struct probe *p, int h, int k, const struct probe_addres
 {
 	for (size_t i = 0; i < sizeof(not_public) / sizeof(not_public[0]) && !p->opt->server && !p->literal; i++)
 		if (network_has(&not_public[i], &a->ip))
-			probe_find(p, PROBE_WARNING, h, k, "address", "others cannot reach it: name a public address", "%s is not a public address",
+			probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "address", "others cannot reach it: name a public address", "%s is not a public address",
 				a->text);
 }
 
@@ -137,13 +138,13 @@ static void judge_banner(struct probe *p, int h, int k, const struct probe_addre
 	size_t n = strcspn(a->banner.text, " \n");
 
 	snprintf(name, sizeof(name), "%.*s", (int)(n < 255 ? n : 255), a->banner.text);
-	probe_find(p, PROBE_OK, h, k, "banner", NULL, "%d %.*s, %.0f ms", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text,
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "banner", NULL, "%d %.*s, %.0f ms", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text,
 		(double)a->banner_time / USEC_PER_MSEC);
 	if (a->banner_time > SLOW)
-		probe_find(p, PROBE_WARNING, h, k, "banner", "the server is overloaded, asks DNS or lists that do not answer, or is a tarpit",
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "banner", "the server is overloaded, asks DNS or lists that do not answer, or is a tarpit",
 			"the greeting takes %.1f seconds", (double)a->banner_time / USEC_PER_SEC);
 	if (!strchr(name, '.'))
-		probe_find(p, PROBE_NOTE, h, k, "banner", "the greeting should begin with the server's full name (RFC 5321 4.3.1)",
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "banner", "the greeting should begin with the server's full name (RFC 5321 4.3.1)",
 			"the greeting does not begin with a host name");
 }
 
@@ -157,12 +158,12 @@ static void judge_trust(struct probe *p, int h, int k, const struct probe_addres
 	uint64_t n;
 
 	if (t->trust == TLS_UNTRUSTED && (t->not_after >= p->opt->now || strchr(t->why_untrusted, ';')))
-		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, h, k, "trust", alone ?
+		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "trust", alone ?
 			"send the intermediate certificates behind the server's own (smtpd_tls_chain_files)" :
 			"use a certificate of a public authority, with its intermediates", "not trusted: %s%s", t->why_untrusted,
 			alone ? "; one certificate is sent: an intermediate is missing" : "");
 	if (bits && str_to_u64(str_of(bits + 1), &n) && n < (t->key[0] == 'R' ? 2048 : 256))
-		probe_find(p, PROBE_WARNING, h, k, "key", "make one of RSA 2048 or EC 256", "the certificate's key is weak: %s", t->key);
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "key", "make one of RSA 2048 or EC 256", "the certificate's key is weak: %s", t->key);
 }
 
 static void judge_certificate(struct probe *p, int h, int k, const struct probe_address *a)
@@ -171,22 +172,22 @@ static void judge_certificate(struct probe *p, int h, int k, const struct probe_
 	long long days = (long long)((t->not_after - p->opt->now) / DAY);
 	const char *who = t->subject_cn[0] ? t->subject_cn : t->subject;
 
-	probe_find(p, PROBE_OK, h, k, "certificate", NULL, "%s, issued by %s, %s, chain of %d", who,
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "certificate", NULL, "%s, issued by %s, %s, chain of %d", who,
 		t->issuer_cn[0] ? t->issuer_cn : t->issuer, t->key, t->chain_length);
 	if (!t->not_after)
 		return;
 	if (t->not_after < p->opt->now)
-		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "renew it", "the certificate expired %lld days ago", -days);
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "renew it", "the certificate expired %lld days ago", -days);
 	else if (days < (long long)p->opt->problem_days)
-		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "renew it now", "the certificate expires in %lld days", days);
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "renew it now", "the certificate expires in %lld days", days);
 	else if (days < (long long)p->opt->warn_days)
-		probe_find(p, PROBE_WARNING, h, k, "expiry", "renew it", "the certificate expires in %lld days", days);
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "expiry", "renew it", "the certificate expires in %lld days", days);
 	else
-		probe_find(p, PROBE_OK, h, k, "expiry", NULL, "%lld days left", days);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "expiry", NULL, "%lld days left", days);
 	if (t->not_before > p->opt->now)
-		probe_find(p, PROBE_PROBLEM, h, k, "expiry", "check the clocks", "the certificate is not valid yet");
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "check the clocks", "the certificate is not valid yet");
 	if (!a->name_matches)
-		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, h, k, "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
+		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
 			"the certificate is for %.200s, not for %s", t->names[0] ? t->names : who, p->hosts[h].name);
 	judge_trust(p, h, k, a);
 }
@@ -196,15 +197,15 @@ static void judge_tls(struct probe *p, int h, int k, const struct probe_address 
 	if (!p->opt->tls)
 		return;
 	if (!a->tls_offered && !p->opt->wrapper) {
-		probe_find(p, PROBE_WARNING, h, k, "tls", "mail to this server travels in clear; set smtpd_tls_security_level = may",
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "mail to this server travels in clear; set smtpd_tls_security_level = may",
 			"STARTTLS is not offered");
 		return;
 	}
-	probe_find(p, PROBE_OK, h, k, "tls", NULL, "%s with cipher %s (%d bits), %.0f ms", a->tls.version ? a->tls.version : "TLS",
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s with cipher %s (%d bits), %.0f ms", a->tls.version ? a->tls.version : "TLS",
 		a->tls.cipher, a->tls.bits, (double)a->tls_time / USEC_PER_MSEC);
 	/* mail between servers would fall back to clear text; a client with a password would not */
 	if (a->old_tls)
-		probe_find(p, p->opt->port == 25 ? PROBE_NOTE : PROBE_WARNING, h, k, "tls", "nobody needs them (RFC 8996): smtpd_tls_protocols = >=TLSv1.2",
+		probe_find(p, p->opt->port == 25 ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "nobody needs them (RFC 8996): smtpd_tls_protocols = >=TLSv1.2",
 			"TLS 1.%s still accepted", a->old_tls == 6 ? "0 and 1.1 are" : a->old_tls == 2 ? "0 is" : "1 is");
 	judge_certificate(p, h, k, a);
 }
@@ -215,7 +216,7 @@ static void judge_address(struct probe *p, int h, int k)
 
 	judge_place(p, h, k, a);
 	if (a->connect_time)
-		probe_find(p, PROBE_OK, h, k, "connect", NULL, "port %u, %.0f ms", p->opt->port, (double)a->connect_time / USEC_PER_MSEC);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "connect", NULL, "port %u, %.0f ms", p->opt->port, (double)a->connect_time / USEC_PER_MSEC);
 	if (a->banner.code)
 		judge_banner(p, h, k, a);
 	if (a->stage >= PROBE_EHLO && a->ehlo.code) {

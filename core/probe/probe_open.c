@@ -82,19 +82,21 @@ static void ask_next(struct ask *a)
 static void judge(struct ask *a, const struct trick *t)
 {
 	const struct reply *r = &a->result.reply;
-	bool taken = reply_verdict(r) == VERDICT_DONE;
-	enum probe_verdict v = !taken ? PROBE_OK : t->own && a->catch_all ? PROBE_NOTE : PROBE_PROBLEM;
+	bool taken = reply_verdict(r) == VERDICT_DONE, later = reply_verdict(r) == VERDICT_LATER;
+	/* 454 is Postfix's defer_unauth_destination: it means no */
+	bool unknown = later && r->code != 454;
+	enum probe_verdict v = unknown ? PROBE_NOTE : !taken ? PROBE_OK : t->own && a->catch_all ? PROBE_NOTE : PROBE_PROBLEM;
 	struct buf line;
 
 	buf_init(&line, LIMIT_REPLY_TEXT * 2);
 	reply_line(&line, r);
-	if (t == tricks)
+	if (t == tricks && taken)
 		v = PROBE_OK;
 	else if (v == PROBE_PROBLEM)
 		a->probe->exit_code = EXIT_OPEN;
-	probe_find(a->probe, v, -1, -1, taken ? "accepted" : reply_verdict(r) == VERDICT_LATER ? "later" : "refused",
+	probe_find(a->probe, v, PROBE_DOMAIN, taken ? "accepted" : later ? "later" : "refused",
 		v == PROBE_PROBLEM ? "refuse it: reject_unauth_destination in smtpd_relay_restrictions" :
-		v == PROBE_NOTE ? "every address at its own name is taken, so this may stay inside" : NULL,
+		unknown ? "it says nothing yet: ask again in some minutes" : v == PROBE_NOTE ? "every address at its own name is taken, so this may stay inside" : NULL,
 		"%s: <%.*s> to <%.*s>: %.120s", t->name, STR_ARG(a->envelope.sender), STR_ARG(a->rcpt.addr), buf_cstr(&line));
 	buf_fini(&line);
 }
@@ -102,7 +104,7 @@ static void judge(struct ask *a, const struct trick *t)
 static void on_answered(struct ask *a)
 {
 	/* without a word of a server there is nothing to judge, and asking on would only take time */
-	if (!strcmp(a->result.relay, "none") || !a->probe->n_hosts) {
+	if (!strcmp(a->result.relay, "none") || !a->probe->n_hosts || a->lost > (a->turn ? 1 : 0)) {
 		ask_end(a);
 		return;
 	}

@@ -32,7 +32,7 @@ static void judge(struct probe *p, const struct reply *r, int h, int k)
 
 	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
 	reply_line(&line, r);
-	probe_find(p, rows[v].verdict, h, k, "rcpt", rows[v].advice, "%s: %.280s", rows[v].word, buf_cstr(&line));
+	probe_find(p, rows[v].verdict, PROBE_ADDRESS(h, k), "rcpt", rows[v].advice, "%s: %.280s", rows[v].word, buf_cstr(&line));
 	buf_fini(&line);
 }
 

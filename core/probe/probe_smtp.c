@@ -7,7 +7,6 @@
 
 #include "core/base/mem.h"
 #include "core/base/random.h"
-#include "core/net/tls_names.h"
 #include "core/probe/old_tls.h"
 #include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
@@ -118,7 +117,6 @@ static enum conn_next take_old(struct dialogue *d)
 static void take_tls(struct dialogue *d)
 {
 	struct probe_address *a = d->a;
-	struct str rest, name;
 
 	a->tls_done = true;
 	a->tls_time = lap(d);
@@ -130,10 +128,7 @@ static void take_tls(struct dialogue *d)
 	a->tls = *conn_tls(d->conn);
 	a->chain = mem_array(NULL, TLS_LINKS, sizeof(*a->chain));
 	a->n_chain = tls_peer_chain(conn_tls_session(d->conn), a->chain);
-	rest = str_of(a->tls.names[0] ? a->tls.names : a->tls.subject_cn);
-	while (str_word(&rest, " ", &name))
-		a->name_matches = a->name_matches || tls_name_matches(str_of(d->host->name), name) ||
-			str_ieq(name, str_of(d->host->name));
+	a->name_matches = tls_peer_is(conn_tls_session(d->conn), d->host->name);
 }
 
 static enum conn_next on_hello(struct dialogue *d)
@@ -142,10 +137,8 @@ static enum conn_next on_hello(struct dialogue *d)
 	const struct smtp_client *c = &d->client;
 
 	if (!a->tls_done) {
-		a->banner = c->greeting;
 		a->ehlo = c->ehlo;
 		a->ehlo_time = lap(d);
-		a->stage = PROBE_EHLO;
 		a->extensions = c->extensions;
 		a->size_limit = c->size_limit;
 		snprintf(a->auth, sizeof(a->auth), "%s", c->auth_mechanisms);
@@ -156,11 +149,8 @@ static enum conn_next on_hello(struct dialogue *d)
 			return CONN_KEEP;
 		}
 	} else {
-		if (!a->banner.code) {
-			a->banner = c->greeting;
+		if (d->probe->opt->wrapper)
 			a->ehlo_time = lap(d);
-			a->stage = PROBE_EHLO;
-		}
 		a->ehlo = c->ehlo.code ? c->ehlo : a->ehlo;
 		a->extensions_tls = c->extensions;
 		a->size_limit = c->size_limit;
@@ -214,6 +204,10 @@ static enum conn_next pump(struct dialogue *d)
 		}
 		ev = smtp_client_next(&d->client, &in);
 		buf_consume(&d->conn->in, d->conn->in.n - in.n);
+		if (d->a->stage == PROBE_BANNER && d->client.greeting.code == 220) {
+			d->a->stage = PROBE_EHLO;
+			d->a->banner = d->client.greeting;
+		}
 		if (ev == SMTP_CLIENT_WANT_INPUT)
 			return CONN_KEEP;
 		if (on_smtp(d, ev) == CONN_CLOSE)

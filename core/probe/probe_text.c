@@ -46,9 +46,9 @@ void probe_print_text(const struct probe *p, FILE *to, bool colour, bool verbose
 
 int probe_print_nagios(const struct probe *p, FILE *to)
 {
-	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
-	int state = p->count[PROBE_PROBLEM] ? 2 : p->count[PROBE_WARNING] ? 1 : 0;
-	enum probe_verdict shown = state == 2 ? PROBE_PROBLEM : PROBE_WARNING;
+	static const char *const words[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
+	int state = p->lost ? 3 : p->count[PROBE_PROBLEM] ? 2 : p->count[PROBE_WARNING] ? 1 : 0;
+	enum probe_verdict shown = state >= 2 ? PROBE_PROBLEM : PROBE_WARNING;
 	usec slowest = 0, expires = 0;
 	bool first = true;
 

@@ -83,7 +83,8 @@ const char *dmarc_parse(struct str text, struct str values[DMARC_TAGS], struct s
 		[DMARC_RUF] = { STR("ruf"), NULL, false }, [DMARC_ADKIM] = { STR("adkim"), "r s", false },
 		[DMARC_ASPF] = { STR("aspf"), "r s", false }, [DMARC_FO] = { STR("fo"), NULL, false },
 		[DMARC_RF] = { STR("rf"), NULL, false }, [DMARC_RI] = { STR("ri"), "#4294967295", false },
-		[DMARC_T] = { STR("t"), "y n", false },
+		[DMARC_T] = { STR("t"), "y n", false }, [DMARC_NP] = { STR("np"), "none quarantine reject", false },
+		[DMARC_PSD] = { STR("psd"), "y n u", false },
 	};
 	struct str scheme, body, rest;
 	const char *wrong = tags_parse(text, STR("DMARC1"), false, rules, DMARC_TAGS, values, at);
@@ -162,6 +163,7 @@ const char *dkim_parse(struct str text, struct dkim *out, struct str *at)
 		return wrong;
 	out->revoked = !out->values[DKIM_P].n;
 	out->testing = has_word(out->values[DKIM_T], STR("y"));
+	out->mail = !out->values[DKIM_S].n || has_word(out->values[DKIM_S], STR("*")) || has_word(out->values[DKIM_S], STR("email"));
 	ed25519 = str_ieq(out->values[DKIM_K], STR("ed25519"));
 	*at = STR("p");
 	if (out->revoked)

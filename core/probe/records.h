@@ -12,13 +12,13 @@ struct tag_rule {
 	const char *allowed;           /* words separated by blanks; "#N": a number up to N; NULL: anything */
 	bool required;
 };
-enum { TAGS_MOST = 12 };
+enum { TAGS_MOST = 16 };
 /* tags_parse - values[i] is the value of rules[i], p == NULL when it is not there. version: the first tag must be v=version;
  * `optional`: it may be missing. Unknown tags are passed over. NULL: fine; else what is wrong, and *at: where */
 const char *tags_parse(struct str text, struct str version, bool optional, const struct tag_rule *rules, size_t n, struct str *values,
 	struct str *at);
 
-enum { DMARC_P, DMARC_SP, DMARC_PCT, DMARC_RUA, DMARC_RUF, DMARC_ADKIM, DMARC_ASPF, DMARC_FO, DMARC_RF, DMARC_RI, DMARC_T, DMARC_TAGS };
+enum { DMARC_P, DMARC_SP, DMARC_PCT, DMARC_RUA, DMARC_RUF, DMARC_ADKIM, DMARC_ASPF, DMARC_FO, DMARC_RF, DMARC_RI, DMARC_T, DMARC_NP, DMARC_PSD, DMARC_TAGS };
 const char *dmarc_parse(struct str text, struct str values[DMARC_TAGS], struct str *at);
 /* uri_next - the next of "mailto:a@b!10m, https://…": its scheme and what follows it, without a size. 1, 0: no more, -1: not one */
 int uri_next(struct str *rest, struct str *scheme, struct str *body);
@@ -26,7 +26,7 @@ int uri_next(struct str *rest, struct str *scheme, struct str *body);
 enum { DKIM_K, DKIM_P, DKIM_H, DKIM_T, DKIM_S, DKIM_TAGS };
 struct dkim {
 	struct str values[DKIM_TAGS];
-	bool revoked, testing;
+	bool revoked, testing, mail;   /* mail: it may be used for that (s=) */
 	char key[32];                  /* "RSA 2048", "Ed25519" */
 	unsigned bits;
 };

@@ -24,13 +24,14 @@ static const char *take_line(struct str key, struct str value, struct sts_policy
 		*seen_version = str_eq(value, STR("STSv1"));
 		return *seen_version ? NULL : "not a version that is known";
 	}
-	if (str_eq(key, STR("mode"))) {
+	/* of what is there twice, the first counts */
+	if (str_eq(key, STR("mode")) && !out->mode) {
 		for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 			if (str_eq(value, modes[i].word))
 				out->mode = modes[i].mode;
 		return out->mode ? NULL : "not a mode: enforce, testing or none";
 	}
-	if (str_eq(key, STR("max_age")))
+	if (str_eq(key, STR("max_age")) && out->max_age == UINT64_MAX)
 		return str_to_u64(value, &out->max_age) && out->max_age <= YEAR ? NULL : "not a number of seconds up to 31557600";
 	if (!str_eq(key, STR("mx")))
 		return NULL;

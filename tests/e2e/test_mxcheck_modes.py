@@ -63,6 +63,26 @@ def cert(tmp_path_factory):
     return certificate(str(tmp_path_factory.mktemp("cert")))
 
 
+@pytest.mark.parametrize("args, word", [
+    (("-s", "mx.test:smtp"), "a port is a number"), (("-s", "mx.test:0"), "a port is a number"), (("-s", ":25"), "not a name"), (("-s", ""), "not a name"),
+    (("",), "not a name"), (("-p", 0, "x.test"), "makes sense"), (("-t", 0, "x.test"), "makes sense"), (("--dns", "ns.test", "x.test"), "makes sense"),
+    (("--dns", "127.0.0.1,ns", "x.test"), "makes sense"), (("-s", "mx.test", "--rcpt", "a@x.test"), "stands alone"),
+    (("--rcpt", "nobody"), "not an address"), (("--send", "--to", "a@x.test", "-s", "mx.test:x"), "a port is a number"),
+])
+def test_arguments_without_a_meaning_are_refused(args, word):
+    done = mxcheck(*args, code=64)
+    assert word in done.stderr and not done.stdout
+
+
+def test_a_dead_resolver_is_not_the_domains_fault():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        nobody = "127.0.0.1:%d" % s.getsockname()[1]
+    x = objects("--dns", nobody, "x.test", code=1)[0]
+    assert [(f["check"], f["text"]) for f in x["findings"]] == [("mx", "nothing can be looked up from here: Connection refused")]
+    assert mxcheck("--dns", nobody, "--nagios", "x.test", code=3).stdout.startswith("MXCHECK UNKNOWN - x.test: mx: nothing")
+
+
 def test_every_option_of_the_help_has_a_test():
     text = mxcheck("--help").stdout
     tests = "".join(open(os.path.join(HERE, name)).read() for name in ("test_applets.py", "test_mxcheck_modes.py"))
@@ -497,6 +517,16 @@ def test_open_relay_without_an_answer_says_nothing(sink):
     again = sink(script={"RSET": lambda *_: "421 4.7.0 too many", "RCPT": closed})  # a server that hangs up each time
     x = objects("--open-relay", "127.0.0.1", "-p", again.port, code=0)[0]
     assert len(found(x, "ok", "refused")) > 20 and again.sessions > 20
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        x = objects("--open-relay", "127.0.0.1", "-p", silent.getsockname()[1], "-t", SLOW, code=1)[0]
+    assert len(x["findings"]) == 2 and found(x, "problem", "dialogue", "timed out"), x["findings"]
+
+
+def test_open_relay_that_puts_off_is_not_called_closed(sink):
+    for reply, verdict in (("450 4.7.1 greylisted", "note"), ("454 4.7.1 Relay access denied", "ok")):
+        server = sink(script={"RCPT": lambda *_, reply=reply: reply})
+        x = objects("--open-relay", "127.0.0.1", "-p", server.port, code=0)[0]
+        assert {f["verdict"] for f in x["findings"] if f["check"] == "later"} == {verdict} and len(found(x, verdict, "later")) > 20
 
 
 # --- a test mail ---------------------------------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ def balancer(system):
 @pytest.mark.parametrize("port, verdict, check, text", [
     (25, None, None, None),
     (26, "problem", "banner", "closed the connection"),  # nobody is behind it
-    (27, "problem", "banner", "command not recognized"),  # Postfix does not expect a PROXY header
+    (27, "problem", "ehlo", "command not recognized"),  # Postfix does not expect a PROXY header
     (28, None, None, None),
     (29, "problem", "banner", "421 4.3.0"),  # it expects one that does not come
     (465, None, None, None),

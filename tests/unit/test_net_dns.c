@@ -173,6 +173,36 @@ T(dns_says_no_and_for_how_long)
 	CHECK_INT(reply.ttl, 3600);
 }
 
+/* of a zone that is another's, a server that is asked without recursion knows the servers and their addresses */
+T(dns_reads_referrals)
+{
+	static const struct { unsigned flags; enum dns_type type; bool soa; const char *asked; size_t n; } rows[] = {
+		{ 0x8000, DNS_NS, false, "x.example", 2 }, { 0x8000, DNS_A, false, "ns.x.example", 1 }, { 0x8000, DNS_A, false, "x.example", 0 },
+		{ 0x8000, DNS_NS, false, "y.x.example", 0 }, { 0x8180, DNS_NS, false, "x.example", 0 }, { 0x8000, DNS_NS, true, "x.example", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t at;
+
+		ROW("%d", (int)i);
+		msg_begin(&m, 7, rows[i].flags, rows[i].asked, rows[i].type);
+		for (int k = 0; k < 2; k++) {
+			at = msg_rr(&m, 1, "x.example", DNS_NS, 60);
+			msg_name(&m, k ? "ns.x.example" : "ns.y.example");
+			msg_end(&m, at);
+		}
+		if (rows[i].soa)
+			msg_soa(&m, "example", 60, 60);
+		at = msg_rr(&m, 2, "ns.x.example", DNS_A, 60);
+		msg_u32(&m, 0xc0000201);
+		msg_end(&m, at);
+		msg_opt(&m, 0);
+		REQUIRE(decode(rows[i].asked, rows[i].type) == 0);
+		CHECK_INT(answer.n, rows[i].n);
+		CHECK_INT(answer.status, rows[i].n ? DNS_OK : DNS_NODATA);
+	}
+}
+
 T(dns_ignores_what_is_not_its_answer)
 {
 	static const struct { const char *what; unsigned id, flags; const char *name; enum dns_type type; int want; } rows[] = {

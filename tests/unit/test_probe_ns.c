@@ -7,7 +7,8 @@
 #include "core/probe/probe.h"
 #include "tests/unit/t.h"
 
-/* the world, a line each: "NAME TYPE VALUE", or "ADDRESS HOW [SERIAL]" for what the server there says of the zone */
+/* the world, a line each: "NAME TYPE VALUE", "@NAME TYPE VALUE" for what the servers above say of it when they are asked
+ * (192.0.2.53 is one, 192.0.2.54 one that does not answer), or "ADDRESS HOW [SERIAL]" for what the server there says of the zone */
 static const char *world;
 static struct fact *waiting[200];
 static size_t n_waiting;
@@ -43,20 +44,27 @@ static void answer(struct facts *facts, struct fact *f)
 	struct dns_answer a = { .status = DNS_NODATA, .records = records };
 	struct str rest = str_of(world), line, name, type, value;
 	char at[46] = "";
+	bool above;
 
 	memset(records, 0, sizeof(records));
 	records[0].data = soa;
 	if (f->at.family != AF_UNSPEC)
 		ipaddr_format(&f->at, at);
 	asked_directly += *at != 0;
+	above = *at && f->type != DNS_SOA;
+	if (above && !strcmp(at, "192.0.2.54"))
+		a.status = DNS_AGAIN;
 	while (str_cut(&rest, '\n', &line)) {
 		str_word(&line, " ", &name);
 		str_word(&line, " ", &type);
 		if (!str_word(&line, " ", &value))
 			value = STR_EMPTY;
-		if (*at && str_eq(name, str_of(at)))
+		if (*at && !above && str_eq(name, str_of(at)))
 			answer_server(&a, type, value);
-		if (*at || a.n == 20 || !str_eq(name, str_of(f->name)) || !str_eq(type, str_of(dns_type_name(f->type))))
+		if (above && (strcmp(at, "192.0.2.53") || !str_starts(name, STR("@"))))
+			continue;
+		name = str_eq(name, STR(".")) ? STR_EMPTY : str_from(name, above);
+		if ((*at && !above) || a.n == 20 || !str_eq(name, str_of(f->name)) || !str_eq(type, str_of(dns_type_name(f->type))))
 			continue;
 		a.status = str_eq(value, STR("again")) ? DNS_AGAIN : DNS_OK;
 		if (a.status == DNS_AGAIN)
@@ -71,6 +79,8 @@ static void answer(struct facts *facts, struct fact *f)
 #define TWO "x.test NS a.ns\nx.test NS b.ns\na.ns A 192.0.2.1\nb.ns A 192.0.2.2\n"
 #define SIX TWO "a.ns AAAA 2001:db8::1\nb.ns AAAA 2001:db8::2\n192.0.2.1 good 1\n192.0.2.2 good 1\n"
 #define NOT "note the name servers were not checked: none answers this machine as an authority\n"
+#define LOST "deep.er.x.test NS again\ner.x.test NS again\nx.test NS again\ntest NS m.ns\ntest NS n.ns\nm.ns A 192.0.2.54\nn.ns A 192.0.2.53\n" \
+	"@x.test NS b.ns\n@x.test NS a.x.test\n@a.x.test A 192.0.2.1\na.x.test A again\na.x.test AAAA again\nb.ns A 192.0.2.2\n"
 static const struct { const char *target; int families; const char *world, *want; } rows[] = {
 	{ "x.test", 3, TWO "192.0.2.1 good 1\n192.0.2.2 good 1", "ok 2 servers of x.test, serial 1\n" },
 	{ "deep.er.x.test", 3, TWO "192.0.2.1 good 1\n192.0.2.2 good 1", "ok 2 servers of x.test, serial 1\n" },
@@ -102,7 +112,15 @@ static const struct { const char *target; int families; const char *world, *want
 	{ "x.test", 3, TWO "192.0.2.1 good 1\n192.0.2.2 unsent", "ok 2 servers of x.test, serial 1\n" },
 	/* not ours to judge, or not known */
 	{ "x.test", 3, "test NS a.ns\na.ns A 192.0.2.1\n192.0.2.1 refused", "" }, { "x.test", 3, "x.test NS again", "" },
-	{ "a.x.test", 3, "a.x.test NS again\n" TWO, "" },
+	{ "a.x.test", 3, "a.x.test NS again\n" TWO, "" }, { "x.test", 3, "x.test NS again\ntest NS again\n. NS again", "" },
+	/* the resolver gets nothing: those above know who they are, and where */
+	{ "deep.er.x.test", 3, LOST "192.0.2.1 refused\n192.0.2.2 silent", "problem none of the 2 name servers of x.test serves it\n"
+		"warning a.x.test [192.0.2.1] is lame: REFUSED\nwarning b.ns [192.0.2.2] does not answer: timed out\n" },
+	{ "x.test", 3, LOST "192.0.2.1 good 1\n192.0.2.2 silent", "warning b.ns [192.0.2.2] does not answer: timed out\n"
+		"ok 2 servers of x.test, serial 1\n" },
+	{ "x.test", 2, LOST "192.0.2.1 refused\n192.0.2.2 silent", NOT },
+	{ "x.test", 3, "x.test NS again\ntest NS again\n. NS ns.root\nns.root A 192.0.2.53\n@test NS a.x.test\na.x.test A again\n",
+		"warning a.x.test has no address\nproblem none of the 1 name servers of test serves it\nnote only one name server\n" },
 };
 
 T(name_servers_are_judged_one_by_one)

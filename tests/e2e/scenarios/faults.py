@@ -16,7 +16,7 @@ CLIENT = "198.51.100.10"  # SPF is asked about it
 HOSTS = {name: 20 + i for i, name in enumerate(
     ["closed", "filtered", "unreachable", "noptr", "wrongptr", "tarpit", "silent", "deny", "busy", "ssh", "drop", "plaintext", "notls",
      "garbage", "oldtls", "nobanner", "noname", "clearauth", "xclient", "helo", "expired", "soon", "verysoon", "future", "wrongname", "alone",
-     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11"])}
+     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11", "helo-refused"])}
 
 
 def spki(path):
@@ -90,10 +90,11 @@ def rows():
         ("literal", "@ MX 10 198.51.100.10.", "problem", "mx", "is an address"),
         ("private", "@ MX 10 private.mx.lab.", "warning", "address", "10.1.2.3 is not a public address"),
         ("noaddr", "@ MX 10 nowhere.mx.lab.", "problem", "address", "nowhere.mx.lab has no address"),
+        ("nothing", "-MX @", "problem", "address", "nothing.lab has no address"),
         ("onlytxt", "@ MX 10 onlytxt.mx.lab.", "problem", "address", "no data record"),
         ("share", "@ MX 10 a.mx.lab.\n@ MX 10 listed.mx.lab.", "note", "mx", "same preference"),
         ("double", "@ MX 10 a.mx.lab.\n@ MX 20 a.mx.lab.", "note", "mx", "is there twice"),
-        ("x.lame", "", "problem", "mx", "try again"),
+        ("x.lame", "", "problem", "mx", "try again (the resolver: "),
         ("x.bogus", "", "problem", "dnssec", "bogus"),
         ("x.plain", "", "note", "dnssec", "unsigned"),
         ("lamehost", "@ MX 10 host.lame.", "problem", "address", "try again"),
@@ -106,6 +107,13 @@ def rows():
         ("ns-silent", ns("ns", "deaf.ns"), "warning", "ns", "deaf.ns [%s] does not answer: timed out" % ("198.51.100.%d" % HOSTS["filtered"])),
         ("ns-closed", ns("ns", "dead.ns"), "warning", "ns", "dead.ns [%s] does not answer" % ("198.51.100.%d" % HOSTS["closed"])),
         ("ns-noaddr", ns("ns", "nowhere.ns"), "warning", "ns", "nowhere.ns has no address"),
+        # all of them; their addresses are known above only
+        ("x.lame", "", "problem", "ns", "none of the 1 name servers of lame serves it"),
+        ("x.lame", "", "warning", "ns", "dead.ns [198.51.100.%d] does not answer: Connection refused" % HOSTS["closed"]),
+        ("x.glued", "", "problem", "ns", "none of the 2 name servers of glued serves it"),
+        ("x.glued", "", "warning", "ns", "a.glued [192.0.2.54] is lame: REFUSED"),
+        ("x.glued", "", "warning", "ns", "b.glued [198.51.100.%d] does not answer: timed out" % HOSTS["filtered"]),
+        ("x.bogus", "", "note", "ns", "only one name server"),
         ("ns-serial", ns("ns", "ns2"), "warning", "ns", "serial 1 at ns, but 2 at ns2"),
         # reaching it
         ("closed", mx("closed"), "problem", "connect", "refused"),
@@ -119,6 +127,7 @@ def rows():
         ("deny", mx("deny"), "problem", "banner", "554"),
         ("busy", mx("busy"), "problem", "banner", "421"),
         ("ssh", mx("ssh"), "problem", "banner", "malformed"),
+        ("helo-refused", mx("helo-refused"), "problem", "ehlo", "refused: 550 5.7.1 who are you"),
         ("drop", mx("drop"), "problem", "banner", "closed the connection"),
         ("notls", mx("notls"), "warning", "tls", "not offered"),
         ("starttls-refused", mx("plaintext"), "problem", "tls", "454"),
@@ -172,10 +181,12 @@ def rows():
         ("sts-unused", STS, "note", "mta-sts", "old.mx.lab"),
         # TLS reports
         ("rpt-bad", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=nobody\"", "problem", "tls-rpt", "not a list"),
+        ("rpt-alike", "_smtp._tls.@ TXT \"V=TLSRPTv1; rua=mailto:a@b.lab\"", "warning", "tls-rpt", "does not begin with v=TLSRPTv1"),
         ("rpt-two", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:a@b.lab\"\n_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:c@b.lab\"", "problem",
          "tls-rpt", "2 records"),
         # SPF
         ("spf-none", "-TXT @", "warning", "spf", "no record"),
+        ("spf-alike", "@ TXT " + txt("v=spf1; a -all"), "warning", "spf", "does not begin with v=spf1"),
         ("spf-two", spf("-all") + "\n" + spf("~all"), "problem", "spf", "2 SPF records"),
         ("spf-syntax", spf("ipv4:192.0.2.1 -all"), "problem", "spf", "ipv4:192.0.2.1"),
         ("spf-lookups", spf(" ".join("include:i%d.@" % i for i in range(11)) + " -all") + "\n" + includes, "problem", "spf", "11 lookups"),
@@ -195,6 +206,10 @@ def rows():
         ("spf-mxmany", spf("mx:many.@ -all") + "".join("\nmany.@ MX %d m%d.@" % (i, i) for i in range(11)), "problem", "spf", "more than 10 hosts"),
         # DMARC
         ("dmarc-none", "-TXT _dmarc.@", "note", "dmarc", "no record"),
+        ("dmarc-alike", "_dmarc.@ TXT " + txt("v=dmarc1; p=reject"), "warning", "dmarc", "\"v=dmarc1; p=reject\" does not begin with v=DMARC1"),
+        ("dmarc-try", dmarc("p=reject; t=y; rua=mailto:d@@"), "note", "dmarc", "t=y"),
+        ("dmarc-np", dmarc("p=reject; np=none; rua=mailto:d@@"), "warning", "dmarc", "np=none"),
+        ("dmarc-psd", dmarc("p=reject; psd=yes; rua=mailto:d@@"), "problem", "dmarc", "psd=yes"),
         ("dmarc-two", dmarc("p=none") + "\n" + dmarc("p=reject"), "problem", "dmarc", "2 records"),
         ("dmarc-p", dmarc("p=refuse"), "problem", "dmarc", "p=refuse"),
         ("dmarc-nop", dmarc("rua=mailto:a@b.lab"), "problem", "dmarc", "\"p\": missing"),
@@ -212,6 +227,7 @@ def rows():
         ("dkim-512", dkim("v=DKIM1; p=" + rsa(512)), "problem", "dkim", "RSA 512"),
         ("dkim-testing", dkim("v=DKIM1; t=y; p=" + good), "note", "dkim", "for testing"),
         ("dkim-sha1", dkim("v=DKIM1; h=sha1; p=" + good), "problem", "dkim", "h=sha1"),
+        ("dkim-service", dkim("v=DKIM1; s=other; p=" + good), "problem", "dkim", "s=other: the key is not for mail"),
         ("dkim-base64", dkim("v=DKIM1; p=%%%"), "problem", "dkim", "not base64"),
         ("dkim-kind", dkim("v=DKIM1; k=ed25519; p=" + good), "problem", "dkim", "not a public key"),
         # BIMI

@@ -21,9 +21,10 @@ class Server(threading.Thread):
     """A mail server that may be odd. tls: a context; None: not offered."""
 
     def __init__(self, host, address, name, tls=None, greeting="220 %s ESMTP", delay=0, hello=None, words=("PIPELINING", "SIZE 10000000"),
-                 starttls="220 2.0.0 go", garbage=False):
+                 starttls="220 2.0.0 go", garbage=False, refuses=False):
         super().__init__(daemon=True)
         self.name_, self.tls, self.delay, self.words, self.starttls, self.garbage = name, tls, delay, words, starttls, garbage
+        self.refuses = refuses
         self.greeting = greeting and (greeting % name if "%s" in greeting else greeting)
         self.hello = hello or name
         with host.network():
@@ -62,6 +63,8 @@ class Server(threading.Thread):
             verb = line.split()[0].upper() if line.split() else b""
             if verb == b"EHLO" and self.words is None:
                 conn.sendall(b"502 5.5.2 what?\r\n")
+            elif verb in (b"EHLO", b"HELO") and self.refuses:
+                conn.sendall(b"550 5.7.1 who are you?\r\n")
             elif verb in (b"EHLO", b"HELO"):
                 lines = [self.hello]
                 if verb == b"EHLO":
@@ -147,7 +150,8 @@ class Https(threading.Thread):
 
 def certificates(folder):
     c = Certificates(folder)
-    c.issue("any", "any.mx.lab", names="DNS:*.mx.lab")
+    # more names than are shown: the last one counts, too
+    c.issue("any", "any.mx.lab", names=",".join("DNS:n%d.decoy.lab" % i for i in range(80)) + ",DNS:*.mx.lab")
     c.issue("a", "a.mx.lab")
     for name, start, end in (("expired", -30, -3), ("soon", -2, 10), ("verysoon", -2, 3), ("future", 2, 100)):
         c.issue(name, name + ".mx.lab", start=start, end=end)
@@ -175,7 +179,7 @@ def servers(host, c):
         "busy": dict(greeting="421 4.3.2 later"), "ssh": dict(greeting="SSH-2.0-OpenSSH_9.2"), "drop": dict(greeting=""),
         "plaintext": dict(tls=good, starttls="454 4.7.0 not now"), "notls": dict(), "garbage": dict(tls=good, garbage=True),
         "tls10": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1)), "tls11": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1_1)),
-        "oldtls": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)),
+        "helo-refused": dict(refuses=True), "oldtls": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)),
         "nobanner": dict(tls=good, greeting="220 ESMTP"), "noname": dict(tls=good, hello="localhost"),
         "clearauth": dict(tls=good, words=("AUTH PLAIN LOGIN",)), "xclient": dict(tls=good, words=("XCLIENT NAME ADDR",)),
         "helo": dict(tls=None, words=None), "asked": dict(tls=good, hello="nobody.mx.lab"), "alone": dict(tls=tls("any", "any.leaf")),
@@ -211,7 +215,8 @@ def root_zone(table, key, c, ds):
              "deaf.ns. A %s" % (ADDRESS % HOSTS["filtered"]), ds, "a.mx.lab. A 198.51.100.10",
              reverse("198.51.100.10") + " PTR a.mx.lab.", "alias.mx.lab. CNAME a.mx.lab.", "private.mx.lab. A 10.1.2.3",
              "onlytxt.mx.lab. TXT hello", "lame. NS dead.ns.", "dead.ns. A %s" % (ADDRESS % HOSTS["closed"]), "plain. NS ns.",
-             "bogus. NS ns.",
+             "bogus. NS ns.", "glued. NS a.glued.", "glued. NS b.glued.", "a.glued. A 192.0.2.54",
+             "b.glued. A %s" % (ADDRESS % HOSTS["filtered"]),
              "bogus. DS 12345 13 2 %s" % ("ab" * 32), "bl.lab. TXT list"]
     for name, last in HOSTS.items():
         lines.append("%s.mx.lab. A %s" % (name, ADDRESS % last))
@@ -229,7 +234,7 @@ def root_zone(table, key, c, ds):
               "_25._tcp.nobanner.mx.lab. NS dead.ns."]
     own = own_zones(table, key)
     for name, records, *_ in table:
-        if not name.endswith((".plain", ".lame", ".bogus")):
+        if not name.endswith((".plain", ".lame", ".bogus", ".glued")):
             inside = own.get(name, ([], []))[1]
             lines += [line for line in zone_of(name, records, key).splitlines() if line not in inside or line.split()[1] == "NS"]
     return "\n".join(lines) + "\n"
