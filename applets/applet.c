@@ -167,7 +167,7 @@ int applet_control(const struct conf *c, const char *request, bool quiet)
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(c->queue_directory, request, to ? to : stdout, &why);
 	if (r > 0)
-		code = applet_fail(EX_UNAVAILABLE, "%s", buf_cstr(&why));
+		code = applet_fail(r > 1 ? EX_NOPERM : EX_UNAVAILABLE, "%s", buf_cstr(&why));
 	else if (r < 0 && applet_relay_silent(errno))
 		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
 			"directory with -c", c->queue_directory, strerror(errno));

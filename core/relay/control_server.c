@@ -12,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/relay/control.h"
 #include "core/relay/listing.h"
 #include "core/relay/stats.h"
 #include "core/relay/users.h"
@@ -106,19 +107,30 @@ static void do_queue(struct peer *p, struct str args)
 	list_slice(p);
 }
 
-static struct qmsg *message_of(struct peer *p, struct str text)
+static bool is_in(const struct qmsg *m, struct str queues)
+{
+	struct str word;
+	bool in = !queues.n;
+	while (str_word(&queues, " ", &word))
+		in |= str_eq(word, str_of(listing_queue(m, schedule_is_active(m))));
+	return in;
+}
+
+/* message_of - if it is in one of these queues, or there are none */
+static struct qmsg *message_of(struct peer *p, struct str text, struct str queues)
 {
 	uint64_t id;
 	struct qmsg *m = qid_parse(text, &id) ? store_find(p->relay->store, id) : NULL;
-	if (!m)
-		finish(p, "no such message in the queue");
-	return m;
+	if (m && is_in(m, queues))
+		return m;
+	finish(p, "no such message in the queue");
+	return NULL;
 }
 
 static void show(struct peer *p, struct str args, bool content)
 {
 	struct buf text;
-	struct qmsg *m = message_of(p, args);
+	struct qmsg *m = message_of(p, args, STR_EMPTY);
 	if (!m)
 		return;
 	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
@@ -136,32 +148,36 @@ static const char *const control_words[] = {
 	[SCHEDULE_DELETE] = "removed", [SCHEDULE_REQUEUE] = "requeued", [SCHEDULE_EXPIRE] = "expired",
 };
 
+/* apply - what is being delivered has its answer first, and is changed then */
 static bool apply(struct peer *p, enum schedule_verb v, struct qmsg *m)
 {
 	char qid[QID_MAX];
 	qid_format(qid, m->id);
-	if (schedule_control(p->relay->schedule, v, m) != 0)
+	if (schedule_control(p->relay->schedule, v, m) != 0 && errno != EBUSY)
 		return false;
 	if (v != SCHEDULE_FLUSH)
 		log_text(LOG_SEV_INFO, "postsuper", 0, qid, "%s", control_words[v]);
 	return true;
 }
 
+/* change - args: an id or ALL, and the queues that count, all if none is named */
 static void change(struct peer *p, enum schedule_verb v, struct str args)
 {
 	size_t n = 0;
-	if (str_eq(args, STR("ALL"))) {
+	struct str id = args, queues = args;
+	str_cut(&queues, ' ', &id);
+	if (str_eq(id, STR("ALL"))) {
 		collect_ids(p);
 		for (size_t i = 0; i < p->n_ids; i++) {
 			struct qmsg *m = store_find(p->relay->store, p->ids[i]);
-			n += m && apply(p, v, m);
+			n += m && is_in(m, queues) && apply(p, v, m);
 		}
 	} else {
-		struct qmsg *m = message_of(p, args);
+		struct qmsg *m = message_of(p, id, queues);
 		if (!m)
 			return;
 		if (!apply(p, v, m)) {
-			finish(p, errno == EBUSY ? "the message is being delivered" : strerror(errno));
+			finish(p, strerror(errno));
 			return;
 		}
 		n = 1;
@@ -300,7 +316,7 @@ static void serve(struct peer *p, struct str line)
 		if (may(p, verbs[i].right))
 			verbs[i].run(p, str_trim(rest));
 		else
-			finish(p, "not permitted for your user");
+			finish(p, CONTROL_NOT_PERMITTED);
 		return;
 	}
 	finish(p, "unknown request");

@@ -11,7 +11,9 @@ import signal
 import smtplib
 import struct
 import subprocess
+import tempfile
 import termios
+import threading
 import time
 
 import pytest
@@ -234,6 +236,66 @@ def test_ids_can_be_piped_into_a_change(tmp_path):
     finally:
         t.relay.stop()
         t.sink.close()
+
+
+def changed(t, sink, verb, rcpt):
+    """What is said of a change while that mail is being delivered; then the delivery ends."""
+    send(t, "eve@example.com", rcpt)
+    wait(lambda: sink.held)
+    qid = re.search(r"(\w+): from=<eve@", t.log()[t.log().rindex("from=<eve@") - 14:]).group(1)
+    text = t.run("relayctl", verb, qid).stdout.decode()
+    sink.go.set()
+    wait(lambda: not sink.held)
+    return qid, text
+
+
+def test_what_is_being_delivered_is_changed_afterwards(tmp_path):
+    def answer_late(sink, argument):
+        sink.held = True
+        sink.go.wait(20)
+        sink.go.clear()
+        sink.held = False
+        return "450 4.2.0 mailbox busy"
+    with Sink(script={"RCPT": answer_late}) as sink:
+        sink.held, sink.go = False, threading.Event()
+        with Relay(tmp_path / "r", "mydestination =\nrelayhost = [127.0.0.1]:%d\n" % sink.port).start() as t:
+            qid, text = changed(t, sink, "hold", "a@one.example")
+            assert text == "Placed on hold: 1 message\n"
+            t.wait_log(qid + ": placed on hold")
+            wait(lambda: t.run("relayctl", "queue", "--ids", "--state", "hold").stdout.decode().split() == [qid])
+            gone, text = changed(t, sink, "delete", "b@one.example")
+            assert text == "Deleted: 1 message\n"
+            t.wait_log("postsuper.*" + gone + ": removed")
+            wait(lambda: t.run("relayctl", "queue", "--ids").stdout.decode().split() == [qid])
+
+
+def test_postsuper_changes_only_the_queues_it_is_given(tmp_path):
+    t = Town(tmp_path)
+    try:
+        t.ctl("hold", t.two)
+        for queues, left in (["incoming"], [t.two, t.three]), (["active", "hold"], [t.three]), (["deferred"], []):
+            assert t.relay.run("postsuper", "-d", "ALL", *queues, check=False).returncode == 0
+            assert ids(t) == left
+    finally:
+        t.relay.stop()
+        t.sink.close()
+
+
+def deny_all(relay):
+    with relay.start():
+        for args in (["relayctl", "delete", "ALL"], ["relayctl", "flush"], ["relayctl", "show", "AB12345678"], ["relayctl", "reload"],
+                     ["relayctl", "queue"], ["postqueue", "-f"], ["postqueue", "-p"], ["postsuper", "-h", "ALL"]):
+            done = subprocess.run([RELAYBOX, args[0], "-c", relay.dir, *args[1:]], user=65534, group=65534, extra_groups=[], env=relay.env,
+                                  capture_output=True)
+            assert done.returncode == 77 and b"not permitted" in done.stderr, (args, done)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to be somebody else")
+def test_who_may_not_is_told_so_by_the_exit_code():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        relay = Relay(folder, "relayhost = [127.0.0.1]:1\nauthorized_flush_users = root\nauthorized_mailq_users = root\n")
+        deny_all(relay)
 
 
 # --- completion ----------------------------------------------------------------------------------------------------------------
