@@ -84,7 +84,7 @@ void store_abort(struct store_writer *w);
 
 /* --- reading (synchronous; -1 with errno; EILSEQ = damaged: the message was set aside) ------------------------------- */
 int store_envelope(struct store *s, const struct qmsg *m, struct arena *a, struct envelope *out);
-int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out); /* n_rcpts rows */
+int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out); /* n_rcpts rows; damaged: as new */
 /* content: open once, read in order or at random; the segment stays while a reader is open */
 struct store_reader;
 struct store_reader *store_read_open(struct store *s, const struct qmsg *m);
