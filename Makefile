@@ -130,7 +130,8 @@ HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
 COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/relr.c base/term.c base/stdio.c base/wide.c \
-	queue/maildrop.c queue/recover_big.c queue/schedule_control.c smtp/client_session.c smtp/sasl.c smtp/server_auth.c smtp/token.c)
+	queue/compact.c queue/maildrop.c queue/recover_big.c queue/schedule_control.c smtp/client_session.c smtp/sasl.c \
+	smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
 LINK = $(CC) $($(KIND)_LINK)

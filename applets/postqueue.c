@@ -66,19 +66,14 @@ int change_request(const struct conf *c, const char *request, const char *about,
 	size_t n = 0;
 	struct buf why;
 	FILE *answer = open_memstream(&text, &n);
-	int r, code = EX_OK;
+	int code;
 
 	if (!answer)
 		return applet_fail(EX_OSERR, "out of memory");
 	buf_init(&why, LIMIT_REPLY_TEXT);
-	r = control_request(c->queue_directory, request, answer, &why);
-	if (r < 0)
-		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
-			"directory with -c", c->queue_directory, strerror(errno));
-	else if (r > 0)
-		code = applet_fail(r > 1 ? EX_NOPERM : EX_NOINPUT, "%s: %s", about, buf_cstr(&why));
+	code = applet_asked(c, control_request(c->queue_directory, request, answer, &why), about, EX_NOINPUT, &why);
 	fclose(answer);
-	if (r == 0)
+	if (!code)
 		*count += strtoul(text, NULL, 10);
 	free(text);
 	buf_fini(&why);

@@ -106,12 +106,9 @@ static int gather(const struct ctl *x, const char *request, int (*offline)(const
 		return applet_fail(EX_OSERR, "out of memory");
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(directory, request, to, &why);
-	if (r > 0)
-		code = applet_fail(r > 1 ? EX_NOPERM : x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, "%s: %s", x->n_args ? x->args[0] : "relayd", buf_cstr(&why));
-	else if (r < 0 && (!applet_relay_silent(errno) || !offline))
-		code = applet_fail(offline ? EX_TEMPFAIL : EX_UNAVAILABLE, "cannot ask relayd at %s/control: %s%s", directory,
-			strerror(errno), applet_relay_silent(errno) ? "; start relayd, or name its configuration directory with -c" : "");
-	else if (r < 0 && offline(x, to, &why) < 0)
+	if (r >= 0 || !offline || !applet_relay_silent(errno))
+		code = applet_asked(x->conf, r, x->n_args ? x->args[0] : "relayd", x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, &why);
+	else if (offline(x, to, &why) < 0)
 		code = applet_fail(x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, "%s: %s (no relayd answers at %s/control)",
 			x->n_args ? x->args[0] : "the queue", buf_cstr(&why), directory);
 	buf_fini(&why);

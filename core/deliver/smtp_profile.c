@@ -133,7 +133,7 @@ static struct smtp_profile *profile_new(struct deliver *d, const struct master_t
 	return p;
 }
 
-static bool is_smtp(const struct master_transport *t)
+bool smtp_profile_is(const struct master_transport *t)
 {
 	return !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp");
 }
@@ -141,7 +141,7 @@ static bool is_smtp(const struct master_transport *t)
 void smtp_profile_open_all(struct deliver *d, struct conf_diag *diag)
 {
 	for (size_t i = 0; i < d->o.master->n_transports; i++)
-		if (is_smtp(&d->o.master->transports[i]))
+		if (smtp_profile_is(&d->o.master->transports[i]))
 			profile_new(d, &d->o.master->transports[i], diag);
 }
 

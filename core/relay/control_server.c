@@ -252,6 +252,8 @@ static void do_explain(struct peer *p, struct str args)
 		buf_printf(&trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
 	else
 		buf_printf(&trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
+	if (!out.failed.code)
+		deliver_explain(p->relay->deliver, out.transport, out.nexthop, sender, &trace);
 	if (client.n) {
 		struct access_request q = {.router = router, .conf = p->relay->settings->conf, .sender = sender, .rcpt = full, .client_name = STR("unknown")};
 		struct access_run run;
@@ -261,11 +263,12 @@ static void do_explain(struct peer *p, struct str args)
 			goto out;
 		}
 		access_begin(&run, &q, s->services[0].relay, s->services[0].recipient);
+		buf_printf(&trace, "client %.*s: ", STR_ARG(client));
 		switch (access_next(&run)) {
-		case ACCESS_OK: buf_printf(&trace, "client %.*s: accepted\n", STR_ARG(client)); break;
-		case ACCESS_REFUSE: buf_printf(&trace, "client %.*s: %d %s %s\n", STR_ARG(client), run.reply.code, run.reply.enhanced, run.reply.text); break;
-		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "client %.*s: depends on DNS for %.*s\n", STR_ARG(client), STR_ARG(run.question)); break;
-		case ACCESS_ASK_VERIFY: buf_printf(&trace, "client %.*s: depends on a probe of %.*s\n", STR_ARG(client), STR_ARG(run.question)); break;
+		case ACCESS_OK: buf_z(&trace, "accepted\n"); break;
+		case ACCESS_REFUSE: buf_printf(&trace, "%d %s %s\n", run.reply.code, run.reply.enhanced, run.reply.text); break;
+		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "depends on DNS for %.*s\n", STR_ARG(run.question)); break;
+		case ACCESS_ASK_VERIFY: buf_printf(&trace, "depends on a probe of %.*s\n", STR_ARG(run.question)); break;
 		}
 	}
 	put_lines(p, buf_view(&trace));
