@@ -121,6 +121,18 @@ bool applet_relay_silent(int error)
 	return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR || error == ENAMETOOLONG;
 }
 
+int applet_asked(const struct conf *c, int r, const char *about, int no, const struct buf *why)
+{
+	if (!r)
+		return EX_OK;
+	if (r > 0)
+		return applet_fail(r > 1 ? EX_NOPERM : no, "%s%s%s", about ? about : "", about ? ": " : "", buf_cstr(why));
+	if (applet_relay_silent(errno))
+		return applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
+			"directory with -c", c->queue_directory, strerror(errno));
+	return applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
+}
+
 struct kept { struct listing listing; struct buf text; };
 static void add_kept(void *ctx, const char *id, const struct envelope *e, uint64_t size)
 {
@@ -144,11 +156,9 @@ int applet_queue(const struct conf *c, bool json)
 		listing_end(&kept.listing, &kept.text);
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(c->queue_directory, json ? "queue json" : "queue", stdout, &why);
-	if (r > 0)
-		code = applet_fail(EX_NOPERM, "relayd refused: %s", buf_cstr(&why));
-	else if (r < 0 && !applet_relay_silent(errno))
-		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
-	else if (r < 0 && !own && listing_offline(c->queue_directory, kept.listing.form, stdout, &why) < 0)
+	if (r >= 0 || !applet_relay_silent(errno))
+		code = applet_asked(c, r, "relayd refused", EX_UNAVAILABLE, &why);
+	else if (!own && listing_offline(c->queue_directory, kept.listing.form, stdout, &why) < 0)
 		code = applet_fail(EX_UNAVAILABLE, "cannot read the queue: %s (no relayd answers at %s/control, and the spool "
 			"there is not readable)", buf_cstr(&why), c->queue_directory);
 	if (kept.text.n)
@@ -161,18 +171,11 @@ int applet_queue(const struct conf *c, bool json)
 int applet_control(const struct conf *c, const char *request, bool quiet)
 {
 	struct buf why;
-	int r, code = EX_OK;
+	int code;
 	FILE *to = quiet ? fopen("/dev/null", "w") : stdout;
 
 	buf_init(&why, LIMIT_REPLY_TEXT);
-	r = control_request(c->queue_directory, request, to ? to : stdout, &why);
-	if (r > 0)
-		code = applet_fail(EX_UNAVAILABLE, "%s", buf_cstr(&why));
-	else if (r < 0 && applet_relay_silent(errno))
-		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
-			"directory with -c", c->queue_directory, strerror(errno));
-	else if (r < 0)
-		code = applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
+	code = applet_asked(c, control_request(c->queue_directory, request, to ? to : stdout, &why), NULL, EX_UNAVAILABLE, &why);
 	if (to && to != stdout)
 		fclose(to);
 	buf_fini(&why);

@@ -46,6 +46,9 @@ int applet_close_output(int code);
 bool applet_colour(FILE *to);                          /* a terminal that wants colour: NO_COLOR and TERM=dumb say no */
 /* applet_relay_silent - there is no relayd to talk to (errno of control_request), so the spool may be read instead */
 bool applet_relay_silent(int error);
+/* applet_asked - what became of a control_request, r: a sysexits code (no: for a refusal), failures said, with `about` (may be
+ * NULL) before a refusal */
+int applet_asked(const struct conf *c, int r, const char *about, int no, const struct buf *why);
 /* applet_queue - the queue as mailq or `postqueue -j` shows it: from relayd, else read from the spool */
 int applet_queue(const struct conf *c, bool json);
 /* applet_control - send a request to relayd, print its answer (quiet: do not); a sysexits code, failures said on stderr */

@@ -66,55 +66,56 @@ int change_request(const struct conf *c, const char *request, const char *about,
 	size_t n = 0;
 	struct buf why;
 	FILE *answer = open_memstream(&text, &n);
-	int r, code = EX_OK;
+	int code;
 
 	if (!answer)
 		return applet_fail(EX_OSERR, "out of memory");
 	buf_init(&why, LIMIT_REPLY_TEXT);
-	r = control_request(c->queue_directory, request, answer, &why);
-	if (r < 0)
-		code = applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
-			"directory with -c", c->queue_directory, strerror(errno));
-	else if (r > 0)
-		code = applet_fail(EX_NOINPUT, "%s: %s", about, buf_cstr(&why));
+	code = applet_asked(c, control_request(c->queue_directory, request, answer, &why), about, EX_NOINPUT, &why);
 	fclose(answer);
-	if (r == 0)
+	if (!code)
 		*count += strtoul(text, NULL, 10);
 	free(text);
 	buf_fini(&why);
 	return code;
 }
 
-/* change_one - ID or ALL */
-static int change_one(const struct conf *c, const char *verb, const char *id, unsigned long *count)
+static int check_id(const char *id)
 {
-	char request[LIMIT_CONTROL_LINE];
 	uint64_t ignored;
 
-	if (strcmp(id, "ALL") != 0 && !qid_parse(str_of(id), &ignored))
-		return applet_fail(EX_USAGE, "%s: not a queue id", id);
-	snprintf(request, sizeof(request), "%s %s", verb, id);
+	return !strcmp(id, "ALL") || qid_parse(str_of(id), &ignored) ? EX_OK : applet_fail(EX_USAGE, "%s: not a queue id", id);
+}
+
+/* change_one - ID or ALL, in these queues: each with a space before it, none: in all */
+static int change_one(const struct conf *c, const char *verb, const char *id, const char *queues, unsigned long *count)
+{
+	char request[LIMIT_CONTROL_LINE];
+
+	if (check_id(id))
+		return EX_USAGE;
+	snprintf(request, sizeof(request), "%s %s%s", verb, id, queues);
 	return change_request(c, request, id, count);
 }
 
 /* change - one id, ALL, or "-": ids from standard input, one a line (the first word, as mailq prints it) */
-static int change(const struct conf *c, const char *verb, const char *id, unsigned long *count)
+static int change(const struct conf *c, const char *verb, const char *id, const char *queues, unsigned long *count)
 {
 	char *line = NULL;
 	size_t cap = 0;
 	int code = EX_OK, r;
 
 	if (strcmp(id, "-") != 0)
-		return change_one(c, verb, id, count);
+		return change_one(c, verb, id, queues, count);
 	while (getline(&line, &cap, stdin) > 0) {
 		char *end = line + strcspn(line, "*!# \t\r\n");
 
 		*end = '\0';
 		if (end == line)
 			continue;
-		r = change_one(c, verb, line, count);
+		r = change_one(c, verb, line, queues, count);
 		code = code ? code : r;
-		if (r == EX_UNAVAILABLE)
+		if (r == EX_UNAVAILABLE || r == EX_NOPERM)
 			break;
 	}
 	free(line);
@@ -131,8 +132,11 @@ int change_queue(const struct conf *c, const char *verb, char **ids, int n)
 	unsigned long count = 0;
 	int code = EX_OK, r;
 
-	for (int i = 0; i < n; i++) {
-		r = change(c, verb, ids[i], &count);
+	/* first look at all: "delete ALL deferred" is a mistake, and nothing may be gone then */
+	for (int i = 0; i < n; i++)
+		code = strcmp(ids[i], "-") && check_id(ids[i]) ? EX_USAGE : code;
+	for (int i = 0; i < n && code != EX_USAGE; i++) {
+		r = change(c, verb, ids[i], "", &count);
 		code = code ? code : r;
 	}
 	for (size_t i = 0; count && i < CHANGES; i++)
@@ -179,6 +183,25 @@ static int run_postqueue(int argc, char **argv)
 	return code;
 }
 
+/* take_queues - the operands of postsuper as change_one wants them; false: these are no queues (said) */
+static bool take_queues(char **operands, int n, struct buf *out)
+{
+	static const char names[] = " hold incoming active deferred ";
+	struct buf word;
+	bool ok = true;
+
+	buf_init(&word, LIMIT_CONTROL_LINE);
+	for (int i = 0; i < n && ok; i++) {
+		buf_clear(&word);
+		buf_printf(&word, " %s ", operands[i]);
+		ok = strstr(names, buf_cstr(&word)) && buf_str(out, str_head(buf_view(&word), word.n - 1));
+		if (!ok)
+			applet_usage_error(&applet_postsuper, "%s: the queues are%s", operands[i], names);
+	}
+	buf_fini(&word);
+	return ok;
+}
+
 static int run_postsuper(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -189,8 +212,10 @@ static int run_postsuper(int argc, char **argv)
 	bool verbose = false;
 	struct conf *c = NULL;
 	char **operands = mem_array(NULL, (size_t)argc, sizeof(char *));
+	struct buf queues;
 	int id, code = EX_OK, r;
 
+	buf_init(&queues, LIMIT_CONTROL_LINE / 2);
 	opt_init(&o, postsuper_options, argc, argv, operands);
 	while ((id = opt_next(&o)) != OPT_END && id != OPT_HELP && id != OPT_BAD) {
 		if (id == 'c')
@@ -202,10 +227,12 @@ static int run_postsuper(int argc, char **argv)
 	}
 	if (id != OPT_END)
 		code = id == OPT_HELP ? applet_help(&applet_postsuper) : applet_usage_error(&applet_postsuper, "%s", o.error);
+	else if (!take_queues(operands, o.n_operands, &queues))
+		code = EX_USAGE;
 	else if (n && !(c = applet_conf(directory, verbose)))
 		code = EX_CONFIG;
 	for (size_t i = 0; c && i < n; i++) {
-		r = change(c, changes[todo[i].row].verb, todo[i].id, &counts[todo[i].row]);
+		r = change(c, changes[todo[i].row].verb, todo[i].id, buf_cstr(&queues), &counts[todo[i].row]);
 		code = code ? code : r;
 	}
 	for (size_t i = 0; i < CHANGES; i++)
@@ -213,6 +240,7 @@ static int run_postsuper(int argc, char **argv)
 			applet_fail(0, "%s: %lu message%s", changes[i].summary, counts[i], plural(counts[i]));
 	if (c)
 		conf_free(c);
+	buf_fini(&queues);
 	mem_free(operands);
 	mem_free(todo);
 	return code;

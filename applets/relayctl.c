@@ -83,7 +83,7 @@ const struct applet applet_relayctl = {
 struct ctl {
 	const struct conf *conf;
 	struct queue_view view;
-	bool json, ids, watch;
+	bool json, ids, watch, chosen;
 	usec interval;
 	const char *from, *client, *log;
 	char **args;
@@ -106,12 +106,9 @@ static int gather(const struct ctl *x, const char *request, int (*offline)(const
 		return applet_fail(EX_OSERR, "out of memory");
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(directory, request, to, &why);
-	if (r > 0)
-		code = applet_fail(x->n_args ? EX_NOINPUT : EX_NOPERM, "%s: %s", x->n_args ? x->args[0] : "relayd", buf_cstr(&why));
-	else if (r < 0 && (!applet_relay_silent(errno) || !offline))
-		code = applet_fail(offline ? EX_TEMPFAIL : EX_UNAVAILABLE, "cannot ask relayd at %s/control: %s%s", directory,
-			strerror(errno), applet_relay_silent(errno) ? "; start relayd, or name its configuration directory with -c" : "");
-	else if (r < 0 && offline(x, to, &why) < 0)
+	if (r >= 0 || !offline || !applet_relay_silent(errno))
+		code = applet_asked(x->conf, r, x->n_args ? x->args[0] : "relayd", x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, &why);
+	else if (offline(x, to, &why) < 0)
 		code = applet_fail(x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, "%s: %s (no relayd answers at %s/control)",
 			x->n_args ? x->args[0] : "the queue", buf_cstr(&why), directory);
 	buf_fini(&why);
@@ -351,6 +348,9 @@ static int run_verb(struct ctl *x, const char *word)
 			continue;
 		if (x->n_args < v->least || (v->most >= 0 && x->n_args > v->most))
 			return applet_usage_error(&applet_relayctl, "%s takes %s", word, *v->args ? v->args : "no argument");
+		/* "delete ALL --from spammer" must not delete everything */
+		if (x->chosen && (v->run == do_change || v->run == do_flush))
+			return applet_usage_error(&applet_relayctl, "%s takes ids alone: \"relayctl queue --ids\" finds them", word);
 		return v->run(x, v);
 	}
 	return applet_usage_error(&applet_relayctl, "%s: no such request", word);
@@ -361,6 +361,7 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 {
 	uint64_t count;
 
+	x->chosen |= id >= OPT_FIRST_OWN;
 	switch (id) {
 	case 'j': x->json = true; break;
 	case OPT_FROM: x->from = arg; break;

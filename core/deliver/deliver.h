@@ -55,6 +55,10 @@ void deliver_dest_idle(struct deliver *d, struct dest *dest);
 void deliver_close_idle(struct deliver *d);            /* sessions that wait for a delivery say QUIT */
 size_t deliver_sessions(const struct deliver *d);      /* open outbound connections, idle ones too */
 
+/* deliver_explain - for each next hop of an smtp or lmtp transport: the keys tried in its TLS policy and password tables, and a
+ * line "=> NEXTHOP: TLS level …, …" */
+void deliver_explain(struct deliver *d, const struct master_transport *t, struct str nexthop, struct str sender, struct buf *out);
+
 /* local_check - is this recipient, of a domain that ends here, an alias or an account? 2xx yes, 5xx no, 4xx unknown now */
 void local_check(struct deliver *d, struct str rcpt, struct reply *out);
 

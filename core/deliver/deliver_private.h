@@ -82,6 +82,7 @@ struct smtp_profile {
 	struct ipaddr bind4, bind6;
 };
 struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t); /* counted */
+bool smtp_profile_is(const struct master_transport *t);        /* of smtp or lmtp, so that it has one */
 void smtp_profile_unref(struct smtp_profile *p);
 void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
 
@@ -127,7 +128,9 @@ struct smtp_tls_policy {
 	char server_name[256];         /* "" = the host */
 	struct reply failed;           /* code != 0: the tables do not tell */
 };
-void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out);
+extern const char *const smtp_tls_levels[];            /* the words of enum conf_tls_level */
+/* smtp_tls_policy_find - trace (may be NULL) gets a line for each key that is tried */
+void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out, struct buf *trace);
 void smtp_tls_policy_fini(struct smtp_tls_policy *x);
 /* smtp_tls_context - the transport's context for these protocols; NULL with why. A context with why does not know whom to trust */
 struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level level, const char *protocols, struct buf *why);
@@ -210,6 +213,12 @@ void smtp_step(struct smtp_try *t, enum deliver_step_kind kind, const struct rep
 
 /* --- AUTH ------------------------------------------------------------------------------------------------------------- */
 enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_FAILED };
+/* smtp_auth_find - the login as the table has it; trace as above */
+enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, struct str sender,
+	struct buf *out, struct buf *trace);
+/* smtp_explain_find - maps_find that tells trace, if it is not NULL, what came of it, but not the value */
+enum map_answer smtp_explain_find(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out,
+	struct buf *trace);
 enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed);
 bool smtp_auth_challenge(struct smtp_session *s);      /* false: the exchange is wrong, cancelled */
 void smtp_auth_refused(const struct smtp_session *s, struct reply *out);

@@ -33,8 +33,13 @@ static bool split_login(struct smtp_session *s, struct str value)
 	return set_login(s, str_head(value, (size_t)at), str_from(value, (size_t)at + strlen(delimiter)));
 }
 
+static enum map_answer ask(struct smtp_profile *p, struct str key, bool partial, struct buf *out, struct buf *trace)
+{
+	return smtp_explain_find(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
+}
+
 /* full address, without extension, local part if it is ours, @domain */
-static enum map_answer ask_sender(struct smtp_session *s, struct maps *maps, struct str sender, struct buf *out)
+static enum map_answer ask_sender(struct router *r, struct smtp_profile *p, struct str sender, struct buf *out, struct buf *trace)
 {
 	struct arena a;
 	struct addr x;
@@ -45,38 +50,44 @@ static enum map_answer ask_sender(struct smtp_session *s, struct maps *maps, str
 	arena_init(&a, 64 * 1024);
 	key = addr_key(&a, sender);
 	x = addr_split(key);
-	got = maps_find(maps, key, false, out, NULL);
+	got = ask(p, key, false, out, trace);
 	for (size_t i = 1; cut < 0 && i < x.local.n; i++)
-		if (strchr(s->profile->conf->recipient_delimiter, x.local.p[i]))
+		if (strchr(p->conf->recipient_delimiter, x.local.p[i]))
 			cut = (ptrdiff_t)i;
 	if (got == MAP_NONE && cut > 0)
-		got = maps_find(maps, arena_printf(&a, "%.*s@%.*s", (int)cut, x.local.p, STR_ARG(x.domain)), true, out, NULL);
-	if (got == MAP_NONE && route_class_of(s->d->o.router, x.domain, &local) == ROUTE_LOCAL)
-		got = maps_find(maps, x.local, true, out, NULL);
+		got = ask(p, arena_printf(&a, "%.*s@%.*s", (int)cut, x.local.p, STR_ARG(x.domain)), true, out, trace);
+	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL)
+		got = ask(p, x.local, true, out, trace);
 	if (got == MAP_NONE && x.domain.n)
-		got = maps_find(maps, arena_printf(&a, "@%.*s", STR_ARG(x.domain)), true, out, NULL);
+		got = ask(p, arena_printf(&a, "@%.*s", STR_ARG(x.domain)), true, out, trace);
 	arena_fini(&a);
+	return got;
+}
+
+enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, struct str sender,
+	struct buf *out, struct buf *trace)
+{
+	enum map_answer got = MAP_NONE;
+
+	if (p->conf->smtp_sender_dependent_authentication && sender.n)
+		got = ask_sender(d->o.router, p, sender, out, trace);
+	if (got == MAP_NONE && t->host[0])
+		got = ask(p, str_of(t->host), false, out, trace);
+	if (got == MAP_NONE)
+		got = ask(p, str_of(t->site), false, out, trace);
 	return got;
 }
 
 static enum map_answer find_login(struct smtp_session *s)
 {
-	struct maps *maps = &s->profile->sasl;
-	const struct conf *c = s->profile->conf;
 	const char *user, *password;
-	struct str sender = s->try->job->envelope->sender;
-	enum map_answer got = MAP_NONE;
+	enum map_answer got;
 	struct buf value;
 
-	if (conf_relay_login(c, str_of(s->target.site), &user, &password))
+	if (conf_relay_login(s->profile->conf, str_of(s->target.site), &user, &password))
 		return set_login(s, str_of(user), str_of(password)) ? MAP_FOUND : MAP_NONE;
 	buf_init(&value, LIMIT_MAP_VALUE);
-	if (c->smtp_sender_dependent_authentication && sender.n)
-		got = ask_sender(s, maps, sender, &value);
-	if (got == MAP_NONE)
-		got = maps_find(maps, str_of(s->target.host), false, &value, NULL);
-	if (got == MAP_NONE)
-		got = maps_find(maps, str_of(s->target.site), false, &value, NULL);
+	got = smtp_auth_find(s->d, s->profile, &s->target, s->try->job->envelope->sender, &value, NULL);
 	if (got == MAP_FOUND)
 		split_login(s, str_trim(buf_view(&value)));
 	buf_wipe(&value);

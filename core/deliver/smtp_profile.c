@@ -175,7 +175,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	return p;
 }
 
-static bool is_smtp(const struct master_transport *t)
+bool smtp_profile_is(const struct master_transport *t)
 {
 	return !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp");
 }
@@ -189,7 +189,7 @@ struct deliver_profiles *deliver_profiles_new(const struct master *m, struct con
 	for (size_t i = 0; i < m->n_transports; i++) {
 		struct conf_diag found;
 
-		if (!is_smtp(&m->transports[i]))
+		if (!smtp_profile_is(&m->transports[i]))
 			continue;
 		/* transports without options of their own would say the same again */
 		conf_diag_init(&found);

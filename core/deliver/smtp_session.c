@@ -198,7 +198,7 @@ struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_tar
 	s->d->n_sessions++;
 	s->dest->open++;
 	smtp_profile_refresh_all(s->d);
-	smtp_tls_policy_find(s->profile, target, &s->policy);
+	smtp_tls_policy_find(s->profile, target, &s->policy, NULL);
 	smtp_client_init(&s->client, &s->profile->client, &s->conn->out);
 	return s;
 }

@@ -47,12 +47,12 @@ struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level
 
 /* --- policy --------------------------------------------------------------------------------------------------------- */
 
-static const char *const level_words[] = { "none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only" };
+const char *const smtp_tls_levels[] = { "none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only" };
 
 static bool parse_level(struct str word, enum conf_tls_level *out)
 {
-	for (size_t i = 0; i < sizeof(level_words) / sizeof(level_words[0]); i++) {
-		if (!str_ieq(word, str_of(level_words[i])))
+	for (size_t i = 0; i < sizeof(smtp_tls_levels) / sizeof(smtp_tls_levels[0]); i++) {
+		if (!str_ieq(word, str_of(smtp_tls_levels[i])))
 			continue;
 		*out = (enum conf_tls_level)i;
 		return true;
@@ -111,20 +111,20 @@ static void parse_policy(struct str text, struct smtp_tls_policy *out)
 			reply_set(&out->failed, 451, "4.7.5", "smtp_tls_policy_maps: unknown attribute \"%.*s\"", STR_ARG(word));
 }
 
-static enum map_answer ask(struct smtp_profile *p, struct str site, struct buf *out)
+static enum map_answer ask(struct smtp_profile *p, struct str site, struct buf *out, struct buf *trace)
 {
-	enum map_answer got = maps_find(&p->tls_policy, site, false, out, NULL);
+	enum map_answer got = smtp_explain_find(&p->tls_policy, "smtp_tls_policy_maps", site, false, out, trace);
 	bool bare = site.n && site.p[0] != '[' && str_chr(site, ':') < 0;
 	ptrdiff_t dot;
 
 	while (bare && got == MAP_NONE && (dot = str_chr(str_from(site, 1), '.')) >= 0) {
 		site = str_from(site, (size_t)dot + 1);
-		got = maps_find(&p->tls_policy, site, true, out, NULL);
+		got = smtp_explain_find(&p->tls_policy, "smtp_tls_policy_maps", site, true, out, trace);
 	}
 	return got;
 }
 
-void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out)
+void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out, struct buf *trace)
 {
 	struct buf value;
 	enum map_answer got = MAP_NONE;
@@ -132,7 +132,7 @@ void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, s
 	*out = (struct smtp_tls_policy){ .level = p->tls_level, .protocols = mem_dupz(""), .match = mem_dupz("") };
 	if (p->tls_policy.n) {
 		buf_init(&value, LIMIT_MAP_VALUE);
-		got = ask(p, str_of(t->site), &value);
+		got = ask(p, str_of(t->site), &value, trace);
 		if (got == MAP_FOUND)
 			parse_policy(buf_view(&value), out);
 		else if (got == MAP_ERROR)
@@ -141,7 +141,7 @@ void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, s
 	}
 	if (out->level == CONF_TLS_DANE_ONLY || (out->level == CONF_TLS_DANE && got == MAP_FOUND))
 		reply_set(&out->failed, 451, "4.7.5", "TLS level %s is not supported: use secure, verify or fingerprint",
-			level_words[out->level]);
+			smtp_tls_levels[out->level]);
 	/* going on without its passwords or certificates would make mail bounce */
 	if (p->broken)
 		reply_set(&out->failed, 451, "4.3.5", "transport %s is not usable: a table or certificate could not be opened", p->transport->name);
@@ -239,7 +239,7 @@ static void set_id(struct smtp_session *s, const struct tls_context *context, co
 
 	smtp_target_where(&s->target, where);
 	buf_init(&b, 64 * 1024);
-	buf_printf(&b, "%s\n%p\n%s\n%s", where, (const void *)context, level_words[s->policy.level],
+	buf_printf(&b, "%s\n%p\n%s\n%s", where, (const void *)context, smtp_tls_levels[s->policy.level],
 		peer->server_name ? peer->server_name : "");
 	while (*list)
 		buf_printf(&b, "\n%s", *list++);
@@ -266,7 +266,7 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 		conn_start_tls(s->conn, context, &peer);
 	} else {
 		buf_clear(why);
-		buf_printf(why, "TLS level %s without anything to match", level_words[s->policy.level]);
+		buf_printf(why, "TLS level %s without anything to match", smtp_tls_levels[s->policy.level]);
 	}
 	arena_fini(&a);
 	return ok;

@@ -4,8 +4,12 @@
  * bodies, writes the batch and flushes it; meanwhile the next batch gathers. What failed is sorted by what is then known:
  *  - the write failed (disk full, EIO): what part of it reached the file is cut off again and the cut is flushed; the new
  *    messages of the batch are refused, results stay in memory for the next try. Nothing else changes.
- *  - a flush or that cut failed: nobody knows what the disk holds, and asking again would be answered with a lie (the
- *    kernel marks the pages clean). The store is broken until a restart reads the disk anew. */
+ *  - there was no room for the flush, or for that cut: the same, but the content of this file is not trusted any more, since
+ *    the kernel marks pages clean that it could not write. What was flushed before stays, the rest is cut off (a length does
+ *    not go through those pages), and only once that is on disk the log goes on, in a new segment. Without the cut a start
+ *    could find a copy of a message whose end does not name this segment.
+ *  - a flush or that cut failed in another way: nobody knows what the disk holds, and asking again would be answered with a
+ *    lie. The store is broken until a restart reads the disk anew. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -32,8 +36,11 @@ struct flight {
 	struct segment_header header;
 	off_t segment_size, at;
 	int fd;
+	int left_fd;            /* the head that is left, to be cut at left_at before anything else; or -1 */
+	off_t left_at;
 	int error;              /* the batch is refused */
 	int broken;             /* nobody knows what the disk holds */
+	bool leave;             /* nor what this segment holds behind `at` */
 	const char *what;
 	usec began, took;
 };
@@ -105,21 +112,24 @@ static void fill_headers(struct flight *f)
 	}
 }
 
+/* cut - what a failed batch left behind `at` must not be found by a start */
+static bool cut(struct flight *f, int fd, off_t at)
+{
+	return (fs_truncate(fd, at) == 0 && (!f->sync || fs_datasync(fd) == 0)) || flush_failed(f, "cut the log");
+}
+
 static void write_batch(struct flight *f)
 {
-	if (fs_pwrite_all(f->fd, f->b.data, f->b.n, f->at) < 0) {
+	bool written = fs_pwrite_all(f->fd, f->b.data, f->b.n, f->at) >= 0;
+
+	if (!written)
 		failed(f, "write to the log");
-		if (fs_truncate(f->fd, f->at) < 0 || (f->sync && fs_datasync(f->fd) < 0))
-			f->broken = f->error;
+	else if (f->sync && fs_datasync(f->fd) < 0)
+		flush_failed(f, "flush the log");
+	else
 		return;
-	}
-	if (f->sync && fs_datasync(f->fd) < 0) {
-		failed(f, "flush the log");
-		f->broken = f->error;
-		/* it may help that what is refused is not found by the next start; nothing depends on it */
-		if (fs_truncate(f->fd, f->at) < 0)
-			f->what = "flush the log, nor cut it";
-	}
+	if ((!cut(f, f->fd, f->at) || written) && !f->broken)
+		f->leave = true;
 }
 
 static void flight_work(struct pool_job *j)
@@ -128,14 +138,12 @@ static void flight_work(struct pool_job *j)
 
 	f->began = clock_mono();
 	fill_headers(f);
-	if (f->create && !make_segment(f))
+	if ((f->left_fd >= 0 && !cut(f, f->left_fd, f->left_at)) || (f->create && !make_segment(f)))
 		return;
-	if (f->b.big && f->sync && fs_sync_dir(f->big_dir) < 0) {
-		failed(f, "flush the directory big");
-		f->broken = f->error;
-		return;
-	}
-	write_batch(f);
+	if (f->b.big && f->sync && fs_sync_dir(f->big_dir) < 0)
+		flush_failed(f, "flush the directory big");
+	else
+		write_batch(f);
 	f->took = clock_mono() - f->began;
 }
 
@@ -313,8 +321,8 @@ static void flight_done(struct pool_job *j)
 
 	s->flight = NULL;
 	f->seg->refs--;
-	/* a new segment whose first write failed is as good as none */
-	if (f->create && f->error) {
+	/* a new segment whose first write failed is as good as none, if it is empty again */
+	if (f->create && f->error && !f->leave) {
 		drop_new_segment(s, f);
 	} else if (f->create) {
 		f->seg->fd = f->fd;
@@ -322,7 +330,9 @@ static void flight_done(struct pool_job *j)
 		s->rooted = true;
 		s->n_open++;
 		s->head = f->seg;
+		s->leaving = false;
 	}
+	s->leaving |= f->leave;
 	if (f->error) {
 		fell(s, f);
 	} else {
@@ -348,7 +358,7 @@ static bool head_is_full(const struct store *s)
 {
 	const struct segment *g = s->head;
 
-	if (!g || g->n_index + s->gather.n_v > LIMIT_STORE_ENTRIES + (size_t)LIMIT_STORE_ENTRIES / 2)
+	if (!g || s->leaving || g->n_index + s->gather.n_v > LIMIT_STORE_ENTRIES + (size_t)LIMIT_STORE_ENTRIES / 2)
 		return true;
 	return g->end > SEGMENT_START && g->end + s->gather.n > (uint64_t)s->o.segment_size;
 }
@@ -390,6 +400,11 @@ void flush_start(struct store *s)
 	store_path(s, f->big_dir, "big");
 	store_path(s, f->dir, ".");
 	store_path(s, f->parent, "..");
+	f->left_fd = -1;
+	if (s->leaving) {
+		f->left_fd = s->head->fd;
+		f->left_at = (off_t)s->head->end;
+	}
 	if (head_is_full(s)) {
 		take_new_segment(s, f);
 	} else {

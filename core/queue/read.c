@@ -181,22 +181,30 @@ static bool state_in_memory(const struct store *s, struct store_place p, struct 
 	return true;
 }
 
-int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out)
+/* read_states - 0 with the rows, 1: they are damaged, -1 with errno */
+static int read_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out)
 {
 	struct str head;
 
-	if (!m->state.segment) {
-		*out = ARENA_ARRAY(a, struct rcpt_state, m->n_rcpts);
-		errno = EFBIG;
-		return *out ? 0 : -1;
-	}
 	if (!state_in_memory(s, m->state, &head) && read_head(s, m->state, m->id, a, &head) < 0)
-		return errno == EILSEQ ? set_aside_whole(s, m->state, m->id, "state") : -1;
+		return errno == EILSEQ ? 1 : -1;
 	*out = states_parse(a, str_from(head, RECORD_SUMMARY), m->n_rcpts);
-	if (*out)
-		return 0;
 	errno = EFBIG;
-	return a->overflow ? -1 : set_aside_whole(s, m->state, m->id, "state");
+	return *out ? 0 : a->overflow ? -1 : 1;
+}
+
+int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out)
+{
+	int r = m->state.segment ? read_states(s, m, a, out) : 1;
+
+	if (r < 1)
+		return r;
+	/* who has it is not known any more: rather once more to each than not at all, as after a crash */
+	if (m->state.segment && set_aside_whole(s, m->state, m->id, "state") < 0 && errno != EILSEQ)
+		return -1;
+	*out = ARENA_ARRAY(a, struct rcpt_state, m->n_rcpts);
+	errno = EFBIG;
+	return *out ? 0 : -1;
 }
 
 /* --- content -------------------------------------------------------------------------------------------------------------- */
@@ -222,7 +230,7 @@ static int open_big(struct store_reader *r)
 
 	qid_format(qid, r->id);
 	store_path(r->s, path, "big/%s", qid);
-	r->fd = fs_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	r->fd = fs_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (r->fd < 0 && errno != ENOENT)
 		return -1;
 	if (r->fd >= 0 && fstat(r->fd, &st) < 0)

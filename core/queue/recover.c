@@ -20,7 +20,7 @@
 
 enum { WINDOW = 256 * 1024 };
 
-struct damage { uint64_t at, n, id; bool whole_header; };
+struct damage { uint64_t at, n, id; };
 struct window { int fd; uint64_t size, at; size_t n, cap; unsigned char *p; };
 struct recovery {
 	struct store *s;
@@ -298,13 +298,13 @@ static bool read_footer(struct recovery *r)
 
 /* --- any other segment ------------------------------------------------------------------------------------------------ */
 
-static void add_damage(struct recovery *r, uint64_t at, uint64_t n, uint64_t id, bool whole_header)
+static void add_damage(struct recovery *r, uint64_t at, uint64_t n, uint64_t id)
 {
 	if (r->n_damages == r->cap_damages) {
 		r->cap_damages = r->cap_damages ? r->cap_damages * 2 : 8;
 		r->damages = mem_array(r->damages, r->cap_damages, sizeof(*r->damages));
 	}
-	r->damages[r->n_damages++] = (struct damage){ at, n, id, whole_header };
+	r->damages[r->n_damages++] = (struct damage){ at, n, id };
 }
 
 /* next_record - where the next whole record header stands, after `at`; the size of the file if there is none */
@@ -364,7 +364,7 @@ static bool take_record(struct recovery *r, const struct record *rec, uint64_t a
 		return true;
 	if (!rec->id || crc32c(0, p, rec->head_length) != rec->head_crc ||
 		crc32c(0, p + rec->head_length, rec->length - rec->head_length) != rec->body_crc) {
-		add_damage(r, at, record_size(rec), rec->id, true);
+		add_damage(r, at, record_size(rec), rec->id);
 		return true;
 	}
 	if (rec->batch > r->last_batch)
@@ -390,7 +390,9 @@ static bool scan(struct recovery *r)
 
 		if (!p)
 			return cannot_read(r);
-		if (record_parse(p, &r->seg->header, &rec) && record_size(&rec) <= r->w.size - at) {
+		bool ours = record_parse(p, &r->seg->header, &rec);
+
+		if (ours && record_size(&rec) <= r->w.size - at) {
 			if (!take_record(r, &rec, at))
 				return false;
 			/* what follows a footer is the trailer */
@@ -401,9 +403,10 @@ static bool scan(struct recovery *r)
 			continue;
 		}
 		next = next_record(r, at);
-		if (next == r->w.size)
+		/* what was allocated, or served before, is no record; one that goes past the end was cut off */
+		if (next == r->w.size && (!ours || rec.type == RECORD_FOOTER))
 			break;
-		add_damage(r, at, next - at, 0, false);
+		add_damage(r, at, next - at, ours ? rec.id : 0);
 		at = next;
 	}
 	return true;
@@ -467,6 +470,16 @@ static bool all_zero(const unsigned char *p, size_t n)
 	return true;
 }
 
+/* suspect_cut - a segment is given all its room when it is made, and its end before long when the next one begins: with
+ * neither, something may have been cut off. The content of large messages that nobody names is not removed then */
+static void suspect_cut(struct recovery *r, uint32_t number)
+{
+	if (r->s->o.read_only || number == r->numbers[r->n_numbers - 1] || r->w.size >= (uint64_t)r->s->o.segment_size)
+		return;
+	r->set_aside++;
+	log_error("qmgr", "segment %08X of the log has lost its end: mail may be missing", (unsigned)number);
+}
+
 /* drop_or_keep - the file has no header that can be read */
 static bool drop_or_keep(struct recovery *r, const unsigned char *start, uint32_t number)
 {
@@ -475,6 +488,7 @@ static bool drop_or_keep(struct recovery *r, const unsigned char *start, uint32_
 	if (r->s->o.read_only)
 		return true;
 	segment_path(r->s, path, number);
+	suspect_cut(r, number);
 	/* a crash between the file's creation and the flush of its header: nothing was ever written to it */
 	if (r->w.size <= SEGMENT_START && (!start || all_zero(start, r->w.size)))
 		return fs_unlink(path) < 0 ? cannot(r, "remove", path) : true;
@@ -499,6 +513,7 @@ static bool read_segment(struct recovery *r)
 		return true;
 	if (!scan(r))
 		return false;
+	suspect_cut(r, r->seg->header.number);
 	for (size_t i = 0; i < r->n_damages; i++)
 		set_aside(r, &r->damages[i]);
 	if (!s->o.read_only)

@@ -119,7 +119,7 @@ int segment_fd(struct store *s, struct segment *g)
 	if (s->n_open >= LIMIT_STORE_OPEN_SEGMENTS)
 		close_one(s);
 	segment_path(s, path, g->header.number);
-	g->fd = fs_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	g->fd = fs_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (g->fd >= 0)
 		s->n_open++;
 	return g->fd;

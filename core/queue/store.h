@@ -3,8 +3,8 @@
  * Everything that must survive is a record in the log: a message, the state of its recipients, its end. One flush
  * (fdatasync on the pool) covers every record appended before it began; whoever waits for it is told together. The
  * callbacks of store_commit run on the loop thread, after the flush returned: 250 is sent there and nowhere else.
- * After a failed flush nothing is acknowledged any more until restart: store_is_broken. A failed append (disk full)
- * refuses that message only, with nothing half kept.
+ * After a failed flush nothing is acknowledged any more until restart: store_is_broken. A failed append and a full disk
+ * refuse the messages that waited, with nothing half kept, and the store goes on when there is room.
  * States of a message, who moves it, and what a crash at each line leaves: docs/internals.md. */
 #ifndef CORE_QUEUE_STORE_H
 #define CORE_QUEUE_STORE_H
@@ -84,7 +84,7 @@ void store_abort(struct store_writer *w);
 
 /* --- reading (synchronous; -1 with errno; EILSEQ = damaged: the message was set aside) ------------------------------- */
 int store_envelope(struct store *s, const struct qmsg *m, struct arena *a, struct envelope *out);
-int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out); /* n_rcpts rows */
+int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out); /* n_rcpts rows; damaged: as new */
 /* content: open once, read in order or at random; the segment stays while a reader is open */
 struct store_reader;
 struct store_reader *store_read_open(struct store *s, const struct qmsg *m);

@@ -93,6 +93,7 @@ struct store {
 	usec results_since;     /* mono; 0: none wait, or not yet looked at */
 	usec retry_at;          /* mono: no flush before it (a write failed) */
 	int broken;             /* errno of the flush that failed */
+	bool leaving;           /* the head holds unknown bytes behind its end: they are cut off, and a new one begins */
 	bool closing, telling;
 	bool rooted;            /* the names in the queue directory were flushed since the start */
 	struct list chores;

@@ -65,7 +65,9 @@ static int read_answer(int fd, FILE *to, struct buf *why)
 		errno = ECONNRESET;
 	if (r == LINE_WRONG)
 		errno = EPROTO;
-	return r == LINE_DONE ? 0 : r == LINE_REFUSED ? 1 : -1;
+	if (r == LINE_REFUSED)
+		return str_eq(buf_view(why), STR(CONTROL_NOT_PERMITTED)) ? 2 : 1;
+	return r == LINE_DONE ? 0 : -1;
 }
 
 int control_request(const char *queue_directory, const char *request, FILE *to, struct buf *why)

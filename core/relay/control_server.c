@@ -12,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/relay/control.h"
 #include "core/relay/listing.h"
 #include "core/relay/stats.h"
 #include "core/relay/users.h"
@@ -106,19 +107,30 @@ static void do_queue(struct peer *p, struct str args)
 	list_slice(p);
 }
 
-static struct qmsg *message_of(struct peer *p, struct str text)
+static bool is_in(const struct qmsg *m, struct str queues)
+{
+	struct str word;
+	bool in = !queues.n;
+	while (str_word(&queues, " ", &word))
+		in |= str_eq(word, str_of(listing_queue(m, schedule_is_active(m))));
+	return in;
+}
+
+/* message_of - if it is in one of these queues, or there are none */
+static struct qmsg *message_of(struct peer *p, struct str text, struct str queues)
 {
 	uint64_t id;
 	struct qmsg *m = qid_parse(text, &id) ? store_find(p->relay->store, id) : NULL;
-	if (!m)
-		finish(p, "no such message in the queue");
-	return m;
+	if (m && is_in(m, queues))
+		return m;
+	finish(p, "no such message in the queue");
+	return NULL;
 }
 
 static void show(struct peer *p, struct str args, bool content)
 {
 	struct buf text;
-	struct qmsg *m = message_of(p, args);
+	struct qmsg *m = message_of(p, args, STR_EMPTY);
 	if (!m)
 		return;
 	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
@@ -136,32 +148,36 @@ static const char *const control_words[] = {
 	[SCHEDULE_DELETE] = "removed", [SCHEDULE_REQUEUE] = "requeued", [SCHEDULE_EXPIRE] = "expired",
 };
 
+/* apply - what is being delivered has its answer first, and is changed then */
 static bool apply(struct peer *p, enum schedule_verb v, struct qmsg *m)
 {
 	char qid[QID_MAX];
 	qid_format(qid, m->id);
-	if (schedule_control(p->relay->schedule, v, m) != 0)
+	if (schedule_control(p->relay->schedule, v, m) != 0 && errno != EBUSY)
 		return false;
 	if (v != SCHEDULE_FLUSH)
 		log_text(LOG_SEV_INFO, "postsuper", 0, qid, "%s", control_words[v]);
 	return true;
 }
 
+/* change - args: an id or ALL, and the queues that count, all if none is named */
 static void change(struct peer *p, enum schedule_verb v, struct str args)
 {
 	size_t n = 0;
-	if (str_eq(args, STR("ALL"))) {
+	struct str id = args, queues = args;
+	str_cut(&queues, ' ', &id);
+	if (str_eq(id, STR("ALL"))) {
 		collect_ids(p);
 		for (size_t i = 0; i < p->n_ids; i++) {
 			struct qmsg *m = store_find(p->relay->store, p->ids[i]);
-			n += m && apply(p, v, m);
+			n += m && is_in(m, queues) && apply(p, v, m);
 		}
 	} else {
-		struct qmsg *m = message_of(p, args);
+		struct qmsg *m = message_of(p, id, queues);
 		if (!m)
 			return;
 		if (!apply(p, v, m)) {
-			finish(p, errno == EBUSY ? "the message is being delivered" : strerror(errno));
+			finish(p, strerror(errno));
 			return;
 		}
 		n = 1;
@@ -236,6 +252,8 @@ static void do_explain(struct peer *p, struct str args)
 		buf_printf(&trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
 	else
 		buf_printf(&trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
+	if (!out.failed.code)
+		deliver_explain(p->relay->deliver, out.transport, out.nexthop, sender, &trace);
 	if (client.n) {
 		struct access_request q = {.router = router, .conf = p->relay->settings->conf, .sender = sender, .rcpt = full, .client_name = STR("unknown")};
 		struct access_run run;
@@ -245,11 +263,12 @@ static void do_explain(struct peer *p, struct str args)
 			goto out;
 		}
 		access_begin(&run, &q, s->services[0].relay, s->services[0].recipient);
+		buf_printf(&trace, "client %.*s: ", STR_ARG(client));
 		switch (access_next(&run)) {
-		case ACCESS_OK: buf_printf(&trace, "client %.*s: accepted\n", STR_ARG(client)); break;
-		case ACCESS_REFUSE: buf_printf(&trace, "client %.*s: %d %s %s\n", STR_ARG(client), run.reply.code, run.reply.enhanced, run.reply.text); break;
-		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "client %.*s: depends on DNS for %.*s\n", STR_ARG(client), STR_ARG(run.question)); break;
-		case ACCESS_ASK_VERIFY: buf_printf(&trace, "client %.*s: depends on a probe of %.*s\n", STR_ARG(client), STR_ARG(run.question)); break;
+		case ACCESS_OK: buf_z(&trace, "accepted\n"); break;
+		case ACCESS_REFUSE: buf_printf(&trace, "%d %s %s\n", run.reply.code, run.reply.enhanced, run.reply.text); break;
+		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "depends on DNS for %.*s\n", STR_ARG(run.question)); break;
+		case ACCESS_ASK_VERIFY: buf_printf(&trace, "depends on a probe of %.*s\n", STR_ARG(run.question)); break;
 		}
 	}
 	put_lines(p, buf_view(&trace));
@@ -300,7 +319,7 @@ static void serve(struct peer *p, struct str line)
 		if (may(p, verbs[i].right))
 			verbs[i].run(p, str_trim(rest));
 		else
-			finish(p, "not permitted for your user");
+			finish(p, CONTROL_NOT_PERMITTED);
 		return;
 	}
 	finish(p, "unknown request");

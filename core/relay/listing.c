@@ -41,9 +41,9 @@ struct entry {
 	struct listed shown;
 };
 
-static const char *queue_of(const struct entry *e)
+const char *listing_queue(const struct qmsg *m, bool active)
 {
-	return e->m->flags & QMSG_HOLD ? "hold" : e->active ? "active" : "deferred";
+	return m->flags & QMSG_HOLD ? "hold" : active ? "active" : "deferred";
 }
 
 static void add_text(struct buf *out, const struct listed *l)
@@ -132,7 +132,7 @@ static bool fill_shown(struct arena *a, struct entry *e)
 {
 	struct listed *l = &e->shown;
 
-	*l = (struct listed){ .qid = str_of(e->qid), .queue = str_of(queue_of(e)), .arrival = e->m->arrival, .size = e->m->size,
+	*l = (struct listed){ .qid = str_of(e->qid), .queue = str_of(listing_queue(e->m, e->active)), .arrival = e->m->arrival, .size = e->m->size,
 		.due = e->active || e->m->flags & QMSG_HOLD ? 0 : e->m->due.key, .expire = e->m->flags & QMSG_EXPIRE,
 		.sender = e->envelope.sender.n ? e->envelope.sender : STR("MAILER-DAEMON"),
 		.rcpts = ARENA_ARRAY(a, struct listed_rcpt, e->envelope.n_rcpts) };
@@ -235,7 +235,7 @@ static void show_envelope(struct buf *out, const struct entry *e)
 	const struct envelope *v = &e->envelope;
 	char date[40];
 
-	buf_printf(out, "queue: %s%s\n", queue_of(e), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
+	buf_printf(out, "queue: %s%s\n", listing_queue(e->m, e->active), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
 	date_rfc5322(date, e->m->arrival, date_offset(e->m->arrival));
 	buf_printf(out, "arrival: %s\nsize: %llu\n", date, (unsigned long long)e->m->size);
 	if (!e->active && !(e->m->flags & QMSG_HOLD) && e->m->due.key > 0) {

@@ -25,6 +25,7 @@ struct listed {
 	struct listed_rcpt { struct str addr, orig, reason; } *rcpts;
 	size_t n;
 };
+const char *listing_queue(const struct qmsg *m, bool active);   /* active, deferred, hold */
 const char *listing_mark(const struct listed *l);               /* what follows the queue id: "*", "!", "#" or "" */
 void listing_json(struct buf *out, const struct listed *l);
 

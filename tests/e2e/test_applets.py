@@ -811,6 +811,15 @@ def test_postsuper(box, control):
     assert b"no such message" in box.run("postsuper", "-h", "AB12345678", code=66).stderr
     assert b"not a queue id" in box.run("relayctl", "delete", "x y", code=64).stderr
     assert box.run("relayctl", "delete", "ALL").stdout == b"Deleted: 3 messages\n"
+    box.run("postsuper", "-d", "ALL", "deferred", "hold")
+    assert control.asked[-1] == "delete ALL deferred hold"
+
+
+def test_a_mistake_beside_all_deletes_nothing(box, control):
+    for args in (["delete", "ALL", "deferred"], ["delete", "ALL", "--from", "a@b"], ["delete", "ALL", "--state=hold"], ["flush", "--site", "a.example"]):
+        assert box.run("relayctl", *args, code=64).stderr
+    assert b"the queues are hold" in box.run("postsuper", "-d", "ALL", "defered", code=64).stderr
+    assert control.asked == []
 
 
 def test_without_relayd_it_says_what_to_do(box):

@@ -11,7 +11,9 @@ import signal
 import smtplib
 import struct
 import subprocess
+import tempfile
 import termios
+import threading
 import time
 
 import pytest
@@ -234,6 +236,95 @@ def test_ids_can_be_piped_into_a_change(tmp_path):
     finally:
         t.relay.stop()
         t.sink.close()
+
+
+HOPS = [
+    (["x@one.example"], ["=> [127.0.0.1]:26: TLS level verify, with a password", "=> [127.0.0.9]:26: TLS level may, no password"],
+     ["smtp_tls_policy_maps: [127.0.0.1]:26: found", "smtp_sasl_password_maps: 127.0.0.1: not found", "smtp_sasl_password_maps: [127.0.0.1]:26: found"]),
+    (["x@one.example", "--from", "ann@b.example"], ["=> [127.0.0.1]:26: TLS level verify, with a password",
+                                                     "=> [127.0.0.9]:26: TLS level may, with a password"],
+     ["smtp_sasl_password_maps: ann@b.example: not found", "smtp_sasl_password_maps: @b.example: found"]),
+    (["x@mx.example"], ["=> sub.example.org: TLS level encrypt, no password but by the name of the MX host",
+                        "=> [127.0.0.9]:26: TLS level may, no password"],
+     ["smtp_tls_policy_maps: sub.example.org: not found", "smtp_tls_policy_maps: .example.org: found"]),
+    (["x@bad.example"], ['=> bad.example: 451 4.7.5 smtp_tls_policy_maps: "bogus" does not begin with a TLS level',
+                         "=> [127.0.0.9]:26: TLS level may, no password"], []),
+    (["x@box.example"], ["=> unix:/x: TLS level none, no password"], []),
+]
+
+
+def test_explain_tells_the_tls_level_and_the_key_of_the_password(tmp_path):
+    d = str(tmp_path / "r")
+    tables = {"policy": "[127.0.0.1]:26 verify\n.example.org encrypt\nbad.example bogus\n", "sasl": "[127.0.0.1]:26 me:secret\n@b.example ann:hidden\n",
+              "transport": "mx.example smtp:sub.example.org\nbad.example smtp:bad.example\nbox.example lmtp:unix:/x\n"}
+    with Relay(d, "relayhost = [127.0.0.1]:26\nsmtp_fallback_relay = [127.0.0.9]:26\nsmtp_tls_security_level = may\n"
+               "smtp_tls_policy_maps = texthash:%s/policy\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:%s/sasl\n"
+               "smtp_sender_dependent_authentication = yes\ntransport_maps = texthash:%s/transport\n" % (d, d, d), files=tables).start() as relay:
+        for args, hops, keys in HOPS:
+            lines = relay.run("relayctl", "explain", *args).stdout.decode().splitlines()
+            assert [x for x in lines if x.startswith("=> ")][1:] == hops
+            assert not set(keys) - set(lines), lines
+            assert not any(word in x for x in lines for word in ("secret", "hidden", "me:"))
+
+
+def changed(t, sink, verb, rcpt):
+    """What is said of a change while that mail is being delivered; then the delivery ends."""
+    send(t, "eve@example.com", rcpt)
+    wait(lambda: sink.held)
+    qid = re.search(r"(\w+): from=<eve@", t.log()[t.log().rindex("from=<eve@") - 14:]).group(1)
+    text = t.run("relayctl", verb, qid).stdout.decode()
+    sink.go.set()
+    wait(lambda: not sink.held)
+    return qid, text
+
+
+def test_what_is_being_delivered_is_changed_afterwards(tmp_path):
+    def answer_late(sink, argument):
+        sink.held = True
+        sink.go.wait(20)
+        sink.go.clear()
+        sink.held = False
+        return "450 4.2.0 mailbox busy"
+    with Sink(script={"RCPT": answer_late}) as sink:
+        sink.held, sink.go = False, threading.Event()
+        with Relay(tmp_path / "r", "mydestination =\nrelayhost = [127.0.0.1]:%d\n" % sink.port).start() as t:
+            qid, text = changed(t, sink, "hold", "a@one.example")
+            assert text == "Placed on hold: 1 message\n"
+            t.wait_log(qid + ": placed on hold")
+            wait(lambda: t.run("relayctl", "queue", "--ids", "--state", "hold").stdout.decode().split() == [qid])
+            gone, text = changed(t, sink, "delete", "b@one.example")
+            assert text == "Deleted: 1 message\n"
+            t.wait_log("postsuper.*" + gone + ": removed")
+            wait(lambda: t.run("relayctl", "queue", "--ids").stdout.decode().split() == [qid])
+
+
+def test_postsuper_changes_only_the_queues_it_is_given(tmp_path):
+    t = Town(tmp_path)
+    try:
+        t.ctl("hold", t.two)
+        for queues, left in (["incoming"], [t.two, t.three]), (["active", "hold"], [t.three]), (["deferred"], []):
+            assert t.relay.run("postsuper", "-d", "ALL", *queues, check=False).returncode == 0
+            assert ids(t) == left
+    finally:
+        t.relay.stop()
+        t.sink.close()
+
+
+def deny_all(relay):
+    with relay.start():
+        for args in (["relayctl", "delete", "ALL"], ["relayctl", "flush"], ["relayctl", "show", "AB12345678"], ["relayctl", "reload"],
+                     ["relayctl", "queue"], ["postqueue", "-f"], ["postqueue", "-p"], ["postsuper", "-h", "ALL"]):
+            done = subprocess.run([RELAYBOX, args[0], "-c", relay.dir, *args[1:]], user=65534, group=65534, extra_groups=[], env=relay.env,
+                                  capture_output=True)
+            assert done.returncode == 77 and b"not permitted" in done.stderr, (args, done)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to be somebody else")
+def test_who_may_not_is_told_so_by_the_exit_code():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        relay = Relay(folder, "relayhost = [127.0.0.1]:1\nauthorized_flush_users = root\nauthorized_mailq_users = root\n")
+        deny_all(relay)
 
 
 # --- completion ----------------------------------------------------------------------------------------------------------------

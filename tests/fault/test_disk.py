@@ -249,6 +249,36 @@ def test_failing_calls_are_never_acknowledged(tmp_path, call):
 
 
 @pytest.mark.skipif(SLOW > 1, reason="strace and the sanitizers do not go together")
+@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT"])
+def test_flush_without_room_refuses_with_452_and_comes_back(tmp_path, error):
+    """As on a thin volume or a file server: the write is taken, and only its flush finds no room."""
+    with Sink(script={"MAIL": lambda s, a: "450 4.3.0 later" if s.refuse else None}) as sink:
+        sink.refuse = True
+        relay = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
+        pid = traced(relay, "fdatasync:error=%s:when=5..12" % error)
+        acked, refused, began = [], [], 0
+        for i in range(60):
+            code, text = send(relay.port, "m%d@example.org" % i)
+            assert code in (250, 452), (code, text)
+            (acked if code == 250 else refused).append("m%d@example.org" % i)
+            if code == 452:
+                began = began or time.monotonic()
+                time.sleep(0.1)
+            elif began:
+                assert time.monotonic() - began < 5
+                break
+        assert refused and acked[-1] == "m%d@example.org" % i, (acked, refused)
+        os.kill(pid, signal.SIGKILL)
+        relay.process.wait()
+        sink.refuse = False
+        with relay.start():
+            relay.run("relayctl", "flush")
+            wait(relay.empty, 30)
+        got = sorted(r for m in sink.messages for r in m.rcpts)
+        assert got == sorted(acked), (got, acked, refused)
+
+
+@pytest.mark.skipif(SLOW > 1, reason="strace and the sanitizers do not go together")
 def test_out_of_descriptors_does_not_spin(tmp_path):
     relay = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\n")
     pid = traced(relay, "accept4:error=EMFILE:when=2+")

@@ -8,7 +8,8 @@
  *   IMAGE_STRICT  power cut, and nothing was written by chance: only what was flushed
  *   otherwise     power cut, seeded: some prefix of the pending names, and of every file any mixture of old and new
  *                 sectors, its length anything between old and new
- * A file that failed to flush never becomes durable again: the kernel would call its pages clean. */
+ * What a failed flush leaves is any mixture of old and new, and later flushes of that file make only its length durable: the
+ * kernel calls its pages clean. */
 #ifndef TESTS_UNIT_FS_MODEL_H
 #define TESTS_UNIT_FS_MODEL_H
 
@@ -39,6 +40,7 @@ static struct {
 	int error;
 	const char *only;               /* only calls of this name count */
 	const char *blind;              /* calls of this name say yes and do nothing: a control */
+	unsigned long then;             /* after the failure: crash so many calls later, whatever they are; 0 = no */
 	void (*on_crash)(void);         /* never returns */
 	char crashed_in[64];
 	bool flush_failed;
@@ -120,6 +122,10 @@ static char *model_content(int fd, size_t *n)
 
 static void model_flush_file(struct model_file *f)
 {
+	struct stat st;
+
+	if (f->lost && !fstat(f->fd, &st) && (size_t)st.st_size < f->durable_size)
+		f->durable_size = (size_t)st.st_size;
 	if (f->lost)
 		return;
 	mem_free(f->durable);
@@ -234,11 +240,31 @@ static void model_image(const char *to, int seed)
 	mem_free(v);
 }
 
+/* model_lose - a flush that failed wrote some of it */
+static void model_lose(struct model_file *f)
+{
+	char *some;
+	size_t n;
+
+	srandom((unsigned)model.calls);
+	model_mix(IMAGE_STRICT + 1, f, &some, &n);
+	if (!f->lost) {
+		mem_free(f->durable);
+		f->durable = some;
+		f->durable_size = n;
+	} else {
+		mem_free(some);
+	}
+	f->lost = true;
+}
+
 /* --- faults ---------------------------------------------------------------------------------------------------------------- */
 
 /* model_call - 0: go on; 1: do half of the write, then call model_after_half; -1: fail with errno */
 static int model_call(const char *what)
 {
+	if (model.then && model.crashed_in[0] && !--model.then)
+		model.on_crash();
 	if (model.only && strcmp(model.only, what))
 		return 0;
 	model.calls++;
@@ -353,7 +379,7 @@ int fs_sync(int fd)
 	if (!f)
 		return 0;
 	if (model_call("flush")) {
-		f->lost = true;
+		model_lose(f);
 		model.flush_failed |= model.error == EIO;
 		return errno = model.error ? model.error : EIO, -1;
 	}

@@ -32,6 +32,7 @@ static struct shared {
 	struct row rows[LEDGER];
 	int n;
 	bool acked_after;
+	bool may_return;                /* what was refused last may be there after a crash */
 	bool images_made, finished;
 	unsigned long calls, moved;
 	char where[64];
@@ -204,7 +205,7 @@ static bool judge_row(struct store *s, const struct row *r)
 	if (m && !q_whole(s, r->id, r->n))
 		return SAY("message %d is not whole", (int)(r - shared->rows));
 	if (r->in == REFUSED)
-		return m ? SAY("message %d was refused and is there", (int)(r - shared->rows)) : true;
+		return m && !shared->may_return ? SAY("message %d was refused and is there", (int)(r - shared->rows)) : true;
 	if (r->out == ACKED)
 		return m ? SAY("message %d was removed and is there", (int)(r - shared->rows)) : true;
 	if (!m)
@@ -291,7 +292,7 @@ static void crash(void)
 	_exit(0);
 }
 
-struct run { enum model_fault fault; unsigned long at, times; int error; const char *only, *blind; };
+struct run { enum model_fault fault; unsigned long at, times; int error; const char *only, *blind; unsigned long then; };
 
 /* run - in a child; false: it did not end well */
 static bool run(const struct run *r, int (*what)(void))
@@ -312,6 +313,7 @@ static bool run(const struct run *r, int (*what)(void))
 		model.error = r->error;
 		model.only = r->only;
 		model.blind = r->blind;
+		model.then = r->then;
 		what();
 		shared->calls = model.calls;
 		shared->finished = true;
@@ -398,7 +400,7 @@ static void fail_everywhere(const char *only, enum model_fault fault, int error,
 
 	CHECK(calls > 0);
 	for (unsigned long at = 1; at <= calls && bad < 5; at++) {
-		struct run r = { fault, at, times, error, only, NULL };
+		struct run r = { fault, at, times, error, only, NULL, 0 };
 
 		ROW("%s: %s at call %lu of %lu", only, strerror(error), at, calls);
 		bad += !CHECK(run(&r, whole_life));
@@ -426,6 +428,81 @@ T(store_keeps_its_promise_when_a_flush_fails)
 	fail_everywhere("flush", FAULT_ERROR, EDQUOT, 1);
 	fail_everywhere("flush dir", FAULT_ERROR, EIO, 1);
 	fail_everywhere("flush dir", FAULT_ERROR, ENOSPC, 1);
+}
+
+/* busy_life - the work, and what was asked for must be done at its end, as long as no flush failed for good */
+static int busy_life(void)
+{
+	struct store *s = open_live(live);
+
+	if (!s)
+		return 0;
+	work(s);
+	store_tick(s, clock_mono() + 15 * USEC_PER_SEC);
+	if (model.then)
+		crash();
+	store_close(s);
+	return 0;
+}
+
+static bool all_done(void)
+{
+	for (int i = 0; i < shared->n; i++) {
+		const struct row *r = &shared->rows[i];
+
+		if (r->asked_out && r->out != ACKED)
+			return SAY("the end of message %d is forgotten", i);
+		if (!r->asked_out && r->due_acked != r->due_asked)
+			return SAY("the state of message %d is forgotten", i);
+	}
+	return !shared->n || shared->rows[shared->n - 1].in == ACKED ? true : SAY("no message is accepted any more");
+}
+
+T(store_goes_on_after_a_flush_without_room)
+{
+	static const unsigned long times[] = { 1, 2, 3, 6 };
+	unsigned long calls;
+
+	REQUIRE(begin());
+	calls = count_calls("flush");
+	for (unsigned long at = 1; at + 20 <= calls; at++)
+		for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+			struct run r = { FAULT_ERROR, at, times[i], i % 2 ? EDQUOT : ENOSPC, "flush", NULL, 0 };
+
+			ROW("%lu flushes from the %luth on without room", times[i], at);
+			if (!CHECK(run(&r, busy_life)) || !all_done() || !judge_dir(live))
+				t_fail(__FILE__, __LINE__, "%lu flushes from %lu on: %s", times[i], at, said);
+		}
+	drop_dir(live);
+}
+
+T(store_keeps_its_promise_over_a_crash_after_a_flush_without_room)
+{
+	static const unsigned long then[] = { 1, 2, 4, 8, 14, 25, 50, 100000 };
+	unsigned long calls;
+	int bad = 0;
+
+	REQUIRE(begin());
+	calls = count_calls("flush");
+	for (unsigned long at = 1; at <= calls && bad < 5; at++) {
+		size_t k = at % (sizeof(then) / sizeof(then[0]));
+		struct run r = { FAULT_ERROR, at, 1 + at % 3, ENOSPC, "flush", NULL, then[k] };
+
+		ROW("flush %lu without room, a crash %lu calls later", at, then[k]);
+		bad += !CHECK(run(&r, busy_life) && shared->images_made);
+		shared->may_return = r.times > 1 && r.then < 1000;
+		for (int i = 0; i < IMAGES; i++) {
+			char dir[300];
+
+			image_dir(dir, sizeof(dir), i);
+			if (!judge_dir(dir)) {
+				t_fail(__FILE__, __LINE__, "flush %lu (%lu of them), then %lu, image %d: %s", at, r.times, then[k], i, said);
+				bad++;
+			}
+			drop_dir(dir);
+		}
+	}
+	drop_dir(live);
 }
 
 T(store_keeps_its_promise_when_another_call_fails)

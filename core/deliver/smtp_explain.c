@@ -1,0 +1,62 @@
+/* smtp_explain - how much TLS each next hop must have and whether there is a password for it: what smtp_tls and smtp_auth
+ * would find, without a connection. Passwords and user names are not shown: whoever may see the queue may ask. */
+#include "core/base/format.h"
+#include "core/deliver/deliver_private.h"
+
+enum map_answer smtp_explain_find(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out,
+	struct buf *trace)
+{
+	enum map_answer got = maps_find(maps, key, partial, out, NULL);
+
+	if (trace && maps->n)
+		buf_printf(trace, "%s: %.*s: %s\n", parameter, STR_ARG(key),
+			got == MAP_FOUND ? "found" : got == MAP_NONE ? "not found" : "lookup error");
+	return got;
+}
+
+static void explain_site(struct deliver *d, struct smtp_profile *p, struct str site, struct str sender, struct buf *out)
+{
+	struct smtp_target t = { .port = 0 };
+	struct smtp_tls_policy policy;
+	enum map_answer login = MAP_NONE;
+	const char *user, *password;
+	struct nexthop hop;
+	struct buf scratch;
+
+	buf_init(&scratch, LIMIT_MAP_VALUE);
+	format_text(t.site, sizeof(t.site), "%.*s", STR_ARG(site));
+	if (nexthop_parse(site, p->lmtp ? 24 : 25, &hop, &scratch)) {
+		t.port = hop.port;
+		if (hop.literal || !p->use_mx)
+			format_text(t.host, sizeof(t.host), "%.*s", STR_ARG(hop.host));
+	}
+	buf_clear(&scratch);
+	smtp_tls_policy_find(p, &t, &policy, out);
+	if (p->conf->smtp_sasl_auth_enable)
+		login = conf_relay_login(p->conf, site, &user, &password) ? MAP_FOUND : smtp_auth_find(d, p, &t, sender, &scratch, out);
+	buf_printf(out, "=> %s: ", t.site);
+	if (policy.failed.code)
+		buf_printf(out, "%d %s %s\n", policy.failed.code, policy.failed.enhanced, policy.failed.text);
+	else
+		buf_printf(out, "TLS level %s, %s\n", smtp_tls_levels[policy.level], login == MAP_FOUND ? "with a password" :
+			login == MAP_ERROR ? "deferred: no password can be looked up" : t.host[0] || !p->sasl.n ? "no password" :
+			"no password but by the name of the MX host");
+	buf_wipe(&scratch);
+	smtp_tls_policy_fini(&policy);
+}
+
+void deliver_explain(struct deliver *d, const struct master_transport *t, struct str nexthop, struct str sender, struct buf *out)
+{
+	struct smtp_profile *p;
+	struct str list[2] = { nexthop, STR_EMPTY }, site;
+
+	if (!smtp_profile_is(t))
+		return;
+	p = smtp_profile_find(d, t);
+	if (!p->lmtp)
+		list[1] = str_of(p->conf->smtp_fallback_relay);
+	for (int i = 0; i < 2; i++)
+		while (str_word(&list[i], ", \t\r\n", &site))
+			explain_site(d, p, site, sender, out);
+	smtp_profile_unref(p);
+}
