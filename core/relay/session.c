@@ -60,6 +60,52 @@ static void log_disconnect(struct session *s)
 	buf_fini(&b);
 }
 
+/* how a session ends that does not end with QUIT: "lost connection", "timeout" … */
+static void log_break(struct session *s, const char *what)
+{
+	const char *at = s->smtp.phase;
+	char bytes[40] = "";
+	session_log_connect(s);
+	if (!strcmp(at, "DATA") || !strcmp(at, "BDAT"))
+		format_text(bytes, sizeof bytes, " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
+	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s%s from %s", what, at, bytes, s->client_text);
+}
+
+static void log_hangup(struct session *s)
+{
+	if (!str_eq(str_of(s->smtp.hangup), STR("non-SMTP command"))) {
+		log_break(s, s->smtp.hangup);
+		return;
+	}
+	session_log_connect(s);
+	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "%s from %s: %.*s", s->smtp.hangup, s->client_text,
+		STR_ARG(str_head(s->smtp.argument, 100)));
+}
+
+void session_log_reject(struct session *s, const char *text)
+{
+	const struct smtp_server *m = &s->smtp;
+	bool rcpt = m->phase[0] == 'R';
+	struct str to = rcpt ? m->rcpt.full : STR_EMPTY;
+	session_log_connect(s);
+	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "NOQUEUE: reject: %s from %s: %s; from=<%.*s>%s%.*s%s proto=%s helo=<%s>", m->phase,
+		s->client_text, text, STR_ARG(m->envelope.sender), rcpt ? " to=<" : "", STR_ARG(to), rcpt ? ">" : "", smtp_server_proto(m), m->helo);
+}
+
+/* the machine itself said no to MAIL or RCPT */
+static void log_refused(struct session *s)
+{
+	struct str what = s->smtp.argument;
+	if (!str_starts(str_of(s->smtp.refusal), STR("501 5.1."))) {
+		session_log_reject(s, s->smtp.refusal);
+		return;
+	}
+	session_log_connect(s);
+	what = str_trim(str_from(what, (size_t)str_chr(what, ':') + 1));
+	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "Illegal address syntax from %s in %s command: %.*s", s->client_text, s->smtp.phase,
+		STR_ARG(what));
+}
+
 /* --- end of life ------------------------------------------------------------------------------------------------ */
 
 static void free_session(struct loop_task *t)
@@ -138,19 +184,21 @@ static void on_mail(struct session *s)
 	const struct conf *c = s->service->conf;
 	struct relay *r = s->relay;
 	struct envelope *e = &s->smtp.envelope;
+	struct reply no;
 	if (store_is_broken(r->store)) {
-		answer(s, 451, "4.3.0", "Error: queue file write error");
+		reply_set(&no, 451, "4.3.0", "Error: queue file write error");
+		session_refuse(s, &no);
 		return;
 	}
 	if (!store_has_room(r->store, (uint64_t)s->smtp.declared_size)) {
-		struct reply full;
-		intake_refusal(&full, errno);
-		session_answer(s, &full);
+		intake_refusal(&no, errno);
+		session_refuse(s, &no);
 		return;
 	}
 	if (s->client && !s->exempt && c->smtpd_client_message_rate_limit &&
 		client_rate_count(s->client, CLIENT_MESSAGES, loop_now(r->loop), c->anvil_rate_time_unit) > (unsigned)c->smtpd_client_message_rate_limit) {
-		answer(s, 450, "4.7.1", "Error: too much mail from your address");
+		reply_set(&no, 450, "4.7.1", "Error: too much mail from your address");
+		session_refuse(s, &no);
 		return;
 	}
 	s->sender_given = e->sender;
@@ -292,11 +340,13 @@ static bool handle(struct session *s, enum smtp_server_event ev)
 		hang_up(s);
 		return false;
 	case SMTP_SERVER_HANGUP:
-		session_log_connect(s);
-		log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s from %s", s->smtp.hangup ? s->smtp.hangup : "hangup",
-			s->smtp.phase, s->client_text);
+		log_hangup(s);
 		hang_up(s);
 		return false;
+	case SMTP_SERVER_REFUSED:
+		s->relay->counts.rejects++;
+		log_refused(s);
+		return true;
 	}
 	return false;
 }
@@ -340,8 +390,7 @@ static void session_go(struct session *s)
 	if (!s->waiting)
 		set_deadline(s, progress, got);
 	if (s->eof && !s->waiting) {
-		session_log_connect(s);
-		log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "lost connection after %s from %s", s->smtp.phase, s->client_text);
+		log_break(s, "lost connection");
 		conn_close(s->conn);
 		session_end(s);
 	}
@@ -526,7 +575,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			session_log_connect(s);
 			if (s->in_tls && !s->tls_done)
 				log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "SSL_accept error from %s: %s", s->client_text, c->why);
-			log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "lost connection after %s from %s", s->smtp.phase, s->client_text);
+			log_break(s, "lost connection");
 		}
 		session_end(s);
 		return CONN_CLOSE;
@@ -538,8 +587,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			session_end(s);
 			break;
 		}
-		session_log_connect(s);
-		log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "timeout after %s from %s", s->smtp.phase, s->client_text);
+		log_break(s, "timeout");
 		refuse_and_hang_up(s, 421, "4.4.2", "Error: timeout exceeded");
 		break;
 	}

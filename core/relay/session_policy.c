@@ -10,15 +10,12 @@ bool session_is_local(const struct session *s)
 	return s->uid >= 0 || (!s->foreign && route_is_own_address(s->relay->settings->router, &s->address));
 }
 
-static void refused(struct session *s, const struct reply *r)
+void session_refuse(struct session *s, const struct reply *r)
 {
 	struct buf line;
-	const struct smtp_server *m = &s->smtp;
 	buf_init(&line, LIMIT_LOG_LINE);
 	reply_line(&line, r);
-	session_log_connect(s);
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "NOQUEUE: reject: RCPT from %s: %s; from=<%.*s> to=<%.*s> proto=%s helo=<%s>",
-		s->client_text, buf_cstr(&line), STR_ARG(m->envelope.sender), STR_ARG(m->rcpt.full), smtp_server_proto(m), m->helo);
+	session_log_reject(s, buf_cstr(&line));
 	buf_fini(&line);
 	session_answer(s, r);
 }
@@ -54,14 +51,14 @@ static void permitted(struct session *s)
 	struct reply r;
 	const struct conf *c = s->service->conf;
 	if (!ends_well(s, s->request.rcpt, &r)) {
-		refused(s, &r);
+		session_refuse(s, &r);
 		return;
 	}
 	if (s->client && !s->exempt && c->smtpd_client_recipient_rate_limit &&
 		client_rate_count(s->client, CLIENT_RECIPIENTS, loop_now(s->relay->loop), c->anvil_rate_time_unit) >
 			(unsigned)c->smtpd_client_recipient_rate_limit) {
 		reply_set(&r, 450, "4.7.1", "Error: too many recipients from your address");
-		refused(s, &r);
+		session_refuse(s, &r);
 		return;
 	}
 	reply_set(&r, 250, "2.1.5", "Ok");
@@ -132,7 +129,7 @@ static void judge(struct session *s)
 		permitted(s);
 		break;
 	case ACCESS_REFUSE:
-		refused(s, &s->run.reply);
+		session_refuse(s, &s->run.reply);
 		break;
 	case ACCESS_ASK_DOMAIN:
 		s->domain_query = dns_ask(s->relay->dns, s->run.question, DNS_MX, on_domain_mx, s);

@@ -40,6 +40,9 @@ struct session {
 void session_answer(struct session *s, const struct reply *r);
 void session_continue(struct session *s);      /* after an answer that came later */
 void session_log_connect(struct session *s);
+/* session_refuse - answer MAIL or RCPT with a refusal and log it; session_log_reject - the same, answered already */
+void session_refuse(struct session *s, const struct reply *r);
+void session_log_reject(struct session *s, const char *text);
 /* session_is_local - mail written on this host: its addresses and headers are completed */
 bool session_is_local(const struct session *s);
 /* session_policy_recipient - judge s->smtp.rcpt; answers at once (s->waiting off again) or later */

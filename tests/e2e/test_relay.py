@@ -300,6 +300,30 @@ def test_outsider_is_refused(tmp_path, config, code, enhanced):
         r.wait_log(r"disconnect from unknown\[127.0.0.1\] ehlo=1 mail=1 rcpt=0/5 quit=1 commands=3/8$")
 
 
+def test_what_the_server_refuses_by_itself_is_logged_as_postfix_logs_it(tmp_path):
+    r = Relay(tmp_path / "r", "mynetworks = 192.0.2.0/24\nrelay_domains = here.test\nmessage_size_limit = 1000\nqueue_minfree = 1\n")
+    name = re.escape("unknown[127.0.0.1]")
+    with r:
+        with smtplib.SMTP("127.0.0.1", r.port) as c:
+            c.ehlo("x")
+            assert c.docmd("MAIL", "FROM:<a b@here.test>")[0] == 501
+            assert c.docmd("MAIL", "FROM:<a@b.test> SIZE=1001")[0] == 552
+            assert c.mail("a@b.test")[0] == 250
+            assert c.docmd("RCPT", "TO: <a b@here.test>")[0] == 501
+            assert c.rcpt("a@here.test")[0] == 250
+            assert c.docmd("DATA")[0] == 354
+            c.send(b"Subject: x\r\n\r\n")
+            c.close()
+        with smtplib.SMTP("127.0.0.1", r.port) as c:
+            assert c.docmd("X-Mailer: \033x")[0] == 221
+        r.wait_log("disconnect from", 2)
+    for line in (r"warning: Illegal address syntax from %s in MAIL command: <a b@here.test>", r"NOQUEUE: reject: MAIL from %s: 552 5.3.4 "
+                 "Message size exceeds fixed limit; from=<a@b.test> proto=ESMTP helo=<x>", r"warning: Illegal address syntax from %s in RCPT "
+                 "command: <a b@here.test>", r"lost connection after DATA \(14 bytes\) from %s",
+                 r"warning: non-SMTP command from %s: X-Mailer: \?x", r"disconnect from %s unknown=0/1 commands=0/1"):
+        assert r.log_lines(": " + line % name + "$"), line + "\n" + r.log()
+
+
 def test_local_recipients_are_checked_as_they_are_delivered(tmp_path):
     r = Relay(tmp_path / "r", "mydestination = example.test\nrecipient_delimiter = +\nalias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
               files={"aliases": "postmaster: root\n"})
