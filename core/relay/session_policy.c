@@ -162,6 +162,18 @@ void session_policy_recipient(struct session *s)
 		session_answer(s, &r);
 		return;
 	}
+	/* as the router refuses it, which would be a notice to a sender who may be invented */
+	if (s->request.rcpt.n && *s->request.rcpt.p == '-' && !s->service->conf->allow_min_user) {
+		struct reply r;
+		reply_set(&r, 501, "5.1.3", "Bad recipient address syntax");
+		session_refuse(s, &r);
+		return;
+	}
+	/* RFC 5321 section 4.5.1: the postmaster of this host, whatever the lists say */
+	if (str_ieq(s->smtp.rcpt.full, STR("postmaster"))) {
+		permitted(s);
+		return;
+	}
 	access_begin(&s->run, &s->request, s->service->relay, s->service->recipient);
 	judge(s);
 }

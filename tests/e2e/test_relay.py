@@ -310,6 +310,7 @@ def test_what_the_server_refuses_by_itself_is_logged_as_postfix_logs_it(tmp_path
             assert c.docmd("MAIL", "FROM:<a@b.test> SIZE=1001")[0] == 552
             assert c.mail("a@b.test")[0] == 250
             assert c.docmd("RCPT", "TO: <a b@here.test>")[0] == 501
+            assert c.docmd("RCPT", "TO:<-a@here.test>") == (501, b"5.1.3 Bad recipient address syntax")
             assert c.rcpt("a@here.test")[0] == 250
             assert c.docmd("DATA")[0] == 354
             c.send(b"Subject: x\r\n\r\n")
@@ -319,9 +320,19 @@ def test_what_the_server_refuses_by_itself_is_logged_as_postfix_logs_it(tmp_path
         r.wait_log("disconnect from", 2)
     for line in (r"warning: Illegal address syntax from %s in MAIL command: <a b@here.test>", r"NOQUEUE: reject: MAIL from %s: 552 5.3.4 "
                  "Message size exceeds fixed limit; from=<a@b.test> proto=ESMTP helo=<x>", r"warning: Illegal address syntax from %s in RCPT "
-                 "command: <a b@here.test>", r"lost connection after DATA \(14 bytes\) from %s",
+                 "command: <a b@here.test>", r"NOQUEUE: reject: RCPT from %s: 501 5.1.3 Bad recipient address syntax; from=<a@b.test> "
+                 "to=<-a@here.test> proto=ESMTP helo=<x>", r"lost connection after DATA \(14 bytes\) from %s",
                  r"warning: non-SMTP command from %s: X-Mailer: \?x", r"disconnect from %s unknown=0/1 commands=0/1"):
         assert r.log_lines(": " + line % name + "$"), line + "\n" + r.log()
+
+
+def test_anybody_may_write_to_the_postmaster(tmp_path):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "mynetworks = 192.0.2.0/24\nmydestination =\nrelayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r, smtplib.SMTP("127.0.0.1", r.port) as c:
+            assert c.sendmail("a@outside.test", ["Postmaster"], "Subject: x\r\n\r\nx\r\n") == {}
+            assert c.sendmail("a@outside.test", ["postmaster", "other"], "Subject: x\r\n\r\nx\r\n")["other"][0] == 454
+            assert sorted(r for m in sink.wait(2) for r in m.rcpts) == ["Postmaster@relay.example.test", "postmaster@relay.example.test"]
 
 
 def test_local_recipients_are_checked_as_they_are_delivered(tmp_path):
