@@ -20,12 +20,33 @@ void session_refuse(struct session *s, const struct reply *r)
 	session_answer(s, r);
 }
 
+/* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
+static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
+{
+	struct arena a;
+	struct route to;
+	struct reply r = {.code = 250};
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	route_resolve(s->relay->settings->router, &a, s->smtp.envelope.sender, rcpt, &to, NULL);
+	if (!to.failed.code && (!strcmp(to.transport->program, "error") || !strcmp(to.transport->program, "retry"))) {
+		simple_answer(to.transport, to.nexthop, &r);
+		reply_set(out, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : r.code >= 500 ? "5.1.1" : "4.1.1",
+			"<%.*s>: Recipient address rejected: %s", STR_ARG(s->smtp.rcpt.full), r.text);
+	}
+	arena_fini(&a);
+	return r.code >= 400;
+}
+
 /* ends_well - mail for a local domain is only taken for an alias or an account (threats H3); false with the refusal */
 static bool ends_well(struct session *s, struct str rcpt, struct reply *out)
 {
 	const struct conf *c = s->service->conf;
 	enum map_answer ours;
-	if (!*c->local_recipient_maps || !c->smtpd_reject_unlisted_recipient)
+	if (!c->smtpd_reject_unlisted_recipient)
+		return true;
+	if (is_sent_back(s, rcpt, out))
+		return false;
+	if (!*c->local_recipient_maps)
 		return true;
 	if (route_class_of(s->relay->settings->router, addr_split(rcpt).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
 		return true;

@@ -335,6 +335,19 @@ def test_anybody_may_write_to_the_postmaster(tmp_path):
             assert sorted(r for m in sink.wait(2) for r in m.rcpts) == ["Postmaster@relay.example.test", "postmaster@relay.example.test"]
 
 
+def test_what_the_transport_table_sends_back_is_refused_at_once(tmp_path):
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\ntransport_maps = inline:{ { gone.test = error:5.1.2 moved } { off.test = error: } "
+              "{ late.test = retry:not today } { void.test = discard: } }\n")
+    with r, smtplib.SMTP("127.0.0.1", r.port) as c:
+        c.ehlo("x")
+        c.mail("a@b.test")
+        for domain, code, text in (("gone", 550, "5.1.2 <u@%s>: Recipient address rejected: moved"), ("off", 550, "5.1.1 <u@%s>: Recipient "
+                                   "address rejected: Address is undeliverable"), ("late", 450, "4.1.1 <u@%s>: Recipient address rejected: "
+                                   "not today"), ("void", 250, "2.1.5 Ok"), ("other", 250, "2.1.5 Ok")):
+            domain += ".test"
+            assert c.rcpt("u@" + domain) == (code, (text.replace("%s", domain)).encode())
+
+
 def test_local_recipients_are_checked_as_they_are_delivered(tmp_path):
     r = Relay(tmp_path / "r", "mydestination = example.test\nrecipient_delimiter = +\nalias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
               files={"aliases": "postmaster: root\n"})
