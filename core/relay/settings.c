@@ -41,6 +41,30 @@ static struct match *open_match(const char *parameter, const char *list, struct 
 	return m;
 }
 
+/* check_nexthops - the hosts that main.cf names; all mail would wait for one that cannot be read */
+static void check_nexthops(const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct str rest = str_of(list), word;
+	struct nexthop hop;
+	struct buf why;
+	buf_init(&why, 1024);
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		buf_clear(&why);
+		if (!nexthop_parse(word, 25, &hop, &why))
+			conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	}
+	buf_fini(&why);
+}
+
+static void check_transport(const struct master *m, const char *parameter, const char *value, struct conf_diag *diag)
+{
+	struct str rest = str_of(value), name = STR_EMPTY;
+	str_cut(&rest, ':', &name);
+	if (!master_find_transport(m, name))
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: there is no transport \"%.*s\" in master.cf: mail for it will wait", parameter,
+			STR_ARG(name));
+}
+
 static int tls_level(const struct conf *c)
 {
 	if (c->smtpd_tls_security_level != CONF_TLS_UNSET)
@@ -85,8 +109,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->recipient = access_compile(c->smtpd_recipient_restrictions, "smtpd_recipient_restrictions", c, diag);
 	if (!access_list_closes(v->relay) && !access_list_closes(v->recipient))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
-			"port %u would be an open relay: in smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one of "
-			"reject_unauth_destination, defer_unauth_destination, reject, defer", v->port);
+			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
+			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
 	int level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
@@ -153,6 +177,11 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->router = router_new(s->conf, &s->master, diag);
 	if (!s->router)
 		goto out;
+	check_nexthops("relayhost", s->conf->relayhost, diag);
+	check_nexthops("smtp_fallback_relay", s->conf->smtp_fallback_relay, diag);
+	check_transport(&s->master, "default_transport", s->conf->default_transport, diag);
+	check_transport(&s->master, "relay_transport", s->conf->relay_transport, diag);
+	check_transport(&s->master, "local_transport", s->conf->local_transport, diag);
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
 	for (; s->n_services < s->master.n_listeners; s->n_services++)
 		service_open(s, &s->master.listeners[s->n_services], diag);

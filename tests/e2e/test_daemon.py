@@ -146,6 +146,9 @@ def test_environment_overrides_and_secrets_from_files(tmp_path):
     ("transport_maps = hash:/no/such/file", "/no/such/file"),
     ("mynetworks = 10.0.0.1/8", "10.0.0.0/8"),
     ("myhostname = ${x", "myhostname"),
+    ("relayhost = [smtp.example.test]:587, [smtp.example.test", "missing ]"),
+    ("smtp_fallback_relay = [smtp.example.test]:smpt", "unknown service"),
+    ("smtpd_recipient_restrictions = permit\nsmtpd_relay_restrictions = permit, reject_unauth_destination", "open relay"),
 ])
 def test_wrong_configuration_says_where_and_does_not_start(tmp_path, line, says):
     r = Relay(tmp_path / "r", line + "\n")
