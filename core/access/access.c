@@ -253,7 +253,8 @@ void access_list_free(struct access_list *l)
 
 bool access_list_closes(const struct access_list *l)
 {
-	for (size_t i = 0; l && i < l->n; i++)
+	/* what stands behind "permit" is never asked */
+	for (size_t i = 0; l && i < l->n && l->words[i]->judge != permit; i++)
 		if (l->words[i]->closes)
 			return true;
 	return false;

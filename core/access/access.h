@@ -11,7 +11,7 @@ enum access_stage { ACCESS_RELAY, ACCESS_RECIPIENT, ACCESS_STAGES };
 struct access_list;            /* a compiled restriction list */
 struct access_list *access_compile(const char *text, const char *parameter, const struct conf *c, struct conf_diag *diag);
 void access_list_free(struct access_list *l);
-/* access_list_closes - does it hold a word that refuses strangers? One of the two lists must, or the relay is open */
+/* access_list_closes - does it come to a word that refuses strangers? One of the two lists must, or the relay is open */
 bool access_list_closes(const struct access_list *l);
 
 struct access_request {        /* what is judged; views stay valid until the verdict */

@@ -154,6 +154,7 @@ struct conf *conf_load(const char *directory, const char *const *extra, struct c
 	}
 	apply_overrides(s, extra, NULL, 0, diag);
 	c = conf_build(s, directory, diag);
+	c->has_file = found;
 	c->configured = found || env;
 	buf_clear(&text);
 	master_text(directory, &text);

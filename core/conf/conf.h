@@ -35,6 +35,7 @@ struct conf_source;
 struct conf {
 #include "core/conf/params.def"
 	const char *config_directory;  /* where main.cf was read */
+	bool has_file;                 /* there was a main.cf */
 	bool configured;               /* main.cf or the environment said something; false: built-in loopback-only set-up */
 	const char *relay_username, *relay_password; /* RELAYHOST_USERNAME, _PASSWORD; NULL: unset. See conf_relay_login */
 	struct conf_source *source;    /* every name and raw value with its file and line */

@@ -125,17 +125,12 @@ static void answer_known(struct probe *p)
 	loop_defer(p->d->o.loop, &p->task);
 }
 
-/* error, discard and the like have their answer in the next hop; here only its class counts */
 static void judge_other(struct probe *p, const char *program)
 {
 	if (!strcmp(program, "local"))
 		local_check(p->d, p->rcpt.addr, &p->known);
-	else if (!strcmp(program, "error"))
-		reply_set(&p->known, 550, "5.0.0", "%s", *p->dest.nexthop ? p->dest.nexthop : "Address is undeliverable");
-	else if (!strcmp(program, "discard"))
-		reply_set(&p->known, 250, "2.0.0", "discarded");
 	else
-		reply_set(&p->known, 450, "4.0.0", "%s", *p->dest.nexthop ? p->dest.nexthop : "Address is undeliverable");
+		simple_answer(p->dest.transport, str_of(p->dest.nexthop), &p->known);
 	answer_known(p);
 }
 

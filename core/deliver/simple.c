@@ -44,11 +44,9 @@ static struct str take_enhanced(struct str text, char digit, char out[12])
 	return str_trim(rest);
 }
 
-static void answer(const struct delivery *job, struct reply *out)
+void simple_answer(const struct master_transport *t, struct str text, struct reply *out)
 {
-	const struct master_transport *t = job->dest->transport;
 	char enhanced[12];
-	struct str text = str_of(job->dest->nexthop);
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
 		const struct simple_program *p = &programs[i];
@@ -86,7 +84,7 @@ void simple_start(struct deliver *d, struct delivery *job)
 	s->d = d;
 	s->job = job;
 	s->service = job->dest->transport->program;
-	answer(job, &r);
+	simple_answer(job->dest->transport, str_of(job->dest->nexthop), &r);
 	delivery_answer_all(job, &r, "none", "");
 	list_append(&d->simple_jobs, &s->link);
 	loop_task_init(&s->task, run);

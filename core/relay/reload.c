@@ -24,37 +24,49 @@ static void log_findings(const struct conf_diag *diag)
 	}
 }
 
+/* NULL, or why s cannot take over from what runs */
+static const char *refuse_reload(struct relay *r, const struct settings *s)
+{
+	const struct conf *before = r->settings->conf;
+	if (before->has_file && !s->conf->has_file)
+		return "main.cf is gone";
+	if (strcmp(before->queue_directory, s->conf->queue_directory) != 0)
+		return "another queue_directory needs a restart";
+	/* half a renewal: what runs has a working one */
+	if (s->certificate_unusable)
+		return "a certificate cannot be used";
+	return listener_open_all(r, s) == 0 ? NULL : "not every port can be had";
+}
+
+static void take_over(struct relay *r, struct settings *s)
+{
+	deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles);
+	schedule_reconfigure(r->schedule, s->conf, &s->master);
+	verify_reconfigure(r->verify, s->conf);
+	/* what waits between two deliveries was closed; the rest goes with relay_forget_settings */
+	deliver_profiles_free(r->settings->profiles);
+	r->settings->profiles = NULL;
+	r->settings->over = loop_now(r->loop);
+	list_push(&r->generations, &s->link);
+	r->settings = s;
+}
+
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
 	conf_diag_init(&diag);
 	struct settings *s = settings_load(r->directory, r->extra, &diag);
 	log_findings(&diag);
-	if (s && s->certificate_unusable) {
-		/* half a renewal: what runs has a working one */
-		log_error("master", "reload refused: a certificate cannot be used");
+	const char *no = s ? refuse_reload(r, s) : "the configuration has errors";
+	if (no) {
+		log_error("master", "reload refused: %s; what was in force stays in force", no);
 		settings_free(s);
-		s = NULL;
-	}
-	if (s && listener_open_all(r, s) != 0) {
-		log_error("master", "reload refused: not every port can be had");
-		settings_free(s);
-		s = NULL;
-	}
-	if (s) {
-		deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles);
-		schedule_reconfigure(r->schedule, s->conf, &s->master);
-		verify_reconfigure(r->verify, s->conf);
-		/* what waits between two deliveries is closed; the rest goes with relay_forget_settings */
-		deliver_profiles_free(r->settings->profiles);
-		r->settings->profiles = NULL;
-		r->settings->over = loop_now(r->loop);
-		list_push(&r->generations, &s->link);
-		r->settings = s;
+	} else {
+		take_over(r, s);
 		log_info("master", "reload -- version %s, configuration %s", RELAYBOX_VERSION, r->directory);
 	}
 	conf_diag_fini(&diag);
-	return s != NULL;
+	return !no;
 }
 
 /* --- the old ones ----------------------------------------------------------------------------------------------------- */

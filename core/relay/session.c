@@ -20,46 +20,6 @@
 
 static void session_go(struct session *s);
 
-static const char *service_name(const struct session *s)
-{
-	return s->uid >= 0 ? "pickup" : "smtpd";
-}
-
-/* --- log -------------------------------------------------------------------------------------------------------- */
-
-/* A client that never said a word is a load balancer's look or a port scan: counted, not logged. */
-void session_log_connect(struct session *s)
-{
-	if (s->connect_logged || s->uid >= 0)
-		return;
-	s->connect_logged = true;
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "connect from %s", s->client_text);
-}
-
-static void log_disconnect(struct session *s)
-{
-	struct smtp_server_counts verbs[16];
-	unsigned ok = 0, total = 0;
-	struct buf b;
-	if (!s->connect_logged) {
-		s->relay->counts.silent_connects += s->uid < 0;
-		return;
-	}
-	buf_init(&b, 1024);
-	size_t n = smtp_server_counts(&s->smtp, verbs);
-	for (size_t i = 0; i < n; i++) {
-		ok += verbs[i].ok;
-		total += verbs[i].total;
-		buf_byte(&b, ' ');
-		for (const char *p = verbs[i].verb; *p; p++)
-			buf_byte(&b, ascii_lower(*p));
-		buf_printf(&b, verbs[i].ok == verbs[i].total ? "=%u" : "=%u/%u", verbs[i].ok, verbs[i].total);
-	}
-	buf_printf(&b, ok == total ? " commands=%u" : " commands=%u/%u", ok, total);
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "disconnect from %s%s", s->client_text, buf_cstr(&b));
-	buf_fini(&b);
-}
-
 /* --- end of life ------------------------------------------------------------------------------------------------ */
 
 static void free_session(struct loop_task *t)
@@ -84,7 +44,7 @@ static void session_end(struct session *s)
 		intake_abort(s->intake);
 		s->intake = NULL;
 	}
-	log_disconnect(s);
+	session_log_disconnect(s);
 	if (s->client && s->uid < 0)
 		clients_leave(&s->relay->clients, &s->address);
 	list_remove(&s->link);
@@ -138,19 +98,17 @@ static void on_mail(struct session *s)
 	const struct conf *c = s->service->conf;
 	struct relay *r = s->relay;
 	struct envelope *e = &s->smtp.envelope;
-	if (store_is_broken(r->store)) {
-		answer(s, 451, "4.3.0", "Error: queue file write error");
-		return;
-	}
-	if (!store_has_room(r->store, (uint64_t)s->smtp.declared_size)) {
-		struct reply full;
-		intake_refusal(&full, errno);
-		session_answer(s, &full);
-		return;
-	}
-	if (s->client && !s->exempt && c->smtpd_client_message_rate_limit &&
-		client_rate_count(s->client, CLIENT_MESSAGES, loop_now(r->loop), c->anvil_rate_time_unit) > (unsigned)c->smtpd_client_message_rate_limit) {
-		answer(s, 450, "4.7.1", "Error: too much mail from your address");
+	struct reply no;
+	no.code = 0;
+	if (store_is_broken(r->store))
+		reply_set(&no, 451, "4.3.0", "Error: queue file write error");
+	else if (!store_has_room(r->store, (uint64_t)s->smtp.declared_size))
+		intake_refusal(&no, errno);
+	else if (s->client && !s->exempt && c->smtpd_client_message_rate_limit &&
+		client_rate_count(s->client, CLIENT_MESSAGES, loop_now(r->loop), c->anvil_rate_time_unit) > (unsigned)c->smtpd_client_message_rate_limit)
+		reply_set(&no, 450, "4.7.1", "Error: too much mail from your address");
+	if (no.code) {
+		session_refuse(s, &no);
 		return;
 	}
 	s->sender_given = e->sender;
@@ -286,11 +244,13 @@ static bool handle(struct session *s, enum smtp_server_event ev)
 		hang_up(s);
 		return false;
 	case SMTP_SERVER_HANGUP:
-		session_log_connect(s);
-		log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s from %s", s->smtp.hangup ? s->smtp.hangup : "hangup",
-			s->smtp.phase, s->client_text);
+		session_log_hangup(s);
 		hang_up(s);
 		return false;
+	case SMTP_SERVER_REFUSED:
+		s->relay->counts.rejects++;
+		session_log_refused(s);
+		return true;
 	}
 	return false;
 }
@@ -334,8 +294,7 @@ static void session_go(struct session *s)
 	if (!s->waiting)
 		set_deadline(s, progress, got);
 	if (s->eof && !s->waiting) {
-		session_log_connect(s);
-		log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "lost connection after %s from %s", s->smtp.phase, s->client_text);
+		session_log_break(s, "lost connection");
 		conn_close(s->conn);
 		session_end(s);
 	}
@@ -348,23 +307,13 @@ static void name_client(struct session *s)
 	format_text(s->client_text, sizeof s->client_text, "%s[%s]", s->client_name, s->client_address);
 }
 
-static void log_tls(struct session *s)
-{
-	const struct tls_info *t = conn_tls(s->conn);
-	if (s->service->conf->smtpd_tls_loglevel < 1)
-		return;
-	session_log_connect(s);
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",
-		tls_trust_word(t->trust), s->client_text, t->version, t->cipher, t->bits, t->bits);
-}
-
 static void greet(struct session *s)
 {
 	const struct conf *c = s->service->conf;
 	struct relay *r = s->relay;
 	name_client(s);
 	if (s->tls_done)
-		log_tls(s);
+		session_log_tls(s);
 	s->waiting = false;
 	if (s->client && !s->exempt) {
 		unsigned rate = client_rate_count(s->client, CLIENT_CONNECTIONS, loop_now(r->loop), c->anvil_rate_time_unit);
@@ -503,7 +452,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			identify(s);
 			break;
 		}
-		log_tls(s);
+		session_log_tls(s);
 		set_deadline(s, true, 0);
 		break;
 	case CONN_EOF:
@@ -520,7 +469,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			session_log_connect(s);
 			if (s->in_tls && !s->tls_done)
 				log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "SSL_accept error from %s: %s", s->client_text, c->why);
-			log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "lost connection after %s from %s", s->smtp.phase, s->client_text);
+			session_log_break(s, "lost connection");
 		}
 		session_end(s);
 		return CONN_CLOSE;
@@ -532,8 +481,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			session_end(s);
 			break;
 		}
-		session_log_connect(s);
-		log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "timeout after %s from %s", s->smtp.phase, s->client_text);
+		session_log_break(s, "timeout");
 		refuse_and_hang_up(s, 421, "4.4.2", "Error: timeout exceeded");
 		break;
 	}

@@ -10,17 +10,31 @@ bool session_is_local(const struct session *s)
 	return s->uid >= 0 || (!s->foreign && route_is_own_address(s->relay->settings->router, &s->address));
 }
 
-static void refused(struct session *s, const struct reply *r)
+void session_refuse(struct session *s, const struct reply *r)
 {
 	struct buf line;
-	const struct smtp_server *m = &s->smtp;
 	buf_init(&line, LIMIT_LOG_LINE);
 	reply_line(&line, r);
-	session_log_connect(s);
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "NOQUEUE: reject: RCPT from %s: %s; from=<%.*s> to=<%.*s> proto=%s helo=<%s>",
-		s->client_text, buf_cstr(&line), STR_ARG(m->envelope.sender), STR_ARG(m->rcpt.full), smtp_server_proto(m), m->helo);
+	session_log_reject(s, buf_cstr(&line));
 	buf_fini(&line);
 	session_answer(s, r);
+}
+
+/* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
+static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
+{
+	struct arena a;
+	struct route to;
+	struct reply r = {.code = 250};
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	route_resolve(s->relay->settings->router, &a, s->smtp.envelope.sender, rcpt, &to, NULL);
+	if (!to.failed.code && (!strcmp(to.transport->program, "error") || !strcmp(to.transport->program, "retry"))) {
+		simple_answer(to.transport, to.nexthop, &r);
+		reply_set(out, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : r.code >= 500 ? "5.1.1" : "4.1.1",
+			"<%.*s>: Recipient address rejected: %s", STR_ARG(s->smtp.rcpt.full), r.text);
+	}
+	arena_fini(&a);
+	return r.code >= 400;
 }
 
 /* ends_well - mail for a local domain is only taken for an alias or an account (threats H3); false with the refusal */
@@ -28,7 +42,11 @@ static bool ends_well(struct session *s, struct str rcpt, struct reply *out)
 {
 	const struct conf *c = s->service->conf;
 	enum map_answer ours;
-	if (!*c->local_recipient_maps || !c->smtpd_reject_unlisted_recipient)
+	if (!c->smtpd_reject_unlisted_recipient)
+		return true;
+	if (is_sent_back(s, rcpt, out))
+		return false;
+	if (!*c->local_recipient_maps)
 		return true;
 	if (route_class_of(s->relay->settings->router, addr_split(rcpt).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
 		return true;
@@ -54,14 +72,14 @@ static void permitted(struct session *s)
 	struct reply r;
 	const struct conf *c = s->service->conf;
 	if (!ends_well(s, s->request.rcpt, &r)) {
-		refused(s, &r);
+		session_refuse(s, &r);
 		return;
 	}
 	if (s->client && !s->exempt && c->smtpd_client_recipient_rate_limit &&
 		client_rate_count(s->client, CLIENT_RECIPIENTS, loop_now(s->relay->loop), c->anvil_rate_time_unit) >
 			(unsigned)c->smtpd_client_recipient_rate_limit) {
 		reply_set(&r, 450, "4.7.1", "Error: too many recipients from your address");
-		refused(s, &r);
+		session_refuse(s, &r);
 		return;
 	}
 	reply_set(&r, 250, "2.1.5", "Ok");
@@ -132,7 +150,7 @@ static void judge(struct session *s)
 		permitted(s);
 		break;
 	case ACCESS_REFUSE:
-		refused(s, &s->run.reply);
+		session_refuse(s, &s->run.reply);
 		break;
 	case ACCESS_ASK_DOMAIN:
 		s->domain_query = dns_ask(s->relay->dns, s->run.question, DNS_MX, on_domain_mx, s);
@@ -163,6 +181,18 @@ void session_policy_recipient(struct session *s)
 		if (!users_include(s->service->conf->authorized_submit_users, s->uid))
 			reply_set(&r, 550, "5.7.0", "you are not in authorized_submit_users");
 		session_answer(s, &r);
+		return;
+	}
+	/* as the router refuses it, which would be a notice to a sender who may be invented */
+	if (s->request.rcpt.n && *s->request.rcpt.p == '-' && !s->service->conf->allow_min_user) {
+		struct reply r;
+		reply_set(&r, 501, "5.1.3", "Bad recipient address syntax");
+		session_refuse(s, &r);
+		return;
+	}
+	/* RFC 5321 section 4.5.1: the postmaster of this host, whatever the lists say */
+	if (str_ieq(s->smtp.rcpt.full, STR("postmaster"))) {
+		permitted(s);
 		return;
 	}
 	access_begin(&s->run, &s->request, s->service->relay, s->service->recipient);

@@ -39,11 +39,23 @@ struct session {
 
 void session_answer(struct session *s, const struct reply *r);
 void session_continue(struct session *s);      /* after an answer that came later */
-void session_log_connect(struct session *s);
+/* session_refuse - answer MAIL or RCPT with a refusal and log it */
+void session_refuse(struct session *s, const struct reply *r);
 /* session_is_local - mail written on this host: its addresses and headers are completed */
 bool session_is_local(const struct session *s);
 /* session_policy_recipient - judge s->smtp.rcpt; answers at once (s->waiting off again) or later */
 void session_policy_recipient(struct session *s);
 void session_policy_cancel(struct session *s);
+
+/* --- session_log.c --- */
+void session_log_connect(struct session *s);
+void session_log_disconnect(struct session *s);
+void session_log_tls(struct session *s);
+/* session_log_break - how a session ends that does not end with QUIT: "lost connection", "timeout" … */
+void session_log_break(struct session *s, const char *what);
+void session_log_hangup(struct session *s);                   /* the machine ended it: s->smtp.hangup */
+/* session_log_reject - MAIL or RCPT was refused with the reply `text` */
+void session_log_reject(struct session *s, const char *text);
+void session_log_refused(struct session *s);                  /* the machine itself said no to MAIL or RCPT */
 
 #endif

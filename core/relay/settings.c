@@ -95,8 +95,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->recipient = access_compile(c->smtpd_recipient_restrictions, "smtpd_recipient_restrictions", c, diag);
 	if (!access_list_closes(v->relay) && !access_list_closes(v->recipient))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
-			"port %u would be an open relay: in smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one of "
-			"reject_unauth_destination, defer_unauth_destination, reject, defer", v->port);
+			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
+			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
 	int level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);

@@ -96,6 +96,7 @@ static bool on_event(struct stdio_session *s, enum smtp_server_event ev)
 	case SMTP_SERVER_HANGUP:
 		return false;
 	case SMTP_SERVER_WANT_INPUT:
+	case SMTP_SERVER_REFUSED:
 		break;
 	}
 	return true;

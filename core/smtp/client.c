@@ -144,7 +144,8 @@ static enum smtp_client_event break_with_reply(struct smtp_client *c, const char
 	return CLIENT_GO_ON;
 }
 
-/* 421 whatever the command: the server goes away, and that is its word on all that is not decided */
+/* 421: the server goes away, and that is its word on all that is not decided. After RCPT some stay and take the message
+ * for the others: there it is the word on one recipient, and a connection that closes says the rest */
 static enum smtp_client_event server_leaves(struct smtp_client *c)
 {
 	if (c->priv->t->runs && !c->priv->t->done)
@@ -178,7 +179,7 @@ static enum smtp_client_event judge(struct smtp_client *c)
 		client_rest(c, REST_OVER);
 		return SMTP_CLIENT_QUIT;
 	}
-	if (c->reply.code == 421 && what > EXPECT_AUTH)
+	if (c->reply.code == 421 && what > EXPECT_AUTH && what != EXPECT_RCPT)
 		return server_leaves(c);
 	/* the event is about this phase, whatever is sent next */
 	c->priv->judging = true;

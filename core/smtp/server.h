@@ -51,6 +51,7 @@ enum smtp_server_event {
 	SMTP_SERVER_ETRN,          /* answer: s->argument */
 	SMTP_SERVER_QUIT,          /* 221 is in out: close after send */
 	SMTP_SERVER_HANGUP,        /* a last reply is in out (421: errors, junk, not SMTP): close after send; s->hangup says why */
+	SMTP_SERVER_REFUSED,       /* the machine's own no to the address or size in MAIL or RCPT is in out: s->refusal; of s->argument */
 };
 
 struct smtp_server_counts {        /* for "disconnect from … ehlo=1 mail=1 rcpt=0/1": ok / total per verb */
@@ -67,7 +68,8 @@ struct smtp_server {
 	unsigned rcpt_notify;
 	struct str rcpt_orcpt;
 	struct str chunk;              /* SMTP_SERVER_BODY */
-	struct str argument;
+	struct str argument;           /* ETRN, REFUSED; the line that was no SMTP */
+	const char *refusal;           /* the reply of SMTP_SERVER_REFUSED */
 	char helo[256];
 	bool esmtp, tls, authenticated;
 	int64_t declared_size;         /* MAIL SIZE=, 0 if not given */

@@ -126,6 +126,15 @@ static const char *take_path(struct smtp_server *s, struct str args, struct str 
 	return NULL;
 }
 
+/* refuse MAIL or RCPT for what it asks: the owner may want to log that */
+static enum smtp_server_event refuse_envelope(struct smtp_server *s, struct str args, const char *text)
+{
+	s->argument = args;
+	s->refusal = text;
+	server_say(s, "%s", text);
+	return SMTP_SERVER_REFUSED;
+}
+
 static enum smtp_server_event do_mail(struct smtp_server *s, struct str args)
 {
 	struct smtp_server_private *p = s->priv;
@@ -140,15 +149,15 @@ static enum smtp_server_event do_mail(struct smtp_server *s, struct str args)
 	p->stale = true; /* until it is accepted: a refused MAIL leaves nothing */
 	no = take_path(s, args, STR("FROM:"), &sender, &params);
 	if (no)
-		return server_refuse(s, no);
+		return refuse_envelope(s, args, no);
 	s->envelope.sender = sender.full;
 	no = server_mail_params(s, params);
 	if (no)
 		return server_refuse(s, no);
 	if (addr_is_utf8(sender.full) && !(s->envelope.flags & ENVELOPE_SMTPUTF8))
-		return server_refuse(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+		return refuse_envelope(s, args, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 	if (s->opt.size_limit > 0 && s->declared_size > s->opt.size_limit)
-		return server_refuse(s, "552 5.3.4 Message size exceeds fixed limit");
+		return refuse_envelope(s, args, "552 5.3.4 Message size exceeds fixed limit");
 	s->envelope.helo = str_of(s->helo);
 	s->envelope.proto = str_of(smtp_server_proto(s));
 	s->envelope.sasl_user = str_of(s->user);
@@ -192,15 +201,15 @@ static enum smtp_server_event do_rcpt(struct smtp_server *s, struct str args)
 		return SERVER_GO_ON;
 	}
 	no = take_path(s, args, STR("TO:"), &s->rcpt, &params);
+	if (!no && s->rcpt.full.n == 0)
+		no = "501 5.1.3 Bad recipient address syntax";
 	if (no)
-		return server_refuse(s, no);
-	if (s->rcpt.full.n == 0)
-		return server_refuse(s, "501 5.1.3 Bad recipient address syntax");
+		return refuse_envelope(s, args, no);
 	no = server_rcpt_params(s, params);
 	if (no)
 		return server_refuse(s, no);
 	if (addr_is_utf8(s->rcpt.full) && !(s->envelope.flags & ENVELOPE_SMTPUTF8))
-		return server_refuse(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+		return refuse_envelope(s, args, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 	/* before the owner is asked: its 2xx must never find no room */
 	if (!reserve_rcpt(s))
 		return server_refuse(s, "452 4.5.3 Error: too many recipients");
@@ -330,7 +339,8 @@ static const char *check_line(struct str line)
 static enum smtp_server_event not_smtp(struct smtp_server *s, struct str line)
 {
 	s->argument = line;
-	server_say(s, "221 2.7.0 Error: I can break rules, too. Goodbye.");
+	s->priv->total[VERB_UNKNOWN]++;
+	buf_z(s->out, "221 2.7.0 Error: I can break rules, too. Goodbye.\r\n");
 	return server_hang_up(s, "non-SMTP command");
 }
 
@@ -344,7 +354,8 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 
 	p->verb = word.n > 0 ? find_verb(s, word) : VERB_UNKNOWN;
 	s->phase = server_verbs[p->verb].name;
-	if (p->verb == VERB_UNKNOWN && word.n > 0 && (!ascii_is_alpha(*word.p) || grammar_has_word(forbidden, word)))
+	if (p->verb == VERB_UNKNOWN && word.n > 0 &&
+	    (!ascii_is_alpha(*word.p) || str_chr(word, ':') > 0 || grammar_has_word(forbidden, word)))
 		return not_smtp(s, line);
 	/* BDAT judges its own line: what follows a malformed one must not be read as commands */
 	no = word.n == 0 ? "500 5.5.2 Error: bad syntax" : p->verb == VERB_BDAT ? NULL : check_line(line);

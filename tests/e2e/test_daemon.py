@@ -46,6 +46,22 @@ def test_reload_of_a_wrong_configuration_changes_nothing(tmp_path):
             assert done.returncode != 0 and b"main.cf:" in done.stderr and b"smtpd_timeout" in done.stderr
             r.process.send_signal(signal.SIGHUP)
             r.wait_log(r"error: .*main.cf:\d+: .*smtpd_timeout")
+            r.wait_log(r"error: reload refused: the configuration has errors; what was in force stays in force")
+            send(r.port)
+            sink.wait(1)
+
+
+@pytest.mark.parametrize("change,says", [
+    (lambda r: os.rename(r.path("main.cf"), r.path("main.cf.new")), "main.cf is gone"),
+    (lambda r: r.write("main.cf", "queue_directory = %s\n" % r.path("other")), "another queue_directory needs a restart"),
+])
+def test_reload_never_falls_back_to_what_nobody_wrote(tmp_path, change, says):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r:
+            change(r)
+            r.process.send_signal(signal.SIGHUP)
+            r.wait_log("error: reload refused: %s; what was in force stays in force" % says)
             send(r.port)
             sink.wait(1)
 
@@ -149,6 +165,7 @@ def test_environment_overrides_and_secrets_from_files(tmp_path):
     ("smtp_sasl_security_options = noplain", "unknown SASL security option"),
     ("smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/no/such/file", "/no/such/file"),
     ("smtp_tls_security_level = verify\nsmtp_tls_CAfile = /no/such/file", "/no/such/file"),
+    ("smtpd_recipient_restrictions = permit\nsmtpd_relay_restrictions = permit, reject_unauth_destination", "open relay"),
 ], ids=lambda text: text[:40])
 def test_wrong_configuration_says_where_and_does_not_start(tmp_path, line, says):
     r = Relay(tmp_path / "r", line + "\n")

@@ -322,6 +322,54 @@ def test_outsider_is_refused(tmp_path, config, code, enhanced):
         r.wait_log(r"disconnect from unknown\[127.0.0.1\] ehlo=1 mail=1 rcpt=0/5 quit=1 commands=3/8$")
 
 
+def test_what_the_server_refuses_by_itself_is_logged_as_postfix_logs_it(tmp_path):
+    r = Relay(tmp_path / "r", "mynetworks = 192.0.2.0/24\nrelay_domains = here.test\nmessage_size_limit = 1000\nqueue_minfree = 1\n")
+    name = re.escape("unknown[127.0.0.1]")
+    with r:
+        with smtplib.SMTP("127.0.0.1", r.port) as c:
+            c.ehlo("x")
+            assert c.docmd("MAIL", "FROM:<a b@here.test>")[0] == 501
+            assert c.docmd("MAIL", "FROM:<a@b.test> SIZE=1001")[0] == 552
+            assert c.mail("a@b.test")[0] == 250
+            assert c.docmd("RCPT", "TO: <a b@here.test>")[0] == 501
+            assert c.docmd("RCPT", "TO:<-a@here.test>") == (501, b"5.1.3 Bad recipient address syntax")
+            assert c.rcpt("a@here.test")[0] == 250
+            assert c.docmd("DATA")[0] == 354
+            c.send(b"Subject: x\r\n\r\n")
+            c.close()
+        with smtplib.SMTP("127.0.0.1", r.port) as c:
+            assert c.docmd("X-Mailer: \033x")[0] == 221
+        r.wait_log("disconnect from", 2)
+    for line in (r"warning: Illegal address syntax from %s in MAIL command: <a b@here.test>", r"NOQUEUE: reject: MAIL from %s: 552 5.3.4 "
+                 "Message size exceeds fixed limit; from=<a@b.test> proto=ESMTP helo=<x>", r"warning: Illegal address syntax from %s in RCPT "
+                 "command: <a b@here.test>", r"NOQUEUE: reject: RCPT from %s: 501 5.1.3 Bad recipient address syntax; from=<a@b.test> "
+                 "to=<-a@here.test> proto=ESMTP helo=<x>", r"lost connection after DATA \(14 bytes\) from %s",
+                 r"warning: non-SMTP command from %s: X-Mailer: \?x", r"disconnect from %s unknown=0/1 commands=0/1"):
+        assert r.log_lines(": " + line % name + "$"), line + "\n" + r.log()
+
+
+def test_anybody_may_write_to_the_postmaster(tmp_path):
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "mynetworks = 192.0.2.0/24\nmydestination =\nrelayhost = [127.0.0.1]:%d\n" % sink.port)
+        with r, smtplib.SMTP("127.0.0.1", r.port) as c:
+            assert c.sendmail("a@outside.test", ["Postmaster"], "Subject: x\r\n\r\nx\r\n") == {}
+            assert c.sendmail("a@outside.test", ["postmaster", "other"], "Subject: x\r\n\r\nx\r\n")["other"][0] == 454
+            assert sorted(r for m in sink.wait(2) for r in m.rcpts) == ["Postmaster@relay.example.test", "postmaster@relay.example.test"]
+
+
+def test_what_the_transport_table_sends_back_is_refused_at_once(tmp_path):
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\ntransport_maps = inline:{ { gone.test = error:5.1.2 moved } { off.test = error: } "
+              "{ late.test = retry:not today } { void.test = discard: } }\n")
+    with r, smtplib.SMTP("127.0.0.1", r.port) as c:
+        c.ehlo("x")
+        c.mail("a@b.test")
+        for domain, code, text in (("gone", 550, "5.1.2 <u@%s>: Recipient address rejected: moved"), ("off", 550, "5.1.1 <u@%s>: Recipient "
+                                   "address rejected: Address is undeliverable"), ("late", 450, "4.1.1 <u@%s>: Recipient address rejected: "
+                                   "not today"), ("void", 250, "2.1.5 Ok"), ("other", 250, "2.1.5 Ok")):
+            domain += ".test"
+            assert c.rcpt("u@" + domain) == (code, (text.replace("%s", domain)).encode())
+
+
 def test_local_recipients_are_checked_as_they_are_delivered(tmp_path):
     r = Relay(tmp_path / "r", "mydestination = example.test\nrecipient_delimiter = +\nalias_maps = texthash:%s/aliases\n" % (tmp_path / "r"),
               files={"aliases": "postmaster: root\n"})

@@ -197,6 +197,9 @@ T(access_refuses_unknown_words_and_knows_an_open_relay)
 		{"permit_mynetworks", 0, false},
 		{"", 0, false},
 		{"reject", 0, true},
+		{"permit, reject_unauth_destination", 0, false},
+		{"permit_mynetworks PERMIT reject", 0, false},
+		{"reject_unauth_destination, permit", 0, true},
 		{"check_policy_service unix:private/policy", 2, false},
 		{"reject_rbl_client zen.example.org, reject_unauth_destination", 2, true},
 	};

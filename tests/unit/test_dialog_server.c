@@ -36,6 +36,7 @@ static const struct server_event {
 	{ SMTP_SERVER_AUTH, "AUTH", 235, "2.7.0", "Authentication successful" },
 	{ SMTP_SERVER_VRFY, "VRFY", 252, "2.0.0", "maybe" }, { SMTP_SERVER_ETRN, "ETRN", 250, "", "Queuing started" },
 	{ SMTP_SERVER_QUIT, "QUIT", 0, "", "" }, { SMTP_SERVER_HANGUP, "HANGUP", 0, "", "" },
+	{ SMTP_SERVER_REFUSED, "REFUSED", 0, "", "" },
 };
 
 struct server_run {
@@ -107,6 +108,9 @@ static void note_event(struct server_run *run, const struct server_event *e)
 		break;
 	case SMTP_SERVER_HANGUP:
 		buf_printf(b, " %s", s->hangup);
+		break;
+	case SMTP_SERVER_REFUSED:
+		buf_printf(b, " %s %.*s", s->phase, STR_ARG(s->argument));
 		break;
 	default:
 		break;

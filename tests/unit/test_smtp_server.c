@@ -48,7 +48,8 @@ static void feed(struct str in)
 		last_event = e;
 		if (e == SMTP_SERVER_BODY)
 			content += s.chunk.n;
-		if (e == SMTP_SERVER_BODY || e == SMTP_SERVER_RSET || e == SMTP_SERVER_QUIT || e == SMTP_SERVER_HANGUP)
+		if (e == SMTP_SERVER_BODY || e == SMTP_SERVER_RSET || e == SMTP_SERVER_QUIT || e == SMTP_SERVER_HANGUP ||
+		    e == SMTP_SERVER_REFUSED)
 			continue;
 		if ((size_t)e < COUNT(yes) && yes[e])
 			r.code = yes[e];
