@@ -86,8 +86,10 @@ SECTIONS = -ffunction-sections -fdata-sections
 # Paths in the binary must not depend on where it was built.
 REPRODUCIBLE = -ffile-prefix-map=$(CURDIR)=.
 
+# clang's -O2 inlines more than the binary's budget has room for.
+SPEED = $(if $(findstring clang,$(cc_name)),-Os,-O2)
 # Without -fno-builtin-snprintf gcc turns snprintf into strcpy where it can, and the check for banned symbols cannot tell.
-release_OPT = -O2 -g -fPIE -fno-builtin-snprintf -fno-asynchronous-unwind-tables -fno-unwind-tables $(HARDEN)
+release_OPT = $(SPEED) -g -fPIE -fno-builtin-snprintf -fno-asynchronous-unwind-tables -fno-unwind-tables $(HARDEN)
 san_SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 san_OPT = -O1 -g -fno-omit-frame-pointer -fPIE $(san_SANITIZE)
 fuzz_OPT = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
