@@ -99,12 +99,19 @@ static int group_number(const char *p, size_t *used)
 
 static bool check_result(struct regexp_load *l, unsigned line, const struct regexp_rule *r)
 {
+	bool fixed = l->args->form == SOURCE_ALIAS || l->args->form == SOURCE_ROUTE;
+
 	for (const char *p = r->result; (p = strchr(p, '$')); ) {
 		size_t used = 2;
 		int n = p[1] == '$' ? 1 : group_number(p, &used);
 
 		if (p[1] != '$' && r->negated) {
 			rules_warn(l->args, line, "$number found in negative match replacement text: skipping this rule");
+			return false;
+		}
+		/* or who writes the address would choose where it goes */
+		if (p[1] != '$' && fixed) {
+			rules_warn(l->args, line, "regular expression substitution is not allowed: skipping this rule");
 			return false;
 		}
 		if (n < 1 || (p[1] != '$' && (size_t)n > r->re.re_nsub)) {

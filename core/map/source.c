@@ -246,6 +246,7 @@ int source_next(struct source *s, struct str *key, struct str *value)
 		return bad(s, "logical line must not start with whitespace");
 	switch (s->form) {
 	case SOURCE_TABLE:
+	case SOURCE_ROUTE:
 		return split_table(s, line, key, value);
 	case SOURCE_ALIAS:
 		return split_alias(s, line, key, value);

@@ -7,7 +7,12 @@
 
 #include "core/base/buf.h"
 
-enum source_form { SOURCE_TABLE, SOURCE_ALIAS, SOURCE_LINES /* logical lines, not split: cidr */ };
+enum source_form {
+	SOURCE_TABLE,
+	SOURCE_ALIAS,          /* name: value; results as in SOURCE_ROUTE */
+	SOURCE_ROUTE,          /* a table that chooses a next hop: no result is made of what a pattern matched */
+	SOURCE_LINES,          /* logical lines, not split: cidr */
+};
 struct source {
 	struct str rest;       /* text not yet read; the caller keeps the bytes */
 	unsigned line;         /* physical line where the current entry starts, from 1 */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/map/network.h"
 #include "core/map/words.h"
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
@@ -31,6 +32,21 @@ static struct match *open_match(enum match_kind kind, const char *parameter, con
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
 	buf_fini(&why);
 	return m;
+}
+
+/* Someone may want that behind a firewall, so it is a warning. */
+static void check_networks(const char *list, struct conf_diag *diag)
+{
+	struct str rest = str_of(list), word;
+	struct network n;
+	struct buf why;
+
+	buf_init(&why, 400);
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (network_parse(word, &n, &why) && n.prefix == 0)
+			conf_diag_add(diag, CONF_WARNING, NULL, 0, "mynetworks: with %.*s whoever reaches this host may relay: name your own networks",
+				STR_ARG(word));
+	buf_fini(&why);
 }
 
 /* The default names a file that many systems lack; only an administrator's own setting must exist. */
@@ -153,11 +169,12 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	r->mydestination = open_match(MATCH_DOMAINS, "mydestination", c->mydestination, diag);
 	r->relay_domains = open_match(relay_kind, "relay_domains", c->relay_domains, diag);
 	r->mynetworks = open_match(MATCH_HOSTS, "mynetworks", c->mynetworks, diag);
-	open_maps(&r->transport_maps, "transport_maps", c->transport_maps, SOURCE_TABLE, diag);
+	check_networks(c->mynetworks, diag);
+	open_maps(&r->transport_maps, "transport_maps", c->transport_maps, SOURCE_ROUTE, diag);
 	open_maps(&r->priv->sender_relayhosts, "sender_dependent_relayhost_maps", c->sender_dependent_relayhost_maps,
-		SOURCE_TABLE, diag);
+		SOURCE_ROUTE, diag);
 	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
-		c->sender_dependent_default_transport_maps, SOURCE_TABLE, diag);
+		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
 	open_aliases(r, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);

@@ -339,6 +339,28 @@ T(map_regexp_follows_regexp_table)
 	buf_fini(&why);
 }
 
+T(map_regexp_chooses_no_next_hop_by_what_it_matched)
+{
+	static const enum source_form forms[] = { SOURCE_ROUTE, SOURCE_ALIAS, SOURCE_TABLE };
+	char spec[400];
+	struct buf out, why;
+
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	put("re", "/^(.*)@x$/ smtp:[$1]\n/^a@x$/ smtp:[cost$$]\n", 1000);
+	for (size_t i = 0; i < 3; i++) {
+		struct maps ms;
+
+		snprintf(spec, sizeof(spec), "regexp:%s/re, unionmap:{regexp:%s/re}", t_tmpdir(), t_tmpdir());
+		CHECK_INT(maps_open_form(&ms, spec, forms[i], &why), 0);
+		for (size_t k = 0; k < ms.n; k++)
+			CHECK_STR(answer_of(ms.v[k], "a@x", &out), forms[i] == SOURCE_TABLE ? "smtp:[a]" : "smtp:[cost$]");
+		maps_close(&ms);
+	}
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
 /* whether a byte is of a class, and whether it has case, as POSIX says of the C locale */
 T(map_regexp_knows_the_classes_of_bytes)
 {
