@@ -83,8 +83,9 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, 
 struct conf;
 /* conf_diag_locate - findings without a place whose text begins "parameter: " get the file and line that set it */
 void conf_diag_locate(struct conf_diag *d, const struct conf *c);
-/* conf_diag_merge - append what from has and d has not yet */
-void conf_diag_merge(struct conf_diag *d, const struct conf_diag *from);
+/* conf_diag_take - append what was found in c, a conf with overrides, each with its place; not what d has already, for other
+ * confs of the same file say the same. from is empty then */
+void conf_diag_take(struct conf_diag *d, struct conf_diag *from, const struct conf *c);
 void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program); /* `relayd: /etc/x/main.cf:12: …` */
 
 /* conf_default_directory - -c DIR, else MAIL_CONFIG, else /etc/relaybox, else /etc/postfix if only that exists.

@@ -34,25 +34,6 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, 
 	d->errors += s == CONF_ERROR;
 }
 
-static bool same_finding(const struct conf_finding *a, const struct conf_finding *b)
-{
-	return a->severity == b->severity && a->line == b->line && !a->file == !b->file && (!a->file || !strcmp(a->file, b->file)) &&
-		!strcmp(a->text, b->text);
-}
-
-void conf_diag_merge(struct conf_diag *d, const struct conf_diag *from)
-{
-	for (size_t i = 0; i < from->n; i++) {
-		const struct conf_finding *f = &from->v[i];
-		bool known = false;
-
-		for (size_t j = 0; j < d->n; j++)
-			known = known || same_finding(f, &d->v[j]);
-		if (!known)
-			conf_diag_add(d, f->severity, f->file, f->line, "%s", f->text);
-	}
-}
-
 void conf_diag_locate(struct conf_diag *d, const struct conf *c)
 {
 	for (size_t i = 0; i < d->n; i++) {
@@ -66,6 +47,27 @@ void conf_diag_locate(struct conf_diag *d, const struct conf *c)
 			f->line = e->line;
 		}
 	}
+}
+
+static bool same_finding(const struct conf_finding *a, const struct conf_finding *b)
+{
+	return a->severity == b->severity && a->line == b->line && !a->file == !b->file && (!a->file || !strcmp(a->file, b->file)) &&
+		!strcmp(a->text, b->text);
+}
+
+void conf_diag_take(struct conf_diag *d, struct conf_diag *from, const struct conf *c)
+{
+	conf_diag_locate(from, c);
+	for (size_t i = 0; i < from->n; i++) {
+		const struct conf_finding *f = &from->v[i];
+		bool known = false;
+
+		for (size_t j = 0; j < d->n; j++)
+			known = known || same_finding(f, &d->v[j]);
+		if (!known)
+			conf_diag_add(d, f->severity, f->file, f->line, "%s", f->text);
+	}
+	conf_diag_fini(from);
 }
 
 void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program)

@@ -75,16 +75,6 @@ static void check_address(const struct smtp_profile *p, int family, const char *
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
-static void check_fallback(const struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
-{
-	struct str rest = str_of(p->conf->smtp_fallback_relay), word;
-	struct nexthop hop;
-
-	while (!p->lmtp && !why->n && str_word(&rest, ", \t\r\n", &word))
-		(void)nexthop_parse(word, 25, &hop, why);
-	wrong(p, CONF_ERROR, "fallback_relay", why, diag);
-}
-
 static void open_maps(struct smtp_profile *p, struct maps *out, const char *suffix, const char *list, struct buf *why,
 	struct conf_diag *diag)
 {
@@ -167,7 +157,8 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	set_timeouts(p);
 	check_address(p, AF_INET, "bind_address", c->smtp_bind_address, &p->bind4, &why, diag);
 	check_address(p, AF_INET6, "bind_address6", c->smtp_bind_address6, &p->bind6, &why, diag);
-	check_fallback(p, &why, diag);
+	if (!p->lmtp && !nexthop_check(str_of(c->smtp_fallback_relay), &why))
+		wrong(p, CONF_ERROR, "fallback_relay", &why, diag);
 	open_sasl(p, &why, diag);
 	open_tls(p, &why, diag);
 	buf_fini(&why);
@@ -194,9 +185,7 @@ struct deliver_profiles *deliver_profiles_new(const struct master *m, struct con
 		/* transports without options of their own would say the same again */
 		conf_diag_init(&found);
 		list_append(&all->all, &profile_new(&m->transports[i], &found)->link);
-		conf_diag_locate(&found, m->transports[i].conf);
-		conf_diag_merge(diag, &found);
-		conf_diag_fini(&found);
+		conf_diag_take(diag, &found, m->transports[i].conf);
 	}
 	if (diag->errors == errors)
 		return all;

@@ -30,7 +30,8 @@ void envelope_unique(struct envelope *e)
 			key.p[k] = ascii_lower(key.p[k]);
 		if (!key.overflow && table_find(&seen, buf_view(&key)))
 			continue;
-		table_add(&seen, buf_view(&key), r);
+		if (!key.overflow)
+			table_add(&seen, buf_view(&key), r);
 		e->rcpts[e->n_rcpts++] = *r;
 	}
 	buf_fini(&key);

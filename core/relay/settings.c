@@ -166,8 +166,13 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	if (!s->router)
 		goto out;
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
-	for (; s->n_services < s->master.n_listeners; s->n_services++)
-		service_open(s, &s->master.listeners[s->n_services], diag);
+	for (; s->n_services < s->master.n_listeners; s->n_services++) {
+		const struct master_listener *l = &s->master.listeners[s->n_services];
+		struct conf_diag found;
+		conf_diag_init(&found);
+		service_open(s, l, &found);
+		conf_diag_take(diag, &found, l->conf);
+	}
 	open_http(s, diag);
 	open_submit(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);

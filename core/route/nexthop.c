@@ -112,3 +112,14 @@ bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, str
 	}
 	return !service.n || parse_service(service, &out->port, why);
 }
+
+bool nexthop_check(struct str list, struct buf *why)
+{
+	struct str word;
+	struct nexthop hop;
+
+	while (str_word(&list, ", \t\r\n", &word))
+		if (!nexthop_parse(word, 25, &hop, why))
+			return false;
+	return true;
+}

@@ -45,6 +45,8 @@ struct nexthop {
 };
 /* nexthop_parse - one element "[h]:587", "h:submission", "[ipv6:…]", "unix:/x", "inet:h:p"; false with why */
 bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, struct buf *why);
+/* nexthop_check - may each element of a list be parsed? false with why of the first that may not */
+bool nexthop_check(struct str list, struct buf *why);
 
 /* --- rewriting (trivial-rewrite's other half) ------------------------------------------------------------------------ */
 /* rewrite_address - complete an address: "root" -> root@$myorigin (append_at_myorigin), "u@host" -> u@host.$mydomain

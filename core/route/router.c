@@ -74,14 +74,11 @@ static bool has_word(const char *list, const char *word)
 
 static void check_hops(const char *parameter, struct str list, struct conf_diag *diag)
 {
-	struct str word;
-	struct nexthop hop;
 	struct buf why;
 
 	buf_init(&why, 400);
-	while (!why.n && str_word(&list, ", \t\r\n", &word))
-		if (!nexthop_parse(word, 25, &hop, &why))
-			conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	if (!nexthop_check(list, &why))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
 	buf_fini(&why);
 }
 

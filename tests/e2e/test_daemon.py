@@ -193,6 +193,15 @@ def test_a_transport_with_options_is_named_where_it_is_written(tmp_path):
     assert done.returncode == 78 and re.search(r"master.cf:\d: smtp_tls_mandatory_protocols: unknown TLS protocol", done.stderr), done.stderr
 
 
+def test_a_listener_with_options_is_named_where_it_is_written(tmp_path):
+    r = Relay(tmp_path / "r", "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\nsmtpd_tls_protocols = SSLv4\n")
+    with open(r.path("master.cf"), "w") as f:
+        f.write("127.0.0.1:%d inet n - n - - smtpd\n127.0.0.1:%d inet n - n - - smtpd -o smtpd_relay_restrictions=permit\n" % (r.port, free_port()))
+    done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-t"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 78 and re.search(r"master.cf:2: smtpd_relay_restrictions: .*open relay", done.stderr), done.stderr
+    assert done.stderr.count("SSLv4") == 1 and re.search(r"main.cf:\d+: smtpd_tls_protocols", done.stderr), done.stderr
+
+
 def test_a_reload_with_a_wrong_client_side_changes_nothing(tmp_path):
     with Sink() as sink:
         with Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port) as r:
