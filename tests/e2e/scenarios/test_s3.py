@@ -36,6 +36,7 @@ defaults
 	timeout connect 2s
 	timeout client 60s
 	timeout server 60s
+	timeout check 2s
 listen smtp
 	bind :25
 	option httpchk GET /readyz
