@@ -32,7 +32,7 @@ V = $(BUILD)/$(VARIANT)
 OUTPUT = $(BUILD)/$(if $(filter release,$(KIND)),,$(KIND)/)relaybox
 
 # Folders of core that are built; a part can be built and unit-tested alone: make unit CORE_DIRS="base msg"
-CORE_DIRS = $(filter-out deps,$(notdir $(patsubst %/,%,$(wildcard core/*/))))
+CORE_DIRS = $(filter-out deps,$(patsubst core/%/,%,$(wildcard core/*/ core/*/*/)))
 
 .PHONY: all help
 all: $(OUTPUT)
@@ -126,12 +126,13 @@ endif
 
 CFLAGS = $($(KIND)_OPT)
 # The binary has a budget of 1 MiB: only what every message passes through is compiled for speed.
-HOT = $(addprefix core/,base/% smtp/% queue/% net/loop.c net/conn.c net/conn_tls.c msg/crlf.c msg/header.c msg/envelope.c msg/addr.c \
-	msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c relay/session.c relay/session_policy.c \
-	relay/intake.c relay/complete.c deliver/smtp_session.c deliver/smtp_try.c deliver/smtp_pool.c deliver/delivery_log.c)
+HOT = $(addprefix core/,base/% smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c msg/crlf.c msg/header.c msg/envelope.c \
+	msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c daemon/session.c \
+	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
+	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
-COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/relr.c base/term.c base/stdio.c base/wide.c \
-	queue/compact.c queue/maildrop.c queue/recover.c queue/recover_big.c queue/schedule_control.c smtp/client_session.c smtp/sasl.c \
+COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/term.c \
+	store/compact.c store/maildrop.c store/recover.c store/recover_big.c schedule/schedule_control.c smtp/client_session.c smtp/sasl.c \
 	smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)

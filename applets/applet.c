@@ -8,9 +8,9 @@
 #include "core/base/env.h"
 #include "core/base/log.h"
 #include "core/conf/conf.h"
-#include "core/relay/control.h"
-#include "core/relay/listing.h"
-#include "core/relay/submit_spool.h"
+#include "core/view/control.h"
+#include "core/view/listing.h"
+#include "core/submit/submit_spool.h"
 
 static const char *called = "relaybox";
 

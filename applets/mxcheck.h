@@ -5,7 +5,7 @@
 #include "applets/attachments.h"
 #include "core/probe/probe_ask.h"
 #include "core/probe/probe_list.h"
-#include "core/relay/submit_smtp.h"
+#include "core/submit/submit_smtp.h"
 
 enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS };
 enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_SEND };

@@ -13,7 +13,7 @@
 #include "core/base/random.h"
 #include "core/msg/addr.h"
 #include "core/msg/crlf.h"
-#include "core/relay/submit_smtp.h"
+#include "core/submit/submit_smtp.h"
 
 #define BODY_LINES 40                  /* of the content that are shown */
 

@@ -8,8 +8,8 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/conf/conf.h"
-#include "core/queue/store.h"
-#include "core/relay/control.h"
+#include "core/store/store.h"
+#include "core/view/control.h"
 
 static int run_postqueue(int argc, char **argv);
 static int run_postsuper(int argc, char **argv);

@@ -11,12 +11,12 @@
 #include "core/base/mem.h"
 #include "core/base/term.h"
 #include "core/conf/conf.h"
-#include "core/queue/store.h"
-#include "core/relay/control.h"
-#include "core/relay/listing.h"
-#include "core/relay/queue_view.h"
-#include "core/relay/stats_view.h"
-#include "core/relay/trace.h"
+#include "core/store/store.h"
+#include "core/view/control.h"
+#include "core/view/listing.h"
+#include "core/view/queue_view.h"
+#include "core/view/stats_view.h"
+#include "core/view/trace.h"
 
 static int run(int argc, char **argv);
 static int do_queue(void *ctx, const struct applet_verb *verb);

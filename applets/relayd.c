@@ -1,11 +1,11 @@
-/* relayd - the daemon's command line; everything else is core/relay. */
+/* relayd - the daemon's command line; everything else is core/daemon. */
 #include <limits.h>
 #include <stdlib.h>
 
 #include "applets/applet.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/relay/relay.h"
+#include "core/daemon/relay.h"
 
 static const struct opt options[] = {
 	{'c', 'c', "config", OPT_ARG, "DIR", "configuration directory (MAIL_CONFIG, /etc/relaybox, /etc/postfix)"},

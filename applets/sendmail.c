@@ -1,5 +1,5 @@
 /* sendmail - submission with Postfix's full flag set; also mailq and newaliases. The input rules are in core/msg/inject,
- * the ways out in core/relay/submit. */
+ * the ways out in core/submit. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -11,9 +11,9 @@
 #include "core/base/mem.h"
 #include "core/map/mapgen.h"
 #include "core/map/words.h"
-#include "core/relay/submit.h"
-#include "core/relay/submit_spool.h"
-#include "core/relay/submit_stdio.h"
+#include "core/submit/submit.h"
+#include "core/submit/submit_spool.h"
+#include "core/submit/submit_stdio.h"
 
 static int run(int argc, char **argv);
 static const char *const aliases[] = { "mailq", "newaliases", NULL };

@@ -12,8 +12,8 @@
 #include "core/base/mem.h"
 #include "core/msg/addr.h"
 #include "core/msg/crlf.h"
-#include "core/relay/submit.h"
-#include "core/relay/submit_spool.h"
+#include "core/submit/submit.h"
+#include "core/submit/submit_spool.h"
 
 #define READ_PIECE (16 * 1024)
 #define RETRIES 10                     /* kept messages that one run tries after its own */

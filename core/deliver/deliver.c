@@ -4,7 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/deliver/helper_client.h"
+#include "core/deliver/local/helper_client.h"
 
 static const struct program {
 	const char *name;

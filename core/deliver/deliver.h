@@ -5,7 +5,7 @@
 
 #include "core/net/conn.h"
 #include "core/net/dns.h"
-#include "core/queue/schedule.h"
+#include "core/schedule/schedule.h"
 #include "core/route/route.h"
 
 /* what the sessions of a delivery do, for those who look on */

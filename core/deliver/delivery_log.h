@@ -2,7 +2,7 @@
 #ifndef CORE_DELIVER_DELIVERY_LOG_H
 #define CORE_DELIVER_DELIVERY_LOG_H
 
-#include "core/queue/schedule.h"
+#include "core/schedule/schedule.h"
 
 struct delivery_facts {
 	const char *service;           /* "smtp", "local" … */

@@ -5,7 +5,7 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/map/map_type.h"
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 
 struct cidr_rule {
 	struct network net;

@@ -9,7 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/map/map_type.h"
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 #include "core/map/words.h"
 
 struct element {

@@ -9,7 +9,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/limits.h"
-#include "core/map/match.h"
+#include "core/base/ipaddr.h"
 #include "core/net/loop.h"
 
 enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28,

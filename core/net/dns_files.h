@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/hash.h"
 #include "core/base/limits.h"
-#include "core/map/match.h"
+#include "core/base/ipaddr.h"
 
 struct dns_server {
 	struct sockaddr_storage a;

@@ -2,7 +2,7 @@
 #ifndef CORE_NET_PROXY_H
 #define CORE_NET_PROXY_H
 
-#include "core/map/match.h"
+#include "core/base/ipaddr.h"
 
 enum proxy_result { PROXY_NEED_MORE, PROXY_OK, PROXY_BAD };
 struct proxy_header {

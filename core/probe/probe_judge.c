@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 #include "core/smtp/client.h"
 
 #define DAY (86400 * USEC_PER_SEC)

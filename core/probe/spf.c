@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 #include "core/net/tls_names.h"
 
 /* names that depend on each other stop at the limit of lookups; a walk goes on past it, to tell how many there are */

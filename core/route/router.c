@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 #include "core/map/words.h"
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */

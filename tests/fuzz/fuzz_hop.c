@@ -4,7 +4,7 @@
 
 #include "core/base/mem.h"
 #include "core/map/match.h"
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 #include "core/route/route.h"
 #include "core/smtp/sasl.h"
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "core/base/mem.h"
-#include "core/queue/record.h"
+#include "core/store/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

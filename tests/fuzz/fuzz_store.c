@@ -14,7 +14,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/queue/record.h"
+#include "core/store/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/relay/queue_view.h"
-#include "core/relay/stats_view.h"
-#include "core/relay/trace.h"
+#include "core/view/queue_view.h"
+#include "core/view/stats_view.h"
+#include "core/view/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

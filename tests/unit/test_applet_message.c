@@ -9,7 +9,7 @@
 #include "core/base/limits.h"
 #include "core/msg/compose.h"
 #include "core/msg/inject.h"
-#include "core/queue/maildrop.h"
+#include "core/store/maildrop.h"
 
 struct injected { struct arena a; struct buf out; struct inject_rcpts rcpts; struct inject_report report; int result; };
 

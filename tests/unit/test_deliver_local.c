@@ -3,8 +3,8 @@
 #include <pwd.h>
 #include <sys/wait.h>
 
-#include "core/deliver/helper.h"
-#include "core/deliver/mailbox.h"
+#include "core/deliver/local/helper.h"
+#include "core/deliver/local/mailbox.h"
 #include "core/msg/dsn.h"
 #include "tests/unit/deliver_world.h"
 

@@ -4,7 +4,7 @@
 
 #include "core/base/fs.h"
 #include "core/map/match.h"
-#include "core/map/network.h"
+#include "core/base/ipaddr.h"
 #include "tests/unit/t.h"
 
 T(ipaddr_parses_one_way_of_writing)

@@ -1,7 +1,0 @@
-/* relr - see relr.c. Nobody calls this: the linker makes it the entry point. */
-#ifndef CORE_BASE_RELR_H
-#define CORE_BASE_RELR_H
-
-void relr_apply(void);
-
-#endif

@@ -1,0 +1,410 @@
+/* control_server - one request a connection, answered from a table of verbs.
+ *
+ * Long listings stream: a slice is written, the next follows when the peer took it, so a million messages cost no memory
+ * and never hold up the loop. The ids are taken when the request comes; a message that has gone meanwhile is left out. */
+#include "core/daemon/control_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/view/control.h"
+#include "core/view/listing.h"
+#include "core/daemon/stats.h"
+#include "core/access/users.h"
+
+#define SLICE 65536                    /* listing bytes written before the peer must take them */
+#define LISTEN_BACKLOG 64
+
+struct control_server {
+	struct relay *relay;
+	struct loop_io io;
+	struct list peers;
+};
+struct peer {
+	struct list link;
+	struct relay *relay;
+	struct conn *conn;
+	int64_t uid;
+	bool answering, done;
+	struct listing listing;
+	uint64_t *ids;                 /* messages of a listing, oldest first */
+	size_t n_ids, at;
+};
+
+/* --- output ------------------------------------------------------------------------------------------------------ */
+
+static void put_lines(struct peer *p, struct str text)
+{
+	struct str line;
+	while (str_cut(&text, '\n', &line))
+		buf_printf(&p->conn->out, "+%.*s\n", STR_ARG(line));
+}
+
+static void peer_free(struct peer *p)
+{
+	list_remove(&p->link);
+	mem_free(p->ids);
+	mem_free(p);
+}
+
+static void finish(struct peer *p, const char *problem)
+{
+	if (problem)
+		buf_printf(&p->conn->out, "!%s\n", problem);
+	else
+		buf_z(&p->conn->out, ".\n");
+	p->done = true;
+}
+
+/* --- verbs --------------------------------------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static void collect_ids(struct peer *p)
+{
+	size_t cursor = 0;
+	struct qmsg *m;
+	p->ids = mem_array(NULL, store_count(p->relay->store) + 1, sizeof *p->ids);
+	while (store_each(p->relay->store, &cursor, &m))
+		p->ids[p->n_ids++] = m->id;
+	qsort(p->ids, p->n_ids, sizeof *p->ids, by_id);
+}
+
+static void list_slice(struct peer *p)
+{
+	struct buf text;
+	buf_init(&text, 16 << 20);
+	while (p->at < p->n_ids && text.n < SLICE) {
+		struct qmsg *m = store_find(p->relay->store, p->ids[p->at++]);
+		if (m)
+			listing_message(&p->listing, p->relay->store, m, schedule_is_active(m), &text);
+	}
+	bool end = p->at >= p->n_ids;
+	if (end)
+		listing_end(&p->listing, &text);
+	put_lines(p, buf_view(&text));
+	buf_fini(&text);
+	if (end)
+		finish(p, NULL);
+}
+
+static void do_queue(struct peer *p, struct str args)
+{
+	if (!listing_form(args, &p->listing.form)) {
+		finish(p, "no such form of the queue");
+		return;
+	}
+	collect_ids(p);
+	list_slice(p);
+}
+
+static bool is_in(const struct qmsg *m, struct str queues)
+{
+	struct str word;
+	bool in = !queues.n;
+	while (str_word(&queues, " ", &word))
+		in |= str_eq(word, str_of(listing_queue(m, schedule_is_active(m))));
+	return in;
+}
+
+/* message_of - if it is in one of these queues, or there are none */
+static struct qmsg *message_of(struct peer *p, struct str text, struct str queues)
+{
+	uint64_t id;
+	struct qmsg *m = qid_parse(text, &id) ? store_find(p->relay->store, id) : NULL;
+	if (m && is_in(m, queues))
+		return m;
+	finish(p, "no such message in the queue");
+	return NULL;
+}
+
+static void show(struct peer *p, struct str args, bool content)
+{
+	struct buf text;
+	struct qmsg *m = message_of(p, args, STR_EMPTY);
+	if (!m)
+		return;
+	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
+	int result = listing_show(p->relay->store, m, content, &text);
+	put_lines(p, buf_view(&text));
+	buf_fini(&text);
+	finish(p, result == 0 ? NULL : strerror(errno));
+}
+
+static void do_show(struct peer *p, struct str args) { show(p, args, true); }
+static void do_trace(struct peer *p, struct str args) { show(p, args, false); }
+
+static const char *const control_words[] = {
+	[SCHEDULE_FLUSH] = "flushed", [SCHEDULE_HOLD] = "placed on hold", [SCHEDULE_RELEASE] = "released from hold",
+	[SCHEDULE_DELETE] = "removed", [SCHEDULE_REQUEUE] = "requeued", [SCHEDULE_EXPIRE] = "expired",
+};
+
+/* apply - what is being delivered has its answer first, and is changed then */
+static bool apply(struct peer *p, enum schedule_verb v, struct qmsg *m)
+{
+	char qid[QID_MAX];
+	qid_format(qid, m->id);
+	if (schedule_control(p->relay->schedule, v, m) != 0 && errno != EBUSY)
+		return false;
+	if (v != SCHEDULE_FLUSH)
+		log_text(LOG_SEV_INFO, "postsuper", 0, qid, "%s", control_words[v]);
+	return true;
+}
+
+/* change - args: an id or ALL, and the queues that count, all if none is named */
+static void change(struct peer *p, enum schedule_verb v, struct str args)
+{
+	size_t n = 0;
+	struct str id = args, queues = args;
+	str_cut(&queues, ' ', &id);
+	if (str_eq(id, STR("ALL"))) {
+		collect_ids(p);
+		for (size_t i = 0; i < p->n_ids; i++) {
+			struct qmsg *m = store_find(p->relay->store, p->ids[i]);
+			n += m && is_in(m, queues) && apply(p, v, m);
+		}
+	} else {
+		struct qmsg *m = message_of(p, id, queues);
+		if (!m)
+			return;
+		if (!apply(p, v, m)) {
+			finish(p, strerror(errno));
+			return;
+		}
+		n = 1;
+	}
+	buf_printf(&p->conn->out, "+%zu\n", n);
+	finish(p, NULL);
+}
+
+static void do_hold(struct peer *p, struct str args) { change(p, SCHEDULE_HOLD, args); }
+static void do_release(struct peer *p, struct str args) { change(p, SCHEDULE_RELEASE, args); }
+static void do_delete(struct peer *p, struct str args) { change(p, SCHEDULE_DELETE, args); }
+static void do_requeue(struct peer *p, struct str args) { change(p, SCHEDULE_REQUEUE, args); }
+static void do_expire(struct peer *p, struct str args) { change(p, SCHEDULE_EXPIRE, args); }
+
+static void do_flush(struct peer *p, struct str args)
+{
+	if (args.n && !str_starts(args, STR("site:"))) {
+		change(p, SCHEDULE_FLUSH, args);
+		return;
+	}
+	size_t n = args.n ? schedule_flush_site(p->relay->schedule, str_from(args, 5)) : schedule_flush_all(p->relay->schedule);
+	buf_printf(&p->conn->out, "+%zu\n", n);
+	finish(p, NULL);
+}
+
+static void do_stats(struct peer *p, struct str args)
+{
+	struct buf text;
+	(void)args;
+	buf_init(&text, LIMIT_SESSION_OUTPUT);
+	stats_rows(p->relay, &text);
+	put_lines(p, buf_view(&text));
+	buf_fini(&text);
+	finish(p, NULL);
+}
+
+static void do_reload(struct peer *p, struct str args)
+{
+	(void)args;
+	finish(p, relay_reload(p->relay) ? NULL : "the new configuration has errors (see the log); the old one stays in force");
+}
+
+static void do_ping(struct peer *p, struct str args)
+{
+	(void)args;
+	finish(p, NULL);
+}
+
+/* explain ADDR [from=S] [client=IP]: what would happen to this recipient, with every key that is tried */
+static void do_explain(struct peer *p, struct str args)
+{
+	struct arena a;
+	struct buf trace;
+	struct str word, sender = STR_EMPTY, client = STR_EMPTY, rcpt = STR_EMPTY;
+	struct router *router = p->relay->settings->router;
+	while (str_word(&args, " ", &word)) {
+		if (str_starts(word, STR("from=")))
+			sender = str_from(word, 5);
+		else if (str_starts(word, STR("client=")))
+			client = str_from(word, 7);
+		else
+			rcpt = word;
+	}
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	buf_init(&trace, LIMIT_SESSION_OUTPUT);
+	struct str full = rewrite_address(router, &a, rcpt, true);
+	struct route out;
+	if (!str_eq(full, rcpt))
+		buf_printf(&trace, "rewritten to %.*s\n", STR_ARG(full));
+	route_resolve(router, &a, sender, full, &out, &trace);
+	if (out.failed.code)
+		buf_printf(&trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
+	else
+		buf_printf(&trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
+	if (!out.failed.code)
+		deliver_explain(p->relay->deliver, out.transport, out.nexthop, sender, &trace);
+	if (client.n) {
+		struct access_request q = {.router = router, .conf = p->relay->settings->conf, .sender = sender, .rcpt = full, .client_name = STR("unknown")};
+		struct access_run run;
+		const struct settings *s = p->relay->settings;
+		if (!ipaddr_parse(client, &q.client) || !s->n_services) {
+			finish(p, "client= wants an address");
+			goto out;
+		}
+		access_begin(&run, &q, s->services[0].relay, s->services[0].recipient);
+		buf_printf(&trace, "client %.*s: ", STR_ARG(client));
+		switch (access_next(&run)) {
+		case ACCESS_OK: buf_z(&trace, "accepted\n"); break;
+		case ACCESS_REFUSE: buf_printf(&trace, "%d %s %s\n", run.reply.code, run.reply.enhanced, run.reply.text); break;
+		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "depends on DNS for %.*s\n", STR_ARG(run.question)); break;
+		case ACCESS_ASK_VERIFY: buf_printf(&trace, "depends on a probe of %.*s\n", STR_ARG(run.question)); break;
+		}
+	}
+	put_lines(p, buf_view(&trace));
+	finish(p, NULL);
+out:
+	buf_fini(&trace);
+	arena_fini(&a);
+}
+
+enum right { RIGHT_ANYONE, RIGHT_MAILQ, RIGHT_FLUSH, RIGHT_OWNER };
+static const struct verb {
+	const char *name;
+	void (*run)(struct peer *p, struct str args);
+	enum right right;
+} verbs[] = {
+	{"ping", do_ping, RIGHT_ANYONE},
+	{"queue", do_queue, RIGHT_MAILQ},
+	{"stats", do_stats, RIGHT_MAILQ},
+	{"explain", do_explain, RIGHT_MAILQ},
+	{"flush", do_flush, RIGHT_FLUSH},
+	{"show", do_show, RIGHT_OWNER},
+	{"trace", do_trace, RIGHT_OWNER},
+	{"hold", do_hold, RIGHT_OWNER},
+	{"release", do_release, RIGHT_OWNER},
+	{"delete", do_delete, RIGHT_OWNER},
+	{"requeue", do_requeue, RIGHT_OWNER},
+	{"expire", do_expire, RIGHT_OWNER},
+	{"reload", do_reload, RIGHT_OWNER},
+};
+
+static bool may(const struct peer *p, enum right right)
+{
+	const struct conf *c = p->relay->settings->conf;
+	if (p->uid == 0 || p->uid == (int64_t)geteuid() || right == RIGHT_ANYONE)
+		return true;
+	if (right == RIGHT_MAILQ)
+		return users_include(c->authorized_mailq_users, p->uid);
+	return right == RIGHT_FLUSH && users_include(c->authorized_flush_users, p->uid);
+}
+
+static void serve(struct peer *p, struct str line)
+{
+	struct str name = line, rest = line;
+	str_cut(&rest, ' ', &name);
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+		if (!str_eq(name, str_of(verbs[i].name)))
+			continue;
+		if (may(p, verbs[i].right))
+			verbs[i].run(p, str_trim(rest));
+		else
+			finish(p, CONTROL_NOT_PERMITTED);
+		return;
+	}
+	finish(p, "unknown request");
+}
+
+/* --- connection -------------------------------------------------------------------------------------------------------- */
+
+static enum conn_next on_conn(struct conn *c, enum conn_event ev)
+{
+	struct peer *p = c->ctx;
+	if (ev == CONN_DATA && !p->answering) {
+		ptrdiff_t lf = str_chr(buf_view(&c->in), '\n');
+		if (lf >= 0) {
+			p->answering = true;
+			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
+		} else if (c->in.n >= LIMIT_CONTROL_LINE) {
+			finish(p, "request too long");
+		}
+	} else if (ev == CONN_SENT && p->answering && !p->done) {
+		list_slice(p);
+	} else if (ev == CONN_FAILED || ev == CONN_DEADLINE || (ev == CONN_EOF && !p->answering)) {
+		peer_free(p);
+		return CONN_CLOSE;
+	}
+	if (p->done) {
+		conn_close_after_send(c, loop_now(p->relay->loop) + 30 * USEC_PER_SEC);
+		peer_free(p);
+	}
+	return CONN_KEEP;
+}
+
+static void on_accept(struct loop_io *io, uint32_t events)
+{
+	struct control_server *s = LIST_ITEM(io, struct control_server, io);
+	struct ucred u;
+	socklen_t n = sizeof u;
+	(void)events;
+	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) != 0) {
+		close(fd);
+		return;
+	}
+	struct peer *p = MEM_NEW(struct peer);
+	p->relay = s->relay;
+	p->uid = u.uid;
+	list_append(&s->peers, &p->link);
+	p->conn = conn_accepted(s->relay->loop, fd, LIMIT_CONTROL_LINE, 32 << 20, on_conn, p);
+	conn_deadline(p->conn, loop_now(s->relay->loop) + 300 * USEC_PER_SEC);
+}
+
+struct control_server *control_open(struct relay *r)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "control"};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return NULL;
+	/* the spool is locked: whoever left this name is gone */
+	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
+		fs_chmod(sa.sun_path, 0666) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+		int error = errno;
+		close(fd);
+		errno = error;
+		return NULL;
+	}
+	struct control_server *s = MEM_NEW(struct control_server);
+	s->relay = r;
+	list_init(&s->peers);
+	s->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
+	loop_io_add(r->loop, &s->io, EPOLLIN);
+	return s;
+}
+
+void control_close(struct control_server *s)
+{
+	if (!s)
+		return;
+	LIST_EACH(&s->peers, it, tmp) {
+		struct peer *p = LIST_ITEM(it, struct peer, link);
+		conn_close(p->conn);
+		peer_free(p);
+	}
+	loop_io_remove(s->relay->loop, &s->io);
+	close(s->io.fd);
+	unlink("control");
+	mem_free(s);
+}

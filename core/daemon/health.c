@@ -1,0 +1,94 @@
+/* health - a table of paths, each with the question it asks. A balancer that asks for "/", as most do when nobody told them
+ * otherwise, learns whether the relay may get mail. */
+#include "core/daemon/health.h"
+
+#include <unistd.h>
+
+#include "core/base/mem.h"
+#include "core/net/http.h"
+
+#define REQUEST_TIME (5 * USEC_PER_SEC)        /* a request comes, and is answered, within this */
+#define RESPONSE_MOST 1024
+
+/* NULL, or why not */
+static const char *alive(const struct relay *r)
+{
+	if (store_is_broken(r->store))
+		return "a flush of the queue failed: restart after the disk is well";
+	return access(".", W_OK) == 0 ? NULL : "queue_directory cannot be written";
+}
+
+static const char *ready(const struct relay *r)
+{
+	size_t most = (size_t)r->settings->conf->http_ready_queue_limit;
+	const char *why = alive(r);
+	if (why)
+		return why;
+	if (r->stopping)
+		return "shutting down";
+	if (r->n_sessions >= r->max_sessions)
+		return "too many sessions";
+	if (most && store_count(r->store) > most)
+		return "more than http_ready_queue_limit messages in the queue";
+	return store_has_room(r->store, 0) ? NULL : "no room in queue_directory";
+}
+
+static const struct page {
+	const char *path;
+	const char *(*ask)(const struct relay *r);
+} pages[] = {{"/healthz", alive}, {"/readyz", ready}, {"/", ready}};
+
+/* answer_page - the status, and in *why what is behind a 404 or 503 */
+static int answer_page(const struct relay *r, struct str path, const char **why)
+{
+	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+		if (!str_eq(path, str_of(pages[i].path)))
+			continue;
+		*why = pages[i].ask(r);
+		return *why ? 503 : 200;
+	}
+	*why = "no such page";
+	return 404;
+}
+
+/* respond - refused: the status for what is no request, or 0 */
+static void respond(struct relay *r, struct conn *c, const struct http_request *q, int refused)
+{
+	struct buf body;
+	const char *why = "not a request that is understood here";
+	int status = refused ? refused : answer_page(r, q->path, &why);
+	buf_init(&body, RESPONSE_MOST);
+	buf_printf(&body, "%s\n", why ? why : "ok");
+	http_respond(&c->out, status, "text/plain; charset=utf-8", buf_view(&body), q->head);
+	buf_fini(&body);
+}
+
+static enum conn_next on_conn(struct conn *c, enum conn_event ev)
+{
+	struct relay *r = c->ctx;
+	struct http_request q;
+	int status;
+	if (ev == CONN_CONNECTED || ev == CONN_SENT)
+		return CONN_KEEP;
+	if (ev == CONN_DATA) {
+		if (http_parse(buf_view(&c->in), &q, &status) == HTTP_NEED_MORE)
+			return CONN_KEEP;
+		respond(r, c, &q, status);
+		conn_close_after_send(c, loop_now(r->loop) + REQUEST_TIME);
+	}
+	r->n_http--;
+	return CONN_CLOSE;
+}
+
+void health_open(struct relay *r, int fd)
+{
+	struct conn *c = NULL;
+	if (r->n_http >= LIMIT_HTTP_CONNECTIONS)
+		close(fd);
+	else
+		c = conn_accepted(r->loop, fd, LIMIT_HTTP_REQUEST, LIMIT_HTTP_REQUEST, on_conn, r);
+	if (!c)
+		return;
+	r->n_http++;
+	conn_deadline(c, loop_now(r->loop) + REQUEST_TIME);
+}

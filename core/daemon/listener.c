@@ -1,0 +1,342 @@
+/* listener - see listener.h. accept takes what waits, a bounded number a tick, so that a flood of connections cannot starve
+ * the sessions that are there. Out of descriptors it rests for a second instead of spinning (threats I4). */
+#include "core/daemon/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/net/dns.h"
+#include "core/net/dns_files.h"
+#include "core/daemon/health.h"
+#include "core/daemon/session.h"
+
+#define BACKLOG 4096
+#define ACCEPTS_PER_TICK 64
+/* without any configuration: where nothing but root may use the first, the second */
+#define DEFAULT_PORT 25
+#define FALLBACK_PORT 2525
+
+struct listener {
+	struct list link;
+	struct loop_io io;
+	struct loop_timer rest;
+	struct relay *relay;
+	const struct service *service;
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	const struct service *next;    /* by the settings that are about to come into force; NULL: not wanted */
+	bool fresh;                    /* opened for them */
+};
+
+static void turn_away(int fd, const struct service *v)
+{
+	char text[300];
+	int n = snprintf(text, sizeof text, "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
+	if (n > 0 && n < (int)sizeof text)
+		(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static int64_t peer_uid(int fd)
+{
+	struct ucred u;
+	socklen_t n = sizeof u;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? (int64_t)u.uid : -1;
+}
+
+static void on_accept(struct loop_io *io, uint32_t events)
+{
+	struct listener *l = LIST_ITEM(io, struct listener, io);
+	struct relay *r = l->relay;
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_TICK; i++) {
+		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EINTR || errno == ECONNABORTED)
+				continue;
+			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+				log_warn("smtpd", "accept: %s: resting for a second", strerror(errno));
+				loop_io_set(r->loop, io, 0);
+				loop_timer_set(r->loop, &l->rest, loop_now(r->loop) + USEC_PER_SEC);
+			}
+			return;
+		}
+		if (l->service->http) {
+			health_open(r, fd);
+			continue;
+		}
+		if (r->n_sessions >= r->max_sessions) {
+			turn_away(fd, l->service);
+			continue;
+		}
+		bool local = l->address.ss_family == AF_UNIX;
+		int64_t uid = local ? peer_uid(fd) : -1;
+		if (local && uid < 0)
+			close(fd);
+		else
+			session_open(r, l->service, fd, uid);
+	}
+}
+
+static void on_rested(struct loop_timer *t)
+{
+	struct listener *l = LIST_ITEM(t, struct listener, rest);
+	loop_io_set(l->relay->loop, &l->io, EPOLLIN);
+}
+
+static void listener_close(struct listener *l)
+{
+	loop_timer_cancel(l->relay->loop, &l->rest);
+	loop_io_remove(l->relay->loop, &l->io);
+	close(l->io.fd);
+	list_remove(&l->link);
+	mem_free(l);
+}
+
+static struct listener *find(struct relay *r, const struct sockaddr *sa, socklen_t n)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		if (l->address_len == n && memcmp(&l->address, sa, n) == 0)
+			return l;
+	}
+	return NULL;
+}
+
+static int open_socket(const struct sockaddr *sa, socklen_t n)
+{
+	int on = 1;
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	/* what is accepted inherits it; a local socket has no such thing and says so */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (sa->sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (bind(fd, sa, n) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static int listener_open(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n)
+{
+	struct listener *l = find(r, sa, n);
+	if (l) {
+		l->next = v;
+		return 0;
+	}
+	int fd = open_socket(sa, n);
+	if (fd < 0)
+		return -1;
+	l = MEM_NEW(struct listener);
+	l->relay = r;
+	l->service = l->next = v;
+	l->fresh = true;
+	memcpy(&l->address, sa, n);
+	l->address_len = n;
+	l->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
+	loop_timer_init(&l->rest, on_rested);
+	list_append(&r->listeners, &l->link);
+	return loop_io_add(r->loop, &l->io, EPOLLIN);
+}
+
+/* --- what a host text means ---------------------------------------------------------------------------------------- */
+
+struct addresses {
+	struct ipaddr v[LIMIT_DNS_RECORDS];
+	size_t n;
+	unsigned scope;                /* fe80::1%eth0 */
+	bool done;
+	char why[160];
+};
+
+static void add_address(struct addresses *a, int families, const struct ipaddr *one)
+{
+	if (families & (one->family == AF_INET ? 1 : 2))
+		a->v[a->n++] = *one;
+}
+
+static void on_found(void *ctx, const struct dns_addresses *found)
+{
+	struct addresses *a = ctx;
+	a->done = true;
+	for (size_t i = 0; i < found->n; i++)
+		a->v[a->n++] = found->v[i];
+	snprintf(a->why, sizeof a->why, "%s", found->why);
+}
+
+/* look_up - a name in inet_interfaces: the daemon waits for it, because it cannot serve before */
+static void look_up(struct addresses *a, struct str host, int families)
+{
+	struct loop *loop = loop_new();
+	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){0}) : NULL;
+	if (dns) {
+		dns_lookup_host(dns, host, families, true, on_found, a);
+		while (!a->done && loop_tick(loop, USEC_PER_SEC) == 0)
+			;
+		dns_free(dns);
+	}
+	if (loop)
+		loop_free(loop);
+}
+
+static void find_addresses(struct addresses *a, struct str host, int families)
+{
+	static const struct { const char *word; struct ipaddr v[2]; } words[] = {
+		{"all", {{.family = AF_INET}, {.family = AF_INET6}}},
+		{"localhost", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
+		{"loopback-only", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
+	};
+	struct ipaddr one;
+	*a = (struct addresses){.why = "no address of inet_protocols"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		for (int k = 0; k < 2 && str_ieq(host, str_of(words[i].word)); k++)
+			add_address(a, families, &words[i].v[k]);
+	if (a->n)
+		return;
+	if (str_starts(host, STR("[")) && str_ends(host, STR("]")))
+		host = str_make(host.p + 1, host.n - 2);
+	ptrdiff_t percent = str_chr(host, '%');
+	if (ipaddr_parse(percent < 0 ? host : str_head(host, (size_t)percent), &one)) {
+		add_address(a, families, &one);
+		if (percent >= 0)
+			a->scope = dns_scope_id(str_from(host, (size_t)percent + 1));
+	} else {
+		look_up(a, host, families);
+	}
+}
+
+enum opened { OPENED, IN_USE, FAILED };
+
+/* open_port - one host text and port: every address it means, by inet_protocols. IN_USE is only logged when it is the last word */
+static enum opened open_port(struct relay *r, const struct service *v, const char *host, unsigned port, bool last)
+{
+	int protocols = v->conf->inet_protocols, families = protocols == CONF_INET_IPV4 ? 1 : protocols == CONF_INET_IPV6 ? 2 : 3;
+	struct addresses a;
+	bool any = false;
+	int error = 0;
+	find_addresses(&a, str_of(host), families);
+	if (!a.n) {
+		log_error("master", "inet_interfaces: %s: %s", host, a.why);
+		return FAILED;
+	}
+	for (size_t i = 0; i < a.n; i++) {
+		struct sockaddr_storage sa;
+		socklen_t n = ipaddr_to_sockaddr(&a.v[i], (uint16_t)port, &sa);
+		if (a.scope && sa.ss_family == AF_INET6)
+			((struct sockaddr_in6 *)&sa)->sin6_scope_id = a.scope;
+		if (listener_open(r, v, (struct sockaddr *)&sa, n) == 0) {
+			any = true;
+			continue;
+		}
+		/* a host without IPv6 (or without IPv4) still serves the other family */
+		if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
+			error = errno;
+	}
+	if (error == EACCES && !v->conf->configured && port == DEFAULT_PORT)
+		return open_port(r, v, host, FALLBACK_PORT, last);
+	if (!error && any)
+		return OPENED;
+	if (error == EADDRINUSE && !last)
+		return IN_USE;
+	log_error("master", "bind %s port %u: %s%s", str_ieq(str_of(host), STR("all")) ? "all interfaces" : host, port,
+		strerror(error ? error : EADDRNOTAVAIL), error == EACCES && r->schedule ? ": such a port needs a restart" : "");
+	return FAILED;
+}
+
+static enum opened open_services(struct relay *r, const struct settings *s, bool last)
+{
+	enum opened result = OPENED;
+	for (size_t i = 0; i < s->n_services; i++) {
+		const struct service *v = &s->services[i];
+		struct str rest = str_of(*v->host ? v->host : v->conf->inet_interfaces), one;
+		while (str_word(&rest, ", \t\r\n", &one)) {
+			char host[256];
+			snprintf(host, sizeof host, "%.*s", STR_ARG(one));
+			enum opened now = open_port(r, v, host, v->port, last);
+			result = now > result ? now : result;
+		}
+	}
+	return result;
+}
+
+static void mark_all(struct relay *r, const struct service *submit)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		l->next = l->address.ss_family == AF_UNIX ? submit : NULL;
+		l->fresh = false;
+	}
+}
+
+static void close_unwanted(struct relay *r)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		if (!l->next)
+			listener_close(l);
+	}
+}
+
+static void close_fresh(struct relay *r)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		if (l->fresh)
+			listener_close(l);
+	}
+}
+
+int listener_open_all(struct relay *r, const struct settings *s)
+{
+	mark_all(r, &s->submit);
+	enum opened result = open_services(r, s, false);
+	bool closed = result == IN_USE;
+	if (closed) {
+		/* perhaps by what is to go: an address is not free while all of them are taken, nor the other way round */
+		close_unwanted(r);
+		result = open_services(r, s, true);
+	}
+	if (result != OPENED) {
+		close_fresh(r);
+		if (closed && s != r->settings) {
+			mark_all(r, &r->settings->submit);
+			open_services(r, r->settings, true);
+		}
+		return -1;
+	}
+	close_unwanted(r);
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+		l->service = l->next;
+	}
+	return 0;
+}
+
+int listener_open_submit(struct relay *r)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "submit"};
+	/* the spool is locked: whoever left this name is gone */
+	if (unlink(sa.sun_path) != 0 && errno != ENOENT)
+		return -1;
+	if (listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof sa) != 0)
+		return -1;
+	return fs_chmod(sa.sun_path, 0666);
+}
+
+void listener_close_all(struct relay *r)
+{
+	LIST_EACH(&r->listeners, it, tmp)
+		listener_close(LIST_ITEM(it, struct listener, link));
+}

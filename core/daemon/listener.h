@@ -1,0 +1,14 @@
+/* listener - the sockets that sessions come from: TCP by inet_interfaces and master.cf, and the unix submit socket. */
+#ifndef CORE_DAEMON_LISTENER_H
+#define CORE_DAEMON_LISTENER_H
+
+#include "core/daemon/relay.h"
+
+/* listener_open_all - make r->listeners serve s: sockets that stay keep their fd, new ones are bound, others closed. 0; or -1
+ * with the reason logged, and those of r->settings serve on */
+int listener_open_all(struct relay *r, const struct settings *s);
+/* listener_open_submit - queue_directory/submit; relative to the working directory, which is queue_directory */
+int listener_open_submit(struct relay *r);
+void listener_close_all(struct relay *r);
+
+#endif

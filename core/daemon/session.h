@@ -1,0 +1,16 @@
+/* session - one SMTP client connected to us: the server machine meets a socket, policy and the queue here.
+ *
+ * A session also serves the unix submit socket, where the peer is a local user (uid) and trusted as such. */
+#ifndef CORE_DAEMON_SESSION_H
+#define CORE_DAEMON_SESSION_H
+
+#include "core/daemon/relay.h"
+
+/* session_open - take over an accepted socket. uid: -1 for TCP, else the peer of the submit socket */
+void session_open(struct relay *r, const struct service *v, int fd, int64_t uid);
+/* session_close_idle - end what is between messages with 421; sessions in a message go on (shutdown) */
+void session_close_idle(struct relay *r);
+/* session_any_of - is there a session yet that a service of s began? */
+bool session_any_of(const struct relay *r, const struct settings *s);
+
+#endif

@@ -1,0 +1,204 @@
+/* settings - load one generation: every table opened, every list compiled, every certificate read before anything starts,
+ * so that a mistake is told at start or reload and never at the first mail. */
+#include "core/daemon/settings.h"
+
+#include "core/base/mem.h"
+#include "core/net/tls_names.h"
+
+/* A listener without a working certificate: fatal where TLS is required, a warning where it is only offered. */
+static struct tls_context *open_tls(struct settings *s, const struct service *v, int level, struct conf_diag *diag)
+{
+	const struct conf *c = v->conf;
+	struct buf why;
+	buf_init(&why, 1024);
+	struct tls_options o = {
+		.server = true,
+		.ca_file = "", .ca_path = "",
+		.cert_file = c->smtpd_tls_cert_file, .key_file = c->smtpd_tls_key_file,
+		.chain_files = c->smtpd_tls_chain_files,
+		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
+		.tickets = true,
+	};
+	struct tls_context *t = NULL;
+	if (!*o.cert_file && !*o.chain_files)
+		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
+	else
+		s->certificate_unusable |= !(t = tls_context_new(&o, &why));
+	if (!t)
+		conf_diag_add(diag, level >= CONF_TLS_ENCRYPT || v->tls_wrapper ? CONF_ERROR : CONF_WARNING, NULL, 0,
+			"smtpd_tls_security_level: TLS is not available on port %u: %s", v->port, buf_cstr(&why));
+	buf_fini(&why);
+	return t;
+}
+
+static void check_protocols(const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct buf why;
+	buf_init(&why, 200);
+	if (!tls_protocols_parse(list, &why))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+}
+
+static struct match *open_match(const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct buf why;
+	buf_init(&why, 1024);
+	struct match *m = match_open(MATCH_HOSTS, list, &why);
+	if (!m)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+	return m;
+}
+
+static int tls_level(const struct conf *c)
+{
+	if (c->smtpd_tls_security_level != CONF_TLS_UNSET)
+		return c->smtpd_tls_security_level;
+	if (c->smtpd_enforce_tls)
+		return CONF_TLS_ENCRYPT;
+	return c->smtpd_use_tls ? CONF_TLS_MAY : CONF_TLS_NONE;
+}
+
+static void service_smtp_options(struct service *v, int level)
+{
+	const struct conf *c = v->conf;
+	v->smtp = (struct smtp_server_options){
+		.hostname = c->myhostname,
+		.banner = c->smtpd_banner,
+		.size_limit = c->message_size_limit,
+		.recipient_limit = (unsigned)c->smtpd_recipient_limit,
+		.soft_error_limit = (unsigned)c->smtpd_soft_error_limit,
+		.hard_error_limit = (unsigned)c->smtpd_hard_error_limit,
+		.junk_command_limit = (unsigned)c->smtpd_junk_command_limit,
+		.starttls = v->tls && !v->tls_wrapper,
+		.tls_required = level >= CONF_TLS_ENCRYPT && !v->tls_wrapper,
+		.auth_mechanisms = "",
+		.helo_required = c->smtpd_helo_required,
+		.vrfy_disabled = c->disable_vrfy_command,
+		.smtputf8 = c->smtputf8_enable,
+		.chunking = true, .pipelining = true, .dsn = true,
+		.forbid_early_pipelining = c->smtpd_forbid_unauth_pipelining,
+		.strict_envelopes = c->strict_rfc821_envelopes,
+		.discard_keywords = c->smtpd_discard_ehlo_keywords,
+	};
+}
+
+static void service_open(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
+{
+	struct service *v = &s->services[s->n_services];
+	const struct conf *c = l->conf;
+	v->conf = c;
+	v->host = l->host;
+	v->port = l->port;
+	v->relay = access_compile(c->smtpd_relay_restrictions, "smtpd_relay_restrictions", c, diag);
+	v->recipient = access_compile(c->smtpd_recipient_restrictions, "smtpd_recipient_restrictions", c, diag);
+	if (!access_list_closes(v->relay) && !access_list_closes(v->recipient))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0,
+			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
+			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
+	int level = tls_level(c);
+	v->tls_wrapper = c->smtpd_tls_wrappermode;
+	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
+	check_protocols("smtpd_tls_mandatory_protocols", c->smtpd_tls_mandatory_protocols, diag);
+	if (level >= CONF_TLS_MAY || v->tls_wrapper)
+		v->tls = open_tls(s, v, level, diag);
+	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
+	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
+	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
+	service_smtp_options(v, level);
+}
+
+/* open_http - services for http_listen: health checks */
+static void open_http(struct settings *s, struct conf_diag *diag)
+{
+	struct str rest = str_of(s->conf->http_listen), word, host;
+	struct buf why;
+	uint16_t port;
+	buf_init(&why, 1024);
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		if (!master_parse_endpoint(word, &host, &port, &why)) {
+			conf_diag_add(diag, CONF_ERROR, NULL, 0, "http_listen: %s", buf_cstr(&why));
+			buf_clear(&why);
+			continue;
+		}
+		s->services = mem_array(s->services, s->n_services + 1, sizeof *s->services);
+		s->services[s->n_services++] = (struct service){.conf = s->conf, .host = str_dup(host), .port = port, .http = true};
+	}
+	buf_fini(&why);
+}
+
+static void service_fini(struct service *v)
+{
+	if (v->http)
+		mem_free((char *)(uintptr_t)v->host);
+	access_list_free(v->relay);
+	access_list_free(v->recipient);
+	if (v->tls)
+		tls_context_unref(v->tls);
+	if (v->proxy_networks)
+		match_close(v->proxy_networks);
+	if (v->limit_exceptions)
+		match_close(v->limit_exceptions);
+}
+
+/* The submit socket: SMTP among ourselves. Who may use it is decided by the uid behind it. */
+static void open_submit(struct settings *s)
+{
+	s->submit.conf = s->conf;
+	s->submit.host = "";
+	service_smtp_options(&s->submit, CONF_TLS_NONE);
+	s->submit.smtp.starttls = s->submit.smtp.tls_required = s->submit.smtp.helo_required = false;
+	s->submit.smtp.recipient_limit = 0;
+	s->submit.smtp.forbid_early_pipelining = false;
+	s->submit.smtp.smtputf8 = true;
+	s->submit.smtp.discard_keywords = "";
+}
+
+struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag)
+{
+	struct settings *s = MEM_NEW(struct settings);
+	list_init(&s->link);
+	s->conf = conf_load(directory, extra, diag);
+	if (!s->conf || master_load(s->conf, &s->master, diag) != 0)
+		goto out;
+	s->router = router_new(s->conf, &s->master, diag);
+	if (!s->router)
+		goto out;
+	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
+	for (; s->n_services < s->master.n_listeners; s->n_services++) {
+		const struct master_listener *l = &s->master.listeners[s->n_services];
+		struct conf_diag found;
+		conf_diag_init(&found);
+		service_open(s, l, &found);
+		conf_diag_take(diag, &found, l->conf);
+	}
+	open_http(s, diag);
+	open_submit(s);
+	s->profiles = deliver_profiles_new(&s->master, diag);
+out:
+	if (s->conf)
+		conf_diag_locate(diag, s->conf);
+	if (s->services && diag->errors == 0)
+		return s;
+	if (diag->errors == 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "the configuration could not be loaded");
+	settings_free(s);
+	return NULL;
+}
+
+void settings_free(struct settings *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_services; i++)
+		service_fini(&s->services[i]);
+	mem_free(s->services);
+	deliver_profiles_free(s->profiles);
+	if (s->router)
+		router_free(s->router);
+	master_fini(&s->master);
+	if (s->conf)
+		conf_free(s->conf);
+	mem_free(s);
+}

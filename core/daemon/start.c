@@ -1,0 +1,428 @@
+/* start - the daemon from first line to last: open what needs root, give root up, put the rooms together, serve, stop.
+ *
+ * The order matters and is all here, in relay_run: settings were checked before; sockets are bound and the helper forked
+ * while we may; then the user changes; only then is anything from the spool or the network looked at. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/daemon/control_server.h"
+#include "core/daemon/listener.h"
+#include "core/daemon/pickup.h"
+#include "core/daemon/privilege.h"
+#include "core/daemon/relay.h"
+#include "core/daemon/sandbox.h"
+#include "core/daemon/session.h"
+
+#define POOL_THREADS 2                 /* one may flush while the other does a handshake */
+#define FD_RESERVE 500                 /* descriptors kept for the log, maps and outbound connections */
+#define MAX_SESSIONS 20000
+
+/* the loop's ticks and signals, which have no room of their own */
+struct daemon {
+	struct relay relay;
+	struct loop_io signals;
+	struct loop_timer store_timer, second, give_up;
+	pid_t helper_pid;
+	bool has_submit;               /* the submit socket is there */
+	bool sockets_wait;             /* for room on the disk */
+};
+
+/* --- the local sockets ------------------------------------------------------------------------------------------------ */
+
+/* open_sockets - those that are not there yet. Their names need room on the disk: without any they wait, for what is in the queue
+ * shall go out all the same. false with errno: they cannot be had */
+static bool open_sockets(struct daemon *d)
+{
+	struct relay *r = &d->relay;
+	r->control = r->control ? r->control : control_open(r);
+	d->has_submit = d->has_submit || (r->control && listener_open_submit(r) == 0);
+	if (d->has_submit) {
+		if (d->sockets_wait)
+			log_info("master", "there is room again for the sockets in %s", r->settings->conf->queue_directory);
+		d->sockets_wait = false;
+		return true;
+	}
+	if (errno != ENOSPC && errno != EDQUOT)
+		return false;
+	if (!d->sockets_wait)
+		log_warn("master", "sockets in %s: %s; relayctl and sendmail must wait until there is room", r->settings->conf->queue_directory,
+			strerror(errno));
+	d->sockets_wait = true;
+	return true;
+}
+
+/* --- the schedule's ops --------------------------------------------------------------------------------------------- */
+
+static void op_route(void *ctx, struct arena *a, const struct envelope *e, const struct rcpt *rcpt, struct schedule_route *out)
+{
+	struct relay *r = ctx;
+	struct route found;
+	route_resolve(r->settings->router, a, e->sender, rcpt->addr, &found, NULL);
+	out->transport = found.transport;
+	out->nexthop = found.nexthop;
+	out->failed = found.failed;
+}
+
+static void op_deliver(void *ctx, struct delivery *d)
+{
+	struct relay *r = ctx;
+	deliver_start(r->deliver, d);
+}
+
+static void op_dest_idle(void *ctx, struct dest *d)
+{
+	struct relay *r = ctx;
+	if (r->deliver)
+		deliver_dest_idle(r->deliver, d);
+}
+
+static void op_notice(void *ctx, void *ticket, int kind, struct qmsg *m, const struct envelope *e, const size_t *rcpts,
+	const struct delivery_result *results, size_t n)
+{
+	struct relay *r = ctx;
+	bounce_notice(r->deliver, kind, m, e, rcpts, results, n, schedule_notice_done, ticket);
+}
+
+static const struct schedule_ops schedule_ops = {op_route, op_deliver, op_dest_idle, op_notice};
+
+static void on_queued(void *ctx, struct qmsg *m)
+{
+	struct relay *r = ctx;
+	schedule_add(r->schedule, m, true);
+}
+
+static void op_probe(void *ctx, struct str rcpt, verify_fn fn, void *fn_ctx)
+{
+	struct relay *r = ctx;
+	deliver_probe(r->deliver, rcpt, fn, fn_ctx);
+}
+
+static void on_delivered(void *ctx, struct delivery *d)
+{
+	struct relay *r = ctx;
+	history_deliveries(&r->history, loop_wall(r->loop), d, r->counts.mail);
+	schedule_done(d);
+}
+
+/* --- log --------------------------------------------------------------------------------------------------------------- */
+
+static int open_log(const struct conf *c, bool background)
+{
+	const char *file = c->maillog_file;
+	struct log_config l = {.sink = background ? LOG_TO_SYSLOG : LOG_TO_STDERR, .path = file, .json = c->log_format == CONF_LOG_JSON,
+		.syslog_name = c->syslog_name, .host = NULL};
+	char host[256] = "localhost";
+	gethostname(host, sizeof host - 1);
+	host[strcspn(host, ".")] = '\0';
+	l.host = host;
+	if (strcmp(file, "/dev/stdout") == 0)
+		l.sink = LOG_TO_STDOUT;
+	else if (strcmp(file, "/dev/stderr") == 0)
+		l.sink = LOG_TO_STDERR;
+	else if (*file)
+		l.sink = LOG_TO_FILE;
+	if (log_open(&l) == 0)
+		return 0;
+	fprintf(stderr, "relayd: maillog_file %s: %s\n", file, strerror(errno));
+	return -1;
+}
+
+/* --- ticks ---------------------------------------------------------------------------------------------------------------- */
+
+static void tick_store(void *ctx)
+{
+	struct daemon *d = ctx;
+	usec next = store_tick(d->relay.store, loop_now(d->relay.loop));
+	if (next == USEC_NEVER)
+		loop_timer_cancel(d->relay.loop, &d->store_timer);
+	else
+		loop_timer_set(d->relay.loop, &d->store_timer, next);
+}
+
+static void tick_log(void *ctx)
+{
+	(void)ctx;
+	log_flush();
+}
+
+/* check_stopped - shutting down and nothing under way any more */
+static void check_stopped(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct relay *r = &d->relay;
+	if (r->stopping && r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
+		loop_stop(r->loop);
+}
+
+static void on_store_due(struct loop_timer *t)
+{
+	(void)t;                       /* being awake is enough: the tick does the rest */
+}
+
+static void on_second(struct loop_timer *t)
+{
+	struct daemon *d = LIST_ITEM(t, struct daemon, second);
+	struct relay *r = &d->relay;
+	usec now = loop_now(r->loop);
+	unsigned tables = map_reloads();
+	if (d->sockets_wait)
+		open_sockets(d);
+	relay_forget_settings(r);
+	router_refresh(r->settings->router, now);
+	if (map_reloads() != tables)
+		schedule_reroute(r->schedule);
+	history_tick(&r->history, now, r->counts.mail);
+	bool more = store_maintain(r->store);
+	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
+		mem_trim();
+	loop_timer_set(r->loop, t, now + (more ? 10 * USEC_PER_MSEC : USEC_PER_SEC));
+}
+
+/* --- signals ---------------------------------------------------------------------------------------------------------------- */
+
+static void on_give_up(struct loop_timer *t)
+{
+	struct daemon *d = LIST_ITEM(t, struct daemon, give_up);
+	log_warn("master", "shutdown_timeout is over: %zu sessions and %zu deliveries are cut off", d->relay.n_sessions,
+		schedule_in_flight(d->relay.schedule));
+	loop_stop(d->relay.loop);
+}
+
+static void begin_stop(struct daemon *d, int signo)
+{
+	struct relay *r = &d->relay;
+	if (r->stopping)
+		return;
+	r->stopping = true;
+	log_info("master", "terminating on signal %d", signo);
+	listener_close_all(r);
+	schedule_stop(r->schedule);
+	session_close_idle(r);
+	loop_timer_set(r->loop, &d->give_up, loop_now(r->loop) + r->settings->conf->shutdown_timeout);
+}
+
+static void reap_children(struct daemon *d)
+{
+	int status;
+	pid_t pid;
+	/* as process 1 of a container strangers' children are ours, too */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == d->helper_pid) {
+			log_error("master", "the privileged helper ended: local delivery to other users is deferred until restart");
+			d->helper_pid = 0;
+		}
+}
+
+static void on_signal(struct loop_io *io, uint32_t events)
+{
+	struct daemon *d = LIST_ITEM(io, struct daemon, signals);
+	struct signalfd_siginfo info;
+	(void)events;
+	while (read(io->fd, &info, sizeof info) == (ssize_t)sizeof info)
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT:
+			begin_stop(d, (int)info.ssi_signo);
+			break;
+		case SIGHUP:
+			log_reopen();
+			relay_reload(&d->relay);
+			break;
+		case SIGUSR1:
+			log_info("master", "flush: %zu messages", schedule_flush_all(d->relay.schedule));
+			break;
+		case SIGCHLD:
+			reap_children(d);
+			break;
+		default:
+			break;
+		}
+}
+
+static sigset_t block_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return set;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------------------------ */
+
+struct recovered {
+	struct qmsg **v;
+	size_t n, cap;
+};
+
+static void remember(void *ctx, struct qmsg *m)
+{
+	struct recovered *list = ctx;
+	if (list->n == list->cap) {
+		list->cap = list->cap ? 2 * list->cap : 256;
+		list->v = mem_array(list->v, list->cap, sizeof *list->v);
+	}
+	list->v[list->n++] = m;
+}
+
+static bool open_queue(struct relay *r)
+{
+	const struct conf *c = r->settings->conf;
+	struct store_options o = {.dir = ".", .pool = r->pool, .segment_size = c->queue_segment_size,
+		.big_threshold = c->queue_big_threshold, .min_free = c->queue_minfree ? c->queue_minfree : c->message_size_limit / 2 * 3,
+		.sync = c->queue_sync, .compress = c->queue_compress};
+	struct recovered found = {NULL, 0, 0};
+	struct buf why;
+	buf_init(&why, 1024);
+	r->store = store_open(&o, remember, &found, &why);
+	if (!r->store) {
+		log_error("master", "queue_directory %s: %s", c->queue_directory, buf_cstr(&why));
+		buf_fini(&why);
+		return false;
+	}
+	buf_fini(&why);
+	r->schedule = schedule_new(&(struct schedule_options){.conf = c, .loop = r->loop, .store = r->store, .ops = &schedule_ops, .ctx = r});
+	for (size_t i = 0; i < found.n; i++)
+		schedule_add(r->schedule, found.v[i], false);
+	mem_free(found.v);
+	return true;
+}
+
+static bool open_rooms(struct daemon *d, int helper_fd)
+{
+	struct relay *r = &d->relay;
+	r->pool = pool_new(POOL_THREADS);
+	if (!r->pool || loop_use_pool(r->loop, r->pool) != 0)
+		return false;
+	r->dns = dns_new(r->loop, &(struct dns_options){0});
+	if (!open_queue(r))
+		return false;
+	struct deliver_options o = {.loop = r->loop, .pool = r->pool, .store = r->store, .dns = r->dns, .conf = r->settings->conf,
+		.master = &r->settings->master, .router = r->settings->router, .profiles = r->settings->profiles,
+		.queued = on_queued, .done = on_delivered, .ctx = r, .helper_fd = helper_fd};
+	r->deliver = deliver_new(&o);
+	r->verify = verify_new(&(struct verify_options){.loop = r->loop, .conf = r->settings->conf, .probe = op_probe, .ctx = r});
+	if (!open_sockets(d)) {
+		log_error("master", "sockets in %s: %s", r->settings->conf->queue_directory, strerror(errno));
+		return false;
+	}
+	r->pickup = pickup_start(r);
+	return true;
+}
+
+static void close_rooms(struct daemon *d)
+{
+	struct relay *r = &d->relay;
+	control_close(r->control);
+	pickup_stop(r->pickup);
+	if (r->pool)
+		pool_wait(r->pool);
+	if (r->store)
+		store_close(r->store);
+	unlink("submit");
+	log_flush();
+}
+
+static void start_clockwork(struct daemon *d, sigset_t set)
+{
+	struct relay *r = &d->relay;
+	d->signals = (struct loop_io){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .on_ready = on_signal};
+	loop_io_add(r->loop, &d->signals, EPOLLIN);
+	loop_timer_init(&d->store_timer, on_store_due);
+	loop_timer_init(&d->second, on_second);
+	loop_timer_init(&d->give_up, on_give_up);
+	loop_timer_set(r->loop, &d->second, loop_now(r->loop) + USEC_PER_SEC);
+	loop_on_tick(r->loop, tick_store, d);
+	loop_on_tick(r->loop, check_stopped, d);
+	loop_on_tick(r->loop, tick_log, d);
+}
+
+/* go_background - the parent waits until the child serves (or fails) and tells its caller the truth */
+static int go_background(const char *log)
+{
+	int p[2], null;
+	char ready;
+	if (pipe(p) != 0)
+		die("pipe: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (pid > 0) {
+		close(p[1]);
+		if (read(p[0], &ready, 1) == 1)
+			_exit(EX_OK);
+		fprintf(stderr, "relayd: not started: %s says why\n", *log ? log : "the system's log");
+		_exit(EX_UNAVAILABLE);
+	}
+	close(p[0]);
+	setsid();
+	null = fs_open("/dev/null", O_RDWR, 0);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+	}
+	return p[1];
+}
+
+static void tell_ready(int fd)
+{
+	int null = fs_open("/dev/null", O_RDWR, 0);
+	if (null >= 0)
+		dup2(null, 2);
+	(void)!write(fd, "r", 1);
+	close(fd);
+}
+
+int relay_run(struct settings *s, const struct relay_options *o)
+{
+	struct daemon d = {.helper_pid = 0};
+	struct relay *r = &d.relay;
+	int ready_fd = -1, helper_fd = -1, result = EX_OSERR;
+	umask(077);
+	if (open_log(s->conf, o->daemonise) != 0)
+		return EX_CANTCREAT;
+	if (o->daemonise)
+		ready_fd = go_background(s->conf->maillog_file);
+	sigset_t set = block_signals();
+	*r = (struct relay){.directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall()};
+	list_init(&r->generations);
+	list_init(&r->listeners);
+	list_init(&r->sessions);
+	list_push(&r->generations, &s->link);
+	clients_init(&r->clients);
+	size_t files = privilege_harden();
+	r->max_sessions = files > 2 * FD_RESERVE ? files - FD_RESERVE : files / 2;
+	if (r->max_sessions > MAX_SESSIONS)
+		r->max_sessions = MAX_SESSIONS;
+	/* before anything is opened that it should not hold */
+	helper_fd = privilege_fork_helper(s, &d.helper_pid);
+	r->loop = loop_new();
+	if (!r->loop)
+		die("epoll: %s", strerror(errno));
+	if (listener_open_all(r, s) != 0 || privilege_prepare_spool(s->conf) != 0)
+		goto out;
+	if (privilege_drop(s->conf) != 0 || sandbox_close(s->conf, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
+		goto out;
+	start_clockwork(&d, set);
+	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);
+	log_flush();
+	if (ready_fd >= 0)
+		tell_ready(ready_fd);
+	result = loop_run(r->loop) == 0 ? EX_OK : EX_OSERR;
+out:
+	close_rooms(&d);
+	return result;
+}

@@ -1,0 +1,587 @@
+/* local - delivery to the people of this host, as Postfix's local(8): aliases first, then the user's mailbox.
+ *
+ * A recipient becomes a list of things to write (mailboxes and files) and a list of addresses. Writing comes first, one
+ * after the other; then one new message goes to all addresses, marked with Delivered-To so that a loop is seen. The
+ * recipient is done when all of that is durable. Commands are never run. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "core/base/fs.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/deliver/deliver_private.h"
+#include "core/deliver/local/helper_client.h"
+#include "core/msg/date.h"
+#include "core/msg/header.h"
+
+enum { PASSWD_MAX = 8 * 1024 };
+
+/* a new message for the addresses of an alias; j is NULL when deliver went away before the queue answered */
+struct forward { struct local_job *j; struct deliver *d; struct arena arena; struct envelope e; uint64_t id; };
+
+struct local_job {
+	struct list link;              /* deliver.local_jobs */
+	struct loop_task task;
+	struct pool_job work;
+	struct deliver *d;
+	struct delivery *job;
+	struct arena arena;            /* of the recipient at work */
+	size_t at;                     /* which recipient */
+	struct alias_target *targets;
+	size_t n_targets, next;        /* what is written next */
+	struct str owner;
+	bool in_pool;
+	struct forward *forward;       /* its commit is awaited */
+	/* the write that runs */
+	struct mailbox_order order;
+	struct store_reader *reader;
+	int content, memory;           /* descriptors; memory: ours to close */
+	struct reply reply;
+};
+
+static void step(struct local_job *j);
+
+/* --- answers -------------------------------------------------------------------------------------------------------- */
+
+static const struct rcpt *rcpt_of(const struct local_job *j)
+{
+	return j->job->rcpts[j->at];
+}
+
+static void answer(struct local_job *j, const struct reply *r)
+{
+	struct delivery_result *x = &j->job->results[j->at];
+
+	x->reply = *r;
+	snprintf(x->relay, sizeof(x->relay), "local");
+	j->at++;
+	j->targets = NULL;
+	j->n_targets = j->next = 0;
+	arena_reset(&j->arena);
+	loop_defer(j->d->o.loop, &j->task);
+}
+
+static void answer_text(struct local_job *j, int code, const char *enhanced, const char *text)
+{
+	struct reply r;
+
+	reply_set(&r, code, enhanced, "%s", text);
+	answer(j, &r);
+}
+
+static void local_free(struct local_job *j)
+{
+	if (j->forward)
+		j->forward->j = NULL;
+	list_remove(&j->link);
+	list_remove(&j->task.link);
+	arena_fini(&j->arena);
+	mem_free(j);
+}
+
+static void finish(struct local_job *j)
+{
+	struct delivery_facts f = { .service = "local" };
+	struct deliver *d = j->d;
+	struct delivery *job = j->job;
+
+	local_free(j);
+	deliver_finish(d, job, &f);
+}
+
+/* --- users ------------------------------------------------------------------------------------------------------------ */
+
+struct user { char name[MAILBOX_USER], home[MAILBOX_PATH]; uid_t uid; };
+
+/* 1 found, 0 not, -1 with errno */
+static int find_user(struct str name, struct user *out)
+{
+	struct passwd pw, *found = NULL;
+	char text[PASSWD_MAX];
+	int error;
+
+	if (!name.n || name.n >= sizeof(out->name) || memchr(name.p, 0, name.n) || memchr(name.p, '/', name.n))
+		return 0;
+	snprintf(out->name, sizeof(out->name), "%.*s", STR_ARG(name));
+	error = getpwnam_r(out->name, &pw, text, sizeof(text), &found);
+	if (error && error != ENOENT) {
+		errno = error;
+		return -1;
+	}
+	if (!found || strlen(pw.pw_dir) >= sizeof(out->home))
+		return 0;
+	snprintf(out->home, sizeof(out->home), "%s", pw.pw_dir);
+	out->uid = pw.pw_uid;
+	return 1;
+}
+
+/* the name, or what is in front of its extension */
+static int find_mailbox_user(const struct deliver *d, struct str name, struct user *out)
+{
+	int got = find_user(name, out);
+
+	for (size_t i = 1; got == 0 && i < name.n; i++)
+		if (strchr(d->o.conf->recipient_delimiter, name.p[i]))
+			return find_user(str_head(name, i), out);
+	return got;
+}
+
+static struct str local_name(struct arena *a, struct str address)
+{
+	struct str s = addr_unquote_local(a, addr_split(address).local);
+	struct str copy = arena_str(a, s);
+
+	for (size_t i = 0; i < copy.n; i++)
+		((char *)(uintptr_t)copy.p)[i] = ascii_lower(copy.p[i]);
+	return copy;
+}
+
+void local_check(struct deliver *d, struct str rcpt, struct reply *out)
+{
+	struct arena a;
+	struct alias_target *v;
+	struct str owner, name;
+	struct user u;
+	size_t n;
+	int got;
+
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	name = local_name(&a, rcpt);
+	switch (alias_expand(d->o.router, &a, name, &v, &n, &owner)) {
+	case MAP_FOUND:
+		reply_set(out, 250, "2.0.0", "delivers to alias");
+		break;
+	case MAP_ERROR:
+		reply_set(out, 451, "4.3.0", "%s", d->o.router->alias_why);
+		break;
+	case MAP_NONE:
+		got = find_mailbox_user(d, name, &u);
+		if (got > 0)
+			reply_set(out, 250, "2.0.0", "delivers to mailbox");
+		else if (got < 0)
+			reply_set(out, 451, "4.3.0", "user lookup error: %s", strerror(errno));
+		else
+			reply_set(out, 550, "5.1.1", "unknown user: \"%.*s\"", STR_ARG(name));
+		break;
+	}
+	arena_fini(&a);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------------ */
+
+/* content that is not one uncompressed piece of a file is copied into memory that has a descriptor */
+static int open_content(struct local_job *j)
+{
+	struct deliver *d = j->d;
+	uint64_t at = 0, size = j->job->envelope->size;
+
+	j->memory = -1;
+	j->reader = store_read_open(d->o.store, j->job->msg);
+	if (!j->reader)
+		return -1;
+	j->content = store_read_fd(j->reader, &at);
+	j->order.offset = at;
+	j->order.length = size;
+	if (j->content >= 0)
+		return 0;
+	j->content = j->memory = memfd_create("message", MFD_CLOEXEC);
+	j->order.offset = 0;
+	for (at = 0; j->memory >= 0 && at < size;) {
+		ssize_t n = store_read(j->reader, at, d->scratch, LIMIT_CLIENT_PIECE);
+
+		if (n <= 0 || fs_write_all(j->memory, d->scratch, (size_t)n) < 0)
+			return -1;
+		at += (uint64_t)n;
+	}
+	return j->memory < 0 ? -1 : 0;
+}
+
+static void close_content(struct local_job *j)
+{
+	if (j->memory >= 0)
+		fs_close(j->memory);
+	if (j->reader)
+		store_read_close(j->reader);
+	j->reader = NULL;
+	j->memory = -1;
+}
+
+static void written(struct local_job *j, const struct reply *r)
+{
+	struct str path = str_of(j->order.path);
+	bool file = j->next && j->targets[j->next - 1].kind == ALIAS_FILE;
+
+	close_content(j);
+	if (r->code >= 400) {
+		answer(j, r);
+		return;
+	}
+	if (file)
+		reply_set(&j->reply, 250, "2.0.0", "delivered to file: %.*s", STR_ARG(path));
+	else
+		j->reply = *r;
+	loop_defer(j->d->o.loop, &j->task);
+}
+
+static void pool_work(struct pool_job *w)
+{
+	struct local_job *j = LIST_ITEM(w, struct local_job, work);
+
+	mailbox_deliver(&j->order, j->content, &j->reply);
+}
+
+static void pool_done(struct pool_job *w)
+{
+	struct local_job *j = LIST_ITEM(w, struct local_job, work);
+	struct reply r = j->reply;
+
+	j->in_pool = false;
+	if (j->d->closing)
+		return;
+	written(j, &r);
+}
+
+static void helper_done(void *ctx, const struct reply *r)
+{
+	struct local_job *j = ctx;
+
+	written(j, r);
+}
+
+static void start_writing(struct local_job *j)
+{
+	struct deliver *d = j->d;
+
+	if (open_content(j) < 0) {
+		close_content(j);
+		answer_text(j, 451, "4.3.0", "queue file read error");
+		return;
+	}
+	if (d->helper && j->order.user[0]) {
+		helper_client_deliver(d->helper, &j->order, j->content, helper_done, j);
+		return;
+	}
+	j->work.work = pool_work;
+	j->work.done = pool_done;
+	j->in_pool = true;
+	if (d->o.pool) {
+		pool_run(d->o.pool, &j->work);
+		return;
+	}
+	pool_work(&j->work);
+	pool_done(&j->work);
+}
+
+static void fill_order(struct local_job *j)
+{
+	const struct envelope *e = j->job->envelope;
+	const struct rcpt *r = rcpt_of(j);
+	struct deliver *d = j->d;
+	usec now = loop_wall(d->o.loop);
+	char qid[QID_MAX], date[32];
+
+	deliver_qid(j->job, qid);
+	date_mbox(date, now, date_offset(now));
+	memset(&j->order, 0, sizeof(j->order));
+	j->order.now = now;
+	j->order.limit = (uint64_t)d->o.conf->mailbox_size_limit;
+	mailbox_unique(j->order.unique, d->o.conf->myhostname, now, qid);
+	snprintf(j->order.from_line, sizeof(j->order.from_line), "From %.*s %s\n", e->sender.n ? (int)e->sender.n : 13,
+		e->sender.n ? e->sender.p : "MAILER-DAEMON", date);
+	snprintf(j->order.prefix, sizeof(j->order.prefix), "Return-Path: <%.*s>\nX-Original-To: %.*s\nDelivered-To: %.*s\n",
+		STR_ARG(e->sender), STR_ARG(r->orig.n ? r->orig : r->addr), STR_ARG(r->addr));
+}
+
+/* path into the order; a slash at its end makes it a maildir */
+static void set_path(struct mailbox_order *o)
+{
+	size_t n = strlen(o->path);
+
+	o->kind = n > 1 && o->path[n - 1] == '/' ? MAILBOX_MAILDIR : MAILBOX_MBOX;
+	while (n > 1 && o->path[n - 1] == '/')
+		o->path[--n] = 0;
+}
+
+static void write_user(struct local_job *j, struct str name)
+{
+	const struct conf *c = j->d->o.conf;
+	struct user u = { .uid = 0 };
+	const char *spool = c->mail_spool_directory;
+	bool spool_of_maildirs = str_ends(str_of(spool), STR("/"));
+	char text[LIMIT_ADDRESS + 40];
+	int got = find_mailbox_user(j->d, name, &u), n;
+
+	if (got < 0) {
+		snprintf(text, sizeof(text), "user lookup error: %s", strerror(errno));
+		answer_text(j, 451, "4.3.0", text);
+		return;
+	}
+	if (got == 0) {
+		snprintf(text, sizeof(text), "unknown user: \"%.*s\"", STR_ARG(name));
+		answer_text(j, 550, "5.1.1", text);
+		return;
+	}
+	fill_order(j);
+	memcpy(j->order.user, u.name, sizeof(u.name));
+	if (*c->home_mailbox)
+		n = snprintf(j->order.path, sizeof(j->order.path), "%s/%s", u.home, c->home_mailbox);
+	else
+		n = snprintf(j->order.path, sizeof(j->order.path), "%s%s%s", spool, spool_of_maildirs ? "" : "/",
+			spool_of_maildirs ? arena_printf(&j->arena, "%s/", u.name).p : u.name);
+	if (n >= (int)sizeof(j->order.path) || j->order.path[0] != '/') {
+		answer_text(j, 451, "4.3.5", "the mailbox has no usable path: home_mailbox, mail_spool_directory");
+		return;
+	}
+	set_path(&j->order);
+	start_writing(j);
+}
+
+static void write_file(struct local_job *j, struct str path)
+{
+	if (path.n >= MAILBOX_PATH) {
+		answer_text(j, 451, "4.3.5", "the file of an alias has a path that is too long");
+		return;
+	}
+	fill_order(j);
+	memcpy(j->order.path, path.p, path.n);
+	set_path(&j->order);
+	start_writing(j);
+}
+
+/* --- forwarding ------------------------------------------------------------------------------------------------------------ */
+
+static void forwarded(void *ctx, struct qmsg *m, int error)
+{
+	struct forward *f = ctx;
+	struct local_job *j = f->j;
+	struct deliver *d = f->d;
+	char qid[QID_MAX], text[200];
+
+	qid_format(qid, f->id);
+	arena_fini(&f->arena);
+	mem_free(f);
+	if (!j)
+		return;
+	j->forward = NULL;
+	if (m)
+		d->o.queued(d->o.ctx, m);
+	snprintf(text, sizeof(text), m ? "forwarded as %s" : "cannot forward %s: %s", qid, strerror(error));
+	answer_text(j, m ? 250 : 451, m ? "2.0.0" : "4.3.0", text);
+}
+
+static int copy_content(struct local_job *j, struct store_writer *w)
+{
+	struct deliver *d = j->d;
+	struct store_reader *r = store_read_open(d->o.store, j->job->msg);
+	uint64_t at = 0, size = j->job->envelope->size;
+	int got = r ? 0 : -1;
+
+	while (got == 0 && at < size) {
+		ssize_t n = store_read(r, at, d->scratch, LIMIT_CLIENT_PIECE);
+
+		got = n <= 0 ? -1 : store_add(w, str_make(d->scratch, (size_t)n));
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	if (r)
+		store_read_close(r);
+	return got;
+}
+
+static void fill_envelope(struct forward *f, const struct local_job *j)
+{
+	const struct envelope *old = j->job->envelope;
+	const struct rcpt *r = rcpt_of(j);
+
+	f->e = *old;
+	f->e.sender = j->owner.n && old->sender.n ? arena_str(&f->arena, j->owner) : old->sender;
+	f->e.rcpts = ARENA_ARRAY(&f->arena, struct rcpt, j->n_targets);
+	f->e.n_rcpts = 0;
+	f->e.arrival = loop_wall(j->d->o.loop);
+	for (size_t i = 0; i < j->n_targets; i++) {
+		if (j->targets[i].kind != ALIAS_ADDRESS)
+			continue;
+		f->e.rcpts[f->e.n_rcpts++] = (struct rcpt){
+			.addr = arena_str(&f->arena, j->targets[i].text), .orig = r->orig.n ? r->orig : r->addr,
+			.orcpt = r->orcpt, .notify = r->notify,
+		};
+	}
+}
+
+static void forward(struct local_job *j)
+{
+	struct forward *f = MEM_NEW(struct forward);
+	struct store_writer *w;
+	struct str line;
+
+	f->j = j;
+	f->d = j->d;
+	arena_init(&f->arena, 4 * LIMIT_SESSION_ARENA);
+	fill_envelope(f, j);
+	line = arena_printf(&f->arena, "Delivered-To: %.*s\r\n", STR_ARG(rcpt_of(j)->addr));
+	w = store_begin(j->d->o.store, &f->id);
+	if (w && store_add(w, line) == 0 && copy_content(j, w) == 0) {
+		f->e.header_size += line.n;
+		j->forward = f;
+		store_commit(w, &f->e, forwarded, f);
+		return;
+	}
+	if (w)
+		store_abort(w);
+	arena_fini(&f->arena);
+	mem_free(f);
+	answer_text(j, 451, "4.3.0", "cannot forward: the queue takes no mail now");
+}
+
+/* --- one recipient ----------------------------------------------------------------------------------------------------------- */
+
+/* our mark from an earlier pass: this mail has been here */
+static int has_been_here(struct local_job *j)
+{
+	const struct envelope *e = j->job->envelope;
+	size_t size = e->header_size < LIMIT_HEADER ? (size_t)e->header_size : LIMIT_HEADER;
+	struct store_reader *r = store_read_open(j->d->o.store, j->job->msg);
+	char *p = mem_alloc(size + 1);
+	ssize_t n = r ? store_read(r, 0, p, size) : -1;
+	struct str rest = n > 0 ? str_make(p, (size_t)n) : STR_EMPTY;
+	struct header h;
+	int found = n < 0 ? -1 : 0;
+
+	while (found == 0 && header_next(&rest, &h) == 1)
+		if (str_ieq(h.name, STR("Delivered-To")) && str_ieq(str_trim(h.value), rcpt_of(j)->addr))
+			found = 1;
+	if (r)
+		store_read_close(r);
+	mem_free(p);
+	return found;
+}
+
+static bool has_command(struct local_job *j)
+{
+	char text[300];
+
+	for (size_t i = 0; i < j->n_targets; i++) {
+		if (j->targets[i].kind != ALIAS_COMMAND)
+			continue;
+		snprintf(text, sizeof(text), "alias delivers to the command \"|%.*s\": relaybox runs no commands", STR_ARG(j->targets[i].text));
+		answer_text(j, 451, "4.3.5", text);
+		return true;
+	}
+	return false;
+}
+
+/* what is to be written goes to the front, addresses to the end */
+static size_t sort_targets(struct alias_target *v, size_t n)
+{
+	size_t front = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct alias_target t = v[i];
+
+		if (t.kind == ALIAS_ADDRESS)
+			continue;
+		v[i] = v[front];
+		v[front++] = t;
+	}
+	return front;
+}
+
+static void begin(struct local_job *j)
+{
+	struct deliver *d = j->d;
+	struct str name = local_name(&j->arena, rcpt_of(j)->addr);
+	int here = has_been_here(j);
+	char text[LIMIT_ADDRESS + 40];
+
+	j->owner = STR_EMPTY;
+	if (here < 0) {
+		answer_text(j, 451, "4.3.0", "queue file read error");
+		return;
+	}
+	if (here) {
+		snprintf(text, sizeof(text), "mail forwarding loop for %.*s", STR_ARG(rcpt_of(j)->addr));
+		answer_text(j, 554, "5.4.6", text);
+		return;
+	}
+	switch (alias_expand(d->o.router, &j->arena, name, &j->targets, &j->n_targets, &j->owner)) {
+	case MAP_ERROR:
+		answer_text(j, 451, "4.3.0", d->o.router->alias_why[0] ? d->o.router->alias_why : "alias database unavailable");
+		return;
+	case MAP_NONE:
+		j->targets = ARENA_NEW(&j->arena, struct alias_target);
+		*j->targets = (struct alias_target){ ALIAS_USER, name };
+		j->n_targets = 1;
+		break;
+	case MAP_FOUND:
+		if (!j->n_targets) {
+			answer_text(j, 554, "5.4.6", "alias names nobody but itself");
+			return;
+		}
+		if (has_command(j))
+			return;
+		sort_targets(j->targets, j->n_targets);
+		break;
+	}
+	step(j);
+}
+
+static void step(struct local_job *j)
+{
+	struct alias_target *t;
+
+	if (j->next == j->n_targets) {
+		answer(j, &j->reply);
+		return;
+	}
+	t = &j->targets[j->next];
+	if (t->kind == ALIAS_ADDRESS) {
+		forward(j);
+		return;
+	}
+	j->next++;
+	if (t->kind == ALIAS_USER)
+		write_user(j, t->text);
+	else
+		write_file(j, t->text);
+}
+
+static void on_task(struct loop_task *task)
+{
+	struct local_job *j = LIST_ITEM(task, struct local_job, task);
+
+	if (j->targets)
+		step(j);
+	else if (j->at < j->job->n)
+		begin(j);
+	else
+		finish(j);
+}
+
+void local_start(struct deliver *d, struct delivery *job)
+{
+	struct local_job *j = MEM_NEW(struct local_job);
+
+	j->d = d;
+	j->job = job;
+	j->content = j->memory = -1;
+	arena_init(&j->arena, 2 * LIMIT_SESSION_ARENA);
+	loop_task_init(&j->task, on_task);
+	list_append(&d->local_jobs, &j->link);
+	loop_defer(d->o.loop, &j->task);
+}
+
+void local_free_all(struct deliver *d)
+{
+	if (d->o.pool && !list_is_empty(&d->local_jobs))
+		pool_wait(d->o.pool);
+	LIST_EACH(&d->local_jobs, it, tmp) {
+		struct local_job *j = LIST_ITEM(it, struct local_job, link);
+
+		if (d->helper)
+			helper_client_cancel(d->helper, j);
+		close_content(j);
+		local_free(j);
+	}
+}

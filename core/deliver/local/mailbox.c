@@ -1,0 +1,110 @@
+/* mailbox - what maildir and mbox share: the copy from queue form (CRLF) to file form (LF), and the words of a failure. */
+#include "core/deliver/local/mailbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/base/random.h"
+#include "core/msg/crlf.h"
+
+void mailbox_deliver(const struct mailbox_order *o, int content_fd, struct reply *out)
+{
+	if (o->kind == MAILBOX_MAILDIR)
+		maildir_deliver(o, content_fd, out);
+	else
+		mbox_deliver(o, content_fd, out);
+}
+
+void mailbox_unique(char out[MAILBOX_UNIQUE], const char *hostname, usec wall, const char *qid)
+{
+	char host[64];
+
+	snprintf(host, sizeof(host), "%s", hostname);
+	/* maildir(5): / and : have a meaning in names */
+	for (char *p = host; *p; p++)
+		if (*p == '/' || *p == ':' || !ascii_is_print(*p))
+			*p = '_';
+	snprintf(out, MAILBOX_UNIQUE, "%lld.M%06dP%ldQ%sR%08x.%s", (long long)(wall / USEC_PER_SEC), (int)(wall % USEC_PER_SEC),
+		(long)getpid(), qid, random_u32(), host);
+}
+
+void mailbox_failed(struct reply *out, int error, const char *what, const char *path)
+{
+	static const struct { int error, code; const char *enhanced; } rows[] = {
+		{ EFBIG, 552, "5.2.2" }, { EDQUOT, 452, "4.2.2" }, { ENOSPC, 452, "4.3.1" },
+	};
+	int code = 451;
+	const char *enhanced = "4.2.0";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].error != error)
+			continue;
+		code = rows[i].code;
+		enhanced = rows[i].enhanced;
+	}
+	reply_set(out, code, enhanced, "%s %s: %s", what, path, error == EFBIG ? "mailbox size limit exceeded" : strerror(error));
+}
+
+/* --- the copy ------------------------------------------------------------------------------------------------------- */
+
+struct mailbox_copy {
+	int fd;
+	off_t at;              /* where the next byte goes */
+	struct buf out;
+	int error;
+};
+
+static void flush(struct mailbox_copy *c, uint64_t limit)
+{
+	if (c->error || !c->out.n)
+		return;
+	if (limit && (uint64_t)c->at + c->out.n > limit)
+		c->error = EFBIG;
+	else if (fs_pwrite_all(c->fd, c->out.p, c->out.n, c->at) < 0)
+		c->error = errno;
+	c->at += (off_t)c->out.n;
+	buf_clear(&c->out);
+}
+
+int mailbox_copy(const struct mailbox_order *o, int content_fd, int fd, off_t at, bool quote_from, off_t *end)
+{
+	struct mailbox_copy c = { .fd = fd, .at = at };
+	struct crlf_to_lf lines;
+	char *piece = mem_alloc(LIMIT_CLIENT_PIECE);
+	uint64_t done = 0;
+	bool needs_end = false;
+
+	buf_init(&c.out, 3 * LIMIT_CLIENT_PIECE + MAILBOX_PREFIX + MAILBOX_PATH);
+	if (quote_from)
+		buf_z(&c.out, o->from_line);
+	buf_z(&c.out, o->prefix);
+	crlf_to_lf_init(&lines, quote_from);
+	while (done < o->length && !c.error) {
+		size_t want = o->length - done < LIMIT_CLIENT_PIECE ? (size_t)(o->length - done) : LIMIT_CLIENT_PIECE;
+		ssize_t n = fs_pread_all(content_fd, piece, want, (off_t)(o->offset + done));
+
+		if (n < (ssize_t)want) {
+			c.error = n < 0 ? errno : EIO;
+			break;
+		}
+		crlf_to_lf_add(&lines, &c.out, str_make(piece, (size_t)n));
+		done += (uint64_t)n;
+		if (done == o->length && piece[n - 1] != '\n')
+			needs_end = true;
+		flush(&c, o->limit);
+	}
+	crlf_to_lf_end(&lines, &c.out);
+	/* a last line is a line; an mbox message is followed by an empty one */
+	buf_z(&c.out, needs_end ? "\n" : "");
+	buf_z(&c.out, quote_from ? "\n" : "");
+	flush(&c, o->limit);
+	*end = c.at;
+	buf_fini(&c.out);
+	mem_free(piece);
+	return c.error;
+}

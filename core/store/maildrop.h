@@ -1,0 +1,23 @@
+/* maildrop - mail left in queue_directory/maildrop/ when no relayd runs; picked up at its next start.
+ *
+ * A file holds "relaybox-maildrop 1\n", the length of the envelope as 8 hex digits and LF, the envelope
+ * (envelope_format), then the content as it was given (LF or CRLF lines). It is written under a temporary dot name,
+ * fsynced, renamed to its final name, and the directory is fsynced: durable when maildrop_write returns. The directory is
+ * sticky and may be writable by all; the reader trusts only the owner of the file (uid), never the text (threats F2). */
+#ifndef CORE_STORE_MAILDROP_H
+#define CORE_STORE_MAILDROP_H
+
+#include "core/msg/envelope.h"
+
+/* maildrop_make - the folder, as relayd makes it: sticky, anyone may put a file in, only the owner may list it, and files
+ * get the owner's group, so that relayd can read what others wrote (mode 3733). 0, or -1 with errno */
+int maildrop_make(const char *queue_directory);
+int maildrop_write(const char *queue_directory, const struct envelope *e, struct str content); /* 0, or -1 with errno */
+/* maildrop_each - names of complete drops, oldest first; fn as in fs_each_name */
+int maildrop_each(const char *queue_directory, int (*fn)(void *ctx, const char *name), void *ctx);
+/* maildrop_read - envelope (uid = owner of the file) and content of one drop; -1 with errno (EBADMSG: not a drop).
+ * Refuses anything but a regular file with one link. content is owned by the caller's buf. */
+int maildrop_read(const char *queue_directory, const char *name, struct arena *a, struct envelope *e, struct buf *content);
+int maildrop_remove(const char *queue_directory, const char *name);
+
+#endif

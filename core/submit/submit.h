@@ -1,0 +1,28 @@
+/* submit - hand a locally written message on, by the first way that is there: the submit socket of a running relayd (SMTP
+ * over a unix socket), queue_directory/maildrop/, or straight to relayhost (sendmail_submission chooses otherwise).
+ * Durable, or in the next server's hands, when it returns EX_OK. */
+#ifndef CORE_SUBMIT_SUBMIT_H
+#define CORE_SUBMIT_SUBMIT_H
+
+#include "core/conf/conf.h"
+#include "core/msg/envelope.h"
+#include "core/msg/reply.h"
+
+enum submit_way { SUBMIT_AUTO, SUBMIT_SOCKET, SUBMIT_MAILDROP, SUBMIT_DIRECT }; /* sendmail_submission */
+struct submit_result {
+	char qid[64];          /* what the server called it; "" if unknown */
+	const char *way;       /* "socket", "maildrop", "direct" */
+	char why[512];         /* what failed and what to do */
+	char kept[256];        /* the user's own spool, when mail was left there because it could not be sent now; else "" */
+	int refused;           /* sysexits code about recipients that were refused for good; 0: none were */
+	bool answered;         /* a server has answered about this mail: others may fare better now */
+};
+/* submit_message - sysexits code: 0, EX_TEMPFAIL, EX_UNAVAILABLE (refused), EX_NOUSER … ; content in LF or CRLF lines.
+ * Recipients that the direct way cannot reach now are kept in the user's own spool (submit_spool.h): that is EX_OK, with
+ * `kept` and `why` filled in. */
+int submit_message(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out);
+/* submit_try - the same, but nothing is kept: verdicts[i] says what became of recipient i */
+int submit_try(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
+	enum verdict *verdicts);
+
+#endif

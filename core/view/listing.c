@@ -1,0 +1,392 @@
+/* listing - see listing.h. The columns are Postfix's to the byte, because scripts cut them. */
+#include "core/view/listing.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/msg/date.h"
+
+#define REASON_END 76                  /* reasons end at this column */
+#define SHOW_PIECE 16384
+
+static bool show_char(unsigned char c)
+{
+	return (c >= 32 && c != 127) || c == '\t';
+}
+
+/* add_clean - text of strangers without control characters */
+static void add_clean(struct buf *out, struct str s)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (show_char((unsigned char)s.p[i]))
+			continue;
+		buf_add(out, s.p + start, i - start);
+		buf_byte(out, '?');
+		start = i + 1;
+	}
+	buf_str(out, str_from(s, start));
+}
+
+/* a message as the store tells it, and as it is shown */
+struct entry {
+	char qid[QID_MAX];
+	struct qmsg *m;
+	bool active;
+	struct envelope envelope;
+	struct rcpt_state *states;
+	struct listed shown;
+};
+
+const char *listing_queue(const struct qmsg *m, bool active)
+{
+	return m->flags & QMSG_HOLD ? "hold" : active ? "active" : "deferred";
+}
+
+static void add_text(struct buf *out, const struct listed *l)
+{
+	char id[QID_MAX + 2], date[32];
+	struct str before = STR_EMPTY;
+
+	snprintf(id, sizeof(id), "%.*s%s", STR_ARG(l->qid), listing_mark(l));
+	date_mbox(date, l->arrival, date_offset(l->arrival));
+	buf_printf(out, "%-11s %7llu %20.20s ", id, (unsigned long long)l->size, date);
+	add_clean(out, l->sender);
+	buf_byte(out, '\n');
+	for (size_t i = 0; i < l->n; i++) {
+		struct str reason = l->rcpts[i].reason;
+
+		if (reason.n && !str_eq(reason, before)) {
+			buf_printf(out, "%*s(", reason.n < REASON_END ? REASON_END - (int)reason.n : 0, "");
+			add_clean(out, reason);
+			buf_z(out, ")\n");
+			before = reason;
+		}
+		buf_printf(out, "%41s", "");
+		add_clean(out, l->rcpts[i].addr);
+		buf_byte(out, '\n');
+	}
+	buf_byte(out, '\n');
+}
+
+const char *listing_mark(const struct listed *l)
+{
+	return str_eq(l->queue, STR("hold")) ? "!" : str_eq(l->queue, STR("active")) ? "*" : l->expire ? "#" : "";
+}
+
+void listing_json(struct buf *out, const struct listed *l)
+{
+	buf_printf(out, "{\"queue_name\": \"%.*s\", \"queue_id\": \"%.*s\", \"arrival_time\": %lld, \"message_size\": %llu, "
+		"\"forced_expire\": %s, \"sender\": ", STR_ARG(l->queue), STR_ARG(l->qid), (long long)(l->arrival / USEC_PER_SEC),
+		(unsigned long long)l->size, l->expire ? "true" : "false");
+	buf_json(out, l->sender);
+	buf_z(out, ", \"recipients\": [");
+	for (size_t i = 0; i < l->n; i++) {
+		const struct listed_rcpt *r = &l->rcpts[i];
+
+		buf_z(out, i ? ", {\"address\": " : "{\"address\": ");
+		buf_json(out, r->addr);
+		if (r->orig.n) {
+			buf_z(out, ", \"orig_address\": ");
+			buf_json(out, r->orig);
+		}
+		if (r->reason.n) {
+			buf_z(out, ", \"delay_reason\": ");
+			buf_json(out, r->reason);
+		}
+		buf_byte(out, '}');
+	}
+	buf_z(out, "]}\n");
+}
+
+static void add_cell(struct buf *out, struct str s)
+{
+	size_t at = out->n + 1;
+
+	buf_byte(out, '\t');
+	add_clean(out, s);
+	for (; at < out->n; at++)
+		if (out->p[at] == '\t')
+			out->p[at] = ' ';
+}
+
+static void add_rows(struct buf *out, const struct listed *l)
+{
+	buf_printf(out, "m\t%.*s\t%.*s\t%lld\t%lld\t%llu\t%d", STR_ARG(l->qid), STR_ARG(l->queue), (long long)l->arrival,
+		(long long)l->due, (unsigned long long)l->size, l->expire);
+	add_cell(out, l->sender);
+	buf_byte(out, '\n');
+	for (size_t i = 0; i < l->n; i++) {
+		buf_byte(out, 'r');
+		add_cell(out, l->rcpts[i].addr);
+		add_cell(out, l->rcpts[i].orig);
+		add_cell(out, l->rcpts[i].reason);
+		buf_byte(out, '\n');
+	}
+}
+
+static bool fill_shown(struct arena *a, struct entry *e)
+{
+	struct listed *l = &e->shown;
+
+	*l = (struct listed){ .qid = str_of(e->qid), .queue = str_of(listing_queue(e->m, e->active)), .arrival = e->m->arrival, .size = e->m->size,
+		.due = e->active || e->m->flags & QMSG_HOLD ? 0 : e->m->due.key, .expire = e->m->flags & QMSG_EXPIRE,
+		.sender = e->envelope.sender.n ? e->envelope.sender : STR("MAILER-DAEMON"),
+		.rcpts = ARENA_ARRAY(a, struct listed_rcpt, e->envelope.n_rcpts) };
+	for (size_t i = 0; l->rcpts && i < e->envelope.n_rcpts; i++)
+		if (e->states[i].status != RCPT_DONE)
+			l->rcpts[l->n++] = (struct listed_rcpt){ e->envelope.rcpts[i].addr, e->envelope.rcpts[i].orig,
+				e->states[i].last.code ? e->states[i].last.text : STR_EMPTY };
+	return l->rcpts;
+}
+
+static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, struct entry *e)
+{
+	*e = (struct entry){ .m = m, .active = active };
+	qid_format(e->qid, m->id);
+	if (store_envelope(s, m, a, &e->envelope) < 0)
+		return -1;
+	return store_states(s, m, a, &e->states);
+}
+
+static const struct form {
+	const char *word;
+	void (*add)(struct buf *out, const struct listed *l);
+} forms[] = {
+	[LISTING_MAILQ] = { "", add_text }, [LISTING_JSON] = { "json", listing_json }, [LISTING_ROWS] = { "rows", add_rows },
+};
+
+bool listing_form(struct str word, enum listing_form *out)
+{
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (str_eq(word, str_of(forms[i].word))) {
+			*out = (enum listing_form)i;
+			return true;
+		}
+	return false;
+}
+
+static void add_entry(struct listing *l, struct arena *a, struct entry *e, struct buf *out)
+{
+	if (!fill_shown(a, e))
+		return;
+	if (!l->messages++ && l->form == LISTING_MAILQ)
+		buf_printf(out, "%-11s %7s %-20s %s\n", "-Queue ID-", "--Size--", "----Arrival Time----",
+			"-Sender/Recipient-------");
+	l->bytes += e->m->size;
+	forms[l->form].add(out, &e->shown);
+}
+
+void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct buf *out)
+{
+	struct qmsg m = { .arrival = e->arrival, .size = size };
+	struct entry entry = { .m = &m, .envelope = *e };
+	struct arena a;
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	snprintf(entry.qid, sizeof(entry.qid), "%s", id);
+	entry.states = ARENA_ARRAY(&a, struct rcpt_state, e->n_rcpts);
+	if (entry.states)
+		add_entry(l, &a, &entry, out);
+	arena_fini(&a);
+}
+
+int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool active, struct buf *out)
+{
+	struct arena a;
+	struct entry e;
+	int r;
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	r = load(s, m, active, &a, &e);
+	if (r == 0)
+		add_entry(l, &a, &e, out);
+	arena_fini(&a);
+	return r;
+}
+
+void listing_end(struct listing *l, struct buf *out)
+{
+	if (l->form != LISTING_MAILQ)
+		return;
+	if (!l->messages)
+		buf_z(out, "Mail queue is empty\n");
+	else
+		buf_printf(out, "-- %llu Kbytes in %zu Request%s.\n", (unsigned long long)(l->bytes / 1024), l->messages,
+			l->messages == 1 ? "" : "s");
+}
+
+/* --- show --------------------------------------------------------------------------------------------------------- */
+
+static void show_text(struct buf *out, const char *name, struct str value)
+{
+	if (!value.n)
+		return;
+	buf_printf(out, "%s: ", name);
+	add_clean(out, value);
+	buf_byte(out, '\n');
+}
+
+static void show_envelope(struct buf *out, const struct entry *e)
+{
+	const struct envelope *v = &e->envelope;
+	char date[40];
+
+	buf_printf(out, "queue: %s%s\n", listing_queue(e->m, e->active), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
+	date_rfc5322(date, e->m->arrival, date_offset(e->m->arrival));
+	buf_printf(out, "arrival: %s\nsize: %llu\n", date, (unsigned long long)e->m->size);
+	if (!e->active && !(e->m->flags & QMSG_HOLD) && e->m->due.key > 0) {
+		date_rfc5322(date, e->m->due.key, date_offset(e->m->due.key));
+		buf_printf(out, "next try: %s\n", date);
+	}
+	show_text(out, "client", v->client_name);
+	show_text(out, "address", v->client_addr);
+	show_text(out, "helo", v->helo);
+	show_text(out, "proto", v->proto);
+	show_text(out, "sasl_username", v->sasl_user);
+	if (v->uid >= 0 && v->flags & ENVELOPE_LOCAL)
+		buf_printf(out, "uid: %lld\n", (long long)v->uid);
+	show_text(out, "envid", v->envid);
+	buf_z(out, "sender: ");
+	add_clean(out, v->sender);
+	buf_byte(out, '\n');
+	for (size_t i = 0; i < v->n_rcpts; i++) {
+		const struct rcpt_state *st = &e->states[i];
+
+		show_text(out, st->status == RCPT_DONE ? "done recipient" : "recipient", v->rcpts[i].addr);
+		show_text(out, "original recipient", v->rcpts[i].orig);
+		if (st->last.code) {
+			buf_printf(out, "last answer: %d %s ", st->last.code, st->last.enhanced);
+			add_clean(out, st->last.text);
+			buf_byte(out, '\n');
+		}
+	}
+}
+
+/* show_content - lines for a terminal; *cr remembers a CR at the end of the piece before */
+static void show_content(struct buf *out, struct str piece, bool *cr)
+{
+	for (size_t i = 0; i < piece.n; i++) {
+		unsigned char c = (unsigned char)piece.p[i];
+
+		if (*cr && c != '\n')
+			buf_byte(out, '?');
+		*cr = c == '\r';
+		if (!*cr)
+			buf_byte(out, c == '\n' || show_char(c) ? (char)c : '?');
+	}
+}
+
+/* add_content - what out has room for; 0, or -1 with errno */
+static int add_content(struct store *s, struct qmsg *m, struct buf *out)
+{
+	struct store_reader *reader = store_read_open(s, m);
+	char piece[SHOW_PIECE];
+	uint64_t at = 0;
+	ssize_t got = -1;
+	bool cr = false;
+
+	buf_z(out, "*** CONTENT ***\n");
+	while (reader && out->n + SHOW_PIECE + 200 < out->max && (got = store_read(reader, at, piece, sizeof(piece))) > 0) {
+		show_content(out, str_make(piece, (size_t)got), &cr);
+		at += (uint64_t)got;
+	}
+	if (got > 0)
+		buf_printf(out, "\n*** %llu more bytes ***\n", (unsigned long long)(m->size > at ? m->size - at : 0));
+	if (reader)
+		store_read_close(reader);
+	return got < 0 ? -1 : 0;
+}
+
+int listing_show(struct store *s, struct qmsg *m, bool content, struct buf *out)
+{
+	struct arena a;
+	struct entry e;
+	int r;
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	r = load(s, m, m->active != NULL, &a, &e);
+	if (r == 0) {
+		if (content)
+			buf_printf(out, "*** ENVELOPE %s ***\n", e.qid);
+		show_envelope(out, &e);
+	}
+	if (r == 0 && content)
+		r = add_content(s, m, out);
+	arena_fini(&a);
+	return r;
+}
+
+/* --- without a daemon ----------------------------------------------------------------------------------------------- */
+
+struct found { struct qmsg **v; size_t n, cap; };
+static void on_found(void *ctx, struct qmsg *m)
+{
+	struct found *f = ctx;
+
+	if (f->n == f->cap) {
+		f->cap = f->cap ? f->cap * 2 : 256;
+		f->v = mem_array(f->v, f->cap, sizeof(*f->v));
+	}
+	f->v[f->n++] = m;
+}
+
+static struct store *open_spool(const char *queue_directory, struct found *f, struct buf *why)
+{
+	struct store_options o = { .dir = queue_directory, .read_only = true };
+
+	return store_open(&o, on_found, f, why);
+}
+
+int listing_offline(const char *queue_directory, enum listing_form form, FILE *to, struct buf *why)
+{
+	struct found f = { 0 };
+	struct listing l = { .form = form };
+	struct buf text;
+	struct store *s = open_spool(queue_directory, &f, why);
+
+	if (!s)
+		return -1;
+	buf_init(&text, 64 * 1024 * 1024);
+	for (size_t i = 0; i < f.n; i++) {
+		buf_clear(&text);
+		listing_message(&l, s, f.v[i], false, &text);
+		fwrite(text.p, 1, text.n, to);
+	}
+	buf_clear(&text);
+	listing_end(&l, &text);
+	if (text.n)
+		fwrite(text.p, 1, text.n, to);
+	buf_fini(&text);
+	mem_free(f.v);
+	store_close(s);
+	return 0;
+}
+
+int listing_offline_show(const char *queue_directory, struct str qid, bool content, FILE *to, struct buf *why)
+{
+	struct found f = { 0 };
+	struct store *s = open_spool(queue_directory, &f, why);
+	struct buf text;
+	struct qmsg *m;
+	uint64_t id;
+	int r = -1;
+
+	if (!s)
+		return -1;
+	m = qid_parse(qid, &id) ? store_find(s, id) : NULL;
+	buf_init(&text, 64 * 1024 * 1024);
+	if (!m)
+		buf_z(why, "no such message in the queue");
+	else if ((r = listing_show(s, m, content, &text)) < 0)
+		buf_z(why, strerror(errno));
+	else
+		fwrite(text.p, 1, text.n, to);
+	buf_fini(&text);
+	mem_free(f.v);
+	store_close(s);
+	return r;
+}

@@ -1,0 +1,243 @@
+/* stats_view - see stats_view.h. A kind of row is a row of the table `sections`: heading, text and JSON of each. */
+#include "core/view/stats_view.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#include "core/base/limits.h"
+#include "core/base/term.h"
+#include "core/view/history.h"
+
+enum { MOST_CELLS = 8 };
+
+struct print {
+	const struct stats_view *v;
+	struct str rows, before;
+	usec between;
+	struct buf out;
+};
+
+static size_t split(struct str line, struct str cells[MOST_CELLS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < MOST_CELLS; i++)
+		cells[i] = STR_EMPTY;
+	while (n < MOST_CELLS && str_cut(&line, '\t', &cells[n]))
+		n++;
+	return n;
+}
+
+/* next_row - the next row of this kind, with its cells */
+static bool next_row(struct str *rows, char kind, struct str cells[MOST_CELLS])
+{
+	struct str line;
+
+	while (str_cut(rows, '\n', &line))
+		if (line.n > 1 && line.p[0] == kind && line.p[1] == '\t') {
+			split(str_from(line, 2), cells);
+			return true;
+		}
+	return false;
+}
+
+static uint64_t number(struct str s)
+{
+	uint64_t v;
+
+	return str_to_u64(s, &v) ? v : 0;
+}
+
+/* rate_of - how fast a counter grew since the sample before, a second; false: not a counter, or no sample before */
+static bool rate_of(const struct print *p, struct str key, uint64_t value, double *out)
+{
+	struct str rows = p->before, cells[MOST_CELLS];
+
+	if (!str_ends(key, STR("_total")) || p->between <= 0)
+		return false;
+	while (next_row(&rows, 'f', cells))
+		if (str_eq(cells[0], key)) {
+			uint64_t was = number(cells[2]);
+
+			/* a relayd that was started anew counts from 0; what no counter can do is no rate */
+			*out = value < was ? 0 : (double)(value - was) * 1e6 / (double)p->between;
+			return *out < 1e15;
+		}
+	return false;
+}
+
+/* --- text ---------------------------------------------------------------------------------------------------------- */
+
+static void text_figure(struct print *p, struct str cells[MOST_CELLS])
+{
+	double rate;
+
+	term_cell(&p->out, cells[1], 30);
+	buf_printf(&p->out, " %12" PRIu64, number(cells[2]));
+	if (rate_of(p, cells[0], number(cells[2]), &rate))
+		buf_printf(&p->out, " %10.1f/s", rate);
+	buf_byte(&p->out, '\n');
+}
+
+static void text_destination(struct print *p, struct str cells[MOST_CELLS])
+{
+	bool dead = str_eq(cells[5], STR("1"));
+	struct buf name;
+	size_t fixed = 40 + 3 * 9 + 2;
+
+	buf_init(&name, 2 * LIMIT_DOMAIN);
+	buf_printf(&name, "%.*s:%.*s", STR_ARG(cells[0]), STR_ARG(cells[1]));
+	term_cell(&p->out, buf_view(&name), 40);
+	buf_printf(&p->out, " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  ", number(cells[2]), number(cells[3]), number(cells[4]));
+	if (dead && p->v->colour)
+		buf_z(&p->out, "\033[31m");
+	term_cell(&p->out, dead ? cells[6].n ? cells[6] : STR("suspended") : STR("ok"),
+		p->v->width > fixed + 8 && term_columns(cells[6]) > p->v->width - fixed ? p->v->width - fixed : 0);
+	buf_z(&p->out, dead && p->v->colour ? "\033[m\n" : "\n");
+	buf_fini(&name);
+}
+
+static void text_error(struct print *p, struct str cells[MOST_CELLS])
+{
+	time_t at = (time_t)(number(cells[0]) / (uint64_t)USEC_PER_SEC);
+	struct tm tm;
+	char date[32];
+	size_t before = p->out.n, used;
+
+	localtime_r(&at, &tm);
+	strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
+	buf_printf(&p->out, "%s  ", date);
+	term_cell(&p->out, cells[1], 0);
+	buf_z(&p->out, str_eq(cells[2], STR("1")) ? "  bounced   " : "  deferred  ");
+	term_cell(&p->out, cells[3], 24);
+	buf_z(&p->out, "  ");
+	used = p->out.n - before;
+	before = p->v->width > used + 8 && term_columns(cells[5]) > p->v->width - used ? p->v->width - used : 0;
+	term_cell(&p->out, cells[5], before);
+	buf_byte(&p->out, '\n');
+}
+
+/* text_plot - one line a column of the minutes, each scaled to its own maximum */
+static void text_plot(struct print *p)
+{
+	static const char *const names[HISTORY_COLUMNS] = { "accepted", "sent", "deferred", "bounced" };
+	static const char *const colours[HISTORY_COLUMNS] = { "", "\033[32m", "\033[33m", "\033[31m" };
+	static const char *const blocks[] = { "\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83", "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
+		"\xe2\x96\x87", "\xe2\x96\x88" };
+	static const char *const marks[] = { ".", ":", "-", "=", "+", "*", "#", "@" };
+	const char *const *steps = term_is_utf8() ? blocks : marks;
+	struct str rows = p->rows, cells[MOST_CELLS];
+	size_t minutes = 0;
+
+	while (next_row(&rows, 'p', cells))
+		minutes++;
+	buf_printf(&p->out, "\n%-9s %8s %8s %8s  the last %zu minute%s\n", "a minute", "now", "most", "sum", minutes, minutes == 1 ? "" : "s");
+	for (size_t i = 0; i < HISTORY_COLUMNS; i++) {
+		uint64_t most = 0, sum = 0, last = 0;
+
+		for (rows = p->rows; next_row(&rows, 'p', cells); sum += last) {
+			last = number(cells[i]);
+			most = last > most ? last : most;
+		}
+		buf_printf(&p->out, "%-9s %8llu %8llu %8llu  %s", names[i], (unsigned long long)last, (unsigned long long)most,
+			(unsigned long long)sum, p->v->colour ? colours[i] : "");
+		for (rows = p->rows; next_row(&rows, 'p', cells);) {
+			uint64_t n = number(cells[i]);
+
+			/* what is not nothing is seen */
+			buf_z(&p->out, n ? steps[(n - 1) * 8 / most] : " ");
+		}
+		buf_z(&p->out, p->v->colour ? "\033[m\n" : "\n");
+	}
+}
+
+static void text_rows(struct print *p, char kind, const char *heading, void (*row)(struct print *p, struct str cells[MOST_CELLS]))
+{
+	struct str rows = p->rows, cells[MOST_CELLS];
+
+	for (size_t n = 0; next_row(&rows, kind, cells); n++) {
+		if (!n)
+			buf_z(&p->out, heading);
+		row(p, cells);
+	}
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------------ */
+
+/* what the cells of a kind are called; a name that begins with '#' is a number's, with '?' a truth value's */
+static const struct object { char kind; const char *name, *keys[MOST_CELLS]; } objects[] = {
+	{ 'd', "destinations", { "transport", "nexthop", "#waiting", "#in_flight", "#window", "?dead", "why" } },
+	{ 'e', "errors", { "#time", "queue_id", "?final", "recipient", "relay", "text" } },
+	{ 'p', "minutes", { "#accepted", "#sent", "#deferred", "#bounced" } },
+};
+
+static void json_object(struct buf *out, const struct object *o, struct str cells[MOST_CELLS])
+{
+	for (size_t i = 0; i < MOST_CELLS && o->keys[i]; i++) {
+		const char *key = o->keys[i];
+		bool plain = *key == '#' || *key == '?';
+
+		buf_printf(out, "%c\"%s\":", i ? ',' : '{', key + plain);
+		if (!plain)
+			buf_json(out, cells[i]);
+		else if (*key == '?')
+			buf_z(out, str_eq(cells[i], STR("1")) ? "true" : "false");
+		else
+			buf_printf(out, "%llu", (unsigned long long)number(cells[i]) / (strcmp(key, "#time") ? 1 : USEC_PER_SEC));
+	}
+	buf_byte(out, '}');
+}
+
+static void json_number(struct print *p, struct str key, uint64_t value)
+{
+	buf_json(&p->out, key);
+	buf_printf(&p->out, ":%" PRIu64 ",", value);
+}
+
+static void json(struct print *p)
+{
+	struct str rows = p->rows, cells[MOST_CELLS];
+	double rate;
+	const char *between = "";
+
+	buf_byte(&p->out, '{');
+	while (next_row(&rows, 'f', cells))
+		json_number(p, cells[0], number(cells[2]));
+	buf_z(&p->out, "\"rates\":{");
+	for (rows = p->rows; next_row(&rows, 'f', cells);)
+		if (rate_of(p, cells[0], number(cells[2]), &rate)) {
+			buf_z(&p->out, between);
+			buf_json(&p->out, str_head(cells[0], cells[0].n - 6));
+			buf_printf(&p->out, ":%.3f", rate);
+			between = ",";
+		}
+	buf_byte(&p->out, '}');
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		size_t n = 0;
+
+		buf_printf(&p->out, ",\"%s\":[", objects[i].name);
+		for (rows = p->rows; next_row(&rows, objects[i].kind, cells); n++) {
+			buf_z(&p->out, n ? "," : "");
+			json_object(&p->out, &objects[i], cells);
+		}
+		buf_byte(&p->out, ']');
+	}
+	buf_z(&p->out, "}\n");
+}
+
+void stats_view_print(const struct stats_view *v, struct str rows, struct str before, usec between, FILE *to)
+{
+	struct print p = { .v = v, .rows = rows, .before = before, .between = before.n ? between : 0 };
+
+	buf_init(&p.out, 64 * 1024 * 1024);
+	if (v->json) {
+		json(&p);
+	} else {
+		text_rows(&p, 'f', "", text_figure);
+		text_plot(&p);
+		text_rows(&p, 'd', "\ndestination                               waiting  sending    limit  state\n", text_destination);
+		text_rows(&p, 'e', "\nlast errors\n", text_error);
+	}
+	fwrite(p.out.p, 1, p.out.n, to);
+	buf_fini(&p.out);
+}

@@ -1,0 +1,18 @@
+/* stats_view - relayd's figures for a person, or as JSON; works on the rows of stats.h. */
+#ifndef CORE_VIEW_STATS_VIEW_H
+#define CORE_VIEW_STATS_VIEW_H
+
+#include <stdio.h>
+
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+
+struct stats_view {
+	bool json;             /* one object a sample, on one line */
+	size_t width;          /* columns of the terminal; 0: nothing is cut */
+	bool colour;
+};
+/* stats_view_print - before: the rows of the sample before, for rates; empty: none. between: time from that one to this */
+void stats_view_print(const struct stats_view *v, struct str rows, struct str before, usec between, FILE *to);
+
+#endif
