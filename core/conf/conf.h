@@ -3,7 +3,7 @@
  * params.def is the single list of parameters: a row makes the field of `struct conf`, the default, the check, the dump
  * (relayd -n, -D) and the row that the manual must have. A conf is immutable once loaded; a reload makes a new one. A
  * master.cf line with -o overrides gets a conf of its own (conf_overlay), so the code that serves it only ever looks at
- * one struct. Syntax: postconf(5); features.md section 4.5. Errors name file, line and fix. */
+ * one struct. Syntax: postconf(5); docs/postfix-semantics.md. Errors name file, line and fix. */
 #ifndef CORE_CONF_CONF_H
 #define CORE_CONF_CONF_H
 

@@ -1,4 +1,4 @@
-/* match - Postfix's pattern lists: mynetworks, mydestination, relay_domains … (features.md section 4.5, lists).
+/* match - Postfix's pattern lists: mynetworks, mydestination, relay_domains … (docs/postfix-semantics.md, lists).
  *
  * Elements: text, !element, /file (its lines are elements), type:table (a hit matches, its value is ignored). First
  * match wins. Addresses: net/prefix, address, [v6]/prefix. Domains: the name itself; with `parents`, also its

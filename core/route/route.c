@@ -1,4 +1,4 @@
-/* route - the decision for one recipient, in Postfix's order (features.md section 4.7): class, the class's transport,
+/* route - the decision for one recipient, in Postfix's order (docs/postfix-semantics.md): class, the class's transport,
  * relayhost, what a transport:nexthop in main.cf says, transport_maps over all of it. A table that cannot be read
  * defers the recipient; so does a transport that does not exist. */
 #include "core/route/router.h"

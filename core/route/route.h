@@ -1,4 +1,4 @@
-/* route - where a recipient goes: address class, transport, nexthop (features.md section 4.7, Postfix's trivial-rewrite). */
+/* route - where a recipient goes: address class, transport, nexthop (docs/postfix-semantics.md, Postfix's trivial-rewrite). */
 #ifndef CORE_ROUTE_ROUTE_H
 #define CORE_ROUTE_ROUTE_H
 

@@ -39,7 +39,7 @@ struct dest_private {
 	struct list parked[KINDS];     /* messages that wait for room in `waiting`; only their qmsg is in memory */
 	size_t n_waiting, in_flight;
 	unsigned turn, park_turn;      /* which kind is next */
-	/* how many at once: Postfix's feedback, features.md section 4.6 */
+	/* how many at once: Postfix's feedback, docs/postfix-semantics.md */
 	double success, failure, cohorts;
 	int64_t window, limit, initial, rcpt_limit, cohort_limit;
 	struct feedback grow, shrink;

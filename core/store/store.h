@@ -1,4 +1,4 @@
-/* store - the durable queue: an append-only segmented log with group commit (design.md section 6).
+/* store - the durable queue: an append-only segmented log with group commit; docs/internals.md.
  *
  * Everything that must survive is a record in the log: a message, the state of its recipients, its end. One flush
  * (fdatasync on the pool) covers every record appended before it began; whoever waits for it is told together. The

@@ -1,6 +1,6 @@
 /* smtp_auth - logging in to a server: whose password, which mechanism, and what a refusal means.
  *
- * Keys of smtp_sasl_password_maps in Postfix's order (features.md section 4.7): the sender (only with
+ * Keys of smtp_sasl_password_maps in Postfix's order (docs/postfix-semantics.md): the sender (only with
  * smtp_sender_dependent_authentication), the server's name as it was connected to, the next hop as it is written. No
  * entry: no AUTH. A refused login defers, whatever its code: a wrong password must not make mail bounce. */
 #include "core/base/log.h"

@@ -1,7 +1,7 @@
 /* smtp_try - one delivery on its way to a server that takes it: next hops in order, their addresses in order, then the
  * fallback relays, then a last word.
  *
- * Postfix's rules (features.md section 4.7): a soft error of a server that is not the last moves on to the next one and
+ * Postfix's rules (docs/postfix-semantics.md): a soft error of a server that is not the last moves on to the next one and
  * leaves only an info line; the last server's word counts. Hard errors about recipients count at once. A next hop that
  * somebody wrote down and that fails hard is a configuration problem: deferred, never bounced. An address that just
  * failed is put off to the end while others are left, so a dead first relay costs its timeout once, not per message. */
