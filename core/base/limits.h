@@ -69,6 +69,7 @@
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
+#define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */
 #define LIMIT_STORE_HELD (8 * 1024 * 1024)      /* content of unfinished messages in memory; past it they go to files early */

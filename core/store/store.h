@@ -34,7 +34,9 @@ struct store_options {
 };
 
 enum qmsg_flags { QMSG_HOLD = 1, QMSG_EXPIRE = 2 /* by relayctl: give up at the next try */, QMSG_BOUNCE = 4, QMSG_WARNED = 8 /* delay notice sent */, QMSG_BIG = 16 /* the store's: body in big/ */,
-	QMSG_URGENT = 32 /* the schedule's, not stored: flushed by hand, dead destinations are tried */, QMSG_STORED = 15 };
+	QMSG_URGENT = 32 /* the schedule's, not stored: flushed by hand, dead destinations are tried */,
+	QMSG_STRANGE = 64 /* the schedule's, not stored: held, since its envelope has a field that must be known and is not */,
+	QMSG_STORED = 15, QMSG_HELD = QMSG_HOLD | QMSG_STRANGE };
 
 /* One queued message as memory knows it: at most 200 bytes with its index entry. Made and freed by the store. */
 struct qmsg {
@@ -84,6 +86,7 @@ void store_commit(struct store_writer *w, struct envelope *e, struct str header,
 void store_abort(struct store_writer *w);
 
 /* --- reading (synchronous; -1 with errno; EILSEQ = damaged: the message was set aside) ------------------------------- */
+/* store_envelope - look at out->unknown before acting on it: recipients of such an envelope are good for showing only */
 int store_envelope(struct store *s, const struct qmsg *m, struct arena *a, struct envelope *out);
 int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out); /* n_rcpts rows; damaged: as new */
 /* content: open once, read in order or at random; the segment stays while a reader is open */

@@ -412,7 +412,7 @@ static void fill_envelope(struct forward *f, const struct local_job *j)
 			continue;
 		f->e.rcpts[f->e.n_rcpts++] = (struct rcpt){
 			.addr = arena_str(&f->arena, j->targets[i].text), .orig = r->orig.n ? r->orig : r->addr,
-			.orcpt = r->orcpt, .notify = r->notify,
+			.orcpt = r->orcpt, .notify = r->notify, .more = r->more,
 		};
 	}
 }
