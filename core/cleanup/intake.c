@@ -13,7 +13,7 @@ struct intake {
 	struct envelope *envelope;
 	struct store_writer *writer;
 	char qid[QID_MAX];
-	struct buf header;             /* as received, until the section is complete */
+	struct buf header;             /* as received, until the section is complete; then what will be stored */
 	size_t scanned;                /* bytes of header known to be whole header lines */
 	bool in_body;
 	uint64_t received;             /* content bytes as the client sent them */
@@ -65,27 +65,23 @@ static void fail(struct intake *i, int error)
 		intake_refusal(&i->failure, error);
 }
 
-static void write_content(struct intake *i, struct str s)
-{
-	if (!i->failure.code && s.n && store_add(i->writer, s) != 0)
-		fail(i, errno);
-}
-
 static void write_body(struct intake *i, struct str s)
 {
 	if (!i->eight_bit)
 		i->eight_bit = content_has_8bit(s);
-	write_content(i, s);
+	if (!i->failure.code && s.n && store_add(i->writer, s) != 0)
+		fail(i, errno);
 }
 
-/* finish_header - complete and write the section; body: the bytes that follow it (the empty line already taken) */
-static void finish_header(struct intake *i, size_t header_n)
+/* finish_header - complete the section and write rest, the bytes that follow it (the empty line already taken) */
+static void finish_header(struct intake *i, size_t header_n, struct str rest)
 {
 	struct arena a;
 	struct buf out;
 	struct str message_id;
 	unsigned hops;
 	const struct conf *c = i->opt.conf;
+
 	i->in_body = true;
 	arena_init(&a, 4 * LIMIT_HEADER);
 	buf_init(&out, 4 * LIMIT_HEADER);
@@ -94,15 +90,15 @@ static void finish_header(struct intake *i, size_t header_n)
 		&message_id, &hops);
 	log_text(LOG_SEV_INFO, "cleanup", 0, i->qid, "message-id=%.*s", STR_ARG(message_id.n ? message_id : STR("<>")));
 	buf_z(&out, "\r\n");
-	i->envelope->header_size = out.n;
 	if (out.overflow || a.overflow)
 		reply_set(&i->failure, 552, "5.3.4", "Error: message header too large");
 	if (hops > c->hopcount_limit) {
 		log_text(LOG_SEV_INFO, "cleanup", 0, i->qid, "reject: too many hops (%u Received headers)", hops);
 		reply_set(&i->failure, 554, "5.4.0", "Error: too many hops");
 	}
-	write_content(i, buf_view(&out));
-	buf_fini(&out);
+	write_body(i, rest);
+	buf_fini(&i->header);
+	i->header = out;
 	arena_fini(&a);
 }
 
@@ -140,19 +136,17 @@ static void scan_header(struct intake *i, bool at_end)
 			i->scanned += line.n;
 			break;
 		case LINE_EMPTY:
-			finish_header(i, i->scanned);
-			write_body(i, str_from(rest, line.n));
+			finish_header(i, i->scanned, str_from(rest, line.n));
 			break;
 		case LINE_BODY:
-			finish_header(i, i->scanned);
-			write_body(i, rest);
+			finish_header(i, i->scanned, rest);
 			break;
 		}
 	}
 	if (at_end && !i->in_body) {
 		if (i->header.n && i->header.p[i->header.n - 1] != '\n')
 			buf_z(&i->header, "\r\n");
-		finish_header(i, i->header.n);
+		finish_header(i, i->header.n, STR_EMPTY);
 	}
 }
 
@@ -208,7 +202,7 @@ void intake_commit(struct intake *i, intake_fn fn, void *ctx)
 	}
 	if (i->eight_bit)
 		i->envelope->flags |= ENVELOPE_8BIT;
-	store_commit(i->writer, i->envelope, on_stored, i);
+	store_commit(i->writer, i->envelope, buf_view(&i->header), on_stored, i);
 }
 
 void intake_abort(struct intake *i)

@@ -186,6 +186,7 @@ static void submit(struct notice *n, int kind, struct qmsg *m, const struct enve
 	const struct delivery_result *results, size_t count)
 {
 	struct store_writer *w = store_begin(n->d->o.store, &n->id);
+	size_t head;
 
 	if (!w) {
 		end_later(n, errno ? errno : EIO);
@@ -194,15 +195,14 @@ static void submit(struct notice *n, int kind, struct qmsg *m, const struct enve
 	qid_format(n->qid, n->id);
 	make_message_id(n);
 	format(n, kind, m, e, rcpts, results, count);
-	if (n->text.overflow || store_add(w, buf_view(&n->text)) < 0) {
+	head = header_body_split(buf_view(&n->text));
+	if (n->text.overflow || store_add(w, str_from(buf_view(&n->text), head)) < 0) {
 		store_abort(w);
 		end_later(n, n->text.overflow ? EFBIG : EIO);
 		return;
 	}
-	n->e.header_size = header_body_split(buf_view(&n->text));
-	n->e.size = n->text.n;
 	log_text(LOG_SEV_INFO, "cleanup", 0, n->qid, "message-id=<%s>", n->message_id);
-	store_commit(w, &n->e, committed, n);
+	store_commit(w, &n->e, str_head(buf_view(&n->text), head), committed, n);
 }
 
 static void tell_postmaster(struct deliver *d, const char *who, int kind, struct qmsg *m, const struct envelope *e,

@@ -56,22 +56,26 @@ static char *put(char *to, struct str s)
 	return to + s.n;
 }
 
-struct waiter *batch_add(struct batch *b, const struct record *r, struct str head, struct str body1, struct str body2)
+struct waiter *batch_add(struct batch *b, const struct record *r, struct str head, const struct str *pieces, size_t n)
 {
 	struct waiter *w = add_waiter(b);
-	size_t length = head.n + body1.n + body2.n;
+	size_t length = head.n;
 	char *to;
 
-	w->r = *r;
-	w->r.version = 1;
+	w->r = (struct record){ .type = r->type, .version = r->version, .flags = r->flags, .id = r->id };
+	for (size_t i = 0; i < n; i++) {
+		length += pieces[i].n;
+		w->r.body_crc = crc32c(w->r.body_crc, pieces[i].p, pieces[i].n);
+	}
 	w->r.length = (uint32_t)length;
 	w->r.head_length = (uint32_t)head.n;
 	w->r.head_crc = crc32c(0, head.p, head.n);
-	w->r.body_crc = crc32c(crc32c(0, body1.p, body1.n), body2.p, body2.n);
 	w->at = (uint32_t)b->n;
 	to = batch_room(b, RECORD_HEADER + length);
 	memset(to, 0, RECORD_HEADER);
-	put(put(put(to + RECORD_HEADER, head), body1), body2);
+	to = put(to + RECORD_HEADER, head);
+	for (size_t i = 0; i < n; i++)
+		to = put(to, pieces[i]);
 	return w;
 }
 
@@ -100,7 +104,7 @@ static int refuse_change(const struct store *s)
 
 int store_update(struct store *s, struct qmsg *m, const struct rcpt_state *states, usec due, store_fn fn, void *ctx)
 {
-	struct record r = { .type = RECORD_STATE, .id = m->id };
+	struct record r = { .type = RECORD_STATE, .version = RECORD_PLAIN, .id = m->id };
 	struct summary sum = { .state = { .due = due, .flags = m->flags & QMSG_STORED, .n_rcpts = m->n_rcpts } };
 	unsigned char head[RECORD_SUMMARY];
 	struct waiter *w;
@@ -119,7 +123,7 @@ int store_update(struct store *s, struct qmsg *m, const struct rcpt_state *state
 		errno = EFBIG;
 		return -1;
 	}
-	w = batch_add(&s->gather, &r, buf_view(&b), STR_EMPTY, STR_EMPTY);
+	w = batch_add(&s->gather, &r, buf_view(&b), NULL, 0);
 	buf_fini(&b);
 	w->fn = fn;
 	w->ctx = ctx;
@@ -131,7 +135,7 @@ int store_update(struct store *s, struct qmsg *m, const struct rcpt_state *state
 
 void store_append_gone(struct store *s, uint64_t id, const uint32_t *targets, size_t n, store_fn fn, void *ctx)
 {
-	struct record r = { .type = RECORD_GONE, .id = id };
+	struct record r = { .type = RECORD_GONE, .version = RECORD_PLAIN, .id = id };
 	unsigned char head[RECORD_SUMMARY];
 	struct waiter *w;
 
@@ -145,7 +149,7 @@ void store_append_gone(struct store *s, uint64_t id, const uint32_t *targets, si
 		n -= some;
 		targets += some;
 		summary_format(head, RECORD_GONE, &sum);
-		w = batch_add(&s->gather, &r, str_make((char *)head, sizeof(head)), STR_EMPTY, STR_EMPTY);
+		w = batch_add(&s->gather, &r, str_make((char *)head, sizeof(head)), NULL, 0);
 	} while (n);
 	w->fn = fn;
 	w->ctx = ctx;

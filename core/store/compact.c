@@ -120,14 +120,15 @@ static bool copy_record(struct store *s, struct store_place p, uint64_t id)
 {
 	struct waiter *w;
 	struct record r;
+	struct str body;
 	struct buf b;
 
 	if (read_record(s, p, id, &r, &b) < 0) {
 		give_up(s, strerror(errno));
 		return false;
 	}
-	w = batch_add(&s->gather, &r, str_make(b.p + RECORD_HEADER, r.head_length),
-		str_from(buf_view(&b), RECORD_HEADER + (size_t)r.head_length), STR_EMPTY);
+	body = str_from(buf_view(&b), RECORD_HEADER + (size_t)r.head_length);
+	w = batch_add(&s->gather, &r, str_make(b.p + RECORD_HEADER, r.head_length), &body, 1);
 	w->move = true;
 	w->from = p;
 	s->compaction.waiting++;
@@ -140,14 +141,14 @@ static void copy_state_again(struct store *s, struct qmsg *m)
 {
 	size_t n = s->gather.n;
 	const char *data = m->state.segment == PLACE_FLIGHT ? flight_bytes(s, &n) : s->gather.data;
-	struct record r = { .type = RECORD_STATE, .id = m->id };
+	struct record r = { .type = RECORD_STATE, .version = RECORD_PLAIN, .id = m->id };
 	size_t length = m->state.length - RECORD_HEADER;
 	char *copy = mem_realloc(NULL, length);
 	struct waiter *w;
 
 	/* the batch may move in memory while it grows */
 	memcpy(copy, data + m->state.offset + RECORD_HEADER, length);
-	w = batch_add(&s->gather, &r, str_make(copy, length), STR_EMPTY, STR_EMPTY);
+	w = batch_add(&s->gather, &r, str_make(copy, length), NULL, 0);
 	m->state = (struct store_place){ PLACE_GATHER, w->at, record_size(&w->r) };
 	mem_free(copy);
 }

@@ -15,18 +15,19 @@
 #include "core/store/deflate.h"
 #include "core/store/store_private.h"
 
-enum { CHECK_PIECE = 64 * 1024 };
-
 struct store_reader {
 	struct store *s;
-	struct segment *seg;    /* inline: kept while we read */
-	const struct qmsg *m;
-	uint64_t id, size;
-	uint32_t crc;           /* of the plain content */
-	char *plain;            /* inline: all of it */
-	int fd;                 /* big */
-	uint64_t at;            /* inline and stored as it is: its place in the segment */
-	bool as_is;
+	struct segment *seg;    /* kept while we read */
+	struct store_place place;
+	uint64_t id;
+	struct buf record;      /* as it stands in the log */
+	char *own;              /* what does not stand there as it is: an inflated body, a header section from big/ */
+	struct str header;      /* in one of the two */
+	struct str body;        /* the same; not for a file of its own */
+	uint64_t n_body;
+	struct body about;      /* what the record says of the body */
+	int fd;                 /* of big/ID, or -1 */
+	uint64_t fd_at;         /* where the body begins in it */
 	uint64_t next;          /* big: what was read in order so far, and its sum */
 	uint32_t sum;
 	bool checked;
@@ -209,21 +210,27 @@ int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct 
 
 /* --- content -------------------------------------------------------------------------------------------------------------- */
 
-static bool take_inline(struct store_reader *r, struct buf *b, const struct record *rec)
+static int refuse(void)
 {
-	size_t skip = RECORD_HEADER + rec->head_length + RECORD_BODY;
-
-	r->at = r->m->record.offset + skip;
-	r->as_is = !(rec->flags & RECORD_DEFLATE);
-	if (!r->as_is)
-		r->plain = inflate_bytes(str_make(b->p + skip, b->n - skip), r->size);
-	else if (b->n - skip == r->size)
-		r->plain = memcpy(mem_realloc(NULL, r->size + 1), b->p + skip, r->size);
-	/* what is stored as it is was checked with the record */
-	return r->plain && (r->as_is || crc32c(0, r->plain, r->size) == r->crc);
+	errno = EILSEQ;
+	return -1;
 }
 
-static int open_big(struct store_reader *r)
+/* old_header_size - in format 0001 only the envelope knows where the header section ends */
+static uint64_t old_header_size(const struct buf *b, const struct record *rec, uint64_t most)
+{
+	struct envelope e = { .header_size = 0 };
+	struct arena a;
+
+	arena_init(&a, LIMIT_STORE_ENVELOPE);
+	if (!envelope_parse(&a, str_make(b->p + RECORD_HEADER + RECORD_SUMMARY, rec->head_length - RECORD_SUMMARY), &e))
+		e.header_size = 0;
+	arena_fini(&a);
+	return e.header_size < most ? e.header_size : most;
+}
+
+/* open_file - big/ID, which must hold that many bytes */
+static int open_file(struct store_reader *r, uint64_t size)
 {
 	char path[STORE_PATH], qid[QID_MAX];
 	struct stat st;
@@ -235,62 +242,138 @@ static int open_big(struct store_reader *r)
 		return -1;
 	if (r->fd >= 0 && fstat(r->fd, &st) < 0)
 		return -1;
-	errno = EILSEQ;
-	return r->fd >= 0 && (uint64_t)st.st_size == r->size ? 0 : -1;
+	return r->fd >= 0 && (uint64_t)st.st_size == size ? 0 : refuse();
+}
+
+/* take_big - the body, and in format 0001 the header section before it, is in a file of its own */
+static int take_big(struct store_reader *r, struct str rest, uint64_t n_header)
+{
+	ssize_t got;
+
+	if (open_file(r, r->about.size) < 0)
+		return -1;
+	r->n_body = r->about.size;
+	r->header = rest;
+	if (!n_header)
+		return rest.n == r->about.header_size ? 0 : refuse();
+	r->own = mem_realloc(NULL, (size_t)n_header);
+	got = fs_pread_all(r->fd, r->own, (size_t)n_header, 0);
+	if (got < 0 || (uint64_t)got < n_header)
+		return got < 0 ? -1 : refuse();
+	r->header = str_make(r->own, (size_t)n_header);
+	r->fd_at = n_header;
+	r->n_body -= n_header;
+	return 0;
+}
+
+/* take_inline - rest: what stands in the record behind the description */
+static int take_inline(struct store_reader *r, struct str rest, uint64_t n_header, bool deflated)
+{
+	struct str body;
+
+	if (r->about.header_size > rest.n)
+		return refuse();
+	r->header = str_head(rest, r->about.header_size);
+	body = str_from(rest, r->about.header_size);
+	if (deflated) {
+		r->own = inflate_bytes(body, (size_t)r->about.size);
+		/* what is stored as it is was checked with the record */
+		if (!r->own || crc32c(0, r->own, (size_t)r->about.size) != r->about.crc)
+			return refuse();
+		body = str_make(r->own, (size_t)r->about.size);
+	}
+	if (body.n != r->about.size)
+		return refuse();
+	if (n_header) {
+		r->header = str_head(body, (size_t)n_header);
+		body = str_from(body, (size_t)n_header);
+	}
+	r->body = body;
+	r->n_body = body.n;
+	return 0;
+}
+
+static int take_content(struct store_reader *r, const struct record *rec)
+{
+	size_t skip = RECORD_HEADER + (size_t)rec->head_length;
+	uint64_t n_header = 0;
+	struct str rest;
+
+	if (r->record.n - skip < RECORD_BODY)
+		return refuse();
+	body_parse((unsigned char *)r->record.p + skip, &r->about);
+	rest = str_from(buf_view(&r->record), skip + RECORD_BODY);
+	if (rec->version == RECORD_WHOLE)
+		n_header = old_header_size(&r->record, rec, r->about.size);
+	if (rec->flags & RECORD_BIG)
+		return take_big(r, rest, n_header);
+	return take_inline(r, rest, n_header, rec->flags & RECORD_DEFLATE);
 }
 
 struct store_reader *store_read_open(struct store *s, const struct qmsg *m)
 {
-	struct store_reader *r;
+	struct store_reader *r = MEM_NEW(struct store_reader);
 	struct record rec;
-	struct body body;
-	struct buf b;
-	bool ok;
+	int error;
 
-	if (read_record(s, m->record, m->id, &rec, &b) < 0)
+	*r = (struct store_reader){ .s = s, .place = m->record, .id = m->id, .fd = -1 };
+	if (read_record(s, m->record, m->id, &rec, &r->record) < 0) {
+		error = errno;
+		mem_free(r);
+		errno = error;
 		return NULL;
-	r = MEM_NEW(struct store_reader);
-	*r = (struct store_reader){ .s = s, .m = m, .id = m->id, .fd = -1 };
-	ok = rec.length - rec.head_length >= RECORD_BODY;
-	if (ok) {
-		body_parse((unsigned char *)b.p + RECORD_HEADER + rec.head_length, &body);
-		r->size = body.size;
-		r->crc = body.crc;
 	}
-	errno = EILSEQ;
-	if (ok)
-		ok = rec.flags & RECORD_BIG ? open_big(r) == 0 : take_inline(r, &b, &rec);
-	if (ok) {
-		r->seg = segment_find(s, m->record.segment);
-		r->seg->refs++;
-	} else {
-		int error = errno;
-
+	if (take_content(r, &rec) < 0) {
+		error = errno;
 		if (error == EILSEQ)
-			damaged(s, m->record, m->id, "content", b.p, b.n);
-		r->seg = NULL;
+			damaged(s, m->record, m->id, "content", r->record.p, r->record.n);
 		store_read_close(r);
 		errno = error;
-		r = NULL;
+		return NULL;
 	}
-	buf_fini(&b);
+	r->seg = segment_find(s, m->record.segment);
+	r->seg->refs++;
 	return r;
 }
 
-/* check_piece - sum up what is read in order; false when the content ends with a wrong sum */
+int read_big_size(struct store *s, const struct qmsg *m, uint64_t *size)
+{
+	struct record rec;
+	struct body about;
+	struct buf b;
+
+	if (read_record(s, m->record, m->id, &rec, &b) < 0)
+		return -1;
+	if (b.n - RECORD_HEADER - rec.head_length >= RECORD_BODY) {
+		body_parse((unsigned char *)b.p + RECORD_HEADER + rec.head_length, &about);
+		*size = about.size;
+		buf_fini(&b);
+		return 0;
+	}
+	buf_fini(&b);
+	return refuse();
+}
+
+struct str store_read_header(const struct store_reader *r)
+{
+	return r->header;
+}
+
+/* check_piece - sum up the file as it is read in order; false when it ends with a wrong sum */
 static bool check_piece(struct store_reader *r, uint64_t at, const void *p, size_t n)
 {
 	if (at == 0) {
 		r->next = 0;
-		r->sum = 0;
+		/* in format 0001 the sum is that of header section and body */
+		r->sum = r->fd_at ? crc32c(0, r->header.p, r->header.n) : 0;
 	}
 	if (r->checked || at != r->next)
 		return true;
 	r->sum = crc32c(r->sum, p, n);
 	r->next += n;
-	if (r->next < r->size)
+	if (r->next < r->n_body)
 		return true;
-	r->checked = r->sum == r->crc;
+	r->checked = r->sum == r->about.crc;
 	return r->checked;
 }
 
@@ -304,41 +387,76 @@ static ssize_t big_damaged(struct store_reader *r)
 	return -1;
 }
 
-ssize_t store_read(struct store_reader *r, uint64_t at, void *p, size_t n)
+static size_t read_piece(struct str from, uint64_t at, char *p, size_t n)
 {
-	ssize_t got;
+	struct str piece = str_head(str_from(from, (size_t)at), n);
 
-	if (at >= r->size)
-		return 0;
-	if (n > r->size - at)
-		n = (size_t)(r->size - at);
-	if (r->plain) {
-		memcpy(p, r->plain + at, n);
-		return (ssize_t)n;
-	}
-	got = fs_pread_all(r->fd, p, n, (off_t)at);
-	if (got < 0)
-		return -1;
-	return (size_t)got < n || !check_piece(r, at, p, n) ? big_damaged(r) : got;
+	if (piece.n)
+		memcpy(p, piece.p, piece.n);
+	return piece.n;
 }
 
-int store_read_fd(struct store_reader *r, uint64_t *at)
+ssize_t store_read(struct store_reader *r, uint64_t at, void *p, size_t n)
+{
+	size_t n_header = r->header.n, before = 0;
+	ssize_t got;
+
+	if (at >= n_header + r->n_body)
+		return 0;
+	if (n > n_header + r->n_body - at)
+		n = (size_t)(n_header + r->n_body - at);
+	if (at < n_header)
+		before = read_piece(r->header, at, p, n);
+	at = at + before - n_header;
+	n -= before;
+	if (!n)
+		return (ssize_t)before;
+	if (r->fd < 0)
+		return (ssize_t)(before + read_piece(r->body, at, (char *)p + before, n));
+	got = fs_pread_all(r->fd, (char *)p + before, n, (off_t)(r->fd_at + at));
+	if (got < 0)
+		return -1;
+	return (size_t)got < n || !check_piece(r, at, (char *)p + before, n) ? big_damaged(r) : (ssize_t)before + got;
+}
+
+/* is_checked - the whole file was read once, and its sum is right */
+static bool is_checked(struct store_reader *r)
 {
 	char piece[8192];
 
-	*at = 0;
-	if (r->plain) {
-		*at = r->at;
-		return r->as_is ? r->seg->fd : -1;
-	}
-	for (uint64_t done = 0; !r->checked && done < r->size;) {
-		ssize_t n = store_read(r, done, piece, sizeof(piece));
+	for (uint64_t done = 0; !r->checked && done < r->n_body;) {
+		ssize_t n = store_read(r, r->header.n + done, piece, sizeof(piece));
 
 		if (n <= 0)
-			return -1;
+			return false;
 		done += (uint64_t)n;
 	}
-	return r->fd;
+	return true;
+}
+
+/* in_segment - the place of a piece of the record */
+static struct store_span in_segment(const struct store_reader *r, struct str piece)
+{
+	return (struct store_span){ r->seg->fd, r->place.offset + (uint64_t)(piece.p - r->record.p), piece.n };
+}
+
+size_t store_read_spans(struct store_reader *r, struct store_span out[2])
+{
+	if (r->fd < 0 && r->own)
+		return 0;
+	if (r->fd < 0) {
+		out[0] = in_segment(r, r->header);
+		out[0].n += r->body.n;
+		return 1;
+	}
+	if (!is_checked(r))
+		return 0;
+	out[0] = (struct store_span){ r->fd, 0, r->fd_at + r->n_body };
+	if (r->fd_at)
+		return 1;
+	out[1] = out[0];
+	out[0] = in_segment(r, r->header);
+	return 2;
 }
 
 void store_read_close(struct store_reader *r)
@@ -349,6 +467,7 @@ void store_read_close(struct store_reader *r)
 		r->seg->refs--;
 	if (r->fd >= 0)
 		fs_close(r->fd);
-	mem_free(r->plain);
+	buf_fini(&r->record);
+	mem_free(r->own);
 	mem_free(r);
 }

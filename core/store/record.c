@@ -1,12 +1,12 @@
 /* record - see record.h. */
 #include "core/store/record.h"
 
-
 #include "core/base/crc.h"
 #include "core/base/format.h"
 
-/* the first 24 bytes of every segment, of every version; a later version changes the digits only */
-static const char segment_title[] = "relaybox queue log 0001\n";
+/* the first 24 bytes of every segment, of every version; a later version changes the digits only. 0001 is read, too: its
+ * messages have version RECORD_WHOLE, and compaction copies them as they are into segments of today */
+static const char segment_title[] = "relaybox queue log 0002\n", segment_title_0001[] = "relaybox queue log 0001\n";
 enum { TITLE = 24, TITLE_WORDS = 19, STATE_ROW = 8 };
 _Static_assert(sizeof(segment_title) - 1 == TITLE, "the title has a fixed size");
 
@@ -85,7 +85,7 @@ static enum segment_verdict header_copy(const unsigned char *p, struct segment_h
 {
 	if (record_get32(p + 60) != crc32c(0, p, 60) || memcmp(p, segment_title, TITLE_WORDS) != 0)
 		return SEGMENT_DAMAGED;
-	if (memcmp(p, segment_title, TITLE) != 0)
+	if (memcmp(p, segment_title, TITLE) != 0 && memcmp(p, segment_title_0001, TITLE) != 0)
 		return SEGMENT_FOREIGN;
 	out->number = record_get32(p + 24);
 	out->mark = record_get32(p + 28);
@@ -152,6 +152,13 @@ bool record_parse(const unsigned char p[RECORD_HEADER], const struct segment_hea
 	return out->head_length <= out->length && out->head_length >= RECORD_SUMMARY && out->length < UINT32_MAX / 2;
 }
 
+bool record_is_known(const struct record *r)
+{
+	if (r->type == RECORD_MESSAGE)
+		return r->version == RECORD_WHOLE || r->version == RECORD_APART;
+	return r->type > RECORD_MESSAGE && r->type <= RECORD_FOOTER && r->version == RECORD_PLAIN;
+}
+
 void summary_format(unsigned char out[RECORD_SUMMARY], enum record_type t, const struct summary *s)
 {
 	memset(out, 0, RECORD_SUMMARY);
@@ -194,13 +201,14 @@ void body_format(unsigned char out[RECORD_BODY], const struct body *b)
 {
 	record_put64(out, b->size);
 	record_put32(out + 8, b->crc);
-	record_put32(out + 12, 0);
+	record_put32(out + 12, b->header_size);
 }
 
 void body_parse(const unsigned char p[RECORD_BODY], struct body *out)
 {
 	out->size = record_get64(p);
 	out->crc = record_get32(p + 8);
+	out->header_size = record_get32(p + 12);
 }
 
 void entry_format(unsigned char out[RECORD_ENTRY], const struct entry *e)

@@ -17,12 +17,14 @@ enum {
 	SEGMENT_START = 2 * SEGMENT_HEADER, /* where the first record stands */
 	RECORD_HEADER = 40,
 	RECORD_SUMMARY = 24,
-	RECORD_BODY = 16,                  /* description in front of a message's stored content */
+	RECORD_BODY = 16,                  /* description in front of a message's header section and body */
 	RECORD_TARGETS = 6,                /* segments that one gone record can name */
 	RECORD_ENTRY = 48,                 /* one record in a footer */
 	SEGMENT_TRAILER = 32,              /* the last bytes of a sealed segment: where its footer is */
 };
 enum record_type { RECORD_MESSAGE = 1, RECORD_STATE, RECORD_GONE, RECORD_FOOTER };
+/* of a message record: WHOLE is of format 0001, where the header section was the beginning of the stored content */
+enum record_version { RECORD_WHOLE = 1, RECORD_APART = 2, RECORD_PLAIN = 1 /* of every other type */ };
 enum record_flags { RECORD_DEFLATE = 1, RECORD_BIG = 2 };
 
 struct segment_header { uint32_t number, mark, salt; usec created; uint64_t high_id; };
@@ -45,6 +47,8 @@ struct record {
 void record_format(unsigned char out[RECORD_HEADER], const struct segment_header *h, const struct record *r);
 /* record_parse - false: no record header of this segment */
 bool record_parse(const unsigned char p[RECORD_HEADER], const struct segment_header *h, struct record *out);
+/* record_is_known - is this a type and a version of it that this program reads? */
+bool record_is_known(const struct record *r);
 static inline uint32_t record_size(const struct record *r) { return RECORD_HEADER + r->length; }
 
 /* what the first RECORD_SUMMARY bytes of a head say */
@@ -58,8 +62,9 @@ struct summary {
 void summary_format(unsigned char out[RECORD_SUMMARY], enum record_type t, const struct summary *s);
 void summary_parse(const unsigned char p[RECORD_SUMMARY], enum record_type t, struct summary *out);
 
-/* a message's stored content: this, then the bytes (plain, deflated, or none: then big/ID holds them) */
-struct body { uint64_t size; uint32_t crc; };      /* of the plain content */
+/* what stands behind a message's head: this, the header section as it is, then the body (plain, deflated, or none: then
+ * big/ID holds it). size and crc are of the plain body. In format 0001 header_size is 0 and the body is all of the content */
+struct body { uint64_t size; uint32_t crc, header_size; };
 void body_format(unsigned char out[RECORD_BODY], const struct body *b);
 void body_parse(const unsigned char p[RECORD_BODY], struct body *out);
 

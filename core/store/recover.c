@@ -354,7 +354,7 @@ static bool take_record(struct recovery *r, const struct record *rec, uint64_t a
 	struct entry e = { .id = rec->id, .offset = (uint32_t)at, .length = record_size(rec), .type = rec->type, .flags = rec->flags };
 	const unsigned char *p;
 
-	if (rec->version != 1 || rec->type < RECORD_MESSAGE || rec->type > RECORD_FOOTER)
+	if (!record_is_known(rec))
 		return refuse_record(r, rec, at);
 	p = window_get(&r->w, at, record_size(rec));
 	if (!p)

@@ -58,23 +58,30 @@ static void lose_big(struct store *s, struct qmsg *m)
 		store_remove(s, m, NULL, NULL);
 }
 
+static bool is_lost(struct store *s, const struct qmsg *m)
+{
+	char path[STORE_PATH], qid[QID_MAX];
+	struct stat st;
+	uint64_t size;
+
+	qid_format(qid, m->id);
+	store_path(s, path, "big/%s", qid);
+	if (stat(path, &st) < 0)
+		return errno == ENOENT;
+	/* a record that cannot be read is found again by whoever delivers it */
+	return read_big_size(s, m, &size) == 0 && (uint64_t)st.st_size != size;
+}
+
 static void check_big(struct store *s, uint64_t *set_aside)
 {
 	size_t cursor = 0;
 	struct qmsg *m;
 
 	while (s->stats.big_files && store_each(s, &cursor, &m)) {
-		char path[STORE_PATH], qid[QID_MAX];
-		struct stat st;
-
-		if (!(m->flags & QMSG_BIG))
+		if (!(m->flags & QMSG_BIG) || !is_lost(s, m))
 			continue;
-		qid_format(qid, m->id);
-		store_path(s, path, "big/%s", qid);
-		if (stat(path, &st) < 0 ? errno == ENOENT : (uint64_t)st.st_size != m->size) {
-			(*set_aside)++;
-			lose_big(s, m);
-		}
+		(*set_aside)++;
+		lose_big(s, m);
 	}
 }
 

@@ -33,7 +33,7 @@ struct store_options {
 	bool read_only;                /* offline list and show: no lock, no repair */
 };
 
-enum qmsg_flags { QMSG_HOLD = 1, QMSG_EXPIRE = 2 /* by relayctl: give up at the next try */, QMSG_BOUNCE = 4, QMSG_WARNED = 8 /* delay notice sent */, QMSG_BIG = 16 /* the store's: content in big/ */,
+enum qmsg_flags { QMSG_HOLD = 1, QMSG_EXPIRE = 2 /* by relayctl: give up at the next try */, QMSG_BOUNCE = 4, QMSG_WARNED = 8 /* delay notice sent */, QMSG_BIG = 16 /* the store's: body in big/ */,
 	QMSG_URGENT = 32 /* the schedule's, not stored: flushed by hand, dead destinations are tried */, QMSG_STORED = 15 };
 
 /* One queued message as memory knows it: at most 200 bytes with its index entry. Made and freed by the store. */
@@ -72,14 +72,15 @@ bool store_is_stuck(const struct store *s);            /* a write failed, and re
 /* store_has_room - may a message of that size begin? false with errno (ENOSPC: space or inodes) */
 bool store_has_room(struct store *s, uint64_t size);
 
-/* --- a message on its way in: begin, add content in pieces (header section first), then commit or abort -------------- */
+/* --- a message on its way in: begin, add the body in pieces, then commit with the header section, or abort ----------- */
 struct store_writer;
 struct store_writer *store_begin(struct store *s, uint64_t *id);
 int store_add(struct store_writer *w, struct str piece);       /* 0, or -1 with errno; then only abort makes sense */
-uint64_t store_written(const struct store_writer *w);
-/* store_commit - append the message with its envelope; w is gone. fn tells when it is durable (m) or refused (error).
- * The envelope's size is filled in here; header_size is the caller's. */
-void store_commit(struct store_writer *w, struct envelope *e, store_fn fn, void *ctx);
+uint64_t store_written(const struct store_writer *w);          /* bytes of body so far */
+/* store_commit - append the message with its envelope and header section (CRLF lines, with the empty line that ends it;
+ * borrowed for the call): content is header and body. w is gone. fn tells when it is durable (m) or refused (error).
+ * The envelope's header_size and size are filled in here. */
+void store_commit(struct store_writer *w, struct envelope *e, struct str header, store_fn fn, void *ctx);
 void store_abort(struct store_writer *w);
 
 /* --- reading (synchronous; -1 with errno; EILSEQ = damaged: the message was set aside) ------------------------------- */
@@ -88,9 +89,12 @@ int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct 
 /* content: open once, read in order or at random; the segment stays while a reader is open */
 struct store_reader;
 struct store_reader *store_read_open(struct store *s, const struct qmsg *m);
-ssize_t store_read(struct store_reader *r, uint64_t at, void *p, size_t n);
-/* store_read_fd - when content stands uncompressed in one file: its descriptor and offset (for the helper, sendfile) */
-int store_read_fd(struct store_reader *r, uint64_t *at);
+struct str store_read_header(const struct store_reader *r);    /* the header section, in memory; borrowed until the close */
+ssize_t store_read(struct store_reader *r, uint64_t at, void *p, size_t n);    /* content: header section, then body */
+/* store_read_spans - where content stands uncompressed in files (for the helper, sendfile): in one piece, or header section
+ * and body apart; their number. 0: it does not, or it is damaged. The descriptors stay the reader's */
+struct store_span { int fd; uint64_t at, n; };
+size_t store_read_spans(struct store_reader *r, struct store_span out[2]);
 void store_read_close(struct store_reader *r);
 
 /* --- changes; durable with the next flush, at the latest one second later. fn may be NULL ----------------------------- */

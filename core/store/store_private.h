@@ -122,8 +122,9 @@ void store_set_aside(struct store *s, const char *name, const void *p, size_t n,
 /* change.c */
 void batch_fini(struct batch *b);
 void batch_recycle(struct store *s, struct batch *b);                   /* batch_fini, but the memory may serve again */
-/* batch_add - append a record made of head and up to two body pieces; the returned waiter is valid until the next call */
-struct waiter *batch_add(struct batch *b, const struct record *r, struct str head, struct str body1, struct str body2);
+/* batch_add - append a record of r's type, version, flags and id, made of head and the pieces of its body; the returned
+ * waiter is valid until the next call */
+struct waiter *batch_add(struct batch *b, const struct record *r, struct str head, const struct str *pieces, size_t n);
 /* batch_copy - append another batch's record as it is */
 struct waiter *batch_copy(struct batch *b, const struct batch *from, const struct waiter *w);
 bool store_place_eq(struct store_place a, struct store_place b);
@@ -160,6 +161,8 @@ int recover_big(struct store *s, uint64_t *set_aside);                  /* count
 /* read.c */
 /* read_record - all bytes of the record at p, checked; into out. -1 with errno, EILSEQ when damaged */
 int read_record(struct store *s, struct store_place p, uint64_t id, struct record *r, struct buf *out);
+/* read_big_size - how long the file big/ID of m must be; -1 with errno */
+int read_big_size(struct store *s, const struct qmsg *m, uint64_t *size);
 
 /* compact.c */
 /* compact_moved - a copy stands at p; segment 0: it could not be written */

@@ -63,8 +63,8 @@ def log_of(relay):
 
 
 @pytest.mark.parametrize("closed, change, word", [
-    (True, of_version(2), "another version"), (False, of_version(2), "another version"), (True, of_version(0), "another version"),
-    (False, with_record(8, 9), "type 9"), (False, with_record(9, 2), "version 2")],
+    (True, of_version(3), "another version"), (False, of_version(3), "another version"), (True, of_version(0), "another version"),
+    (False, with_record(8, 9), "type 9"), (False, with_record(9, 3), "version 3")],
     ids=["next version, closed", "next version, killed", "version before", "unknown record", "next version of a record"])
 def test_a_format_that_is_not_known_is_refused_and_left_alone(tmp_path, closed, change, word):
     with Sink(script={"MAIL": lambda sink, argument: "450 4.3.0 later" if sink.refuse else None}) as sink:

@@ -56,7 +56,7 @@ static void add_record(struct buf *b, struct str *in)
 {
 	unsigned char head[RECORD_HEADER];
 	const unsigned char *p = (const unsigned char *)in->p;
-	struct record r = { .type = p[0], .version = 1, .flags = p[1], .id = p[6] };
+	struct record r = { .type = p[0] & 127, .version = p[0] & 128 ? RECORD_APART : RECORD_WHOLE, .flags = p[1], .id = p[6] };
 	size_t head_n = p[2] | (size_t)p[3] << 8, body_n = p[4] | (size_t)p[5] << 8;
 	struct str bytes;
 

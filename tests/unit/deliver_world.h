@@ -423,6 +423,7 @@ static inline void parcel_put(struct world *w, struct parcel *p, const char *sen
 	struct str rest = str_of(rcpts), word;
 	struct store_writer *writer;
 	uint64_t id;
+	size_t header;
 
 	memset(p, 0, sizeof(*p));
 	while (str_word(&rest, " ", &word))
@@ -432,13 +433,12 @@ static inline void parcel_put(struct world *w, struct parcel *p, const char *sen
 	p->e.arrival = clock_wall();
 	p->e.uid = -1;
 	writer = store_begin(w->store, &id);
-	if (!CHECK(writer && store_add(writer, str_of(content)) == 0))
+	header = strstr(content, "\r\n\r\n") ? (size_t)(strstr(content, "\r\n\r\n") - content + 4) : strlen(content);
+	if (!CHECK(writer && store_add(writer, str_of(content + header)) == 0))
 		return;
-	p->e.header_size = strstr(content, "\r\n\r\n") ? (uint64_t)(strstr(content, "\r\n\r\n") - content + 4) : strlen(content);
-	store_commit(writer, &p->e, world_stored, &p->m);
+	store_commit(writer, &p->e, str_make(content, header), world_stored, &p->m);
 	store_tick(w->store, clock_mono());
 	CHECK(p->m != NULL);
-	p->e.size = strlen(content);
 	for (size_t i = 0; i < p->e.n_rcpts; i++)
 		p->rcpt_list[i] = &p->rcpts[i];
 }

@@ -97,6 +97,9 @@ static inline void q_content(struct buf *b, uint64_t seed, size_t n)
 	buf_truncate(b, n);
 }
 
+/* the first bytes of what q_content makes serve as header section, and the others as body */
+enum { Q_HEADER = 60 };
+
 /* q_put - commit a message of n bytes with n_rcpts recipients; ids answer through t */
 static inline uint64_t q_put(struct store *s, size_t n, size_t n_rcpts, struct told *t)
 {
@@ -111,10 +114,10 @@ static inline uint64_t q_put(struct store *s, size_t n, size_t n_rcpts, struct t
 	*t = (struct told){ .error = -1 };
 	w = store_begin(s, &id);
 	q_content(&b, id, n);
-	for (size_t at = 0; at < n; at += 16384)
+	for (size_t at = Q_HEADER; at < n; at += 16384)
 		if (store_add(w, str_head(str_from(buf_view(&b), at), 16384)) < 0)
 			break;
-	store_commit(w, &e, q_told, t);
+	store_commit(w, &e, str_head(buf_view(&b), Q_HEADER), q_told, t);
 	buf_fini(&b);
 	mem_free(rcpts);
 	return id;
@@ -136,11 +139,12 @@ static inline bool q_whole(struct store *s, uint64_t id, size_t n)
 	arena_init(&a, 1 << 24);
 	q_content(&b, id, n);
 	got = mem_alloc(n + 1);
-	ok = m->size == n;
+	ok = m->size == n && store_read_header(r).n == (n < Q_HEADER ? n : Q_HEADER);
+	ok = ok && (!n || memcmp(store_read_header(r).p, b.p, store_read_header(r).n) == 0);
 	for (size_t at = 0; ok && at < n; at += 1000)
 		ok = store_read(r, at, got + at, 1000 < n - at ? 1000 : n - at) == (ssize_t)(1000 < n - at ? 1000 : n - at);
 	ok = ok && store_read(r, n, got, 1) == 0 && memcmp(got, b.p ? b.p : "", n) == 0;
-	ok = ok && store_envelope(s, m, &a, &e) == 0 && e.size == n && str_eq(e.sender, STR("s@example.com"));
+	ok = ok && store_envelope(s, m, &a, &e) == 0 && e.size == n && e.header_size == store_read_header(r).n && str_eq(e.sender, STR("s@example.com"));
 	store_read_close(r);
 	mem_free(got);
 	buf_fini(&b);

@@ -188,8 +188,8 @@ static struct qmsg *put_only(const struct put *p)
 	for (size_t i = 0; i < p->n; i++)
 		rcpts[i] = (struct rcpt){ .addr = str_of(p->rcpts[i]), .notify = p->notify };
 	w = store_begin(f.store, &id);
-	store_add(w, STR("Subject: x\r\n\r\nx\r\n"));
-	store_commit(w, &e, on_put, &m);
+	store_add(w, STR("x\r\n"));
+	store_commit(w, &e, STR("Subject: x\r\n\r\n"), on_put, &m);
 	store_tick(f.store, clock_mono());
 	return m;
 }

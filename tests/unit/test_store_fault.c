@@ -81,11 +81,11 @@ static void put_one(struct store *s, size_t n)
 	*r = (struct row){ .id = r->id, .n = n };
 	shared->n++;
 	q_content(&b, r->id, n);
-	if (store_add(w, str_head(buf_view(&b), n / 2)) < 0 || store_add(w, str_from(buf_view(&b), n / 2)) < 0) {
+	if (store_add(w, str_from(str_head(buf_view(&b), n / 2), Q_HEADER)) < 0 || store_add(w, str_from(buf_view(&b), n / 2 > Q_HEADER ? n / 2 : Q_HEADER)) < 0) {
 		store_abort(w);
 		r->in = REFUSED;
 	} else {
-		store_commit(w, &e, on_in, r);
+		store_commit(w, &e, str_head(buf_view(&b), Q_HEADER), on_in, r);
 	}
 	buf_fini(&b);
 }

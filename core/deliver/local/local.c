@@ -96,20 +96,22 @@ static void finish(struct local_job *j)
 static int open_content(struct local_job *j)
 {
 	struct deliver *d = j->d;
-	uint64_t at = 0, size = j->job->envelope->size;
+	uint64_t size = j->job->envelope->size;
+	struct store_span where[2];
 
 	j->memory = -1;
 	j->reader = store_read_open(d->o.store, j->job->msg);
 	if (!j->reader)
 		return -1;
-	j->content = store_read_fd(j->reader, &at);
-	j->order.offset = at;
 	j->order.length = size;
-	if (j->content >= 0)
+	if (store_read_spans(j->reader, where) == 1) {
+		j->content = where[0].fd;
+		j->order.offset = where[0].at;
 		return 0;
+	}
 	j->content = j->memory = memfd_create("message", MFD_CLOEXEC);
 	j->order.offset = 0;
-	for (at = 0; j->memory >= 0 && at < size;) {
+	for (uint64_t at = 0; j->memory >= 0 && at < size;) {
 		ssize_t n = store_read(j->reader, at, d->scratch, LIMIT_CLIENT_PIECE);
 
 		if (n <= 0 || fs_write_all(j->memory, d->scratch, (size_t)n) < 0)
@@ -292,13 +294,18 @@ static void forwarded(void *ctx, struct qmsg *m, int error)
 	answer_text(j, m ? 250 : 451, m ? "2.0.0" : "4.3.0", text);
 }
 
-static int copy_content(struct local_job *j, struct store_writer *w)
+/* copy_content - the body to w; the header section, behind what is already there, to header */
+static int copy_content(struct local_job *j, struct store_writer *w, struct buf *header)
 {
 	struct deliver *d = j->d;
 	struct store_reader *r = store_read_open(d->o.store, j->job->msg);
 	uint64_t at = 0, size = j->job->envelope->size;
 	int got = r ? 0 : -1;
 
+	if (r) {
+		at = store_read_header(r).n;
+		buf_str(header, store_read_header(r));
+	}
 	while (got == 0 && at < size) {
 		ssize_t n = store_read(r, at, d->scratch, LIMIT_CLIENT_PIECE);
 
@@ -334,20 +341,22 @@ static void forward(struct local_job *j)
 {
 	struct forward *f = MEM_NEW(struct forward);
 	struct store_writer *w;
-	struct str line;
+	struct buf header;
 
 	f->j = j;
 	f->d = j->d;
 	arena_init(&f->arena, 4 * LIMIT_SESSION_ARENA);
 	fill_envelope(f, j);
-	line = arena_printf(&f->arena, "Delivered-To: %.*s\r\n", STR_ARG(rcpt_of(j)->addr));
+	buf_init(&header, LIMIT_STORE_ENVELOPE);
+	buf_printf(&header, "Delivered-To: %.*s\r\n", STR_ARG(rcpt_of(j)->addr));
 	w = store_begin(j->d->o.store, &f->id);
-	if (w && store_add(w, line) == 0 && copy_content(j, w) == 0) {
-		f->e.header_size += line.n;
+	if (w && copy_content(j, w, &header) == 0 && !header.overflow) {
 		j->forward = f;
-		store_commit(w, &f->e, forwarded, f);
+		store_commit(w, &f->e, buf_view(&header), forwarded, f);
+		buf_fini(&header);
 		return;
 	}
+	buf_fini(&header);
 	if (w)
 		store_abort(w);
 	arena_fini(&f->arena);
@@ -360,21 +369,16 @@ static void forward(struct local_job *j)
 /* our mark from an earlier pass: this mail has been here */
 static int has_been_here(struct local_job *j)
 {
-	const struct envelope *e = j->job->envelope;
-	size_t size = e->header_size < LIMIT_HEADER ? (size_t)e->header_size : LIMIT_HEADER;
 	struct store_reader *r = store_read_open(j->d->o.store, j->job->msg);
-	char *p = mem_alloc(size + 1);
-	ssize_t n = r ? store_read(r, 0, p, size) : -1;
-	struct str rest = n > 0 ? str_make(p, (size_t)n) : STR_EMPTY;
+	struct str rest = r ? store_read_header(r) : STR_EMPTY;
 	struct header h;
-	int found = n < 0 ? -1 : 0;
+	int found = r ? 0 : -1;
 
 	while (found == 0 && header_next(&rest, &h) == 1)
 		if (str_ieq(h.name, STR("Delivered-To")) && str_ieq(str_trim(h.value), rcpt_of(j)->addr))
 			found = 1;
 	if (r)
 		store_read_close(r);
-	mem_free(p);
 	return found;
 }
 
