@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/base/random.h"
@@ -382,13 +383,27 @@ int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *
 	return r;
 }
 
+/* is_table - a regular file, or the null device, which is an empty one; whatever else could make its reader wait */
+static bool is_table(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	errno = EINVAL;
+	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
 int fs_open_table(const char *path)
 {
-	int fd = fs_open(path, O_RDONLY, 0);
+	int fd = fs_open_guarded(path, O_RDONLY, 0);
 
 	if (fd < 0 && table_opener && (errno == EACCES || errno == EPERM))
-		return table_opener(table_opener_ctx, path);
-	return fd;
+		fd = table_opener(table_opener_ctx, path);
+	if (fd < 0 || is_table(fd))
+		return fd;
+	close_keeping_errno(fd);
+	return -1;
 }
 
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx)

@@ -44,8 +44,12 @@ int fs_replace(const char *path, mode_t mode, struct str content);
 /* fs_each_name - call fn for each entry but . and ..; stops when fn returns non-zero and returns that; -1 on error
  * (an error of readdir is an error, never an end) */
 int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *ctx);
-/* fs_open_table - open a lookup table or secret for reading: directly, or through the opener that relayd sets after it
- * dropped its privileges (fs_set_opener), so that root-only maps stay readable */
+/* fs_open_guarded - for root on a path that a less trusted user may have had a hand in (fs_guard.c): behind a folder that is not
+ * root's alone links are not followed (ELOOP), and the file must be a regular one with one name (EPERM). Never waits at a
+ * FIFO. For other users fs_open that does not wait. */
+int fs_open_guarded(const char *path, int flags, mode_t mode);
+/* fs_open_table - open a lookup table or secret for reading, guarded: directly, or through the opener that relayd sets after
+ * it dropped its privileges (fs_set_opener), so that root-only maps stay readable. EINVAL: no regular file */
 int fs_open_table(const char *path);
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx);
 

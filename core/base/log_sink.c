@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 
@@ -51,7 +52,7 @@ static int open_syslog(void)
 
 static int open_file(const char *path)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	return fs_open_guarded(path, O_WRONLY | O_APPEND | O_CREAT, 0640);
 }
 
 /* open_standard - the descriptor to use for stdout or stderr, and how to write to it */
