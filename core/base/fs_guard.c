@@ -45,7 +45,7 @@ static int follow(int dir, const char *name, enum trust trust)
 	return O_NOFOLLOW;
 }
 
-/* is_harmless - an open file that a stranger may have chosen: a regular one with one name */
+/* is_harmless - what a stranger may have chosen: a folder, or a regular file with one name */
 static bool is_harmless(int fd)
 {
 	struct stat st;
@@ -53,7 +53,7 @@ static bool is_harmless(int fd)
 	if (fstat(fd, &st) < 0)
 		return false;
 	errno = EPERM;
-	return S_ISREG(st.st_mode) && st.st_nlink == 1;
+	return S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1);
 }
 
 /* open_last - the file itself, in a folder that is open */

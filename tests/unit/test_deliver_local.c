@@ -236,7 +236,7 @@ T(helper_delivers_as_the_user_and_opens_tables)
 	char spool[400], spool_option[450], secret[400];
 	const char *extra[] = { BASE, spool_option, NULL };
 	const char *tables[] = { secret, NULL };
-	struct helper_rules rules = { .spool = spool, .tables = tables };
+	struct helper_rules rules = { .spool = spool, .home_mailbox = "", .log = "", .tables = tables, .confine = true, .must = true };
 	struct world w;
 	struct parcel p;
 	struct dest dest;
