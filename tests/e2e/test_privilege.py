@@ -138,17 +138,36 @@ def test_the_helper_has_given_up_what_it_does_not_need(tmp_path):
         assert s["Seccomp"] == "2" and s["NoNewPrivs"] == "1"
 
 
-def test_nothing_is_written_with_roots_rights(tmp_path):
+def test_mailboxes_are_their_users_and_roots_has_one_place(tmp_path):
     spool = tmp_path / "mail"
     spool.mkdir()
     os.chmod(spool, 0o1777)
     with start_as(tmp_path, "mydestination = example.test\nlocal_recipient_maps =\nmail_spool_directory = %s\n" % spool) as r:
-        r.run("sendmail", "-f", "a@x.org", "root@example.test", stdin="Subject: x\n\nx\n")
+        for user in ("root", "games"):
+            r.run("sendmail", "-f", "a@x.org", user + "@example.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<%s@example.test>.*status=sent" % user)
+    assert sorted(os.listdir(spool)) == ["games", "root"]
+    for user in ("root", "games"):
+        st = os.stat(spool / user)
+        assert st.st_uid == pwd.getpwnam(user).pw_uid and stat.S_IMODE(st.st_mode) == 0o600
+
+
+def test_mailboxes_that_a_reload_moves_wait_for_a_restart(tmp_path):
+    for name in ("mail", "mail2"):
+        (tmp_path / name).mkdir()
+        os.chmod(tmp_path / name, 0o1777)
+    main = "mydestination = example.test\nlocal_recipient_maps =\nmail_spool_directory = %s\n"
+    with start_as(tmp_path, main % (tmp_path / "mail")) as r:
+        text = open(r.path("main.cf")).read()
+        r.write("main.cf", text.replace(str(tmp_path / "mail"), str(tmp_path / "mail2")))
+        r.run("relayctl", "reload")
         r.run("sendmail", "-f", "a@x.org", "games@example.test", stdin="Subject: x\n\nx\n")
-        r.wait_log("to=<root@example.test>.*status=deferred .*give root an alias")
-        r.wait_log("to=<games@example.test>.*status=sent")
-    assert os.listdir(spool) == ["games"]
-    assert os.stat(spool / "games").st_uid == pwd.getpwnam("games").pw_uid
+        r.wait_log("status=deferred .mailboxes are elsewhere since relayd was started: restart it")
+        r.stop()
+        r.start()
+        r.run("postqueue", "-f")
+        r.wait_log("status=sent")
+    assert os.listdir(tmp_path / "mail") == [] and os.listdir(tmp_path / "mail2") == ["games"]
 
 
 @pytest.mark.parametrize("how", ["HUP", "reload"])

@@ -103,21 +103,25 @@ static int become(const struct passwd *pw, const char *spool)
 
 	if (spool && *spool && stat(spool, &st) == 0 && (st.st_mode & S_IWGRP) && st.st_gid != 0)
 		groups[n++] = st.st_gid;
-	if (setgroups(n, groups) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
+	if (setgroups(n, groups) < 0 || setgid(pw->pw_gid) < 0)
 		return -1;
-	if (pw->pw_uid != 0 && (setuid(0) == 0 || geteuid() != pw->pw_uid)) {
+	/* what is left of root then is the owner of files, without a right beyond that */
+	if (pw->pw_uid == 0)
+		return helper_give_up_all();
+	if (setuid(pw->pw_uid) < 0)
+		return -1;
+	if (setuid(0) == 0 || geteuid() != pw->pw_uid) {
 		errno = EPERM;
 		return -1;
 	}
-	umask(077);
 	return 0;
 }
 
-/* may_serve - whose mailbox is written with that user's rights; root and relayd's own user have no mailbox here, nor has a uid
- * that means "none" */
+/* may_serve - whose mailbox is written: not relayd's own user's, who could then be asked to write for himself, nor one of a uid
+ * that means "none" or of root's group. Root's is, at its one place */
 static bool may_serve(const struct helper *h, const struct passwd *pw)
 {
-	return pw->pw_uid != 0 && pw->pw_gid != 0 && pw->pw_uid != h->rules->owner && pw->pw_uid != (uid_t)-1 && pw->pw_uid != 65535;
+	return pw->pw_uid != h->rules->owner && pw->pw_uid != (uid_t)-1 && pw->pw_uid != 65535 && (pw->pw_gid != 0 || pw->pw_uid == 0);
 }
 
 /* is_below - the path names something in the folder and does not lead out of it again */
@@ -146,7 +150,7 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 	else if (!found)
 		reply_set(&a.reply, 550, "5.1.1", "unknown user: \"%s\"", order.user);
 	else if (!may_serve(h, &pw))
-		reply_set(&a.reply, 451, "4.3.5", "no mail is written with the rights of %s: give %s an alias", order.user, order.user);
+		reply_set(&a.reply, 451, "4.3.5", "no mailbox is written for %s: give %s an alias", order.user, order.user);
 	else if (!located || !is_below(order.path, *rules->home_mailbox ? pw.pw_dir : rules->spool))
 		reply_set(&a.reply, 451, "4.3.5", "the mailbox of %s has no usable path: home_mailbox, mail_spool_directory", order.user);
 	else if (strcmp(order.path, r->order.path))
@@ -269,6 +273,7 @@ int helper_main(int fd, const struct helper_rules *rules)
 	h->fd = fd;
 	h->rules = rules;
 	/* the terminal's signals are relayd's; we end with it */
+	umask(077);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

@@ -3,8 +3,8 @@
  *
  * Forked early, as root, with one end of helper_socketpair. What it will do is fixed before that: the tables and the log it may
  * open, and where a user's mailbox is. What relayd asks is a stranger's word: the helper finds the mailbox by itself, checks
- * every field, and never works for root or for relayd's own user. Each delivery runs in a child that has become the user, so a
- * mistake there has that user's rights and no more. Capabilities and system calls that it does not need are given up
+ * every field, and never works for relayd's own user. Each delivery runs in a child that has become the user, so a
+ * mistake there has that user's rights and no more; for root it is a uid without capabilities. Capabilities and system calls that it does not need are given up
  * (helper_confine.h). It ends when the other end is closed. */
 #ifndef CORE_DELIVER_LOCAL_HELPER_H
 #define CORE_DELIVER_LOCAL_HELPER_H

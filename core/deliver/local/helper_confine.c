@@ -12,15 +12,25 @@
 /* become a user; read a table that only its owner may read */
 #define KEPT ((1u << CAP_SETUID) | (1u << CAP_SETGID) | (1u << CAP_DAC_READ_SEARCH))
 
-static int drop_capabilities(void)
+static int keep(unsigned capabilities)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { .effective = KEPT, .permitted = KEPT } };
+	struct __user_cap_data_struct data[2] = { { .effective = capabilities, .permitted = capabilities } };
 
+	return (int)syscall(SYS_capset, &head, data);
+}
+
+int helper_give_up_all(void)
+{
+	return keep(0);
+}
+
+static int drop_capabilities(void)
+{
 	for (int cap = 0; cap <= 63; cap++)
 		if ((cap > 31 || !(KEPT >> cap & 1)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
 			return -1;
-	return (int)syscall(SYS_capset, &head, data);
+	return keep(KEPT);
 }
 
 /* files, one socket, children that become users, what libc and the allocator ask for. No program is run, nothing is mounted,
@@ -36,7 +46,7 @@ static const int allowed[] = {
 	SYS_setresuid, SYS_setresgid, SYS_umask, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
 	SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk, SYS_futex, SYS_set_tid_address, SYS_set_robust_list,
 	SYS_getrandom, SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_restart_syscall,
-	SYS_sched_yield, SYS_sched_getaffinity, SYS_prlimit64, SYS_prctl, SYS_tgkill, SYS_uname,
+	SYS_sched_yield, SYS_sched_getaffinity, SYS_prlimit64, SYS_prctl, SYS_capset, SYS_tgkill, SYS_uname,
 #ifdef SYS_open
 	SYS_open, SYS_stat, SYS_lstat, SYS_rename, SYS_unlink, SYS_mkdir, SYS_readlink, SYS_access, SYS_poll, SYS_fork, SYS_time,
 #endif

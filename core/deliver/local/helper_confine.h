@@ -5,5 +5,7 @@
 
 /* helper_confine - for good; 0, or -1 with errno and *what */
 int helper_confine(const char **what);
+/* helper_give_up_all - the three as well; 0, or -1 with errno */
+int helper_give_up_all(void);
 
 #endif
