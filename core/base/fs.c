@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/base/random.h"
@@ -257,6 +258,23 @@ int fs_mkdir(const char *path, mode_t mode)
 	return S_ISDIR(st.st_mode) ? 0 : -1;
 }
 
+int fs_mkdirat(int dir, const char *name, mode_t mode)
+{
+	if (refused("mkdir", name) < 0)
+		return -1;
+	return mkdirat(dir, name, mode) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int fs_fchmod(int fd, mode_t mode)
+{
+	return refused("chmod", NULL) < 0 ? -1 : fchmod(fd, mode);
+}
+
+int fs_fchown(int fd, uid_t uid, gid_t gid)
+{
+	return refused("chown", NULL) < 0 ? -1 : fchown(fd, uid, gid);
+}
+
 int fs_chmod(const char *path, mode_t mode)
 {
 	return refused("chmod", path) < 0 ? -1 : chmod(path, mode);
@@ -357,13 +375,11 @@ static bool is_dots(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
-int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *ctx)
+/* each_name - of a folder that is open, which is closed here */
+static int each_name(DIR *d, int (*fn)(void *ctx, const char *name), void *ctx)
 {
-	DIR *d = refused("opendir", dir) < 0 ? NULL : opendir(dir);
 	int r = 0, saved;
 
-	if (!d)
-		return -1;
 	while (!r) {
 		struct dirent *e;
 
@@ -382,13 +398,46 @@ int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *
 	return r;
 }
 
+int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *ctx)
+{
+	DIR *d = refused("opendir", dir) < 0 ? NULL : opendir(dir);
+
+	return d ? each_name(d, fn, ctx) : -1;
+}
+
+int fs_each_name_at(int dir, int (*fn)(void *ctx, const char *name), void *ctx)
+{
+	int fd = fs_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 || refused("opendir", NULL) < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		return each_name(d, fn, ctx);
+	if (fd >= 0)
+		close_keeping_errno(fd);
+	return -1;
+}
+
+/* is_table - a regular file, or the null device, which is an empty one; whatever else could make its reader wait */
+static bool is_table(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	errno = EINVAL;
+	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
 int fs_open_table(const char *path)
 {
-	int fd = fs_open(path, O_RDONLY, 0);
+	int fd = fs_open_guarded(path, O_RDONLY, 0);
 
 	if (fd < 0 && table_opener && (errno == EACCES || errno == EPERM))
-		return table_opener(table_opener_ctx, path);
-	return fd;
+		fd = table_opener(table_opener_ctx, path);
+	if (fd < 0 || is_table(fd))
+		return fd;
+	close_keeping_errno(fd);
+	return -1;
 }
 
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx)

@@ -34,7 +34,10 @@ int fs_unlinkat(int dir, const char *name);
 int fs_truncate(int fd, off_t size);
 int fs_allocate(int fd, off_t at, off_t size);                       /* posix_fallocate, keep size; EOPNOTSUPP is success */
 int fs_mkdir(const char *path, mode_t mode);                         /* EEXIST of a directory is success */
+int fs_mkdirat(int dir, const char *name, mode_t mode);              /* EEXIST of anything is success: open it to know */
 int fs_chmod(const char *path, mode_t mode);
+int fs_fchmod(int fd, mode_t mode);
+int fs_fchown(int fd, uid_t uid, gid_t gid);
 int fs_free_space(const char *path, uint64_t *bytes, uint64_t *inodes); /* what an ordinary user may still use */
 /* fs_read_file - whole file into out (its bound applies: EFBIG past it) */
 int fs_read_file(const char *path, struct buf *out);
@@ -44,8 +47,13 @@ int fs_replace(const char *path, mode_t mode, struct str content);
 /* fs_each_name - call fn for each entry but . and ..; stops when fn returns non-zero and returns that; -1 on error
  * (an error of readdir is an error, never an end) */
 int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *ctx);
-/* fs_open_table - open a lookup table or secret for reading: directly, or through the opener that relayd sets after it
- * dropped its privileges (fs_set_opener), so that root-only maps stay readable */
+int fs_each_name_at(int dir, int (*fn)(void *ctx, const char *name), void *ctx);   /* of a folder that is open and stays so */
+/* fs_open_guarded - for root on a path that a less trusted user may have had a hand in (fs_guard.c): behind a folder that is not
+ * root's alone links are not followed (ELOOP), and the file must be a regular one with one name (EPERM). Never waits at a
+ * FIFO. For other users fs_open that does not wait. */
+int fs_open_guarded(const char *path, int flags, mode_t mode);
+/* fs_open_table - open a lookup table or secret for reading, guarded: directly, or through the opener that relayd sets after
+ * it dropped its privileges (fs_set_opener), so that root-only maps stay readable. EINVAL: no regular file */
 int fs_open_table(const char *path);
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx);
 

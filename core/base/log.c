@@ -48,10 +48,10 @@ int log_open(const struct log_config *c)
 	return 0;
 }
 
-void log_reopen(void)
+int log_reopen(void)
 {
 	log_sink_flush();
-	log_sink_reopen();
+	return log_sink_reopen();
 }
 
 void log_flush(void)

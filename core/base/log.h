@@ -24,7 +24,9 @@ struct log_config {
 };
 
 int log_open(const struct log_config *c);              /* 0, or -1 with errno; may be called again (reload) */
-void log_reopen(void);                                 /* after rotation */
+int log_reopen(void);                                  /* after rotation; 0, or -1 with errno: the old file goes on */
+/* log_set_opener - who opens the file again where we may not (a descriptor, or -1 with errno); NULL: nobody */
+void log_set_opener(int (*opener)(void *ctx), void *ctx);
 void log_flush(void);
 void log_set_program(const char *name);                /* prefix for stderr lines before log_open */
 extern int log_verbose;                                /* -v count */

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 
@@ -49,9 +50,23 @@ static int open_syslog(void)
 	return fd;
 }
 
+static int (*log_opener)(void *ctx);
+static void *log_opener_ctx;
+
 static int open_file(const char *path)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	int fd = fs_open_guarded(path, O_WRONLY | O_APPEND | O_CREAT, 0640);
+
+	/* after root was given up a renamed file can only be made anew by the side that may */
+	if (fd < 0 && log_opener && (errno == EACCES || errno == EPERM))
+		fd = log_opener(log_opener_ctx);
+	return fd;
+}
+
+void log_set_opener(int (*opener)(void *ctx), void *ctx)
+{
+	log_opener = opener;
+	log_opener_ctx = ctx;
 }
 
 /* open_standard - the descriptor to use for stdout or stderr, and how to write to it */
@@ -125,16 +140,20 @@ int log_sink_open(enum log_sink kind, const char *path)
 	return 0;
 }
 
-void log_sink_reopen(void)
+int log_sink_reopen(void)
 {
 	char *path;
+	int r, saved;
 
 	if (!sink.open || (sink.sink != LOG_TO_FILE && sink.sink != LOG_TO_SYSLOG))
-		return;
+		return 0;
 	path = sink.path ? mem_dupz(sink.path) : NULL;
 	/* on failure the old file goes on: a line in the wrong file is better than none */
-	(void)log_sink_open(sink.sink, path);
+	r = log_sink_open(sink.sink, path);
+	saved = errno;
 	mem_free(path);
+	errno = saved;
+	return r;
 }
 
 bool log_sink_is_open(void)
@@ -204,7 +223,7 @@ static void syslog_line(struct str line, enum log_severity sev)
 		return;
 	/* the syslog daemon was restarted: one new try */
 	if (errno == ECONNREFUSED || errno == ENOTCONN || errno == ECONNRESET) {
-		log_sink_reopen();
+		(void)log_sink_reopen();
 		if (sendmsg(sink.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return;
 	}

@@ -7,7 +7,7 @@
 #include "core/base/log.h"
 
 int log_sink_open(enum log_sink sink, const char *path);  /* 0, or -1 with errno; the old sink stays on error */
-void log_sink_reopen(void);
+int log_sink_reopen(void);                               /* 0, or -1 with errno: the old file goes on */
 void log_sink_flush(void);
 bool log_sink_is_open(void);
 bool log_sink_is_syslog(void);

@@ -3,6 +3,9 @@
  * What refers to settings: inbound sessions to their service, outbound ones and destinations to a transport, and what is
  * done within a tick to the settings then in force. A session that began with one generation may use the later ones, too,
  * so they end in order, the oldest first. */
+#include <errno.h>
+#include <string.h>
+
 #include "core/base/log.h"
 #include "core/daemon/listener.h"
 #include "core/daemon/relay.h"
@@ -54,6 +57,9 @@ static void take_over(struct relay *r, struct settings *s)
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
+	if (log_reopen() != 0)
+		log_error("master", "maillog_file %s: cannot be opened again: %s: the log goes on in the file that was renamed; let %s "
+			"write into the folder, or restart relayd", r->settings->conf->maillog_file, strerror(errno), r->settings->conf->mail_owner);
 	conf_diag_init(&diag);
 	struct settings *s = settings_load(r->directory, r->extra, &diag);
 	log_findings(&diag);

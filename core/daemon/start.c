@@ -20,6 +20,7 @@
 #include "core/daemon/relay.h"
 #include "core/daemon/sandbox.h"
 #include "core/daemon/session.h"
+#include "core/daemon/spool.h"
 
 #define POOL_THREADS 2                 /* one may flush while the other does a handshake */
 #define FD_RESERVE 500                 /* descriptors kept for the log, maps and outbound connections */
@@ -233,7 +234,6 @@ static void on_signal(struct loop_io *io, uint32_t events)
 			begin_stop(d, (int)info.ssi_signo);
 			break;
 		case SIGHUP:
-			log_reopen();
 			relay_reload(&d->relay);
 			break;
 		case SIGUSR1:
@@ -390,8 +390,16 @@ int relay_run(struct settings *s, const struct relay_options *o)
 {
 	struct daemon d = {.helper_pid = 0};
 	struct relay *r = &d.relay;
+	struct identity owner;
+	struct buf why;
 	int ready_fd = -1, helper_fd = -1, result = EX_OSERR;
 	umask(077);
+	buf_init(&why, 600);
+	if (!identity_find(s->conf, &owner, &why)) {
+		fprintf(stderr, "relayd: %s\n", buf_cstr(&why));
+		buf_fini(&why);
+		return EX_CONFIG;
+	}
 	if (open_log(s->conf, o->daemonise) != 0)
 		return EX_CANTCREAT;
 	if (o->daemonise)
@@ -408,13 +416,13 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (r->max_sessions > MAX_SESSIONS)
 		r->max_sessions = MAX_SESSIONS;
 	/* before anything is opened that it should not hold */
-	helper_fd = privilege_fork_helper(s, &d.helper_pid);
+	helper_fd = privilege_fork_helper(s, o->directory, &owner, &d.helper_pid);
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
-	if (listener_open_all(r, s) != 0 || privilege_prepare_spool(s->conf) != 0)
+	if (listener_open_all(r, s) != 0 || spool_prepare(s->conf->queue_directory, &owner) != 0)
 		goto out;
-	if (privilege_drop(s->conf) != 0 || sandbox_close(s->conf, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
+	if (privilege_drop(&owner) != 0 || sandbox_close(s->conf, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
 		goto out;
 	start_clockwork(&d, set);
 	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);

@@ -256,3 +256,39 @@ T(log_seconds_has_two_significant_digits)
 	}
 	buf_fini(&b);
 }
+
+T(fs_guard_follows_no_stranger)
+{
+	static const struct { const char *name; int error; } rows[] = {
+		{ "ours/file", 0 }, { "ours/link", 0 }, { "ours/dir/file", 0 },
+		{ "theirs/file", 0 }, { "theirs/link", ELOOP }, { "theirs/hard", EPERM }, { "theirs/fifo", EPERM },
+		{ "theirs/sub", ELOOP }, { "theirs/sub/file", ENOTDIR }, { "theirs/in/file", 0 }, { "theirs/in/../../ours/file", ELOOP },
+		{ "ours/far/link", ELOOP }, { "shared/ourlink", 0 }, { "shared/theirlink", ELOOP }, { "ours/nothing", ENOENT },
+	};
+	const char *root = t_tmpdir();
+	char path[400];
+
+	if (geteuid() != 0)
+		SKIP("needs root to have something to guard");
+	REQUIRE(chdir(root) == 0 && chmod(root, 0755) == 0);
+	REQUIRE(!mkdir("ours", 0755) && !mkdir("theirs", 0755) && !mkdir("shared", 0755) && !mkdir("theirs/in", 0755) && !mkdir("secret", 0700));
+	REQUIRE(!fs_replace("ours/file", 0600, STR("x")) && !fs_replace("theirs/file", 0600, STR("x")) &&
+		!fs_replace("theirs/in/file", 0600, STR("x")) && !fs_replace("secret/file", 0600, STR("x")));
+	REQUIRE(!symlink("file", "ours/link") && !symlink("../secret", "ours/dir") && !symlink("../secret/file", "theirs/link") &&
+		!symlink("../secret", "theirs/sub") && !link("secret/file", "theirs/hard") && !mkfifo("theirs/fifo", 0600) &&
+		!symlink("../theirs", "ours/far") && !symlink("../ours/file", "shared/ourlink") && !symlink("../secret/file", "shared/theirlink"));
+	REQUIRE(!chmod("shared", 01777) && !lchown("shared/theirlink", 65534, 65534) && !chown("theirs", 65534, 65534));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd;
+
+		ROW("%s", rows[i].name);
+		snprintf(path, sizeof(path), "%s/%s", root, rows[i].name);
+		errno = 0;
+		fd = fs_open_guarded(path, O_RDONLY, 0);
+		CHECK_INT(fd < 0 ? errno : 0, rows[i].error);
+		if (fd >= 0)
+			fs_close(fd);
+	}
+	CHECK_INT(fs_open_table("theirs/fifo"), -1);
+	CHECK_INT(fs_open_table("shared"), -1);
+}

@@ -1,9 +1,11 @@
 /* mail that stays here: mailboxes, maildirs, aliases, the helper, simple transports, notices */
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/wait.h>
 
 #include "core/deliver/local/helper.h"
+#include "core/net/fdpass.h"
 #include "core/deliver/local/mailbox.h"
 #include "core/msg/dsn.h"
 #include "tests/unit/deliver_world.h"
@@ -236,7 +238,7 @@ T(helper_delivers_as_the_user_and_opens_tables)
 	char spool[400], spool_option[450], secret[400];
 	const char *extra[] = { BASE, spool_option, NULL };
 	const char *tables[] = { secret, NULL };
-	struct helper_rules rules = { .spool = spool, .tables = tables };
+	struct helper_rules rules = { .spool = spool, .home_mailbox = "", .log = "", .tables = tables, .confine = true, .must = true };
 	struct world w;
 	struct parcel p;
 	struct dest dest;
@@ -277,6 +279,90 @@ T(helper_delivers_as_the_user_and_opens_tables)
 	CHECK(fd < 0 && errno == ENOENT);
 	world_close(&w);
 	close(fds[0]);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+}
+
+/* one request as a taken-over relayd would send it; the answer's text */
+static const char *ask_helper(int fd, const struct helper_request *r, size_t size, int content)
+{
+	static struct helper_answer a;
+	int pass = -1;
+
+	if (fdpass_send(fd, content, r, size) < 0)
+		return "(not sent)";
+	for (int i = 0; i < 200; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, 50) == 1 && fdpass_recv(fd, &pass, &a, sizeof(a)) == (ptrdiff_t)sizeof(a))
+			break;
+	}
+	if (pass >= 0)
+		close(pass);
+	return a.id == r->id ? a.reply.text : "(no answer)";
+}
+
+T(helper_believes_nothing)
+{
+	enum { PATH = 1, UNIQUE, FROM, PREFIX, USER, CONTENT_PIPE, CONTENT_SHORT, VERB };
+	static const struct { int what; const char *text, *answer; } rows[] = {
+		{ PATH, "/root/.ssh/authorized_keys", "mailboxes are elsewhere since relayd was started: restart it" },
+		{ PATH, "SPOOL/../x", "mailboxes are elsewhere since relayd was started: restart it" },
+		{ UNIQUE, "../x", "local delivery was asked for wrongly" },
+		{ UNIQUE, ".x", "local delivery was asked for wrongly" },
+		{ UNIQUE, "", "local delivery was asked for wrongly" },
+		{ USER, "../root", "local delivery was asked for wrongly" },
+		{ USER, "", "local delivery was asked for wrongly" },
+		{ USER, "no-such-user-here", "unknown user: \"no-such-user-here\"" },
+		{ USER, "mail", "no mailbox is written for mail: give mail an alias" },
+		{ FROM, "root:x:0:0\n", "local delivery was asked for wrongly" },
+		{ FROM, "From a b\nroot::\n", "local delivery was asked for wrongly" },
+		{ PREFIX, "X: y\nFrom z\n", "local delivery was asked for wrongly" },
+		{ PREFIX, "X: y\n\n", "local delivery was asked for wrongly" },
+		{ PREFIX, "X: \033[2J\n", "local delivery was asked for wrongly" },
+		{ CONTENT_PIPE, "", "local delivery was asked for wrongly" },
+		{ CONTENT_SHORT, "", "local delivery was asked for wrongly" },
+		{ VERB, "", "local delivery was asked for wrongly" },
+	};
+	struct passwd *owner = getpwnam("mail");
+	struct helper_rules rules = { .home_mailbox = "", .log = "", .confine = true, .must = true };
+	char spool[300], file[320];
+	int fds[2], pipes[2], content, status;
+	pid_t pid;
+
+	if (getuid() != 0 || !owner)
+		SKIP("needs root and a user mail");
+	snprintf(spool, sizeof(spool), "%s/mailboxes", t_tmpdir());
+	snprintf(file, sizeof(file), "%s/content", t_tmpdir());
+	REQUIRE(mkdir(spool, 0700) == 0 && fs_replace(file, 0600, STR("Subject: x\r\n\r\ny\r\n")) == 0 && pipe(pipes) == 0);
+	content = fs_open(file, O_RDONLY, 0);
+	rules.spool = spool;
+	rules.owner = owner->pw_uid;
+	REQUIRE(helper_socketpair(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		_exit(helper_main(fds[1], &rules));
+	}
+	close(fds[1]);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct helper_request r = { .id = i + 1, .verb = rows[i].what == VERB ? 77 : HELPER_DELIVER };
+		struct mailbox_order *o = &r.order;
+		char *field = rows[i].what == PATH ? o->path : rows[i].what == UNIQUE ? o->unique : rows[i].what == FROM ? o->from_line :
+			rows[i].what == PREFIX ? o->prefix : o->user;
+
+		ROW("%zu %s", i, rows[i].text);
+		snprintf(o->user, sizeof(o->user), "root");
+		snprintf(o->unique, sizeof(o->unique), "1.x");
+		snprintf(o->from_line, sizeof(o->from_line), "From a b\n");
+		snprintf(o->path, sizeof(o->path), "%s/root", spool);
+		o->length = rows[i].what == CONTENT_SHORT ? 1000 : 15;
+		if (rows[i].what < CONTENT_PIPE)
+			snprintf(field, 100, "%s", rows[i].text);
+		CHECK_STR(ask_helper(fds[0], &r, sizeof(r), rows[i].what == CONTENT_PIPE ? pipes[0] : content), rows[i].answer);
+	}
+	CHECK_INT(rmdir(spool), 0);
+	close(fds[0]);
+	close(content);
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 }
 

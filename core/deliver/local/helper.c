@@ -16,7 +16,9 @@
 
 #include "core/base/fs.h"
 #include "core/base/limits.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/deliver/local/helper_confine.h"
 #include "core/net/fdpass.h"
 
 enum { PASSWD_MAX = 8 * 1024 };
@@ -64,17 +66,26 @@ static bool may_open(const struct helper *h, const char *path)
 static void open_table(struct helper *h, const struct helper_request *r)
 {
 	struct helper_answer a = { .id = r->id, .error = EACCES };
-	struct stat st;
 	int fd = -1;
 
 	if (may_open(h, r->order.path)) {
-		fd = fs_open(r->order.path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+		fd = fs_open_table(r->order.path);
 		a.error = fd < 0 ? errno : 0;
 	}
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+	send_answer(h->fd, &a, fd);
+	if (fd >= 0)
 		fs_close(fd);
-		fd = -1;
-		a.error = EINVAL;
+}
+
+/* open_log - the file that relayd writes its log into, made anew where it was renamed */
+static void open_log(struct helper *h, const struct helper_request *r)
+{
+	struct helper_answer a = { .id = r->id, .error = EACCES };
+	int fd = -1;
+
+	if (h->rules->log[0] == '/') {
+		fd = fs_open_guarded(h->rules->log, O_WRONLY | O_APPEND | O_CREAT, 0640);
+		a.error = fd < 0 ? errno : 0;
 	}
 	send_answer(h->fd, &a, fd);
 	if (fd >= 0)
@@ -82,26 +93,6 @@ static void open_table(struct helper *h, const struct helper_request *r)
 }
 
 /* --- deliveries ------------------------------------------------------------------------------------------------------- */
-
-static bool is_below(const char *path, const char *folder)
-{
-	size_t n = strlen(folder);
-
-	while (n > 1 && folder[n - 1] == '/')
-		n--;
-	return n > 1 && !strncmp(path, folder, n) && path[n] == '/' && path[n + 1] && !strstr(path, "/../") &&
-		!str_ends(str_of(path), STR("/.."));
-}
-
-static bool is_spool_file(const struct helper *h, const struct mailbox_order *o)
-{
-	char path[MAILBOX_PATH];
-
-	if (!h->rules->spool || !*h->rules->spool)
-		return false;
-	snprintf(path, sizeof(path), "%s%s%s", h->rules->spool, str_ends(str_of(h->rules->spool), STR("/")) ? "" : "/", o->user);
-	return !strcmp(path, o->path);
-}
 
 /* a spool that its group may write (mail) is entered with that group, as a mail reader would */
 static int become(const struct passwd *pw, const char *spool)
@@ -112,33 +103,62 @@ static int become(const struct passwd *pw, const char *spool)
 
 	if (spool && *spool && stat(spool, &st) == 0 && (st.st_mode & S_IWGRP) && st.st_gid != 0)
 		groups[n++] = st.st_gid;
-	if (setgroups(n, groups) < 0 || setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0)
+	if (setgroups(n, groups) < 0 || setgid(pw->pw_gid) < 0)
 		return -1;
-	if (pw->pw_uid != 0 && (setuid(0) == 0 || geteuid() != pw->pw_uid)) {
+	/* what is left of root then is the owner of files, without a right beyond that */
+	if (pw->pw_uid == 0)
+		return helper_give_up_all();
+	if (setuid(pw->pw_uid) < 0)
+		return -1;
+	if (setuid(0) == 0 || geteuid() != pw->pw_uid) {
 		errno = EPERM;
 		return -1;
 	}
-	umask(077);
 	return 0;
+}
+
+/* may_serve - whose mailbox is written: not relayd's own user's, who could then be asked to write for himself, nor one of a uid
+ * that means "none" or of root's group. Root's is, at its one place */
+static bool may_serve(const struct helper *h, const struct passwd *pw)
+{
+	return pw->pw_uid != h->rules->owner && pw->pw_uid != (uid_t)-1 && pw->pw_uid != 65535 && (pw->pw_gid != 0 || pw->pw_uid == 0);
+}
+
+/* is_below - the path names something in the folder and does not lead out of it again */
+static bool is_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	while (n > 1 && folder[n - 1] == '/')
+		n--;
+	return n > 1 && !strncmp(path, folder, n) && path[n] == '/' && path[n + 1] && !strstr(path, "/../") &&
+		!str_ends(str_of(path), STR("/.."));
 }
 
 static void deliver_as_user(const struct helper *h, const struct helper_request *r, int content)
 {
+	const struct helper_rules *rules = h->rules;
 	struct helper_answer a = { .id = r->id };
+	struct mailbox_order order = r->order;
 	struct passwd pw, *found = NULL;
 	char text[PASSWD_MAX];
-	int error = getpwnam_r(r->order.user, &pw, text, sizeof(text), &found);
+	int error = getpwnam_r(order.user, &pw, text, sizeof(text), &found);
+	bool located = found && mailbox_locate(&order, pw.pw_dir, rules->home_mailbox, rules->spool);
 
 	if (error)
-		reply_set(&a.reply, 451, "4.3.0", "user lookup of %s: %s", r->order.user, strerror(error));
+		reply_set(&a.reply, 451, "4.3.0", "user lookup of %s: %s", order.user, strerror(error));
 	else if (!found)
-		reply_set(&a.reply, 550, "5.1.1", "unknown user: \"%s\"", r->order.user);
-	else if (!is_below(r->order.path, pw.pw_dir) && !is_spool_file(h, &r->order))
-		reply_set(&a.reply, 451, "4.3.5", "mailbox %s is neither in the home of %s nor in the mail spool", r->order.path, r->order.user);
-	else if (become(&pw, is_spool_file(h, &r->order) ? h->rules->spool : NULL) < 0)
-		reply_set(&a.reply, 451, "4.3.0", "cannot become user %s: %s", r->order.user, strerror(errno));
+		reply_set(&a.reply, 550, "5.1.1", "unknown user: \"%s\"", order.user);
+	else if (!may_serve(h, &pw))
+		reply_set(&a.reply, 451, "4.3.5", "no mailbox is written for %s: give %s an alias", order.user, order.user);
+	else if (!located || !is_below(order.path, *rules->home_mailbox ? pw.pw_dir : rules->spool))
+		reply_set(&a.reply, 451, "4.3.5", "the mailbox of %s has no usable path: home_mailbox, mail_spool_directory", order.user);
+	else if (strcmp(order.path, r->order.path))
+		reply_set(&a.reply, 451, "4.3.5", "mailboxes are elsewhere since relayd was started: restart it");
+	else if (become(&pw, *rules->home_mailbox ? NULL : rules->spool) < 0)
+		reply_set(&a.reply, 451, "4.3.0", "cannot become user %s: %s", order.user, strerror(errno));
 	else
-		mailbox_deliver(&r->order, content, &a.reply);
+		mailbox_deliver(&order, content, &a.reply);
 	send_answer(h->fd, &a, -1);
 }
 
@@ -177,11 +197,54 @@ static void reap(struct helper *h)
 
 /* --- the loop ----------------------------------------------------------------------------------------------------------- */
 
-static bool is_terminated(const struct mailbox_order *o)
+/* is_name - a file or user name that stays in its folder */
+static bool is_name(const char *p, size_t size)
 {
-	return memchr(o->user, 0, sizeof(o->user)) && memchr(o->path, 0, sizeof(o->path)) &&
-		memchr(o->unique, 0, sizeof(o->unique)) && memchr(o->from_line, 0, sizeof(o->from_line)) &&
-		memchr(o->prefix, 0, sizeof(o->prefix)) && !strchr(o->unique, '/') && o->path[0] == '/' && !strchr(o->user, '/');
+	return memchr(p, 0, size) && *p && *p != '.' && !strchr(p, '/');
+}
+
+/* is_text - lines that end in LF, with no other control characters but tab; none begins like an mbox message */
+static bool is_text(const char *p, size_t size, bool from_line)
+{
+	size_t n = strnlen(p, size), lines = 0;
+
+	if (n == size || (n && p[n - 1] != '\n'))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)p[i] < ' ' && p[i] != '\n' && p[i] != '\t')
+			return false;
+		lines += p[i] == '\n';
+	}
+	if (from_line)
+		return lines == 1 && !strncmp(p, "From ", 5);
+	return strncmp(p, "From ", 5) && !strstr(p, "\nFrom ") && p[0] != '\n' && !strstr(p, "\n\n");
+}
+
+/* is_content - a file that holds what the order says; a pipe would be waited for */
+static bool is_content(int fd, const struct mailbox_order *o)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && o->offset <= (uint64_t)st.st_size &&
+		o->length <= (uint64_t)st.st_size - o->offset;
+}
+
+static bool is_order(const struct mailbox_order *o, int content)
+{
+	return is_name(o->user, sizeof(o->user)) && is_name(o->unique, sizeof(o->unique)) && memchr(o->path, 0, sizeof(o->path)) &&
+		is_text(o->from_line, sizeof(o->from_line), true) && is_text(o->prefix, sizeof(o->prefix), false) && is_content(content, o);
+}
+
+static void take_request(struct helper *h, const struct helper_request *r, int content)
+{
+	if (r->verb == HELPER_OPEN && memchr(r->order.path, 0, sizeof(r->order.path)))
+		open_table(h, r);
+	else if (r->verb == HELPER_LOG)
+		open_log(h, r);
+	else if (r->verb == HELPER_DELIVER && is_order(&r->order, content))
+		deliver(h, r, content);
+	else
+		answer_text(h->fd, r->id, "local delivery was asked for wrongly");
 }
 
 /* false: the other end is closed */
@@ -193,12 +256,8 @@ static bool serve(struct helper *h)
 
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		return false;
-	if (n == (ptrdiff_t)sizeof(*r) && is_terminated(&r->order)) {
-		if (r->verb == HELPER_OPEN)
-			open_table(h, r);
-		else if (r->verb == HELPER_DELIVER)
-			deliver(h, r, pass);
-	}
+	if (n == (ptrdiff_t)sizeof(*r))
+		take_request(h, r, pass);
 	if (pass >= 0)
 		fs_close(pass);
 	return true;
@@ -208,16 +267,22 @@ int helper_main(int fd, const struct helper_rules *rules)
 {
 	struct helper *h = MEM_NEW(struct helper);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	const char *what = "";
 	bool open = true;
 
 	h->fd = fd;
 	h->rules = rules;
 	/* the terminal's signals are relayd's; we end with it */
+	umask(077);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
+	if (rules->confine && helper_confine(&what) < 0 && rules->must) {
+		log_error("master", "privileged helper: %s: %s", what, strerror(errno));
+		open = false;
+	}
 	while (open) {
 		int ready = poll(&p, 1, h->n ? 200 : -1);
 

@@ -118,22 +118,22 @@ static void on_ready(struct loop_io *io, uint32_t events)
 		take_answer(h, &a, fd);
 }
 
-int helper_client_open(struct helper_client *h, const char *path)
+/* ask - for a descriptor, while the caller waits */
+static int ask(struct helper_client *h, struct helper_request *r)
 {
-	struct helper_request r = { .id = ++h->last_id, .verb = HELPER_OPEN };
 	struct pollfd p = { .fd = h->io.fd, .events = POLLIN };
 	struct helper_answer a;
 	int fd, got;
 
-	if (h->dead || strlen(path) >= sizeof(r.order.path)) {
+	r->id = ++h->last_id;
+	if (h->dead) {
 		errno = EACCES;
 		return -1;
 	}
-	memcpy(r.order.path, path, strlen(path));
-	if (fdpass_send(h->io.fd, -1, &r, sizeof(r)) < 0)
+	if (fdpass_send(h->io.fd, -1, r, sizeof(*r)) < 0)
 		return -1;
 	while ((got = receive(h, &a, &fd)) >= 0) {
-		if (got > 0 && a.id == r.id) {
+		if (got > 0 && a.id == r->id) {
 			errno = a.error;
 			return fd;
 		}
@@ -144,6 +144,25 @@ int helper_client_open(struct helper_client *h, const char *path)
 	}
 	errno = ETIMEDOUT;
 	return -1;
+}
+
+int helper_client_open(struct helper_client *h, const char *path)
+{
+	struct helper_request r = { .verb = HELPER_OPEN };
+
+	if (strlen(path) >= sizeof(r.order.path)) {
+		errno = EACCES;
+		return -1;
+	}
+	memcpy(r.order.path, path, strlen(path));
+	return ask(h, &r);
+}
+
+static int log_opener(void *ctx)
+{
+	struct helper_request r = { .verb = HELPER_LOG };
+
+	return ask(ctx, &r);
 }
 
 static int opener(void *ctx, const char *path)
@@ -163,6 +182,7 @@ struct helper_client *helper_client_new(struct loop *l, int fd)
 	if (loop_io_add(l, &h->io, EPOLLIN) < 0)
 		set_dead(h);
 	fs_set_opener(opener, h);
+	log_set_opener(log_opener, h);
 	return h;
 }
 
@@ -171,6 +191,7 @@ void helper_client_free(struct helper_client *h)
 	if (!h)
 		return;
 	fs_set_opener(NULL, NULL);
+	log_set_opener(NULL, NULL);
 	list_remove(&h->task.link);
 	if (!h->dead)
 		loop_io_remove(h->loop, &h->io);

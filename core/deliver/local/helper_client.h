@@ -1,5 +1,5 @@
 /* helper_client - relayd's end of the privileged helper: deliveries are answered by callback, tables are opened while the
- * caller waits (fs_open_table asks us when it may not open a file itself). */
+ * caller waits (fs_open_table and log_reopen ask us when they may not open a file themselves). */
 #ifndef CORE_DELIVER_LOCAL_HELPER_CLIENT_H
 #define CORE_DELIVER_LOCAL_HELPER_CLIENT_H
 

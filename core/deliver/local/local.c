@@ -217,24 +217,12 @@ static void fill_order(struct local_job *j)
 		STR_ARG(e->sender), STR_ARG(r->orig.n ? r->orig : r->addr), STR_ARG(r->addr));
 }
 
-/* path into the order; a slash at its end makes it a maildir */
-static void set_path(struct mailbox_order *o)
-{
-	size_t n = strlen(o->path);
-
-	o->kind = n > 1 && o->path[n - 1] == '/' ? MAILBOX_MAILDIR : MAILBOX_MBOX;
-	while (n > 1 && o->path[n - 1] == '/')
-		o->path[--n] = 0;
-}
-
 static void write_user(struct local_job *j, struct str name)
 {
 	const struct conf *c = j->d->o.conf;
 	struct local_user u = { .uid = 0 };
-	const char *spool = c->mail_spool_directory;
-	bool spool_of_maildirs = str_ends(str_of(spool), STR("/"));
 	char text[LIMIT_ADDRESS + 40];
-	int got = local_user_find(c, name, &u), n;
+	int got = local_user_find(c, name, &u);
 
 	if (got < 0) {
 		snprintf(text, sizeof(text), "user lookup error: %s", strerror(errno));
@@ -248,16 +236,10 @@ static void write_user(struct local_job *j, struct str name)
 	}
 	fill_order(j);
 	memcpy(j->order.user, u.name, sizeof(u.name));
-	if (*c->home_mailbox)
-		n = snprintf(j->order.path, sizeof(j->order.path), "%s/%s", u.home, c->home_mailbox);
-	else
-		n = snprintf(j->order.path, sizeof(j->order.path), "%s%s%s", spool, spool_of_maildirs ? "" : "/",
-			spool_of_maildirs ? arena_printf(&j->arena, "%s/", u.name).p : u.name);
-	if (n >= (int)sizeof(j->order.path) || j->order.path[0] != '/') {
+	if (!mailbox_locate(&j->order, u.home, c->home_mailbox, c->mail_spool_directory)) {
 		answer_text(j, 451, "4.3.5", "the mailbox has no usable path: home_mailbox, mail_spool_directory");
 		return;
 	}
-	set_path(&j->order);
 	start_writing(j);
 }
 
@@ -269,7 +251,7 @@ static void write_file(struct local_job *j, struct str path)
 	}
 	fill_order(j);
 	memcpy(j->order.path, path.p, path.n);
-	set_path(&j->order);
+	mailbox_set_path(&j->order);
 	start_writing(j);
 }
 

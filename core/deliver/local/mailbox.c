@@ -12,6 +12,30 @@
 #include "core/base/random.h"
 #include "core/msg/crlf.h"
 
+void mailbox_set_path(struct mailbox_order *o)
+{
+	size_t n = strlen(o->path);
+
+	o->kind = n > 1 && o->path[n - 1] == '/' ? MAILBOX_MAILDIR : MAILBOX_MBOX;
+	while (n > 1 && o->path[n - 1] == '/')
+		o->path[--n] = '\0';
+}
+
+bool mailbox_locate(struct mailbox_order *o, const char *home, const char *home_mailbox, const char *spool)
+{
+	bool maildirs = str_ends(str_of(spool), STR("/"));
+	int n;
+
+	if (*home_mailbox)
+		n = snprintf(o->path, sizeof(o->path), "%s/%s", home, home_mailbox);
+	else
+		n = snprintf(o->path, sizeof(o->path), "%s%s%s%s", spool, maildirs ? "" : "/", o->user, maildirs ? "/" : "");
+	if (n >= (int)sizeof(o->path) || o->path[0] != '/')
+		return false;
+	mailbox_set_path(o);
+	return true;
+}
+
 void mailbox_deliver(const struct mailbox_order *o, int content_fd, struct reply *out)
 {
 	if (o->kind == MAILBOX_MAILDIR)

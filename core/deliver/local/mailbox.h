@@ -22,6 +22,11 @@ struct mailbox_order {
 	uint64_t limit;                /* mailbox_size_limit; 0 = none */
 	usec now;                      /* wall */
 };
+/* mailbox_locate - where this user's mailbox is (kind and path of o): HOME/home_mailbox where that is set, else SPOOL/USER; a slash
+ * at the end makes it a maildir. false: it has no usable path */
+bool mailbox_locate(struct mailbox_order *o, const char *home, const char *home_mailbox, const char *spool);
+/* mailbox_set_path - kind from the path as written: a slash at its end, which goes, makes it a maildir */
+void mailbox_set_path(struct mailbox_order *o);
 void mailbox_deliver(const struct mailbox_order *o, int content_fd, struct reply *out);
 void mailbox_unique(char out[MAILBOX_UNIQUE], const char *hostname, usec wall, const char *qid);
 

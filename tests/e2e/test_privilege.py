@@ -1,0 +1,222 @@
+"""Root and the user that serves: what the one does for the other must not make the other root (threats J3, J4).
+
+Each test starts relayd as root with a spool that a taken-over mail_owner has prepared."""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import tempfile
+import time
+
+import pytest
+
+from lab import Relay, Sink, wait
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
+OWNER = 12525
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder that every user may come to, unlike pytest's own."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="relaybox-test-"))
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def start_as(tmp_path, main_cf="", owner=OWNER, **kwargs):
+    r = Relay(tmp_path / "r", "mail_owner = %s\n%s" % (owner, main_cf), **kwargs)
+    os.chmod(r.dir, 0o755)
+    return r
+
+
+def prepare(r):
+    """The spool as an earlier run left it, in the hands of the user that served."""
+    for name in ("", "log", "big", "corrupt", "maildrop"):
+        os.makedirs(r.path("queue", name), exist_ok=True)
+        os.chown(r.path("queue", name), OWNER, OWNER)
+
+
+def status(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(word) for word in f.read().split()]
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file of root's, in a folder that only root may write."""
+    folder = tmp_path / "roots"
+    folder.mkdir(mode=0o755)
+    (folder / "secret").write_text("root's\n")
+    os.chmod(folder / "secret", 0o600)
+    return str(folder / "secret")
+
+
+@pytest.mark.parametrize("folder", ["log", "big", "corrupt"])
+@pytest.mark.parametrize("link", ["symlink", "hard link"])
+def test_what_lies_in_the_spool_is_not_taken_over_by_its_name(tmp_path, secret, folder, link):
+    r = start_as(tmp_path)
+    prepare(r)
+    name = r.path("queue", folder, "00000001.seg" if folder == "log" else "0123456789")
+    (os.symlink if link == "symlink" else os.link)(secret, name)
+    r.spawn()
+    try:
+        wait(lambda: r.process.poll() is not None or r.log_lines("daemon started"))
+        assert os.stat(secret).st_uid == 0 and stat.S_IMODE(os.stat(secret).st_mode) == 0o600
+    finally:
+        r.stop()
+    assert open(secret).read() == "root's\n"
+
+
+@pytest.mark.parametrize("name", ["log", "big", "corrupt", "maildrop", "lock"])
+def test_a_link_in_place_of_a_part_of_the_spool_is_not_followed(tmp_path, secret, name):
+    r = start_as(tmp_path)
+    prepare(r)
+    path = r.path("queue", name)
+    if name != "lock":
+        os.rmdir(path)
+    os.symlink(os.path.dirname(secret) if name != "lock" else secret, path)
+    before = [(os.stat(p).st_uid, os.stat(p).st_mode, os.stat(p).st_mtime_ns) for p in (secret, os.path.dirname(secret))]
+    r.spawn()
+    assert wait(lambda: r.process.poll()) in (71, 73, 75, 78)
+    assert before == [(os.stat(p).st_uid, os.stat(p).st_mode, os.stat(p).st_mtime_ns) for p in (secret, os.path.dirname(secret))]
+
+
+def test_files_that_an_earlier_run_left_to_another_user_are_taken_over(tmp_path):
+    with Sink() as sink, start_as(tmp_path, "relayhost = [127.0.0.1]:1\n") as r:
+        r.run("sendmail", "-f", "a@x.org", "b@x.org", stdin="Subject: kept\n\nx\n")
+        r.wait_log("status=deferred")
+        r.stop()
+        for top, folders, files in os.walk(r.path("queue")):
+            for one in folders + files:
+                os.chown(os.path.join(top, one), 0, 0)
+        r.start("-o", "relayhost=[127.0.0.1]:%d" % sink.port)
+        r.run("postqueue", "-f")
+        assert b"kept" in sink.wait(1)[0].content
+        assert {os.stat(os.path.join(r.path("queue/log"), f)).st_uid for f in os.listdir(r.path("queue/log"))} == {OWNER}
+
+
+def test_maildrop_gives_files_its_group_whatever_happened_to_the_folder(tmp_path):
+    r = start_as(tmp_path)
+    for spoil in (lambda: None, lambda: os.chmod(r.path("queue/maildrop"), 0o733), lambda: os.chown(r.path("queue/maildrop"), 0, 0)):
+        spoil()
+        with r:
+            st = os.stat(r.path("queue/maildrop"))
+            assert (stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid) == (0o3733, OWNER, OWNER)
+
+
+def test_a_number_is_a_user_and_nothing_of_root_stays(tmp_path):
+    with start_as(tmp_path) as r:
+        s = status(r.process.pid)
+        assert s["Uid"].split() == [str(OWNER)] * 4 and s["Gid"].split() == [str(OWNER)] * 4 and s["Groups"].strip() == ""
+        assert int(s["CapEff"], 16) == int(s["CapPrm"], 16) == 0 and s["NoNewPrivs"] == "1" and s["Seccomp"] == "2"
+
+
+def test_no_account_to_become_is_told_and_nobody_is_none(tmp_path):
+    r = start_as(tmp_path, owner="no-such-account")
+    r.spawn()
+    assert wait(lambda: r.process.poll()) == 78
+    assert "mail_owner no-such-account: no such user: make it (adduser" in r.stderr()
+    with start_as(tmp_path, owner="nobody") as r:
+        assert "mail_owner nobody is nobody" in r.stderr() + r.log()
+
+
+def test_the_helper_has_given_up_what_it_does_not_need(tmp_path):
+    with start_as(tmp_path) as r:
+        [helper] = children(r.process.pid)
+        s = status(helper)
+        assert int(s["CapEff"], 16) == int(s["CapPrm"], 16) == int(s["CapBnd"], 16) == 1 << 6 | 1 << 7 | 1 << 2
+        assert s["Seccomp"] == "2" and s["NoNewPrivs"] == "1"
+
+
+def test_mailboxes_are_their_users_and_roots_has_one_place(tmp_path):
+    spool = tmp_path / "mail"
+    spool.mkdir()
+    os.chmod(spool, 0o1777)
+    with start_as(tmp_path, "mydestination = example.test\nlocal_recipient_maps =\nmail_spool_directory = %s\n" % spool) as r:
+        for user in ("root", "games"):
+            r.run("sendmail", "-f", "a@x.org", user + "@example.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<%s@example.test>.*status=sent" % user)
+    assert sorted(os.listdir(spool)) == ["games", "root"]
+    for user in ("root", "games"):
+        st = os.stat(spool / user)
+        assert st.st_uid == pwd.getpwnam(user).pw_uid and stat.S_IMODE(st.st_mode) == 0o600
+
+
+def test_mailboxes_that_a_reload_moves_wait_for_a_restart(tmp_path):
+    for name in ("mail", "mail2"):
+        (tmp_path / name).mkdir()
+        os.chmod(tmp_path / name, 0o1777)
+    main = "mydestination = example.test\nlocal_recipient_maps =\nmail_spool_directory = %s\n"
+    with start_as(tmp_path, main % (tmp_path / "mail")) as r:
+        text = open(r.path("main.cf")).read()
+        r.write("main.cf", text.replace(str(tmp_path / "mail"), str(tmp_path / "mail2")))
+        r.run("relayctl", "reload")
+        r.run("sendmail", "-f", "a@x.org", "games@example.test", stdin="Subject: x\n\nx\n")
+        r.wait_log("status=deferred .mailboxes are elsewhere since relayd was started: restart it")
+        r.stop()
+        r.start()
+        r.run("postqueue", "-f")
+        r.wait_log("status=sent")
+    assert os.listdir(tmp_path / "mail") == [] and os.listdir(tmp_path / "mail2") == ["games"]
+
+
+@pytest.mark.parametrize("how", ["HUP", "reload"])
+def test_a_renamed_log_is_made_anew_by_the_side_that_may(tmp_path, how):
+    folder = tmp_path / "logs"
+    folder.mkdir(mode=0o755)
+    with start_as(tmp_path, "maillog_file = %s/mail.log\n" % folder) as r:
+        os.rename(folder / "mail.log", folder / "mail.log.1")
+        if how == "HUP":
+            r.process.send_signal(signal.SIGHUP)
+        else:
+            os.chmod(r.path("main.cf"), 0o600)  # opened by the helper, too
+            r.run("relayctl", "reload")
+        wait(lambda: (folder / "mail.log").exists() and "reload" in (folder / "mail.log").read_text())
+
+
+def test_the_log_is_not_written_through_a_strangers_link(tmp_path, secret):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    os.symlink(secret, folder / "mail.log")
+    os.chown(folder, OWNER, OWNER)
+    r = start_as(tmp_path, "maillog_file = %s/mail.log\n" % folder)
+    r.spawn()
+    assert wait(lambda: r.process.poll()) == 73
+    assert open(secret).read() == "root's\n" and "mail.log" in r.stderr()
+
+
+def include_fifo(r):
+    os.mkfifo(r.path("list"))
+    return "fifo: :include:%s\n" % r.path("list")
+
+
+def test_a_fifo_in_place_of_a_file_stops_nobody(tmp_path):
+    r = start_as(tmp_path, "mydestination = example.test\n")
+    r.write("aliases", include_fifo(r))
+    r.write("table", "")
+    with Sink() as sink:
+        r.write("main.cf", open(r.path("main.cf")).read() + "alias_maps = texthash:%s\ntransport_maps = texthash:%s\n"
+                "relayhost = [127.0.0.1]:%d\n" % (r.path("aliases"), r.path("table"), sink.port))
+        with r:
+            os.unlink(r.path("table"))
+            os.mkfifo(r.path("table"))
+            time.sleep(1.2)  # tables are looked at once a second
+            r.run("sendmail", "-f", "a@x.org", "fifo@example.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<fifo@example.test>.*status=deferred|451 4")
+            with socket.create_connection(("127.0.0.1", r.port), 5) as s:
+                assert s.recv(100).startswith(b"220 ")
+            os.rename(r.path("main.cf"), r.path("main.cf.0"))
+            os.mkfifo(r.path("main.cf"))
+            r.process.send_signal(signal.SIGHUP)
+            r.wait_log("main.cf: cannot read: ")
+            assert r.stop() == 0
