@@ -141,7 +141,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	p->transport = t;
 	list_init(&p->link);
 	p->conf = c;
-	p->lmtp = !strcmp(t->program, "lmtp");
+	p->lmtp = t->program == MASTER_LMTP;
 	p->families = c->inet_protocols == CONF_INET_IPV4 ? 1 : c->inet_protocols == CONF_INET_IPV6 ? 2 : 3;
 	p->use_mx = !p->lmtp && !c->disable_dns_lookups && c->smtp_dns_support_level != 0;
 	p->cache = c->smtp_connection_cache_on_demand && c->smtp_connection_cache_time_limit > 0 &&
@@ -168,7 +168,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 
 bool smtp_profile_is(const struct master_transport *t)
 {
-	return !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp");
+	return master_programs[t->program].connects;
 }
 
 struct deliver_profiles *deliver_profiles_new(const struct master *m, struct conf_diag *diag)
