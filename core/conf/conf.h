@@ -37,6 +37,7 @@ struct conf {
 	const char *config_directory;  /* where main.cf was read */
 	bool has_file;                 /* there was a main.cf */
 	bool configured;               /* main.cf or the environment said something; false: built-in loopback-only set-up */
+	bool smtp_tls_level_is_ours;   /* nobody chose smtp_tls_security_level: RELAYHOST_USERNAME did */
 	const char *relay_username, *relay_password; /* RELAYHOST_USERNAME, _PASSWORD; NULL: unset. See conf_relay_login */
 	struct conf_source *source;    /* every name and raw value with its file and line */
 };
