@@ -216,6 +216,9 @@ static void build_field(struct conf *c, const struct param *p, struct conf_diag 
 
 static void finish_tls(struct conf *c)
 {
+	const struct conf_entry *level = source_find(c->source, STR("smtp_tls_security_level"));
+
+	c->smtp_tls_level_is_ours = level && level->origin && !strcmp(level->origin, CONF_FROM_LOGIN);
 	if (c->smtp_tls_security_level == CONF_TLS_UNSET) {
 		c->smtp_tls_security_level = CONF_TLS_NONE;
 		if (c->smtp_enforce_tls)

@@ -37,6 +37,7 @@ struct conf {
 	const char *config_directory;  /* where main.cf was read */
 	bool has_file;                 /* there was a main.cf */
 	bool configured;               /* main.cf or the environment said something; false: built-in loopback-only set-up */
+	bool smtp_tls_level_is_ours;   /* nobody chose smtp_tls_security_level: RELAYHOST_USERNAME did */
 	const char *relay_username, *relay_password; /* RELAYHOST_USERNAME, _PASSWORD; NULL: unset. See conf_relay_login */
 	struct conf_source *source;    /* every name and raw value with its file and line */
 };
@@ -132,9 +133,17 @@ struct master_listener {
 	char *name;            /* what the line calls itself ("smtp", "submission", "2525"), for messages */
 	unsigned line;
 };
+/* who serves a transport; master_programs has a row for each */
+enum master_program { MASTER_SMTP, MASTER_LMTP, MASTER_LOCAL, MASTER_VIRTUAL, MASTER_ERROR, MASTER_RETRY, MASTER_DISCARD, MASTER_PROGRAMS };
+struct master_program_row {
+	const char *name;
+	bool connects;         /* its next hop is a list of servers */
+	bool answers;          /* its next hop is the answer to all mail */
+};
+extern const struct master_program_row master_programs[MASTER_PROGRAMS];
 struct master_transport {
 	char *name;            /* "smtp", "relay", "slow", "local", "error" … */
-	char *program;         /* "smtp", "lmtp", "local", "error", "retry", "discard", "virtual" */
+	enum master_program program;
 	int64_t maxproc;       /* deliveries at the same time; 0: no limit */
 	struct conf *conf;     /* owned */
 	unsigned line;         /* 0: built in */

@@ -66,8 +66,10 @@ static char *take_password(struct conf_diag *diag)
 /* set_weak - for what a login needs but nobody has set */
 static void set_weak(struct conf_source *s, const char *name, const char *value)
 {
-	if (!source_find(s, str_of(name)))
-		set(s, str_of(name), str_of(value), CONF_TEXT_FULL);
+	if (source_find(s, str_of(name)))
+		return;
+	set(s, str_of(name), str_of(value), CONF_TEXT_FULL);
+	source_find(s, str_of(name))->origin = CONF_FROM_LOGIN;
 }
 
 static bool apply_relayhost(struct conf_source *s, struct conf_diag *diag)
@@ -87,8 +89,9 @@ static bool apply_relayhost(struct conf_source *s, struct conf_diag *diag)
 	}
 	set(s, STR("smtp_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
 	set_weak(s, "smtp_sasl_security_options", "noanonymous");
-	/* a password must not cross the network in clear where the server offers better */
-	set_weak(s, "smtp_tls_security_level", "may");
+	/* for what goes elsewhere; to relayhost, where the password goes, it is encrypt (core/policy/tls_demand.c) */
+	if (!source_find(s, STR("smtp_use_tls")) && !source_find(s, STR("smtp_enforce_tls")))
+		set_weak(s, "smtp_tls_security_level", "may");
 	return true;
 }
 

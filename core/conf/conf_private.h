@@ -19,6 +19,8 @@ struct conf_entry {
 	enum conf_text text;
 	const char *origin;    /* literal: "environment", "option", … when file is NULL */
 };
+/* origin of what a login of RELAYHOST_USERNAME needs and nobody has set */
+#define CONF_FROM_LOGIN "RELAYHOST_USERNAME"
 struct conf_source {
 	struct conf_entry **v;         /* in the order of their last setting */
 	size_t n, cap;

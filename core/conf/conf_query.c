@@ -130,7 +130,8 @@ static const char *default_text(const struct conf *c, const struct param *p)
 
 static bool is_shown(const struct conf_entry *e)
 {
-	return e->file || !strcmp(e->origin, "environment") || !strcmp(e->origin, "option");
+	return e->file || !strcmp(e->origin, "environment") || !strcmp(e->origin, CONF_FROM_LOGIN) ||
+		!strcmp(e->origin, "option");
 }
 
 void conf_dump(const struct conf *c, bool all, FILE *to)

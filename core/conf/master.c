@@ -8,9 +8,19 @@
 #include "core/base/mem.h"
 #include "core/conf/master_private.h"
 
-static const struct { const char *name, *program; } built_in[] = {
-	{ "smtp", "smtp" }, { "relay", "smtp" }, { "lmtp", "lmtp" }, { "local", "local" }, { "virtual", "virtual" },
-	{ "error", "error" }, { "retry", "retry" }, { "discard", "discard" },
+const struct master_program_row master_programs[MASTER_PROGRAMS] = {
+	[MASTER_SMTP] = { .name = "smtp", .connects = true },
+	[MASTER_LMTP] = { .name = "lmtp", .connects = true },
+	[MASTER_LOCAL] = { .name = "local" },
+	[MASTER_VIRTUAL] = { .name = "virtual" },
+	[MASTER_ERROR] = { .name = "error", .answers = true },
+	[MASTER_RETRY] = { .name = "retry", .answers = true },
+	[MASTER_DISCARD] = { .name = "discard", .answers = true },
+};
+
+static const struct { const char *name; enum master_program program; } built_in[] = {
+	{ "smtp", MASTER_SMTP }, { "relay", MASTER_SMTP }, { "lmtp", MASTER_LMTP }, { "local", MASTER_LOCAL },
+	{ "virtual", MASTER_VIRTUAL }, { "error", MASTER_ERROR }, { "retry", MASTER_RETRY }, { "discard", MASTER_DISCARD },
 };
 
 /* programs whose work relayd does itself */
@@ -52,7 +62,6 @@ void master_fini(struct master *m)
 	}
 	for (size_t i = 0; i < m->n_transports; i++) {
 		mem_free(m->transports[i].name);
-		mem_free(m->transports[i].program);
 		conf_free(m->transports[i].conf);
 	}
 	mem_free(m->listeners);
@@ -83,18 +92,18 @@ static void add_listener(struct master_load *ld, struct str host, uint16_t port,
 		.name = str_dup(l->service), .line = l->number };
 }
 
-static void add_transport(struct master_load *ld, const char *program, const struct master_line *l)
+static void add_transport(struct master_load *ld, enum master_program program, const struct master_line *l)
 {
 	struct master *m = ld->out;
 	char *name = str_dup(l->service);
-	struct conf *c = conf_transport_overlay(ld->conf, name, program, l->overrides, ld->path, l->number, ld->diag);
+	struct conf *c = conf_transport_overlay(ld->conf, name, master_programs[program].name, l->overrides, ld->path, l->number, ld->diag);
 
 	if (!c) {
 		mem_free(name);
 		return;
 	}
 	m->transports = mem_array(m->transports, m->n_transports + 1, sizeof(m->transports[0]));
-	m->transports[m->n_transports++] = (struct master_transport){ .name = name, .program = mem_dupz(program),
+	m->transports[m->n_transports++] = (struct master_transport){ .name = name, .program = program,
 		.maxproc = l->maxproc >= 0 ? l->maxproc : c->default_process_limit, .conf = c, .line = l->number };
 }
 
@@ -117,15 +126,18 @@ static void listener_line(struct master_load *ld, const struct master_line *l)
 	buf_fini(&why);
 }
 
-/* transport_program - the program that serves it here; NULL if none does. Postfix runs error(8) as `retry` too. */
-static const char *transport_program(const struct master_line *l)
+/* transport_program - the program that serves it here; false if none does. Postfix runs error(8) as `retry` too. */
+static bool transport_program(const struct master_line *l, enum master_program *out)
 {
-	if (str_eq(l->service, STR("retry")) && str_eq(l->program, STR("error")))
-		return "retry";
-	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
-		if (str_eq(l->program, str_of(built_in[i].program)))
-			return built_in[i].program;
-	return NULL;
+	bool is_retry = str_eq(l->service, STR("retry")) && str_eq(l->program, STR("error"));
+
+	for (size_t i = 0; i < MASTER_PROGRAMS; i++) {
+		if (!str_eq(l->program, str_of(master_programs[i].name)))
+			continue;
+		*out = is_retry ? MASTER_RETRY : (enum master_program)i;
+		return true;
+	}
+	return false;
 }
 
 static bool is_network(const struct master_line *l)
@@ -141,11 +153,12 @@ static void not_run(struct master_load *ld, const struct master_line *l)
 
 static void take_line(struct master_load *ld, const struct master_line *l)
 {
-	const char *program = transport_program(l);
+	enum master_program program;
+	bool known = transport_program(l, &program);
 
 	if (is_network(l) && (str_eq(l->program, STR("smtpd")) || str_eq(l->program, STR("postscreen")))) {
 		listener_line(ld, l);
-	} else if (!is_network(l) && program) {
+	} else if (!is_network(l) && known) {
 		if (master_find_transport(ld->out, l->service))
 			conf_diag_add(ld->diag, CONF_ERROR, ld->path, l->number, "service %.*s is there twice: take one line out",
 				STR_ARG(l->service));

@@ -29,7 +29,7 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 	struct reply r = {.code = 250};
 	arena_init(&a, LIMIT_SESSION_ARENA);
 	route_resolve(s->relay->settings->router, &a, s->smtp.envelope.sender, rcpt, &to, NULL);
-	if (!to.failed.code && (!strcmp(to.transport->program, "error") || !strcmp(to.transport->program, "retry"))) {
+	if (!to.failed.code && (to.transport->program == MASTER_ERROR || to.transport->program == MASTER_RETRY)) {
 		simple_answer(to.transport, to.nexthop, &r);
 		reply_set(out, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : r.code >= 500 ? "5.1.1" : "4.1.1",
 			"<%.*s>: Recipient address rejected: %s", STR_ARG(s->smtp.rcpt.full), r.text);

@@ -6,13 +6,9 @@
 #include "core/base/mem.h"
 #include "core/deliver/local/helper_client.h"
 
-static const struct program {
-	const char *name;
-	void (*start)(struct deliver *d, struct delivery *job);
-} programs[] = {
-	{ "smtp", smtp_start },
-	{ "lmtp", smtp_start },
-	{ "local", local_start },
+static void (*const starts[MASTER_PROGRAMS])(struct deliver *d, struct delivery *job) = {
+	[MASTER_SMTP] = smtp_start, [MASTER_LMTP] = smtp_start, [MASTER_LOCAL] = local_start, [MASTER_VIRTUAL] = simple_start,
+	[MASTER_ERROR] = simple_start, [MASTER_RETRY] = simple_start, [MASTER_DISCARD] = simple_start,
 };
 
 void deliver_qid(const struct delivery *job, char out[QID_MAX])
@@ -22,15 +18,7 @@ void deliver_qid(const struct delivery *job, char out[QID_MAX])
 
 void deliver_start(struct deliver *d, struct delivery *job)
 {
-	const char *name = job->dest->transport->program;
-
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		if (strcmp(programs[i].name, name))
-			continue;
-		programs[i].start(d, job);
-		return;
-	}
-	simple_start(d, job);
+	starts[job->dest->transport->program](d, job);
 }
 
 void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)

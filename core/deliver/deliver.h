@@ -5,6 +5,7 @@
 
 #include "core/net/conn.h"
 #include "core/net/dns.h"
+#include "core/policy/tls_level.h"
 #include "core/schedule/schedule.h"
 #include "core/route/route.h"
 
@@ -17,7 +18,7 @@ struct deliver_step {
 	uint16_t port;
 	usec took;                     /* CONNECTED */
 	const struct tls_info *tls;    /* TLS */
-	int level;                     /* TLS: enum conf_tls_level of the policy */
+	const struct tls_level *level; /* TLS: what was demanded */
 	const char *mechanism;         /* AUTH: that took the password */
 	const struct reply *reply;     /* RCPT: the server's; FAILED: why the next address is asked, in Postfix's words */
 };

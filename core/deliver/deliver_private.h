@@ -10,6 +10,7 @@
 #include "core/deliver/deliver.h"
 #include "core/deliver/delivery_log.h"
 #include "core/smtp/client.h"
+#include "core/policy/tls_demand.h"
 #include "core/smtp/sasl.h"
 
 struct helper_client;
@@ -64,8 +65,6 @@ struct smtp_profile {
 	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
 	bool use_mx;
 	bool cache;                    /* keep sessions between deliveries */
-	enum conf_tls_level tls_level;
-	bool tls_wrapper;
 	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
 	struct maps tls_policy, sasl;
 	unsigned sasl_forbidden, sasl_forbidden_tls;
@@ -121,24 +120,15 @@ struct smtp_hosts *smtp_hosts_find(struct deliver *d, const struct smtp_profile 
 void smtp_hosts_cancel(struct smtp_hosts *h);
 
 /* --- TLS ------------------------------------------------------------------------------------------------------------ */
-struct smtp_tls_policy {
-	enum conf_tls_level level;
-	char *protocols;               /* "" = the transport's */
-	char *match;                   /* words or fingerprints between blanks; "" = the transport's */
-	char server_name[256];         /* "" = the host */
-	struct reply failed;           /* code != 0: the tables do not tell */
-};
-extern const char *const smtp_tls_levels[];            /* the words of enum conf_tls_level */
-/* smtp_tls_policy_find - trace (may be NULL) gets a line for each key that is tried */
-void smtp_tls_policy_find(struct smtp_profile *p, const struct smtp_target *t, struct smtp_tls_policy *out, struct buf *trace);
-void smtp_tls_policy_fini(struct smtp_tls_policy *x);
-/* smtp_tls_context - the transport's context for these protocols; NULL with why. A context with why does not know whom to trust */
-struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level level, const char *protocols, struct buf *why);
+/* smtp_tls_find - what a session to t must have; trace (may be NULL) gets a line for each key that is tried */
+void smtp_tls_find(struct smtp_profile *p, const struct smtp_target *t, struct tls_demand *out, struct buf *trace);
+/* smtp_tls_context - the transport's context for x's protocols; NULL with why. A context with why does not know whom to trust */
+struct tls_context *smtp_tls_context(struct smtp_profile *p, const struct tls_demand *x, struct buf *why);
 /* smtp_tls_start - begin the handshake as the policy says, with a remembered session where there is one; false with why */
 bool smtp_tls_start(struct smtp_session *s, struct buf *why);
 void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info);
 /* smtp_tls_failure - words for a handshake that failed */
-void smtp_tls_failure(const struct smtp_tls_policy *x, const char *why, struct reply *out);
+void smtp_tls_failure(const struct tls_demand *x, const char *why, struct reply *out);
 
 /* --- remembered TLS sessions ---------------------------------------------------------------------------------------- */
 /* smtp_resume_find - the session to offer under this id; the profile's, NULL if there is none that is young enough */
@@ -163,7 +153,7 @@ struct smtp_session {
 	struct conn *conn;
 	struct smtp_client client;
 	struct smtp_target target;
-	struct smtp_tls_policy policy;
+	struct tls_demand demand;
 	enum smtp_state state;
 	uint8_t tls_id[32];            /* what a remembered TLS session must have in common with this one */
 	bool tls_offered;              /* the server was offered one */
@@ -216,9 +206,8 @@ enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_FAILED };
 /* smtp_auth_find - the login as the table has it; trace as above */
 enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, struct str sender,
 	struct buf *out, struct buf *trace);
-/* smtp_explain_find - maps_find that tells trace, if it is not NULL, what came of it, but not the value */
-enum map_answer smtp_explain_find(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out,
-	struct buf *trace);
+/* smtp_auth_is_known - is there a password for whom s connects to, or may there be one in a table that cannot be read now? */
+bool smtp_auth_is_known(struct smtp_session *s);
 enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed);
 bool smtp_auth_challenge(struct smtp_session *s);      /* false: the exchange is wrong, cancelled */
 void smtp_auth_refused(const struct smtp_session *s, struct reply *out);

@@ -57,8 +57,8 @@ static void run_known(struct loop_task *task)
 	struct delivery_facts f = { .service = "local" };
 
 	delivery_answer_all(&p->job, &p->known, p->known.code == 250 ? "local" : "none", "");
-	if (p->dest.transport && strcmp(p->dest.transport->program, "local"))
-		f.service = p->dest.transport->program;
+	if (p->dest.transport)
+		f.service = master_programs[p->dest.transport->program].name;
 	probe_finish(p->d, &p->job, &f);
 }
 
@@ -126,9 +126,9 @@ static void answer_known(struct probe *p)
 	loop_defer(p->d->o.loop, &p->task);
 }
 
-static void judge_other(struct probe *p, const char *program)
+static void judge_other(struct probe *p)
 {
-	if (!strcmp(program, "local"))
+	if (p->dest.transport->program == MASTER_LOCAL)
 		local_user_check(p->d->o.router, p->rcpt.addr, &p->known);
 	else
 		simple_answer(p->dest.transport, str_of(p->dest.nexthop), &p->known);
@@ -155,10 +155,10 @@ void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, con
 	}
 	p->dest.transport = r.transport;
 	p->dest.nexthop = arena_z(&p->arena, r.nexthop);
-	if (!strcmp(r.transport->program, "smtp") || !strcmp(r.transport->program, "lmtp"))
+	if (master_programs[r.transport->program].connects)
 		p->try = smtp_try_start(d, &p->job, true);
 	else
-		judge_other(p, r.transport->program);
+		judge_other(p);
 }
 
 bool probe_uses(const struct deliver *d, const struct master *m)

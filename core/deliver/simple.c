@@ -12,14 +12,13 @@ struct simple_job {
 };
 
 static const struct simple_program {
-	const char *name;
-	int code;
+	int code;                      /* 0: not one of these */
 	char digit;                    /* class of an enhanced code that the text may begin with */
 	const char *enhanced, *text;
-} programs[] = {
-	{ "error", 550, '5', "5.0.0", "Address is undeliverable" },
-	{ "retry", 450, '4', "4.0.0", "Address is undeliverable" },
-	{ "discard", 250, '2', "2.0.0", "discarded" },
+} programs[MASTER_PROGRAMS] = {
+	[MASTER_ERROR] = { 550, '5', "5.0.0", "Address is undeliverable" },
+	[MASTER_RETRY] = { 450, '4', "4.0.0", "Address is undeliverable" },
+	[MASTER_DISCARD] = { 250, '2', "2.0.0", "discarded" },
 };
 
 /* take_enhanced - "5.1.1 text": the code off the front, if it is one of that class */
@@ -46,22 +45,19 @@ static struct str take_enhanced(struct str text, char digit, char out[12])
 
 void simple_answer(const struct master_transport *t, struct str text, struct reply *out)
 {
+	const struct simple_program *p = &programs[t->program];
 	char enhanced[12];
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		const struct simple_program *p = &programs[i];
-
-		if (strcmp(p->name, t->program))
-			continue;
-		memcpy(enhanced, p->enhanced, sizeof("5.0.0"));
-		text = take_enhanced(text, p->digit, enhanced);
-		if (!text.n)
-			text = str_of(p->text);
-		reply_set(out, p->code, enhanced, "%.*s", STR_ARG(text));
+	if (!p->code) {
+		reply_set(out, 451, "4.3.5", "transport %s needs the program \"%s\", which relaybox does not have: use lmtp, smtp or local",
+			t->name, master_programs[t->program].name);
 		return;
 	}
-	reply_set(out, 451, "4.3.5", "transport %s needs the program \"%s\", which relaybox does not have: use lmtp, smtp or local",
-		t->name, t->program);
+	memcpy(enhanced, p->enhanced, sizeof("5.0.0"));
+	text = take_enhanced(text, p->digit, enhanced);
+	if (!text.n)
+		text = str_of(p->text);
+	reply_set(out, p->code, enhanced, "%.*s", STR_ARG(text));
 }
 
 static void run(struct loop_task *task)
@@ -83,7 +79,7 @@ void simple_start(struct deliver *d, struct delivery *job)
 
 	s->d = d;
 	s->job = job;
-	s->service = job->dest->transport->program;
+	s->service = master_programs[job->dest->transport->program].name;
 	simple_answer(job->dest->transport, str_of(job->dest->nexthop), &r);
 	delivery_answer_all(job, &r, "none", "");
 	list_append(&d->simple_jobs, &s->link);

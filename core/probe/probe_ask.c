@@ -105,15 +105,13 @@ static void on_failed(struct probe *p, const struct reply *r, int h, int k)
 
 static void on_tls(struct probe *p, const struct deliver_step *s, int h, int k)
 {
-	static const char *const levels[] = { "none", "may", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only" };
 	const struct tls_info *t = s->tls;
-	unsigned level = (unsigned)s->level < sizeof(levels) / sizeof(levels[0]) ? (unsigned)s->level : 0;
 
 	p->hosts[h].v[k]->tls = *t;
 	p->hosts[h].v[k]->tls_done = true;
-	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s, level %s: %s with cipher %s (%d bits)", tls_trust_word(t->trust), levels[level],
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s, level %s: %s with cipher %s (%d bits)", tls_trust_word(t->trust), s->level->word,
 		t->version, t->cipher, t->bits);
-	if (t->trust < TLS_TRUSTED && s->level < CONF_TLS_FINGERPRINT)
+	if (t->trust < TLS_TRUSTED && s->level->match == TLS_MATCH_NONE)
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "tls", "this level does not ask who the server is; verify or secure would",
 			"the certificate is not verified%s%s", t->why_untrusted[0] ? ": " : "", t->why_untrusted);
 }

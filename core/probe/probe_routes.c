@@ -59,13 +59,13 @@ static void add_sites(struct walk *w, struct str transport, struct str sites, st
 	const struct master_transport *t = master_find_transport(&w->s->master, transport);
 	struct str word;
 
-	if (!t || (strcmp(t->program, "smtp") && strcmp(t->program, "lmtp")))
+	if (!t || !master_programs[t->program].connects)
 		return;
 	if (!sites.n && key.n && key.p[0] != '*')
 		add_site(w, t, key.p[0] == '.' ? str_from(key, 1) : addr_split(key).domain.n ? addr_split(key).domain : key, key);
 	while (str_word(&sites, ", \t\r\n", &word))
 		add_site(w, t, word, key);
-	if (!strcmp(t->program, "smtp")) {
+	if (t->program == MASTER_SMTP) {
 		struct walk fallback = *w;
 		struct str list = str_of(t->conf->smtp_fallback_relay);
 

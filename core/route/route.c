@@ -210,11 +210,6 @@ static bool take_class(struct decision *d)
 	return true;
 }
 
-static bool is_text_program(const char *program)
-{
-	return !strcmp(program, "error") || !strcmp(program, "retry") || !strcmp(program, "discard");
-}
-
 /* an entry with a transport starts afresh: its empty nexthop is the recipient's domain, relayhost is bypassed */
 static bool take_transport_maps(struct decision *d)
 {
@@ -244,13 +239,13 @@ static bool take_transport(struct decision *d)
 		snprintf(text, sizeof(text), "mail transport unavailable: no transport \"%.*s\" in master.cf", STR_ARG(d->transport));
 		return fail(d, 451, "4.3.5", text);
 	}
-	if (!strcmp(d->out->transport->program, "local"))
+	if (d->out->transport->program == MASTER_LOCAL)
 		d->nexthop = STR_EMPTY;
-	if (is_text_program(d->out->transport->program) && str_eq(d->nexthop, d->domain))
+	if (master_programs[d->out->transport->program].answers && str_eq(d->nexthop, d->domain))
 		d->nexthop = STR_EMPTY;
 	d->out->nexthop = arena_str(d->q.arena, d->nexthop);
 	route_trace(d->q.trace, "result: transport %s, next hop %s%.*s%s", d->out->transport->name, d->nexthop.n ? "" : "(none)",
-		STR_ARG(d->nexthop), !strcmp(d->out->transport->program, "smtp") && *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
+		STR_ARG(d->nexthop), d->out->transport->program == MASTER_SMTP && *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
 	return true;
 }
 

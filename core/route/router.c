@@ -92,7 +92,7 @@ static void check_transport(const struct master *m, const char *parameter, const
 	if (name.n && !t)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: no transport is called \"%.*s\": use smtp, relay, lmtp, local, error, retry, "
 			"discard, or the name of an smtp or lmtp service in master.cf", parameter, STR_ARG(str_head(name, 100)));
-	else if (!name.n || !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp"))
+	else if (!name.n || master_programs[t->program].connects)
 		check_hops(parameter, nexthop, diag);
 }
 

@@ -551,7 +551,7 @@ static void take_result(struct active *a, size_t i, struct delivery_result *r)
 /* tells_itself - another mail server took it and will send the delivery notice that was asked for */
 static bool tells_itself(const struct master_transport *t)
 {
-	return !strcmp(t->program, "smtp");
+	return t->program == MASTER_SMTP;
 }
 
 void schedule_done(struct delivery *j)

@@ -196,13 +196,13 @@ T(master_makes_listeners_and_transports)
 	CHECK(m.listeners[3].conf->smtpd_tls_wrappermode);
 	t = master_find_transport(&m, STR("slow"));
 	REQUIRE(t);
-	CHECK_STR(t->program, "smtp");
+	CHECK(t->program == MASTER_SMTP);
 	CHECK_INT(t->maxproc, 1);
 	CHECK(t->conf->smtp_helo_timeout == 5 * USEC_PER_SEC && t->conf->smtp_connect_timeout == 6 * USEC_PER_SEC);
 	CHECK_STR(master_find_transport(&m, STR("relay"))->conf->syslog_name, "postfix/relay");
 	CHECK(master_find_transport(&m, STR("relay"))->conf->smtp_connect_timeout == 9 * USEC_PER_SEC);
-	CHECK_STR(master_find_transport(&m, STR("retry"))->program, "retry");
-	CHECK_STR(master_find_transport(&m, STR("error"))->program, "error");
+	CHECK(master_find_transport(&m, STR("retry"))->program == MASTER_RETRY);
+	CHECK(master_find_transport(&m, STR("error"))->program == MASTER_ERROR);
 	t = master_find_transport(&m, STR("lmtp"));
 	REQUIRE(t);
 	CHECK(t->conf->smtp_connect_timeout == 7 * USEC_PER_SEC);

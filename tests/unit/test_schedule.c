@@ -30,8 +30,8 @@ static struct {
 	size_t routed, routed_old;      /* recipients: an envelope was read for each */
 } f;
 
-static struct master_transport smtp = { .name = (char *)"smtp", .program = (char *)"smtp" };
-static struct master_transport local = { .name = (char *)"local", .program = (char *)"local" };
+static struct master_transport smtp = { .name = (char *)"smtp", .program = MASTER_SMTP };
+static struct master_transport local = { .name = (char *)"local", .program = MASTER_LOCAL };
 
 static void op_route(void *ctx, struct arena *a, const struct envelope *e, const struct rcpt *r, struct schedule_route *out)
 {

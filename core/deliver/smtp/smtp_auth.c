@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/msg/mime.h"
+#include "core/policy/ask.h"
 #include "core/smtp/token.h"
 
 /* --- whose password ------------------------------------------------------------------------------------------------- */
@@ -35,7 +36,7 @@ static bool split_login(struct smtp_session *s, struct str value)
 
 static enum map_answer ask(struct smtp_profile *p, struct str key, bool partial, struct buf *out, struct buf *trace)
 {
-	return smtp_explain_find(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
+	return policy_ask(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
 }
 
 /* full address, without extension, local part if it is ours, @domain */
@@ -92,6 +93,14 @@ static enum map_answer find_login(struct smtp_session *s)
 		split_login(s, str_trim(buf_view(&value)));
 	buf_wipe(&value);
 	return got;
+}
+
+bool smtp_auth_is_known(struct smtp_session *s)
+{
+	enum map_answer got = s->profile->conf->smtp_sasl_auth_enable && s->try ? find_login(s) : MAP_NONE;
+
+	smtp_auth_forget(s);
+	return got != MAP_NONE;
 }
 
 void smtp_auth_forget(struct smtp_session *s)

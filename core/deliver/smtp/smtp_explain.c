@@ -3,21 +3,10 @@
 #include "core/base/format.h"
 #include "core/deliver/deliver_private.h"
 
-enum map_answer smtp_explain_find(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out,
-	struct buf *trace)
-{
-	enum map_answer got = maps_find(maps, key, partial, out, NULL);
-
-	if (trace && maps->n)
-		buf_printf(trace, "%s: %.*s: %s\n", parameter, STR_ARG(key),
-			got == MAP_FOUND ? "found" : got == MAP_NONE ? "not found" : "lookup error");
-	return got;
-}
-
 static void explain_site(struct deliver *d, struct smtp_profile *p, struct str site, struct str sender, struct buf *out)
 {
 	struct smtp_target t = { .port = 0 };
-	struct smtp_tls_policy policy;
+	struct tls_demand demand;
 	enum map_answer login = MAP_NONE;
 	const char *user, *password;
 	struct nexthop hop;
@@ -27,22 +16,25 @@ static void explain_site(struct deliver *d, struct smtp_profile *p, struct str s
 	format_text(t.site, sizeof(t.site), "%.*s", STR_ARG(site));
 	if (nexthop_parse(site, p->lmtp ? 24 : 25, &hop, &scratch)) {
 		t.port = hop.port;
+		(void)ipaddr_parse(hop.host, &t.address);
+		if (hop.unix_path)
+			format_text(t.path, sizeof(t.path), "%.*s", STR_ARG(hop.host));
 		if (hop.literal || !p->use_mx)
 			format_text(t.host, sizeof(t.host), "%.*s", STR_ARG(hop.host));
 	}
 	buf_clear(&scratch);
-	smtp_tls_policy_find(p, &t, &policy, out);
+	smtp_tls_find(p, &t, &demand, out);
 	if (p->conf->smtp_sasl_auth_enable)
 		login = conf_relay_login(p->conf, site, &user, &password) ? MAP_FOUND : smtp_auth_find(d, p, &t, sender, &scratch, out);
 	buf_printf(out, "=> %s: ", t.site);
-	if (policy.failed.code)
-		buf_printf(out, "%d %s %s\n", policy.failed.code, policy.failed.enhanced, policy.failed.text);
+	if (demand.failed.code)
+		buf_printf(out, "%d %s %s\n", demand.failed.code, demand.failed.enhanced, demand.failed.text);
 	else
-		buf_printf(out, "TLS level %s, %s\n", smtp_tls_levels[policy.level], login == MAP_FOUND ? "with a password" :
+		buf_printf(out, "TLS level %s, %s\n", demand.level->word, login == MAP_FOUND ? "with a password" :
 			login == MAP_ERROR ? "deferred: no password can be looked up" : t.host[0] || !p->sasl.n ? "no password" :
 			"no password but by the name of the MX host");
 	buf_wipe(&scratch);
-	smtp_tls_policy_fini(&policy);
+	tls_demand_fini(&demand);
 }
 
 void deliver_explain(struct deliver *d, const struct master_transport *t, struct str nexthop, struct str sender, struct buf *out)

@@ -51,35 +51,40 @@ static void go_on_after_hello(struct smtp_session *s)
 	}
 }
 
-static bool tls_usable(struct smtp_session *s)
+/* may_be_plain - TLS was there and did not come about: is this one connection to go on without? Never with a password at hand; and
+ * not before the message has waited for a while, so that a mishap costs a delay and not the secret */
+static bool may_be_plain(struct smtp_session *s)
 {
-	struct buf why;
-	bool ok;
+	const struct delivery *job = s->try ? s->try->job : NULL;
 
-	if (s->plain || s->policy.level < CONF_TLS_MAY)
-		return false;
-	buf_init(&why, 400);
-	ok = smtp_tls_context(s->profile, s->policy.level, s->policy.protocols, &why) != NULL;
-	buf_fini(&why);
-	return ok || s->policy.level >= CONF_TLS_ENCRYPT;
+	return job && !s->demand.require && !smtp_auth_is_known(s) &&
+		job->active_at - job->envelope->arrival >= s->profile->conf->minimal_backoff_time;
 }
 
-void smtp_hello(struct smtp_session *s)
+/* starts_tls - is STARTTLS to be said to a server that has it? false with why: it would be, and cannot */
+static bool starts_tls(struct smtp_session *s, struct buf *why)
 {
-	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
-	bool required = s->policy.level >= CONF_TLS_ENCRYPT;
-	char text[400], said[300];
+	if (s->plain || !s->demand.offer)
+		return false;
+	if (smtp_tls_context(s->profile, &s->demand, why))
+		return true;
+	buf_z(why, why->n ? "" : "TLS is not available");
+	return s->demand.require;
+}
 
-	if (conn_tls(s->conn)) {
-		smtp_resume_keep(s);
-		go_on_after_hello(s);
-		return;
-	}
-	if (offered && tls_usable(s)) {
-		smtp_client_starttls(&s->client);
-		return;
-	}
-	if (required) {
+static void fail_start(struct smtp_session *s, const char *why)
+{
+	struct reply r;
+
+	reply_set(&r, 451, "4.7.5", "Cannot start TLS: %s", why);
+	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+}
+
+static void go_on_in_clear(struct smtp_session *s, bool offered)
+{
+	char said[300], text[400];
+
+	if (s->demand.require) {
 		smtp_target_said(&s->target, said);
 		snprintf(text, sizeof(text), "TLS is required, but was not offered by host %s", said);
 		smtp_session_fail_text(s, SMTP_BLAME_SITE, "4.7.4", text);
@@ -90,20 +95,42 @@ void smtp_hello(struct smtp_session *s)
 	go_on_after_hello(s);
 }
 
+void smtp_hello(struct smtp_session *s)
+{
+	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
+	struct buf why;
+
+	if (conn_tls(s->conn)) {
+		smtp_resume_keep(s);
+		go_on_after_hello(s);
+		return;
+	}
+	buf_init(&why, 400);
+	if (offered && starts_tls(s, &why))
+		smtp_client_starttls(&s->client);
+	else if (offered && why.n && smtp_auth_is_known(s))
+		fail_start(s, buf_cstr(&why));
+	else
+		go_on_in_clear(s, offered);
+	buf_fini(&why);
+}
+
 void smtp_hello_tls_refused(struct smtp_session *s)
 {
 	struct buf line;
 	struct reply r;
 	char said[300];
 
-	if (s->policy.level < CONF_TLS_ENCRYPT) {
+	if (!s->demand.require && !smtp_auth_is_known(s)) {
 		go_on_after_hello(s);
 		return;
 	}
 	smtp_target_said(&s->target, said);
 	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
 	reply_line(&line, &s->client.reply);
-	reply_set(&r, 451, "4.7.4", "TLS is required, but host %s refused to start TLS: %s", said, buf_cstr(&line));
+	reply_set(&r, 451, s->demand.require ? "4.7.4" : "4.7.5", s->demand.require ?
+		"TLS is required, but host %s refused to start TLS: %s" : "Cannot start TLS: host %s refused to start TLS: %s", said,
+		buf_cstr(&line));
 	buf_fini(&line);
 	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
 }
@@ -151,17 +178,17 @@ void smtp_hello_tls_failed(struct smtp_session *s)
 	char where[300];
 	struct reply r;
 
-	if (t && (s->tls_offered || s->policy.level < CONF_TLS_ENCRYPT)) {
-		smtp_target_where(&s->target, where);
-		log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
-		smtp_resume_forget(s);
+	smtp_target_where(&s->target, where);
+	log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
+	smtp_resume_forget(s);
+	if (t && (s->tls_offered || may_be_plain(s))) {
 		s->try = NULL;
 		smtp_session_drop(s);
 		/* a remembered session may be what was wrong: without it first, and never in clear for its sake */
 		smtp_try_retry(t, !s->tls_offered);
 		return;
 	}
-	smtp_tls_failure(&s->policy, s->conn->why, &r);
+	smtp_tls_failure(&s->demand, s->conn->why, &r);
 	smtp_session_fail(s, SMTP_BLAME_BROKEN, &r);
 }
 

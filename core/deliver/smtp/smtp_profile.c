@@ -31,15 +31,6 @@ static void set_timeouts(struct smtp_profile *p)
 	memcpy(p->timeout, row, sizeof(row));
 }
 
-static enum conf_tls_level default_level(const struct conf *c)
-{
-	if (c->smtp_tls_security_level != CONF_TLS_UNSET)
-		return (enum conf_tls_level)c->smtp_tls_security_level;
-	if (c->smtp_enforce_tls)
-		return c->smtp_tls_enforce_peername ? CONF_TLS_VERIFY : CONF_TLS_ENCRYPT;
-	return c->smtp_use_tls ? CONF_TLS_MAY : CONF_TLS_NONE;
-}
-
 static unsigned parse_discard(const char *list)
 {
 	static const struct { const char *word; unsigned bit; } words[] = {
@@ -103,28 +94,68 @@ static void check_protocols(const struct smtp_profile *p, const char *suffix, co
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
+struct walk { struct smtp_profile *p; const struct map *table; struct buf *why; struct conf_diag *diag; };
+
+static int check_entry(void *ctx, struct str key, struct str value)
+{
+	struct walk *w = ctx;
+	struct buf text;
+
+	if (tls_demand_check(w->p->conf, value, w->why))
+		return 0;
+	buf_init(&text, LIMIT_REPLY_TEXT);
+	buf_printf(&text, "%s: %.*s: %s: mail for it will wait", map_spec(w->table), STR_ARG(str_head(key, 200)), buf_cstr(w->why));
+	buf_clear(w->why);
+	wrong(w->p, CONF_WARNING, "tls_policy_maps", &text, w->diag);
+	buf_fini(&text);
+	return 0;
+}
+
+/* A row that cannot be done makes its mail wait: told now, for tables whose rows can be listed. */
+static void check_policies(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	for (size_t i = 0; i < p->tls_policy.n; i++) {
+		struct walk w = { .p = p, .table = p->tls_policy.v[i], .why = why, .diag = diag };
+
+		(void)map_each(p->tls_policy.v[i], check_entry, &w);
+	}
+}
+
+/* check_level - the level of what no table names, as far as it can be told without a next hop */
+static void check_level(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	struct tls_site site = { .nexthop = STR("[nobody]"), .at_once = p->conf->smtp_tls_wrappermode };
+	struct maps none = { .n = 0 };
+	struct tls_demand x;
+
+	tls_demand_make(&x, p->conf, &none, &site, NULL);
+	if (x.failed.code)
+		buf_z(why, x.failed.text);
+	wrong(p, x.level->refused ? CONF_ERROR : CONF_WARNING, "tls_security_level", why, diag);
+	if (x.offer && !x.failed.code) {
+		if (!smtp_tls_context(p, &x, why))
+			wrong(p, x.require ? CONF_ERROR : CONF_WARNING, "tls_security_level: TLS is not available", why, diag);
+		wrong(p, CONF_WARNING, "tls_security_level", why, diag);
+	}
+	tls_demand_fini(&x);
+}
+
 /* certificates are read now, while they can be; a level that only offers TLS does not keep relayd from starting */
 static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
 	size_t errors = diag->errors;
 
-	p->tls_level = default_level(c);
-	p->tls_wrapper = c->smtp_tls_wrappermode;
-	if (p->tls_wrapper && p->tls_level < CONF_TLS_ENCRYPT)
-		p->tls_level = CONF_TLS_ENCRYPT;
 	open_maps(p, &p->tls_policy, "tls_policy_maps", c->smtp_tls_policy_maps, why, diag);
+	if (!tls_demand_digest(c->smtp_tls_fingerprint_digest))
+		buf_printf(why, "\"%.100s\" is none of md5, sha1, sha256, sha384, sha512", c->smtp_tls_fingerprint_digest);
+	wrong(p, CONF_ERROR, "tls_fingerprint_digest", why, diag);
 	check_protocols(p, "tls_protocols", c->smtp_tls_protocols, why, diag);
 	check_protocols(p, "tls_mandatory_protocols", c->smtp_tls_mandatory_protocols, why, diag);
-	if (p->tls_level == CONF_TLS_DANE_ONLY) {
-		buf_z(why, "dane-only is not supported: use secure, verify or fingerprint");
-		wrong(p, CONF_ERROR, "tls_security_level", why, diag);
-	}
-	if (p->tls_level < CONF_TLS_MAY || diag->errors > errors)
+	if (diag->errors > errors)
 		return;
-	if (!smtp_tls_context(p, p->tls_level, "", why))
-		wrong(p, p->tls_level >= CONF_TLS_ENCRYPT ? CONF_ERROR : CONF_WARNING, "tls_security_level: TLS is not available", why, diag);
-	wrong(p, CONF_WARNING, "tls_security_level", why, diag);
+	check_policies(p, why, diag);
+	check_level(p, why, diag);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
@@ -141,7 +172,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	p->transport = t;
 	list_init(&p->link);
 	p->conf = c;
-	p->lmtp = !strcmp(t->program, "lmtp");
+	p->lmtp = t->program == MASTER_LMTP;
 	p->families = c->inet_protocols == CONF_INET_IPV4 ? 1 : c->inet_protocols == CONF_INET_IPV6 ? 2 : 3;
 	p->use_mx = !p->lmtp && !c->disable_dns_lookups && c->smtp_dns_support_level != 0;
 	p->cache = c->smtp_connection_cache_on_demand && c->smtp_connection_cache_time_limit > 0 &&
@@ -168,7 +199,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 
 bool smtp_profile_is(const struct master_transport *t)
 {
-	return !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp");
+	return master_programs[t->program].connects;
 }
 
 struct deliver_profiles *deliver_profiles_new(const struct master *m, struct conf_diag *diag)

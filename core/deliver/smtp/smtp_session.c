@@ -64,7 +64,7 @@ static void free_later(struct loop_task *task)
 	struct smtp_session *s = LIST_ITEM(task, struct smtp_session, free_task);
 
 	smtp_client_fini(&s->client);
-	smtp_tls_policy_fini(&s->policy);
+	tls_demand_fini(&s->demand);
 	smtp_profile_unref(s->profile);
 	mem_free(s);
 }
@@ -198,7 +198,7 @@ struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_tar
 	s->d->n_sessions++;
 	s->dest->open++;
 	smtp_profile_refresh_all(s->d);
-	smtp_tls_policy_find(s->profile, target, &s->policy, NULL);
+	smtp_tls_find(s->profile, target, &s->demand, NULL);
 	smtp_client_init(&s->client, &s->profile->client, &s->conn->out);
 	return s;
 }
@@ -401,15 +401,13 @@ void smtp_session_pump(struct smtp_session *s)
 
 static void on_connected(struct smtp_session *s)
 {
-	bool wrapper = s->profile->tls_wrapper || (s->target.port == 465 && !s->profile->lmtp);
-
 	s->connected_at = loop_now(s->d->o.loop);
 	smtp_step(s->try, DELIVER_STEP_CONNECTED, NULL);
-	if (s->policy.failed.code) {
-		smtp_session_fail(s, SMTP_BLAME_SITE, &s->policy.failed);
+	if (s->demand.failed.code) {
+		smtp_session_fail(s, SMTP_BLAME_SITE, &s->demand.failed);
 		return;
 	}
-	if (wrapper) {
+	if (s->demand.at_once) {
 		smtp_hello_handshake(s);
 		return;
 	}

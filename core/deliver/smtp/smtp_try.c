@@ -35,7 +35,7 @@ void smtp_step(struct smtp_try *t, enum deliver_step_kind kind, const struct rep
 		step.port = s->target.port;
 		step.took = s->connected_at - s->opened_at;
 		step.tls = s->conn ? conn_tls(s->conn) : NULL;
-		step.level = s->policy.level;
+		step.level = s->demand.level;
 		step.mechanism = s->sasl.mechanism;
 	}
 	t->d->o.step(t->job, &step);

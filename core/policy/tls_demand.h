@@ -1,0 +1,40 @@
+/* tls_demand - what one connection must have of TLS: made here, in one function, out of smtp_tls_security_level, the entry of
+ * smtp_tls_policy_maps, and where the connection goes. Sessions look at the parts of the value; what level it was is only
+ * for logs.
+ *
+ * A table is asked for the next hop exactly as it is written, brackets and port included; only a bare domain is also looked up
+ * by its parents (".example.com"). What cannot be understood or is not done here defers, as in Postfix: a demand is never
+ * lowered in silence. */
+#ifndef CORE_POLICY_TLS_DEMAND_H
+#define CORE_POLICY_TLS_DEMAND_H
+
+#include "core/map/map.h"
+#include "core/msg/reply.h"
+#include "core/policy/tls_level.h"
+
+struct tls_demand {
+	const struct tls_level *level; /* where it began, for logs */
+	bool offer;                    /* STARTTLS is said where it is offered */
+	bool require;                  /* without TLS nothing is sent */
+	bool at_once;                  /* TLS from the first byte */
+	enum tls_match match;
+	char *words;                   /* what to match, between blanks: names, "nexthop" …, or fingerprints; owned */
+	char *protocols;               /* owned */
+	char server_name[256];         /* "" = the host's */
+	struct reply failed;           /* code != 0: nothing is sent now, and this is why */
+};
+/* where a connection goes */
+struct tls_site {
+	struct str nexthop;            /* as written */
+	bool at_once;                  /* smtp_tls_wrappermode, or a port that means it */
+	bool near;                     /* it does not leave this machine */
+};
+/* tls_demand_make - trace (may be NULL) gets a line for each key that is tried. To be ended with tls_demand_fini */
+void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *table, const struct tls_site *site, struct buf *trace);
+void tls_demand_fini(struct tls_demand *x);
+/* tls_demand_check - is this a value of smtp_tls_policy_maps that can be done? false with why */
+bool tls_demand_check(const struct conf *c, struct str value, struct buf *why);
+/* tls_demand_digest - length in bytes of smtp_tls_fingerprint_digest; 0: no digest is called so */
+size_t tls_demand_digest(const char *name);
+
+#endif
