@@ -63,7 +63,7 @@ static void read_settings(struct conf_source *s, struct str text, const char *pa
 			continue;
 		}
 		old = source_find(s, name);
-		if (old)
+		if (old && !str_eq(value, str_of(old->raw)))
 			conf_diag_add(diag, CONF_WARNING, path, l.line, "overriding earlier entry of %s (line %u)", old->name,
 				old->line);
 		source_set(s, name, value, path, l.line);
@@ -357,6 +357,13 @@ static void read_lmtp_names(struct conf_source *s)
 	}
 }
 
+/* set_own_name - what a service of master.cf is called, for $service_name and $process_name */
+static void set_own_name(struct conf_source *s, const char *name, const char *value)
+{
+	if (!source_find(s, str_of(name)))
+		source_set(s, str_of(name), str_of(value), NULL, 0)->origin = "master.cf";
+}
+
 struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,
 	const char *const *overrides, const char *file, unsigned line, struct conf_diag *diag)
 {
@@ -364,8 +371,8 @@ struct conf *conf_transport_overlay(const struct conf *base, const char *service
 	size_t errors = diag->errors;
 	struct conf *c;
 
-	if (!source_find(s, STR("service_name")))
-		source_set(s, STR("service_name"), str_of(service), NULL, 0)->origin = "master.cf";
+	set_own_name(s, "service_name", service);
+	set_own_name(s, "process_name", program);
 	c = overlay(base, s, overrides, file, line, diag);
 	if (c && !strcmp(program, "lmtp")) {
 		s = source_copy(c->source);

@@ -70,6 +70,8 @@ bool param_check(enum param_kind kind, char unit, int64_t lo, int64_t hi, struct
 /* --- expansion --------------------------------------------------------------------------------------------------- */
 int expand_value(const struct conf *c, struct str name, struct buf *out, struct buf *why);
 int expand_text(const struct conf *c, struct str text, enum conf_text how, struct buf *out, struct buf *why);
+/* builtin_value - main.cf text of a name that has a value though nobody set it and it is no row of params.def; NULL: none */
+const char *builtin_value(const struct conf *c, struct str name);
 /* conf_default_of - a computed default (myhostname, mydomain, mynetworks) into out */
 int conf_default_of(const struct conf *c, const char *name, struct buf *out, struct buf *why);
 /* conf_own_networks - text for mynetworks: the addresses in `interfaces` with masks as `style` says */

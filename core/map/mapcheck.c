@@ -51,6 +51,15 @@ static bool has_inner(struct str s, char c)
 
 /* --- one entry ---------------------------------------------------------------------------------------------------- */
 
+/* is_address - an address, with or without :port, which has no MX hosts */
+static bool is_address(struct str nexthop)
+{
+	ptrdiff_t colon = str_rchr(nexthop, ':');
+	struct ipaddr a;
+
+	return ipaddr_parse(nexthop, &a) || (colon > 0 && ipaddr_parse(str_head(nexthop, (size_t)colon), &a));
+}
+
 static void check_transport(struct check *c, struct str key, struct str value)
 {
 	static const char *const known[] = { "smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard" };
@@ -74,7 +83,7 @@ static void check_transport(struct check *c, struct str key, struct str value)
 			STR_ARG(value));
 	else if (!is_known)
 		say(c, MAPCHECK_NOTE, c->line, "the transport \"%.*s\" must be a line of master.cf", STR_ARG(transport));
-	if (nexthop.n && nexthop.p[0] != '[' && (str_eq(transport, STR("smtp")) || str_eq(transport, STR("relay")) || !transport.n))
+	if (nexthop.n && nexthop.p[0] != '[' && !is_address(nexthop) && (str_eq(transport, STR("smtp")) || str_eq(transport, STR("relay")) || !transport.n))
 		say(c, MAPCHECK_NOTE, c->line, "mail goes to the MX hosts of \"%.*s\"; for the host itself write [%.*s]",
 			STR_ARG(nexthop), STR_ARG(str_head(nexthop, (size_t)(str_chr(nexthop, ':') < 0 ? (ptrdiff_t)nexthop.n :
 			str_chr(nexthop, ':')))));

@@ -120,6 +120,40 @@ T(conf_expands)
 	conf_free(c);
 }
 
+T(conf_expands_names_that_are_built_in)
+{
+	/* what postconf -x of Postfix 3.7 says (Debian), but for mail_name, mail_version and the directory in use */
+	static const struct { const char *in, *want; } rows[] = {
+		{ "texthash:$config_directory/transport", "texthash:/etc/none/transport" }, { "$data_directory", "/var/lib/postfix" },
+		{ "${daemon_directory}", "/usr/lib/postfix/sbin" }, { "$command_directory", "/usr/sbin" },
+		{ "$default_database_type:/etc/aliases", "hash:/etc/aliases" }, { "$meta_directory", "/etc/none" },
+		{ "$sendmail_path", "/usr/sbin/sendmail" }, { "$setgid_group", "postdrop" }, { "$virtual_transport", "virtual" },
+		{ "<$virtual_alias_maps>", "<>" }, { "$mail_owner", "postfix" }, { "$myorigin", "m.e" }, { "$service_name", "" },
+		{ "$queue_directory", "/var/spool/relaybox" }, { "${process_name?p}", "p" },
+	};
+	struct conf *c = from("myhostname = m.e\n");
+	struct buf out, why;
+
+	REQUIRE(c);
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].in);
+		buf_clear(&out);
+		CHECK_INT(conf_expand(c, str_of(rows[i].in), &out, &why), 0);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	conf_free(c);
+	c = from("config_directory = /etc/mine\ndata_directory = /d\nx = $config_directory$data_directory\n"
+		"default_database_type = cdb\nalias_maps = $default_database_type:$config_directory/a\n");
+	REQUIRE(c);
+	CHECK_STR(conf_get(c, "x"), "/etc/mine/d");
+	CHECK_STR(c->alias_maps, "cdb:/etc/mine/a");
+	conf_free(c);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
 T(conf_refuses_bad_or_endless_expansion)
 {
 	static const char *const rows[] = {
@@ -233,7 +267,8 @@ T(conf_classifies_names)
 {
 	static const struct { const char *text; int severity; const char *part; } rows[] = {
 		{ "smtpd_timeot = 3s", CONF_WARNING, "unknown parameter smtpd_timeot: it has no effect; did you mean smtpd_timeout?" },
-		{ "relay_host = x", CONF_WARNING, "did you mean relayhost?" },
+		{ "relay_host = x", CONF_WARNING, "did you mean relayhost?" }, { "RELAYHOST = x", CONF_WARNING, "did you mean relayhost?" },
+		{ "relayHost = x", CONF_WARNING, "did you mean relayhost?" }, { "SMTPD_Helo_Require = yes", CONF_WARNING, "smtpd_helo_required?" },
 		{ "qqqqqqqq = x", CONF_WARNING, "unknown parameter qqqqqqqq: it has no effect" },
 		{ "slow_destination_rate_delay = 1s", -1, NULL }, { "mua_x = permit\nsmtpd_relay_restrictions = $mua_x", -1, NULL },
 		{ "maildrop_time_limit = 1h", -1, NULL }, { "queue_directory = /x\nbiff = no\nreadme_directory = no", -1, NULL },
@@ -258,6 +293,7 @@ T(conf_classifies_names)
 		{ "smtpd_etrn_restrictions = permit_mynetworks, reject", -1, NULL },
 		{ "lmtp_connect_timeout = 5s", -1, NULL }, { "lmtp_lhlo_name = x", -1, NULL },
 		{ "lmtp_generic_maps = hash:/x", CONF_ERROR, "lmtp_generic_maps" },
+		{ "relayhost = a\nrelayhost =  a\n", -1, NULL },
 		{ "relayhost = a\nrelayhost = b", CONF_WARNING, "overriding earlier entry of relayhost (line 1)" },
 		{ "  stray = 1\nrelayhost = b", CONF_WARNING, "continues the one before, but there is none" },
 	};
