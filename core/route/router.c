@@ -49,15 +49,39 @@ static void check_networks(const char *list, struct conf_diag *diag)
 	buf_fini(&why);
 }
 
-/* The default names a file that many systems lack; only an administrator's own setting must exist. */
+/* delivers_locally - does any mail end in local delivery, which alone asks the alias tables? */
+static bool delivers_locally(const struct router *r)
+{
+	const struct master_transport *t;
+	struct str name, nexthop;
+
+	transport_split(str_of(r->conf->local_transport), &name, &nexthop);
+	t = master_find_transport(r->master, name);
+	return *r->conf->mydestination && t && !strcmp(t->program, "local");
+}
+
+/* The default names a file that many systems lack, and is then as good as empty. A file that was named and is not there is no
+ * reason to leave other mail undone: local mail waits for it, as in Postfix. */
 static void open_aliases(struct router *r, struct conf_diag *diag)
 {
 	const struct conf *c = r->conf;
-	bool is_default = !strcmp(conf_where(c, "alias_maps"), "default");
+	bool is_default = !conf_is_set(c, "alias_maps");
+	struct buf absent, why;
 
 	if (is_default && access("/etc/aliases", F_OK) < 0 && access("/etc/aliases.cdb", F_OK) < 0)
 		return;
-	open_maps(&r->alias_maps, "alias_maps", c->alias_maps, SOURCE_ALIAS, diag);
+	buf_init(&absent, 1024);
+	buf_init(&why, 1024);
+	if (maps_open_absent(&r->alias_maps, c->alias_maps, SOURCE_ALIAS, &absent, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "alias_maps: %s", buf_cstr(&why));
+	else if (absent.n && delivers_locally(r))
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: there is no %s: mail for local users waits until there is; write it "
+			"and run newaliases, or set alias_maps to nothing", buf_cstr(&absent));
+	else if (absent.n)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: there is no %s; nothing is delivered locally, so nobody misses it",
+			buf_cstr(&absent));
+	buf_fini(&absent);
+	buf_fini(&why);
 }
 
 static bool has_word(const char *list, const char *word)

@@ -98,3 +98,75 @@ T(alias_expansion)
 	conf_free(c);
 	conf_diag_fini(&diag);
 }
+
+/* start - a router for these settings; the first finding in told */
+static struct router *start(const char *const *extra, struct conf **c, struct master *m, struct conf_diag *diag)
+{
+	conf_diag_init(diag);
+	*c = conf_load(t_tmpdir(), extra, diag);
+	return *c && master_load(*c, m, diag) == 0 ? router_new(*c, m, diag) : NULL;
+}
+
+T(alias_table_that_is_not_there_stops_nothing_else)
+{
+	static const struct { const char *setting, *other, *told; bool fails; } rows[] = {
+		{ "alias_maps=hash:/nowhere/aliases", "mydestination=", "nothing is delivered locally, so nobody misses it", true },
+		{ "alias_maps=hash:/nowhere/aliases", "mydestination=mx.example.jp", "mail for local users waits until there is", true },
+		{ "alias_maps=regexp:/nowhere/aliases", "mydestination=mx.example.jp", "there is no /nowhere/aliases: mail for local", true },
+		{ "alias_maps=hash:/nowhere/aliases", "local_transport=smtp:[192.0.2.1]", "nobody misses it", true },
+		{ "alias_maps=inline:{a=b@c.test}, texthash:/nowhere/x", "mydestination=mx.example.jp", "there is no /nowhere/x", true },
+		{ "alias_maps=", "mydestination=mx.example.jp", "", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[] = { "myhostname=mx.example.jp", "mynetworks=127.0.0.0/8", rows[i].setting, rows[i].other, NULL };
+		struct conf_diag diag;
+		struct conf *c;
+		struct master m;
+		struct router *r = start(extra, &c, &m, &diag);
+		struct buf out;
+
+		ROW("%s %s", rows[i].setting, rows[i].other);
+		REQUIRE(r);
+		CHECK_INT(diag.n, rows[i].fails);
+		CHECK(!rows[i].fails || (diag.v[0].severity == CONF_WARNING && strstr(diag.v[0].text, rows[i].told)));
+		buf_init(&out, 4096);
+		expand(r, "joe", &out);
+		CHECK_STR(buf_cstr(&out), rows[i].fails ? "ERROR" : "NONE");
+		buf_fini(&out);
+		router_free(r);
+		master_fini(&m);
+		conf_free(c);
+		conf_diag_fini(&diag);
+	}
+}
+
+T(alias_table_comes_to_life_when_its_file_is_there)
+{
+	char spec[500];
+	const char *extra[] = { "myhostname=mx.example.jp", "mynetworks=127.0.0.0/8", spec, NULL };
+	struct conf_diag diag;
+	struct conf *c;
+	struct master m;
+	struct router *r;
+	struct buf out;
+
+	snprintf(spec, sizeof(spec), "alias_maps=hash:%s/late", t_tmpdir());
+	r = start(extra, &c, &m, &diag);
+	REQUIRE(r);
+	buf_init(&out, 4096);
+	expand(r, "root", &out);
+	CHECK_STR(buf_cstr(&out), "ERROR");
+	router_refresh(r, 10 * USEC_PER_SEC);
+	expand(r, "root", &out);
+	CHECK_STR(buf_cstr(&out), "ERROR");
+	file_at("late", "root: admin@far.test\n");
+	router_refresh(r, 20 * USEC_PER_SEC);
+	expand(r, "root", &out);
+	CHECK_STR(buf_cstr(&out), "@ admin@far.test");
+	buf_fini(&out);
+	router_free(r);
+	master_fini(&m);
+	conf_free(c);
+	conf_diag_fini(&diag);
+}
