@@ -61,8 +61,13 @@ T(alias_expansion)
 		{ "missing", "ERROR" },
 		{ "bad", "ERROR" },
 		{ "twice", "@ a@x.test" },
+		{ "slips", "@ ok@x.test, @ jd@x.test, @ b@x.test, @ c@x.test" },
+		{ "mixed", "@ one@x.test, @ jd@x.test, @ w@x.test, @ dq@x.test, @ p@x.test, @ q@x.test, @ last@x.test" },
+		{ "self", "u self, @ copy@far.test" },
+		{ "null", "f /dev/null" },
+		{ "nested", "@ one@x.test, @ two@x.test" },
 	};
-	char aliases[2000], spec[500];
+	char aliases[2000], nested[400], spec[500];
 	const char *extra[] = { "myhostname=mx.example.jp", "mydestination=$myhostname", "recipient_delimiter=+", "mynetworks=127.0.0.0/8",
 		spec, NULL };
 	struct conf_diag diag;
@@ -75,8 +80,14 @@ T(alias_expansion)
 		"# comment\npostmaster: root\nroot:admin@far.test\nmany: a@x.test, b@x.test,\n\tjoe\nboth: both, copy@far.test\n"
 		"ping: pong\npong: ping\ncmd: \"|/usr/bin/vacation -a \\\"b c\\\"\"\nfile: /var/log/x, /var/y/\n"
 		"quoted: \"a b\"@x.test, Joe <joe@x.test>\nlist: :include:%s\nowner-list: boss@x.test\n"
-		"missing: :include:/nonexistent/x\nbad: \"unclosed\ntwice: a@x.test, again\nagain: a@x.test\n",
-		file_at("members", "# who\none@x.test\n\ntwo@x.test, one@x.test\n"));
+		"missing: :include:/nonexistent/x\nbad: \"unclosed\ntwice: a@x.test, again\nagain: a@x.test\n"
+		"slips: ok@x.test, CORP\\jd <jd@x.test>, a@, b@x.test; c@x.test\nself: \\self, copy@far.test\nnull: /dev/null\n"
+		"mixed: :include:%s/mixed\nnested: :include:%s/outer\n",
+		file_at("members", "# who\none@x.test\n\ntwo@x.test, one@x.test\n"), t_tmpdir(), t_tmpdir());
+	file_at("mixed", "one@x.test\nCORP\\jd <jd@x.test>\nJoe @ Work <w@x.test>\n\"dq@x.test\"\n'joe@x.test'\n/var/x\n|/bin/x\n"
+		"p@x.test q@x.test\na@\nlast@x.test\n");
+	snprintf(nested, sizeof(nested), ":include:%s/members\n", t_tmpdir());
+	file_at("outer", nested);
 	snprintf(spec, sizeof(spec), "alias_maps=hash:%s", file_at("aliases", aliases));
 	conf_diag_init(&diag);
 	c = conf_load(t_tmpdir(), extra, &diag);
