@@ -6,7 +6,11 @@
 
 #include "core/base/mem.h"
 #include "core/base/ipaddr.h"
+#include "core/map/aliascheck.h"
+#include "core/map/mapgen.h"
 #include "core/map/words.h"
+
+#define ALIAS_SLIPS 20                 /* findings in alias tables told at the start */
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +64,32 @@ static bool delivers_locally(const struct router *r)
 	return *r->conf->mydestination && t && !strcmp(t->program, "local");
 }
 
+struct slips { struct conf_diag *diag; size_t n; };
+
+static void on_slip(void *ctx, const char *file, unsigned line, const char *text)
+{
+	struct slips *s = ctx;
+
+	if (++s->n <= ALIAS_SLIPS)
+		conf_diag_add(s->diag, CONF_WARNING, file, line, "%s", text);
+	else if (s->n == ALIAS_SLIPS + 1)
+		conf_diag_add(s->diag, CONF_WARNING, file, 0, "and more of this kind: mapgen --check lists all");
+}
+
+/* check_aliases - slips in the text of the tables, which may have been built long ago */
+static void check_aliases(const struct router *r, struct conf_diag *diag)
+{
+	struct slips s = { .diag = diag };
+
+	for (size_t i = 0; i < r->alias_maps.n; i++) {
+		const char *spec = map_spec(r->alias_maps.v[i]), *colon = strchr(spec, ':');
+		struct str type = str_make(spec, (size_t)(colon - spec));
+
+		if (mapgen_is_indexed(type) || str_eq(type, STR("texthash")))
+			aliascheck_file(colon + 1, on_slip, &s);
+	}
+}
+
 /* The default names a file that many systems lack, and is then as good as empty. A file that was named and is not there is no
  * reason to leave other mail undone: local mail waits for it, as in Postfix. */
 static void open_aliases(struct router *r, struct conf_diag *diag)
@@ -80,6 +110,7 @@ static void open_aliases(struct router *r, struct conf_diag *diag)
 	else if (absent.n)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: there is no %s; nothing is delivered locally, so nobody misses it",
 			buf_cstr(&absent));
+	check_aliases(r, diag);
 	buf_fini(&absent);
 	buf_fini(&why);
 }
