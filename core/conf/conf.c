@@ -50,6 +50,9 @@ static void read_settings(struct conf_source *s, struct str text, const char *pa
 	struct str line, name, value;
 	struct lines l;
 
+	if (str_starts(text, lines_mark))
+		conf_diag_add(diag, CONF_WARNING, path, 1, "the file begins with a byte order mark, which is skipped here; in Postfix it spoils "
+			"the first line: save it as UTF-8 without one");
 	lines_init(&l, text);
 	while (lines_next(&l, &line)) {
 		struct conf_entry *old;
@@ -266,6 +269,17 @@ static void finish_host(struct conf *c, struct conf_diag *diag)
 			"bad host name \"%.80s\" for myhostname: use one full host name", c->myhostname);
 }
 
+/* finish_overrides - of receive_override_options, what concerns something that is done here */
+static void finish_overrides(struct conf *c)
+{
+	const char *list = conf_get(c, "receive_override_options");
+	struct str rest = str_of(list ? list : ""), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_ieq(word, STR("no_unknown_recipient_checks")))
+			c->smtpd_reject_unlisted_recipient = false;
+}
+
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag)
 {
 	struct conf *c = MEM_NEW(struct conf);
@@ -279,6 +293,7 @@ struct conf *conf_build(struct conf_source *s, const char *directory, struct con
 	finish_tls(c);
 	finish_origin(c, diag);
 	finish_host(c, diag);
+	finish_overrides(c);
 	c->relay_username = s->relay_user;
 	c->relay_password = s->relay_password;
 	return c;

@@ -44,6 +44,7 @@ struct lines {
 	bool stray;            /* a continuation line with nothing before it was skipped, at stray_line */
 	unsigned stray_line;
 };
+extern const struct str lines_mark;    /* a byte order mark, which lines_init skips */
 void lines_init(struct lines *l, struct str text);
 void lines_fini(struct lines *l);
 bool lines_next(struct lines *l, struct str *out);     /* false at the end */
@@ -84,6 +85,8 @@ enum name_class {
 	NAME_TRANSPORT,        /* <transport>_destination_… and its like */
 	NAME_IGNORED,          /* no effect here, and none missed */
 	NAME_WARNING,          /* Postfix has it, relaybox does not */
+	NAME_EXCLUDE,          /* ciphers not to use */
+	NAME_LOCAL,            /* must not be ignored where mail is delivered locally */
 	NAME_ERROR,            /* must not be ignored: see advice */
 	NAME_RESTRICTION       /* a restriction list that is not checked here */
 };

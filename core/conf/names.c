@@ -8,6 +8,8 @@ static const struct {
 #define IGNORED(names_) { NAME_IGNORED, names_, "", NULL },
 #define WARNING(names_) { NAME_WARNING, names_, "", NULL },
 #define FIXED(names_, harmless_) { NAME_WARNING, names_, harmless_, NULL },
+#define EXCLUDE(names_) { NAME_EXCLUDE, names_, "", NULL },
+#define LOCAL(names_, advice_) { NAME_LOCAL, names_, "", advice_ },
 #define ERROR(names_, harmless_, advice_) { NAME_ERROR, names_, harmless_, advice_ },
 #define RESTRICTION(name_) { NAME_RESTRICTION, name_, "", NULL },
 #include "core/conf/postfix_names.def"

@@ -11,6 +11,8 @@
 #include "core/map/words.h"
 
 #define ALIAS_SLIPS 20                 /* findings in alias tables told at the start */
+#define TABLE_SLIPS 5                  /* and in a transport table */
+#define TABLE_ENTRIES 100000           /* entries of one that are looked at: a start shall not wait for millions */
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
@@ -151,6 +153,40 @@ static void check_transport(const struct master *m, const char *parameter, const
 		check_hops(parameter, nexthop, diag);
 }
 
+struct look { struct router *r; const char *spec; struct conf_diag *diag; size_t seen, told; };
+
+/* look_at_entry - -t and the first mail must not disagree: what an entry names has to exist */
+static int look_at_entry(void *ctx, struct str key, struct str value)
+{
+	struct look *l = ctx;
+	const struct master_transport *t;
+	struct str name, nexthop;
+	struct buf why;
+
+	transport_split(value, &name, &nexthop);
+	t = master_find_transport(l->r->master, name);
+	buf_init(&why, 400);
+	if (name.n && !t)
+		buf_printf(&why, "no transport is called \"%.*s\"", STR_ARG(str_head(name, 100)));
+	else if (nexthop.n && (!name.n || !strcmp(t->program, "smtp") || !strcmp(t->program, "lmtp")))
+		nexthop_check(nexthop, &why);
+	if (why.n && ++l->told <= TABLE_SLIPS)
+		conf_diag_add(l->diag, CONF_WARNING, NULL, 0, "transport_maps: %s: mail for \"%.*s\" would wait: %s", l->spec,
+			STR_ARG(str_head(key, 100)), buf_cstr(&why));
+	buf_fini(&why);
+	return ++l->seen >= TABLE_ENTRIES || l->told > TABLE_SLIPS;
+}
+
+static void check_transport_maps(struct router *r, struct conf_diag *diag)
+{
+	for (size_t i = 0; i < r->transport_maps.n; i++) {
+		struct look l = { .r = r, .spec = map_spec(r->transport_maps.v[i]), .diag = diag };
+
+		/* rules cannot be walked, and say nothing before they match */
+		(void)map_each(r->transport_maps.v[i], look_at_entry, &l);
+	}
+}
+
 /* --- own addresses ---------------------------------------------------------------------------------------------- */
 
 static void own_add(struct router_private *p, const struct ipaddr *a)
@@ -228,6 +264,7 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
 	open_aliases(r, diag);
+	check_transport_maps(r, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);
 	check_transport(m, "relay_transport", c->relay_transport, diag);

@@ -88,6 +88,11 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 
 	if (c->smtp_sasl_auth_enable)
 		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
+	/* Postfix's client stops there: mail would go out without the login that somebody asked for */
+	if (c->smtp_sasl_auth_enable && !*c->smtp_sasl_password_maps && !c->relay_username)
+		buf_z(why, "there is no password to log in with: set smtp_sasl_password_maps, or RELAYHOST_USERNAME and RELAYHOST_PASSWORD in "
+			"the environment");
+	wrong(p, CONF_ERROR, "sasl_auth_enable", why, diag);
 	p->sasl_forbidden = sasl_parse_properties(c->smtp_sasl_security_options, why);
 	wrong(p, CONF_ERROR, "sasl_security_options", why, diag);
 	p->sasl_forbidden_tls = sasl_parse_properties(c->smtp_sasl_tls_security_options, why);
@@ -101,6 +106,18 @@ static void check_protocols(const struct smtp_profile *p, const char *suffix, co
 {
 	(void)tls_protocols_parse(list, why);
 	wrong(p, CONF_ERROR, suffix, why, diag);
+}
+
+/* a level that checks certificates, and nobody to trust: each one fails, as in Postfix, and all that mail waits */
+static void check_authorities(const struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	const struct conf *c = p->conf;
+
+	if ((p->tls_level != CONF_TLS_VERIFY && p->tls_level != CONF_TLS_SECURE) || *c->smtp_tls_CAfile || *c->smtp_tls_CApath)
+		return;
+	buf_printf(why, "%s trusts nobody without an authority, and mail would wait: set smtp_tls_CAfile, e.g. to "
+		"/etc/ssl/certs/ca-certificates.crt", smtp_tls_levels[p->tls_level]);
+	wrong(p, *c->smtp_tls_policy_maps ? CONF_WARNING : CONF_ERROR, "tls_security_level", why, diag);
 }
 
 /* certificates are read now, while they can be; a level that only offers TLS does not keep relayd from starting */
@@ -120,6 +137,7 @@ static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *
 		buf_z(why, "dane-only is not supported: use secure, verify or fingerprint");
 		wrong(p, CONF_ERROR, "tls_security_level", why, diag);
 	}
+	check_authorities(p, why, diag);
 	if (p->tls_level < CONF_TLS_MAY || diag->errors > errors)
 		return;
 	if (!smtp_tls_context(p, p->tls_level, "", why))
