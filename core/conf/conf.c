@@ -50,6 +50,9 @@ static void read_settings(struct conf_source *s, struct str text, const char *pa
 	struct str line, name, value;
 	struct lines l;
 
+	if (str_starts(text, lines_mark))
+		conf_diag_add(diag, CONF_WARNING, path, 1, "the file begins with a byte order mark, which is skipped here; in Postfix it spoils "
+			"the first line: save it as UTF-8 without one");
 	lines_init(&l, text);
 	while (lines_next(&l, &line)) {
 		struct conf_entry *old;
@@ -63,7 +66,7 @@ static void read_settings(struct conf_source *s, struct str text, const char *pa
 			continue;
 		}
 		old = source_find(s, name);
-		if (old)
+		if (old && !str_eq(value, str_of(old->raw)))
 			conf_diag_add(diag, CONF_WARNING, path, l.line, "overriding earlier entry of %s (line %u)", old->name,
 				old->line);
 		source_set(s, name, value, path, l.line);
@@ -269,6 +272,17 @@ static void finish_host(struct conf *c, struct conf_diag *diag)
 			"bad host name \"%.80s\" for myhostname: use one full host name", c->myhostname);
 }
 
+/* finish_overrides - of receive_override_options, what concerns something that is done here */
+static void finish_overrides(struct conf *c)
+{
+	const char *list = conf_get(c, "receive_override_options");
+	struct str rest = str_of(list ? list : ""), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_ieq(word, STR("no_unknown_recipient_checks")))
+			c->smtpd_reject_unlisted_recipient = false;
+}
+
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag)
 {
 	struct conf *c = MEM_NEW(struct conf);
@@ -282,6 +296,7 @@ struct conf *conf_build(struct conf_source *s, const char *directory, struct con
 	finish_tls(c);
 	finish_origin(c, diag);
 	finish_host(c, diag);
+	finish_overrides(c);
 	c->relay_username = s->relay_user;
 	c->relay_password = s->relay_password;
 	return c;
@@ -360,6 +375,13 @@ static void read_lmtp_names(struct conf_source *s)
 	}
 }
 
+/* set_own_name - what a service of master.cf is called, for $service_name and $process_name */
+static void set_own_name(struct conf_source *s, const char *name, const char *value)
+{
+	if (!source_find(s, str_of(name)))
+		source_set(s, str_of(name), str_of(value), NULL, 0)->origin = "master.cf";
+}
+
 struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,
 	const char *const *overrides, const char *file, unsigned line, struct conf_diag *diag)
 {
@@ -367,8 +389,8 @@ struct conf *conf_transport_overlay(const struct conf *base, const char *service
 	size_t errors = diag->errors;
 	struct conf *c;
 
-	if (!source_find(s, STR("service_name")))
-		source_set(s, STR("service_name"), str_of(service), NULL, 0)->origin = "master.cf";
+	set_own_name(s, "service_name", service);
+	set_own_name(s, "process_name", program);
 	c = overlay(base, s, overrides, file, line, diag);
 	if (c && !strcmp(program, "lmtp")) {
 		s = source_copy(c->source);

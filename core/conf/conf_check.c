@@ -71,6 +71,49 @@ static void check_dangerous(const struct conf_entry *e, struct str value, const 
 	conf_add_error(diag, e, CONF_ERROR, text);
 }
 
+/* parts of a cipher's name that relaybox's TLS has none of, so what has one of them is excluded already */
+static const char absent_ciphers[] = "aNULL eNULL NULL EXPORT EXPORT40 EXPORT56 EXP LOW MEDIUM DES 3DES DES3 CBC3 RC2 RC4 MD2 MD5 DSS aDSS PSK "
+	"aPSK kPSK SRP aSRP SSLv2 IDEA SEED CAMELLIA CAMELLIA128 CAMELLIA256 ARIA ARIA128 ARIA256 ADH AECDH DH EDH DHE DHr kDH kDHr kDHd kEDH kDHE "
+	"aDH aECDH kECDH kECDHr kECDHe ECDHr KRB5 aKRB5 GOST aGOST kGOST GOST89MAC CCM CCM8 AESCCM AESCCM8";
+
+static bool is_absent_cipher(struct str word)
+{
+	struct str part;
+
+	while (str_word(&word, "+-", &part)) {
+		struct str rest = str_of(absent_ciphers), one;
+
+		while (str_word(&rest, " ", &one))
+			if (str_ieq(part, one))
+				return true;
+	}
+	return false;
+}
+
+static void check_excluded(const struct conf_entry *e, struct str value, struct conf_diag *diag)
+{
+	struct str word;
+	char text[400];
+
+	while (str_word(&value, ":, \t\r\n", &word)) {
+		if (is_absent_cipher(word))
+			continue;
+		snprintf(text, sizeof(text), "%.100s: \"%.*s\" would be used all the same, for the ciphers of relaybox are fixed (ECDHE, RSA; "
+			"AES-GCM, AES-CBC, CHACHA20): take it out", e->name, STR_ARG(str_head(word, 60)));
+		conf_add_error(diag, e, CONF_ERROR, text);
+		return;
+	}
+}
+
+/* delivers_locally - may mail end in a mailbox of this host? */
+static bool delivers_locally(const struct conf *c)
+{
+	struct str transport = str_of(c->local_transport);
+	ptrdiff_t colon = str_chr(transport, ':');
+
+	return *c->mydestination && str_eq(str_trim(str_head(transport, colon < 0 ? transport.n : (size_t)colon)), STR("local"));
+}
+
 static void check_restriction(const struct conf_entry *e, struct str value, struct conf_diag *diag)
 {
 	struct str rest = value, word;
@@ -122,6 +165,11 @@ static void check_entry(const struct conf *c, const struct conf_entry *e, const 
 		check_transport(e, buf_view(&value), diag);
 	} else if (class == NAME_ERROR) {
 		check_dangerous(e, str_trim(buf_view(&value)), harmless, advice, diag);
+	} else if (class == NAME_LOCAL) {
+		if (delivers_locally(c))
+			check_dangerous(e, str_trim(buf_view(&value)), harmless, advice, diag);
+	} else if (class == NAME_EXCLUDE) {
+		check_excluded(e, buf_view(&value), diag);
 	} else if (class == NAME_RESTRICTION) {
 		check_restriction(e, buf_view(&value), diag);
 	} else if (class == NAME_UNKNOWN) {

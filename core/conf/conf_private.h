@@ -46,6 +46,7 @@ struct lines {
 	bool stray;            /* a continuation line with nothing before it was skipped, at stray_line */
 	unsigned stray_line;
 };
+extern const struct str lines_mark;    /* a byte order mark, which lines_init skips */
 void lines_init(struct lines *l, struct str text);
 void lines_fini(struct lines *l);
 bool lines_next(struct lines *l, struct str *out);     /* false at the end */
@@ -72,6 +73,8 @@ bool param_check(enum param_kind kind, char unit, int64_t lo, int64_t hi, struct
 /* --- expansion --------------------------------------------------------------------------------------------------- */
 int expand_value(const struct conf *c, struct str name, struct buf *out, struct buf *why);
 int expand_text(const struct conf *c, struct str text, enum conf_text how, struct buf *out, struct buf *why);
+/* builtin_value - main.cf text of a name that has a value though nobody set it and it is no row of params.def; NULL: none */
+const char *builtin_value(const struct conf *c, struct str name);
 /* conf_default_of - a computed default (myhostname, mydomain, mynetworks) into out */
 int conf_default_of(const struct conf *c, const char *name, struct buf *out, struct buf *why);
 /* conf_own_networks - text for mynetworks: the addresses in `interfaces` with masks as `style` says */
@@ -84,6 +87,8 @@ enum name_class {
 	NAME_TRANSPORT,        /* <transport>_destination_… and its like */
 	NAME_IGNORED,          /* no effect here, and none missed */
 	NAME_WARNING,          /* Postfix has it, relaybox does not */
+	NAME_EXCLUDE,          /* ciphers not to use */
+	NAME_LOCAL,            /* must not be ignored where mail is delivered locally */
 	NAME_ERROR,            /* must not be ignored: see advice */
 	NAME_RESTRICTION       /* a restriction list that is not checked here */
 };

@@ -27,6 +27,7 @@ static bool find_value(const struct conf *c, struct str name, struct str *text, 
 {
 	const struct conf_entry *e = source_find(c->source, name);
 	const struct param *p = e ? NULL : param_find(name);
+	const char *builtin = e || p ? NULL : builtin_value(c, name);
 
 	*computed = NULL;
 	*how = e ? e->text : CONF_TEXT_FULL;
@@ -36,7 +37,9 @@ static bool find_value(const struct conf *c, struct str name, struct str *text, 
 		*text = str_of(p->dflt);
 	else if (p)
 		*computed = p->name;
-	return e || p;
+	else if (builtin)
+		*text = str_of(builtin);
+	return e || p || builtin;
 }
 
 static int expand_name(struct expander *x, struct str name)

@@ -3,11 +3,13 @@
 #include "core/base/limits.h"
 #include "core/conf/conf_private.h"
 
+const struct str lines_mark = { "\xef\xbb\xbf", 3 };
+
 void lines_init(struct lines *l, struct str text)
 {
 	*l = (struct lines){ .rest = text, .next = 1 };
-	if (str_starts(l->rest, STR("\xef\xbb\xbf")))
-		l->rest = str_from(l->rest, 3);
+	if (str_starts(l->rest, lines_mark))
+		l->rest = str_from(l->rest, lines_mark.n);
 	buf_init(&l->text, LIMIT_CONF_FILE);
 }
 

@@ -109,20 +109,30 @@ static void add_transport(struct master_load *ld, enum master_program program, c
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
-static void listener_line(struct master_load *ld, const struct master_line *l)
+/* as_smtpd - what a postscreen line says in names of its own */
+static void as_smtpd(struct master_load *ld, struct master_line *l)
+{
+	const char *proxy = conf_get(ld->conf, "postscreen_upstream_proxy_protocol");
+
+	conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	if (!proxy || !*proxy || l->n_overrides == MASTER_OVERRIDES)
+		return;
+	l->overrides[l->n_overrides++] = mem_dupz("smtpd_upstream_proxy_protocol=$postscreen_upstream_proxy_protocol");
+}
+
+static void listener_line(struct master_load *ld, struct master_line *l)
 {
 	struct str host;
 	struct buf why;
 	uint16_t port;
 
+	if (str_eq(l->program, STR("postscreen")))
+		as_smtpd(ld, l);
 	buf_init(&why, 300);
 	if (master_parse_endpoint(l->service, &host, &port, &why))
 		add_listener(ld, host, port, l);
 	else
 		conf_diag_add(ld->diag, CONF_ERROR, ld->path, l->number, "%s", buf_cstr(&why));
-	if (str_eq(l->program, STR("postscreen")))
-		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number,
-			"postscreen is not implemented: this line is served as smtpd, without its tests");
 	buf_fini(&why);
 }
 
@@ -145,13 +155,42 @@ static bool is_network(const struct master_line *l)
 	return str_eq(l->type, STR("inet"));
 }
 
+/* refers - does this value of main.cf name the service: as a transport, or by its socket? */
+static bool refers(struct str value, struct str service)
+{
+	struct str word;
+
+	while (str_word(&value, ", \t\r\n:;{}=[]?", &word)) {
+		ptrdiff_t slash = str_rchr(word, '/');
+
+		if (str_eq(word, service))
+			return true;
+		if (slash > 0 && str_ends(str_head(word, (size_t)slash), STR("private")) && str_eq(str_from(word, (size_t)slash + 1), service))
+			return true;
+	}
+	return false;
+}
+
+/* is_wanted - a stock master.cf has services that nobody uses; those of the network are used by others */
+static bool is_wanted(const struct master_load *ld, const struct master_line *l)
+{
+	const struct conf_source *s = ld->conf->source;
+	bool wanted = is_network(l);
+
+	for (size_t i = 0; i < s->n && !wanted; i++)
+		wanted = refers(str_of(s->v[i]->raw), l->service);
+	return wanted;
+}
+
 static void not_run(struct master_load *ld, const struct master_line *l)
 {
+	if (!is_wanted(ld, l))
+		return;
 	buf_printf(&ld->not_run, "%s%.*s (%.*s, line %u)", ld->not_run.n ? ", " : "", STR_ARG(l->service), STR_ARG(l->program),
 		l->number);
 }
 
-static void take_line(struct master_load *ld, const struct master_line *l)
+static void take_line(struct master_load *ld, struct master_line *l)
 {
 	enum master_program program;
 	bool known = transport_program(l, &program);
@@ -178,6 +217,9 @@ static void read_lines(struct master_load *ld, struct str text)
 	struct str line;
 	struct buf why;
 
+	if (str_starts(text, lines_mark))
+		conf_diag_add(ld->diag, CONF_WARNING, ld->path, 1, "the file begins with a byte order mark, which is skipped here; in Postfix it "
+			"spoils the first line: save it as UTF-8 without one");
 	lines_init(&lines, text);
 	buf_init(&why, 300);
 	while (lines_next(&lines, &line)) {

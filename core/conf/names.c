@@ -8,6 +8,8 @@ static const struct {
 #define IGNORED(names_) { NAME_IGNORED, names_, "", NULL },
 #define WARNING(names_) { NAME_WARNING, names_, "", NULL },
 #define FIXED(names_, harmless_) { NAME_WARNING, names_, harmless_, NULL },
+#define EXCLUDE(names_) { NAME_EXCLUDE, names_, "", NULL },
+#define LOCAL(names_, advice_) { NAME_LOCAL, names_, "", advice_ },
 #define ERROR(names_, harmless_, advice_) { NAME_ERROR, names_, harmless_, advice_ },
 #define RESTRICTION(name_) { NAME_RESTRICTION, name_, "", NULL },
 #include "core/conf/postfix_names.def"
@@ -115,7 +117,8 @@ enum name_class name_class(struct str name, const char **advice, const char **ha
 
 enum { NAME_MAX_LEN = 63 };
 
-/* distance - edits (insert, delete, replace, swap of neighbours) between a and b; more than `bound` counts as bound + 1 */
+/* distance - edits (insert, delete, replace, swap of neighbours) between a and b, whatever
+ * their case; more than `bound` counts as bound + 1 */
 static unsigned distance(struct str a, struct str b, unsigned bound)
 {
 	unsigned rows[3][NAME_MAX_LEN + 1];
@@ -129,7 +132,7 @@ static unsigned distance(struct str a, struct str b, unsigned bound)
 
 		now[0] = (unsigned)i;
 		for (size_t j = 1; j <= b.n; j++) {
-			unsigned d = last[j - 1] + (a.p[i - 1] != b.p[j - 1]);
+			unsigned d = last[j - 1] + (ascii_lower(a.p[i - 1]) != ascii_lower(b.p[j - 1]));
 
 			d = last[j] + 1 < d ? last[j] + 1 : d;
 			d = now[j - 1] + 1 < d ? now[j - 1] + 1 : d;

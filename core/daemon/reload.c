@@ -36,7 +36,7 @@ static const char *refuse_reload(struct relay *r, const struct settings *s)
 	if (strcmp(before->queue_directory, s->conf->queue_directory) != 0)
 		return "another queue_directory needs a restart";
 	/* half a renewal: what runs has a working one */
-	if (s->certificate_unusable)
+	if (s->certificate_unusable && !r->settings->certificate_unusable)
 		return "a certificate cannot be used";
 	return listener_open_all(r, s) == 0 ? NULL : "not every port can be had";
 }

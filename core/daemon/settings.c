@@ -5,8 +5,9 @@
 #include "core/base/mem.h"
 #include "core/net/tls_names.h"
 
-/* A listener without a working certificate: fatal where TLS is required, a warning where it is only offered. */
-static struct tls_context *open_tls(struct settings *s, const struct service *v, int level, struct conf_diag *diag)
+/* A listener without a working certificate: where TLS is only offered it goes without, where it is required it stays out (a
+ * stock master.cf has such lines) and the others start. */
+static struct tls_context *open_tls(struct settings *s, struct service *v, int level, struct conf_diag *diag)
 {
 	const struct conf *c = v->conf;
 	struct buf why;
@@ -24,9 +25,10 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
 		s->certificate_unusable |= !(t = tls_context_new(&o, &why));
+	v->stays_out = !t && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
 	if (!t)
-		conf_diag_add(diag, level >= CONF_TLS_ENCRYPT || v->tls_wrapper ? CONF_ERROR : CONF_WARNING, NULL, 0,
-			"smtpd_tls_security_level: TLS is not available on port %u: %s", v->port, buf_cstr(&why));
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_tls_security_level: TLS is not available on port %u%s: %s", v->port,
+			v->stays_out ? ", which stays closed" : "", buf_cstr(&why));
 	buf_fini(&why);
 	return t;
 }
@@ -109,6 +111,37 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	service_smtp_options(v, level);
 }
 
+static void service_fini(struct service *v)
+{
+	if (v->http)
+		mem_free((char *)(uintptr_t)v->host);
+	access_list_free(v->relay);
+	access_list_free(v->recipient);
+	if (v->tls)
+		tls_context_unref(v->tls);
+	if (v->proxy_networks)
+		match_close(v->proxy_networks);
+	if (v->limit_exceptions)
+		match_close(v->limit_exceptions);
+}
+
+/* take_listener - the service of one line, unless it has to stay out */
+static void take_listener(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
+{
+	struct service *v = &s->services[s->n_services];
+	struct conf_diag found;
+
+	conf_diag_init(&found);
+	service_open(s, l, &found);
+	conf_diag_take(diag, &found, l->conf);
+	if (v->stays_out) {
+		service_fini(v);
+		*v = (struct service){ .conf = NULL };
+	} else {
+		s->n_services++;
+	}
+}
+
 /* open_http - services for http_listen: health checks */
 static void open_http(struct settings *s, struct conf_diag *diag)
 {
@@ -126,20 +159,6 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 		s->services[s->n_services++] = (struct service){.conf = s->conf, .host = str_dup(host), .port = port, .http = true};
 	}
 	buf_fini(&why);
-}
-
-static void service_fini(struct service *v)
-{
-	if (v->http)
-		mem_free((char *)(uintptr_t)v->host);
-	access_list_free(v->relay);
-	access_list_free(v->recipient);
-	if (v->tls)
-		tls_context_unref(v->tls);
-	if (v->proxy_networks)
-		match_close(v->proxy_networks);
-	if (v->limit_exceptions)
-		match_close(v->limit_exceptions);
 }
 
 /* The submit socket: SMTP among ourselves. Who may use it is decided by the uid behind it. */
@@ -166,13 +185,10 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	if (!s->router)
 		goto out;
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
-	for (; s->n_services < s->master.n_listeners; s->n_services++) {
-		const struct master_listener *l = &s->master.listeners[s->n_services];
-		struct conf_diag found;
-		conf_diag_init(&found);
-		service_open(s, l, &found);
-		conf_diag_take(diag, &found, l->conf);
-	}
+	for (size_t i = 0; i < s->master.n_listeners; i++)
+		take_listener(s, &s->master.listeners[i], diag);
+	if (s->master.n_listeners && !s->n_services)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	open_http(s, diag);
 	open_submit(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);

@@ -17,6 +17,7 @@ struct service {
 	struct access_list *relay, *recipient;
 	struct tls_context *tls;           /* NULL: no TLS */
 	bool tls_wrapper, proxy;
+	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
 	struct match *proxy_networks;      /* who may send a PROXY header */
 	struct match *limit_exceptions;    /* clients without connection limits */
@@ -29,7 +30,7 @@ struct settings {
 	struct master master;
 	struct router *router;
 	struct deliver_profiles *profiles; /* of the transports */
-	struct service *services;          /* one per listener, then http_listen's */
+	struct service *services;          /* one per listener that can serve, then http_listen's */
 	size_t n_services;
 	bool certificate_unusable;         /* one that was named: a warning where TLS is only offered, but no progress for a reload */
 	struct service submit;             /* the unix submit socket */

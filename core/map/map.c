@@ -3,6 +3,8 @@
 #include "core/map/map.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -19,6 +21,7 @@ struct map {
 	struct buf key;               /* folded key */
 	usec next_check;
 	bool reload_failed;
+	bool absent;                  /* its file was not there yet: no state, every lookup fails */
 };
 
 /* hash and its like are other names of one thing: NAME.cdb */
@@ -109,7 +112,19 @@ static struct map *map_named(const char *spec, enum source_form form)
 	return m;
 }
 
-struct map *map_open_form(const char *spec, enum source_form form, struct buf *why)
+/* is_absent - neither the text nor what is built of it is there */
+static bool is_absent(const char *path)
+{
+	char built[4100];
+	struct stat st;
+
+	if (path[0] != '/' || (size_t)snprintf(built, sizeof(built), "%s.cdb", path) >= sizeof(built))
+		return false;
+	return stat(path, &st) < 0 && errno == ENOENT && stat(built, &st) < 0 && errno == ENOENT;
+}
+
+/* open_one - as map_open_form; with may_be_absent a table whose file is not there is opened as one that fails */
+static struct map *open_one(const char *spec, enum source_form form, bool may_be_absent, struct buf *why)
 {
 	struct map *m = map_named(spec, form);
 	ptrdiff_t colon = str_chr(str_of(m->spec), ':');
@@ -122,13 +137,19 @@ struct map *map_open_form(const char *spec, enum source_form form, struct buf *w
 	} else {
 		m->type = find_type(str_make(m->spec, (size_t)colon), m->spec, why);
 		m->name = args.name = m->spec + colon + 1;
-		if (m->type)
+		m->absent = m->type && may_be_absent && is_absent(m->name);
+		if (m->type && !m->absent)
 			m->state = m->type->open(&args, why);
-		if (m->state)
+		if (m->state || m->absent)
 			return m;
 	}
 	map_close(m);
 	return NULL;
+}
+
+struct map *map_open_form(const char *spec, enum source_form form, struct buf *why)
+{
+	return open_one(spec, form, false, why);
 }
 
 struct map *map_open(const char *spec, struct buf *why)
@@ -152,6 +173,8 @@ enum map_answer map_find(struct map *m, struct str key, struct buf *out)
 	enum map_answer answer;
 
 	buf_clear(out);
+	if (m->absent)
+		return MAP_ERROR;
 	if (m->type->flags & MAP_FOLDS) {
 		buf_clear(&m->key);
 		if (!buf_str(&m->key, key))
@@ -184,8 +207,10 @@ static void reload(struct map *m)
 	buf_init(&why, LIMIT_LOG_LINE);
 	fresh = m->type->open(&args, &why);
 	if (fresh) {
-		m->type->close(m->state);
+		if (m->state)
+			m->type->close(m->state);
 		m->state = fresh;
+		m->absent = false;
 		reloads++;
 	} else if (!m->reload_failed) {
 		log_warn("map", "%s; going on with the table as it was", buf_cstr(&why));
@@ -196,12 +221,12 @@ static void reload(struct map *m)
 
 void map_refresh(struct map *m, usec now_mono)
 {
-	if (m->type->refresh)
+	if (m->type->refresh && !m->absent)
 		m->type->refresh(m->state, now_mono);
 	if (!m->type->is_changed || now_mono < m->next_check)
 		return;
 	m->next_check = now_mono + USEC_PER_SEC;
-	if (m->type->is_changed(m->state))
+	if (m->absent ? !is_absent(m->name) : m->type->is_changed(m->state))
 		reload(m);
 }
 
@@ -217,15 +242,18 @@ bool map_is_whole(const struct map *m)
 
 int map_each(struct map *m, int (*fn)(void *ctx, struct str key, struct str value), void *ctx)
 {
-	if (m->type->each)
+	if (m->absent)
+		errno = ENOENT;
+	else if (m->type->each)
 		return m->type->each(m->state, fn, ctx);
-	errno = ENOTSUP;
+	else
+		errno = ENOTSUP;
 	return -1;
 }
 
 /* --- lists of tables ---------------------------------------------------------------------------------------------- */
 
-int maps_open_form(struct maps *ms, const char *list, enum source_form form, struct buf *why)
+static int open_list(struct maps *ms, const char *list, enum source_form form, struct buf *missing, struct buf *why)
 {
 	struct str rest = str_of(list), word;
 	int got;
@@ -233,7 +261,7 @@ int maps_open_form(struct maps *ms, const char *list, enum source_form form, str
 	*ms = (struct maps){ NULL, 0 };
 	while ((got = words_next(&rest, &word)) > 0) {
 		char *spec = str_dup(word);
-		struct map *m = map_open_form(spec, form, why);
+		struct map *m = open_one(spec, form, missing != NULL, why);
 
 		mem_free(spec);
 		if (!m) {
@@ -242,12 +270,24 @@ int maps_open_form(struct maps *ms, const char *list, enum source_form form, str
 		}
 		ms->v = mem_array(ms->v, ms->n + 1, sizeof(*ms->v));
 		ms->v[ms->n++] = m;
+		if (m->absent)
+			buf_printf(missing, "%s%.200s", missing->n ? ", " : "", m->name);
 	}
 	if (got < 0) {
 		buf_printf(why, "unbalanced braces in \"%.200s\"", list);
 		maps_close(ms);
 	}
 	return got;
+}
+
+int maps_open_form(struct maps *ms, const char *list, enum source_form form, struct buf *why)
+{
+	return open_list(ms, list, form, NULL, why);
+}
+
+int maps_open_absent(struct maps *ms, const char *list, enum source_form form, struct buf *missing, struct buf *why)
+{
+	return open_list(ms, list, form, missing, why);
 }
 
 int maps_open(struct maps *ms, const char *list, struct buf *why)

@@ -36,6 +36,9 @@ struct maps {
 };
 int maps_open(struct maps *ms, const char *list, struct buf *why);   /* 0, or -1 with why; "" = no tables */
 int maps_open_form(struct maps *ms, const char *list, enum source_form form, struct buf *why);
+/* maps_open_absent - the same, but a table whose file does not exist is taken: its name is added to missing, each lookup in it
+ * fails, and it comes to life when the file is there (map_refresh) */
+int maps_open_absent(struct maps *ms, const char *list, enum source_form form, struct buf *missing, struct buf *why);
 void maps_close(struct maps *ms);
 /* maps_find - first hit; *which (may be NULL) tells the table. partial: skip tables that take whole keys only */
 enum map_answer maps_find(struct maps *ms, struct str key, bool partial, struct buf *out, const struct map **which);

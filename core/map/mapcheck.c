@@ -10,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/map/aliascheck.h"
 #include "core/map/map.h"
 #include "core/map/mapgen.h"
 #include "core/map/match.h"
@@ -51,6 +52,15 @@ static bool has_inner(struct str s, char c)
 
 /* --- one entry ---------------------------------------------------------------------------------------------------- */
 
+/* is_address - an address, with or without :port, which has no MX hosts */
+static bool is_address(struct str nexthop)
+{
+	ptrdiff_t colon = str_rchr(nexthop, ':');
+	struct ipaddr a;
+
+	return ipaddr_parse(nexthop, &a) || (colon > 0 && ipaddr_parse(str_head(nexthop, (size_t)colon), &a));
+}
+
 static void check_transport(struct check *c, struct str key, struct str value)
 {
 	static const char *const known[] = { "smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard" };
@@ -74,7 +84,7 @@ static void check_transport(struct check *c, struct str key, struct str value)
 			STR_ARG(value));
 	else if (!is_known)
 		say(c, MAPCHECK_NOTE, c->line, "the transport \"%.*s\" must be a line of master.cf", STR_ARG(transport));
-	if (nexthop.n && nexthop.p[0] != '[' && (str_eq(transport, STR("smtp")) || str_eq(transport, STR("relay")) || !transport.n))
+	if (nexthop.n && nexthop.p[0] != '[' && !is_address(nexthop) && (str_eq(transport, STR("smtp")) || str_eq(transport, STR("relay")) || !transport.n))
 		say(c, MAPCHECK_NOTE, c->line, "mail goes to the MX hosts of \"%.*s\"; for the host itself write [%.*s]",
 			STR_ARG(nexthop), STR_ARG(str_head(nexthop, (size_t)(str_chr(nexthop, ':') < 0 ? (ptrdiff_t)nexthop.n :
 			str_chr(nexthop, ':')))));
@@ -91,14 +101,21 @@ static void check_secret(struct check *c, struct str key, struct str value)
 			"\"[host]:587\"");
 }
 
+static void on_alias(void *ctx, const char *file, unsigned line, const char *text)
+{
+	struct check *c = ctx;
+
+	c->report->count[MAPCHECK_PROBLEM]++;
+	c->fn(c->ctx, MAPCHECK_PROBLEM, file, line, text);
+}
+
 static void check_alias(struct check *c, struct str key, struct str value)
 {
-	if (value.p[0] == '|' || (value.n > 1 && value.p[0] == '"' && value.p[1] == '|'))
-		say(c, MAPCHECK_PROBLEM, c->line, "\"%.*s\" goes to a command: relaybox runs none, mail to it is not delivered", STR_ARG(key));
 	if (str_chr(key, '@') >= 0)
 		say(c, MAPCHECK_PROBLEM, c->line, "the key \"%.*s\" never matches: aliases are looked up without a domain", STR_ARG(key));
 	if (str_ieq(key, str_trim(value)))
 		say(c, MAPCHECK_NOTE, c->line, "\"%.*s\" is an alias of itself", STR_ARG(key));
+	aliascheck_entry(c->name, c->line, key, value, on_alias, c);
 }
 
 static void check_plain(struct check *c, struct str key, struct str value)
@@ -174,8 +191,9 @@ static void check_rights(struct check *c, bool secret)
 		say(c, MAPCHECK_WARNING, 0, "it holds passwords and anyone may read it; chmod 600 %s", c->name);
 }
 
-static void check_built(struct check *c, bool secret)
+static void check_built(struct check *c, bool secret, bool alias)
 {
+	const char *builder = alias ? "mapgen --alias" : "mapgen";
 	char path[4096];
 	struct stat source, built;
 
@@ -183,9 +201,9 @@ static void check_built(struct check *c, bool secret)
 	if (stat(c->name, &source) < 0 || !source.st_size)
 		return;
 	if (stat(path, &built) < 0)
-		say(c, MAPCHECK_WARNING, 0, "not built yet: the text is used; run mapgen %s", c->name);
+		say(c, MAPCHECK_WARNING, 0, "not built yet: the text is used; run %s %s", builder, c->name);
 	else if (built.st_mtime < source.st_mtime)
-		say(c, MAPCHECK_WARNING, 0, "%s is older: the text is used; run mapgen %s", path, c->name);
+		say(c, MAPCHECK_WARNING, 0, "%s is older: the text is used; run %s %s", path, builder, c->name);
 	else if (secret && built.st_mode & 004)
 		say(c, MAPCHECK_WARNING, 0, "it holds passwords and anyone may read it; chmod 600 %s", path);
 }
@@ -265,7 +283,8 @@ void mapcheck_run(struct str type, const char *name, bool alias, mapcheck_fn fn,
 	struct buf text;
 
 	*r = (struct mapcheck_report){ 0 };
-	alias = alias || is_named(name, "alias");
+	/* virtual_alias and its like are tables of addresses */
+	alias = alias || (is_named(name, "alias") && !is_named(name, "virtual"));
 	table_init(&c.keys);
 	buf_init(&text, LIMIT_MAP_TEXT);
 	if (!text_table && !cidr) {
@@ -276,7 +295,7 @@ void mapcheck_run(struct str type, const char *name, bool alias, mapcheck_fn fn,
 		c.rules = mem_array(NULL, CHECK_RULES, sizeof(struct rule));
 		check_rights(&c, secret);
 		if (indexed)
-			check_built(&c, secret);
+			check_built(&c, secret, alias);
 		if (cidr)
 			check_opens(&c, type);
 		check_text(&c, buf_view(&text), cidr ? SOURCE_LINES : alias ? SOURCE_ALIAS : SOURCE_TABLE,

@@ -11,6 +11,7 @@
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/map/aliascheck.h"
 #include "core/map/words.h"
 #include "core/msg/mime.h"
 
@@ -175,6 +176,14 @@ static void warn_duplicate(struct job *j, struct str key)
 	warn(j, j->line, text);
 }
 
+static void on_alias(void *ctx, const char *file, unsigned line, const char *text)
+{
+	const struct job *j = ctx;
+
+	if (j->o->warn)
+		j->o->warn(j->o->ctx, file, line, text);
+}
+
 /* add_entry - one usable or unusable line of the source; -1 when the table cannot be written */
 static int add_entry(struct job *j, struct str key, struct str value)
 {
@@ -187,6 +196,8 @@ static int add_entry(struct job *j, struct str key, struct str value)
 	}
 	if (j->o->form == SOURCE_TABLE && key.p[key.n - 1] == ':')
 		warn(j, j->line, "record is in \"key: value\" format; is this an alias file?");
+	if (j->o->form == SOURCE_ALIAS && j->o->warn)
+		aliascheck_entry(j->name, j->line, key, value, on_alias, j);
 	value = stored(j, value);
 	if (!value.p) {
 		j->report->unusable++;

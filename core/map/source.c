@@ -231,11 +231,28 @@ static int split_alias(struct source *s, struct str line, struct str *key, struc
 	return 1;
 }
 
+/* take_mark - a byte order mark before the first line would be part of its key; true: it was there, and is gone */
+static bool take_mark(struct source *s)
+{
+	if (s->begun)
+		return false;
+	s->begun = true;
+	line_end(s);
+	if (!str_starts(s->rest, STR("\xef\xbb\xbf")))
+		return false;
+	s->rest = str_from(s->rest, 3);
+	s->line = 1;
+	return true;
+}
+
 int source_next(struct source *s, struct str *key, struct str *value)
 {
 	struct str line;
-	int got = take_logical(s, &line);
+	int got;
 
+	if (take_mark(s))
+		return bad(s, "the file begins with a byte order mark, which is skipped: save it as UTF-8 without one");
+	got = take_logical(s, &line);
 	if (got <= 0)
 		return got;
 	while (ascii_is_space(line.p[line.n - 1]))

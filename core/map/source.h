@@ -21,6 +21,7 @@ struct source {
 	unsigned next_line;
 	char error[120];       /* why the last entry is unusable ("expected format: key whitespace value") */
 	int fd;                /* source_init_fd: where more text comes from; -1: all of it is in rest */
+	bool begun;            /* the front of the text was looked at */
 	int read_errno;        /* reading failed: source_next then says 0, and this is not 0 */
 	struct buf window;
 };

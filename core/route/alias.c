@@ -2,7 +2,8 @@
  *
  * Expansion is a work list, not a recursion: names still to expand sit at the end of the target array and are replaced
  * by what their alias says. A name is expanded once; where it comes up again inside its own alias it means the mailbox,
- * anywhere else the loop is cut. Commands are reported, never run: there is no shell in this program. */
+ * anywhere else the loop is cut. Commands are reported, never run: there is no shell in this program. An element that cannot
+ * be understood is logged with its place and left out; the others are done. */
 #include "core/route/router.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/hash.h"
 #include "core/base/limits.h"
+#include "core/base/log.h"
 
 struct expansion {
 	struct router *r;
@@ -20,88 +22,11 @@ struct expansion {
 	struct table seen;             /* names expanded and targets listed */
 	size_t depth;
 	bool failed;
+	bool left_out;                 /* an element was */
 };
 
-/* --- the text of an alias --------------------------------------------------------------------------------------- */
-
-/* length of the item at the front of s: up to a comma outside of quotes, brackets and comments */
-static size_t item_length(struct str s)
-{
-	size_t i = 0;
-	int comment = 0;
-	bool quoted = false;
-
-	for (; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == '\\' && i + 1 < s.n && (quoted || comment))
-			i++;
-		else if (c == '"' && !comment)
-			quoted = !quoted;
-		else if (!quoted && c == '(')
-			comment++;
-		else if (!quoted && c == ')' && comment)
-			comment--;
-		else if (!quoted && !comment && (c == ',' || c == '\n'))
-			break;
-	}
-	return i;
-}
-
-static bool is_special(struct str s)
-{
-	return s.n && (s.p[0] == '|' || s.p[0] == '/' || str_istarts(s, STR(":include:")));
-}
-
-/* "|command args" and the like: the quotes belong to the alias file, not to the target */
-static struct str unquote(struct arena *a, struct str s)
-{
-	char *p;
-	size_t n = 0;
-
-	if (s.n < 2 || s.p[0] != '"' || s.p[s.n - 1] != '"' || !(p = arena_alloc(a, s.n)))
-		return s;
-	for (size_t i = 1; i + 1 < s.n; i++) {
-		if (s.p[i] == '\\' && i + 2 < s.n)
-			i++;
-		p[n++] = s.p[i];
-	}
-	return str_make(p, n);
-}
-
-static void set_special(struct alias_target *out, struct str s)
-{
-	if (s.p[0] == '|')
-		*out = (struct alias_target){ ALIAS_COMMAND, str_trim(str_from(s, 1)) };
-	else if (s.p[0] == '/')
-		*out = (struct alias_target){ ALIAS_FILE, s };
-	else
-		*out = (struct alias_target){ ALIAS_INCLUDE, str_trim(str_from(s, 9)) };
-}
-
-int alias_item_next(struct arena *a, struct str *rest, struct alias_target *out)
-{
-	struct str item = STR_EMPTY, plain;
-	struct mailbox m;
-
-	while (rest->n && !item.n) {
-		size_t n = item_length(*rest);
-
-		item = str_trim(str_head(*rest, n));
-		*rest = str_from(*rest, n + 1);
-	}
-	if (!item.n)
-		return 0;
-	plain = unquote(a, item);
-	if (is_special(plain)) {
-		set_special(out, plain);
-		return 1;
-	}
-	if (addr_list_next(a, &item, &m) != 1 || !m.addr.full.n)
-		return -1;
-	*out = (struct alias_target){ ALIAS_ADDRESS, m.addr.full };
-	return 1;
-}
+/* where an element stands: the alias, or a line of an :include: file (line 0: the alias) */
+struct place { struct str alias, file; unsigned line; };
 
 /* --- expansion -------------------------------------------------------------------------------------------------- */
 
@@ -159,23 +84,43 @@ static enum map_answer lookup(struct expansion *x, struct str name, struct str *
 	return got;
 }
 
-static void take_text(struct expansion *x, struct str name, struct str text, bool included);
+static void take_text(struct expansion *x, const struct place *at, struct str text);
 
-static void take_include(struct expansion *x, struct str name, struct str path)
+/* leave_out - the element alone: the mail goes to the others, and whoever reads the log can mend it */
+static void leave_out(struct expansion *x, const struct place *at, struct str element, const char *why)
 {
+	x->left_out = true;
+	if (at->line)
+		log_warn("local", "%.*s, line %u (alias %.*s): %s: \"%.*s\"", STR_ARG(at->file), at->line, STR_ARG(at->alias), why,
+			STR_ARG(str_head(element, 200)));
+	else
+		log_warn("local", "alias %.*s: %s: \"%.*s\"", STR_ARG(at->alias), why, STR_ARG(str_head(element, 200)));
+}
+
+static void take_include(struct expansion *x, const struct place *from, struct str path)
+{
+	struct place at = { .alias = from->alias, .file = path };
+	struct str rest, line;
 	struct buf text;
 	int fd;
 
 	if (!path.n || path.p[0] != '/') {
-		fail(x, ":include:", path, "not an absolute path");
+		leave_out(x, from, path, ":include: needs an absolute path");
+		return;
+	}
+	if (++x->depth > LIMIT_ALIAS_DEPTH) {
+		fail(x, ":include:", path, "nested too deep");
 		return;
 	}
 	fd = fs_open_table(arena_z(x->q.arena, path));
 	buf_init(&text, LIMIT_ALIAS_INCLUDE);
-	if (fd < 0 || fs_read_fd(fd, &text) < 0)
+	if (fd < 0 || fs_read_fd(fd, &text) < 0) {
 		fail(x, "open include file", path, strerror(errno));
-	else
-		take_text(x, name, arena_str(x->q.arena, buf_view(&text)), true);
+	} else {
+		rest = arena_str(x->q.arena, buf_view(&text));
+		while (!x->failed && alias_text_line(&rest, &at.line, &line))
+			take_text(x, &at, line);
+	}
 	if (fd >= 0)
 		fs_close(fd);
 	buf_fini(&text);
@@ -199,34 +144,20 @@ static void take_address(struct expansion *x, struct str name, struct str text)
 	add(x, ALIAS_ADDRESS, full);
 }
 
-static void skip_comments(struct str *rest)
-{
-	*rest = str_trim(*rest);
-	while (rest->n && rest->p[0] == '#') {
-		ptrdiff_t end = str_chr(*rest, '\n');
-
-		*rest = end < 0 ? STR_EMPTY : str_trim(str_from(*rest, (size_t)end + 1));
-	}
-}
-
-static void take_text(struct expansion *x, struct str name, struct str text, bool included)
+static void take_text(struct expansion *x, const struct place *at, struct str text)
 {
 	struct alias_target t;
-	int got = 1;
 
-	while (got == 1 && !x->failed) {
-		if (included)
-			skip_comments(&text);
-		got = alias_item_next(x->q.arena, &text, &t);
-		if (got < 0)
-			fail(x, "alias", name, "not an address, a file or a list");
-		else if (got && included && t.kind != ALIAS_ADDRESS)
-			fail(x, ":include: file of", name, "only addresses are allowed there");
-		else if (got && t.kind == ALIAS_INCLUDE)
-			take_include(x, name, t.text);
-		else if (got && t.kind == ALIAS_ADDRESS)
-			take_address(x, name, t.text);
-		else if (got)
+	while (!x->failed && alias_text_next(x->q.arena, &text, &t)) {
+		if (t.kind == ALIAS_BAD)
+			leave_out(x, at, t.text, "not an address, left out");
+		else if (at->line && (t.kind == ALIAS_FILE || t.kind == ALIAS_COMMAND))
+			leave_out(x, at, t.text, "no file or command may stand in an :include: file, left out");
+		else if (t.kind == ALIAS_INCLUDE)
+			take_include(x, at, t.text);
+		else if (t.kind == ALIAS_ADDRESS)
+			take_address(x, at->alias, t.text);
+		else
 			add(x, t.kind, t.text);
 	}
 }
@@ -254,7 +185,7 @@ static bool expand_one(struct expansion *x, size_t at)
 	if (++x->depth > LIMIT_ALIAS_DEPTH)
 		fail(x, "alias", name, "nested too deep");
 	else
-		take_text(x, name, value, false);
+		take_text(x, &(struct place){ .alias = name }, value);
 	return true;
 }
 
@@ -294,9 +225,11 @@ enum map_answer alias_expand(struct router *r, struct arena *a, struct str local
 		return got;
 	table_init(&x.seen);
 	table_add(&x.seen, arena_printf(a, "expanded %.*s", STR_ARG(name)), &yes);
-	take_text(&x, name, value, false);
+	take_text(&x, &(struct place){ .alias = name }, value);
 	for (size_t i = 0; i < x.n && !x.failed;)
 		i += expand_one(&x, i) ? 0 : 1;
+	if (!x.failed && !x.n && x.left_out)
+		fail(&x, "alias", name, "nothing in it can be understood");
 	if (!x.failed)
 		*owner = find_owner(&x, name);
 	table_fini(&x.seen);

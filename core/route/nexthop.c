@@ -1,6 +1,6 @@
 /* nexthop - the text that names a next hop in relayhost, transport(5) and smtp_fallback_relay.
  *
- * Brackets say: no MX lookup. A service is a number or a name of a short table; the system's services file is not read,
+ * Brackets say: no MX lookup; so does an address without them. A service is a number or a name of a short table; the system's services file is not read,
  * so that the same text means the same everywhere. */
 #include "core/base/limits.h"
 #include "core/route/route.h"
@@ -10,15 +10,23 @@ static const struct { const char *name; uint16_t port; } services[] = {
 	{ "mail", 25 },
 };
 
+static bool parse_number(struct str s, uint16_t *port)
+{
+	uint64_t n;
+
+	if (!str_to_u64(s, &n) || n < 1 || n > 65535)
+		return false;
+	*port = (uint16_t)n;
+	return true;
+}
+
 static bool parse_service(struct str s, uint16_t *port, struct buf *why)
 {
 	uint64_t n;
 
+	if (parse_number(s, port))
+		return true;
 	if (str_to_u64(s, &n)) {
-		if (n >= 1 && n <= 65535) {
-			*port = (uint16_t)n;
-			return true;
-		}
 		buf_printf(why, "port %.*s is not in 1 to 65535", STR_ARG(str_head(s, 100)));
 		return false;
 	}
@@ -64,12 +72,33 @@ static bool parse_bracketed(struct str s, struct nexthop *out, struct str *servi
 	return false;
 }
 
+/* parse_address - an address that lost its brackets, which has one meaning: nobody asks for its MX. What follows the last
+ * colon is a port where an address stands before it, as in Postfix; else the whole is the address */
+static bool parse_address(struct str s, struct nexthop *out, struct str *service)
+{
+	ptrdiff_t colon = str_rchr(s, ':');
+	struct str host = colon < 0 ? s : str_head(s, (size_t)colon), after = colon < 0 ? STR_EMPTY : str_from(s, (size_t)colon + 1);
+	struct ipaddr address;
+	uint16_t port;
+	bool has_port = after.n && ipaddr_parse(host, &address);
+
+	if (!ipaddr_parse(s, &address) && !has_port)
+		return false;
+	if (has_port && (parse_number(after, &port) || !ipaddr_parse(s, &address)))
+		*service = after;
+	out->host = service->n ? host : s;
+	out->literal = true;
+	return true;
+}
+
 static bool parse_plain(struct str s, struct nexthop *out, struct str *service, struct buf *why)
 {
 	ptrdiff_t colon = str_chr(s, ':');
 
-	out->host = s;
 	*service = STR_EMPTY;
+	if (parse_address(s, out, service))
+		return true;
+	out->host = s;
 	if (colon < 0)
 		return true;
 	out->host = str_head(s, (size_t)colon);
@@ -83,7 +112,6 @@ static bool parse_plain(struct str s, struct nexthop *out, struct str *service, 
 bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, struct buf *why)
 {
 	struct str whole = s, service = STR_EMPTY;
-	struct ipaddr address;
 	bool ok;
 
 	*out = (struct nexthop){ .port = default_port };
@@ -104,10 +132,6 @@ bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, str
 		return false;
 	if (!is_clean(out->host)) {
 		buf_printf(why, "\"%.*s\" is not a host name or address", STR_ARG(str_head(whole, 100)));
-		return false;
-	}
-	if (!out->literal && ipaddr_parse(out->host, &address)) {
-		buf_printf(why, "an address needs brackets, as in [%.*s]", STR_ARG(out->host));
 		return false;
 	}
 	return !service.n || parse_service(service, &out->port, why);

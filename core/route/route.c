@@ -252,6 +252,7 @@ static bool take_transport(struct decision *d)
 void route_resolve(struct router *r, struct arena *a, struct str sender, struct str rcpt, struct route *out, struct buf *trace)
 {
 	struct decision d = { .r = r, .q = { .arena = a, .trace = trace }, .sender = sender, .rcpt = rcpt, .out = out };
+	struct ipaddr address;
 
 	*out = (struct route){ .class = ROUTE_DEFAULT };
 	if (!rcpt.n)
@@ -261,6 +262,10 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 	d.domain = route_lower(a, addr_split(d.rcpt).domain);
 	if (d.rcpt.n && d.rcpt.p[0] == '-' && !r->conf->allow_min_user) {
 		fail(&d, 553, "5.1.3", "bad address syntax: a recipient must not begin with -");
+		return;
+	}
+	if (d.domain.n && d.domain.p[0] != '[' && ipaddr_parse(d.domain, &address)) {
+		fail(&d, 501, "5.1.3", "bad address syntax: an address of a host stands in brackets, as in user@[192.0.2.1]");
 		return;
 	}
 	if (take_class(&d) && take_transport_maps(&d))

@@ -6,7 +6,13 @@
 
 #include "core/base/mem.h"
 #include "core/base/ipaddr.h"
+#include "core/map/aliascheck.h"
+#include "core/map/mapgen.h"
 #include "core/map/words.h"
+
+#define ALIAS_SLIPS 20                 /* findings in alias tables told at the start */
+#define TABLE_SLIPS 5                  /* and in a transport table */
+#define TABLE_ENTRIES 100000           /* entries of one that are looked at: a start shall not wait for millions */
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
@@ -49,15 +55,66 @@ static void check_networks(const char *list, struct conf_diag *diag)
 	buf_fini(&why);
 }
 
-/* The default names a file that many systems lack; only an administrator's own setting must exist. */
+/* delivers_locally - does any mail end in local delivery, which alone asks the alias tables? */
+static bool delivers_locally(const struct router *r)
+{
+	const struct master_transport *t;
+	struct str name, nexthop;
+
+	transport_split(str_of(r->conf->local_transport), &name, &nexthop);
+	t = master_find_transport(r->master, name);
+	return *r->conf->mydestination && t && t->program == MASTER_LOCAL;
+}
+
+struct slips { struct conf_diag *diag; size_t n; };
+
+static void on_slip(void *ctx, const char *file, unsigned line, const char *text)
+{
+	struct slips *s = ctx;
+
+	if (++s->n <= ALIAS_SLIPS)
+		conf_diag_add(s->diag, CONF_WARNING, file, line, "%s", text);
+	else if (s->n == ALIAS_SLIPS + 1)
+		conf_diag_add(s->diag, CONF_WARNING, file, 0, "and more of this kind: mapgen --check lists all");
+}
+
+/* check_aliases - slips in the text of the tables, which may have been built long ago */
+static void check_aliases(const struct router *r, struct conf_diag *diag)
+{
+	struct slips s = { .diag = diag };
+
+	for (size_t i = 0; i < r->alias_maps.n; i++) {
+		const char *spec = map_spec(r->alias_maps.v[i]), *colon = strchr(spec, ':');
+		struct str type = str_make(spec, (size_t)(colon - spec));
+
+		if (mapgen_is_indexed(type) || str_eq(type, STR("texthash")))
+			aliascheck_file(colon + 1, on_slip, &s);
+	}
+}
+
+/* The default names a file that many systems lack, and is then as good as empty. A file that was named and is not there is no
+ * reason to leave other mail undone: local mail waits for it, as in Postfix. */
 static void open_aliases(struct router *r, struct conf_diag *diag)
 {
 	const struct conf *c = r->conf;
-	bool is_default = !strcmp(conf_where(c, "alias_maps"), "default");
+	bool is_default = !conf_is_set(c, "alias_maps");
+	struct buf absent, why;
 
 	if (is_default && access("/etc/aliases", F_OK) < 0 && access("/etc/aliases.cdb", F_OK) < 0)
 		return;
-	open_maps(&r->alias_maps, "alias_maps", c->alias_maps, SOURCE_ALIAS, diag);
+	buf_init(&absent, 1024);
+	buf_init(&why, 1024);
+	if (maps_open_absent(&r->alias_maps, c->alias_maps, SOURCE_ALIAS, &absent, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "alias_maps: %s", buf_cstr(&why));
+	else if (absent.n && delivers_locally(r))
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: there is no %s: mail for local users waits until there is; write it "
+			"and run newaliases, or set alias_maps to nothing", buf_cstr(&absent));
+	else if (absent.n)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: there is no %s; nothing is delivered locally, so nobody misses it",
+			buf_cstr(&absent));
+	check_aliases(r, diag);
+	buf_fini(&absent);
+	buf_fini(&why);
 }
 
 static bool has_word(const char *list, const char *word)
@@ -94,6 +151,40 @@ static void check_transport(const struct master *m, const char *parameter, const
 			"discard, or the name of an smtp or lmtp service in master.cf", parameter, STR_ARG(str_head(name, 100)));
 	else if (!name.n || master_programs[t->program].connects)
 		check_hops(parameter, nexthop, diag);
+}
+
+struct look { struct router *r; const char *spec; struct conf_diag *diag; size_t seen, told; };
+
+/* look_at_entry - -t and the first mail must not disagree: what an entry names has to exist */
+static int look_at_entry(void *ctx, struct str key, struct str value)
+{
+	struct look *l = ctx;
+	const struct master_transport *t;
+	struct str name, nexthop;
+	struct buf why;
+
+	transport_split(value, &name, &nexthop);
+	t = master_find_transport(l->r->master, name);
+	buf_init(&why, 400);
+	if (name.n && !t)
+		buf_printf(&why, "no transport is called \"%.*s\"", STR_ARG(str_head(name, 100)));
+	else if (nexthop.n && (!name.n || t->program == MASTER_SMTP || t->program == MASTER_LMTP))
+		nexthop_check(nexthop, &why);
+	if (why.n && ++l->told <= TABLE_SLIPS)
+		conf_diag_add(l->diag, CONF_WARNING, NULL, 0, "transport_maps: %s: mail for \"%.*s\" would wait: %s", l->spec,
+			STR_ARG(str_head(key, 100)), buf_cstr(&why));
+	buf_fini(&why);
+	return ++l->seen >= TABLE_ENTRIES || l->told > TABLE_SLIPS;
+}
+
+static void check_transport_maps(struct router *r, struct conf_diag *diag)
+{
+	for (size_t i = 0; i < r->transport_maps.n; i++) {
+		struct look l = { .r = r, .spec = map_spec(r->transport_maps.v[i]), .diag = diag };
+
+		/* rules cannot be walked, and say nothing before they match */
+		(void)map_each(r->transport_maps.v[i], look_at_entry, &l);
+	}
 }
 
 /* --- own addresses ---------------------------------------------------------------------------------------------- */
@@ -173,6 +264,7 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
 	open_aliases(r, diag);
+	check_transport_maps(r, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);
 	check_transport(m, "relay_transport", c->relay_transport, diag);

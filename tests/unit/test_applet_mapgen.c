@@ -9,7 +9,7 @@
 #include "core/map/mapcheck.h"
 #include "core/map/mapgen.h"
 
-struct told { char text[4096]; };
+struct told { char text[4096], whole[400]; };
 
 static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
 {
@@ -165,7 +165,9 @@ static void on_finding(void *ctx, enum mapcheck_level level, const char *file, u
 
 	if (line)
 		snprintf(t->text + n, sizeof(t->text) - n, "%c%u ", "nwp"[level], line);
-	(void)file, (void)text;
+	else
+		snprintf(t->whole, sizeof(t->whole), "%s", text);
+	(void)file;
 }
 
 T(mapcheck_finds_what_cannot_match)
@@ -181,7 +183,11 @@ T(mapcheck_finds_what_cannot_match)
 		{ "sasl_passwd", "hash", "[h]:587 u:p\nh u\n[i] :p\n", "w2 w3 " },
 		{ "aliases", "hash", "root: admin\nnews: |/bin/x\n", "p2 " },
 		{ "aliases", "hash", "root: admin\nadmin@x.org: you\n", "p2 " },
+		{ "aliases", "hash", "a: x@y.test; z@y.test, CORP\\j <j@y.test>, /dev/null, \\root\nb: c@, d@y.test\n", "p2 " },
+		{ "aliases", "hash", "a: :include:/nowhere/list\nb: :include:rel, c\n", "p1 p2 " },
+		{ "virtual_alias", "hash", "a@x.org b@x.org\n", "" },
 		{ "plain", "texthash", "a: b\nbad\n", "w1 p2 " },
+		{ "plain", "texthash", "\xef\xbb\xbf# c\na b\n", "p1 " },
 		{ "net", "cidr", "10.0.0.0/8 a\n10.2.0.0/16 b\n::/0 c\n2001:db8::1 d\n", "p2 p4 " },
 		{ "net", "cidr", "if 10.0.0.0/8\n10.0.0.0/8 a\nendif\n10.1.0.0/16 b\n", "" },
 		{ "net", "cidr", "10.128.0.0/9 a\n10.1.0.0/16 b\n", "" },
@@ -195,5 +201,8 @@ T(mapcheck_finds_what_cannot_match)
 		put(rows[i].name, rows[i].text);
 		mapcheck_run(str_of(rows[i].type), at(rows[i].name), false, on_finding, &told, &r);
 		CHECK_STR(told.text, rows[i].want);
+		/* what is advised must not read an aliases file as another table */
+		if (told.whole[0] && strstr(told.whole, "run mapgen"))
+			CHECK_INT(strstr(told.whole, "mapgen --alias") != NULL, !strcmp(rows[i].name, "aliases"));
 	}
 }

@@ -174,8 +174,8 @@ static const char stock[] =
 
 T(master_makes_listeners_and_transports)
 {
-	struct conf *c = load("lmtp_connect_timeout = 7s\nsmtp_connect_timeout = 9s\nlmtp_lhlo_name = lh\nlmtp_tls_security_level = encrypt\n",
-		stock);
+	struct conf *c = load("lmtp_connect_timeout = 7s\nsmtp_connect_timeout = 9s\nlmtp_lhlo_name = lh\nlmtp_tls_security_level = encrypt\n"
+		"own_transport = maildrop:x\nbounce_template_file =\n", stock);
 	const struct master_transport *t;
 	struct master m;
 
@@ -209,8 +209,57 @@ T(master_makes_listeners_and_transports)
 	CHECK_STR(t->conf->smtp_helo_name, "lh");
 	CHECK_INT(t->conf->smtp_tls_security_level, CONF_TLS_ENCRYPT);
 	CHECK(!master_find_transport(&m, STR("maildrop")));
-	CHECK_INT(diag.n, 1);
-	CHECK(strstr(first(), "relaybox does not run these services: maildrop (pipe, line 21)") != NULL);
+	CHECK_INT(diag.n, 2);
+	CHECK(strstr(diag.v[1].text, "relaybox does not run these services: maildrop (pipe, line 21)") != NULL);
+	master_fini(&m);
+	conf_free(c);
+}
+
+T(master_tells_only_of_services_that_something_names)
+{
+	static const char tail[] = "smtp inet n - y - - smtpd\nmaildrop unix - n n - - pipe flags=x\nuucp unix - n n - - pipe\n";
+	static const struct { const char *main_cf, *more; const char *told; } rows[] = {
+		{ "", "", NULL }, { "maildrop_destination_recipient_limit = 1\n", "", NULL },
+		{ "alias_maps =\nalias_database = hash:/var/lib/maildrop/x\n", "", NULL },
+		{ "local_transport = maildrop\n", "", "maildrop (pipe, line 2)" },
+		{ "x = uucp:[h]\ny = $x\nz = $y$z2\n", "", "uucp (pipe, line 3)" },
+		{ "x = check_policy_service unix:private/policy\ny = $x\n", "policy unix - n n - 0 spawn\n", "policy (spawn, line 4)" },
+		{ "", "127.0.0.1:9999 inet n n n - 0 spawn\n", "127.0.0.1:9999 (spawn, line 4)" },
+	};
+	char text[400], want[100];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *c;
+		struct master m;
+		bool told = false;
+
+		ROW("%s%s", rows[i].main_cf, rows[i].more);
+		snprintf(text, sizeof(text), "%s%s", tail, rows[i].more);
+		c = load(rows[i].main_cf, text);
+		REQUIRE(c);
+		REQUIRE(master_load(c, &m, &diag) == 0);
+		for (size_t k = 0; k < diag.n; k++)
+			told = told || strstr(diag.v[k].text, "does not run");
+		CHECK_INT(told, rows[i].told != NULL);
+		snprintf(want, sizeof(want), "services: %s; mail", rows[i].told ? rows[i].told : "");
+		if (told)
+			CHECK(strstr(diag.v[diag.n - 1].text, want) != NULL);
+		master_fini(&m);
+		conf_free(c);
+	}
+}
+
+T(master_serves_postscreen_behind_a_proxy)
+{
+	struct conf *c = load("postscreen_upstream_proxy_protocol = haproxy\n", "25 inet n - y - 1 postscreen\n26 inet n - y - - smtpd\n");
+	struct master m;
+
+	REQUIRE(c);
+	REQUIRE(master_load(c, &m, &diag) == 0);
+	CHECK_INT(m.listeners[0].conf->smtpd_upstream_proxy_protocol, CONF_PROXY_HAPROXY);
+	CHECK_INT(m.listeners[1].conf->smtpd_upstream_proxy_protocol, CONF_PROXY_NONE);
+	CHECK_STR(conf_get(m.listeners[1].conf, "process_name"), "smtpd");
+	CHECK_STR(conf_get(m.listeners[1].conf, "service_name"), "26");
 	master_fini(&m);
 	conf_free(c);
 }

@@ -46,7 +46,8 @@ T(conf_joins_lines_and_drops_comments)
 		"mydomain  =example.jp");
 
 	REQUIRE(c);
-	CHECK_INT(diag.n, 0);
+	CHECK_INT(diag.n, 1);
+	CHECK(has(CONF_WARNING, "begins with a byte order mark"));
 	CHECK_STR(c->relayhost, "[a]:587");
 	CHECK_STR(c->mynetworks, "10.0.0.0/8,\t127.0.0.0/8");
 	CHECK_STR(c->mydestination, "");
@@ -120,6 +121,40 @@ T(conf_expands)
 	conf_free(c);
 }
 
+T(conf_expands_names_that_are_built_in)
+{
+	/* what postconf -x of Postfix 3.7 says (Debian), but for mail_name, mail_version and the directory in use */
+	static const struct { const char *in, *want; } rows[] = {
+		{ "texthash:$config_directory/transport", "texthash:/etc/none/transport" }, { "$data_directory", "/var/lib/postfix" },
+		{ "${daemon_directory}", "/usr/lib/postfix/sbin" }, { "$command_directory", "/usr/sbin" },
+		{ "$default_database_type:/etc/aliases", "hash:/etc/aliases" }, { "$meta_directory", "/etc/none" },
+		{ "$sendmail_path", "/usr/sbin/sendmail" }, { "$setgid_group", "postdrop" }, { "$virtual_transport", "virtual" },
+		{ "<$virtual_alias_maps>", "<>" }, { "$mail_owner", "postfix" }, { "$myorigin", "m.e" }, { "$service_name", "" },
+		{ "$queue_directory", "/var/spool/relaybox" }, { "${process_name?p}", "p" },
+	};
+	struct conf *c = from("myhostname = m.e\n");
+	struct buf out, why;
+
+	REQUIRE(c);
+	buf_init(&out, 1000);
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].in);
+		buf_clear(&out);
+		CHECK_INT(conf_expand(c, str_of(rows[i].in), &out, &why), 0);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	conf_free(c);
+	c = from("config_directory = /etc/mine\ndata_directory = /d\nx = $config_directory$data_directory\n"
+		"default_database_type = cdb\nalias_maps = $default_database_type:$config_directory/a\n");
+	REQUIRE(c);
+	CHECK_STR(conf_get(c, "x"), "/etc/mine/d");
+	CHECK_STR(c->alias_maps, "cdb:/etc/mine/a");
+	conf_free(c);
+	buf_fini(&out);
+	buf_fini(&why);
+}
+
 T(conf_refuses_bad_or_endless_expansion)
 {
 	static const char *const rows[] = {
@@ -187,6 +222,11 @@ T(conf_resolves_values_that_depend_on_others)
 	CHECK_INT(c->shutdown_timeout, 25 * USEC_PER_SEC);
 	CHECK_STR(c->twobounce_notice_recipient, "postmaster");
 	CHECK_INT(c->smtpd_upstream_proxy_protocol, CONF_PROXY_NONE);
+	CHECK(c->smtpd_reject_unlisted_recipient);
+	conf_free(c);
+	c = from("receive_override_options = no_address_mappings, no_unknown_recipient_checks\n");
+	REQUIRE(c);
+	CHECK(!c->smtpd_reject_unlisted_recipient);
 	conf_free(c);
 	c = from("smtp_enforce_tls = yes\nmynetworks_style = host\ninet_interfaces = loopback-only\ninet_protocols = ipv4\n");
 	REQUIRE(c);
@@ -233,12 +273,27 @@ T(conf_classifies_names)
 {
 	static const struct { const char *text; int severity; const char *part; } rows[] = {
 		{ "smtpd_timeot = 3s", CONF_WARNING, "unknown parameter smtpd_timeot: it has no effect; did you mean smtpd_timeout?" },
-		{ "relay_host = x", CONF_WARNING, "did you mean relayhost?" },
+		{ "relay_host = x", CONF_WARNING, "did you mean relayhost?" }, { "RELAYHOST = x", CONF_WARNING, "did you mean relayhost?" },
+		{ "relayHost = x", CONF_WARNING, "did you mean relayhost?" }, { "SMTPD_Helo_Require = yes", CONF_WARNING, "smtpd_helo_required?" },
 		{ "qqqqqqqq = x", CONF_WARNING, "unknown parameter qqqqqqqq: it has no effect" },
 		{ "slow_destination_rate_delay = 1s", -1, NULL }, { "mua_x = permit\nsmtpd_relay_restrictions = $mua_x", -1, NULL },
 		{ "maildrop_time_limit = 1h", -1, NULL }, { "queue_directory = /x\nbiff = no\nreadme_directory = no", -1, NULL },
-		{ "mailbox_command = procmail", CONF_WARNING, "mailbox_command is a Postfix parameter that relaybox does not implement" },
-		{ "mailbox_command =", -1, NULL }, { "content_filter =", -1, NULL },
+		{ "mailbox_command = procmail", CONF_ERROR, "mailbox_command is not implemented, and must not be ignored: no program is run" },
+		{ "mailbox_command = procmail\nmydestination =", -1, NULL }, { "mailbox_command =", -1, NULL },
+		{ "mailbox_command = procmail\nlocal_transport = lmtp:unix:/x", -1, NULL },
+		{ "forward_path = $home/.f", CONF_ERROR, "no .forward file is read" }, { "forward_path =", -1, NULL },
+		{ "relocated_maps = hash:/x", CONF_ERROR, "error:5.1.6 user has moved" },
+		{ "relocated_maps = hash:/x\nmydestination =", -1, NULL },
+		{ "smtp_tls_exclude_ciphers = aNULL, RC4+RSA, EDH-RSA-DES-CBC3-SHA, KRB5-DES, CBC3-SHA, 3DES:MD5", -1, NULL },
+		{ "smtpd_tls_mandatory_exclude_ciphers = aNULL, kRSA", CONF_ERROR, "\"kRSA\" would be used all the same" },
+		{ "smtpd_tls_mandatory_ciphers = high\nsmtpd_tls_ciphers = medium\ntls_ssl_options = NO_COMPRESSION", -1, NULL },
+		{ "smtpd_authorized_xclient_hosts = 10.0.0.1", CONF_ERROR, "would count as the proxy itself" },
+		{ "smtp_tcp_port = 587", CONF_ERROR, "mail would go to port 25" }, { "smtp_tcp_port = smtp\nlmtp_tcp_port = 24", -1, NULL },
+		{ "header_size_limit = 4096000\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth", -1, NULL },
+		{ "receive_override_options = no_address_mappings", -1, NULL }, { "postscreen_greet_action = enforce", -1, NULL },
+		{ "smtp_tls_eccert_file = /x", CONF_WARNING, "smtp_tls_eccert_file is a Postfix parameter that relaybox does not implement" },
+		{ "default_transport_rate_delay = 1s", CONF_WARNING, "default_transport_rate_delay" },
+		{ "default_transport_rate_delay = 0s", -1, NULL }, { "content_filter =", -1, NULL },
 		{ "content_filter = scan:", CONF_ERROR, "content_filter is not implemented, and must not be ignored" },
 		{ "smtpd_milters = inet:localhost:8891", CONF_ERROR, "smtpd_milters" },
 		{ "virtual_alias_maps = hash:/x", CONF_ERROR, "virtual_alias_maps" },
@@ -258,6 +313,7 @@ T(conf_classifies_names)
 		{ "smtpd_etrn_restrictions = permit_mynetworks, reject", -1, NULL },
 		{ "lmtp_connect_timeout = 5s", -1, NULL }, { "lmtp_lhlo_name = x", -1, NULL },
 		{ "lmtp_generic_maps = hash:/x", CONF_ERROR, "lmtp_generic_maps" },
+		{ "relayhost = a\nrelayhost =  a\n", -1, NULL },
 		{ "relayhost = a\nrelayhost = b", CONF_WARNING, "overriding earlier entry of relayhost (line 1)" },
 		{ "  stray = 1\nrelayhost = b", CONF_WARNING, "continues the one before, but there is none" },
 	};

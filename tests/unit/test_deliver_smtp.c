@@ -255,8 +255,8 @@ T(smtp_resolves_and_sorts_mx)
 		{ "again.test", "u@again.test", 451, "4.4.3",
 			"Host or domain name not found. Name service error for name=again.test type=MX: Host not found, try again" },
 		{ "own.test", "u@own.test", 554, "5.4.6", "mail for own.test loops back to myself" },
-		{ "192.0.2.9", "u@192.0.2.9", 550, "5.4.4",
-			"Host or domain name not found. Next hop 192.0.2.9: an address needs brackets, as in [192.0.2.9]" },
+		{ "192.0.2.9:x", "u@192.0.2.9:x", 550, "5.4.4",
+			"Host or domain name not found. Next hop 192.0.2.9:x: unknown service \"x\": use a port number" },
 	};
 	static const char *const extra[] = { BASE, NULL };
 	struct names names = { .v = table, .n = sizeof(table) / sizeof(table[0]) };

@@ -29,6 +29,8 @@ static const struct {
 	{ SOURCE_TABLE, "", "" },
 	{ SOURCE_TABLE, "a b", "1:a|b;" },
 	{ SOURCE_TABLE, "a b\n", "1:a|b;" },
+	{ SOURCE_TABLE, "\xef\xbb\xbf" "a b\n",
+		"1:!the file begins with a byte order mark, which is skipped: save it as UTF-8 without one;1:a|b;" },
 	{ SOURCE_TABLE, "a b\r\nc\td e \r\n", "1:a|b;2:c|d e;" },
 	{ SOURCE_TABLE, "#x\n\n  # y\na b\n", "4:a|b;" },
 	{ SOURCE_TABLE, "a b\n  c d\n#x\n\n   # in between\n  e\nf g\n", "1:a|b  c d  e;7:f|g;" },

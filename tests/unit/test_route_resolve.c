@@ -71,6 +71,7 @@ T(route_classes_without_tables)
 		{ "a@b", "u@sub.Relayed.Test", "relay", "sub.relayed.test", 0 },
 		{ "a@b", "u@Else.Where", "smtp", "else.where", 0 },
 		{ "a@b", "-u@else.where", NULL, NULL, 553 },
+		{ "a@b", "u@192.0.2.9", NULL, NULL, 501 },
 	};
 
 	CHECK_ROWS(extra, rows);
@@ -158,6 +159,22 @@ T(route_trace_names_every_key)
 	close_world(&w);
 }
 
+T(route_takes_addresses_without_brackets_everywhere)
+{
+	static const char *const extra[] = { BASE, "relayhost=192.0.2.25:587", "relay_domains=relayed.test",
+		"relay_transport=relay:192.0.2.7", "default_transport=smtp", "local_transport=smtp:192.0.2.6",
+		"sender_dependent_relayhost_maps=inline:{@y.test=192.0.2.8}",
+		"transport_maps=inline:{a.test=smtp:192.0.2.1, b.test=:192.0.2.2:26, c.test=smtp:2001:db8::3}", NULL };
+	static const struct row rows[] = {
+		{ "a@b", "u@else.where", "smtp", "192.0.2.25:587", 0 }, { "a@y.test", "u@else.where", "smtp", "192.0.2.8", 0 },
+		{ "a@b", "u@relayed.test", "relay", "192.0.2.7", 0 }, { "a@b", "u@localhost", "smtp", "192.0.2.6", 0 },
+		{ "a@b", "u@a.test", "smtp", "192.0.2.1", 0 }, { "a@b", "u@b.test", "smtp", "192.0.2.2:26", 0 },
+		{ "a@b", "u@c.test", "smtp", "2001:db8::3", 0 },
+	};
+
+	CHECK_ROWS(extra, rows);
+}
+
 T(route_rewrites_addresses)
 {
 	static const char *const extra[] = { BASE, "myorigin=example.jp", "append_dot_mydomain=yes", NULL };
@@ -186,6 +203,13 @@ T(route_parses_next_hops)
 		{ "inet:[::1]:24", "::1", 24, true, false, true }, { "", "", 0, false, false, false },
 		{ "[h", "", 0, false, false, false }, { "[h]x", "", 0, false, false, false }, { "h:", "", 0, false, false, false },
 		{ "h:0", "", 0, false, false, false }, { "h:65536", "", 0, false, false, false }, { "h:nosuch", "", 0, false, false, false },
+		/* an address without brackets: where the last colon may begin a port, it does, as Postfix's posttls-finger has it */
+		{ "192.0.2.25", "192.0.2.25", 25, true, false, true }, { "192.0.2.25:587", "192.0.2.25", 587, true, false, true },
+		{ "::1:2525", "::1", 2525, true, false, true }, { "2001:db8::25", "2001:db8::25", 25, true, false, true },
+		{ "0:0:0:0:0:0:0:1:2525", "0:0:0:0:0:0:0:1", 2525, true, false, true }, { "::1", "::1", 25, true, false, true },
+		{ "0:0:0:0:0:0:0:1", "0:0:0:0:0:0:0:1", 25, true, false, true }, { "inet:192.0.2.1:24", "192.0.2.1", 24, true, false, true },
+		{ "192.0.2.25:submission", "192.0.2.25", 587, true, false, true }, { "192.0.2.25:", "", 0, false, false, false },
+		{ "192.0.2.25:0", "", 0, false, false, false }, { "1.2.3", "1.2.3", 25, false, false, true },
 		{ "a:b:c", "", 0, false, false, false }, { "h o", "", 0, false, false, false }, { "[h]:", "", 0, false, false, false },
 	};
 

@@ -79,6 +79,11 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 
 	if (c->smtp_sasl_auth_enable)
 		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
+	/* Postfix's client stops there: mail would go out without the login that somebody asked for */
+	if (c->smtp_sasl_auth_enable && !*c->smtp_sasl_password_maps && !c->relay_username)
+		buf_z(why, "there is no password to log in with: set smtp_sasl_password_maps, or RELAYHOST_USERNAME and RELAYHOST_PASSWORD in "
+			"the environment");
+	wrong(p, CONF_ERROR, "sasl_auth_enable", why, diag);
 	p->sasl_forbidden = sasl_parse_properties(c->smtp_sasl_security_options, why);
 	wrong(p, CONF_ERROR, "sasl_security_options", why, diag);
 	p->sasl_forbidden_tls = sasl_parse_properties(c->smtp_sasl_tls_security_options, why);
@@ -121,6 +126,18 @@ static void check_policies(struct smtp_profile *p, struct buf *why, struct conf_
 	}
 }
 
+/* a level that checks certificates, and nobody to trust: each one fails, as in Postfix, and all that mail waits */
+static void check_authorities(const struct smtp_profile *p, const struct tls_demand *x, struct buf *why, struct conf_diag *diag)
+{
+	const struct conf *c = p->conf;
+
+	if (x->match != TLS_MATCH_NAME || *c->smtp_tls_CAfile || *c->smtp_tls_CApath)
+		return;
+	buf_printf(why, "%s trusts nobody without an authority, and mail would wait: set smtp_tls_CAfile, e.g. to "
+		"/etc/ssl/certs/ca-certificates.crt", x->level->word);
+	wrong(p, *c->smtp_tls_policy_maps ? CONF_WARNING : CONF_ERROR, "tls_security_level", why, diag);
+}
+
 /* check_level - the level of what no table names, as far as it can be told without a next hop */
 static void check_level(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
@@ -132,6 +149,7 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 	if (x.failed.code)
 		buf_z(why, x.failed.text);
 	wrong(p, x.level->refused ? CONF_ERROR : CONF_WARNING, "tls_security_level", why, diag);
+	check_authorities(p, &x, why, diag);
 	if (x.offer && !x.failed.code) {
 		if (!smtp_tls_context(p, &x, why))
 			wrong(p, x.require ? CONF_ERROR : CONF_WARNING, "tls_security_level: TLS is not available", why, diag);

@@ -1,0 +1,41 @@
+"""Configurations as people write them: what `relayd -t` says of each.
+
+Each folder of tests/e2e/configs holds a main.cf, and where they are needed a master.cf, tables, and `env` (NAME=value lines of
+the environment). `want` is all that -t has to say, in order; its last line tells whether the configuration is good. DIR stands
+for the folder, in which there are also cert.pem and key.pem. Written after the guides and stock files that their first lines name.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from lab import RELAYBOX, certificate
+
+CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "configs")
+
+
+@pytest.mark.parametrize("name", sorted(os.listdir(CONFIGS)))
+def test_config(name, tmp_path):
+    folder = str(tmp_path / "conf")
+    shutil.copytree(os.path.join(CONFIGS, name), folder)
+    certificate(folder)
+    env = {}
+    for path, _, files in os.walk(folder):
+        for file in files:
+            full = os.path.join(path, file)
+            with open(full) as f:
+                text = f.read()
+            os.chmod(full, 0o600)
+            if file != "want":
+                with open(full, "w") as f:
+                    f.write(text.replace("DIR", folder))
+    if os.path.exists(folder + "/env"):
+        with open(folder + "/env") as f:
+            env = dict(line.split("=", 1) for line in f.read().splitlines() if line)
+    with open(folder + "/want") as f:
+        want = f.read().splitlines()
+    done = subprocess.run([RELAYBOX, "relayd", "-c", folder, "-t"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = done.stdout.replace(folder, "DIR").splitlines()
+    assert [re.sub(r"^relayd: ", "", line) for line in said] == want
+    assert (done.returncode == 0) == want[-1].endswith("the configuration is good")
