@@ -41,6 +41,7 @@
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
 #define LIMIT_DNS_CACHE_BYTES (8 * 1024 * 1024) /* replies remembered */
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
+#define LIMIT_DNS_SEARCH 6               /* domains of a search line that are used: what resolv.conf(5) promises */
 #define LIMIT_DNS_SERVERS 8              /* name servers used */
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
 #define LIMIT_PROBE_OUTPUT (64 * 1024 * 1024) /* metrics of all targets of mxcheck, its list of targets */

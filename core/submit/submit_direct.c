@@ -220,7 +220,7 @@ static bool try_site(struct direct *d, struct str site)
 	struct waiting w = { .d = d, .addresses = &addresses };
 	struct buf why;
 	int families = d->conf->inet_protocols == CONF_INET_IPV4 ? 1 : d->conf->inet_protocols == CONF_INET_IPV6 ? 2 : 3;
-	bool use_hosts = strstr(d->conf->smtp_host_lookup, "native") != NULL, done = false;
+	bool native = strstr(d->conf->smtp_host_lookup, "native") != NULL || d->conf->disable_dns_lookups, done = false;
 
 	buf_init(&why, sizeof(d->out->why) - 1);
 	if (!nexthop_parse(site, 25, &nh, &why) || nh.unix_path || !find_hosts(d, &nh, &h, &why)) {
@@ -230,7 +230,7 @@ static bool try_site(struct direct *d, struct str site)
 	}
 	buf_fini(&why);
 	for (size_t i = 0; i < h.n && !done; i++) {
-		dns_lookup_host(d->dns, str_of(h.name[i]), families, use_hosts || nh.literal, on_addresses, &w);
+		dns_lookup_host(d->dns, str_of(h.name[i]), families, native ? DNS_NATIVE : nh.literal ? DNS_HOSTS : DNS_ONLY, on_addresses, &w);
 		loop_run(d->loop);
 		if (addresses.status != DNS_OK)
 			snprintf(d->out->why, sizeof(d->out->why), "%s: %s", h.name[i], addresses.why);
