@@ -50,6 +50,7 @@ help:
 #: make unit             the unit tests only (TESTS="str buf" for some, CORE_DIRS="base msg" for a part of core)
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
 #: make torture          kill -9, power cuts and injected faults, at length
+#: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
 #: make coverage         how many lines of core the unit tests and the corpus reach
 #: make bench            measure it beside its peers
 #: make install          into PREFIX (/usr/local), under DESTDIR
@@ -244,7 +245,7 @@ corpus-build: $(FUZZ_TARGETS:%=$(V)/corpus/%)
 $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/libcore.a
 	$(call link)
 
-.PHONY: check demo bench coverage torture fuzz fuzz-build
+.PHONY: check demo bench coverage torture fuzz fuzz-build mutants how
 check:
 	@tests/setup
 	@tests/run $(if $(SAN),--pass san --cc '$(CC)',$(if $(filter-out gcc,$(CC)),--pass release --cc '$(CC)'))
@@ -263,6 +264,19 @@ endif
 torture: $(OUTPUT)
 	@tests/setup
 	@tests/torture/run
+
+export ROOMS COUNT SEED SECONDS JOBS FAULT AGAIN
+mutants:
+	@tests/mutants/mutants.py
+# what mutants asks: how this variant compiles an object and links a program, and where both are
+how:
+	$(info compile=$(CC) $(ALL_CFLAGS))
+	$(info link=$(LINK))
+	$(info libs=$(LIBS) $(LINK_END))
+	$(info objects=$(V)/obj)
+	$(info tests=$(V)/tests)
+	$(info main=$(L)/relaybox.o $(applet_obj) $(shared_obj))
+	@:
 
 # libFuzzer needs the variant of its own: start over with FUZZ=1
 ifeq ($(FUZZ),)

@@ -1,4 +1,4 @@
-/* sandbox - after the start relayd needs little of the kernel: give the rest up (threats 4.9).
+/* sandbox - after the start relayd needs little of the kernel: give the rest up (threats F4).
  *
  * seccomp: no program is ever run, nothing is mounted, traced or loaded: these calls answer EPERM. Landlock, where the
  * privileged helper does local delivery: files are written below the queue and log folders only, and none is executed.

@@ -93,7 +93,7 @@ struct cdb_builder *cdb_builder_new(const char *path, unsigned mode)
 	snprintf(b->temp, n, "%s.tmp", path);
 	b->mode = mode;
 	b->fd = open_temp(b->temp);
-	if (b->fd >= 0 && ftruncate(b->fd, 0) == 0) {
+	if (b->fd >= 0 && fs_truncate(b->fd, 0) == 0) {
 		b->block = mem_alloc(BUILD_BLOCK);
 		b->block_at = CDB_HEADER;
 		b->cap_slots = 1024;

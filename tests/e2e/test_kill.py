@@ -1,4 +1,4 @@
-"""kill -9 at random moments under load: every message that got 250 arrives, whole and unaltered (threats 4.1)."""
+"""kill -9 at random moments under load: every message that got 250 arrives, whole and unaltered."""
 import hashlib
 import json
 import os

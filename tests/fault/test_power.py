@@ -1,6 +1,6 @@
 """Power cuts: the file system under the queue is shut down without flushing its log, at random moments under load.
 
-What was acknowledged must arrive after the journal was replayed (threats 4.2). The controls at the end must fail: with the
+What was acknowledged must arrive after the journal was replayed. The controls at the end must fail: with the
 flush or the directory flush taken away the same harness must see losses, or it would prove nothing. Needs root and loop devices.
 """
 import ctypes
