@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "core/base/env.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/base/term.h"
 #include "core/conf/conf.h"
 #include "core/view/control.h"
 #include "core/view/listing.h"
@@ -59,10 +61,16 @@ int applet_version(void)
 
 __attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
 {
+	struct buf text;
+
+	/* what a server said may be in it */
+	buf_init(&text, LIMIT_HEADER);
+	buf_vprintf(&text, fmt, ap);
 	fflush(stdout);
 	fprintf(stderr, "%s: ", called);
-	vfprintf(stderr, fmt, ap);
+	term_print(stderr, buf_view(&text));
 	fputc('\n', stderr);
+	buf_fini(&text);
 }
 
 int applet_fail(int code, const char *fmt, ...)

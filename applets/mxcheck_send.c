@@ -11,6 +11,7 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
+#include "core/base/term.h"
 #include "core/msg/addr.h"
 #include "core/msg/crlf.h"
 #include "core/submit/submit_smtp.h"
@@ -29,9 +30,12 @@ static void on_line(void *ctx, char mark, struct str line)
 		return;
 	if (end && w->content > BODY_LINES && !w->quiet)
 		printf("%24s (%zu more lines)\n", "", w->content - BODY_LINES - 1);
-	if (!w->quiet)
-		printf("%8.3f +%8.3f ms  %s %.*s\n", (double)(now - w->began) / USEC_PER_SEC, (double)(now - w->last) / USEC_PER_MSEC,
-			mark == '*' ? "***" : mark == '>' ? "-->" : "<--", STR_ARG(line));
+	if (!w->quiet) {
+		printf("%8.3f +%8.3f ms  %s ", (double)(now - w->began) / USEC_PER_SEC, (double)(now - w->last) / USEC_PER_MSEC,
+			mark == '*' ? "***" : mark == '>' ? "-->" : "<--");
+		term_print(stdout, line);
+		putchar('\n');
+	}
 	if (end)
 		w->content = 0;
 	if (mark == '<' && str_starts(line, STR("354")))

@@ -188,8 +188,8 @@ void buf_json(struct buf *out, struct str s)
 			buf_z(out, "\\ufffd");
 		else if (c == '"' || c == '\\')
 			buf_printf(out, "\\%c", c);
-		else if (c < 32 || c == 127)
-			buf_printf(out, "\\u%04x", c);
+		else if (c < 32 || c == 127 || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
+			buf_printf(out, "\\u%04x", c == 0xc2 ? (unsigned char)s.p[1] : c);
 		else
 			buf_add(out, s.p, step);
 		s = str_from(s, step ? step : 1);

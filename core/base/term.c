@@ -48,16 +48,24 @@ static unsigned columns_of(struct str sequence)
 	return 1;
 }
 
+/* is_steering - what does not show itself but changes how other text shows: controls, marks of direction */
+static bool is_steering(struct str c)
+{
+	const unsigned char *u = (const unsigned char *)c.p;
+
+	return c.n == 1 ? u[0] < 32 || u[0] == 127 : c.n == 2 ? u[0] == 0xc2 && u[1] < 0xa0 :
+		c.n == 3 && u[0] == 0xe2 && ((u[1] == 0x80 && u[2] >= 0xaa && u[2] <= 0xae) || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9));
+}
+
 /* next_char - take one character off the front; what may not be shown is "?" */
 static struct str next_char(struct str *s, unsigned *columns)
 {
 	size_t step = str_utf8_step(*s);
 	struct str c = str_head(*s, step ? step : 1);
-	unsigned char first = (unsigned char)c.p[0];
 
 	*s = str_from(*s, c.n);
 	*columns = 1;
-	if (!step || first < 32 || first == 127 || (first == 0xc2 && (unsigned char)c.p[1] < 0xa0))
+	if (!step || is_steering(c))
 		return STR("?");
 	*columns = columns_of(c);
 	return c;
@@ -96,4 +104,58 @@ void term_cell(struct buf *out, struct str s, size_t width)
 	}
 	for (; used < width; used++)
 		buf_byte(out, ' ');
+}
+
+/* next_piece - take one character off the front: itself, or what is written for one byte, in `code` */
+static struct str next_piece(struct str *s, char code[4])
+{
+	size_t step = str_utf8_step(*s);
+	struct str c = str_head(*s, step ? step : 1);
+	unsigned char byte = (unsigned char)c.p[0];
+
+	if (step && (byte == '\t' || !is_steering(c))) {
+		*s = str_from(*s, step);
+		return c;
+	}
+	code[0] = '\\';
+	code[1] = (char)('0' + (byte >> 6));
+	code[2] = (char)('0' + (byte >> 3 & 7));
+	code[3] = (char)('0' + (byte & 7));
+	*s = str_from(*s, 1);
+	return str_make(code, 4);
+}
+
+void term_text(struct buf *out, struct str s)
+{
+	char code[4];
+
+	while (s.n)
+		buf_str(out, next_piece(&s, code));
+}
+
+void term_print(FILE *to, struct str s)
+{
+	char code[4];
+
+	while (s.n) {
+		struct str piece = next_piece(&s, code);
+
+		fwrite(piece.p, 1, piece.n, to);
+	}
+}
+
+void term_cut(struct str s, char *out, size_t size)
+{
+	size_t n = 0, step;
+
+	while (s.n) {
+		step = str_utf8_step(s);
+		step = step ? step : 1;
+		if (n + step >= size)
+			break;
+		memcpy(out + n, *s.p ? s.p : "?", step);
+		n += step;
+		s = str_from(s, step);
+	}
+	out[n] = '\0';
 }

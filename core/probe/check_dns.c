@@ -2,7 +2,7 @@
 #include "core/probe/probe.h"
 
 #include "core/net/dns_codec.h"
-#include "core/net/tls_names.h"
+#include "core/base/term.h"
 #include "core/probe/records.h"
 
 static const char servers_advice[] = "ask again; if it stays, the name servers are broken: lame, unreachable or badly signed";
@@ -223,7 +223,7 @@ static void check_listing(struct probe *p, int h, int k, const char *zone)
 		} else {
 			reason = facts_get(&p->facts, name, DNS_TXT);
 			if (reason && reason->n)
-				tls_clean_text(fact_text(reason, 0), text, sizeof(text));
+				term_cut(fact_text(reason, 0), text, sizeof(text));
 			probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dnsbl", "find out why, stop it, then ask the list to remove the address",
 				"listed in %s as %s%s%s", zone, answer, *text ? ": " : "", text);
 		}

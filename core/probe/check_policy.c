@@ -1,7 +1,7 @@
 /* check_policy - what a domain asks others to do: SPF, DMARC, DKIM keys, BIMI. */
 #include "core/probe/probe.h"
 
-#include "core/net/tls_names.h"
+#include "core/base/term.h"
 #include "core/probe/records.h"
 #include "core/probe/spf.h"
 
@@ -16,7 +16,7 @@ void probe_find_wrong(struct probe *p, const char *check, const char *what, cons
 {
 	char shown[120];
 
-	tls_clean_text(str_trim(at), shown, sizeof(shown));
+	term_cut(str_trim(at), shown, sizeof(shown));
 	probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, check, "correct it: receivers pass over what they cannot read", "%s%s\"%s\": %s", what,
 		*what ? ": " : "", shown, wrong);
 }
@@ -47,7 +47,7 @@ bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, 
 			rest = str_from(rest, 1);
 		if (!rest.n)
 			continue;
-		tls_clean_text(fact_text(f, i), shown, sizeof(shown));
+		term_cut(fact_text(f, i), shown, sizeof(shown));
 		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
 			STR_ARG(starts));
 		return true;
@@ -114,7 +114,7 @@ void check_spf(struct probe *p)
 		return;
 	f = facts_get(&p->facts, p->target, DNS_TXT);
 	if (f)
-		tls_clean_text(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
+		term_cut(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
 	if (*text)
 		find(p, PROBE_OK, "spf", NULL, text);
 	judge_spf(p, &s, f);
@@ -232,7 +232,7 @@ void check_dmarc(struct probe *p)
 		probe_find_wrong(p, "dmarc", "", wrong, where);
 		return;
 	}
-	tls_clean_text(text, shown, sizeof(shown));
+	term_cut(text, shown, sizeof(shown));
 	find(p, PROBE_OK, "dmarc", NULL, shown);
 	judge_dmarc(p, at, values);
 }

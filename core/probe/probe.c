@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/net/dns_files.h"
 #include "core/probe/probe_out.h"
 
@@ -69,6 +70,7 @@ void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, co
 	const char *fmt, ...)
 {
 	char text[600];
+	struct buf shown;
 	va_list ap;
 
 	if (p->dry || p->n_findings == PROBE_FINDINGS)
@@ -76,12 +78,16 @@ void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, co
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	/* names, records and replies are text of strangers; from here on they are to be shown */
+	buf_init(&shown, 4 * sizeof(text));
+	term_text(&shown, str_of(text));
 	if (p->n_findings == p->room) {
 		p->room = p->room ? 2 * p->room : 32;
 		p->findings = mem_array(p->findings, p->room, sizeof(*p->findings));
 	}
 	p->findings[p->n_findings++] = (struct probe_finding){ .verdict = v, .host = at.host, .address = at.address, .check = check,
-		.advice = advice, .text = arena_z(&p->facts.arena, str_of(text)) };
+		.advice = advice, .text = arena_z(&p->facts.arena, buf_view(&shown)) };
+	buf_fini(&shown);
 	p->count[v]++;
 }
 

@@ -14,8 +14,8 @@ static void put_text(FILE *to, const char *z)
 			fputs("\\ufffd", to);
 		else if (c == '"' || c == '\\')
 			fprintf(to, "\\%c", c);
-		else if (c < 32 || c == 127)
-			fprintf(to, "\\u%04x", c);
+		else if (c < 32 || c == 127 || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
+			fprintf(to, "\\u%04x", c == 0xc2 ? (unsigned char)s.p[1] : c);
 		else
 			fwrite(s.p, 1, step, to);
 		s = str_from(s, step ? step : 1);

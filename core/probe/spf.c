@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/base/ipaddr.h"
-#include "core/net/tls_names.h"
+#include "core/base/term.h"
 
 /* names that depend on each other stop at the limit of lookups; a walk goes on past it, to tell how many there are */
 enum { WALK_MOST = 60, DEPTH_MOST = 20, MX_MOST = 10, PTR_MOST = 10 };
@@ -232,7 +232,7 @@ static bool is_sound(struct spf *s, const char *domain, struct str text, struct 
 		char shown[80];
 		struct spf_term *once = NULL;
 
-		tls_clean_text(word, shown, sizeof(shown));
+		term_cut(word, shown, sizeof(shown));
 		if (!spf_term_parse(word, &t)) {
 			error(s, PERMERROR, "%s: \"%s\" is not understood", domain, shown);
 			return false;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/limits.h"
+#include "core/base/term.h"
 #include "core/net/local_socket.h"
 
 #define ANSWER_TIME (120 * USEC_PER_SEC)  /* between two pieces of the answer */
@@ -16,7 +17,8 @@ enum line_result { LINE_MORE, LINE_DONE, LINE_REFUSED, LINE_WRONG };
 static enum line_result take_line(struct str line, FILE *to, struct buf *why)
 {
 	if (line.n && line.p[0] == '+') {
-		fwrite(line.p + 1, 1, line.n - 1, to);
+		/* what a remote server said may be in it */
+		term_print(to, str_from(line, 1));
 		putc('\n', to);
 		return LINE_MORE;
 	}

@@ -6,30 +6,11 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/msg/date.h"
 
 #define REASON_END 76                  /* reasons end at this column */
 #define SHOW_PIECE 16384
-
-static bool show_char(unsigned char c)
-{
-	return (c >= 32 && c != 127) || c == '\t';
-}
-
-/* add_clean - text of strangers without control characters */
-static void add_clean(struct buf *out, struct str s)
-{
-	size_t start = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (show_char((unsigned char)s.p[i]))
-			continue;
-		buf_add(out, s.p + start, i - start);
-		buf_byte(out, '?');
-		start = i + 1;
-	}
-	buf_str(out, str_from(s, start));
-}
 
 /* a message as the store tells it, and as it is shown */
 struct entry {
@@ -55,19 +36,19 @@ static void add_text(struct buf *out, const struct listed *l)
 	snprintf(id, sizeof(id), "%.*s%s", STR_ARG(l->qid), listing_mark(l));
 	date_mbox(date, l->arrival, date_offset(l->arrival));
 	buf_printf(out, "%-11s %7llu %20.20s ", id, (unsigned long long)l->size, date);
-	add_clean(out, l->sender);
+	term_text(out, l->sender);
 	buf_byte(out, '\n');
 	for (size_t i = 0; i < l->n; i++) {
 		struct str reason = l->rcpts[i].reason;
 
 		if (reason.n && !str_eq(reason, before)) {
 			buf_printf(out, "%*s(", reason.n < REASON_END ? REASON_END - (int)reason.n : 0, "");
-			add_clean(out, reason);
+			term_text(out, reason);
 			buf_z(out, ")\n");
 			before = reason;
 		}
 		buf_printf(out, "%41s", "");
-		add_clean(out, l->rcpts[i].addr);
+		term_text(out, l->rcpts[i].addr);
 		buf_byte(out, '\n');
 	}
 	buf_byte(out, '\n');
@@ -108,7 +89,7 @@ static void add_cell(struct buf *out, struct str s)
 	size_t at = out->n + 1;
 
 	buf_byte(out, '\t');
-	add_clean(out, s);
+	term_text(out, s);
 	for (; at < out->n; at++)
 		if (out->p[at] == '\t')
 			out->p[at] = ' ';
@@ -239,7 +220,7 @@ static void show_text(struct buf *out, const char *name, struct str value)
 	if (!value.n)
 		return;
 	buf_printf(out, "%s: ", name);
-	add_clean(out, value);
+	term_text(out, value);
 	buf_byte(out, '\n');
 }
 
@@ -265,7 +246,7 @@ static void show_envelope(struct buf *out, const struct entry *e)
 		buf_printf(out, "uid: %lld\n", (long long)v->uid);
 	show_text(out, "envid", v->envid);
 	buf_z(out, "sender: ");
-	add_clean(out, v->sender);
+	term_text(out, v->sender);
 	buf_byte(out, '\n');
 	for (size_t i = 0; i < v->n_rcpts; i++) {
 		const struct rcpt_state *st = &e->states[i];
@@ -274,24 +255,34 @@ static void show_envelope(struct buf *out, const struct entry *e)
 		show_text(out, "original recipient", v->rcpts[i].orig);
 		if (st->last.code) {
 			buf_printf(out, "last answer: %d %s ", st->last.code, st->last.enhanced);
-			add_clean(out, st->last.text);
+			term_text(out, st->last.text);
 			buf_byte(out, '\n');
 		}
 	}
 }
 
-/* show_content - lines for a terminal; *cr remembers a CR at the end of the piece before */
-static void show_content(struct buf *out, struct str piece, bool *cr)
+/* show_content - lines for a terminal: *kept are the last bytes of the piece before, which may be part of a character or of a
+ * line end */
+static void show_content(struct buf *out, struct str piece, struct buf *kept)
 {
-	for (size_t i = 0; i < piece.n; i++) {
-		unsigned char c = (unsigned char)piece.p[i];
+	struct str rest, line;
+	ptrdiff_t end;
 
-		if (*cr && c != '\n')
-			buf_byte(out, '?');
-		*cr = c == '\r';
-		if (!*cr)
-			buf_byte(out, c == '\n' || show_char(c) ? (char)c : '?');
+	buf_str(kept, piece);
+	rest = buf_view(kept);
+	while ((end = str_chr(rest, '\n')) >= 0) {
+		line = str_head(rest, (size_t)end);
+		rest = str_from(rest, (size_t)end + 1);
+		if (str_ends(line, STR("\r")))
+			line.n--;
+		term_text(out, line);
+		buf_byte(out, '\n');
 	}
+	if (rest.n > SHOW_PIECE) {
+		term_text(out, str_head(rest, rest.n - 4));
+		rest = str_from(rest, rest.n - 4);
+	}
+	buf_consume(kept, kept->n - rest.n);
 }
 
 /* add_content - what out has room for; 0, or -1 with errno */
@@ -301,13 +292,17 @@ static int add_content(struct store *s, struct qmsg *m, struct buf *out)
 	char piece[SHOW_PIECE];
 	uint64_t at = 0;
 	ssize_t got = -1;
-	bool cr = false;
+	struct buf kept;
 
 	buf_z(out, "*** CONTENT ***\n");
-	while (reader && out->n + SHOW_PIECE + 200 < out->max && (got = store_read(reader, at, piece, sizeof(piece))) > 0) {
-		show_content(out, str_make(piece, (size_t)got), &cr);
+	buf_init(&kept, 3 * SHOW_PIECE);
+	/* a byte that may not be shown takes four */
+	while (reader && out->n + 12 * SHOW_PIECE + 200 < out->max && (got = store_read(reader, at, piece, sizeof(piece))) > 0) {
+		show_content(out, str_make(piece, (size_t)got), &kept);
 		at += (uint64_t)got;
 	}
+	term_text(out, buf_view(&kept));
+	buf_fini(&kept);
 	if (got > 0)
 		buf_printf(out, "\n*** %llu more bytes ***\n", (unsigned long long)(m->size > at ? m->size - at : 0));
 	if (reader)

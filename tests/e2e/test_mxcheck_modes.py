@@ -634,3 +634,66 @@ def test_send_asks_for_the_password_on_a_terminal(sink, cert):
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0 and len(server.messages) == 1 and b"typed" not in seen
+
+
+ESCAPE = "\x1b[31mred\x1b[2J\x07"
+
+
+def shows_no_escape(*args, code=0, env=None):
+    """What the command prints, on a pipe: without a byte that steers a terminal."""
+    done = subprocess.run([RELAYBOX, *map(str, args)], stdin=subprocess.DEVNULL, capture_output=True, timeout=60 * SLOW, env=dict(os.environ, **(env or {})))
+    text = (done.stdout + done.stderr).decode()
+    assert done.returncode == code, text
+    assert not [c for c in text if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160], text
+    return text
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--nagios",), ("--prometheus",)])
+def test_records_cannot_steer_a_terminal(dns, form):
+    records = {("x.test", "MX"): [(10, "mx.x.test")], ("mx.x.test", "A"): ["127.0.0.1"],
+               ("x.test", "TXT"): ["v=spf1 exp=%s include:%s ~all" % (ESCAPE, ESCAPE), "v=spf1 " + ESCAPE],
+               ("_dmarc.x.test", "TXT"): ["v=DMARC1; p=none; rua=mailto:%s@x; %s=1" % (ESCAPE, ESCAPE)],
+               ("s1._domainkey.x.test", "TXT"): ["v=DKIM1; k=%s; s=%s; h=%s; p=%s" % (ESCAPE, ESCAPE, ESCAPE, ESCAPE)],
+               ("_smtp._tls.x.test", "TXT"): ["v=TLSRPTv1; rua=%s" % ESCAPE], ("_mta-sts.x.test", "TXT"): ["v=STSv1; id=%s" % ESCAPE]}
+    text = shows_no_escape("mxcheck", "--dns", dns(records), "-p", free_port(), "--selector", "s1", *form, "x.test", code=2 if "--nagios" in form else 1)
+    if not form:
+        assert "\\033[31mred\\033[2J\\007" in text, text
+
+
+class Rude(socketserver.ThreadingTCPServer):
+    """A server whose every reply holds escapes."""
+    daemon_threads = True
+    allow_reuse_address = True
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            evil = ESCAPE.encode() + b"\xc2\x9b31m\x9b31m"
+            self.wfile.write(b"220 " + evil + b" ESMTP\r\n")
+            for line in self.rfile:
+                code = {b"EHLO": b"250-%s\r\n250-%s\r\n250", b"MAIL": b"250", b"RCPT": b"550 5.1.1", b"QUIT": b"221"}.get(line[:4].upper(), b"250")
+                if b"%s" in code:
+                    code %= (evil, evil)
+                self.wfile.write(code + b" " + evil + b"\r\n")
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def rude():
+    with Rude() as server:
+        yield server
+        server.shutdown()
+
+
+def test_replies_cannot_steer_a_terminal(rude, tmp_path):
+    at = "127.0.0.1:%d" % rude.port
+    text = shows_no_escape("mxcheck", "--send", "--server", at, "--from", "a@b.test", "--to", "c@d.test", code=67)
+    assert "<-- 220 \\033[31mred" in text
+    for form in ((), ("--json",), ("--nagios",), ("--prometheus",)):
+        shows_no_escape("mxcheck", "-s", at, *form, code=1 if form == ("--nagios",) else 0)
+    (tmp_path / "main.cf").write_text("relayhost = [127.0.0.1]:%d\nsendmail_submission = direct\nsmtp_tls_security_level = none\n"
+                                      "queue_directory = %s/none\n" % (rude.port, tmp_path))
+    shows_no_escape("sendmail", "-v", "-C", tmp_path, "c@d.test", code=67)

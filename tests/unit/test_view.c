@@ -44,6 +44,25 @@ T(term_cell_is_as_wide_as_asked)
 	CHECK_STR(cell("abcd", 3), "ab>");
 }
 
+T(term_text_writes_what_steers_a_terminal)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "plain \t text", "plain \t text" }, { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" }, { "\033[31mred\033[0m", "\\033[31mred\\033[0m" },
+		{ "\033]0;title\007", "\\033]0;title\\007" }, { "a\rb\nc\bd", "a\\015b\\012c\\010d" }, { "\xc2\x9b" "31m", "\\302\\23331m" },
+		{ "\x9b" "31m", "\\23331m" }, { "\xff", "\\377" }, { "\x7f", "\\177" }, { "a\xe2\x80\xae" "b", "a\\342\\200\\256b" },
+		{ "\xc2\xa0", "\xc2\xa0" }, { "", "" },
+	};
+	struct buf b;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].want);
+		buf_init(&b, 200);
+		term_text(&b, str_of(rows[i].in));
+		CHECK_STR(buf_cstr(&b), rows[i].want);
+		buf_fini(&b);
+	}
+}
+
 /* four messages: ages 10 s, 1 h, 1 day; on hold, active, deferred */
 static const char queue[] =
 	"m\tAAAAAAAAA1\tdeferred\t13600000000\t100300000000\t5000\t0\tann@example.com\n"
