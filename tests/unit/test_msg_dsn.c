@@ -16,7 +16,7 @@ static struct dsn_request request;
 static void set_up(void)
 {
 	setenv("TZ", "UTC", 1);
-	rcpt = (struct rcpt){ STR("bob@x.example"), STR("alias@h.example"), STR("rfc822;alias@h.example"), 0 };
+	rcpt = (struct rcpt){ .addr = STR("bob@x.example"), .orig = STR("alias@h.example"), .orcpt = STR("rfc822;alias@h.example") };
 	reply_set(&reply, 550, "5.1.1", "<bob@x.example>: Recipient address rejected: User unknown in virtual mailbox table");
 	failed = (struct dsn_rcpt){ &rcpt, &reply, STR("mx.x.example") };
 	envelope = (struct envelope){ .sender = STR("alice@h.example"), .rcpts = &rcpt, .n_rcpts = 1, .envid = STR("env1"), .arrival = WHEN };
