@@ -21,7 +21,14 @@
 #define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
-#define LIMIT_HEADER (128 * 1024)        /* all headers of a message, in memory while they are completed */
+#define LIMIT_HEADER (4 * 1024 * 1024)   /* all header fields of a message, in memory until it is queued; 30 times what mail has (Postfix: header_size_limit each) */
+#define LIMIT_HEADER_FAIR (128 * 1024)   /* … that no other message is asked about */
+#define LIMIT_HEADERS_HELD (64 * 1024 * 1024) /* … of all messages on their way in that have more than that; further ones wait */
+#define LIMIT_HEADER_NAME 2048           /* a line without a colon up to there is no field; Postfix: line_length_limit */
+#define LIMIT_FORWARD_ARENA (4 * 1024 * 1024) /* addresses of one alias, LIMIT_ALIAS_TARGETS of them at their longest, and their list */
+#define LIMIT_NOTICE (4 * 1024 * 1024)   /* what a notice says beside the message that comes back: 500 recipients and replies at their longest */
+#define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
+#define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
 #define LIMIT_MIME_DEPTH 100             /* parts in parts; what is deeper is body (Postfix: 100) */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */

@@ -4,35 +4,56 @@
 
 #include "core/base/hash.h"
 #include "core/msg/date.h"
-#include "core/msg/header.h"
 #include "core/msg/received.h"
 
-enum field { FIELD_OTHER, FIELD_ADDRESSES, FIELD_DATE, FIELD_MESSAGE_ID, FIELD_FROM, FIELD_RECEIVED };
-
-static const struct {
-	const char *name;
-	enum field field;
-} known[] = {
-	{"from", FIELD_FROM}, {"date", FIELD_DATE}, {"message-id", FIELD_MESSAGE_ID}, {"received", FIELD_RECEIVED},
-	{"sender", FIELD_ADDRESSES}, {"reply-to", FIELD_ADDRESSES}, {"to", FIELD_ADDRESSES}, {"cc", FIELD_ADDRESSES},
-	{"resent-from", FIELD_ADDRESSES}, {"resent-sender", FIELD_ADDRESSES}, {"resent-to", FIELD_ADDRESSES},
-	{"resent-cc", FIELD_ADDRESSES}, {"resent-reply-to", FIELD_ADDRESSES}, {"errors-to", FIELD_ADDRESSES},
+enum field {
+	FIELD_OTHER, FIELD_DATE, FIELD_MESSAGE_ID, FIELD_FROM, FIELD_RECEIVED, FIELD_RESENT_DATE, FIELD_RESENT_MESSAGE_ID,
+	FIELD_RESENT_FROM
 };
 
-static enum field field_of(struct str name)
+static const struct known {
+	struct str name;
+	enum field field;
+	bool addresses;
+	bool resent;                   /* makes it a resent message; other names with Resent- do not */
+} known[] = {
+	{ .name = STR("from"), .field = FIELD_FROM, .addresses = true },
+	{ .name = STR("date"), .field = FIELD_DATE },
+	{ .name = STR("message-id"), .field = FIELD_MESSAGE_ID },
+	{ .name = STR("received"), .field = FIELD_RECEIVED },
+	{ .name = STR("sender"), .addresses = true },
+	{ .name = STR("reply-to"), .addresses = true },
+	{ .name = STR("to"), .addresses = true },
+	{ .name = STR("cc"), .addresses = true },
+	{ .name = STR("errors-to"), .addresses = true },
+	{ .name = STR("resent-from"), .field = FIELD_RESENT_FROM, .addresses = true, .resent = true },
+	{ .name = STR("resent-sender"), .addresses = true, .resent = true },
+	{ .name = STR("resent-to"), .addresses = true, .resent = true },
+	{ .name = STR("resent-cc"), .addresses = true, .resent = true },
+	{ .name = STR("resent-bcc"), .resent = true },
+	{ .name = STR("resent-reply-to"), .addresses = true, .resent = true },
+	{ .name = STR("resent-date"), .field = FIELD_RESENT_DATE, .resent = true },
+	{ .name = STR("resent-message-id"), .field = FIELD_RESENT_MESSAGE_ID, .resent = true },
+};
+
+static const struct known *find_known(struct str name)
 {
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (name.n && ascii_lower(name.p[0]) == known[i].name[0] && str_ieq(name, str_of(known[i].name)))
-			return known[i].field;
-	return FIELD_OTHER;
+	static const struct known other = { .field = FIELD_OTHER };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (name.n == known[i].name.n && ascii_lower(name.p[0]) == known[i].name.p[0] && str_ieq(name, known[i].name))
+			return &known[i];
+	return &other;
 }
 
 /* initials - a bit for each letter that a word of the list begins with: most names need no more than a look at it */
 static uint32_t initials(const char *list)
 {
 	uint32_t set = 0;
+
 	for (bool before = true; *list; list++) {
 		bool gap = ascii_is_one_of(*list, ", \t\r\n");
+
 		if (before && !gap)
 			set |= 1u << (*list & 31);
 		before = gap;
@@ -40,11 +61,13 @@ static uint32_t initials(const char *list)
 	return set;
 }
 
-static bool is_dropped(const char *list, uint32_t letters, struct str name)
+static bool is_dropped(const struct completion *c, struct str name)
 {
-	struct str rest = str_of(list), one;
-	if (name.n && !(letters >> (name.p[0] & 31) & 1))
+	struct str rest, one;
+
+	if (!(c->dropped >> (name.p[0] & 31) & 1))
 		return false;
+	rest = str_of(c->conf->message_drop_headers);
 	while (str_word(&rest, ", \t\r\n", &one))
 		if (str_ieq(one, name))
 			return true;
@@ -55,8 +78,10 @@ static bool is_dropped(const char *list, uint32_t letters, struct str name)
 static const char *place_of(const struct mailbox *m)
 {
 	size_t at = m->name.n ? (size_t)(m->name.p + m->name.n - m->raw.p) : 0, depth = 0;
+
 	for (; at < m->raw.n; at++) {
 		char c = m->raw.p[at];
+
 		if (!depth && str_starts(str_from(m->raw, at), m->addr.full))
 			return m->raw.p + at;
 		depth += c == '(';
@@ -66,80 +91,119 @@ static const char *place_of(const struct mailbox *m)
 	return NULL;
 }
 
-/* add_qualified - the field with "@domain" (or ".domain") added where an address lacks it; the field as it is when
- * nothing lacks or when the list cannot be parsed */
-static void add_qualified(const struct complete *c, struct arena *a, const struct header *h, struct buf *out)
+/* add_qualified - raw, which ends with the value, with "@domain" (or ".domain") added where an address lacks it; raw as it is
+ * when nothing lacks or when the list cannot be parsed */
+static void add_qualified(const struct completion *c, struct str value, struct str raw)
 {
-	struct str rest = h->value, done = h->raw;
-	struct mailbox m;
-	int r;
+	struct buf *out = c->out;
+	struct str rest = value, done = raw, full;
 	size_t start = out->n;
-	while ((r = addr_list_next(a, &rest, &m)) == 1) {
-		struct str full = rewrite_address(c->router, a, m.addr.full, true);
+	struct mailbox m;
+	const char *place;
+	int r;
+
+	while ((r = addr_list_next(c->scratch, &rest, &m)) == 1) {
+		full = rewrite_address(c->router, c->scratch, m.addr.full, true);
 		if (str_eq(full, m.addr.full) || !m.addr.full.n)
 			continue;
-		const char *place = place_of(&m);
+		place = place_of(&m);
 		/* all that precedes this address, then the completed one */
-		if (!place || place < done.p || place + m.addr.full.n > h->raw.p + h->raw.n)
+		if (!place || place < done.p || place + m.addr.full.n > raw.p + raw.n)
 			continue;
 		buf_add(out, done.p, (size_t)(place - done.p));
 		buf_str(out, full);
-		done = str_make(place + m.addr.full.n, (size_t)(h->raw.p + h->raw.n - (place + m.addr.full.n)));
+		done = str_make(place + m.addr.full.n, (size_t)(raw.p + raw.n - (place + m.addr.full.n)));
 	}
 	if (r < 0) {
 		buf_truncate(out, start);
-		done = h->raw;
+		done = raw;
 	}
 	buf_str(out, done);
+	arena_reset(c->scratch);
 }
 
-static void add_missing(const struct complete *c, const bool seen[FIELD_RECEIVED + 1], struct arena *a, struct buf *out,
-	struct str *message_id)
+void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front)
 {
-	if (!seen[FIELD_MESSAGE_ID]) {
-		size_t start = buf_view(out).n + sizeof "Message-Id: " - 1;
-		buf_z(out, "Message-Id: ");
-		message_id_format(out, c->now, c->qid, c->conf->myhostname);
-		*message_id = arena_str(a, str_from(buf_view(out), start));
-		buf_z(out, "\r\n");
+	c->dropped = initials(c->conf->message_drop_headers);
+	c->hops = 1;
+	received_format(c->out, &(struct received){
+		.envelope = from, .hostname = c->conf->myhostname, .mail_name = c->conf->mail_name, .qid = c->qid,
+		.tls = tls_note, .offset_minutes = date_offset(from->arrival),
+	});
+	buf_str(c->out, front);
+}
+
+/* note_id - the field was just put out, as it is from its value on */
+static void note_id(const struct completion *c, struct part *id, const struct header *h)
+{
+	struct str value = str_trim(h->value);
+
+	if (!id->n)
+		*id = (struct part){ c->out->n - (size_t)(h->raw.p + h->raw.n - value.p), value.n };
+}
+
+void complete_field(struct completion *c, const struct header *h)
+{
+	const struct known *k = find_known(h->name);
+	struct str raw = h->raw;
+	size_t colon = (size_t)(h->value.p - raw.p) - 1;
+
+	c->resent = c->resent || k->resent;
+	if (is_dropped(c, h->name))
+		return;
+	c->seen |= 1u << k->field;
+	c->hops += k->field == FIELD_RECEIVED;
+	if (colon != h->name.n) {
+		buf_str(c->out, h->name);
+		raw = str_from(raw, colon);
 	}
-	if (!seen[FIELD_DATE]) {
-		char date[40];
+	if (c->local && k->addresses)
+		add_qualified(c, h->value, raw);
+	else
+		buf_str(c->out, raw);
+	if (k->field == FIELD_MESSAGE_ID)
+		note_id(c, &c->message_id, h);
+	else if (k->field == FIELD_RESENT_MESSAGE_ID)
+		note_id(c, &c->resent_message_id, h);
+}
+
+static bool is_missing(const struct completion *c, enum field plain, enum field resent)
+{
+	return !(c->seen & 1u << (c->resent ? resent : plain));
+}
+
+static void add_message_id(struct completion *c)
+{
+	size_t start;
+
+	buf_z(c->out, "Message-Id: ");
+	start = c->out->n;
+	message_id_format(c->out, c->now, c->qid, c->conf->myhostname);
+	*(c->resent ? &c->resent_message_id : &c->message_id) = (struct part){ start, c->out->n - start };
+	buf_z(c->out, "\r\n");
+}
+
+/* in Postfix's order */
+static void add_missing(struct completion *c)
+{
+	const char *prefix = c->resent ? "Resent-" : "";
+	struct str sender = c->envelope->sender;
+	char date[40];
+
+	if (is_missing(c, FIELD_MESSAGE_ID, FIELD_RESENT_MESSAGE_ID)) {
+		buf_z(c->out, prefix);
+		add_message_id(c);
+	}
+	if (is_missing(c, FIELD_DATE, FIELD_RESENT_DATE)) {
 		date_rfc5322(date, c->now, date_offset(c->now));
-		buf_printf(out, "Date: %s\r\n", date);
+		buf_printf(c->out, "%sDate: %s\r\n", prefix, date);
 	}
-	if (!seen[FIELD_FROM]) {
-		struct str sender = c->envelope->sender;
-		if (str_is_empty(sender))
-			buf_printf(out, "From: MAILER-DAEMON (Mail Delivery System)\r\n");
-		else
-			buf_printf(out, "From: %.*s\r\n", STR_ARG(sender));
-	}
+	if (is_missing(c, FIELD_FROM, FIELD_RESENT_FROM))
+		buf_printf(c->out, "%sFrom: %.*s\r\n", prefix, STR_ARG(sender.n ? sender : STR("MAILER-DAEMON (Mail Delivery System)")));
 }
 
-void complete_headers(const struct complete *c, struct arena *a, struct str in, struct buf *out, struct str *message_id, unsigned *hops)
+void complete_end(struct completion *c)
 {
-	bool seen[FIELD_RECEIVED + 1] = {false};
-	struct header h;
-	uint32_t letters = initials(c->conf->message_drop_headers);
-	*message_id = STR_EMPTY;
-	*hops = 0;
-	received_format(out, &(struct received){.envelope = c->envelope, .hostname = c->conf->myhostname,
-		.mail_name = c->conf->mail_name, .qid = c->qid, .tls = c->tls_note,
-		.offset_minutes = date_offset(c->envelope->arrival)});
-	while (header_next(&in, &h) == 1) {
-		enum field f = field_of(h.name);
-		if (is_dropped(c->conf->message_drop_headers, letters, h.name))
-			continue;
-		seen[f] = true;
-		*hops += f == FIELD_RECEIVED;
-		if (f == FIELD_MESSAGE_ID && !message_id->n)
-			*message_id = str_trim(h.value);
-		if (c->local && (f == FIELD_ADDRESSES || f == FIELD_FROM))
-			add_qualified(c, a, &h, out);
-		else
-			buf_str(out, h.raw);
-	}
 	if (c->local || c->conf->always_add_missing_headers)
-		add_missing(c, seen, a, out, message_id);
+		add_missing(c);
 }

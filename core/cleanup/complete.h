@@ -1,22 +1,34 @@
-/* complete - a header section made whole: what RFC 5322 section 3.6 demands is added, unqualified addresses of local mail
- * are given their domain, fields that must not travel (message_drop_headers) are left out. All else stays byte for byte. */
+/* complete - a header section made whole, field by field: what RFC 5322 section 3.6 demands is added, addresses of local mail
+ * are given their domain, fields that must not travel (message_drop_headers) are left out, white space before a colon goes.
+ * All else stays byte for byte. Where a field of a resent message occurs, its Resent- fields are what is added. */
 #ifndef CORE_CLEANUP_COMPLETE_H
 #define CORE_CLEANUP_COMPLETE_H
 
 #include "core/msg/envelope.h"
+#include "core/msg/header.h"
 #include "core/route/route.h"
 
-struct complete {
+struct completion {
+	/* the owner's; */
 	struct router *router;
 	const struct conf *conf;
 	const struct envelope *envelope;
 	const char *qid;
-	const char *tls_note;      /* "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
+	struct arena *scratch;         /* for the addresses of one field */
 	bool local;
 	usec now;
+	/* what became of it */
+	struct buf *out;               /* CRLF lines, without the empty line */
+	struct part { size_t at, n; } message_id, resent_message_id;   /* of out: the values in force; n 0: none */
+	unsigned hops;                 /* Received fields, ours included */
+	uint32_t seen;                 /* enum field, a bit each */
+	uint32_t dropped;              /* initials of message_drop_headers */
+	bool resent;
 };
-/* complete_headers - in: the fields as received, CRLF lines, without the empty line. out: Received, the fields, what was
- * missing, still without the empty line. message_id: the value that is in force. hops: Received fields found. */
-void complete_headers(const struct complete *c, struct arena *a, struct str in, struct buf *out, struct str *message_id, unsigned *hops);
+/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note: "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
+void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front);
+void complete_field(struct completion *c, const struct header *h);
+/* complete_end - what was missing */
+void complete_end(struct completion *c);
 
 #endif

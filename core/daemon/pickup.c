@@ -6,12 +6,12 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "core/access/users.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/cleanup.h"
 #include "core/msg/crlf.h"
 #include "core/store/maildrop.h"
-#include "core/cleanup/intake.h"
-#include "core/access/users.h"
 
 #define DROP_MAX ((size_t)256 << 20)   /* a drop larger than this is left for a person to look at */
 
@@ -48,12 +48,13 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 {
 	struct pickup *p = ctx;
 	struct relay *r = p->relay;
+	bool never = !m && reply_verdict(reply) == VERDICT_NEVER;
+
 	if (m) {
 		r->counts.mail[0]++;
 		r->counts.submissions++;
 		schedule_add(r->schedule, m, true);
 	}
-	bool never = !m && reply_verdict(reply) == VERDICT_NEVER;
 	if (never)
 		table_add(&p->refused, str_of(p->current), p);
 	if (m)
@@ -65,21 +66,20 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (m || never ? 0 : 60 * USEC_PER_SEC));
 }
 
-static void take_addresses(struct pickup *p)
-{
-	struct router *router = p->relay->settings->router;
-	struct envelope *e = &p->envelope;
-	e->sender = rewrite_address(router, &p->arena, e->sender, true);
-	rewrite_recipients(router, &p->arena, e, true);
-	e->flags |= ENVELOPE_LOCAL;
-}
-
 static void take(struct pickup *p)
 {
 	struct relay *r = p->relay;
-	struct intake_options o = {.store = r->store, .router = r->settings->router, .conf = r->settings->conf, .local = true,
-		.now = loop_wall(r->loop)};
+	struct cleanup_options o = {
+		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router, .conf = r->settings->conf,
+		.local = true, .now = loop_wall(r->loop),
+	};
 	struct str given = p->envelope.sender;
+	struct crlf_clean clean;
+	struct cleanup *c;
+	struct log_line l;
+	struct buf crlf;
+	struct reply full;
+
 	if (!users_include(o.conf->authorized_submit_users, p->envelope.uid)) {
 		log_warn("pickup", "maildrop/%s: refused: uid %lld is not in authorized_submit_users: dropped", p->current,
 			(long long)p->envelope.uid);
@@ -88,36 +88,33 @@ static void take(struct pickup *p)
 		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
 		return;
 	}
-	take_addresses(p);
-	struct intake *i = intake_begin(&o, &p->envelope);
-	if (!i) {
-		struct reply full;
-		intake_refusal(&full, errno);
+	p->envelope.flags |= ENVELOPE_LOCAL;
+	c = cleanup_begin(&o, &p->envelope);
+	if (!c) {
+		cleanup_refusal(&full, errno);
 		on_committed(p, &full, NULL);
 		return;
 	}
-	struct log_line l;
-	log_begin(&l, "pickup", 0, intake_qid(i));
+	log_begin(&l, "pickup", 0, cleanup_qid(c));
 	l.spaced = true;
 	log_field(&l, "uid", "%lld", (long long)p->envelope.uid);
 	log_addr(&l, "from", given);
 	log_end(&l);
-	struct crlf_clean clean;
-	struct buf crlf;
 	crlf_clean_init(&clean);
 	buf_init(&crlf, 2 * DROP_MAX);
 	crlf_clean_add(&clean, &crlf, buf_view(&p->content));
 	crlf_clean_end(&clean, &crlf, true);
-	intake_add(i, buf_view(&crlf));
+	cleanup_add(c, buf_view(&crlf));
 	buf_fini(&crlf);
-	intake_commit(i, on_committed, p);
+	cleanup_end(c, on_committed, p);
 }
 
 static int remember(void *ctx, const char *name)
 {
 	struct pickup *p = ctx;
+
 	if (!table_find(&p->refused, str_of(name))) {
-		p->names = mem_array(p->names, p->n_names + 1, sizeof *p->names);
+		p->names = mem_array(p->names, p->n_names + 1, sizeof(*p->names));
 		p->names[p->n_names++] = mem_dupz(name);
 	}
 	return 0;
@@ -158,9 +155,10 @@ static void look(struct pickup *p)
 	}
 	while (p->at < p->n_names) {
 		const char *name = p->names[p->at++];
+
 		if (!read_drop(p, name))
 			continue;
-		snprintf(p->current, sizeof p->current, "%s", name);
+		snprintf(p->current, sizeof(p->current), "%s", name);
 		p->busy = true;
 		take(p);
 		return;
@@ -175,8 +173,9 @@ static void on_again(struct loop_timer *t)
 static void on_change(struct loop_io *io, uint32_t events)
 {
 	char ignored[4096];
+
 	(void)events;
-	while (read(io->fd, ignored, sizeof ignored) > 0)
+	while (read(io->fd, ignored, sizeof(ignored)) > 0)
 		continue;
 	look(LIST_ITEM(io, struct pickup, watch));
 }
@@ -184,11 +183,12 @@ static void on_change(struct loop_io *io, uint32_t events)
 struct pickup *pickup_start(struct relay *r)
 {
 	struct pickup *p = MEM_NEW(struct pickup);
+
 	p->relay = r;
 	table_init(&p->refused);
 	arena_init(&p->arena, LIMIT_DROP_ARENA * LIMIT_SESSION_ARENA);
 	loop_timer_init(&p->again, on_again);
-	p->watch = (struct loop_io){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change};
+	p->watch = (struct loop_io){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change };
 	if (p->watch.fd >= 0 && (inotify_add_watch(p->watch.fd, "maildrop", IN_MOVED_TO) < 0 || loop_io_add(r->loop, &p->watch, EPOLLIN) != 0))
 		log_warn("pickup", "watch maildrop: %s: drops are taken at start only", strerror(errno));
 	loop_timer_set(r->loop, &p->again, loop_now(r->loop));

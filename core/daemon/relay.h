@@ -1,6 +1,6 @@
 /* relay - the daemon's shared state: one value that every file of this room is handed. All of it lives on the loop thread.
  *
- * Mail flows: listener -> session -> intake -> store -> schedule -> deliver. Reading order: start.c, session.c, intake.c. */
+ * Mail flows: listener -> session -> cleanup -> store -> schedule -> deliver. Reading order: start.c, session.c, cleanup.c. */
 #ifndef CORE_DAEMON_RELAY_H
 #define CORE_DAEMON_RELAY_H
 

@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/net/proxy.h"
-#include "core/cleanup/intake.h"
+#include "core/cleanup/cleanup.h"
 #include "core/daemon/session_private.h"
 
 #define MIN_DATA_RATE 500              /* bytes per second that content must keep up with (smtpd_min_data_rate) */
@@ -40,9 +40,9 @@ static void session_end(struct session *s)
 	if (s->name_query)
 		dns_cancel(s->name_query);
 	loop_timer_cancel(s->relay->loop, &s->name_timer);
-	if (s->intake && !s->committing) {
-		intake_abort(s->intake);
-		s->intake = NULL;
+	if (s->message && !s->committing) {
+		cleanup_abort(s->message);
+		s->message = NULL;
 	}
 	session_log_disconnect(s);
 	if (s->client && s->uid < 0)
@@ -103,7 +103,7 @@ static void on_mail(struct session *s)
 	if (store_is_broken(r->store))
 		reply_set(&no, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(r->store, (uint64_t)s->smtp.declared_size))
-		intake_refusal(&no, errno);
+		cleanup_refusal(&no, errno);
 	else if (s->client && !s->exempt && c->smtpd_client_message_rate_limit &&
 		client_rate_count(s->client, CLIENT_MESSAGES, loop_now(r->loop), c->anvil_rate_time_unit) > (unsigned)c->smtpd_client_message_rate_limit)
 		reply_set(&no, 450, "4.7.1", "Error: too much mail from your address");
@@ -130,25 +130,25 @@ static void on_data(struct session *s)
 	const struct tls_info *tls = conn_tls(s->conn);
 	if (tls)
 		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
-	struct intake_options o = {.store = r->store, .router = r->settings->router, .conf = s->service->conf,
-		.local = session_is_local(s), .tls_note = tls && s->service->conf->smtpd_tls_received_header ? s->tls_note : NULL,
+	struct cleanup_options o = {.source = CLEANUP_SMTP, .sink = cleanup_to_store(r->store), .router = r->settings->router,
+		.conf = s->service->conf, .local = session_is_local(s), .tls_note = tls && s->service->conf->smtpd_tls_received_header ? s->tls_note : NULL,
 		.now = loop_wall(r->loop)};
-	s->intake = intake_begin(&o, &s->smtp.envelope);
-	if (!s->intake) {
+	s->message = cleanup_begin(&o, &s->smtp.envelope);
+	if (!s->message) {
 		struct reply full;
-		intake_refusal(&full, errno);
+		cleanup_refusal(&full, errno);
 		session_answer(s, &full);
 		return;
 	}
 	if (s->uid >= 0) {
 		struct log_line l;
-		log_begin(&l, "pickup", 0, intake_qid(s->intake));
+		log_begin(&l, "pickup", 0, cleanup_qid(s->message));
 		l.spaced = true;
 		log_field(&l, "uid", "%lld", (long long)s->uid);
 		log_addr(&l, "from", s->sender_given);
 		log_end(&l);
 	} else {
-		log_text(LOG_SEV_INFO, "smtpd", s->pid, intake_qid(s->intake), "client=%s", s->client_text);
+		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), "client=%s", s->client_text);
 	}
 	answer(s, 354, "", "End data with <CR><LF>.<CR><LF>");
 }
@@ -158,7 +158,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	struct session *s = ctx;
 	struct relay *r = s->relay;
 	s->committing = false;
-	s->intake = NULL;
+	s->message = NULL;
 	if (m) {
 		r->counts.mail[0]++;
 		r->counts.submissions += s->uid >= 0;
@@ -174,13 +174,9 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 
 static void on_message(struct session *s)
 {
-	struct relay *r = s->relay;
-	struct envelope *e = &s->smtp.envelope;
-	/* recipients were judged in their completed form: the queue gets that form, and what the client wrote beside it */
-	rewrite_recipients(r->settings->router, &s->arena, e, session_is_local(s));
 	s->waiting = s->committing = true;
 	conn_deadline(s->conn, USEC_NEVER);
-	intake_commit(s->intake, on_committed, s);
+	cleanup_end(s->message, on_committed, s);
 }
 
 static void start_tls(struct session *s)
@@ -217,15 +213,15 @@ static bool handle(struct session *s, enum smtp_server_event ev)
 		on_data(s);
 		return true;
 	case SMTP_SERVER_BODY:
-		intake_add(s->intake, s->smtp.chunk);
+		cleanup_add(s->message, s->smtp.chunk);
 		return true;
 	case SMTP_SERVER_MESSAGE:
 		on_message(s);
 		return !s->waiting;
 	case SMTP_SERVER_RSET:
-		if (s->intake && !s->committing) {
-			intake_abort(s->intake);
-			s->intake = NULL;
+		if (s->message && !s->committing) {
+			cleanup_abort(s->message);
+			s->message = NULL;
 		}
 		return true;
 	case SMTP_SERVER_STARTTLS:
@@ -261,7 +257,7 @@ static void set_deadline(struct session *s, bool fresh, size_t got)
 	usec now = loop_now(s->relay->loop), timeout = s->service->conf->smtpd_timeout;
 	if (fresh || s->deadline < now)
 		s->deadline = now + timeout;
-	else if (s->intake)
+	else if (s->message)
 		s->deadline += (usec)got * (USEC_PER_SEC / MIN_DATA_RATE);
 	if (s->deadline > now + timeout)
 		s->deadline = now + timeout;

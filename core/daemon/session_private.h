@@ -2,7 +2,7 @@
 #ifndef CORE_DAEMON_SESSION_PRIVATE_H
 #define CORE_DAEMON_SESSION_PRIVATE_H
 
-#include "core/cleanup/intake.h"
+#include "core/cleanup/cleanup.h"
 #include "core/daemon/relay.h"
 
 struct session {
@@ -17,7 +17,7 @@ struct session {
 	struct ipaddr address;
 	struct client *client;
 	struct dns_query *name_query;
-	struct intake *intake;
+	struct cleanup *message;
 	unsigned pid;                  /* pseudo pid in the log */
 	int64_t uid;                   /* >= 0: local submission */
 	usec deadline;

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/recipients.h"
 #include "core/deliver/deliver_private.h"
 #include "core/msg/received.h"
 #include "core/route/local_user.h"
@@ -96,6 +97,7 @@ static void fill(struct probe *p, struct str rcpt)
 		sender = STR_EMPTY;
 	p->msg.id = new_id(d);
 	p->rcpt.addr = arena_str(&p->arena, rcpt);
+	recipient_complete(d->o.router, &p->arena, &p->rcpt, true);
 	p->rcpts[0] = &p->rcpt;
 	p->e = (struct envelope){
 		.sender = sender.n ? rewrite_address(d->o.router, &p->arena, sender, true) : STR_EMPTY,

@@ -1,21 +1,23 @@
 /* dsn - see dsn.h. Three parts: a text for people, the report for programs, what came back of the message. Words and
  * order of fields are Postfix's (bounce(5), bounce_notify_util.c), so that mail users and log tools see what they know.
  *
- * Of what other hosts said only printable ASCII enters, and each field is one line: no reply can add a field or a part
- * (threats C2). UTF-8 addresses stay, as a SMTPUTF8 message then carries the report (RFC 6533). */
+ * Of what other hosts said only what is printable enters, and each field is one line: no reply can add a field or a part
+ * (threats C2). UTF-8 in it stays UTF-8, in the report too, as Postfix leaves it. UTF-8 addresses stay, as a SMTPUTF8 message
+ * then carries the report (RFC 6533). */
 #include "core/msg/dsn.h"
 
 #include <stdio.h>
 
 #include "core/msg/date.h"
+#include "core/msg/said.h"
 
 static const struct {
-	const char *subject, *action, *part;
+	const char *subject, *copy_subject, *action, *part;
 } kinds[] = {
-	[DSN_FAILED] = { "Undelivered Mail Returned to Sender", "failed", "Undelivered Message" },
-	[DSN_DELAYED] = { "Delayed Mail (still being retried)", "delayed", "Delayed Message" },
-	[DSN_DELIVERED] = { "Successful Mail Delivery Report", "delivered", "Message" },
-	[DSN_RELAYED] = { "Successful Mail Delivery Report", "relayed", "Message" },
+	[DSN_FAILED] = { "Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail", "failed", "Undelivered Message" },
+	[DSN_DELAYED] = { "Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail", "delayed", "Delayed Message" },
+	[DSN_DELIVERED] = { "Successful Mail Delivery Report", "Successful Mail Delivery Report", "delivered", "Message" },
+	[DSN_RELAYED] = { "Successful Mail Delivery Report", "Successful Mail Delivery Report", "relayed", "Message" },
 };
 
 /* --- safe pieces -------------------------------------------------------------------------------------------------- */
@@ -36,9 +38,13 @@ static void put_wrapped(struct buf *out, struct str s, size_t column, const char
 	while (str_word(&s, " \n", &word)) {
 		/* a word without end would make a line without end */
 		while (word.n > 900) {
-			put_safe(out, str_head(word, 900), false);
+			size_t n = 900;
+
+			while (n > 896 && ((unsigned char)word.p[n] & 0xc0) == 0x80)
+				n--;
+			put_safe(out, str_head(word, n), true);
 			buf_printf(out, "\r\n%s", indent);
-			word = str_from(word, 900);
+			word = str_from(word, n);
 			column = strlen(indent);
 		}
 		if (column + word.n + 1 > 78) {
@@ -48,7 +54,7 @@ static void put_wrapped(struct buf *out, struct str s, size_t column, const char
 			buf_byte(out, ' ');
 			column++;
 		}
-		put_safe(out, word, false);
+		put_safe(out, word, true);
 		column += word.n;
 	}
 	buf_z(out, "\r\n");
@@ -59,9 +65,17 @@ static bool is_utf8(const struct dsn_request *r)
 	return r->envelope->flags & ENVELOPE_SMTPUTF8;
 }
 
+static bool has_utf8_reply(const struct dsn_request *r)
+{
+	for (size_t i = 0; i < r->n_rcpts; i++)
+		if (!str_is_ascii(str_of(r->rcpts[i].reply->text)) && str_is_utf8(str_of(r->rcpts[i].reply->text)))
+			return true;
+	return false;
+}
+
 static bool has_8bit(const struct dsn_request *r)
 {
-	if (!str_is_ascii(r->headers) || !str_is_ascii(r->body) || !str_is_ascii(r->to))
+	if (!str_is_ascii(r->headers) || !str_is_ascii(r->body) || !str_is_ascii(r->to) || has_utf8_reply(r))
 		return true;
 	for (size_t i = 0; is_utf8(r) && i < r->n_rcpts; i++)
 		if (!str_is_ascii(r->rcpts[i].rcpt->addr) || !str_is_ascii(r->rcpts[i].rcpt->orig))
@@ -91,15 +105,15 @@ static void put_header(struct buf *out, const struct dsn_request *r)
 {
 	put_date(out, "Date", r->now);
 	buf_printf(out, "From: MAILER-DAEMON@%s (Mail Delivery System)\r\n", r->hostname);
-	buf_printf(out, "Subject: %s\r\n", kinds[r->kind].subject);
+	buf_printf(out, "Subject: %s\r\n", r->postmaster ? kinds[r->kind].copy_subject : kinds[r->kind].subject);
 	buf_z(out, "To: ");
 	put_safe(out, r->to, is_utf8(r));
-	buf_printf(out, "\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
+	buf_printf(out, "\r\nAuto-Submitted: auto-%s\r\nMIME-Version: 1.0\r\n"
 		"Content-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n",
-		is_utf8(r) ? "global-" : "", r->boundary);
+		r->postmaster ? "generated" : "replied", is_utf8(r) ? "global-" : "", r->boundary);
 	if (has_8bit(r))
 		buf_z(out, "Content-Transfer-Encoding: 8bit\r\n");
-	buf_printf(out, "Message-Id: <%s>\r\n\r\nThis is a MIME-encapsulated message.\r\n", r->message_id);
+	buf_z(out, "\r\nThis is a MIME-encapsulated message.\r\n");
 }
 
 /* --- the text ----------------------------------------------------------------------------------------------------- */
@@ -148,8 +162,11 @@ static struct str known_address(const struct rcpt *r)
 
 static void put_text(struct buf *out, const struct dsn_request *r)
 {
-	put_part(out, r, "Notification", is_utf8(r) ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii");
-	put_explanation(out, r);
+	bool utf8 = is_utf8(r) || has_utf8_reply(r);
+
+	put_part(out, r, "Notification", utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii");
+	if (!r->postmaster)
+		put_explanation(out, r);
 	for (size_t i = 0; i < r->n_rcpts; i++) {
 		struct str to = known_address(r->rcpts[i].rcpt);
 		struct buf line;
@@ -188,10 +205,40 @@ static void put_orcpt(struct buf *out, const struct dsn_request *r, struct str o
 	buf_z(out, "\r\n");
 }
 
+/* put_answer - who gave the last word on a recipient, and that word as it was given (RFC 3464 section 2.3.6) */
+static void put_answer(struct buf *out, const struct dsn_request *r, const struct dsn_rcpt *d)
+{
+	struct said said = { d->remote_mta, STR_EMPTY };
+	struct buf line;
+	size_t start;
+
+	buf_init(&line, LIMIT_REPLY_TEXT + 64);
+	if (said_parse(str_of(d->reply->text), &said))
+		buf_str(&line, said.reply);
+	else if (said.host.n && d->reply->code)
+		reply_line(&line, d->reply);
+	if (said.host.n) {
+		buf_z(out, "Remote-MTA: dns; ");
+		put_safe(out, said.host, false);
+		buf_z(out, "\r\n");
+	}
+	start = out->n;
+	buf_z(out, "Diagnostic-Code: ");
+	if (line.n)
+		buf_z(out, "smtp;");
+	else
+		buf_printf(out, "X-%s;", r->mail_name);
+	if (!line.n)
+		buf_z(&line, d->reply->text);
+	if (line.n)
+		put_wrapped(out, buf_view(&line), out->n - start, "    ");
+	else
+		buf_truncate(out, start);
+	buf_fini(&line);
+}
+
 static void put_recipient(struct buf *out, const struct dsn_request *r, const struct dsn_rcpt *d)
 {
-	struct buf line;
-
 	buf_z(out, "\r\n");
 	put_address(out, r, "Final-Recipient", known_address(d->rcpt));
 	if (d->rcpt->orcpt.n)
@@ -199,25 +246,9 @@ static void put_recipient(struct buf *out, const struct dsn_request *r, const st
 	buf_printf(out, "Action: %s\r\nStatus: ", kinds[r->kind].action);
 	put_safe(out, str_of(reply_dsn(d->reply)), false);
 	buf_z(out, "\r\n");
-	if (d->remote_mta.n) {
-		buf_z(out, "Remote-MTA: dns; ");
-		put_safe(out, d->remote_mta, false);
-		buf_z(out, "\r\n");
-	}
-	buf_init(&line, LIMIT_REPLY_TEXT + 64);
-	if (d->remote_mta.n)
-		reply_line(&line, d->reply);
-	else
-		buf_z(&line, d->reply->text);
-	if (line.n) {
-		const char *type = d->remote_mta.n && d->reply->code ? "smtp" : "X-relaybox";
-
-		buf_printf(out, "Diagnostic-Code: %s;", type);
-		put_wrapped(out, buf_view(&line), sizeof("Diagnostic-Code:") + strlen(type), "    ");
-	}
+	put_answer(out, r, d);
 	if (r->kind == DSN_DELAYED && r->will_retry_until)
 		put_date(out, "Will-Retry-Until", r->will_retry_until);
-	buf_fini(&line);
 }
 
 static void put_report(struct buf *out, const struct dsn_request *r)

@@ -13,6 +13,7 @@ struct dsn_rcpt {
 };
 struct dsn_request {
 	enum dsn_kind kind;
+	bool postmaster;             /* a copy for the postmaster, not for the sender */
 	const char *hostname;        /* myhostname: Reporting-MTA */
 	const char *mail_name;       /* "relaybox" */
 	const char *qid;
@@ -25,8 +26,7 @@ struct dsn_request {
 	usec now;                    /* wall */
 	usec will_retry_until;       /* DSN_DELAYED; 0 otherwise */
 	const char *boundary;        /* unique text */
-	const char *message_id;      /* without brackets */
 };
-void dsn_format(struct buf *out, const struct dsn_request *r);      /* complete message, CRLF lines, header first */
+void dsn_format(struct buf *out, const struct dsn_request *r);      /* complete message, CRLF lines, header first; Received and Message-Id are the queue's */
 
 #endif

@@ -24,15 +24,3 @@ struct str rewrite_address(struct router *r, struct arena *a, struct str addr, b
 		return addr;
 	return arena_printf(a, "%.*s.%s", STR_ARG(addr), c->mydomain);
 }
-
-void rewrite_recipients(struct router *r, struct arena *a, struct envelope *e, bool local)
-{
-	for (struct rcpt *to = e->rcpts, *end = to + e->n_rcpts; to < end; to++) {
-		struct str full = rewrite_address(r, a, to->addr, local);
-
-		if (!str_eq(full, to->addr) && !to->orig.n)
-			to->orig = to->addr;
-		to->addr = full;
-	}
-	envelope_unique(e);
-}

@@ -7,7 +7,6 @@
 #include "core/map/match.h"
 #include "core/msg/addr.h"
 #include "core/msg/alias_text.h"
-#include "core/msg/envelope.h"
 #include "core/msg/reply.h"
 
 /* router - the maps and lists behind routing and rewriting, opened once per configuration. Borrow conf and master. */
@@ -54,8 +53,6 @@ bool nexthop_check(struct str list, struct buf *why);
  * (append_dot_mydomain), trailing dot off the domain. local: the client is local or in local_header_rewrite_clients; a remote
  * one's unqualified address is left alone (remote_header_rewrite_domain empty). */
 struct str rewrite_address(struct router *r, struct arena *a, struct str addr, bool local);
-/* rewrite_recipients - complete all of them, with what was written in orig; each is left once */
-void rewrite_recipients(struct router *r, struct arena *a, struct envelope *e, bool local);
 
 /* --- aliases (aliases(5)) --------------------------------------------------------------------------------------------- */
 /* alias_expand - targets of a local name, nested aliases and include files followed and loops cut, each target once.

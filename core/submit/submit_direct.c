@@ -12,9 +12,8 @@
 #include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "core/map/match.h"
-#include "core/msg/header.h"
 #include "core/net/dns.h"
-#include "core/cleanup/complete.h"
+#include "core/cleanup/cleanup.h"
 #include "core/route/route.h"
 
 #define NOT_THERE (-1)
@@ -37,7 +36,57 @@ struct direct {
 
 /* --- the message ---------------------------------------------------------------------------------------------------- */
 
-static bool complete_message(struct direct *d, const struct envelope *e, struct str content, struct buf *why)
+struct cleaned { struct direct *d; struct reply reply; };
+
+/* completed addresses are not good any longer than this call */
+static void on_clean(void *ctx, const struct reply *reply, struct qmsg *m)
+{
+	struct cleaned *x = ctx;
+	struct envelope *e = &x->d->envelope;
+
+	x->reply = *reply;
+	e->sender = arena_str(&x->d->arena, e->sender);
+	for (size_t i = 0; i < e->n_rcpts; i++) {
+		e->rcpts[i].addr = arena_str(&x->d->arena, e->rcpts[i].addr);
+		e->rcpts[i].orig = arena_str(&x->d->arena, e->rcpts[i].orig);
+	}
+}
+
+/* clean - what the daemon would do to it, on its way into memory. A refusal that is for good is the answer about all recipients */
+static bool clean(struct direct *d, struct router *router, struct str content, struct buf *why)
+{
+	struct cleanup_memory memory;
+	struct cleanup_options o = {
+		.source = CLEANUP_DIRECT, .sink = cleanup_to_memory(&memory), .router = router, .conf = d->conf, .local = true,
+		.now = d->envelope.arrival,
+	};
+	struct cleaned answer = { .d = d };
+	struct cleanup *c;
+
+	/* the same at each try of a message that is kept: whoever gets it twice must be able to tell */
+	snprintf(memory.qid, sizeof(memory.qid), "%08X%08X", (unsigned)(d->envelope.arrival / USEC_PER_SEC),
+		(unsigned)hash_siphash((uint64_t)d->envelope.arrival, (uint64_t)d->envelope.uid, content.p, content.n));
+	buf_init(&memory.header, LIMIT_HEADER);
+	buf_init(&memory.body, content.n + 2);
+	c = cleanup_begin(&o, &d->envelope);
+	cleanup_add(c, content);
+	cleanup_end(c, on_clean, &answer);
+	buf_str(&d->message, buf_view(&memory.header));
+	buf_str(&d->message, buf_view(&memory.body));
+	buf_fini(&memory.header);
+	buf_fini(&memory.body);
+	if (answer.reply.code == 250 && !d->arena.overflow)
+		return true;
+	buf_z(why, d->arena.overflow ? "too many recipients" : answer.reply.text);
+	if (reply_verdict(&answer.reply) == VERDICT_NEVER) {
+		d->code = EX_UNAVAILABLE;
+		for (size_t i = 0; i < d->envelope.n_rcpts; i++)
+			d->verdicts[i] = VERDICT_NEVER;
+	}
+	return false;
+}
+
+static bool complete_message(struct direct *d, struct str content, struct buf *why)
 {
 	/* nothing is delivered here: tables of local delivery are neither opened nor complained about */
 	static const char *const no_local[] = { "alias_maps=", "local_recipient_maps=", NULL };
@@ -45,34 +94,15 @@ static bool complete_message(struct direct *d, const struct envelope *e, struct 
 	struct master master = { 0 };
 	struct router *router = NULL;
 	struct conf *c;
-	size_t split = header_body_split(content);
-	struct str headers = str_head(content, split), id;
-	char qid[24];
-	unsigned hops;
 	bool ok;
 
 	conf_diag_init(&diag);
 	c = conf_overlay(d->conf, no_local, NULL, 0, &diag);
 	if (c && master_load(c, &master, &diag) == 0)
 		router = router_new(c, &master, &diag);
-	ok = router != NULL;
-	if (!ok)
+	if (!router)
 		buf_printf(why, "%s", diag.n ? diag.v[diag.n - 1].text : "the configuration cannot be used");
-	if (ok) {
-		d->envelope.sender = e->sender.n ? rewrite_address(router, &d->arena, e->sender, true) : e->sender;
-		for (size_t i = 0; i < e->n_rcpts; i++)
-			d->envelope.rcpts[i].addr = rewrite_address(router, &d->arena, e->rcpts[i].addr, true);
-		/* the same at each try of a message that is kept: whoever gets it twice must be able to tell */
-		snprintf(qid, sizeof(qid), "%08X%08X", (unsigned)(e->arrival / USEC_PER_SEC),
-			(unsigned)hash_siphash((uint64_t)e->arrival, (uint64_t)e->uid, content.p, content.n));
-		complete_headers(&(struct complete){ .router = router, .conf = d->conf, .envelope = &d->envelope, .qid = qid,
-			.local = true, .now = e->arrival }, &d->arena, headers, &d->message, &id, &hops);
-		buf_z(&d->message, "\r\n");
-		buf_str(&d->message, str_from(content, split));
-		ok = !d->message.overflow && !d->arena.overflow;
-		if (!ok)
-			buf_z(why, "the message header is too large");
-	}
+	ok = router && clean(d, router, content, why);
 	router_free(router);
 	master_fini(&master);
 	conf_free(c);
@@ -263,7 +293,7 @@ static bool open_all(struct direct *d, const struct envelope *e, struct str cont
 	d->dns = d->loop ? dns_new(d->loop, &options) : NULL;
 	if (!d->dns)
 		buf_printf(why, "cannot wait for events: %s", strerror(errno));
-	return d->dns && complete_message(d, e, content, why);
+	return d->dns && complete_message(d, content, why);
 }
 
 static void close_all(struct direct *d)

@@ -24,7 +24,6 @@ static void set_up(void)
 		.kind = DSN_FAILED, .hostname = "h.example", .mail_name = "Postfix", .qid = "ABC123", .to = STR("alice@h.example"),
 		.envelope = &envelope, .rcpts = &failed, .n_rcpts = 1, .headers = STR("Subject: hi\r\nFrom: alice@h.example\r\n"),
 		.body = STR("Hello\r\n"), .now = WHEN + 5 * 3600 * USEC_PER_SEC, .boundary = "ABC123.1/h.example",
-		.message_id = "20261122010000.DEF@h.example",
 	};
 }
 
@@ -37,7 +36,6 @@ static const char golden[] =
 	"MIME-Version: 1.0\r\n"
 	"Content-Type: multipart/report; report-type=delivery-status;\r\n"
 	"\tboundary=\"ABC123.1/h.example\"\r\n"
-	"Message-Id: <20261122010000.DEF@h.example>\r\n"
 	"\r\n"
 	"This is a MIME-encapsulated message.\r\n"
 	"\r\n"
@@ -113,7 +111,7 @@ T(dsn_delay_says_when_it_ends)
 	failed.remote_mta = STR_EMPTY;
 	dsn_format(&out, &request);
 	CHECK(str_find(buf_view(&out), STR("more than 5 hour(s).\r\nIt will be retried until it is 5 day(s) old.\r\n")) > 0);
-	CHECK(str_find(buf_view(&out), STR("Action: delayed\r\nStatus: 4.4.1\r\nDiagnostic-Code: X-relaybox; connect to mx")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Action: delayed\r\nStatus: 4.4.1\r\nDiagnostic-Code: X-Postfix; connect to mx")) > 0);
 	CHECK(str_find(buf_view(&out), STR("Will-Retry-Until: Fri, 27 Nov 2026 01:00:00 +0000\r\n")) > 0);
 	CHECK(str_find(buf_view(&out), STR("Content-Description: Delayed Message Headers\r\nContent-Type: text/rfc822-headers\r\n")) > 0);
 	CHECK(str_ends(buf_view(&out), STR("From: alice@h.example\r\n\r\n--ABC123.1/h.example--\r\n")));
@@ -164,5 +162,74 @@ T(dsn_keeps_utf8_for_smtputf8)
 	CHECK(str_find(buf_view(&out), STR("Final-Recipient: utf-8; 用户@例え.jp\r\n")) > 0);
 	CHECK(str_find(buf_view(&out), STR("report-type=global-delivery-status;")) > 0);
 	CHECK(str_find(buf_view(&out), STR("Content-Transfer-Encoding: 8bit\r\n")) > 0);
+	buf_fini(&out);
+}
+
+/* RFC 3464 section 2.3.6: what the server said, and nothing else; of our own words, ours. From real Postfix 3.7 */
+T(dsn_diagnostic_is_the_reply)
+{
+	static const struct { const char *text, *mta, *want; } rows[] = {
+		{ "host mx[192.0.2.1] said: 550 5.1.1 no such user (in reply to RCPT TO command)", "",
+			"Remote-MTA: dns; mx\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n" },
+		{ "host mx[192.0.2.1] said: 550 (in reply to (x)) (in reply to end of DATA command)", "mx",
+			"Remote-MTA: dns; mx\r\nDiagnostic-Code: smtp; 550 (in reply to (x))\r\n" },
+		{ "host mx[192.0.2.1] refused to talk to me: 554 5.7.1 go away", "",
+			"Remote-MTA: dns; mx\r\nDiagnostic-Code: smtp; 554 5.7.1 go away\r\n" },
+		{ "TLS is required, but host mx[192.0.2.1] refused to start TLS: 454 4.7.0 no", "",
+			"Remote-MTA: dns; mx\r\nDiagnostic-Code: smtp; 454 4.7.0 no\r\n" },
+		{ "SASL authentication failed; server mx[192.0.2.1] said: 535 5.7.8 bad", "",
+			"Remote-MTA: dns; mx\r\nDiagnostic-Code: smtp; 535 5.7.8 bad\r\n" },
+		{ "unknown user: \"joe\"", "", "Diagnostic-Code: X-Postfix; unknown user: \"joe\"\r\n" },
+		{ "host mx[192.0.2.1] said: nothing", "", "Diagnostic-Code: X-Postfix; host mx[192.0.2.1] said: nothing\r\n" },
+		{ "host down in the cellar said: 550 x", "", "Diagnostic-Code: X-Postfix; host down in the cellar said: 550 x\r\n" },
+		{ "Cannot start TLS: handshake failure", "", "Diagnostic-Code: X-Postfix; Cannot start TLS: handshake failure\r\n" },
+		{ "host mx[192.0.2.1] said: 550 5.1.1 <bad> caf\xc3\xa9 (in reply to RCPT TO command)", "mx",
+			"Diagnostic-Code: smtp; 550 5.1.1 <bad> caf\xc3\xa9\r\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out;
+
+		ROW("%s", rows[i].text);
+		set_up();
+		buf_init(&out, 100000);
+		reply_set(&reply, 550, "5.1.1", "%s", rows[i].text);
+		failed.remote_mta = str_of(rows[i].mta);
+		dsn_format(&out, &request);
+		CHECK(str_find(buf_view(&out), str_of(rows[i].want)) > 0);
+		buf_fini(&out);
+	}
+}
+
+T(dsn_utf8_reply_is_utf8)
+{
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	reply_set(&reply, 550, "5.1.1", "host mx[192.0.2.1] said: 550 caf\xc3\xa9 (in reply to RCPT TO command)");
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR(" said: 550 caf\xc3\xa9 (in reply")) > 0);
+	CHECK(str_find(buf_view(&out), STR("report-type=delivery-status;")) > 0);
+	CHECK(str_is_utf8(buf_view(&out)));
+	buf_fini(&out);
+}
+
+T(dsn_copy_for_the_postmaster)
+{
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	request.postmaster = true;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("Subject: Postmaster Copy: Undelivered Mail\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Auto-Submitted: auto-generated\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("This is the mail system")) < 0);
+	buf_clear(&out);
+	request.kind = DSN_DELAYED;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("Subject: Postmaster Warning: Delayed Mail\r\n")) > 0);
 	buf_fini(&out);
 }

@@ -9,16 +9,17 @@
 #include <sys/mman.h>
 
 #include "core/base/fs.h"
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/forward.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/local/helper_client.h"
 #include "core/msg/date.h"
-#include "core/msg/header.h"
 #include "core/route/local_user.h"
 
 /* a new message for the addresses of an alias; j is NULL when deliver went away before the queue answered */
-struct forward { struct local_job *j; struct deliver *d; struct arena arena; struct envelope e; uint64_t id; };
+struct forward { struct local_job *j; struct deliver *d; };
 
 struct local_job {
 	struct list link;              /* deliver.local_jobs */
@@ -263,110 +264,63 @@ static void write_file(struct local_job *j, struct str path)
 
 /* --- forwarding ------------------------------------------------------------------------------------------------------------ */
 
-static void forwarded(void *ctx, struct qmsg *m, int error)
+static void forwarded(void *ctx, const struct reply *reply, struct qmsg *m)
 {
 	struct forward *f = ctx;
 	struct local_job *j = f->j;
 	struct deliver *d = f->d;
-	char qid[QID_MAX], text[200];
+	char qid[QID_MAX], text[LIMIT_REPLY_TEXT];
 
-	qid_format(qid, f->id);
-	arena_fini(&f->arena);
 	mem_free(f);
 	if (!j)
 		return;
 	j->forward = NULL;
-	if (m)
-		d->o.queued(d->o.ctx, m);
-	snprintf(text, sizeof(text), m ? "forwarded as %s" : "cannot forward %s: %s", qid, strerror(error));
-	answer_text(j, m ? 250 : 451, m ? "2.0.0" : "4.3.0", text);
-}
-
-/* copy_content - the body to w; the header section, behind what is already there, to header */
-static int copy_content(struct local_job *j, struct store_writer *w, struct buf *header)
-{
-	struct deliver *d = j->d;
-	struct store_reader *r = store_read_open(d->o.store, j->job->msg);
-	uint64_t at = 0, size = j->job->envelope->size;
-	int got = r ? 0 : -1;
-
-	if (r) {
-		at = store_read_header(r).n;
-		buf_str(header, store_read_header(r));
-	}
-	while (got == 0 && at < size) {
-		ssize_t n = store_read(r, at, d->scratch, LIMIT_CLIENT_PIECE);
-
-		got = n <= 0 ? -1 : store_add(w, str_make(d->scratch, (size_t)n));
-		at += n > 0 ? (uint64_t)n : 0;
-	}
-	if (r)
-		store_read_close(r);
-	return got;
-}
-
-static void fill_envelope(struct forward *f, const struct local_job *j)
-{
-	const struct envelope *old = j->job->envelope;
-	const struct rcpt *r = rcpt_of(j);
-
-	f->e = *old;
-	f->e.sender = j->owner.n && old->sender.n ? arena_str(&f->arena, j->owner) : old->sender;
-	f->e.rcpts = ARENA_ARRAY(&f->arena, struct rcpt, j->n_targets);
-	f->e.n_rcpts = 0;
-	f->e.arrival = loop_wall(j->d->o.loop);
-	for (size_t i = 0; i < j->n_targets; i++) {
-		if (j->targets[i].kind != ALIAS_ADDRESS)
-			continue;
-		f->e.rcpts[f->e.n_rcpts++] = (struct rcpt){
-			.addr = arena_str(&f->arena, j->targets[i].text), .orig = r->orig.n ? r->orig : r->addr,
-			.orcpt = r->orcpt, .notify = r->notify, .more = r->more,
-		};
-	}
-}
-
-static void forward(struct local_job *j)
-{
-	struct forward *f = MEM_NEW(struct forward);
-	struct store_writer *w;
-	struct buf header;
-
-	f->j = j;
-	f->d = j->d;
-	arena_init(&f->arena, 4 * LIMIT_SESSION_ARENA);
-	fill_envelope(f, j);
-	buf_init(&header, LIMIT_STORE_ENVELOPE);
-	buf_printf(&header, "Delivered-To: %.*s\r\n", STR_ARG(rcpt_of(j)->addr));
-	w = store_begin(j->d->o.store, &f->id);
-	if (w && copy_content(j, w, &header) == 0 && !header.overflow) {
-		j->forward = f;
-		store_commit(w, &f->e, buf_view(&header), forwarded, f);
-		buf_fini(&header);
+	if (!m) {
+		format_text(text, sizeof(text), "cannot forward: %s", reply->text);
+		answer_text(j, reply->code, reply_dsn(reply), text);
 		return;
 	}
-	buf_fini(&header);
-	if (w)
-		store_abort(w);
-	arena_fini(&f->arena);
-	mem_free(f);
-	answer_text(j, 451, "4.3.0", "cannot forward: the queue takes no mail now");
+	d->o.queued(d->o.ctx, m);
+	qid_format(qid, m->id);
+	format_text(text, sizeof(text), "forwarded as %s", qid);
+	answer_text(j, 250, "2.0.0", text);
+}
+
+/* one new message for all addresses that are left */
+static void forward(struct local_job *j)
+{
+	struct deliver *d = j->d;
+	const struct envelope *old = j->job->envelope;
+	struct cleanup_forward x = {
+		.store = d->o.store, .router = d->o.router, .conf = d->o.conf, .m = j->job->msg, .old = old, .rcpt = rcpt_of(j),
+		.sender = j->owner.n && old->sender.n ? j->owner : old->sender, .now = loop_wall(d->o.loop),
+	};
+	struct str *addresses = ARENA_ARRAY(&j->arena, struct str, j->n_targets - j->next);
+
+	if (!addresses) {
+		answer_text(j, 451, "4.3.0", "an alias has too many addresses");
+		return;
+	}
+	for (size_t i = j->next; i < j->n_targets; i++)
+		addresses[x.n++] = j->targets[i].text;
+	x.addresses = addresses;
+	j->forward = MEM_NEW(struct forward);
+	*j->forward = (struct forward){ j, d };
+	cleanup_forward(&x, forwarded, j->forward);
 }
 
 /* --- one recipient ----------------------------------------------------------------------------------------------------------- */
 
-/* our mark from an earlier pass: this mail has been here */
+/* our mark from an earlier pass: this mail has been here. -1: cannot be read */
 static int has_been_here(struct local_job *j)
 {
 	struct store_reader *r = store_read_open(j->d->o.store, j->job->msg);
-	struct str rest = r ? store_read_header(r) : STR_EMPTY;
-	struct header h;
-	int found = r ? 0 : -1;
+	int found;
 
-	while (found == 0 && header_next(&rest, &h) == 1)
-		if (str_ieq(h.name, STR("Delivered-To")) && str_ieq(str_trim(h.value), rcpt_of(j)->addr))
-			found = 1;
-	if (r)
-		store_read_close(r);
+	if (!r)
+		return -1;
+	found = cleanup_was_here(store_read_header(r), rcpt_of(j)->addr);
+	store_read_close(r);
 	return found;
 }
 
