@@ -88,5 +88,12 @@
 #define LIMIT_STORE_OPEN_SEGMENTS 128    /* descriptors kept for reading */
 #define LIMIT_SCHEDULE_BACKLOG 200       /* deliveries waiting in memory for one destination; more wait as messages */
 #define LIMIT_STORE_SPARES 2             /* emptied segments kept to be written again */
+#define LIMIT_STORE_SEGMENT_SHARE 64     /* a segment is at most this part of the volume: some full ones wait for their end */
+#define LIMIT_STORE_SEGMENT_LEAST (64 * 1024) /* … but never smaller: each costs a few flushes */
+#define LIMIT_STORE_ALLOCATE_SHARE 32    /* a new segment is given at most this part of what is free */
+#define LIMIT_STORE_ALLOCATE_FROM (256ull << 20) /* … and nothing when less than this is free: every block counts there */
+#define LIMIT_STORE_INODES 16            /* free ones that new mail leaves for segments and sockets */
+#define LIMIT_STORE_PLENTY (1ull << 30)  /* while twice this is free, not every message asks anew … */
+#define LIMIT_STORE_PLENTY_HOLDS 100000  /* … for so many microseconds: what is written in between is far less */
 
 #endif

@@ -25,9 +25,11 @@ bool qid_parse(struct str s, uint64_t *id);
 struct store_options {
 	const char *dir;               /* queue_directory; made when missing */
 	struct pool *pool;             /* NULL: flush inline (tools, unit tests) */
-	int64_t segment_size;          /* bytes; a new segment begins past it */
+	int64_t segment_size;          /* bytes; a new segment begins past it. On a small volume it is less */
 	int64_t big_threshold;         /* bodies above go to a file of their own in big/ while they arrive */
-	int64_t min_free;              /* refuse new messages (ENOSPC) when less is free; 0 = 1.5 x size of a message must fit */
+	/* new messages are refused (ENOSPC) while less than this, or 1.5 times the largest message, is free; room.c */
+	int64_t min_free;              /* queue_minfree */
+	int64_t message_limit;         /* message_size_limit; 0: none */
 	bool sync;                     /* false: no flush at all (measurements only) */
 	bool compress;                 /* deflate bodies above a few KiB in the log */
 	bool read_only;                /* offline list and show: no lock, no repair */
