@@ -13,7 +13,7 @@
 #include "core/base/buf.h"
 
 enum log_severity { LOG_SEV_INFO, LOG_SEV_WARNING, LOG_SEV_ERROR, LOG_SEV_FATAL, LOG_SEV_PANIC };
-enum log_sink { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_FILE, LOG_TO_SYSLOG };
+enum log_sink { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_NOTHING };
 
 struct log_config {
 	enum log_sink sink;
@@ -24,6 +24,7 @@ struct log_config {
 };
 
 int log_open(const struct log_config *c);              /* 0, or -1 with errno; may be called again (reload) */
+bool log_is_open(void);
 void log_reopen(void);                                 /* after rotation */
 void log_flush(void);
 void log_set_program(const char *name);                /* prefix for stderr lines before log_open */
