@@ -268,6 +268,19 @@ static void take_refusal(struct session *s)
 	reply_line(&o->refusals, r);
 }
 
+/* forget_words - the replies were out of step: none of them counts */
+static void forget_words(struct session *s)
+{
+	struct submit_outcome *o = s->out;
+
+	for (size_t i = 0; i < s->tx.n_rcpts; i++)
+		o->verdicts[i] = VERDICT_DONE;
+	o->refused = 0;
+	o->refused_later = o->accepted = false;
+	o->first_refusal = o->reply = (struct reply){ .code = 0 };
+	buf_clear(&o->refusals);
+}
+
 /* is_over - between transactions: no more is to be said */
 static bool is_over(const struct session *s)
 {
@@ -320,6 +333,8 @@ static enum conn_next on_smtp(struct session *s, enum smtp_client_event ev)
 	case SMTP_CLIENT_REFUSED:
 		return said(s, "");
 	case SMTP_CLIENT_BROKEN:
+		if (s->client.unsure)
+			forget_words(s);
 		return end(s, "%s: %s", s->to->name, s->client.why);
 	case SMTP_CLIENT_NEXT: /* never: nothing is begun behind this one */
 	case SMTP_CLIENT_WANT_INPUT:
