@@ -182,7 +182,7 @@ static void look_up(struct addresses *a, struct str host, int families)
 	struct loop *loop = loop_new();
 	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){0}) : NULL;
 	if (dns) {
-		dns_lookup_host(dns, host, families, true, on_found, a);
+		dns_lookup_host(dns, host, families, DNS_NATIVE, on_found, a);
 		while (!a->done && loop_tick(loop, USEC_PER_SEC) == 0)
 			;
 		dns_free(dns);

@@ -114,7 +114,7 @@ static void on_domain_mx(void *ctx, const struct dns_answer *a)
 	struct session *s = ctx;
 	s->domain_query = NULL;
 	if (a->status == DNS_NODATA)
-		s->domain_query = dns_lookup_host(s->relay->dns, s->run.question, 3, false, on_domain_address, s);
+		s->domain_query = dns_lookup_host(s->relay->dns, s->run.question, 3, DNS_ONLY, on_domain_address, s);
 	else
 		domain_answer(s, a->status, "");
 }

@@ -302,8 +302,9 @@ static void take_answer(struct question *q, const struct dns_reply *r)
 	if (q->at.n || a->status != DNS_NODATA || r->negative_proof || strcmp(a->canonical, q->asked) == 0) {
 		finish(q);
 	} else if (q->hops++ == LIMIT_DNS_CNAMES) {
-		q->rcode = DNS_RCODE_MALFORMED;
-		finish_again(q);
+		a->status = DNS_NXDOMAIN;
+		a->endless = true;
+		finish(q);
 	} else {
 		snprintf(q->asked, sizeof(q->asked), "%s", a->canonical);
 		q->try = 0;
@@ -539,10 +540,57 @@ struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dn
 	return dns_ask_at(d, NULL, name, type, fn, ctx);
 }
 
+/* an alias that came without its target has the target's answer in an entry of its own */
+static void forget(struct dns *d, const char *name, enum dns_type type)
+{
+	struct dns_answer a = { .n = 0 };
+	struct arena arena;
+	struct dns_reply r;
+	char key[KEY_MAX], next[256];
+
+	arena_init(&arena, REPLY_ARENA);
+	snprintf(next, sizeof(next), "%s", name);
+	for (int hops = 0; hops <= LIMIT_DNS_CNAMES; hops++) {
+		const struct dns_cached *e;
+		int known;
+
+		make_key(key, next, type);
+		e = dns_cache_find(&d->cache, key, loop_now(d->loop));
+		if (!e)
+			break;
+		known = dns_decode(&arena, e->wire, e->n, (uint16_t)(e->wire[0] << 8 | e->wire[1]), str_of(next), type, &a, &r);
+		dns_cache_remove(&d->cache, key);
+		if (known < 0)
+			break;
+		snprintf(next, sizeof(next), "%s", a.canonical);
+		arena_reset(&arena);
+	}
+	arena_fini(&arena);
+}
+
+void dns_forget(struct dns *d, struct str name)
+{
+	static const enum dns_type types[] = { DNS_A, DNS_AAAA, DNS_MX };
+	char clean[256];
+
+	if (!dns_name_clean(name, clean))
+		return;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		forget(d, clean, types[i]);
+	for (size_t i = 0; i < d->conf.n_search; i++) {
+		char full[256];
+
+		if (snprintf(full, sizeof(full), "%s.%s", clean, d->conf.search[i]) >= (int)sizeof(full))
+			continue;
+		forget(d, full, DNS_A);
+		forget(d, full, DNS_AAAA);
+	}
+}
+
 const char *dns_failure(int rcode, int error)
 {
 	static const struct { int rcode; const char *word; } rows[] = { { DNS_RCODE_SERVFAIL, "SERVFAIL" }, { DNS_RCODE_REFUSED, "REFUSED" },
-		{ DNS_RCODE_MALFORMED, "a malformed answer, or aliases without an end" } };
+		{ DNS_RCODE_MALFORMED, "a malformed answer" } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rcode == rows[i].rcode)

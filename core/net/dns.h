@@ -33,6 +33,7 @@ struct dns_answer {
 	bool authentic;        /* AD bit from a resolver on loopback or with `trust-ad` */
 	bool from_hosts, from_cache;
 	bool authoritative;    /* dns_ask_at: the server is one of the zone's (AA) */
+	bool endless;          /* DNS_NXDOMAIN because its aliases never end */
 	int rcode, error;      /* what the last server said; 0 and DNS_AGAIN: nothing, and errno says why (0: silence) */
 	struct dns_record *records; /* of the type asked, aliases followed; at most LIMIT_DNS_RECORDS */
 	size_t n;
@@ -64,8 +65,14 @@ struct dns_query *dns_ask_at(struct dns *d, const struct dns_server *at, struct 
 const char *dns_failure(int rcode, int error); /* why an answer is DNS_AGAIN, in a few words */
 void dns_cancel(struct dns_query *q);      /* fn will not be called (again: inside fn it does nothing). NULL: nothing */
 
-/* dns_addresses - all addresses of a host: an address literal itself, the hosts file (when use_hosts), A and AAAA by
- * `families` (1 = IPv4, 2 = IPv6, 3 = both). Each answer rotates the order within a family (round robin). */
+/* dns_forget - the next question for the name's addresses or MX asks a server, also where they are another name's by an alias.
+ * A question that is on its way already is not asked twice */
+void dns_forget(struct dns *d, struct str name);
+
+/* dns_addresses - all addresses of a host: an address literal itself, the hosts file, A and AAAA by `families` (1 = IPv4,
+ * 2 = IPv6, 3 = both). Each answer rotates the order within a family (round robin). DNS_NATIVE is what getaddrinfo(3) does: the
+ * search list of resolv.conf as well, by its ndots; the first name that has an address counts. */
+enum dns_source { DNS_ONLY, DNS_HOSTS /* the hosts file first */, DNS_NATIVE };
 struct dns_addresses {
 	enum dns_status status;    /* DNS_OK when n > 0 */
 	struct ipaddr v[LIMIT_DNS_RECORDS];
@@ -74,7 +81,7 @@ struct dns_addresses {
 	char why[160];
 };
 typedef void (*dns_addresses_fn)(void *ctx, const struct dns_addresses *a);
-struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, bool use_hosts, dns_addresses_fn fn, void *ctx);
+struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, enum dns_source from, dns_addresses_fn fn, void *ctx);
 /* dns_lookup_name - verified host name of an address: PTR, then forward; "unknown" if either fails.
  * status: DNS_OK verified, DNS_NODATA no or wrong name (why says "hostname H does not resolve to address IP"), DNS_AGAIN */
 typedef void (*dns_name_fn)(void *ctx, enum dns_status status, const char *name, const char *why);

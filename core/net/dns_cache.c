@@ -48,6 +48,14 @@ const struct dns_cached *dns_cache_find(struct dns_cache *c, const char *key, us
 	return e;
 }
 
+void dns_cache_remove(struct dns_cache *c, const char *key)
+{
+	struct dns_cached *e = table_find(&c->entries, str_of(key));
+
+	if (e)
+		drop(c, e);
+}
+
 void dns_cache_add(struct dns_cache *c, const char *key, const uint8_t *wire, size_t n, bool authentic, usec now, uint32_t ttl)
 {
 	struct dns_cached *e = table_find(&c->entries, str_of(key));

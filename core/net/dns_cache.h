@@ -23,6 +23,7 @@ void dns_cache_init(struct dns_cache *c);
 void dns_cache_fini(struct dns_cache *c);
 void dns_cache_clear(struct dns_cache *c);
 const struct dns_cached *dns_cache_find(struct dns_cache *c, const char *key, usec now); /* NULL: not known, or no longer */
+void dns_cache_remove(struct dns_cache *c, const char *key); /* nothing when it is not known */
 void dns_cache_add(struct dns_cache *c, const char *key, const uint8_t *wire, size_t n, bool authentic, usec now, uint32_t ttl);
 
 #endif

@@ -373,9 +373,11 @@ static bool collect(struct answers *s, const char *owner, struct name *alias, bo
 	return true;
 }
 
-/* each walk is linear, and there are at most LIMIT_DNS_CNAMES of them. False: malformed or an endless alias */
+/* each walk is linear, and there are at most LIMIT_DNS_CNAMES of them. False: malformed, or a chain
+ * that is too long to tell whether it ends */
 static bool follow_aliases(struct answers *s, const char *name)
 {
+	char seen[LIMIT_DNS_CNAMES + 1][sizeof(s->out->canonical)];
 	struct name alias;
 	bool has_alias;
 
@@ -392,7 +394,12 @@ static bool follow_aliases(struct answers *s, const char *name)
 			return s->out->n > 0 || !s->dropped;
 		if (alias.odd)
 			return false;
+		memcpy(seen[i], s->out->canonical, sizeof(seen[i]));
 		snprintf(s->out->canonical, sizeof(s->out->canonical), "%s", alias.text);
+		for (int k = 0; k <= i && !s->out->endless; k++)
+			s->out->endless = strcmp(seen[k], alias.text) == 0;
+		if (s->out->endless)
+			return true;
 	}
 	return false;
 }
@@ -463,7 +470,7 @@ static void read_answers(struct arena *a, struct reader *r, const char *name, en
 		malformed(out, reply);
 		return;
 	}
-	out->status = out->n ? DNS_OK : reply->rcode == DNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
+	out->status = out->n ? DNS_OK : reply->rcode == DNS_RCODE_NXDOMAIN || out->endless ? DNS_NXDOMAIN : DNS_NODATA;
 	negative = negative < NEGATIVE_TTL_MAX ? negative : NEGATIVE_TTL_MAX;
 	if (!out->n && !reply->negative_proof && out->status == DNS_NODATA && strcmp(out->canonical, name) != 0)
 		negative = s.ttl; /* an alias whose target is left to us to ask for */
@@ -514,7 +521,9 @@ void dns_explain(struct dns_answer *a, const char *name, enum dns_type type)
 		[DNS_NXDOMAIN] = "Host not found", [DNS_AGAIN] = "Host not found, try again"};
 
 	a->why[0] = 0;
-	if (a->status != DNS_OK)
+	if (a->endless)
+		snprintf(a->why, sizeof(a->why), "Name server loop for %.70s", name);
+	else if (a->status != DNS_OK)
 		snprintf(a->why, sizeof(a->why), "Name service error for name=%.70s type=%s: %s", name, dns_type_name(type),
 			texts[a->status]);
 }

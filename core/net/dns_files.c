@@ -7,7 +7,7 @@
 #include "core/base/mem.h"
 #include "core/net/dns_codec.h"
 
-enum { PORT = 53, TIMEOUT_MOST = 30, ATTEMPTS_MOST = 5 };
+enum { PORT = 53, TIMEOUT_MOST = 30, ATTEMPTS_MOST = 5, NDOTS_MOST = 15 };
 
 static const char blanks[] = " \t\r\n";
 
@@ -90,13 +90,26 @@ static void add_option(struct dns_conf *c, struct str word)
 {
 	c->timeout = (usec)option_number(word, STR("timeout:"), TIMEOUT_MOST, (uint64_t)(c->timeout / USEC_PER_SEC)) * USEC_PER_SEC;
 	c->attempts = (unsigned)option_number(word, STR("attempts:"), ATTEMPTS_MOST, c->attempts);
+	if (str_starts(word, STR("ndots:")))
+		c->ndots = str_eq(word, STR("ndots:0")) ? 0 : (unsigned)option_number(word, STR("ndots:"), NDOTS_MOST, c->ndots);
 	c->rotate |= str_eq(word, STR("rotate"));
 	c->trust_ad |= str_eq(word, STR("trust-ad"));
 }
 
 static void conf_init(struct dns_conf *c)
 {
-	*c = (struct dns_conf){.timeout = 5 * USEC_PER_SEC, .attempts = 2};
+	*c = (struct dns_conf){ .timeout = 5 * USEC_PER_SEC, .attempts = 2, .ndots = 1 };
+}
+
+/* a later line takes the place of an earlier one */
+static void set_search(struct dns_conf *c, struct str rest, size_t most)
+{
+	struct str word;
+
+	c->n_search = 0;
+	while (c->n_search < most && str_word(&rest, blanks, &word))
+		if (dns_name_clean(word, c->search[c->n_search]) && c->search[c->n_search][0])
+			c->n_search++;
 }
 
 void dns_conf_parse(struct dns_conf *c, struct str text)
@@ -109,6 +122,10 @@ void dns_conf_parse(struct dns_conf *c, struct str text)
 			continue;
 		if (str_eq(first, STR("nameserver")) && str_word(&line, blanks, &word))
 			add_server(c, word);
+		if (str_eq(first, STR("search")))
+			set_search(c, line, LIMIT_DNS_SEARCH);
+		else if (str_eq(first, STR("domain")))
+			set_search(c, line, 1);
 		while (str_eq(first, STR("options")) && str_word(&line, blanks, &word))
 			add_option(c, word);
 	}

@@ -19,9 +19,13 @@ struct dns_conf {
 	usec timeout;
 	unsigned attempts;
 	bool rotate, trust_ad;
+	/* for hosts that are looked up as the system does; mail domains are absolute */
+	char search[LIMIT_DNS_SEARCH][256];
+	size_t n_search;
+	unsigned ndots;        /* a name with so many dots is tried as it is first */
 };
-/* dns_conf_parse - resolv.conf(5): nameserver lines (also with a port: "127.0.0.1:5353", "[::1]:5353") and the options
- * timeout, attempts, rotate, trust-ad. Anything else is ignored: mail names are absolute, no search list applies */
+/* dns_conf_parse - resolv.conf(5): nameserver lines (also with a port: "127.0.0.1:5353", "[::1]:5353"), the last of the search
+ * and domain lines, and the options ndots, timeout, attempts, rotate, trust-ad. Anything else is ignored */
 void dns_conf_parse(struct dns_conf *c, struct str text);
 /* dns_conf_servers - the same from a list of servers instead of a file; false: there is none in it, or something else */
 bool dns_conf_servers(struct dns_conf *c, struct str list);

@@ -17,6 +17,10 @@ struct host_query {
 	struct part { struct host_query *h; struct dns_query *query; } parts[2];
 	unsigned pending;
 	bool heard[4];                 /* by enum dns_status */
+	char clean[256];
+	int families;
+	unsigned turn, turns;          /* names to try: the search list's, and the name as it is */
+	bool again;                    /* one of the names before could not be looked up now */
 	struct dns_addresses result;
 };
 
@@ -59,6 +63,26 @@ static void add_addresses(struct host_query *h, const struct ipaddr *v, size_t n
 	}
 }
 
+static void ask_turn(struct host_query *h);
+
+/* every part of this turn's name is answered; what could not be looked up now may be there later, unless another name is */
+static void end_turn(struct host_query *h)
+{
+	struct dns_addresses *r = &h->result;
+	bool found = h->heard[DNS_OK];
+
+	h->again |= h->heard[DNS_AGAIN];
+	if (!found && ++h->turn < h->turns) {
+		ask_turn(h);
+		return;
+	}
+	h->q.d->turn++;
+	r->status = found ? DNS_OK : h->again ? DNS_AGAIN : h->heard[DNS_NODATA] ? DNS_NODATA : DNS_NXDOMAIN;
+	if (found)
+		r->why[0] = 0;
+	host_finish(h);
+}
+
 static void on_part(void *ctx, const struct dns_answer *a)
 {
 	struct part *part = ctx;
@@ -72,13 +96,8 @@ static void on_part(void *ctx, const struct dns_answer *a)
 		add_addresses(h, &a->records[0].address, a->n, sizeof(a->records[0]));
 	else if (a->status == DNS_AGAIN || !r->why[0])
 		snprintf(r->why, sizeof(r->why), "%s", a->why);
-	if (--h->pending)
-		return;
-	h->q.d->turn++;
-	r->status = h->heard[DNS_OK] ? DNS_OK : h->heard[DNS_AGAIN] ? DNS_AGAIN : h->heard[DNS_NODATA] ? DNS_NODATA : DNS_NXDOMAIN;
-	if (r->status == DNS_OK)
-		r->why[0] = 0;
-	host_finish(h);
+	if (--h->pending == 0)
+		end_turn(h);
 }
 
 static void ask_part(struct host_query *h, int i, const char *name, enum dns_type type)
@@ -86,6 +105,42 @@ static void ask_part(struct host_query *h, int i, const char *name, enum dns_typ
 	h->parts[i].h = h;
 	h->parts[i].query = dns_ask(h->q.d, str_of(name), type, on_part, &h->parts[i]);
 	h->pending++;
+}
+
+static unsigned count_dots(const char *name)
+{
+	unsigned n = 0;
+
+	for (; *name; name++)
+		n += *name == '.';
+	return n;
+}
+
+/* the name of this turn: the list's after or before the one as it is, by the name's dots; false: it would be too long */
+static bool turn_name(const struct host_query *h, char out[256])
+{
+	const struct dns_conf *c = &h->q.d->conf;
+	bool first = count_dots(h->clean) >= c->ndots;
+	unsigned as_it_is = first || h->turns == 1 ? 0 : h->turns - 1;
+
+	if (h->turn == as_it_is || h->turn - first >= c->n_search)
+		return snprintf(out, 256, "%s", h->clean) < 256;
+	return snprintf(out, 256, "%s.%s", h->clean, c->search[h->turn - first]) < 256;
+}
+
+static void ask_turn(struct host_query *h)
+{
+	char name[256];
+
+	while (!turn_name(h, name))
+		h->turn++;
+	if (!h->again)
+		h->result.why[0] = 0;
+	h->heard[DNS_NODATA] = h->heard[DNS_NXDOMAIN] = h->heard[DNS_AGAIN] = false;
+	if (h->families & FAMILY_V4)
+		ask_part(h, 0, name, DNS_A);
+	if (h->families & FAMILY_V6)
+		ask_part(h, 1, name, DNS_AAAA);
 }
 
 static void answer_later(struct host_query *h, enum dns_status status, struct str host, const char *why)
@@ -102,7 +157,7 @@ static bool is_wanted(int families, const struct ipaddr *a)
 }
 
 /* true: answered without a question */
-static bool answer_at_once(struct host_query *h, struct str host, const char *clean, int families, bool use_hosts)
+static bool answer_at_once(struct host_query *h, struct str host, const char *clean, int families, enum dns_source from)
 {
 	struct ipaddr v[LIMIT_DNS_RECORDS / 2];
 	bool known = false;
@@ -111,7 +166,7 @@ static bool answer_at_once(struct host_query *h, struct str host, const char *cl
 	if (ipaddr_parse(host, &v[0])) {
 		n = is_wanted(families, &v[0]);
 		known = true;
-	} else if (use_hosts && clean) {
+	} else if (from != DNS_ONLY && clean) {
 		n = hosts_find(&h->q.d->hosts, clean, families, v, sizeof(v) / sizeof(v[0]), &known);
 		known = known && strcmp(clean, "localhost") == 0;
 	}
@@ -124,30 +179,30 @@ static bool answer_at_once(struct host_query *h, struct str host, const char *cl
 	return n || known;
 }
 
-struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, bool use_hosts, dns_addresses_fn fn, void *ctx)
+struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, enum dns_source from, dns_addresses_fn fn, void *ctx)
 {
 	struct host_query *h = MEM_NEW(struct host_query);
-	char clean[256] = "";
-	bool is_name = dns_name_clean(host, clean) && clean[0];
+	bool is_name = dns_name_clean(host, h->clean) && h->clean[0];
+	bool absolute = host.n > 0 && host.p[host.n - 1] == '.';
 
 	dns_look_at_files(d);
 	dns_query_init(&h->q, d, host_run);
 	h->q.end = host_end;
 	h->fn = fn;
 	h->ctx = ctx;
-	if (answer_at_once(h, host, is_name ? clean : NULL, families, use_hosts))
+	if (answer_at_once(h, host, is_name ? h->clean : NULL, families, from))
 		return &h->q;
 	if (!is_name) {
 		answer_later(h, DNS_NXDOMAIN, STR_EMPTY, "not a valid host name");
 		return &h->q;
 	}
 	h->result.authentic = true;
-	if (families & FAMILY_V4)
-		ask_part(h, 0, clean, DNS_A);
-	if (families & FAMILY_V6)
-		ask_part(h, 1, clean, DNS_AAAA);
-	if (!h->pending)
-		answer_later(h, DNS_NODATA, str_of(clean), "no address family is enabled");
+	h->families = families;
+	h->turns = from == DNS_NATIVE && !absolute ? 1 + (unsigned)d->conf.n_search : 1;
+	if (families & (FAMILY_V4 | FAMILY_V6))
+		ask_turn(h);
+	else
+		answer_later(h, DNS_NODATA, str_of(h->clean), "no address family is enabled");
 	return &h->q;
 }
 
@@ -215,7 +270,7 @@ static void try_name(struct name_query *n)
 	int family = n->a.family == AF_INET ? FAMILY_V4 : FAMILY_V6;
 
 	if (n->at < n->n)
-		n->part = dns_lookup_host(n->q.d, str_of(n->names[n->at]), family, true, on_forward, n);
+		n->part = dns_lookup_host(n->q.d, str_of(n->names[n->at]), family, DNS_HOSTS, on_forward, n);
 	else
 		name_finish(n, n->again ? DNS_AGAIN : DNS_NODATA, "unknown");
 }

@@ -39,6 +39,8 @@ void check_mx(struct probe *p)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
 	else if (p->null_mx)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "null MX: this domain takes no mail");
+	else if (p->mx_endless)
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the CNAME records: they refer to each other", "aliases without an end");
 	else if (p->mx_status == DNS_NXDOMAIN)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "check the spelling and the registration", "the domain does not exist");
 	else if (p->lost)

@@ -93,6 +93,7 @@ struct probe {
 	char target[256];
 	/* facts */
 	enum dns_status mx_status;
+	bool mx_endless;               /* an alias of an alias, round and round */
 	char mx_why[200];
 	const char *mx_failure;        /* of DNS_AGAIN: what the resolver did */
 	bool lost;                     /* and it cannot find the root either: it is not the domain that is wrong */

@@ -84,7 +84,7 @@ static void add_host(struct probe *p, const char *name, uint16_t preference)
 	snprintf(p->hosts[at].name, sizeof(p->hosts[at].name), "%s", name);
 	p->hosts[at].preference = preference;
 	/* DNS rules about MX hosts do not hold for a server that was named by hand, which may be in the hosts file */
-	dns_lookup_host(p->opt->dns, str_of(p->hosts[at].name), p->opt->families, p->opt->server, on_addresses, ask(p, at, NULL));
+	dns_lookup_host(p->opt->dns, str_of(p->hosts[at].name), p->opt->families, p->opt->server ? DNS_HOSTS : DNS_ONLY, on_addresses, ask(p, at, NULL));
 	if (!p->opt->server && !p->implicit_mx && !ipaddr_parse(str_of(name), &literal))
 		dns_ask(p->opt->dns, str_of(p->hosts[at].name), DNS_CNAME, on_alias, ask(p, at, NULL));
 }
@@ -118,6 +118,7 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 	p->mx_known = true;
 	p->mx_status = a->status;
 	p->authentic = a->authentic;
+	p->mx_endless = a->endless;
 	p->mx_failure = dns_failure(a->rcode, a->error);
 	snprintf(p->mx_why, sizeof(p->mx_why), "%s", a->why);
 	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0]) {

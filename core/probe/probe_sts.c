@@ -122,5 +122,5 @@ void probe_sts_start(struct probe *p)
 	loop_task_init(&f->next, on_next);
 	snprintf(f->host, sizeof(f->host), "mta-sts.%s", p->target);
 	probe_hold(p);
-	dns_lookup_host(p->opt->dns, str_of(f->host), p->opt->families, false, on_addresses, f);
+	dns_lookup_host(p->opt->dns, str_of(f->host), p->opt->families, DNS_ONLY, on_addresses, f);
 }

@@ -385,7 +385,8 @@ T(dns_five_thousand_records_and_long_chains)
 			msg_target(&m, a, DNS_CNAME, 60, 0, b);
 		}
 		CHECK_INT(decode("n0", DNS_A), 0);
-		CHECK_INT(answer.status, DNS_AGAIN);
+		CHECK_INT(answer.status, length <= LIMIT_DNS_CNAMES + 1 ? DNS_NXDOMAIN : DNS_AGAIN);
+		CHECK_INT(answer.endless, length <= LIMIT_DNS_CNAMES + 1);
 		ROW("chain of %d", length);
 		msg_begin(&m, 7, 0x8180, "n0", DNS_A);
 		for (int i = length; i > 0; i--) {
@@ -452,6 +453,32 @@ T(resolv_conf)
 		CHECK_INT(c.attempts, rows[i].attempts);
 		CHECK_INT(c.rotate, rows[i].rotate);
 		CHECK_INT(c.trust_ad, rows[i].trust_ad);
+	}
+}
+
+T(resolv_conf_search)
+{
+	static const struct { const char *text, *search; unsigned ndots; } rows[] = {
+		{ "", "", 1 },
+		{ "search a.example B.example.\n", "a.example b.example ", 1 },
+		{ "search a\nsearch b\noptions ndots:5\n", "b ", 5 },
+		{ "search a b\ndomain c d\noptions ndots:0 ndots:x\n", "c ", 0 },
+		{ "search a b c d e f g h\noptions ndots:99\n", "a b c d e f ", 15 },
+		{ "search . x..y \n", "", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dns_conf c = { .n = 0 };
+		char all[LIMIT_DNS_SEARCH * 257 + 1] = "";
+
+		ROW("%s", rows[i].text);
+		dns_conf_parse(&c, str_of(rows[i].text));
+		for (size_t k = 0; k < c.n_search; k++) {
+			strcat(all, c.search[k]);
+			strcat(all, " ");
+		}
+		CHECK_STR(all, rows[i].search);
+		CHECK_INT(c.ndots, rows[i].ndots);
 	}
 }
 

@@ -308,7 +308,7 @@ T(resolver_answers)
 		{"chain", DNS_A, DNS_OK, 1, 1, 0, 0, "real.example"},
 		{"dangling", DNS_A, DNS_OK, 2, 2, 0, 0, "real.example"},
 		{"flood", DNS_A, DNS_OK, 2, 1, 0, 1, "flood"},
-		{"loop1", DNS_A, DNS_AGAIN, 0, 11, 0, 0, ""},
+		{"loop1", DNS_A, DNS_NXDOMAIN, 0, 11, 0, 0, "loop2"},
 		{"not a name", DNS_A, DNS_NXDOMAIN, 0, 0, 0, 0, ""},
 	};
 
@@ -464,7 +464,7 @@ T(resolver_cancels_at_any_time)
 	for (int i = 0; i < 200 && !p.a.asked_tcp; i++)
 		loop_tick(p.l, 1000);
 	dns_cancel(q);
-	dns_cancel(dns_lookup_host(p.d, STR("silent"), 3, true, got_addresses, &g));
+	dns_cancel(dns_lookup_host(p.d, STR("silent"), 3, DNS_HOSTS, got_addresses, &g));
 	CHECK_INT(g.count, 0);
 	c.self = dns_ask(p.d, STR("good"), DNS_A, cancel_all, &c);
 	c.other = dns_ask(p.d, STR("good"), DNS_A, got_answer, &g);
@@ -473,7 +473,7 @@ T(resolver_cancels_at_any_time)
 	loop_tick(p.l, 10000);
 	CHECK_INT(g.count, 0);
 	/* and what is left when the resolver goes */
-	dns_lookup_host(p.d, STR("silent"), 3, true, got_addresses, &g);
+	dns_lookup_host(p.d, STR("silent"), 3, DNS_HOSTS, got_addresses, &g);
 	loop_tick(p.l, 0);
 	dns_ask(p.d, STR("silent"), DNS_MX, got_answer, &g);
 	place_fini(&p);
@@ -506,22 +506,22 @@ T(resolver_many_at_once)
 
 T(resolver_hosts)
 {
-	static const struct { const char *host; int families; bool use_hosts; enum dns_status status; size_t n; const char *first; int asked; } rows[] = {
-		{"good", 3, true, DNS_OK, 4, NULL, 2},
-		{"good", 2, true, DNS_OK, 2, "2001:db8::9", 1},
-		{"good", 0, true, DNS_NODATA, 0, NULL, 0},
-		{"192.0.2.5", 3, true, DNS_OK, 1, "192.0.2.5", 0},
-		{"[192.0.2.5]", 1, false, DNS_OK, 1, "192.0.2.5", 0},
-		{"IPv6:::1", 3, true, DNS_OK, 1, "::1", 0},
-		{"::1", 1, true, DNS_NODATA, 0, NULL, 0},
-		{"INHOSTS.example", 3, true, DNS_OK, 1, "192.0.2.77", 0},
-		{"inhosts", 3, true, DNS_OK, 1, "192.0.2.77", 0},
-		{"inhosts.example", 1, false, DNS_OK, 2, NULL, 1},
-		{"localhost", 3, true, DNS_OK, 2, "127.0.0.1", 0},
-		{"gone", 3, true, DNS_NXDOMAIN, 0, NULL, 2},
-		{"empty", 3, true, DNS_NODATA, 0, NULL, 2},
-		{"servfail", 3, true, DNS_AGAIN, 0, NULL, 2},
-		{"no name", 3, true, DNS_NXDOMAIN, 0, NULL, 0},
+	static const struct { const char *host; int families; enum dns_source from; enum dns_status status; size_t n; const char *first; int asked; } rows[] = {
+		{"good", 3, DNS_HOSTS, DNS_OK, 4, NULL, 2},
+		{"good", 2, DNS_HOSTS, DNS_OK, 2, "2001:db8::9", 1},
+		{"good", 0, DNS_HOSTS, DNS_NODATA, 0, NULL, 0},
+		{"192.0.2.5", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.5", 0},
+		{"[192.0.2.5]", 1, DNS_ONLY, DNS_OK, 1, "192.0.2.5", 0},
+		{"IPv6:::1", 3, DNS_HOSTS, DNS_OK, 1, "::1", 0},
+		{"::1", 1, DNS_HOSTS, DNS_NODATA, 0, NULL, 0},
+		{"INHOSTS.example", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.77", 0},
+		{"inhosts", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.77", 0},
+		{"inhosts.example", 1, DNS_ONLY, DNS_OK, 2, NULL, 1},
+		{"localhost", 3, DNS_HOSTS, DNS_OK, 2, "127.0.0.1", 0},
+		{"gone", 3, DNS_HOSTS, DNS_NXDOMAIN, 0, NULL, 2},
+		{"empty", 3, DNS_HOSTS, DNS_NODATA, 0, NULL, 2},
+		{"servfail", 3, DNS_HOSTS, DNS_AGAIN, 0, NULL, 2},
+		{"no name", 3, DNS_HOSTS, DNS_NXDOMAIN, 0, NULL, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -531,7 +531,7 @@ T(resolver_hosts)
 
 		ROW("%s %d", rows[i].host, rows[i].families);
 		REQUIRE(place_init(&p, -1, -1, true));
-		dns_lookup_host(p.d, str_of(rows[i].host), rows[i].families, rows[i].use_hosts, got_addresses, &g);
+		dns_lookup_host(p.d, str_of(rows[i].host), rows[i].families, rows[i].from, got_addresses, &g);
 		CHECK_INT(g.count, 0);
 		wait_for(&p, &g.count, 1);
 		CHECK_INT(g.count, 1);
@@ -549,6 +549,81 @@ T(resolver_hosts)
 	}
 }
 
+/* how the system looks up a host: search and ndots of resolv.conf, the first name with an address counts */
+T(resolver_native_searches)
+{
+	static const struct { const char *host, *conf; enum dns_source from; enum dns_status status; const char *last; int asked; } rows[] = {
+		{ "gone", "search good.example", DNS_NATIVE, DNS_NXDOMAIN, "gone", 2 },
+		{ "svc", "search a.example", DNS_ONLY, DNS_OK, "svc", 1 },
+		{ "svc", "search a.example", DNS_HOSTS, DNS_OK, "svc", 1 },
+		{ "svc", "search a.example", DNS_NATIVE, DNS_OK, "svc.a.example", 1 },
+		{ "svc", "search a.example\ndomain b.example", DNS_NATIVE, DNS_OK, "svc.b.example", 1 },
+		{ "svc", "", DNS_NATIVE, DNS_OK, "svc", 1 },
+		{ "svc.", "search a.example", DNS_NATIVE, DNS_OK, "svc", 1 },
+		{ "svc.ns", "search a.example", DNS_NATIVE, DNS_OK, "svc.ns", 1 },
+		{ "svc.ns", "search a.example\noptions ndots:5", DNS_NATIVE, DNS_OK, "svc.ns.a.example", 1 },
+		{ "svc", "search a.example\noptions ndots:0", DNS_NATIVE, DNS_OK, "svc", 1 },
+		{ "svc", "search x..y a.example", DNS_NATIVE, DNS_OK, "svc.a.example", 1 },
+		{ "svc", "search .", DNS_NATIVE, DNS_OK, "svc", 1 },
+		{ "gone.x", "search a.example b.example", DNS_NATIVE, DNS_NXDOMAIN, "gone.x.b.example", 3 },
+		{ "inhosts", "search a.example", DNS_NATIVE, DNS_OK, "", 0 },
+		{ "192.0.2.1", "search a.example", DNS_NATIVE, DNS_OK, "", 0 },
+		{ "servfail", "search a.example", DNS_NATIVE, DNS_AGAIN, "servfail", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct place p;
+		struct got g = { 0 };
+		FILE *f;
+
+		ROW("%s %s", rows[i].host, rows[i].conf);
+		REQUIRE(place_init(&p, -1, -1, true));
+		f = fopen(p.resolv, "w");
+		REQUIRE(f);
+		fprintf(f, "nameserver 127.0.0.1:%d\n%s\n", p.a.port, rows[i].conf);
+		fclose(f);
+		dns_free(p.d);
+		p.d = dns_new(p.l, &(struct dns_options){ .hosts = p.hosts, .resolv_conf = p.resolv, .no_cache = true });
+		dns_lookup_host(p.d, str_of(rows[i].host), 1, rows[i].from, got_addresses, &g);
+		wait_for(&p, &g.count, 1);
+		CHECK_INT(g.count, 1);
+		CHECK_INT(g.addresses.status, rows[i].status);
+		CHECK_INT(g.addresses.why[0] != 0, rows[i].status != DNS_OK);
+		CHECK_INT(p.a.asked, rows[i].asked);
+		CHECK_STR(p.a.last, rows[i].last);
+		place_fini(&p);
+	}
+}
+
+/* a next hop that refuses is asked for anew, also behind an alias, and nothing else is */
+T(resolver_forgets)
+{
+	static const char *const names[] = { "good", "dangling", "chain", "gone" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct place p;
+		struct got g = { 0 };
+		int before;
+
+		ROW("%s", names[i]);
+		REQUIRE(place_init(&p, -1, -1, false));
+		for (int turn = 0; turn < 3; turn++) {
+			if (turn == 2)
+				dns_forget(p.d, str_of(i ? names[i] : "GOOD."));
+			before = p.a.asked;
+			dns_lookup_host(p.d, str_of(names[i]), 3, DNS_HOSTS, got_addresses, &g);
+			dns_ask(p.d, str_of(names[i]), DNS_MX, got_answer, &g);
+			dns_ask(p.d, STR("other"), DNS_MX, got_answer, &g);
+			wait_for(&p, &g.count, 3 * (turn + 1));
+			CHECK_INT(g.count, 3 * (turn + 1));
+			CHECK_INT(p.a.asked - before, turn == 1 ? 0 : (i == 1 ? 6 : 3) + (turn == 0));
+		}
+		dns_forget(p.d, STR("no name"));
+		dns_forget(p.d, STR_EMPTY);
+		place_fini(&p);
+	}
+}
+
 T(resolver_round_robin)
 {
 	struct place p;
@@ -558,7 +633,7 @@ T(resolver_round_robin)
 	for (int i = 0; i < 10; i++) {
 		struct got g = {0};
 
-		dns_lookup_host(p.d, STR("good"), 1, false, got_addresses, &g);
+		dns_lookup_host(p.d, STR("good"), 1, DNS_ONLY, got_addresses, &g);
 		wait_for(&p, &g.count, 1);
 		REQUIRE(g.addresses.n == 2);
 		first[g.addresses.v[0].b[3] - 1]++;

@@ -232,9 +232,12 @@ static void add_host(struct smtp_hosts *h, struct str name, unsigned preference)
 
 static void ask_addresses(struct smtp_hosts *h)
 {
+	const struct conf *conf = h->profile->conf;
+	bool native = strstr(conf->smtp_host_lookup, "native") != NULL || conf->disable_dns_lookups;
+
 	h->pending = h->n;
 	for (size_t i = 0; i < h->n; i++)
-		h->host[i].query = dns_lookup_host(h->d->o.dns, str_of(h->host[i].name), h->profile->families, true, on_addresses,
+		h->host[i].query = dns_lookup_host(h->d->o.dns, str_of(h->host[i].name), h->profile->families, native ? DNS_NATIVE : DNS_HOSTS, on_addresses,
 			&h->host[i]);
 }
 

@@ -552,16 +552,31 @@ void smtp_try_stopped(struct smtp_try *t, const struct reply *r)
 	finish(t);
 }
 
+/* the replies were out of step: what was said in this transaction may have been about something else */
+static void forget_answers(struct smtp_try *t)
+{
+	for (size_t i = 0; i < t->n_tx; i++) {
+		struct delivery_result *x = &t->job->results[t->rows[i]];
+
+		t->accepted[i] = false;
+		t->left += x->reply.code != 0;
+		*x = (struct delivery_result){ .reply.code = 0 };
+	}
+}
+
 void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r)
 {
 	struct smtp_session *s = t->session;
 	usec now = loop_now(t->d->o.loop);
 
+	if (s->client.unsure)
+		forget_answers(t);
 	if (t->left)
 		smtp_step(t, DELIVER_STEP_FAILED, r);
 	t->session = NULL;
-	if (s->uses > 1 && (t->stale || !s->answered)) {
-		/* it was closed while it waited: that says nothing about the host, but silence does */
+	if (s->uses > 1 && (t->stale || s->client.unsure || !s->answered)) {
+		/* it was closed while it waited, or a reply too many to the delivery before came into this one: that says
+		 * nothing about the host, but silence does */
 		if (s->silent)
 			smtp_dead_mark(t->d, &s->target, t->profile->timeout[SMTP_PHASE_CONNECT]);
 		/* what comes now is a connection of its own, and the time until it is there belongs to it */
