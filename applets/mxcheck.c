@@ -252,13 +252,13 @@ static bool add_word(const char **words, const char *word)
 
 static bool take_stage(struct mxcheck_mail *m, const char *word)
 {
-	static const char *const words[] = { [SUBMIT_STOP_EHLO] = "ehlo", [SUBMIT_STOP_TLS] = "tls", [SUBMIT_STOP_AUTH] = "auth",
-		[SUBMIT_STOP_MAIL] = "mail", [SUBMIT_STOP_RCPT] = "rcpt" };
+	static const char *const words[] = { [DELIVER_STOP_EHLO] = "ehlo", [DELIVER_STOP_TLS] = "tls", [DELIVER_STOP_AUTH] = "auth",
+		[DELIVER_STOP_MAIL] = "mail", [DELIVER_STOP_RCPT] = "rcpt" };
 
-	for (unsigned i = SUBMIT_STOP_EHLO; i <= SUBMIT_STOP_RCPT; i++)
+	for (unsigned i = DELIVER_STOP_EHLO; i <= DELIVER_STOP_RCPT; i++)
 		if (str_ieq(str_of(word), str_of(words[i])))
 			m->stop = i;
-	return m->stop != SUBMIT_STOP_NEVER;
+	return m->stop != DELIVER_STOP_NEVER;
 }
 
 /* take_mail_option - false: the argument makes no sense */

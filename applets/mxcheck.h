@@ -5,7 +5,7 @@
 #include "applets/attachments.h"
 #include "core/probe/probe_ask.h"
 #include "core/probe/probe_list.h"
-#include "core/submit/submit_smtp.h"
+#include "core/submit/submit.h"
 
 enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS };
 enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_SEND };
@@ -24,7 +24,7 @@ struct mxcheck {
 		struct str *fields;    /* owned */
 		size_t n_fields;
 		struct attachments files;
-		enum submit_stop stop;
+		enum deliver_stop stop;
 	} send;
 	char **targets;                /* owned */
 	size_t n;

@@ -57,7 +57,7 @@ static int find_routes(struct mxcheck *k)
 static void add_all(struct overrides *o, const struct mxcheck *k)
 {
 	/* what a daemon would log is in the findings */
-	log_open(&(struct log_config){ .sink = LOG_TO_FILE, .path = "/dev/null", .syslog_name = "", .host = "" });
+	log_open(&(struct log_config){ .sink = LOG_TO_NOTHING, .syslog_name = "", .host = "" });
 	arena_init(&o->arena, LIMIT_HEADER);
 	add(o, "alias_maps", "");
 	/* a session that is resumed shows no certificate */
@@ -81,6 +81,8 @@ struct conf *mxcheck_conf(const struct mxcheck *k, const char *more)
 	/* a password goes in clear only to who asks for no TLS */
 	if (k->tls == MXCHECK_TLS_NONE)
 		add(&o, "smtp_sasl_security_options", "noanonymous");
+	if (k->send.user)
+		add(&o, "smtp_sasl_auth_enable", "yes");
 	o.v[o.n++] = more;
 	conf_diag_init(&diag);
 	c = conf_load("/nonexistent", o.v, &diag);

@@ -14,7 +14,7 @@
 #include "core/base/term.h"
 #include "core/msg/addr.h"
 #include "core/msg/crlf.h"
-#include "core/submit/submit_smtp.h"
+#include "core/submit/submit.h"
 
 #define BODY_LINES 40                  /* of the content that are shown */
 
@@ -147,7 +147,7 @@ static int next_hop(const struct mxcheck *k, const struct submission *s, struct 
 static int send_with(struct mxcheck *k, struct submission *s, struct str message, struct buf *password)
 {
 	struct show w = { .began = clock_mono(), .last = clock_mono(), .quiet = k->quiet };
-	struct submit_watch watch = { .line = on_line, .ctx = &w, .stop = k->send.stop, .dns = &k->dns };
+	struct submit_options options = { .line = on_line, .ctx = &w, .stop = k->send.stop, .dns = &k->dns, .as_said = true };
 	struct conf *c;
 	struct buf hop;
 	int code;
@@ -156,14 +156,11 @@ static int send_with(struct mxcheck *k, struct submission *s, struct str message
 	code = next_hop(k, s, &hop);
 	c = code ? NULL : mxcheck_conf(k, buf_cstr(&hop));
 	if (c) {
-		if (k->send.user) {
-			c->relay_username = k->send.user;
-			c->relay_password = buf_cstr(password);
-		}
+		if (k->send.user)
+			conf_set_relay_login(c, k->send.user, buf_cstr(password));
 		s->conf = c;
-		submit_watch(&watch);
+		s->options = &options;
 		code = submission_send(s, message);
-		submit_watch(NULL);
 		conf_free(c);
 	} else if (!code) {
 		code = EX_CONFIG;

@@ -182,7 +182,7 @@ static int hand_over(struct submission *s, struct envelope *e, struct str conten
 
 	if (s->own_server && !verdicts)
 		return applet_fail(EX_UNAVAILABLE, "too many recipients");
-	code = verdicts ? submit_try(s->conf, e, content, &r, verdicts) : submit_message(s->conf, e, content, &r);
+	code = verdicts ? submit_try(s->conf, s->options, e, content, &r, verdicts) : submit_message(s->conf, s->options, e, content, &r);
 	if (r.kept[0])
 		applet_fail(0, "not sent now, kept in %s for the next run or \"sendmail -q\": %s", r.kept, r.why);
 	else if (code)

@@ -5,6 +5,7 @@
 #include "core/conf/conf.h"
 #include "core/msg/envelope.h"
 #include "core/msg/inject.h"
+#include "core/submit/submit.h"
 
 struct submission {
 	const struct conf *conf;
@@ -20,6 +21,7 @@ struct submission {
 	const char *verp;              /* -XV: the two delimiters; a message of its own for each recipient. NULL: not */
 	bool own_server;               /* sent to a server of its own (mail -S): later runs, and mail kept by others, do not go there */
 	bool verbose;
+	const struct submit_options *options;  /* who looks on; NULL: nobody */
 };
 void submission_init(struct submission *s, const struct conf *c);
 void submission_fini(struct submission *s);

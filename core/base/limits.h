@@ -7,10 +7,10 @@
 #define LIMIT_SMTP_LONG_LINE (64 * 1024) /* skipped of a command line that is too long; then the session ends */
 #define LIMIT_SMTP_DISCARD (256 * 1024 * 1024) /* content of refused messages read for nothing per session; then it ends */
 #define LIMIT_SMTP_OVERSHOOT 1000        /* recipients past the limit that are refused but are no errors (Postfix) */
-#define LIMIT_SMTP_BLIND_BODY (64 * 1024) /* with CHUNKING, a message up to this is sent before the recipients are answered */
-#define LIMIT_SMTP_BLIND_RCPTS 8         /* … to at most so many: more to lose when they are refused */
-#define LIMIT_SMTP_REPLY_LINE 2048       /* a reply line from a server; longer ones are cut for the log, then refused */
-#define LIMIT_SMTP_REPLY_LINES 128       /* lines of one reply; more is not SMTP */
+#define LIMIT_SMTP_BLIND_BODY (64 * 1024) /* with CHUNKING, a message up to this is sent before its recipient is answered */
+#define LIMIT_SMTP_REPLY_LINE 2048       /* looked at of a reply line from a server: the rest is cut, the code believed */
+#define LIMIT_SMTP_REPLY (1024 * 1024)   /* bytes of one reply; more is somebody who never ends */
+#define LIMIT_SMTP_AUTH_LINE 512         /* an AUTH command with its CRLF; a longer initial response waits (RFC 4954 section 4) */
 #define LIMIT_REPLY_TEXT 1024            /* reply text kept for logs, bounces and the queue */
 #define LIMIT_ADDRESS 1024               /* one address, quoted form; RFC 5321 says 64 + 1 + 255, Postfix accepts more */
 #define LIMIT_DOMAIN 255                 /* RFC 1035 */

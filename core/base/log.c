@@ -48,6 +48,11 @@ int log_open(const struct log_config *c)
 	return 0;
 }
 
+bool log_is_open(void)
+{
+	return log_sink_is_open();
+}
+
 int log_reopen(void)
 {
 	log_sink_flush();

@@ -13,7 +13,7 @@
 #include "core/base/buf.h"
 
 enum log_severity { LOG_SEV_INFO, LOG_SEV_WARNING, LOG_SEV_ERROR, LOG_SEV_FATAL, LOG_SEV_PANIC };
-enum log_sink { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_FILE, LOG_TO_SYSLOG };
+enum log_sink { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_NOTHING };
 
 struct log_config {
 	enum log_sink sink;
@@ -24,6 +24,7 @@ struct log_config {
 };
 
 int log_open(const struct log_config *c);              /* 0, or -1 with errno; may be called again (reload) */
+bool log_is_open(void);
 int log_reopen(void);                                  /* after rotation; 0, or -1 with errno: the old file goes on */
 /* log_set_opener - who opens the file again where we may not (a descriptor, or -1 with errno); NULL: nobody */
 void log_set_opener(int (*opener)(void *ctx), void *ctx);

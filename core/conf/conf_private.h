@@ -32,6 +32,7 @@ struct conf_source {
 };
 struct conf_source *source_new(void);
 void source_free(struct conf_source *s);
+void source_set_login(struct conf_source *s, const char *user, const char *password);
 struct conf_source *source_copy(const struct conf_source *s);
 struct conf_entry *source_find(const struct conf_source *s, struct str name);
 struct conf_entry *source_set(struct conf_source *s, struct str name, struct str raw, const char *file, unsigned line);

@@ -68,6 +68,13 @@ bool conf_relay_login(const struct conf *c, struct str nexthop, const char **use
 	return false;
 }
 
+void conf_set_relay_login(struct conf *c, const char *username, const char *password)
+{
+	source_set_login(c->source, username, password);
+	c->relay_username = c->source->relay_user;
+	c->relay_password = c->source->relay_password;
+}
+
 /* --- per transport ------------------------------------------------------------------------------------------------ */
 
 const char *conf_transport_text(const struct conf *c, const char *transport, const char *suffix)

@@ -32,6 +32,14 @@ static void free_secret(char *z)
 	mem_free(z);
 }
 
+void source_set_login(struct conf_source *s, const char *user, const char *password)
+{
+	free_secret(s->relay_user);
+	free_secret(s->relay_password);
+	s->relay_user = mem_dupz(user);
+	s->relay_password = mem_dupz(password);
+}
+
 void source_free(struct conf_source *s)
 {
 	if (!s)

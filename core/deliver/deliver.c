@@ -29,7 +29,8 @@ void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_fac
 	f->qid = qid;
 	f->now = loop_wall(d->o.loop);
 	f->soft_bounce = d->o.conf->soft_bounce;
-	delivery_log(job, f);
+	if (!d->o.silent)
+		delivery_log(job, f);
 	d->o.done(d->o.ctx, job);
 }
 
@@ -38,6 +39,8 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	struct deliver *d = MEM_NEW(struct deliver);
 
 	d->o = *o;
+	if (!d->o.content.open)
+		d->o.content = content_of_store(o->store);
 	list_init(&d->sessions);
 	list_init(&d->tries);
 	list_init(&d->local_jobs);

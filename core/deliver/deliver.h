@@ -3,13 +3,14 @@
 #ifndef CORE_DELIVER_DELIVER_H
 #define CORE_DELIVER_DELIVER_H
 
+#include "core/deliver/content.h"
 #include "core/net/conn.h"
 #include "core/net/dns.h"
 #include "core/policy/tls_level.h"
 #include "core/schedule/schedule.h"
 #include "core/route/route.h"
 
-/* what the sessions of a delivery do, for those who look on */
+/* what the sessions of a delivery do, for those who look on (mxcheck, sendmail -v); relayd has nobody */
 enum deliver_step_kind { DELIVER_STEP_CONNECTED, DELIVER_STEP_TLS, DELIVER_STEP_AUTH, DELIVER_STEP_RCPT, DELIVER_STEP_FAILED };
 struct deliver_step {
 	enum deliver_step_kind kind;
@@ -22,6 +23,15 @@ struct deliver_step {
 	const char *mechanism;         /* AUTH: that took the password */
 	const struct reply *reply;     /* RCPT: the server's; FAILED: why the next address is asked, in Postfix's words */
 };
+struct deliver_tap {
+	void (*step)(void *ctx, struct delivery *d, const struct deliver_step *s);
+	/* a line of the dialogue without its end: '<' came, '>' went; passwords are left out. Then each command waits for its answer */
+	void (*line)(void *ctx, char mark, struct str line);
+	void *ctx;
+};
+/* A delivery that ends before its mail is sent: QUIT is said after this stage, and every recipient who was not refused has 250 */
+enum deliver_stop { DELIVER_STOP_NEVER, DELIVER_STOP_EHLO, DELIVER_STOP_TLS, DELIVER_STOP_AUTH, DELIVER_STOP_MAIL, DELIVER_STOP_RCPT };
+
 /* deliver_profiles - the settings of every smtp and lmtp transport, with their tables, lists and certificates: read once per
  * configuration, so that a mistake is told before anything starts (diag; NULL if there is an error) and a delivery parses
  * nothing. Borrows conf and master. Sessions that still use a profile keep it beyond deliver_profiles_free. */
@@ -41,9 +51,15 @@ struct deliver_options {
 	void (*queued)(void *ctx, struct qmsg *m);     /* a new message is durable: schedule it */
 	void (*done)(void *ctx, struct delivery *d);   /* = schedule_done */
 	void *ctx;
-	/* set: deliveries only ask, up to RCPT, and nothing is logged about them; transports of smtp and lmtp only (mxcheck) */
-	void (*step)(struct delivery *d, const struct deliver_step *s);
+	struct deliver_content content;                /* open == NULL: the store's */
+	struct deliver_tap tap;
+	/* deliveries only ask, up to RCPT, and nothing is logged about them; transports of smtp and lmtp only (mxcheck) */
+	bool ask;
 	bool every_address;            /* … and go on to the next address after an answer; the result is the last failure */
+	enum deliver_stop stop;
+	bool as_said;                  /* a refusal stands as the server said it: there is no queue, and somebody reads along */
+	bool silent;                   /* nothing is logged about deliveries */
+	int *socket;                   /* a connected one (*socket >= 0, taken over) that stands for the next hop "unix:"; or NULL */
 	int helper_fd;                 /* privileged helper for local delivery to other users; -1: deliver as ourselves */
 };
 struct deliver *deliver_new(const struct deliver_options *o);

@@ -173,7 +173,7 @@ struct smtp_session {
 	struct buf login;              /* user NUL password NUL */
 	struct buf token;              /* read in place of the password */
 	/* the transaction */
-	struct store_reader *reader;
+	void *reader;                  /* of deliver_options.content */
 	uint64_t size, sent;           /* of the content */
 	bool feeding;
 };
@@ -200,6 +200,11 @@ void smtp_hello_refused(struct smtp_session *s);       /* greeting, EHLO or HELO
 
 /* smtp_step - tell who looks on; nobody does in relayd */
 void smtp_step(struct smtp_try *t, enum deliver_step_kind kind, const struct reply *r);
+void smtp_tap_came(const struct smtp_session *s, struct str text);
+/* smtp_tap_went - what was added to the output since it was this long */
+void smtp_tap_went(const struct smtp_session *s, size_t before);
+/* smtp_tap_stops - true: the delivery was to end after this stage, and has */
+bool smtp_tap_stops(struct smtp_session *s, enum deliver_stop stage);
 
 /* --- AUTH ------------------------------------------------------------------------------------------------------------- */
 enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_FAILED };
@@ -268,6 +273,7 @@ struct smtp_try {
 	size_t n_tx, left;             /* left: recipients without an answer */
 	struct reply why;              /* the last word on those */
 	char why_relay[300], why_mta[256];
+	bool why_answered;             /* … and is the server's about mail */
 	bool dest_bad;                 /* that word means: no session could be had */
 	bool stale;                    /* a kept session turned out to be closing */
 	bool is_probe;
@@ -286,6 +292,8 @@ void smtp_try_done(struct smtp_try *t, ptrdiff_t i, const struct reply *r, bool 
 void smtp_try_over(struct smtp_try *t);                /* the transaction ended, the session is free again */
 /* smtp_try_failed - the session is gone. FINAL: after the content was complete, a copy may have been taken */
 void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r);
+/* smtp_try_stopped - deliver_options.stop is reached: r for everybody who is left */
+void smtp_try_stopped(struct smtp_try *t, const struct reply *r);
 void smtp_try_unpark(struct smtp_try *t);              /* there is room for its connection */
 void smtp_try_retry(struct smtp_try *t, bool plain);   /* the same address again; plain: without TLS */
 

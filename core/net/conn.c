@@ -296,6 +296,15 @@ ptrdiff_t conn_fill(int fd, struct buf *b)
 	return n;
 }
 
+bool conn_has_input(const struct conn *c)
+{
+	char byte;
+
+	if (c->in.n > 0 || (c->priv->tls && c->priv->tls->more))
+		return true;
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 static void receive(struct conn *c)
 {
 	struct conn_private *p = c->priv;

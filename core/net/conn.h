@@ -52,6 +52,9 @@ struct conn *conn_connect(struct loop *l, const struct sockaddr *to, socklen_t t
 void conn_set_owner(struct conn *c, conn_fn fn, void *ctx);
 void conn_deadline(struct conn *c, usec deadline_mono);        /* USEC_NEVER: none. Whole-request, not per read */
 void conn_flush(struct conn *c);
+/* conn_has_input - has anything come that no event told of: bytes, the end, an error? It stays where it is (and is asked of
+ * the kernel: below TLS a record may turn out to hold no data) */
+bool conn_has_input(const struct conn *c);
 void conn_close(struct conn *c);                               /* now; unsent output is dropped */
 const char *conn_error_text(int error);                         /* an errno in the words log readers know */
 /* conn_close_after_send - no more events (whatever a running callback answers); sends what waits, then closes. Before a

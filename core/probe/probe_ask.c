@@ -116,7 +116,7 @@ static void on_tls(struct probe *p, const struct deliver_step *s, int h, int k)
 			"the certificate is not verified%s%s", t->why_untrusted[0] ? ": " : "", t->why_untrusted);
 }
 
-static void on_step(struct delivery *job, const struct deliver_step *s)
+static void on_step(void *ctx, struct delivery *job, const struct deliver_step *s)
 {
 	struct ask *a = job->ctx;
 	struct probe *p = a->probe;
@@ -194,7 +194,8 @@ struct ask *ask_begin(struct probe *p, const struct probe_options *o, const char
 	struct ask *a = MEM_NEW(struct ask);
 	const struct probe_setup *s = o->setup;
 	struct deliver_options d = { .loop = o->loop, .dns = o->dns, .conf = s->conf, .master = &s->master, .router = s->router,
-		.profiles = s->profiles, .done = on_done, .helper_fd = -1, .step = on_step, .every_address = every };
+		.profiles = s->profiles, .done = on_done, .helper_fd = -1, .tap = { .step = on_step }, .ask = true, .as_said = true,
+		.every_address = every };
 
 	probe_init(p, o, target, done, ctx);
 	probe_hold(p);

@@ -34,6 +34,8 @@ struct delivery {
 		char relay[300];       /* "host[ip]:port", "local", "none": for logs and notices */
 		char remote_mta[256];  /* host that gave the reply; "" = our own words */
 		bool relayed;          /* handed to a server that does not do DSN (a success notice says relayed) */
+		bool answered;         /* the reply is a server's about this mail, not about the way to it */
+		bool doubtful;         /* the connection went after all was sent: a copy may have been taken */
 	} *results;                    /* n rows */
 	usec active_at, start_at;      /* wall: became active, given to the deliverer (delays=a/b/…) */
 	/* the deliverer says: the destination as a whole failed (no session could be had): counts against its concurrency */

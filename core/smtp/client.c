@@ -125,11 +125,22 @@ enum smtp_client_event client_break(struct smtp_client *c, const char *fmt, ...)
 	memcpy(c->why, buf_cstr(&text), text.n < sizeof(c->why) ? text.n : sizeof(c->why) - 1);
 	c->why[text.n < sizeof(c->why) ? text.n : sizeof(c->why) - 1] = 0;
 	buf_fini(&text);
+	c->unsure |= p->doubt;
 	p->dead = true;
 	p->told = false;
 	p->held = 0;
 	p->t->body = BODY_NONE;
 	return CLIENT_GO_ON;
+}
+
+bool client_yes(const struct smtp_client *c)
+{
+	static const int others[] = { 211, 214, 220, 221, 235 };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (c->reply.code == others[i])
+			return false;
+	return c->reply.code / 100 == 2;
 }
 
 /* the whole reply as a reason, on one line */
@@ -150,6 +161,7 @@ static enum smtp_client_event server_leaves(struct smtp_client *c)
 {
 	if (c->priv->t->runs && !c->priv->t->done)
 		client_fail_all(c);
+	c->priv->doubt = false;
 	return break_with_reply(c, "server closes the session");
 }
 
@@ -158,8 +170,9 @@ static enum smtp_client_event unsolicited(struct smtp_client *c)
 {
 	struct smtp_client_private *p = c->priv;
 
-	/* a refusal in the middle of the content is a word on the message; anything better is not to be believed */
-	if (c->reply.code >= 400 && (p->t->body == BODY_ASK || p->t->body == BODY_OPEN) && !p->t->failed) {
+	/* a refusal in the middle of the content is a word on the message, unless it may be one that was given before;
+	 * anything better is not to be believed */
+	if (c->reply.code >= 400 && (p->t->body == BODY_ASK || p->t->body == BODY_OPEN) && !p->t->failed && !p->t->refused_rcpt) {
 		c->phase = SMTP_PHASE_BODY;
 		client_fail_all(c);
 	}
@@ -175,9 +188,13 @@ static enum smtp_client_event judge(struct smtp_client *c)
 	enum smtp_client_event e;
 
 	c->phase = expects[what].phase;
-	if (what == EXPECT_QUIT) {
+	if (what == EXPECT_QUIT && !c->priv->doubt) {
 		client_rest(c, REST_OVER);
 		return SMTP_CLIENT_QUIT;
+	}
+	if (what == EXPECT_QUIT) {
+		c->priv->doubt = c->reply.code != 221;
+		return break_with_reply(c, c->priv->doubt ? "unexpected reply to QUIT" : "session ended after a refused sender");
 	}
 	if (c->reply.code == 421 && what > EXPECT_AUTH && what != EXPECT_RCPT)
 		return server_leaves(c);
@@ -201,8 +218,10 @@ static enum smtp_client_event tell_rest(struct smtp_client *c)
 	if (p->told)
 		return SMTP_CLIENT_WANT_INPUT;
 	p->told = true;
-	if (p->rest == REST_READY)
+	if (p->rest == REST_READY) {
 		c->phase = SMTP_PHASE_READY;
+		p->doubt = false;
+	}
 	return events[p->rest];
 }
 

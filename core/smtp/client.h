@@ -7,9 +7,15 @@
  *
  * A transaction ends with READY (a RSET is sent by itself where one is needed), NEXT or BROKEN. Each recipient has one RCPT event,
  * unless the session breaks before; then DONE speaks for those that were accepted. 421 is the word on all that is not
- * decided, and BROKEN follows. Whoever has no word at BROKEN, or when the connection ends, is to be tried again.
+ * decided, and BROKEN follows. Whoever has no word at BROKEN, or when the connection ends, is to be tried again; with
+ * c->unsure at BROKEN, also whom the transaction that runs has a refusal for, and a probe's yes.
  * Input that is not consumed stays in the owner's buffer and is given again with more behind it. With CHUNKING and
- * PIPELINING a small message's BODY comes before the RCPT events. */
+ * PIPELINING a small message's BODY may come before the RCPT events.
+ *
+ * A server that answers something twice makes each later reply look like the answer to the command before. What it says is
+ * believed only where the replies are in step: 354 answers DATA and nothing else, and BDAT, which has no such word, is used
+ * only where this connection's enhanced codes told address from content before. The bytes that belong to nobody while
+ * nothing was asked are the owner's to find: none may have come when a transaction begins (conn_has_input). */
 #ifndef CORE_SMTP_CLIENT_H
 #define CORE_SMTP_CLIENT_H
 
@@ -51,7 +57,7 @@ enum smtp_client_event {
 	SMTP_CLIENT_STARTTLS,      /* server said 220: do the handshake, then smtp_client_tls_done (a new EHLO follows) */
 	SMTP_CLIENT_TLS_REFUSED,   /* server said no to STARTTLS: c->reply */
 	SMTP_CLIENT_AUTH,          /* a 334 challenge: c->reply.text (still base64); answer with smtp_client_auth_step */
-	SMTP_CLIENT_AUTH_DONE,     /* c->reply: 235 or a refusal */
+	SMTP_CLIENT_AUTH_DONE,     /* c->reply: 235 (also where the server had another 2xx) or a refusal */
 	SMTP_CLIENT_READY,         /* a transaction may begin: smtp_client_begin, or smtp_client_quit */
 	SMTP_CLIENT_RCPT,          /* c->rcpt (index) was answered: c->reply (also when MAIL or DATA refused them all) */
 	SMTP_CLIENT_BODY,          /* send content now: smtp_client_body until last */
@@ -73,6 +79,7 @@ struct smtp_client {
 	struct reply ehlo;             /* the whole EHLO reply, for mxcheck */
 	size_t rcpt;
 	bool last;
+	bool unsure;                   /* BROKEN: replies may have been taken for those to other commands */
 	enum smtp_phase phase;         /* where it is, for deadlines and messages */
 	char why[160];
 	struct smtp_client_private *priv;

@@ -2,9 +2,11 @@
  * PIPELINING. A recipient is delivered only with its own 2xx and a 2xx to the end of data; replies that come after the
  * transaction failed are read and count for nothing (threats E7).
  *
- * A small message to few recipients goes out whole with CHUNKING, before any reply: one round trip. A larger one waits
- * for the recipients first, so that it is not sent for nothing. Without PIPELINING every step waits, and DATA is used:
- * RFC 3030 would have each chunk wait as well. */
+ * DATA is how one knows that the replies are in step: nothing but DATA is answered with 354. With CHUNKING the replies of a
+ * transaction all look the same; it is used for one recipient, where an earlier transaction of the connection showed
+ * that the server's enhanced codes tell them apart. A small message then goes out whole, before any reply: one round
+ * trip. A larger one waits for the recipient first, so that it is not sent for nothing. Without PIPELINING every step waits,
+ * and DATA is used: RFC 3030 would have each chunk wait as well. */
 #include <stdio.h>
 
 #include "core/base/limits.h"
@@ -163,7 +165,9 @@ static void reset_transaction(struct smtp_client *c, struct client_tx *t, const 
 		.pipelining = c->opt.pipelining && offers(c, SMTP_EXT_PIPELINING),
 		.utf8 = (tx->flags & ENVELOPE_SMTPUTF8) || addr_is_utf8(tx->sender),
 	};
-	t->chunking = t->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING);
+	t->chunking = t->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING) && c->priv->telling && tx->n_rcpts == 1 &&
+		!c->opt.lmtp;
+	t->telling = true;
 	for (size_t i = 0; i < tx->n_rcpts; i++) {
 		bool local = refuse_rcpt(c, tx->rcpts[i], NULL);
 
@@ -185,16 +189,17 @@ static void send_group(struct smtp_client *c, struct client_tx *t)
 		send_data(c);
 }
 
-/* a small message to few recipients goes before anybody said yes to them */
+/* a small message goes before anybody said yes to its recipient */
 static void ask_early(struct smtp_client *c, struct client_tx *t)
 {
-	if (t->chunking && !t->tx.probe && t->tx.size <= LIMIT_SMTP_BLIND_BODY && t->tx.n_rcpts <= LIMIT_SMTP_BLIND_RCPTS)
+	if (t->chunking && !t->tx.probe && t->tx.size <= LIMIT_SMTP_BLIND_BODY)
 		ask_body(c, t);
 }
 
 static void begin(struct smtp_client *c, struct client_tx *t)
 {
 	client_rest(c, REST_BUSY);
+	c->priv->doubt = true;
 	if (refuse_tx(c, &t->tx)) {
 		c->phase = SMTP_PHASE_MAIL;
 		client_fail_all(c);
@@ -238,6 +243,7 @@ enum smtp_client_event client_go_ahead(struct smtp_client *c)
 	p->t->runs = false;
 	p->t = p->ahead;
 	p->ahead = NULL;
+	p->doubt = true;
 	if (p->t->sent)
 		ask_early(c, p->t);
 	else
@@ -247,7 +253,8 @@ enum smtp_client_event client_go_ahead(struct smtp_client *c)
 
 /* --- judges ----------------------------------------------------------------------------------------------------------- */
 
-static bool is_2xx(const struct smtp_client *c) { return c->reply.code / 100 == 2; }
+/* x.1.z is about an address (RFC 3463): MAIL and RCPT, never content */
+static bool is_about_address(const struct reply *r) { return r->enhanced[0] && r->enhanced[2] == '1' && r->enhanced[3] == '.'; }
 
 void client_fail_all(struct smtp_client *c)
 {
@@ -260,15 +267,26 @@ void client_fail_all(struct smtp_client *c)
 	t->body = BODY_NONE;
 }
 
+static enum smtp_client_event out_of_step(struct smtp_client *c, const char *command)
+{
+	return client_break(c, "unexpected reply to %s: %d", command, c->reply.code);
+}
+
 enum smtp_client_event client_on_mail(struct smtp_client *c)
 {
-	if (is_2xx(c)) {
-		if (!c->priv->t->pipelining)
-			send_next_rcpt(c, c->priv->t);
+	struct client_tx *t = c->priv->t;
+
+	if (c->reply.code < 400) {
+		/* the reply to EHLO, twice; or to the content before, where content has another code */
+		if (!client_yes(c) || (strchr(c->reply.text, '\n') && strcmp(c->reply.text, c->ehlo.text) == 0) ||
+		    (t->chunking && !is_about_address(&c->reply)))
+			return out_of_step(c, "MAIL FROM");
+		t->telling = is_about_address(&c->reply);
+		if (!t->pipelining)
+			send_next_rcpt(c, t);
 		return CLIENT_GO_ON;
 	}
-	if (c->reply.code < 400)
-		return client_break(c, "unexpected reply to MAIL FROM: %d", c->reply.code);
+	t->refused_mail = true;
 	client_fail_all(c);
 	return CLIENT_GO_ON;
 }
@@ -277,16 +295,26 @@ enum smtp_client_event client_on_rcpt(struct smtp_client *c)
 {
 	struct smtp_client_private *p = c->priv;
 	struct client_tx *t = p->t;
+	bool yes;
 
-	if (t->failed)
+	if (c->reply.code < 400 && !client_yes(c))
+		return out_of_step(c, "RCPT TO");
+	if (t->failed) {
+		/* the no to MAIL was another message's, if a recipient is fine now */
+		if (c->reply.code < 400 && t->refused_mail && p->later)
+			return out_of_step(c, "RCPT TO");
 		return CLIENT_GO_ON;
-	if (c->reply.code / 100 == 3)
-		return client_break(c, "unexpected reply to RCPT TO: %d", c->reply.code);
+	}
 	while (t->states[t->next_reply] != RCPT_SENT)
 		t->next_reply++;
 	c->rcpt = t->next_reply++;
-	t->states[c->rcpt] = is_2xx(c) ? RCPT_ACCEPTED : RCPT_JUDGED;
-	t->n_accepted += is_2xx(c);
+	yes = c->reply.code < 400;
+	if (yes && t->chunking && !is_about_address(&c->reply))
+		return out_of_step(c, "RCPT TO");
+	t->states[c->rcpt] = yes ? RCPT_ACCEPTED : RCPT_JUDGED;
+	t->n_accepted += yes;
+	t->refused_rcpt |= !yes;
+	t->telling = t->telling && (!yes || is_about_address(&c->reply));
 	if (p->held == 0 && !send_next_rcpt(c, t) && !t->tx.probe && t->n_accepted > 0 && t->body == BODY_NONE) {
 		if (t->chunking)
 			ask_body(c, t);
@@ -301,7 +329,8 @@ enum smtp_client_event client_on_data(struct smtp_client *c)
 	struct client_tx *t = c->priv->t;
 
 	if (c->reply.code != 354 && c->reply.code < 400)
-		return client_break(c, "unexpected reply to DATA: %d", c->reply.code);
+		return out_of_step(c, "DATA");
+	c->priv->doubt &= c->reply.code != 354;
 	if (c->reply.code == 354 && (t->failed || t->n_accepted == 0)) {
 		/* RFC 2920 section 3.1: the server wants content for nobody; give it none */
 		client_send(c, ".");
@@ -318,10 +347,10 @@ enum smtp_client_event client_on_chunk(struct smtp_client *c)
 {
 	struct client_tx *t = c->priv->t;
 
-	if (is_2xx(c) || t->failed || t->n_accepted == 0)
+	if (c->reply.code < 400 && !client_yes(c))
+		return out_of_step(c, "BDAT");
+	if (c->reply.code < 400 || t->failed || t->n_accepted == 0)
 		return CLIENT_GO_ON;
-	if (c->reply.code < 400)
-		return client_break(c, "unexpected reply to BDAT: %d", c->reply.code);
 	client_fail_all(c);
 	return CLIENT_GO_ON;
 }
@@ -361,14 +390,21 @@ enum smtp_client_event client_on_end(struct smtp_client *c)
 {
 	struct client_tx *t = c->priv->t;
 
-	if (c->reply.code / 100 == 3)
-		return client_break(c, "unexpected reply to the end of data: %d", c->reply.code);
+	bool yes = client_yes(c);
+
+	if ((c->reply.code < 400 && !yes) || (yes && t->chunking && is_about_address(&c->reply)))
+		return out_of_step(c, "the end of data");
 	if (t->failed || t->n_accepted == 0) {
-		if (is_2xx(c))
+		if (yes)
 			return client_break(c, "server accepted a message after it had refused it: %d", c->reply.code);
 		return CLIENT_GO_ON;
 	}
 	t->ended = true;
+	c->priv->later = true;
+	if (yes) {
+		c->priv->telling = t->telling && c->reply.enhanced[0] && !is_about_address(&c->reply);
+		c->priv->doubt = false;
+	}
 	if (c->opt.lmtp && t->n_accepted > 1)
 		client_expect(c, EXPECT_END, 1);
 	return give_done(c);
@@ -376,8 +412,9 @@ enum smtp_client_event client_on_end(struct smtp_client *c)
 
 enum smtp_client_event client_on_rset(struct smtp_client *c)
 {
-	if (!is_2xx(c))
-		return client_break(c, "unexpected reply to RSET: %d", c->reply.code);
+	if (!client_yes(c))
+		return out_of_step(c, "RSET");
+	c->priv->later = true;
 	client_rest(c, REST_READY);
 	return CLIENT_GO_ON;
 }
@@ -445,7 +482,10 @@ void client_end(struct smtp_client *c)
 	t->body = BODY_NONE;
 	buf_clear(&p->scratch);
 	buf_shrink(&p->scratch);
-	if (t->sent && !t->ended) {
+	if (t->refused_mail && p->later && !t->pipelining) {
+		/* nothing came after that no which could tell whether it was one to the message before: 221 does */
+		smtp_client_quit(c);
+	} else if (t->sent && !t->ended) {
 		client_send(c, "RSET");
 		client_expect(c, EXPECT_RSET, 1);
 	} else {

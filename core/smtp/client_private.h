@@ -36,6 +36,9 @@ struct client_tx {
 	bool sweeping;                   /* c->reply is the word on all recipients that are not judged */
 	bool finishing;                  /* c->reply is the word on all recipients that were accepted */
 	bool failed;                     /* refused as a whole: replies that still come count for nothing */
+	bool refused_mail;               /* … by the reply to MAIL */
+	bool refused_rcpt;               /* a recipient was */
+	bool telling;                    /* every yes so far had an enhanced code about an address */
 	bool done;                       /* the last DONE was given */
 	bool sent;                       /* the server heard of the transaction */
 	bool ended;                      /* it answered the end of data: its side of the transaction is over */
@@ -53,6 +56,10 @@ struct smtp_client_private {
 	bool tls;
 	bool judging;                    /* a judge runs: c->phase is that of the reply */
 	bool early;                      /* input came with the last reply: no command asked for it */
+	bool later;                      /* a transaction ended: a reply too many to it may be waiting */
+	bool doubt;                      /* what is said about recipients is sure only once the replies proved to be in step */
+	bool telling;                    /* enhanced codes tell the answers to MAIL and RCPT from those to content */
+	bool initial;                    /* the initial response waits in scratch for 334 */
 	bool dead;                       /* the session ends when all is told: c->why */
 	struct client_tx slots[2];
 	struct client_tx *t;             /* the transaction that runs, or the last one */
@@ -65,6 +72,8 @@ void client_expect(struct smtp_client *c, enum client_expect what, size_t count)
 void client_rest(struct smtp_client *c, enum client_rest rest);
 /* client_break - the session is over: what is still to be told is told, then BROKEN with why */
 enum smtp_client_event client_break(struct smtp_client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* client_yes - the reply is a 2xx that can answer MAIL, RCPT, content or RSET: those of other commands are out of step */
+bool client_yes(const struct smtp_client *c);
 void client_send(struct smtp_client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- client_session.c --- judge: the reply is in c->reply */

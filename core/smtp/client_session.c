@@ -1,5 +1,6 @@
 /* client_session - from the greeting to READY: EHLO and what it offers, STARTTLS, AUTH. Each answer is judged by its exact
  * code where the protocol has one: a server that is out of step must not get past a checkpoint (threats B2, B3, E7). */
+#include "core/base/limits.h"
 #include "core/msg/mime.h"
 #include "core/smtp/client_private.h"
 
@@ -44,7 +45,7 @@ static void add_mechanisms(struct smtp_client *c, struct str list)
 	size_t at = strlen(c->auth_mechanisms);
 	struct str word;
 
-	while (str_word(&list, " \t", &word)) {
+	while (str_word(&list, " \t,", &word)) {
 		bool known = word.n == 0 || at + word.n + 2 > sizeof(c->auth_mechanisms) || grammar_has_word(c->auth_mechanisms, word);
 
 		for (size_t i = 0; i < word.n && !known; i++)
@@ -138,16 +139,27 @@ void smtp_client_tls_done(struct smtp_client *c)
 
 /* --- AUTH ------------------------------------------------------------------------------------------------------------- */
 
+static void forget_initial(struct smtp_client_private *p)
+{
+	buf_clear(&p->scratch);
+	buf_shrink(&p->scratch);
+	p->initial = false;
+}
+
 void smtp_client_auth(struct smtp_client *c, const char *mechanism, struct str initial_or_empty, bool has_initial)
 {
+	struct smtp_client_private *p = c->priv;
+
 	buf_z(c->out, "AUTH ");
 	buf_z(c->out, mechanism);
-	if (has_initial) {
+	buf_clear(&p->scratch);
+	if (has_initial && initial_or_empty.n > 0)
+		mime_base64(&p->scratch, initial_or_empty, 0);
+	p->initial = strlen("AUTH  \r\n") + strlen(mechanism) + p->scratch.n > LIMIT_SMTP_AUTH_LINE;
+	if (has_initial && !p->initial) {
 		buf_byte(c->out, ' ');
-		if (initial_or_empty.n > 0)
-			mime_base64(c->out, initial_or_empty, 0);
-		else
-			buf_byte(c->out, '=');
+		buf_z(c->out, initial_or_empty.n > 0 ? buf_cstr(&p->scratch) : "=");
+		forget_initial(p);
 	}
 	buf_z(c->out, "\r\n");
 	client_expect(c, EXPECT_AUTH, 1);
@@ -165,12 +177,26 @@ void smtp_client_auth_step(struct smtp_client *c, struct str response)
 
 enum smtp_client_event client_on_auth(struct smtp_client *c)
 {
-	if (c->reply.code == 334)
+	struct smtp_client_private *p = c->priv;
+
+	if (c->reply.code == 334 && p->initial) {
+		buf_str(c->out, buf_view(&p->scratch));
+		buf_z(c->out, "\r\n");
+		forget_initial(p);
+		client_expect(c, EXPECT_AUTH, 1);
+		return CLIENT_GO_ON;
+	}
+	forget_initial(p);
+	if (c->reply.code == 334) {
 		client_rest(c, REST_CHALLENGE);
-	else if (c->reply.code == 235 || c->reply.code >= 400)
-		client_rest(c, REST_AUTH_DONE);
-	else
+		return CLIENT_GO_ON;
+	}
+	/* some say 250; but no server lets in whom it did not hear, and the EHLO reply once more is not about us */
+	if (c->reply.code / 100 == 2 && c->reply.code != 220 && strcmp(c->reply.text, c->ehlo.text) != 0)
+		c->reply.code = 235;
+	if (c->reply.code != 235 && c->reply.code < 400)
 		return client_break(c, "unexpected reply to AUTH: %d", c->reply.code);
+	client_rest(c, REST_AUTH_DONE);
 	return CLIENT_GO_ON;
 }
 

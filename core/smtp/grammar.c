@@ -171,7 +171,7 @@ static void add_text(struct grammar_reply *g, struct reply *r, struct str s)
 }
 
 /* one line of a reply; NULL or why it is none */
-static const char *take_line(struct grammar_reply *g, struct str line, struct reply *r, bool *final, struct str *text)
+static const char *take_line(struct grammar_reply *g, struct str line, struct reply *r, struct str *text)
 {
 	size_t enhanced;
 	int code;
@@ -182,9 +182,8 @@ static const char *take_line(struct grammar_reply *g, struct str line, struct re
 	code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0';
 	if (g->lines > 0 && code / 100 != g->code / 100)
 		return "reply with two different codes";
-	if (++g->lines > LIMIT_SMTP_REPLY_LINES)
-		return "reply of too many lines";
-	*final = line.n == 3 || line.p[3] == ' ';
+	g->lines++;
+	g->final = line.n == 3 || line.p[3] == ' ';
 	*text = str_from(line, 4);
 	if (g->lines == 1) {
 		g->code = code;
@@ -203,26 +202,58 @@ static const char *take_line(struct grammar_reply *g, struct str line, struct re
 	return NULL;
 }
 
+/* the next line, as far as it is looked at, not ending in half a character; false: it did not come yet */
+static bool get_line(struct grammar_reply *g, struct str *in, struct str *line)
+{
+	size_t before = in->n, n = LIMIT_SMTP_REPLY_LINE - 1;
+	enum grammar_result got = grammar_line(in, LIMIT_SMTP_REPLY_LINE, line);
+
+	if (got == GRAMMAR_BAD) {
+		g->cut = true;
+		while (n > 0 && ((unsigned char)in->p[n - 1] & 0xc0) == 0x80)
+			n--;
+		n -= n > 0 && ((unsigned char)in->p[n - 1] & 0x80);
+		*line = str_head(*in, n);
+		*in = str_from(*in, LIMIT_SMTP_REPLY_LINE - 1);
+	}
+	g->taken += before - in->n;
+	return got != GRAMMAR_MORE;
+}
+
+/* the rest of a line that was cut; false: its end did not come yet */
+static bool pass_rest(struct grammar_reply *g, struct str *in)
+{
+	ptrdiff_t end = str_chr(*in, '\n');
+	size_t n = end < 0 ? in->n : (size_t)end + 1;
+
+	*in = str_from(*in, n);
+	g->taken += n;
+	g->cut = end < 0;
+	return !g->cut;
+}
+
 enum grammar_result grammar_reply(struct grammar_reply *g, struct str *in, struct reply *r, const char **why,
 	void (*each)(void *ctx, unsigned line, struct str text), void *ctx)
 {
-	for (;;) {
-		enum grammar_result got;
-		struct str line, text;
-		bool final = false;
+	struct str line, text;
 
-		got = grammar_line(in, LIMIT_SMTP_REPLY_LINE, &line);
-		if (got == GRAMMAR_MORE)
+	for (;;) {
+		*why = g->taken > LIMIT_SMTP_REPLY ? "reply without an end" : NULL;
+		if (*why)
+			return GRAMMAR_BAD;
+		if (g->cut && !pass_rest(g, in))
 			return GRAMMAR_MORE;
-		*why = got == GRAMMAR_BAD ? "reply line too long" : take_line(g, line, r, &final, &text);
+		if (g->final) {
+			*g = (struct grammar_reply){ 0 };
+			return GRAMMAR_OK;
+		}
+		if (!get_line(g, in, &line))
+			return GRAMMAR_MORE;
+		*why = take_line(g, line, r, &text);
 		if (*why)
 			return GRAMMAR_BAD;
 		if (each)
 			each(ctx, g->lines, text);
-		if (final) {
-			*g = (struct grammar_reply){ 0 };
-			return GRAMMAR_OK;
-		}
 	}
 }
 

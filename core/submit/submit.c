@@ -1,92 +1,18 @@
-/* submit - see submit.h. Each way is a function that answers a sysexits code, or NOT_THERE: this way does not exist here,
+/* submit - see submit.h. Each way is a function that answers a sysexits code, or SUBMIT_NOT_THERE: this way does not exist here,
  * the next one may. A way that exists and refuses is the answer. */
 #include "core/submit/submit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "core/base/mem.h"
 #include "core/msg/header.h"
 #include "core/store/maildrop.h"
-#include "core/net/local_socket.h"
 #include "core/submit/submit_direct.h"
-#include "core/submit/submit_smtp.h"
+#include "core/submit/submit_socket.h"
 #include "core/submit/submit_spool.h"
 #include "core/access/users.h"
-
-#define NOT_THERE (-1)
-#define QUEUED_AS "queued as "
-
-static void take_qid(const struct reply *r, struct submit_result *out)
-{
-	const char *at = strstr(r->text, QUEUED_AS);
-	size_t n = 0;
-
-	if (!at)
-		return;
-	at += sizeof(QUEUED_AS) - 1;
-	while (n + 1 < sizeof(out->qid) && ascii_is_alnum(at[n])) {
-		out->qid[n] = at[n];
-		n++;
-	}
-	out->qid[n] = '\0';
-}
-
-/* code_of_refusal - what a caller should do about a refused recipient: never mind (no such user, not allowed) or later */
-static int code_of_refusal(const struct submit_outcome *o, struct submit_result *out)
-{
-	if (reply_verdict(&o->first_refusal) == VERDICT_NEVER)
-		out->refused = !strncmp(o->first_refusal.enhanced, "5.1.", 4) ? EX_NOUSER : EX_UNAVAILABLE;
-	return o->refused_later ? EX_TEMPFAIL : out->refused;
-}
-
-/* judge - what the session means for each recipient: RCPT's answer stands, the word on the content is for all others, and
- * without any word everything is still to be done */
-static void judge(const struct submit_outcome *o, size_t n_rcpts)
-{
-	bool over = o->reply.code || o->refused == n_rcpts;
-
-	for (size_t i = 0; i < n_rcpts; i++)
-		if (!over || o->verdicts[i] == VERDICT_DONE)
-			o->verdicts[i] = reply_verdict(&o->reply);
-}
-
-int submit_code(const struct submit_outcome *o, size_t n_rcpts, struct submit_result *out)
-{
-	struct buf line;
-	int code;
-
-	judge(o, n_rcpts);
-	out->refused = 0;
-	out->answered = o->reply.code || o->refused;
-	if (o->stopped && !o->refused && !o->reply.code)
-		return EX_OK;
-	if (o->accepted) {
-		take_qid(&o->reply, out);
-		if (!o->refused)
-			return EX_OK;
-		snprintf(out->why, sizeof(out->why), "sent, but not to %zu of %zu recipients: %s", o->refused, n_rcpts,
-			buf_cstr(&o->refusals));
-		return code_of_refusal(o, out);
-	}
-	if (o->refused == n_rcpts || (o->stopped && o->refused)) {
-		snprintf(out->why, sizeof(out->why), "refused: %s", buf_cstr(&o->refusals));
-		return code_of_refusal(o, out);
-	}
-	if (!o->reply.code) {
-		snprintf(out->why, sizeof(out->why), "%s%s", o->why, o->doubtful ? "; the message may have been taken" : "");
-		return EX_TEMPFAIL;
-	}
-	buf_init(&line, LIMIT_REPLY_TEXT + 64);
-	reply_line(&line, &o->reply);
-	snprintf(out->why, sizeof(out->why), "refused: %s", buf_cstr(&line));
-	buf_fini(&line);
-	code = reply_verdict(&o->reply) == VERDICT_LATER ? EX_TEMPFAIL : EX_UNAVAILABLE;
-	return code;
-}
 
 static void all_are(enum verdict *verdicts, size_t n, enum verdict what)
 {
@@ -94,39 +20,10 @@ static void all_are(enum verdict *verdicts, size_t n, enum verdict what)
 		verdicts[i] = what;
 }
 
-static int by_socket(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
-	enum verdict *verdicts)
+static int by_maildrop(const struct conf *c, const struct submit_options *o, const struct envelope *e, struct str content,
+	struct submit_result *out, enum verdict *verdicts)
 {
-	struct submit_server to = { .name = "relayd", .tls = CONF_TLS_NONE };
-	struct submit_outcome o = { .verdicts = verdicts };
-	struct loop *l;
-	int code;
-
-	to.fd = local_connect(c->queue_directory, "submit");
-	if (to.fd < 0) {
-		snprintf(out->why, sizeof(out->why), "no relayd answers at %s/submit: %s", c->queue_directory, strerror(errno));
-		return NOT_THERE;
-	}
-	l = loop_new();
-	if (!l || fcntl(to.fd, F_SETFL, O_NONBLOCK) < 0) {
-		snprintf(out->why, sizeof(out->why), "cannot wait for events: %s", strerror(errno));
-		close(to.fd);
-		return EX_OSERR;
-	}
-	buf_init(&o.refusals, sizeof(out->why));
-	submit_smtp_run(l, c, &to, e, content, &o);
-	code = submit_code(&o, e->n_rcpts, out);
-	buf_fini(&o.refusals);
-	loop_free(l);
-	/* a relayd that is going down has said so before it took anything: the other ways are still open */
-	if (!o.reply.code && !o.refused && !o.doubtful)
-		return NOT_THERE;
-	return code;
-}
-
-static int by_maildrop(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
-	enum verdict *verdicts)
-{
+	(void)o;
 	/* relayd would refuse it when nobody listens any more */
 	if (header_body_split(content) > LIMIT_HEADER) {
 		out->answered = true;
@@ -139,27 +36,27 @@ static int by_maildrop(const struct conf *c, const struct envelope *e, struct st
 		return EX_OK;
 	all_are(verdicts, e->n_rcpts, VERDICT_LATER);
 	snprintf(out->why, sizeof(out->why), "cannot write to %s/maildrop: %s", c->queue_directory, strerror(errno));
-	return errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? NOT_THERE : EX_TEMPFAIL;
+	return errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? SUBMIT_NOT_THERE : EX_TEMPFAIL;
 }
 
 static const struct way {
 	const char *name;              /* as in sendmail_submission, in the same order after "auto" */
 	/* verdicts come as DONE; all are set when the way is there and the code is not 0 */
-	int (*run)(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
-		enum verdict *verdicts);
+	int (*run)(const struct conf *c, const struct submit_options *o, const struct envelope *e, struct str content,
+		struct submit_result *out, enum verdict *verdicts);
 } ways[] = {
-	{ "socket", by_socket },
+	{ "socket", submit_socket },
 	{ "maildrop", by_maildrop },
 	{ "direct", submit_direct },
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
-int submit_try(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out,
-	enum verdict *verdicts)
+int submit_try(const struct conf *c, const struct submit_options *o, const struct envelope *e, struct str content,
+	struct submit_result *out, enum verdict *verdicts)
 {
 	struct submit_result tried = { .qid = "" };
 	struct buf why;
-	int code = NOT_THERE;
+	int code = SUBMIT_NOT_THERE;
 
 	*out = (struct submit_result){ .way = "none", .answered = true };
 	all_are(verdicts, e->n_rcpts, VERDICT_NEVER);
@@ -168,19 +65,19 @@ int submit_try(const struct conf *c, const struct envelope *e, struct str conten
 		return EX_NOPERM;
 	}
 	buf_init(&why, 4 * sizeof(out->why));
-	for (size_t i = 0; i < WAYS && code == NOT_THERE; i++) {
+	for (size_t i = 0; i < WAYS && code == SUBMIT_NOT_THERE; i++) {
 		if (c->sendmail_submission > 0 && c->sendmail_submission != (int)i + 1)
 			continue;
 		tried = (struct submit_result){ .way = ways[i].name };
 		all_are(verdicts, e->n_rcpts, VERDICT_DONE);
-		code = ways[i].run(c, e, content, &tried, verdicts);
-		if (code != NOT_THERE)
+		code = ways[i].run(c, o, e, content, &tried, verdicts);
+		if (code != SUBMIT_NOT_THERE)
 			break;
 		tried.way = "none";
 		buf_printf(&why, "%s%s", why.n ? "; " : "", tried.why);
 	}
 	*out = tried;
-	if (code == NOT_THERE) {
+	if (code == SUBMIT_NOT_THERE) {
 		snprintf(out->why, sizeof(out->why), "%s", buf_cstr(&why));
 		all_are(verdicts, e->n_rcpts, VERDICT_LATER);
 		code = EX_TEMPFAIL;
@@ -212,10 +109,11 @@ static int keep(const struct conf *c, const struct envelope *e, struct str conte
 	return out->kept[0] ? out->refused : EX_TEMPFAIL;
 }
 
-int submit_message(const struct conf *c, const struct envelope *e, struct str content, struct submit_result *out)
+int submit_message(const struct conf *c, const struct submit_options *o, const struct envelope *e, struct str content,
+	struct submit_result *out)
 {
 	enum verdict *verdicts = mem_array(NULL, e->n_rcpts, sizeof(*verdicts));
-	int code = submit_try(c, e, content, out, verdicts);
+	int code = submit_try(c, o, e, content, out, verdicts);
 
 	if (code == EX_TEMPFAIL && !strcmp(out->way, "direct"))
 		code = keep(c, e, content, verdicts, out);

@@ -195,7 +195,7 @@ static bool try_drop(struct visit *v, const char *name)
 	} else {
 		verdicts = mem_array(NULL, d.envelope.n_rcpts, sizeof(*verdicts));
 		v->flush->tried++;
-		submit_try(v->conf, &d.envelope, buf_view(&d.content), &r, verdicts);
+		submit_try(v->conf, NULL, &d.envelope, buf_view(&d.content), &r, verdicts);
 		settle(v, name, &d, verdicts, r.why);
 		mem_free(verdicts);
 	}

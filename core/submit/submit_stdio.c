@@ -47,7 +47,7 @@ static void take_message(struct stdio_session *s)
 		answer(s, 552, "5.3.4", "Message size exceeds fixed limit");
 		return;
 	}
-	code = submit_message(s->conf, &e, buf_view(&s->content), &r);
+	code = submit_message(s->conf, NULL, &e, buf_view(&s->content), &r);
 	if (code == EX_OK)
 		reply_set(&reply, 250, "2.0.0", "Ok: queued as %s", r.qid[0] ? r.qid : r.kept[0] ? r.kept : r.way);
 	else if (code == EX_TEMPFAIL || code == EX_OSERR)

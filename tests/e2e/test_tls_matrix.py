@@ -3,6 +3,7 @@ covered by one is covered by the other, and neither a password nor a mail goes i
 import re
 import ssl
 import subprocess
+import time
 
 import pytest
 from lab import Authority, Relay, Sink, SinkSession
@@ -33,6 +34,7 @@ class Broken(SinkSession):
         if how == "eof":
             raise ConnectionError("gone")
         if how == "junk":
+            time.sleep(0.2)  # not with the 220, which is refused for that alone
             self.wfile.write(b"500 what is this?\r\n" * 20)
             raise ConnectionError("gone")
         self.secure_it()

@@ -28,7 +28,7 @@ struct client_run {
 	struct buf bodies[TX_MAX];
 	size_t n_tx, n_bodies, next_tx, pieces;
 	bool starttls, tls, auth, timing, ahead;
-	char mechanism[32], user[64], password[64];
+	char mechanism[32], user[64], password[512];
 };
 
 static void parse_tx(struct client_run *run, struct str text)
@@ -95,7 +95,7 @@ static void client_directives(struct client_run *run, const struct dialog *d)
 		else if (str_eq(word, STR("ahead")))
 			run->ahead = true;
 		else if (str_eq(word, STR("auth")))
-			run->auth = sscanf(text.p, "%31s %63s %63s", run->mechanism, run->user, run->password) == 3;
+			run->auth = sscanf(text.p, "%31s %63s %511s", run->mechanism, run->user, run->password) == 3;
 		else
 			t_fail(__FILE__, __LINE__, "unknown directive %.*s", STR_ARG(word));
 	}
@@ -126,7 +126,7 @@ static void on_hello(struct client_run *run)
 	} else if (run->auth) {
 		bool plain = str_eq(str_of(run->mechanism), STR("PLAIN"));
 
-		buf_init(&initial, 256);
+		buf_init(&initial, 1024);
 		if (plain) {
 			buf_byte(&initial, 0);
 			buf_z(&initial, run->user);
@@ -208,7 +208,7 @@ static void note_client(struct client_run *run, enum smtp_client_event e)
 	if (e == SMTP_CLIENT_RCPT || e == SMTP_CLIENT_DONE)
 		buf_printf(b, " [%s]", smtp_phase_command(c->phase));
 	if (e == SMTP_CLIENT_BROKEN)
-		buf_printf(b, " %s", c->why);
+		buf_printf(b, " %s%s", c->why, c->unsure ? " (unsure)" : "");
 	buf_byte(b, '\n');
 }
 

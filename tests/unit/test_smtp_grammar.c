@@ -1,6 +1,7 @@
 /*
  * test_smtp_grammar.c - lines, parameters, BDAT arguments, replies, EHLO lines.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/limits.h"
@@ -151,29 +152,125 @@ T(grammar_reply_takes_whole_replies)
 	}
 }
 
-T(grammar_reply_bounds_lines_and_length)
+/* give `n` bytes of text in pieces of `step`, as an owner's buffer would; *left: bytes that stayed in the buffer */
+static enum grammar_result reply_in_pieces(const char *text, size_t n, size_t step, struct reply *r, const char **why, size_t *left)
+{
+	struct grammar_reply g = { 0 };
+	enum grammar_result got = GRAMMAR_MORE;
+	size_t taken = 0, given = 0;
+
+	while (got == GRAMMAR_MORE && given < n) {
+		struct str in;
+
+		given = n - given > step ? given + step : n;
+		in = str_make(text + taken, given - taken);
+		got = grammar_reply(&g, &in, r, why, NULL, NULL);
+		taken = given - in.n;
+		if (got == GRAMMAR_MORE && in.n >= LIMIT_SMTP_REPLY_LINE)
+			t_fail(__FILE__, __LINE__, "%zu bytes wait for more", in.n);
+	}
+	*left = n - taken;
+	return got;
+}
+
+/* a code counts, however much a server has to say about it */
+T(grammar_reply_cuts_what_is_long)
+{
+	static const struct { const char *before; size_t fill; const char *after; int code; const char *enhanced; } rows[] = {
+		{ "250 ", LIMIT_SMTP_REPLY_LINE - 6, "\r\n", 250, "" }, { "250 ", LIMIT_SMTP_REPLY_LINE - 5, "\r\n", 250, "" },
+		{ "250 ", LIMIT_SMTP_REPLY_LINE - 4, "\r\n", 250, "" }, { "250 ", LIMIT_SMTP_REPLY_LINE - 3, "\r\n", 250, "" },
+		{ "250 ", LIMIT_SMTP_REPLY_LINE, "\n", 250, "" }, { "550 5.1.1 ", 5000, "\r\n", 550, "5.1.1" },
+		{ "250-first\r\n250-", 5000, "\r\n250 last\r\n", 250, "" }, { "450-", 100000, "\r\n450 4.2.0 last\r\n", 450, "4.2.0" },
+		{ "354 ", 1000000, "\r\n", 354, "" },
+	};
+	static const size_t steps[] = { 1, 7, 2047, 2048, 4096, 2000000 };
+	static struct reply r;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t before = strlen(rows[i].before), after = strlen(rows[i].after), n = before + rows[i].fill + after, left;
+		char *text = malloc(n);
+		const char *why = NULL;
+
+		memcpy(text, rows[i].before, before);
+		memset(text + before, 'x', rows[i].fill);
+		memcpy(text + before + rows[i].fill, rows[i].after, after);
+		for (size_t k = 0; k < COUNT(steps); k++) {
+			ROW("%s %zu, %zu at a time", rows[i].before, rows[i].fill, steps[k]);
+			CHECK_INT(reply_in_pieces(text, n, steps[k], &r, &why, &left), GRAMMAR_OK);
+			CHECK_INT(r.code, rows[i].code);
+			CHECK_STR(r.enhanced, rows[i].enhanced);
+			CHECK_INT(strlen(r.text), LIMIT_REPLY_TEXT - 1);
+			CHECK_INT(left, 0);
+		}
+		free(text);
+	}
+}
+
+T(grammar_reply_of_many_lines)
 {
 	static struct reply r;
-	static char line[LIMIT_SMTP_REPLY_LINE + 2];
 	struct grammar_reply g = { 0 };
 	const char *why = NULL;
 	struct str in;
-	int i;
+	int lines = 0;
 
-	memset(line, 'x', sizeof(line));
-	memcpy(line, "250 ", 4);
-	in = str_make(line, LIMIT_SMTP_REPLY_LINE);
-	CHECK_INT(grammar_reply(&g, &in, &r, &why, NULL, NULL), GRAMMAR_BAD);
-	line[LIMIT_SMTP_REPLY_LINE - 1] = '\n';
-	in = str_make(line, LIMIT_SMTP_REPLY_LINE);
-	CHECK_INT(grammar_reply(&g, &in, &r, &why, NULL, NULL), GRAMMAR_OK);
-	CHECK_INT(strlen(r.text), LIMIT_REPLY_TEXT - 1);
-	for (i = 0; i < LIMIT_SMTP_REPLY_LINES; i++) {
+	for (int i = 0; i < 20000; i++) {
 		in = STR("250-text of some length\r\n");
 		REQUIRE(grammar_reply(&g, &in, &r, &why, NULL, NULL) == GRAMMAR_MORE);
 	}
 	in = STR("250 end\r\n");
-	CHECK_INT(grammar_reply(&g, &in, &r, &why, NULL, NULL), GRAMMAR_BAD);
+	CHECK_INT(grammar_reply(&g, &in, &r, &why, NULL, NULL), GRAMMAR_OK);
+	CHECK_INT(strlen(r.text), LIMIT_REPLY_TEXT - 1);
+	/* and without an end */
+	do {
+		in = STR("250-text of some length\r\n");
+		lines++;
+	} while (grammar_reply(&g, &in, &r, &why, NULL, NULL) == GRAMMAR_MORE && lines < 1000000);
+	CHECK(lines > 40000 && lines < 50000);
+	CHECK_STR(why, "reply without an end");
+}
+
+T(grammar_reply_line_without_an_end)
+{
+	static char line[4096];
+	static struct reply r;
+	struct grammar_reply g = { 0 };
+	enum grammar_result got = GRAMMAR_MORE;
+	const char *why = NULL;
+	struct str in;
+	int turns = 0;
+
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "250 ", 4);
+	for (; got == GRAMMAR_MORE && turns < 1000; turns++) {
+		in = str_make(line, sizeof(line));
+		got = grammar_reply(&g, &in, &r, &why, NULL, NULL);
+	}
+	CHECK_INT(got, GRAMMAR_BAD);
+	CHECK_INT(turns, LIMIT_SMTP_REPLY / (int)sizeof(line) + 2);
+	CHECK_STR(why, "reply without an end");
+}
+
+T(grammar_reply_cut_keeps_characters_whole)
+{
+	static char line[2 * LIMIT_SMTP_REPLY_LINE];
+	static struct reply r;
+
+	for (int shift = 0; shift < 4; shift++) {
+		struct grammar_reply g = { 0 };
+		const char *why = NULL;
+		struct str in;
+		int n;
+
+		ROW("%d", shift);
+		n = snprintf(line, sizeof(line), "250 %.*s", shift, "abcd");
+		while (n < 3000)
+			n += snprintf(line + n, sizeof(line) - (size_t)n, "\xe2\x82\xac");
+		n += snprintf(line + n, sizeof(line) - (size_t)n, "\r\n");
+		in = str_make(line, (size_t)n);
+		CHECK_INT(grammar_reply(&g, &in, &r, &why, NULL, NULL), GRAMMAR_OK);
+		CHECK(str_is_utf8(str_of(r.text)) && !strchr(r.text, '?'));
+	}
 }
 
 T(grammar_extension_knows_keywords)

@@ -138,7 +138,8 @@ enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
 	s->sasl.step = 0;
 	buf_init(&s->token, LIMIT_SASL_RESPONSE);
 	if (!s->sasl.mechanism || !token_find(s->sasl.mechanism, s->sasl.password, &s->token, &s->sasl.password, &why)) {
-		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: %s", said, buf_cstr(&why));
+		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: %s%s", said, buf_cstr(&why),
+			tls || s->sasl.mechanism ? "" : " (the session has no TLS)");
 	} else if (sasl_has_initial(s->sasl.mechanism) && !sasl_respond(&s->sasl, STR_EMPTY, &first)) {
 		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: no %s response", said,
 			s->sasl.mechanism);

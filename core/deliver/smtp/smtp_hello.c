@@ -26,12 +26,17 @@ void smtp_hello_handshake(struct smtp_session *s)
 void smtp_hello_tls_ready(struct smtp_session *s)
 {
 	char where[300];
+	size_t before;
 
 	smtp_target_where(&s->target, where);
 	smtp_tls_log(s->profile, where, conn_tls(s->conn));
 	s->state = SMTP_STATE_HELLO;
 	smtp_step(s->try, DELIVER_STEP_TLS, NULL);
+	if (smtp_tap_stops(s, DELIVER_STOP_TLS))
+		return;
+	before = s->conn->out.n;
 	smtp_client_tls_done(&s->client);
+	smtp_tap_went(s, before);
 	smtp_session_pump(s);
 }
 
@@ -100,6 +105,8 @@ void smtp_hello(struct smtp_session *s)
 	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
 	struct buf why;
 
+	if (smtp_tap_stops(s, DELIVER_STOP_EHLO))
+		return;
 	if (conn_tls(s->conn)) {
 		smtp_resume_keep(s);
 		go_on_after_hello(s);

@@ -79,6 +79,11 @@ struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profi
 
 		if (s->profile != p)
 			continue;
+		/* what came while nothing was asked is no answer to what is asked now */
+		if (conn_has_input(s->conn)) {
+			smtp_session_drop(s);
+			continue;
+		}
 		if (!s->backup) {
 			list_remove(&s->idle);
 			return s;

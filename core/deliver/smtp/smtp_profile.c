@@ -152,7 +152,7 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 	check_authorities(p, &x, why, diag);
 	if (x.offer && !x.failed.code) {
 		if (!smtp_tls_context(p, &x, why))
-			wrong(p, x.require ? CONF_ERROR : CONF_WARNING, "tls_security_level: TLS is not available", why, diag);
+			wrong(p, CONF_ERROR, "tls_security_level: TLS is not available", why, diag);
 		wrong(p, CONF_WARNING, "tls_security_level", why, diag);
 	}
 	tls_demand_fini(&x);

@@ -54,7 +54,7 @@ const char *smtp_session_service(const struct smtp_session *s)
 static void end_reading(struct smtp_session *s)
 {
 	if (s->reader)
-		store_read_close(s->reader);
+		s->d->o.content.close(s->reader);
 	s->reader = NULL;
 	s->feeding = false;
 }
@@ -100,13 +100,17 @@ void smtp_session_drop(struct smtp_session *s)
 /* It counts until the server has closed: who allows ten connections shall not see an eleventh. */
 void smtp_session_quit(struct smtp_session *s)
 {
+	size_t before;
+
 	if (s->state >= SMTP_STATE_LEAVING)
 		return;
 	if (s->state == SMTP_STATE_CONNECT || s->state == SMTP_STATE_TLS) {
 		smtp_session_drop(s);
 		return;
 	}
+	before = s->conn->out.n;
 	smtp_client_quit(&s->client);
+	smtp_tap_went(s, before);
 	if (s->d->closing) {
 		conn_close_after_send(s->conn, loop_now(s->d->o.loop) + QUIT_WAIT);
 		forget(s);
@@ -166,12 +170,28 @@ static struct conn *connect_to(struct smtp_session *s, const struct smtp_target 
 	usec wait = s->profile->timeout[SMTP_PHASE_CONNECT];
 	struct sockaddr_storage to, bind_to;
 	socklen_t to_len, bind_len = 0;
+	int fd;
 
+	if (s->d->o.socket && *s->d->o.socket >= 0) {
+		fd = *s->d->o.socket;
+		*s->d->o.socket = -1;
+		s->state = SMTP_STATE_HELLO;
+		return conn_accepted(loop, fd, IN_MAX, OUT_MAX, on_event, s);
+	}
 	to_len = t->address.family == AF_UNSPEC ? make_unix(t->path, &to) : ipaddr_to_sockaddr(&t->address, t->port, &to);
 	if (t->address.family != AF_UNSPEC && from->family != AF_UNSPEC && !ipaddr_is_loopback(&t->address))
 		bind_len = ipaddr_to_sockaddr(from, 0, &bind_to);
 	return conn_connect(loop, (const struct sockaddr *)&to, to_len, bind_len ? (const struct sockaddr *)&bind_to : NULL, bind_len,
 		IN_MAX, OUT_MAX, wait ? loop_now(loop) + wait : USEC_NEVER, on_event, s);
+}
+
+static void init_client(struct smtp_session *s)
+{
+	struct smtp_client_options options = s->profile->client;
+
+	if (s->d->o.tap.line)
+		options.pipelining = options.chunking = false;
+	smtp_client_init(&s->client, &options, &s->conn->out);
 }
 
 struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_target *target, bool plain, bool backup)
@@ -199,7 +219,8 @@ struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_tar
 	s->dest->open++;
 	smtp_profile_refresh_all(s->d);
 	smtp_tls_find(s->profile, target, &s->demand, NULL);
-	smtp_client_init(&s->client, &s->profile->client, &s->conn->out);
+	init_client(s);
+	smtp_session_set_deadline(s);
 	return s;
 }
 
@@ -209,7 +230,7 @@ void smtp_session_set_deadline(struct smtp_session *s)
 {
 	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : s->feeding ? SMTP_PHASE_BODY : s->client.phase;
 
-	if (s->state >= SMTP_STATE_IDLE)
+	if (s->state >= SMTP_STATE_IDLE || s->state == SMTP_STATE_CONNECT)
 		return;
 	s->timed_phase = phase;
 	conn_deadline(s->conn, loop_now(s->d->o.loop) + s->profile->timeout[phase]);
@@ -229,6 +250,8 @@ static void enter(struct smtp_session *s)
 {
 	s->state = SMTP_STATE_BUSY;
 	s->uses++;
+	if (s->d->o.stop)
+		s->try->why.code = 0;
 	s->answered = false;
 	s->sent = 0;
 	s->size = s->try->job->envelope->size;
@@ -241,7 +264,7 @@ static void begin(struct smtp_session *s)
 	struct smtp_tx tx;
 
 	enter(s);
-	tx = make_tx(t->job->envelope, t->rcpts, t->n_tx, t->is_probe);
+	tx = make_tx(t->job->envelope, t->rcpts, s->d->o.stop == DELIVER_STOP_MAIL ? 0 : t->n_tx, t->is_probe);
 	smtp_client_begin(&s->client, &tx);
 }
 
@@ -253,7 +276,7 @@ static void look_ahead(struct smtp_session *s)
 
 	if (s->uses < 2 || s->backup || !smtp_client_takes_next(&s->client) || !smtp_pool_wants(s))
 		return;
-	s->next = schedule_next(s->try->job->dest);
+	s->next = s->try->job->dest->priv ? schedule_next(s->try->job->dest) : NULL;
 	if (!s->next)
 		return;
 	tx = make_tx(s->next->envelope, s->next->rcpts, s->next->n, false);
@@ -279,7 +302,7 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 static void feed(struct smtp_session *s)
 {
 	while (s->feeding && s->conn->out.n < LIMIT_CLIENT_FEED) {
-		ssize_t n = s->size > s->sent ? store_read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
+		ssize_t n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
 
 		if (n < 0 || (n == 0 && s->sent < s->size)) {
 			smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");
@@ -298,7 +321,7 @@ static void feed(struct smtp_session *s)
 static void start_feeding(struct smtp_session *s)
 {
 	if (!s->reader && !s->feeding)
-		s->reader = store_read_open(s->d->o.store, s->try->job->msg);
+		s->reader = s->d->o.content.open(s->d->o.content.ctx, s->try->job->msg);
 	if (!s->reader) {
 		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file open error");
 		return;
@@ -314,9 +337,12 @@ static void on_ready(struct smtp_session *s)
 
 	end_reading(s);
 	if (s->state == SMTP_STATE_HELLO) {
-		begin(s);
+		if (!smtp_tap_stops(s, DELIVER_STOP_AUTH))
+			begin(s);
 		return;
 	}
+	if (smtp_tap_stops(s, DELIVER_STOP_MAIL))
+		return;
 	smtp_pool_add(s);
 	if (t)
 		smtp_try_over(t);
@@ -388,10 +414,19 @@ void smtp_session_pump(struct smtp_session *s)
 		struct str in = buf_view(&s->conn->in);
 		size_t before = in.n;
 
+		size_t went = s->conn->out.n;
+
 		ev = smtp_client_next(&s->client, &in);
+		smtp_tap_came(s, str_head(buf_view(&s->conn->in), before - in.n));
+		smtp_tap_went(s, went);
+		if (s->d->o.stop == DELIVER_STOP_MAIL && s->state == SMTP_STATE_BUSY && before > in.n && s->client.reply.code >= 400)
+			s->try->why = s->client.reply;
 		buf_consume(&s->conn->in, before - in.n);
+		went = s->conn->out.n;
 		if (ev != SMTP_CLIENT_WANT_INPUT)
 			handlers[ev](s);
+		if (s->state < SMTP_STATE_LEAVING)
+			smtp_tap_went(s, went);
 	} while (ev != SMTP_CLIENT_WANT_INPUT && s->state < SMTP_STATE_LEAVING && s->state != SMTP_STATE_TLS);
 	s->pumping = false;
 	smtp_session_set_deadline(s);

@@ -22,25 +22,6 @@ static const char *service(const struct smtp_try *t)
 	return t->profile->lmtp ? "lmtp" : "smtp";
 }
 
-void smtp_step(struct smtp_try *t, enum deliver_step_kind kind, const struct reply *r)
-{
-	const struct smtp_session *s = t ? t->session : NULL;
-	struct deliver_step step = { .kind = kind, .reply = r };
-
-	if (!t || !t->d->o.step)
-		return;
-	if (s) {
-		step.host = s->target.host;
-		step.address = &s->target.address;
-		step.port = s->target.port;
-		step.took = s->connected_at - s->opened_at;
-		step.tls = s->conn ? conn_tls(s->conn) : NULL;
-		step.level = s->demand.level;
-		step.mechanism = s->sasl.mechanism;
-	}
-	t->d->o.step(t->job, &step);
-}
-
 /* --- life --------------------------------------------------------------------------------------------------------------- */
 
 static void let_go(struct smtp_try *t)
@@ -78,7 +59,7 @@ static void finish(struct smtp_try *t)
 		return;
 	}
 	let_go(t);
-	if (d->o.step)
+	if (d->o.ask || d->o.stop)
 		d->o.done(d->o.ctx, job);
 	else if (f.probe)
 		probe_finish(d, job, &f);
@@ -98,13 +79,14 @@ static void on_task(struct loop_task *task)
 
 /* --- recipients --------------------------------------------------------------------------------------------------------- */
 
-static void answer(struct smtp_try *t, size_t row, const struct reply *r, const char *relay, const char *mta)
+static void answer(struct smtp_try *t, size_t row, const struct reply *r, const char *relay, const char *mta, bool answered)
 {
 	struct delivery_result *x = &t->job->results[row];
 
 	if (x->reply.code)
 		return;
 	x->reply = *r;
+	x->answered = answered;
 	format_text(x->relay, sizeof(x->relay), "%s", relay);
 	format_text(x->remote_mta, sizeof(x->remote_mta), "%s", mta);
 	t->left--;
@@ -123,7 +105,7 @@ static void finish_left(struct smtp_try *t)
 	if (!t->why.code)
 		reply_set(&t->why, 450, "4.3.0", "server unavailable or unable to receive mail");
 	for (size_t i = 0; i < job->n; i++)
-		answer(t, i, &t->why, t->why_relay[0] ? t->why_relay : "none", t->why_mta);
+		answer(t, i, &t->why, t->why_relay[0] ? t->why_relay : "none", t->why_mta, t->why_answered);
 	if (t->dest_bad && t->why.code < 500) {
 		buf_init(&line, sizeof(job->dest_why) - 1);
 		buf_str(&line, str_head(str_of(t->why.text), sizeof(job->dest_why) - 1));
@@ -139,6 +121,7 @@ static void set_why(struct smtp_try *t, const struct reply *r, const struct smtp
 	t->why = *r;
 	t->why_relay[0] = t->why_mta[0] = 0;
 	t->dest_bad = dest_bad;
+	t->why_answered = false;
 	if (said_by) {
 		smtp_target_where(said_by, t->why_relay);
 		/* a lost connection is our word, not the server's */
@@ -301,7 +284,7 @@ static void on_hosts(void *ctx, const struct smtp_hosts_result *r)
 	t->at = 0;
 	t->limit = c->smtp_mx_address_limit && (size_t)c->smtp_mx_address_limit < r->n ? (size_t)c->smtp_mx_address_limit : r->n;
 	take_turn(t);
-	t->sessions_left = c->smtp_mx_session_limit && !t->d->o.step ? (unsigned)c->smtp_mx_session_limit : UINT_MAX;
+	t->sessions_left = c->smtp_mx_session_limit && !t->d->o.ask ? (unsigned)c->smtp_mx_session_limit : UINT_MAX;
 	next_address(t);
 }
 
@@ -360,7 +343,7 @@ static bool start_site(struct smtp_try *t)
 		return start_unix(t, hop.host);
 	t->port = hop.port;
 	t->hosts = smtp_hosts_find(t->d, t->profile, hop.host, t->profile->use_mx && !hop.literal,
-		!t->explicit && hop.port == 25 && !t->profile->lmtp && !t->d->o.step, on_hosts, t);
+		!t->explicit && hop.port == 25 && !t->profile->lmtp && !t->d->o.ask, on_hosts, t);
 	return true;
 }
 
@@ -399,7 +382,7 @@ static struct smtp_try *make(struct deliver *d, struct delivery *job, bool is_pr
 	t->dest = smtp_dest_get(d, job->dest);
 	t->dest->tries++;
 	t->sites = str_of(job->dest->nexthop);
-	t->fallbacks = t->profile->lmtp || d->o.step ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
+	t->fallbacks = t->profile->lmtp || d->o.ask || d->o.socket ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
 	loop_task_init(&t->task, on_task);
 	list_init(&t->park);
 	list_append(&d->tries, &t->link);
@@ -428,7 +411,7 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 
 void smtp_start(struct deliver *d, struct delivery *job)
 {
-	smtp_try_start(d, job, d->o.step != NULL);
+	smtp_try_start(d, job, d->o.ask || d->o.stop);
 }
 
 /* --- what a session tells ------------------------------------------------------------------------------------------------------ */
@@ -484,11 +467,12 @@ static void refused(struct smtp_try *t, size_t i, const struct reply *r)
 	word_refusal(s, r, &worded);
 	if (reply_verdict(r) == VERDICT_LATER && others) {
 		set_why(t, &worded, &s->target, false);
+		t->why_answered = s->answered;
 		log_moving_on(t, worded.text);
 		return;
 	}
 	smtp_target_where(&s->target, where);
-	answer(t, t->rows[i], &worded, where, s->answered ? s->target.host : "");
+	answer(t, t->rows[i], &worded, where, s->answered ? s->target.host : "", s->answered);
 }
 
 static void sent(struct smtp_try *t, size_t i, const struct reply *r, bool no_dsn)
@@ -498,7 +482,7 @@ static void sent(struct smtp_try *t, size_t i, const struct reply *r, bool no_ds
 
 	smtp_target_where(&s->target, where);
 	t->job->results[t->rows[i]].relayed = no_dsn;
-	answer(t, t->rows[i], r, where, s->target.host);
+	answer(t, t->rows[i], r, where, s->target.host, true);
 }
 
 void smtp_try_rcpt(struct smtp_try *t, size_t i, const struct reply *r)
@@ -554,8 +538,30 @@ static void answer_accepted(struct smtp_try *t, const struct smtp_session *s, co
 
 	smtp_target_where(&s->target, where);
 	for (size_t i = 0; i < t->n_tx; i++)
-		if (t->accepted[i])
-			answer(t, t->rows[i], r, where, "");
+		if (t->accepted[i]) {
+			answer(t, t->rows[i], r, where, "", false);
+			t->job->results[t->rows[i]].doubtful = true;
+		}
+}
+
+void smtp_try_stopped(struct smtp_try *t, const struct reply *r)
+{
+	t->session = NULL;
+	for (size_t i = 0; i < t->job->n; i++)
+		answer(t, i, r, "none", "", r->code >= 400);
+	finish(t);
+}
+
+/* the replies were out of step: what was said in this transaction may have been about something else */
+static void forget_answers(struct smtp_try *t)
+{
+	for (size_t i = 0; i < t->n_tx; i++) {
+		struct delivery_result *x = &t->job->results[t->rows[i]];
+
+		t->accepted[i] = false;
+		t->left += x->reply.code != 0;
+		*x = (struct delivery_result){ .reply.code = 0 };
+	}
 }
 
 void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct reply *r)
@@ -563,11 +569,14 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 	struct smtp_session *s = t->session;
 	usec now = loop_now(t->d->o.loop);
 
+	if (s->client.unsure)
+		forget_answers(t);
 	if (t->left)
 		smtp_step(t, DELIVER_STEP_FAILED, r);
 	t->session = NULL;
-	if (s->uses > 1 && (t->stale || !s->answered)) {
-		/* it was closed while it waited: that says nothing about the host, but silence does */
+	if (s->uses > 1 && (t->stale || s->client.unsure || !s->answered)) {
+		/* it was closed while it waited, or a reply too many to the delivery before came into this one: that says
+		 * nothing about the host, but silence does */
 		if (s->silent)
 			smtp_dead_mark(t->d, &s->target, t->profile->timeout[SMTP_PHASE_CONNECT]);
 		/* what comes now is a connection of its own, and the time until it is there belongs to it */
