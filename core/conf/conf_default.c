@@ -11,6 +11,9 @@
 /* the computed defaults may ask for each other through what main.cf says; more than this is a circle */
 enum { DEFAULT_DEPTH = 4 };
 
+/* a style of mynetworks that has no word in main.cf: subnets, but of public ones only the own address */
+#define PRIVATE_STYLE "private subnet"
+
 static void system_name(char *out, size_t size)
 {
 	if (gethostname(out, size) < 0)
@@ -114,6 +117,15 @@ static void add_network(struct buf *out, const unsigned char *address, size_t n,
 	buf_z(out, entry);
 }
 
+/* is_private - RFC 1918, RFC 4193, loopback, link-local: nobody outside has such an address */
+static bool is_private(const unsigned char *a, size_t n)
+{
+	if (n == 16)
+		return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+	return a[0] == 10 || a[0] == 127 || (a[0] == 172 && (a[1] & 0xf0) == 16) || (a[0] == 192 && a[1] == 168) ||
+		(a[0] == 169 && a[1] == 254);
+}
+
 static void add_interface(struct buf *out, const struct ifaddrs *a, const char *interfaces, const char *style)
 {
 	bool v4 = a->ifa_addr->sa_family == AF_INET;
@@ -133,7 +145,7 @@ static void add_interface(struct buf *out, const struct ifaddrs *a, const char *
 	if (!is_wanted(a, text, interfaces))
 		return;
 	prefix = (unsigned)n * 8;
-	if (!strcmp(style, "subnet") || !strcmp(style, "class"))
+	if (!strcmp(style, "subnet") || !strcmp(style, "class") || (!strcmp(style, PRIVATE_STYLE) && is_private(address, n)))
 		prefix = prefix_length(mask, n);
 	if (!strcmp(style, "class") && v4)
 		prefix = class_prefix(address[0]);
@@ -183,6 +195,10 @@ static int default_networks(const struct conf *c, struct buf *out, struct buf *w
 	r = expand_value(c, STR("inet_interfaces"), &interfaces, why);
 	r = r ? r : expand_value(c, STR("mynetworks_style"), &style, why);
 	r = r ? r : expand_value(c, STR("inet_protocols"), &protocols, why);
+	if (c->source->own_is_private && !source_find(c->source, STR("mynetworks_style"))) {
+		buf_clear(&style);
+		buf_z(&style, PRIVATE_STYLE);
+	}
 	if (!r)
 		conf_own_networks(buf_cstr(&interfaces), buf_cstr(&style), buf_cstr(&protocols), out);
 	buf_fini(&interfaces);
@@ -198,6 +214,7 @@ int conf_default_of(const struct conf *c, const char *name, struct buf *out, str
 		int (*make)(const struct conf *c, struct buf *out, struct buf *why);
 	} rows[] = {
 		{ "myhostname", default_hostname }, { "mydomain", default_domain }, { "mynetworks", default_networks },
+		{ "own_networks", default_networks },
 	};
 	int r = 0;
 
