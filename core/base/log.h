@@ -24,6 +24,7 @@ struct log_config {
 };
 
 int log_open(const struct log_config *c);              /* 0, or -1 with errno; may be called again (reload) */
+void log_echo(bool on);                                /* errors also to stderr: until a daemon serves, somebody waits there */
 void log_reopen(void);                                 /* after rotation */
 void log_flush(void);
 void log_set_program(const char *name);                /* prefix for stderr lines before log_open */

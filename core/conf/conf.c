@@ -155,6 +155,28 @@ static void choose_port(struct conf_source *s, struct conf_diag *diag)
 	conf_diag_add(diag, CONF_NOTE, NULL, 0, "this user may not have port 25, so mail is taken on port 2525; POSTFIX_smtpd_listen names another");
 }
 
+/* check_addresses - those that nobody can bind: a listener would fail, a client would go without */
+static void check_addresses(const struct conf *c, struct conf_diag *diag)
+{
+	const struct { const char *name, *list; } rows[] = {
+		{ "inet_interfaces", c->inet_interfaces }, { "smtp_bind_address", c->smtp_bind_address },
+		{ "smtp_bind_address6", c->smtp_bind_address6 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str rest = str_of(rows[i].list), word;
+
+		while (str_word(&rest, ", \t\r\n", &word)) {
+			char text[200];
+
+			if (conf_host_has(word))
+				continue;
+			snprintf(text, sizeof(text), "%s: no interface of this host has the address %.*s", rows[i].name, STR_ARG(str_head(word, 80)));
+			conf_add_error(diag, source_find(c->source, str_of(rows[i].name)), CONF_WARNING, text);
+		}
+	}
+}
+
 struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag)
 {
 	size_t errors = diag->errors;
@@ -183,6 +205,7 @@ struct conf *conf_load(const char *directory, const char *const *extra, struct c
 	c = conf_build(s, directory, diag);
 	c->has_file = found;
 	c->configured = found || env;
+	check_addresses(c, diag);
 	if (env && !found && (!conf_is_set(c, "mynetworks") || env_get("SMTP_NETWORKS")))
 		conf_diag_add(diag, CONF_NOTE, NULL, 0, "without a main.cf, mail is relayed for the private networks of this host: %s; "
 			"POSTFIX_mynetworks names others", c->mynetworks);

@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
+#include "core/base/ipaddr.h"
 #include "core/base/limits.h"
 #include "core/conf/conf_private.h"
 
@@ -167,6 +169,32 @@ static const struct ifaddrs *interfaces_now(void)
 	list = NULL;
 	asked = now;
 	return getifaddrs(&list) == 0 ? list : NULL;
+}
+
+bool conf_host_has(struct str address)
+{
+	static const uint8_t zero[16];
+	struct ipaddr wanted, one;
+	uint64_t nonlocal = 0;
+	struct buf text;
+	bool any = false;
+
+	if (!ipaddr_parse(address, &wanted))
+		return true;
+	buf_init(&text, 64);
+	if (fs_read_file(wanted.family == AF_INET ? "/proc/sys/net/ipv4/ip_nonlocal_bind" : "/proc/sys/net/ipv6/ip_nonlocal_bind", &text) == 0)
+		(void)str_to_u64(str_trim(buf_view(&text)), &nonlocal);
+	buf_fini(&text);
+	for (const struct ifaddrs *a = interfaces_now(); a && !nonlocal; a = a->ifa_next) {
+		if (!a->ifa_addr || a->ifa_addr->sa_family != wanted.family)
+			continue;
+		any = true;
+		ipaddr_from_sockaddr(a->ifa_addr, &one);
+		if (ipaddr_eq(&one, &wanted))
+			return true;
+	}
+	/* all of a network may be ours: 127.0.0.2, and what is bound where nothing can be asked */
+	return nonlocal || ipaddr_is_loopback(&wanted) || !memcmp(wanted.b, zero, wanted.family == AF_INET ? 4 : 16) || !any;
 }
 
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out)

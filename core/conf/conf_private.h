@@ -77,6 +77,8 @@ int expand_text(const struct conf *c, struct str text, enum conf_text how, struc
 const char *builtin_value(const struct conf *c, struct str name);
 /* conf_default_of - a computed default (myhostname, mydomain, mynetworks) into out */
 int conf_default_of(const struct conf *c, const char *name, struct buf *out, struct buf *why);
+/* conf_host_has - may this address be bound here? true for what is no address */
+bool conf_host_has(struct str address);
 /* conf_own_networks - text for mynetworks: the addresses in `interfaces` with masks as `style` says */
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out);
 

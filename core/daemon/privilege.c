@@ -13,17 +13,53 @@
 #include "core/base/mem.h"
 #include "core/deliver/local/helper.h"
 
-/* serving_user - mail_owner, or what usually stands in for it; NULL when the host has none of them */
+#define NOBODY 65534           /* where no user has a name, as in an empty image: the number that everybody knows for nobody */
+
+/* numbered_user - "1000" or "1000:1000" */
+static const struct passwd *numbered_user(const char *text)
+{
+	static char name[24];
+	static struct passwd pw;
+	struct str rest = str_of(text), uid_text;
+	uint64_t uid, gid;
+
+	if (!str_cut(&rest, ':', &uid_text) || !str_to_u64(uid_text, &uid) || uid >= UINT32_MAX)
+		return NULL;
+	if (!str_to_u64(rest.n ? rest : uid_text, &gid) || gid >= UINT32_MAX)
+		return NULL;
+	snprintf(name, sizeof name, "%u", (unsigned)uid);
+	pw = (struct passwd){ .pw_name = name, .pw_uid = (uid_t)uid, .pw_gid = (gid_t)gid };
+	if (!rest.n && getpwuid(pw.pw_uid))
+		pw.pw_gid = getpwuid(pw.pw_uid)->pw_gid;
+	return &pw;
+}
+
+/* serving_user - mail_owner, or what usually stands in for it */
 static const struct passwd *serving_user(const struct conf *c)
 {
+	static char nobody_name[] = "65534";
+	static struct passwd nobody = { .pw_name = nobody_name, .pw_uid = NOBODY, .pw_gid = NOBODY };
 	const char *const names[] = {c->mail_owner, "relaybox", "postfix", "nobody"};
+	if (numbered_user(c->mail_owner))
+		return numbered_user(c->mail_owner);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const struct passwd *pw = *names[i] ? getpwnam(names[i]) : NULL;
 		if (!pw)
 			continue;
 		return pw;
 	}
-	return NULL;
+	return strcmp(c->mail_owner, "root") == 0 ? NULL : &nobody;
+}
+
+/* cure - what to do about a folder that cannot be used, by whom relayd runs as */
+static const char *cure(int error)
+{
+	static char text[200];
+	if (error != EACCES && error != EPERM)
+		return "make it, or set queue_directory to a folder that may be written";
+	snprintf(text, sizeof text, "uid %u may not write there: give it the folder (chown -R %u:%u), or set queue_directory to one that it "
+		"may write", (unsigned)geteuid(), (unsigned)geteuid(), (unsigned)getegid());
+	return text;
 }
 
 struct owner {
@@ -72,7 +108,8 @@ int privilege_prepare_spool(const struct conf *c)
 	if (pw)
 		o.uid = pw->pw_uid, o.gid = pw->pw_gid;
 	if (make_folder(dir, 0755, &o, false) != 0 || chdir(dir) != 0) {
-		log_error("master", "queue_directory %s: %s: make it, or set queue_directory to a folder that may be written", dir, strerror(errno));
+		int error = errno;
+		log_error("master", "queue_directory %s: %s: %s", dir, strerror(error), cure(error));
 		return -1;
 	}
 	static const struct { const char *name; mode_t mode; bool take_over; } folders[] = {
@@ -80,7 +117,8 @@ int privilege_prepare_spool(const struct conf *c)
 	};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (make_folder(folders[i].name, folders[i].mode, &o, folders[i].take_over) != 0) {
-			log_error("master", "queue_directory %s/%s: %s", dir, folders[i].name, strerror(errno));
+			int error = errno;
+			log_error("master", "queue_directory %s/%s: %s: %s", dir, folders[i].name, strerror(error), cure(error));
 			return -1;
 		}
 	if (pw && access("lock", F_OK) == 0)
@@ -164,14 +202,14 @@ int privilege_drop(const struct conf *c)
 	if (geteuid() != 0)
 		return 0;
 	const struct passwd *pw = serving_user(c);
-	if (!pw) {
-		log_warn("master", "no user %s on this host: staying root", c->mail_owner);
+	if (!pw || pw->pw_uid == 0)
 		return 0;
-	}
-	if (strcmp(pw->pw_name, c->mail_owner) != 0)
+	bool asked = strcmp(pw->pw_name, c->mail_owner) == 0 || numbered_user(c->mail_owner);
+	if (!asked)
 		log_warn("master", "mail_owner %s: no such user: serving as %s", c->mail_owner, pw->pw_name);
 	if (setgroups(0, NULL) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0) {
-		log_error("master", "become %s: %s", pw->pw_name, strerror(errno));
+		log_error("master", "become %s: %s: allow SETUID and SETGID, start as that user, or set mail_owner = root", pw->pw_name,
+			strerror(errno));
 		return -1;
 	}
 	if (pw->pw_uid != 0 && setuid(0) == 0) {

@@ -2,6 +2,9 @@
  * so that a mistake is told at start or reload and never at the first mail. */
 #include "core/daemon/settings.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "core/base/mem.h"
 #include "core/net/tls_names.h"
 
@@ -181,6 +184,8 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->conf = conf_load(directory, extra, diag);
 	if (!s->conf || master_load(s->conf, &s->master, diag) != 0)
 		goto out;
+	if (access("/etc/resolv.conf", R_OK) != 0)
+		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
 	s->router = router_new(s->conf, &s->master, diag);
 	if (!s->router)
 		goto out;

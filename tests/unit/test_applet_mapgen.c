@@ -58,7 +58,7 @@ static int build(const char *name, struct mapgen_options o, struct mapgen_report
 	struct buf why;
 	int result;
 
-	*told = (struct told){ "" };
+	*told = (struct told){ .text = "" };
 	o.warn = on_warn;
 	o.ctx = told;
 	buf_init(&why, 500);
@@ -195,7 +195,7 @@ T(mapcheck_finds_what_cannot_match)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct mapcheck_report r;
-		struct told told = { "" };
+		struct told told = { .text = "" };
 
 		ROW("%s", rows[i].text);
 		put(rows[i].name, rows[i].text);

@@ -19,13 +19,25 @@ static struct tls_context *context_new(const struct smtp_profile *p, enum conf_t
 		.protocols = protocols,
 	};
 	struct tls_context *x = tls_context_new(&o, why);
+	struct buf second;
+	size_t more;
 
 	if (x || level >= CONF_TLS_VERIFY || (!*o.ca_file && !*o.ca_path))
 		return x;
 	/* whom we trust is only logged at this level: go on without */
 	buf_z(why, ": servers cannot be verified");
 	o.ca_file = o.ca_path = "";
-	return tls_context_new(&o, why);
+	more = why->n;
+	x = tls_context_new(&o, why);
+	if (why->n > more) {
+		/* the second reason is what stands in the way */
+		buf_init(&second, LIMIT_REPLY_TEXT);
+		buf_str(&second, str_from(buf_view(why), more));
+		buf_clear(why);
+		buf_str(why, buf_view(&second));
+		buf_fini(&second);
+	}
+	return x;
 }
 
 struct tls_context *smtp_tls_context(struct smtp_profile *p, enum conf_tls_level level, const char *protocols, struct buf *why)
