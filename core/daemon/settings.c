@@ -30,8 +30,8 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 		s->certificate_unusable |= !(t = tls_context_new(&o, &why));
 	v->stays_out = !t && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
 	if (!t)
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_tls_security_level: TLS is not available on port %u%s: %s", v->port,
-			v->stays_out ? ", which stays closed" : "", buf_cstr(&why));
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: TLS is not available on port %u%s: %s",
+			v->tls_wrapper ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level", v->port, v->stays_out ? ", which stays closed" : "", buf_cstr(&why));
 	buf_fini(&why);
 	return t;
 }
