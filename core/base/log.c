@@ -28,6 +28,7 @@ static struct {
 	int64_t second;    /* that `stamp` is for */
 	char stamp[24];
 	struct buf text, json_spare, whole; /* memory kept between records */
+	bool echo;
 } state = { .program = "relaybox", .second = -1 };
 
 static const char *const severity_word[] = { "info", "warning", "error", "fatal", "panic" };
@@ -51,6 +52,11 @@ int log_open(const struct log_config *c)
 bool log_is_open(void)
 {
 	return log_sink_is_open();
+}
+
+void log_echo(bool on)
+{
+	state.echo = on;
 }
 
 int log_reopen(void)
@@ -293,7 +299,7 @@ void log_end(struct log_line *l)
 {
 	if (log_sink_is_open())
 		write_record(l);
-	else
+	if (!log_sink_is_open() || (state.echo && l->severity >= LOG_SEV_ERROR))
 		fprintf(stderr, "%s: %s\n", state.program, buf_cstr(&l->text));
 	give_memory(&l->text, &state.text);
 	give_memory(&l->json, &state.json_spare);

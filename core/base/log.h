@@ -25,6 +25,7 @@ struct log_config {
 
 int log_open(const struct log_config *c);              /* 0, or -1 with errno; may be called again (reload) */
 bool log_is_open(void);
+void log_echo(bool on);                                /* errors also to stderr: until a daemon serves, somebody waits there */
 int log_reopen(void);                                  /* after rotation; 0, or -1 with errno: the old file goes on */
 /* log_set_opener - who opens the file again where we may not (a descriptor, or -1 with errno); NULL: nobody */
 void log_set_opener(int (*opener)(void *ctx), void *ctx);

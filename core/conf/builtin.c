@@ -4,6 +4,8 @@
 #include "core/conf/conf_private.h"
 
 static const struct { const char *name, *value; } rows[] = {
+	/* computed: what mynetworks is where nobody set it, to be added to */
+	{ "own_networks", "" },
 	{ "command_directory", "/usr/sbin" },
 	{ "daemon_directory", "/usr/lib/postfix/sbin" },
 	{ "data_directory", "/var/lib/postfix" },

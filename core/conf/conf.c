@@ -2,6 +2,8 @@
  * field, then the steps that need several fields. An error anywhere gives no conf at all. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/base/env.h"
@@ -134,6 +136,47 @@ static void master_text(const char *directory, struct buf *text)
 	buf_fini(&path);
 }
 
+/* choose_port - without a main.cf, a user that may not have port 25 serves 2525 */
+static void choose_port(struct conf_source *s, struct conf_diag *diag)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(25), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd;
+	bool denied;
+
+	if (geteuid() == 0 || source_find(s, STR("smtpd_listen")))
+		return;
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	denied = fd >= 0 && bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 && errno == EACCES;
+	if (fd >= 0)
+		close(fd);
+	if (!denied)
+		return;
+	set_default(s, "smtpd_listen", "2525");
+	conf_diag_add(diag, CONF_NOTE, NULL, 0, "this user may not have port 25, so mail is taken on port 2525; POSTFIX_smtpd_listen names another");
+}
+
+/* check_addresses - those that nobody can bind: a listener would fail, a client would go without */
+static void check_addresses(const struct conf *c, struct conf_diag *diag)
+{
+	const struct { const char *name, *list; } rows[] = {
+		{ "inet_interfaces", c->inet_interfaces }, { "smtp_bind_address", c->smtp_bind_address },
+		{ "smtp_bind_address6", c->smtp_bind_address6 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str rest = str_of(rows[i].list), word;
+
+		while (str_word(&rest, ", \t\r\n", &word)) {
+			char text[200];
+
+			if (conf_host_has(word))
+				continue;
+			snprintf(text, sizeof(text), "%s: no interface of this host has the address %.*s", rows[i].name, STR_ARG(str_head(word, 80)));
+			conf_add_error(diag, source_find(c->source, str_of(rows[i].name)), CONF_WARNING, text);
+		}
+	}
+}
+
 struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag)
 {
 	size_t errors = diag->errors;
@@ -149,7 +192,10 @@ struct conf *conf_load(const char *directory, const char *const *extra, struct c
 	found = read_text(buf_cstr(&path), &text, diag);
 	if (found > 0)
 		read_settings(s, buf_view(&text), buf_cstr(&path), diag);
-	env = conf_env_apply(s, diag);
+	s->own_is_private = !found;
+	env = conf_env_apply(s, !found, diag);
+	if (!found)
+		choose_port(s, diag);
 	if (!found && !env) {
 		set_default(s, "inet_interfaces", "loopback-only");
 		set_default(s, "mynetworks_style", "host");
@@ -159,6 +205,10 @@ struct conf *conf_load(const char *directory, const char *const *extra, struct c
 	c = conf_build(s, directory, diag);
 	c->has_file = found;
 	c->configured = found || env;
+	check_addresses(c, diag);
+	if (env && !found && (!conf_is_set(c, "mynetworks") || env_get("SMTP_NETWORKS")))
+		conf_diag_add(diag, CONF_NOTE, NULL, 0, "without a main.cf, mail is relayed for the private networks of this host: %s; "
+			"POSTFIX_mynetworks names others", c->mynetworks);
 	buf_clear(&text);
 	master_text(directory, &text);
 	conf_check_entries(c, 0, buf_cstr(&text), diag);

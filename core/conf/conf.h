@@ -156,7 +156,8 @@ struct master {
 	struct master_transport *transports;  /* the built-in ones are always there */
 	size_t n_transports;
 };
-/* master_load - DIR/master.cf; absent: listeners from smtpd_listen and the built-in transports */
+/* master_load - DIR/master.cf, with the lines that POSTFIXMASTER_service__type variables replace, add or (empty) take out;
+ * absent: listeners from smtpd_listen and the built-in transports */
 int master_load(const struct conf *c, struct master *out, struct conf_diag *diag);
 void master_fini(struct master *m);
 /* master_parse_endpoint - "[host:]port", port a number or a service name; false with why. *host is a view of s */

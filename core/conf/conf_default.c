@@ -5,11 +5,16 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
+#include "core/base/ipaddr.h"
 #include "core/base/limits.h"
 #include "core/conf/conf_private.h"
 
 /* the computed defaults may ask for each other through what main.cf says; more than this is a circle */
 enum { DEFAULT_DEPTH = 4 };
+
+/* a style of mynetworks that has no word in main.cf: subnets, but of public ones only the own address */
+#define PRIVATE_STYLE "private subnet"
 
 static void system_name(char *out, size_t size)
 {
@@ -114,6 +119,15 @@ static void add_network(struct buf *out, const unsigned char *address, size_t n,
 	buf_z(out, entry);
 }
 
+/* is_private - RFC 1918, RFC 4193, loopback, link-local: nobody outside has such an address */
+static bool is_private(const unsigned char *a, size_t n)
+{
+	if (n == 16)
+		return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+	return a[0] == 10 || a[0] == 127 || (a[0] == 172 && (a[1] & 0xf0) == 16) || (a[0] == 192 && a[1] == 168) ||
+		(a[0] == 169 && a[1] == 254);
+}
+
 static void add_interface(struct buf *out, const struct ifaddrs *a, const char *interfaces, const char *style)
 {
 	bool v4 = a->ifa_addr->sa_family == AF_INET;
@@ -133,7 +147,7 @@ static void add_interface(struct buf *out, const struct ifaddrs *a, const char *
 	if (!is_wanted(a, text, interfaces))
 		return;
 	prefix = (unsigned)n * 8;
-	if (!strcmp(style, "subnet") || !strcmp(style, "class"))
+	if (!strcmp(style, "subnet") || !strcmp(style, "class") || (!strcmp(style, PRIVATE_STYLE) && is_private(address, n)))
 		prefix = prefix_length(mask, n);
 	if (!strcmp(style, "class") && v4)
 		prefix = class_prefix(address[0]);
@@ -155,6 +169,32 @@ static const struct ifaddrs *interfaces_now(void)
 	list = NULL;
 	asked = now;
 	return getifaddrs(&list) == 0 ? list : NULL;
+}
+
+bool conf_host_has(struct str address)
+{
+	static const uint8_t zero[16];
+	struct ipaddr wanted, one;
+	uint64_t nonlocal = 0;
+	struct buf text;
+	bool any = false;
+
+	if (!ipaddr_parse(address, &wanted))
+		return true;
+	buf_init(&text, 64);
+	if (fs_read_file(wanted.family == AF_INET ? "/proc/sys/net/ipv4/ip_nonlocal_bind" : "/proc/sys/net/ipv6/ip_nonlocal_bind", &text) == 0)
+		(void)str_to_u64(str_trim(buf_view(&text)), &nonlocal);
+	buf_fini(&text);
+	for (const struct ifaddrs *a = interfaces_now(); a && !nonlocal; a = a->ifa_next) {
+		if (!a->ifa_addr || a->ifa_addr->sa_family != wanted.family)
+			continue;
+		any = true;
+		ipaddr_from_sockaddr(a->ifa_addr, &one);
+		if (ipaddr_eq(&one, &wanted))
+			return true;
+	}
+	/* all of a network may be ours: 127.0.0.2, and what is bound where nothing can be asked */
+	return nonlocal || ipaddr_is_loopback(&wanted) || !memcmp(wanted.b, zero, wanted.family == AF_INET ? 4 : 16) || !any;
 }
 
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out)
@@ -183,6 +223,10 @@ static int default_networks(const struct conf *c, struct buf *out, struct buf *w
 	r = expand_value(c, STR("inet_interfaces"), &interfaces, why);
 	r = r ? r : expand_value(c, STR("mynetworks_style"), &style, why);
 	r = r ? r : expand_value(c, STR("inet_protocols"), &protocols, why);
+	if (c->source->own_is_private && !source_find(c->source, STR("mynetworks_style"))) {
+		buf_clear(&style);
+		buf_z(&style, PRIVATE_STYLE);
+	}
 	if (!r)
 		conf_own_networks(buf_cstr(&interfaces), buf_cstr(&style), buf_cstr(&protocols), out);
 	buf_fini(&interfaces);
@@ -198,6 +242,7 @@ int conf_default_of(const struct conf *c, const char *name, struct buf *out, str
 		int (*make)(const struct conf *c, struct buf *out, struct buf *why);
 	} rows[] = {
 		{ "myhostname", default_hostname }, { "mydomain", default_domain }, { "mynetworks", default_networks },
+		{ "own_networks", default_networks },
 	};
 	int r = 0;
 

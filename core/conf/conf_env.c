@@ -46,17 +46,20 @@ static bool read_value(const char *path, const char *variable, struct buf *out, 
 	return false;
 }
 
-/* take_password - RELAYHOST_PASSWORD or the file that RELAYHOST_PASSWORD_FILE names; NULL if neither is set */
-static char *take_password(struct conf_diag *diag)
+/* take_password - the variable, or the file that its _FILE names; NULL if neither is set */
+static char *take_password(const char *variable, struct conf_diag *diag)
 {
-	const char *path = env_get("RELAYHOST_PASSWORD_FILE"), *value = env_get("RELAYHOST_PASSWORD");
+	char file[64];
+	const char *value = env_get(variable), *path;
 	struct buf text;
 	char *copy = NULL;
 
+	snprintf(file, sizeof(file), "%s_FILE", variable);
+	path = env_get(file);
 	if (!path || !*path)
 		return value && *value ? mem_dupz(value) : NULL;
 	buf_init(&text, LIMIT_CONF_VALUE);
-	if (read_value(path, "RELAYHOST_PASSWORD_FILE", &text, diag))
+	if (read_value(path, file, &text, diag))
 		copy = mem_dupz(buf_cstr(&text));
 	mem_wipe(text.p, text.n);
 	buf_fini(&text);
@@ -72,19 +75,39 @@ static void set_weak(struct conf_source *s, const char *name, const char *value)
 	source_find(s, str_of(name))->origin = CONF_FROM_LOGIN;
 }
 
-static bool apply_relayhost(struct conf_source *s, struct conf_diag *diag)
+/* set_relayhost - RELAYHOST, or what stands for it in other images */
+static bool set_relayhost(struct conf_source *s, bool alone)
 {
-	const char *host = env_get("RELAYHOST"), *user = env_get("RELAYHOST_USERNAME");
+	const char *host = env_get("RELAYHOST");
+	struct buf other;
+	bool any = host && *host;
 
-	if (host && *host)
+	buf_init(&other, LIMIT_CONF_VALUE);
+	if (any)
 		set(s, STR("relayhost"), str_of(host), CONF_TEXT_LITERAL);
+	else if (alone && conf_foreign_relayhost(&other))
+		set(s, STR("relayhost"), buf_view(&other), CONF_TEXT_LITERAL);
+	any = any || other.n;
+	buf_fini(&other);
+	return any;
+}
+
+static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag *diag)
+{
+	const char *user = env_get("RELAYHOST_USERNAME"), *password = "RELAYHOST_PASSWORD";
+	bool any = set_relayhost(s, alone);
+
+	if ((!user || !*user) && alone && any && !env_get("RELAYHOST")) {
+		user = env_get("SMTP_USERNAME");
+		password = "SMTP_PASSWORD";
+	}
 	if (!user || !*user)
-		return host && *host;
+		return any;
 	s->relay_user = mem_dupz(user);
-	s->relay_password = take_password(diag);
+	s->relay_password = take_password(password, diag);
 	if (!s->relay_password) {
 		conf_diag_add(diag, CONF_WARNING, "environment", 0,
-			"RELAYHOST_USERNAME is set without a password: set RELAYHOST_PASSWORD or RELAYHOST_PASSWORD_FILE");
+			"%.*sUSERNAME is set without a password: set %s or %s_FILE", (int)strlen(password) - 8, password, password, password);
 		s->relay_password = mem_dupz("");
 	}
 	set(s, STR("smtp_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
@@ -147,25 +170,17 @@ static bool apply_pass(struct conf_source *s, bool files, struct conf_diag *diag
 	return any;
 }
 
-/* What other images' variables ask for and we do not do. Whoever set them relies on them: starting without would let mail
- * through that should not pass, or send it unchanged. */
-static void refuse_unsupported(struct conf_diag *diag)
+bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag)
 {
-	static const char *const names[] = {"ALLOWED_SENDER_DOMAINS", "MASQUERADED_DOMAINS", "SMTPD_SASL_USERS", "SMTP_HEADER_CHECKS"};
+	bool relay, values, files;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		const char *value = env_get(names[i]);
-
-		if (value && *value)
-			conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s is not supported: unset it to start without what it asks for", names[i]);
-	}
-}
-
-bool conf_env_apply(struct conf_source *s, struct conf_diag *diag)
-{
-	refuse_unsupported(diag);
-
-	bool relay = apply_relayhost(s, diag), values = apply_pass(s, false, diag), files = apply_pass(s, true, diag);
-
+	if (alone)
+		conf_foreign_apply(s);
+	relay = apply_relayhost(s, alone, diag);
+	values = apply_pass(s, false, diag);
+	files = apply_pass(s, true, diag);
+	if (alone)
+		conf_foreign_networks(s);
+	conf_foreign_check(diag);
 	return relay || values || files;
 }

@@ -28,6 +28,7 @@ struct conf_source {
 	struct table cache;            /* name -> expanded text, in the arena */
 	struct arena arena;            /* every text of the conf */
 	unsigned default_depth;        /* computed defaults being computed */
+	bool own_is_private;           /* of the host's networks, only private ones are mynetworks */
 	char *relay_user, *relay_password; /* RELAYHOST_USERNAME, RELAYHOST_PASSWORD; NULL: unset */
 };
 struct conf_source *source_new(void);
@@ -74,10 +75,13 @@ bool param_check(enum param_kind kind, char unit, int64_t lo, int64_t hi, struct
 /* --- expansion --------------------------------------------------------------------------------------------------- */
 int expand_value(const struct conf *c, struct str name, struct buf *out, struct buf *why);
 int expand_text(const struct conf *c, struct str text, enum conf_text how, struct buf *out, struct buf *why);
-/* builtin_value - main.cf text of a name that has a value though nobody set it and it is no row of params.def; NULL: none */
+/* builtin_value - main.cf text of a name that has a value though nobody set it and it is no row of params.def; NULL: none,
+ * empty: computed (conf_default_of) */
 const char *builtin_value(const struct conf *c, struct str name);
 /* conf_default_of - a computed default (myhostname, mydomain, mynetworks) into out */
 int conf_default_of(const struct conf *c, const char *name, struct buf *out, struct buf *why);
+/* conf_host_has - may this address be bound here? true for what is no address */
+bool conf_host_has(struct str address);
 /* conf_own_networks - text for mynetworks: the addresses in `interfaces` with masks as `style` says */
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out);
 
@@ -99,7 +103,16 @@ bool name_is_transport_specific(struct str name, const char **suffix, enum param
 const char *name_nearest(struct str name, char *out, size_t size); /* NULL if none is near */
 
 /* --- steps of loading -------------------------------------------------------------------------------------------- */
-bool conf_env_apply(struct conf_source *s, struct conf_diag *diag);  /* true if the environment said something */
+/* conf_env_apply - alone: there is no main.cf, and other images' variables count; true if the environment said something */
+bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag);
+/* conf_foreign_check - say which variables of other images are set and not done */
+void conf_foreign_check(struct conf_diag *diag);
+/* conf_foreign_apply - what they say of parameters: first of all, for everything else is stronger */
+void conf_foreign_apply(struct conf_source *s);
+/* conf_foreign_networks - more networks: last, for they are added to what is there */
+void conf_foreign_networks(struct conf_source *s);
+/* conf_foreign_relayhost - the next hop that SMTP_SERVER and SMTP_PORT name; false: none */
+bool conf_foreign_relayhost(struct buf *out);
 void conf_check_entries(const struct conf *c, size_t from, const char *more_text, struct conf_diag *diag);
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; never NULL: see diag */
 /* conf_from_text - main.cf's text alone, without the environment (fuzzing, tests); NULL on errors */

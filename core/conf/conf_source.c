@@ -66,6 +66,7 @@ struct conf_source *source_copy(const struct conf_source *s)
 		e->text = from->text;
 		e->origin = from->origin;
 	}
+	copy->own_is_private = s->own_is_private;
 	copy->relay_user = s->relay_user ? mem_dupz(s->relay_user) : NULL;
 	copy->relay_password = s->relay_password ? mem_dupz(s->relay_password) : NULL;
 	return copy;

@@ -37,6 +37,8 @@ static bool find_value(const struct conf *c, struct str name, struct str *text, 
 		*text = str_of(p->dflt);
 	else if (p)
 		*computed = p->name;
+	else if (builtin && !*builtin)
+		*computed = "own_networks";
 	else if (builtin)
 		*text = str_of(builtin);
 	return e || p || builtin;

@@ -10,32 +10,29 @@
 /* what accounts for this are called, in the order in which they are looked for when mail_owner is not set */
 static const char *const usual[] = { "postfix", "relaybox" };
 #define NOBODY 65534
+#define OUR_NUMBER 12525              /* where no account exists at all, as in an empty image: nobody else has it */
 
-static void take(const struct passwd *pw, struct identity *out)
-{
-	out->uid = pw->pw_uid;
-	out->gid = pw->pw_gid;
-	format_text(out->name, sizeof(out->name), "%s", pw->pw_name);
-}
-
-/* find_account - by name, or by number, which needs no account */
+/* find_account - by name, or by number ("1000", "1000:1000"), which needs no account */
 static bool find_account(const char *owner, struct identity *out)
 {
 	const struct passwd *pw;
-	uint64_t number;
+	struct str rest = str_of(owner), text;
+	uint64_t uid, gid;
 
-	if (str_to_u64(str_of(owner), &number) && number < UINT32_MAX) {
-		pw = getpwuid((uid_t)number);
-		out->uid = (uid_t)number;
-		out->gid = (gid_t)number;
+	if (str_cut(&rest, ':', &text) && str_to_u64(text, &uid) && uid < UINT32_MAX && str_to_u64(rest.n ? rest : text, &gid) &&
+	    gid < UINT32_MAX) {
+		pw = rest.n ? NULL : getpwuid((uid_t)uid);
+		out->uid = (uid_t)uid;
+		out->gid = pw ? pw->pw_gid : (gid_t)gid;
 		format_text(out->name, sizeof(out->name), "%s", owner);
-	} else {
-		pw = getpwnam(owner);
-		if (!pw)
-			return false;
+		return true;
 	}
-	if (pw)
-		take(pw, out);
+	pw = getpwnam(owner);
+	if (!pw)
+		return false;
+	out->uid = pw->pw_uid;
+	out->gid = pw->pw_gid;
+	format_text(out->name, sizeof(out->name), "%s", pw->pw_name);
 	return true;
 }
 
@@ -51,6 +48,11 @@ static bool find_usual(struct identity *out, struct buf *why)
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		if (find_account(usual[i], out))
 			return true;
+	if (!getpwuid(0)) {
+		out->uid = out->gid = OUR_NUMBER;
+		format_text(out->name, sizeof(out->name), "%d", OUR_NUMBER);
+		return true;
+	}
 	buf_z(why, "no user postfix or relaybox on this host to give root up for: make one (adduser -S -D -H relaybox; useradd -r "
 		"relaybox), set mail_owner to an account or a number of its own, or start relayd as an ordinary user");
 	return false;

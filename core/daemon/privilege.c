@@ -103,7 +103,8 @@ int privilege_drop(const struct identity *owner)
 	if (!owner->drop)
 		return 0;
 	if (setgroups(0, NULL) != 0 || setgid(owner->gid) != 0 || setuid(owner->uid) != 0) {
-		log_error("master", "become %s: %s", owner->name, strerror(errno));
+		log_error("master", "become %s: %s: allow SETUID and SETGID, start as that user, or set mail_owner = root", owner->name,
+			strerror(errno));
 		return -1;
 	}
 	if (setuid(0) == 0 || geteuid() != owner->uid || getegid() != owner->gid) {

@@ -2,6 +2,9 @@
  * so that a mistake is told at start or reload and never at the first mail. */
 #include "core/daemon/settings.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "core/base/mem.h"
 #include "core/net/tls_names.h"
 
@@ -27,8 +30,8 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 		s->certificate_unusable |= !(t = tls_context_new(&o, &why));
 	v->stays_out = !t && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
 	if (!t)
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_tls_security_level: TLS is not available on port %u%s: %s", v->port,
-			v->stays_out ? ", which stays closed" : "", buf_cstr(&why));
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: TLS is not available on port %u%s: %s",
+			v->tls_wrapper ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level", v->port, v->stays_out ? ", which stays closed" : "", buf_cstr(&why));
 	buf_fini(&why);
 	return t;
 }
@@ -181,6 +184,8 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->conf = conf_load(directory, extra, diag);
 	if (!s->conf || master_load(s->conf, &s->master, diag) != 0)
 		goto out;
+	if (access("/etc/resolv.conf", R_OK) != 0)
+		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
 	s->router = router_new(s->conf, &s->master, diag);
 	if (!s->router)
 		goto out;

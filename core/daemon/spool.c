@@ -97,6 +97,20 @@ static int own_lock(int spool, const struct identity *owner)
 	return owner->drop ? own_entry(&t, "lock") : 0;
 }
 
+/* tell - what stands in the way, and what to do about it, by whom relayd runs as */
+static void tell(const char *queue_directory, const char *name, int error)
+{
+	const char *slash = *name ? "/" : "";
+
+	if (error == EACCES || error == EPERM)
+		log_error("master", "queue_directory %s%s%s: %s: uid %u may not write there: give it the folder (chown -R %u:%u), or set "
+			"queue_directory to one that it may write", queue_directory, slash, name, strerror(error), (unsigned)geteuid(),
+			(unsigned)geteuid(), (unsigned)getegid());
+	else
+		log_error("master", "queue_directory %s%s%s: %s: make it, or set queue_directory to a folder that may be written",
+			queue_directory, slash, name, strerror(error));
+}
+
 int spool_prepare(const char *queue_directory, const struct identity *owner)
 {
 	mode_t mask = umask(022);
@@ -104,14 +118,13 @@ int spool_prepare(const char *queue_directory, const struct identity *owner)
 
 	umask(mask);
 	if (r < 0) {
-		log_error("master", "queue_directory %s: %s: make it a folder of %s%s, or set queue_directory to one that may be written",
-			queue_directory, strerror(errno), owner->drop ? "user " : "this user", owner->drop ? owner->name : "");
+		tell(queue_directory, "", errno);
 		return -1;
 	}
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++) {
 		r = prepare_folder(spool, folders[i].name, folders[i].mode, folders[i].take_over, owner);
 		if (r < 0)
-			log_error("master", "queue_directory %s/%s: %s", queue_directory, folders[i].name, strerror(errno));
+			tell(queue_directory, folders[i].name, errno);
 	}
 	if (r == 0)
 		r = own_lock(spool, owner);

@@ -130,8 +130,10 @@ static int open_log(const struct conf *c, bool background)
 		l.sink = LOG_TO_STDERR;
 	else if (*file)
 		l.sink = LOG_TO_FILE;
-	if (log_open(&l) == 0)
+	if (log_open(&l) == 0) {
+		log_echo(l.sink == LOG_TO_FILE || l.sink == LOG_TO_SYSLOG);
 		return 0;
+	}
 	fprintf(stderr, "relayd: maillog_file %s: %s\n", file, strerror(errno));
 	return -1;
 }
@@ -427,6 +429,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	start_clockwork(&d, set);
 	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);
 	log_flush();
+	log_echo(false);
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);
 	result = loop_run(r->loop) == 0 ? EX_OK : EX_OSERR;

@@ -81,7 +81,7 @@ static void add_entry(struct file_table *t, const struct source *s, struct str k
 	for (size_t i = 0; i < fold.n; i++)
 		folded[i] = ascii_lower(folded[i]);
 	if (table_find(&t->text, fold)) {
-		log_warn("map", "%s, line %u: duplicate entry: \"%.*s\"", t->path, s->line, STR_ARG(fold));
+		map_warn("%s, line %u: duplicate entry: \"%.*s\"", t->path, s->line, STR_ARG(fold));
 	} else {
 		v = arena_alloc(&t->values, sizeof(*v) + value.n + 1);
 		if (v) {
@@ -107,7 +107,7 @@ static int load_text(struct file_table *t, enum source_form form)
 		source_init(&s, buf_view(&text), form);
 		while ((got = source_next(&s, &key, &value)) != 0) {
 			if (got < 0)
-				log_warn("map", "%s, line %u: %s", t->path, s.line, s.error);
+				map_warn("%s, line %u: %s", t->path, s.line, s.error);
 			else
 				add_entry(t, &s, key, value);
 		}
@@ -166,10 +166,10 @@ static void warn_fallback(const struct file_table *t, const struct map_args *arg
 	if (args->again || !t->text.n)
 		return;
 	if (!cdb_errno)
-		log_warn("map", "%s: %s is older than %s; using the text, run \"%s %s\"", t->spec, t->cdb_path,
+		map_warn("%s: %s is older than %s; using the text, run \"%s %s\"", t->spec, t->cdb_path,
 			t->path, t->builder, t->spec);
 	else
-		log_warn("map", "%s: %s: %s; using the text in %s, run \"%s %s\"", t->spec, t->cdb_path,
+		map_warn("%s: %s: %s; using the text in %s, run \"%s %s\"", t->spec, t->cdb_path,
 			cdb_errno == EINVAL ? "not a cdb file" : strerror(cdb_errno), t->path, t->builder, t->spec);
 }
 
@@ -211,7 +211,7 @@ static void *cdb_open(const struct map_args *args, struct buf *why)
 		return t;
 	}
 	if (t->cdb) {
-		log_warn("map", "%s: %s is older than %s, which cannot be read: %s", t->spec, t->cdb_path, t->path, strerror(errno));
+		map_warn("%s: %s is older than %s, which cannot be read: %s", t->spec, t->cdb_path, t->path, strerror(errno));
 		return t;
 	}
 	if (cdb_errno == EINVAL && t->cdb_stamp.exists && !t->cdb_stamp.size && errno == ENOENT)

@@ -45,6 +45,8 @@ bool stamp_eq(const struct stamp *a, const struct stamp *b);
 bool stamp_is_older(const struct stamp *a, const struct stamp *b);  /* false where one does not exist */
 bool stamp_is_current(const struct stamp *s, const char *path);
 
+/* map_warn - log what is odd about a table: once a second, for each transport opens the tables of all */
+void map_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* map_fail - add "SPEC: text" to why */
 void map_fail(const struct map_args *args, struct buf *why, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

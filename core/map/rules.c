@@ -17,7 +17,7 @@ void rules_warn(const struct map_args *args, unsigned line, const char *fmt, ...
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_warn("map", "%.*s map %.200s, line %u: %s", (int)strcspn(args->spec, ":"), args->spec, args->name, line, text);
+	map_warn("%.*s map %.200s, line %u: %s", (int)strcspn(args->spec, ":"), args->spec, args->name, line, text);
 }
 
 static int inline_rules(const struct map_args *args, struct buf *why, void (*fn)(void *, unsigned, struct str), void *ctx)

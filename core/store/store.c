@@ -186,7 +186,7 @@ static bool lock(struct store *s, struct buf *why)
 		return true;
 	if (errno != EWOULDBLOCK)
 		return fail(why, "lock", path);
-	buf_printf(why, "the queue in %s is in use by another process", s->dir);
+	buf_z(why, "this queue is in use by another process: relayd runs already, or queue_directory is shared");
 	return false;
 }
 

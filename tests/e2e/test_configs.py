@@ -36,6 +36,7 @@ def test_config(name, tmp_path):
     with open(folder + "/want") as f:
         want = f.read().splitlines()
     done = subprocess.run([RELAYBOX, "relayd", "-c", folder, "-t"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said = done.stdout.replace(folder, "DIR").splitlines()
-    assert [re.sub(r"^relayd: ", "", line) for line in said] == want
+    said = [re.sub(r"^relayd: ", "", line) for line in done.stdout.replace(folder, "DIR").splitlines()]
+    # what the host's own aliases look like is no matter of the configuration; a table is walked in no order
+    assert sorted(line for line in said if "/etc/aliases" not in line) == sorted(want)
     assert (done.returncode == 0) == want[-1].endswith("the configuration is good")

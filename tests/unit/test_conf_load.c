@@ -105,6 +105,131 @@ T(conf_env_password_file_must_be_readable)
 	unsetenv("RELAYHOST_PASSWORD_FILE");
 }
 
+/* with - the configuration that these variables alone make; they are unset again */
+static struct conf *with(const char *const *variables, const char *main_cf)
+{
+	struct conf *c;
+	char name[80];
+
+	for (const char *const *v = variables; *v; v++) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*v, "="), *v);
+		setenv(name, strchr(*v, '=') + 1, 1);
+	}
+	c = load(main_cf, NULL);
+	for (const char *const *v = variables; *v; v++) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*v, "="), *v);
+		unsetenv(name);
+	}
+	return c;
+}
+
+static bool told(const char *part)
+{
+	for (size_t i = 0; i < diag.n; i++)
+		if (strstr(diag.v[i].text, part))
+			return true;
+	return false;
+}
+
+T(conf_env_of_other_images)
+{
+	static const char *const all[] = { "SMTP_SERVER=smtp.example.com", "SMTP_PORT=2587", "SMTP_USERNAME=u", "SMTP_PASSWORD=p$x",
+		"SERVER_HOSTNAME=mail.example.org", "SMTP_NETWORKS=203.0.113.0/24,198.51.100.7/32", "MESSAGE_SIZE_LIMIT=20480000",
+		"LOG_FORMAT=json", "ALWAYS_ADD_MISSING_HEADERS=yes", "RELAYHOST_TLS_LEVEL=secure", NULL };
+	static const char *const weak[] = { "SMTP_SERVER=smtp.example.com", "SMTP_USERNAME=u", "RELAYHOST=[other.example]",
+		"SERVER_HOSTNAME=a.example", "POSTFIX_myhostname=b.example", "POSTFIX_mynetworks=10.1.0.0/16", "SMTP_NETWORKS=10.2.0.0/16",
+		"LOG_FORMAT=plain", NULL };
+	const char *user, *password;
+	struct conf *c = with(all, NULL);
+
+	REQUIRE(c);
+	CHECK_STR(c->relayhost, "[smtp.example.com]:2587");
+	REQUIRE(conf_relay_login(c, STR("[smtp.example.com]:2587"), &user, &password));
+	CHECK_STR(user, "u");
+	CHECK_STR(password, "p$x");
+	CHECK_STR(c->myhostname, "mail.example.org");
+	CHECK(strstr(c->mynetworks, ", 203.0.113.0/24,198.51.100.7/32") && !strncmp(c->mynetworks, "127.0.0.0/8", 11));
+	CHECK_INT(c->message_size_limit, 20480000);
+	CHECK_INT(c->log_format, CONF_LOG_JSON);
+	CHECK_INT(c->smtp_tls_security_level, CONF_TLS_SECURE);
+	CHECK(c->always_add_missing_headers && c->configured);
+	CHECK(told("without a main.cf, mail is relayed for the private networks of this host: 127.0.0.0/8"));
+	conf_free(c);
+	c = with(weak, NULL);
+	REQUIRE(c);
+	CHECK_STR(c->relayhost, "[other.example]");
+	CHECK(!c->relay_username);
+	CHECK_STR(c->myhostname, "b.example");
+	CHECK_STR(c->mynetworks, "10.1.0.0/16, 10.2.0.0/16");
+	CHECK_INT(c->log_format, CONF_LOG_TEXT);
+	conf_free(c);
+	c = with(all, "myhostname = main.example\nmynetworks = 127.0.0.1\n");
+	REQUIRE(c);
+	CHECK_STR(c->relayhost, "");
+	CHECK_STR(c->myhostname, "main.example");
+	CHECK_STR(c->mynetworks, "127.0.0.1");
+	CHECK_INT(c->log_format, CONF_LOG_TEXT);
+	conf_free(c);
+}
+
+T(conf_env_tells_what_is_not_done)
+{
+	static const struct { const char *variable, *told; } rows[] = {
+		{ "OVERWRITE_FROM=\"x\" <a@b>", "OVERWRITE_FROM has no effect: senders are left as they are" },
+		{ "ANONYMIZE_EMAILS=true", "ANONYMIZE_EMAILS has no effect" }, { "ANONYMIZE_EMAILS=false", NULL },
+		{ "DKIM_AUTOGENERATE=1", "DKIM_AUTOGENERATE has no effect: mail is not signed" },
+		{ "XOAUTH2_CLIENT_ID=x", "XOAUTH2_CLIENT_ID has no effect" }, { "POSTMAP_transport=a b", "POSTMAP_transport has no effect" },
+		{ "LOG_SUBJECT=yes", "LOG_SUBJECT" }, { "SMTP_HEADER_TAG=x", "SMTP_HEADER_TAG" }, { "DKIM_SELECTOR=x", NULL },
+		{ "POSTFIX_RELAYHOST=[x]", "unknown parameter RELAYHOST: it has no effect; did you mean relayhost?" },
+		{ "SMTPD_SASL_USERS=a:b", "SMTPD_SASL_USERS is not supported" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const one[] = { rows[i].variable, "POSTFIX_mynetworks=127.0.0.1", NULL };
+		struct conf *c = with(one, NULL);
+
+		ROW("%s", rows[i].variable);
+		CHECK_INT(diag.n, rows[i].told != NULL);
+		CHECK(!rows[i].told || told(rows[i].told));
+		conf_free(c);
+	}
+}
+
+T(conf_env_lines_of_master_cf)
+{
+	static const char *const lines[] = { "POSTFIXMASTER_submission__inet=submission inet n - y - - smtpd -o syslog_name=postfix/sub",
+		"POSTFIXMASTER_smtp__inet=", "POSTFIXMASTER_slow__unix=slow unix - - n - 1 smtp", "POSTFIXMASTER_bad=x", NULL };
+	struct conf *c;
+	struct master m;
+
+	for (const char *const *v = lines; *v; v++) {
+		char name[80];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*v, "="), *v);
+		setenv(name, strchr(*v, '=') + 1, 1);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		ROW("%zu", i);
+		c = load("myhostname = a.example\n", i ? "smtp inet n - y - - smtpd\nsubmission inet n - n - 3 smtpd\n2525 inet n - n - - smtpd\n" : NULL);
+		REQUIRE(c);
+		REQUIRE(master_load(c, &m, &diag) == 0);
+		CHECK_INT(m.n_listeners, i + 1);
+		CHECK_INT(m.listeners[0].port, i ? 2525 : 587);
+		CHECK_INT(m.listeners[i].port, 587);
+		CHECK_STR(m.listeners[i].conf->syslog_name, "postfix/sub");
+		CHECK(master_find_transport(&m, STR("slow")) != NULL);
+		CHECK(told("POSTFIXMASTER_bad has no effect"));
+		master_fini(&m);
+		conf_free(c);
+	}
+	for (const char *const *v = lines; *v; v++) {
+		char name[80];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*v, "="), *v);
+		unsetenv(name);
+	}
+}
+
 T(conf_directory_is_chosen)
 {
 	setenv("MAIL_CONFIG", "/x", 1);

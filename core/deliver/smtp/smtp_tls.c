@@ -16,13 +16,25 @@ static struct tls_context *context_new(const struct smtp_profile *p, const struc
 		.protocols = x->protocols,
 	};
 	struct tls_context *made = tls_context_new(&o, why);
+	struct buf second;
+	size_t more;
 
 	if (made || x->match == TLS_MATCH_NAME || (!*o.ca_file && !*o.ca_path))
 		return made;
 	/* whom we trust is only logged where no name is to match: go on without */
 	buf_z(why, ": servers cannot be verified");
 	o.ca_file = o.ca_path = "";
-	return tls_context_new(&o, why);
+	more = why->n;
+	made = tls_context_new(&o, why);
+	if (why->n > more) {
+		/* the second reason is what stands in the way */
+		buf_init(&second, LIMIT_REPLY_TEXT);
+		buf_str(&second, str_from(buf_view(why), more));
+		buf_clear(why);
+		buf_str(why, buf_view(&second));
+		buf_fini(&second);
+	}
+	return made;
 }
 
 struct tls_context *smtp_tls_context(struct smtp_profile *p, const struct tls_demand *x, struct buf *why)
