@@ -123,7 +123,7 @@ static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *
 	if (p->tls_level < CONF_TLS_MAY || diag->errors > errors)
 		return;
 	if (!smtp_tls_context(p, p->tls_level, "", why))
-		wrong(p, p->tls_level >= CONF_TLS_ENCRYPT ? CONF_ERROR : CONF_WARNING, "tls_security_level: TLS is not available", why, diag);
+		wrong(p, CONF_ERROR, "tls_security_level: TLS is not available", why, diag);
 	wrong(p, CONF_WARNING, "tls_security_level", why, diag);
 }
 
