@@ -4,7 +4,8 @@
  * name; a feature that is not listed here is not in the binary.
  */
 
-/* Platform: POSIX with threads; time for certificate validity; getrandom(2) behind the entropy pool. */
+/* Platform: POSIX with threads; time for certificate validity; every random byte from getrandom(2), by core/net/tls.c: no
+ * device that an empty root lacks, and no state that threads would share. */
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
@@ -12,8 +13,7 @@
 #define MBEDTLS_THREADING_C
 #define MBEDTLS_THREADING_PTHREAD
 #define MBEDTLS_FS_IO
-#define MBEDTLS_ENTROPY_C
-#define MBEDTLS_CTR_DRBG_C
+#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 #define MBEDTLS_DEPRECATED_REMOVED
 
 /* Ciphers. Tables in rodata: shared between processes, and no race to fill them in at first use. */

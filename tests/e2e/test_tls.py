@@ -1,5 +1,6 @@
 """TLS on the way out and in: levels, policies, certificates on both sides, sessions that are resumed and what they may not skip."""
 import contextlib
+import os
 import smtplib
 import socket
 import ssl
@@ -7,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from lab import SLOW, Authority, Relay, Sink, SinkSession, free_port, wait
+from lab import RELAYBOX, SLOW, Authority, Relay, Sink, SinkSession, free_port, wait
 
 MAIN = """\
 inet_protocols = ipv4
@@ -388,3 +389,34 @@ def test_tls_from_the_first_byte_both_ways(tmp_path, ca):
                 s.sendall(b"EHLO x\r\n" * 20)
                 assert not s.recv(512).startswith((b"2", b"5"))
             b.wait_log(r"SSL_accept error from unknown\[127.0.0.1\]: ")
+
+
+class Bare(Relay):
+    """A relayd whose /dev is empty, as in a root that holds nothing but it."""
+
+    def spawn(self, *options):
+        self.process = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh", RELAYBOX, "relayd", "-c", self.dir, *options],
+            env=self.env, stdin=subprocess.DEVNULL, stderr=open(self.path("stderr"), "ab"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_without_dev_random_tls_works_both_ways(tmp_path, ca):
+    cert, key = ca.localhost
+    with Sink(tls=ca.localhost) as sink:
+        r = Bare(tmp_path / "r", MAIN.format(port=sink.port, ca=ca.dir + "/ca.pem") + "smtpd_tls_security_level = encrypt\n"
+                 "smtpd_tls_cert_file = %s\nsmtpd_tls_key_file = %s\n" % (cert, key))
+        with r:
+            with smtplib.SMTP("127.0.0.1", r.port, timeout=30) as s:
+                s.starttls(context=ssl._create_unverified_context())
+                s.sendmail("a@example.com", ["b@example.org"], "Subject: x\r\n\r\nx\r\n")
+            assert sink.wait(1)
+            assert len(sink.secured) == 1
+
+
+def test_a_client_certificate_that_cannot_be_used_starts_nothing(tmp_path, ca):
+    """level may: TLS is wanted, so a mistake in what it needs is one, not mail in clear"""
+    r = relay(tmp_path, ca, 25, "smtp_tls_security_level = may\nsmtp_tls_cert_file = /nowhere/cert.pem\n")
+    r.spawn()
+    assert r.process.wait(30) != 0
+    assert "smtp_tls_security_level: TLS is not available: " in r.stderr() + r.log()
