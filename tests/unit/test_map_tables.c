@@ -102,10 +102,10 @@ T(cdb_empty_key_and_value_are_an_entry)
 
 T(map_files_that_change_are_read_again)
 {
-	static const struct { const char *spec, *before, *after, *key; } rows[] = {
-		{ "texthash:%s", "k old\n", "k new\n", "k" }, { "cidr:%s", "1.2.3.4 old\n", "1.2.3.4 new\n", "1.2.3.4" },
-		{ "regexp:%s", "/^k$/ old\n", "/^k$/ new\n", "k" },
-		{ "unionmap:{texthash:%s}", "k old\n", "k new\n", "k" }, { "pipemap:{texthash:%s}", "k old\n", "k new\n", "k" },
+	static const struct { const char *spec, *end, *before, *after, *key; } rows[] = {
+		{ "texthash:", "", "k old\n", "k new\n", "k" }, { "cidr:", "", "1.2.3.4 old\n", "1.2.3.4 new\n", "1.2.3.4" },
+		{ "regexp:", "", "/^k$/ old\n", "/^k$/ new\n", "k" },
+		{ "unionmap:{texthash:", "}", "k old\n", "k new\n", "k" }, { "pipemap:{texthash:", "}", "k old\n", "k new\n", "k" },
 	};
 	struct buf why, out;
 
@@ -118,7 +118,7 @@ T(map_files_that_change_are_read_again)
 		ROW("%s", rows[i].spec);
 		snprintf(name, sizeof(name), "changing%zu", i);
 		put(name, rows[i].before, 1000000000);
-		snprintf(spec, sizeof(spec), rows[i].spec, in_tmp(name));
+		snprintf(spec, sizeof(spec), "%s%s%s", rows[i].spec, in_tmp(name), rows[i].end);
 		m = map_open(spec, &why);
 		REQUIRE(m);
 		map_refresh(m, 10 * USEC_PER_SEC);
