@@ -35,6 +35,6 @@ void buf_consume(struct buf *b, size_t n);             /* drop n bytes from the 
 void buf_truncate(struct buf *b, size_t n);            /* keep the first n bytes */
 char *buf_take(struct buf *b);                         /* hand the bytes over (mem_free); b is empty after */
 const char *buf_cstr(const struct buf *b);             /* never NULL */
-static inline struct str buf_view(const struct buf *b) { return (struct str){b->p, b->n}; }
+static inline struct str buf_view(const struct buf *b) { return (struct str){ b->p, b->n }; }
 
 #endif

@@ -30,6 +30,8 @@
 #define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
 #define LIMIT_MIME_DEPTH 100             /* parts in parts; what is deeper is body (Postfix: 100) */
+#define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */
+#define LIMIT_MIME_BOUNDARY 2048         /* Postfix: mime_boundary_length_limit */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */
@@ -55,6 +57,13 @@
 #define LIMIT_PROBE_FACTS 400            /* DNS questions about one domain; an SPF record may cost 130 */
 #define LIMIT_PROBE_MEMORY (512 * 1024)  /* answers and findings of one domain */
 #define LIMIT_STS_POLICY (64 * 1024)     /* an MTA-STS policy (RFC 8461 3.3) */
+#define LIMIT_STS_HEADER (16 * 1024)     /* … and the header section of the answer that brings it */
+#define LIMIT_STS_ADDRESSES 4            /* of the host that has it; the next ones would say the same */
+#define LIMIT_NS_SERVERS 13              /* name servers of a zone that are asked one by one; the root has as many */
+#define LIMIT_NS_ADDRESSES 4             /* of each, of one family */
+#define LIMIT_NS_ABOVE 3                 /* servers of the zone above that are asked when all of these are silent */
+#define LIMIT_SPF_WALK 60                /* lookups counted of a record that needs too many: enough to say how far it is off */
+#define LIMIT_SPF_DEPTH 20               /* records that include each other */
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
 #define LIMIT_VERIFY_ENTRIES 50000       /* addresses remembered by address verification, about 300 bytes each */

@@ -93,6 +93,7 @@ void *mem_alloc(size_t n)
 void *mem_realloc(void *p, size_t n)
 {
 	size_t have = p ? malloc_usable_size(p) : 0;
+	void *q;
 
 	if (p && !is_cached(have) && !is_cached(n)) {
 		p = realloc(p, n ? n : 1);
@@ -102,7 +103,7 @@ void *mem_realloc(void *p, size_t n)
 	}
 	if (p && n <= have && n >= have / 4)
 		return p;
-	void *q = obtain(n);
+	q = obtain(n);
 	if (p) {
 		memcpy(q, p, n < have ? n : have);
 		mem_free(p);

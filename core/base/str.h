@@ -34,15 +34,15 @@ static inline void bytes_copy(char *to, const char *from, size_t n)
 			*to++ = *from++;
 }
 
-static inline struct str str_of(const char *z) { return (struct str){z, z ? strlen(z) : 0}; }
-static inline struct str str_make(const char *p, size_t n) { return (struct str){p, n}; }
+static inline struct str str_of(const char *z) { return (struct str){ z, z ? strlen(z) : 0 }; }
+static inline struct str str_make(const char *p, size_t n) { return (struct str){ p, n }; }
 static inline bool str_is_empty(struct str s) { return s.n == 0; }
-static inline struct str str_head(struct str s, size_t n) { return (struct str){s.p, n < s.n ? n : s.n}; } /* first n bytes (clamped) */
+static inline struct str str_head(struct str s, size_t n) { return (struct str){ s.p, n < s.n ? n : s.n }; } /* first n bytes (clamped) */
 /* str_from - tail from `at` (clamped) */
 static inline struct str str_from(struct str s, size_t at)
 {
 	at = at < s.n ? at : s.n;
-	return (struct str){at ? s.p + at : s.p, s.n - at};
+	return (struct str){ at ? s.p + at : s.p, s.n - at };
 }
 
 bool str_eq(struct str a, struct str b);

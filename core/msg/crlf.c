@@ -30,10 +30,11 @@ static const char *find_stray(const char *p, const char *end)
 
 void crlf_clean_add(struct crlf_clean *c, struct buf *out, struct str chunk)
 {
+	const char *p = chunk.p, *end;
+
 	if (!chunk.n)
 		return;
-	const char *p = chunk.p, *end = chunk.p + chunk.n;
-
+	end = p + chunk.n;
 	if (c->cr) {
 		c->cr = false;
 		if (*p == '\n') {

@@ -1,17 +1,16 @@
 /* mime_lines - see mime_lines.h. */
 #include "core/msg/mime_lines.h"
 
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/msg/header.h"
-
-enum { FIELD_MAX = 102400, BOUNDARY_MAX = 2048 }; /* Postfix's header_size_limit, mime_boundary_length_limit */
 
 /* --- words of a Content-Type --------------------------------------------------------------------------------------- */
 
 /* a word, a quoted string ('"') or one of the special characters; 0: the end */
 struct token {
 	char kind;
-	char text[BOUNDARY_MAX + 1];
+	char text[LIMIT_MIME_BOUNDARY + 1];
 };
 
 static bool is_special(char c)
@@ -51,13 +50,13 @@ static void take_token(struct str *s, struct token *t)
 	if (t->kind == '"') {
 		for (at = 1; at < s->n && s->p[at] != '"'; at++) {
 			at += s->p[at] == '\\' && at + 1 < s->n;
-			if (n < BOUNDARY_MAX && s->p[at] != '\n')
+			if (n < LIMIT_MIME_BOUNDARY && s->p[at] != '\n')
 				t->text[n++] = s->p[at];
 		}
 		at++;
 	} else if (t->kind == 'w') {
 		for (; at < s->n && !ascii_is_space(s->p[at]) && !is_special(s->p[at]); at++)
-			if (n < BOUNDARY_MAX)
+			if (n < LIMIT_MIME_BOUNDARY)
 				t->text[n++] = s->p[at];
 	} else {
 		at = 1;
@@ -145,7 +144,7 @@ static bool header_line(struct mime_lines *m, struct str line)
 	size_t name, colon;
 
 	if (m->field.n && line.n && (*line.p == ' ' || *line.p == '\t')) {
-		if (m->field.n < FIELD_MAX) {
+		if (m->field.n < LIMIT_MIME_FIELD) {
 			buf_byte(&m->field, '\n');
 			buf_str(&m->field, line);
 		}

@@ -8,9 +8,10 @@
 
 #include <errno.h>
 
+#include "core/base/limits.h"
 #include "core/net/dns_codec.h"
 
-enum { SERVERS_MOST = 13, ABOVE_MOST = 3, ADDRESSES_MOST = 4 /* of one family */, ROWS_MOST = SERVERS_MOST * 2 * ADDRESSES_MOST };
+enum { ROWS_MOST = LIMIT_NS_SERVERS * 2 * LIMIT_NS_ADDRESSES };
 
 struct server { const char *name; const struct fact *soa; };
 struct zone {
@@ -36,7 +37,7 @@ static void ask_above(struct probe *p, struct zone *z, const char *zone)
 {
 	const char *name = "";
 
-	for (int i = 0; i < ABOVE_MOST && (name = next_name(z->above, name)) != NULL; i++)
+	for (int i = 0; i < LIMIT_NS_ABOVE && (name = next_name(z->above, name)) != NULL; i++)
 		for (int k = 0; k < 2; k++) {
 			const struct fact *a = facts_get(&p->facts, name, k ? DNS_AAAA : DNS_A), *f;
 
@@ -99,7 +100,7 @@ static void add_server(struct probe *p, struct zone *z, const char *name)
 			return;
 		has |= f->n > 0;
 		again |= f->status == DNS_AGAIN;
-		for (size_t k = 0; k < f->n && k < ADDRESSES_MOST && p->opt->families >> i & 1; k++) {
+		for (size_t k = 0; k < f->n && k < LIMIT_NS_ADDRESSES && p->opt->families >> i & 1; k++) {
 			const struct fact *soa = facts_get_at(&p->facts, &f->records[k].address, z->ns->records[0].name, DNS_SOA);
 
 			if (!soa)
@@ -155,7 +156,7 @@ void check_ns(struct probe *p)
 	const char *name = "";
 
 	find_zone(p, &z);
-	for (size_t i = 0; z.ns && i < SERVERS_MOST && (name = next_name(z.ns, name)) != NULL; i++)
+	for (size_t i = 0; z.ns && i < LIMIT_NS_SERVERS && (name = next_name(z.ns, name)) != NULL; i++)
 		add_server(p, &z, name);
 	if (p->facts.missing != missing || (!z.ns && !z.above))
 		return;

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/probe/old_tls.h"
 #include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
 
-#define INPUT_MAX (64 * 1024)
 #define OLD_GREETING (5 * USEC_PER_SEC) /* of servers that are slower it is not asked */
 #define OLD_PATIENCE (3 * USEC_PER_SEC) /* beyond twice what the real dialogue took */
 
@@ -266,7 +266,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 	d->old = old;
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
-	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, INPUT_MAX, INPUT_MAX,
+	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, LIMIT_CONN_READ, LIMIT_CONN_READ,
 		d->began + (old ? 2 * probe_took(a) + OLD_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;

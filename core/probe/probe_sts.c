@@ -2,11 +2,12 @@
  * at most LIMIT_STS_POLICY. The addresses of the host are tried one after the other. */
 #include <errno.h>
 
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/net/http.h"
 #include "core/probe/probe.h"
 
-enum { HTTPS = 443, ADDRESSES_MOST = 4, HEADER_ROOM = 16 * 1024 };
+enum { HTTPS = 443 };
 
 struct fetch {
 	struct probe *probe;
@@ -24,7 +25,7 @@ static void on_next(struct loop_task *t)
 	struct fetch *f = LIST_ITEM(t, struct fetch, next);
 	struct probe *p = f->probe;
 
-	if (!f->over && f->at < f->found.n && f->at < ADDRESSES_MOST) {
+	if (!f->over && f->at < f->found.n && f->at < LIMIT_STS_ADDRESSES) {
 		try_next(f);
 		return;
 	}
@@ -96,7 +97,7 @@ static void try_next(struct fetch *f)
 	struct sockaddr_storage to;
 	socklen_t n = ipaddr_to_sockaddr(&f->found.v[f->at++], HTTPS, &to);
 
-	if (!conn_connect(o->loop, (struct sockaddr *)&to, n, NULL, 0, LIMIT_STS_POLICY + HEADER_ROOM, HEADER_ROOM,
+	if (!conn_connect(o->loop, (struct sockaddr *)&to, n, NULL, 0, LIMIT_STS_POLICY + LIMIT_STS_HEADER, LIMIT_STS_HEADER,
 		clock_mono() + o->time, on_conn, f))
 		end(f, false, strerror(errno));
 }

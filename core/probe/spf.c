@@ -5,10 +5,11 @@
 #include <stdio.h>
 
 #include "core/base/ipaddr.h"
+#include "core/base/limits.h"
 #include "core/base/term.h"
 
 /* names that depend on each other stop at the limit of lookups; a walk goes on past it, to tell how many there are */
-enum { WALK_MOST = 60, DEPTH_MOST = 20, MX_MOST = 10, PTR_MOST = 10 };
+enum { MX_MOST = 10, PTR_MOST = 10 };
 /* what a mechanism says, or WAIT: a fact is missing */
 enum word { NO, YES, TEMPERROR, PERMERROR, WAIT };
 enum { RESULT_WAIT = -1 };
@@ -187,8 +188,8 @@ static enum word match_include(struct spf *s, const char *target, unsigned depth
 static enum word count_lookup(struct spf *s)
 {
 	s->lookups++;
-	if (is_walk(s) ? s->lookups > WALK_MOST : s->lookups > SPF_LOOKUPS)
-		return error(s, PERMERROR, "more than %d lookups", is_walk(s) ? WALK_MOST : SPF_LOOKUPS);
+	if (is_walk(s) ? s->lookups > LIMIT_SPF_WALK : s->lookups > SPF_LOOKUPS)
+		return error(s, PERMERROR, "more than %d lookups", is_walk(s) ? LIMIT_SPF_WALK : SPF_LOOKUPS);
 	return NO;
 }
 
@@ -323,7 +324,7 @@ static int check_host(struct spf *s, const char *domain, unsigned depth)
 	size_t records = 0;
 	enum word m;
 
-	if (depth > DEPTH_MOST || ++s->walked > 4 * WALK_MOST) {
+	if (depth > LIMIT_SPF_DEPTH || ++s->walked > 4 * LIMIT_SPF_WALK) {
 		error(s, PERMERROR, "%s: it includes itself", domain);
 		return SPF_PERMERROR;
 	}

@@ -42,12 +42,12 @@ uint64_t bench_number(char option, const char *text, uint64_t most)
 
 struct sockaddr_in bench_address(const char *text, const char *fallback)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET};
+	struct sockaddr_in a = { .sin_family = AF_INET };
 	const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : text;
 	char host[INET_ADDRSTRLEN], *end;
 	unsigned long n = strtoul(port, &end, 10);
 	size_t length = colon ? (size_t)(colon - text) : strlen(fallback);
-	if (length < sizeof host) {
+	if (length < sizeof(host)) {
 		memcpy(host, colon ? text : fallback, length);
 		host[length] = '\0';
 		if (end != port && !*end && n > 0 && n < 65536 && inet_pton(AF_INET, host, &a.sin_addr) == 1) {

@@ -43,7 +43,7 @@ enum {
 enum phase { CONNECT, EHLO, MAIL, RCPT, DATA, END, PHASES };
 enum mode { LINES, CONTENT, CHUNK };
 
-static const char *const phase_names[PHASES] = {"connect", "ehlo", "mail", "rcpt", "data", "end"};
+static const char *const phase_names[PHASES] = { "connect", "ehlo", "mail", "rcpt", "data", "end" };
 
 struct session {
 	int fd;
@@ -88,7 +88,7 @@ static void print_counts(FILE *out)
 static void forget_counts(void)
 {
 	uint64_t sessions = total.sessions;
-	memset(&total, 0, sizeof total);
+	memset(&total, 0, sizeof(total));
 	total.sessions = sessions;
 	memset(ids, 0, ids_used / 8 + 1);
 	ids_used = 0;
@@ -162,7 +162,7 @@ static bool answer(struct session *s, enum phase phase, const char *good)
 		say(s, good);
 	} else {
 		int code = refusal[phase].code;
-		snprintf(line, sizeof line, "%d %d.3.0 Refused by order\r\n", code, code / 100);
+		snprintf(line, sizeof(line), "%d %d.3.0 Refused by order\r\n", code, code / 100);
 		say(s, line);
 		if (code == 421)
 			s->quit = true;
@@ -229,13 +229,13 @@ static void on_quit(struct session *s, const char *argument)
 }
 
 static const struct { char verb[5]; void (*run)(struct session *s, const char *argument); } commands[] = {
-	{"MAIL", on_mail}, {"RCPT", on_rcpt}, {"DATA", on_data}, {"BDAT", on_bdat}, {"EHLO", on_ehlo}, {"HELO", on_ok},
-	{"RSET", on_ok}, {"NOOP", on_ok}, {"QUIT", on_quit},
+	{ "MAIL", on_mail }, { "RCPT", on_rcpt }, { "DATA", on_data }, { "BDAT", on_bdat }, { "EHLO", on_ehlo }, { "HELO", on_ok },
+	{ "RSET", on_ok }, { "NOOP", on_ok }, { "QUIT", on_quit },
 };
 
 static void on_line(struct session *s, const char *line)
 {
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (strncasecmp(line, commands[i].verb, 4) == 0) {
 			commands[i].run(s, line[4] ? line + 5 : line + 4);
 			return;
@@ -367,7 +367,7 @@ static void on_readable(struct session *s)
 
 static void watch(struct session *s)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = s };
 	if (epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &e) < 0)
 		bench_fail("epoll_ctl");
 }
@@ -405,11 +405,11 @@ static void on_connection(int listener)
 		struct session *s = unused;
 		if (s)
 			unused = s->next;
-		else if (!(s = malloc(sizeof *s)))
+		else if (!(s = malloc(sizeof(*s))))
 			bench_fail("malloc");
 		memset(s, 0, offsetof(struct session, carry));
 		s->fd = fd;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 		total.connections++;
 		total.sessions++;
 		watch(s);
@@ -443,7 +443,7 @@ static void on_orders(void)
 {
 	static char line[128];
 	static size_t n;
-	ssize_t got = read(0, line + n, sizeof line - 1 - n);
+	ssize_t got = read(0, line + n, sizeof(line) - 1 - n);
 	if (got <= 0)
 		exit(0);
 	n += (size_t)got;
@@ -453,7 +453,7 @@ static void on_orders(void)
 		obey(line);
 		memmove(line, end + 1, strlen(end + 1) + 1);
 	}
-	if (n == sizeof line - 1)
+	if (n == sizeof(line) - 1)
 		exit(EX_USAGE);
 }
 
@@ -481,7 +481,7 @@ static void set_refusal(const char *text)
 {
 	enum phase phase = phase_option(&text);
 	char code[4];
-	snprintf(code, sizeof code, "%s", text);
+	snprintf(code, sizeof(code), "%s", text);
 	refusal[phase].code = (int)bench_number('r', code, 599);
 	refusal[phase].percent = text[3] == ':' ? (unsigned)bench_number('r', text + 4, 100) : 100;
 }
@@ -490,8 +490,8 @@ static int listen_on(const char *text)
 {
 	struct sockaddr_in a = bench_address(text, "127.0.0.1");
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-	    bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 4096) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
+	    bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 4096) < 0)
 		bench_fail(text);
 	return fd;
 }
@@ -499,7 +499,7 @@ static int listen_on(const char *text)
 /* add - a descriptor that is not a session's: its event carries the address of where the number is kept */
 static void add(int *fd)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.ptr = fd};
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = fd };
 	if (epoll_ctl(poller, EPOLL_CTL_ADD, *fd, &e) < 0)
 		bench_fail("epoll_ctl");
 }
@@ -523,7 +523,7 @@ static void serve(int listener, int signals)
 				on_orders();
 			else if (who != &signals)
 				on_readable(who);
-			else if (read(signals, &info, sizeof info) == sizeof info)
+			else if (read(signals, &info, sizeof(info)) == sizeof(info))
 				print_counts(stdout);
 		}
 	}

@@ -127,7 +127,7 @@ static void put_header(struct text *t, const struct session *s)
 
 static void watch(struct session *s, bool writable)
 {
-	struct epoll_event e = {.events = EPOLLIN | (writable ? EPOLLOUT : 0u), .data.ptr = s};
+	struct epoll_event e = { .events = EPOLLIN | (writable ? EPOLLOUT : 0u), .data.ptr = s };
 	s->writable_wanted = writable;
 	epoll_ctl(poller, EPOLL_CTL_MOD, s->fd, &e);
 }
@@ -157,7 +157,7 @@ static void give_up(struct session *s)
 
 static void flush(struct session *s)
 {
-	const struct { char *at; size_t n; } parts[3] = {{s->out, s->n_out}, {body, s->content}, {s->tail, s->n_tail}};
+	const struct { char *at; size_t n; } parts[3] = {  {s->out, s->n_out }, { body, s->content }, {s->tail, s->n_tail}};
 	struct iovec v[3];
 	size_t total = s->n_out + s->content + s->n_tail, skip = s->n_sent;
 	int n = 0;
@@ -165,7 +165,7 @@ static void flush(struct session *s)
 		size_t gone = skip < parts[i].n ? skip : parts[i].n;
 		skip -= gone;
 		if (parts[i].n > gone)
-			v[n++] = (struct iovec){parts[i].at + gone, parts[i].n - gone};
+			v[n++] = (struct iovec){ parts[i].at + gone, parts[i].n - gone };
 	}
 	if (!n)
 		return;
@@ -202,7 +202,7 @@ static void take_message(struct session *s)
 /* next_message - begin one, or QUIT */
 static void next_message(struct session *s)
 {
-	struct text t = {s->out, s->n_out};
+	struct text t = { s->out, s->n_out };
 	if (is_last(s)) {
 		put(&t, "QUIT\r\n");
 		s->state = QUIT;
@@ -219,13 +219,13 @@ static void next_message(struct session *s)
 
 static void send_content(struct session *s)
 {
-	struct text t = {s->out, 0};
+	struct text t = { s->out, 0 };
 	put_header(&t, s);
 	s->content = want.size > t.used + 2 ? want.size - t.used - 2 : 0;
 	if (s->content && body[s->content - 1] == '\r')
 		s->content--;
 	s->n_out = t.used;
-	t = (struct text){s->tail, 0};
+	t = (struct text){ s->tail, 0 };
 	put(&t, "\r\n.\r\n");
 	s->state = END;
 	if (want.deep && s->pipelining) {
@@ -254,7 +254,7 @@ static void on_ehlo(struct session *s)
 
 static void on_mail(struct session *s)
 {
-	struct text t = {s->out, 0};
+	struct text t = { s->out, 0 };
 	s->state = RCPT;
 	s->rcpts = (unsigned)want.recipients;
 	if (want.group && s->pipelining)
@@ -265,7 +265,7 @@ static void on_mail(struct session *s)
 
 static void on_rcpt(struct session *s)
 {
-	struct text t = {s->out, 0};
+	struct text t = { s->out, 0 };
 	if (!--s->rcpts)
 		s->state = DATA;
 	if (want.group && s->pipelining)
@@ -296,7 +296,7 @@ static bool on_reply(struct session *s, int code)
 	static void (*const steps[])(struct session *s) = {
 		[EHLO] = on_ehlo, [MAIL] = on_mail, [RCPT] = on_rcpt, [DATA] = send_content, [END] = on_end,
 	};
-	struct text t = {s->out, 0};
+	struct text t = { s->out, 0 };
 	if (s->state == QUIT) {
 		close_session(s);
 		return false;
@@ -356,7 +356,7 @@ static void on_readable(struct session *s)
 static void on_connected(struct session *s)
 {
 	int error = 0;
-	socklen_t n = sizeof error;
+	socklen_t n = sizeof(error);
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error) {
 		give_up(s);
 		return;
@@ -374,8 +374,8 @@ static void start(struct session *s)
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		bench_fail("socket");
-	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT, .data.ptr = s};
+	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = s };
 	epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &e);
 	s->state = OPENING;
 	s->writable_wanted = true;
@@ -384,7 +384,7 @@ static void start(struct session *s)
 	s->n_in = s->n_out = s->n_sent = s->content = s->n_tail = 0;
 	opening++;
 	connections++;
-	if (connect(s->fd, (const struct sockaddr *)&want.peer, sizeof want.peer) < 0 && errno != EINPROGRESS)
+	if (connect(s->fd, (const struct sockaddr *)&want.peer, sizeof(want.peer)) < 0 && errno != EINPROGRESS)
 		bench_fail("connect");
 }
 
@@ -442,7 +442,7 @@ static void prepare(void)
 	time_t now = time(NULL);
 	struct tm tm;
 	body = malloc(want.size + 1);
-	all = calloc(want.sessions, sizeof *all);
+	all = calloc(want.sessions, sizeof(*all));
 	if (!body || !all)
 		bench_fail("malloc");
 	for (uint64_t i = 0; i < want.size; i++)
@@ -450,7 +450,7 @@ static void prepare(void)
 	for (uint64_t i = 0; i < want.sessions; i++)
 		all[i].fd = -1;
 	gmtime_r(&now, &tm);
-	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
 	bench_many_files();
 	bench_end_with_parent();
 	poller = epoll_create1(EPOLL_CLOEXEC);

@@ -908,7 +908,9 @@ def test_mxcheck_refusing_server(box):
         def serve():
             c, _ = s.accept()
             c.sendall(b"554 go away\r\n")
-            time.sleep(0.3)
+            # until it has heard that, and goes
+            while c.recv(1000):
+                pass
             c.close()
 
         threading.Thread(target=serve, daemon=True).start()

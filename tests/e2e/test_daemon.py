@@ -6,6 +6,7 @@ import signal
 import smtplib
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -79,7 +80,7 @@ def test_reload_moves_a_listener(tmp_path):
 
 def test_term_finishes_what_is_under_way(tmp_path):
     def slow(sink, message):
-        time.sleep(1)
+        r.wait_log("terminating on signal 15")
     with Sink(script={"END": slow}) as sink:
         r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port)
         r.start()
@@ -222,8 +223,10 @@ def reload(r, times=1):
 
 
 def test_what_began_before_reloads_ends_with_its_own_settings(tmp_path):
+    go = threading.Event()
+
     def slow(sink, message):
-        time.sleep(9)
+        go.wait(60 * SLOW)
     with Sink(script={"END": slow}) as there, Sink() as sink:
         r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\ntransport_maps = inline:{slow.test=slow:[127.0.0.1]:%d}\n" % (sink.port, there.port))
         with open(r.path("master.cf"), "w") as f:
@@ -245,6 +248,7 @@ def test_what_began_before_reloads_ends_with_its_own_settings(tmp_path):
             assert late.connect("127.0.0.1", r.port)[1] == b"second"
             reload(r, 3)
             time.sleep(7)                  # old settings are looked at after five seconds
+            go.set()
             early.send("second half\r\n.\r\n")
             assert early.getreply()[0] == 250
             assert early.docmd("RSET")[0] == late.noop()[0] == 250
@@ -267,8 +271,8 @@ def test_reloads_keep_no_memory(tmp_path):
         time.sleep(6.5)
         before = resident(r)
         reload(r, 60)
-        time.sleep(6.5)
-        assert resident(r) - before < 1500, (before, resident(r))  # sixty generations would be more than 3 MB
+        # sixty generations would be more than 3 MB
+        wait(lambda: resident(r) - before < 1500)
 
 
 def test_postconf_style_output(tmp_path):

@@ -103,12 +103,16 @@ def test_wrong_options_are_refused(town):
 
 def on_terminal(argv, columns, env, seconds=20):
     """What argv writes on a terminal of so many columns."""
+    may_begin, begin = os.pipe()
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.update(env)
-        time.sleep(0.2)
+        os.read(may_begin, 1)
         os.execv(argv[0], argv)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    os.write(begin, b".")
+    os.close(begin)
+    os.close(may_begin)
     out, end = b"", time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         try:

@@ -77,7 +77,7 @@ static void run_path(const char *path)
 	while (d && (e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(sub, sizeof sub, "%s/%s", path, e->d_name);
+		snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
 		run_path(sub);
 	}
 	if (d)
@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 	const char *name = strrchr(argv[0], '/');
 
 	atexit(on_exit_early);
-	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		signal(ends[i], on_signal);
 	if (LLVMFuzzerInitialize)
 		LLVMFuzzerInitialize(&argc, &argv);

@@ -4,7 +4,7 @@
 #include "core/base/limits.h"
 #include "core/net/dns_codec.h"
 
-static const enum dns_type types[] = {DNS_A, DNS_NS, DNS_CNAME, DNS_SOA, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV, DNS_TLSA, DNS_CAA};
+static const enum dns_type types[] = { DNS_A, DNS_NS, DNS_CNAME, DNS_SOA, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV, DNS_TLSA, DNS_CAA };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str all = str_make((const char *)data, size), rest = all, wanted = STR_EMPTY;
 	struct buf list, why;
-	uint8_t digest[32] = {0};
+	uint8_t digest[32] = { 0 };
 	char text[64];
 
 	str_cut(&rest, '\n', &wanted);

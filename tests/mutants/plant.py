@@ -95,7 +95,7 @@ def of_line(file, n, line, text, enters_void):
     for m in CHOICE.finditer(line):
         yield from fault("branches", text[:m.start()] + "? %s : %s" % (text[m.start(2):m.end(2)], text[m.start(1):m.end(1)]) + text[m.end():])
     for m in NUMBER.finditer(line):
-        if not re.search(r"return -?$", line[:m.start()]):
+        if not re.search(r"return -?$|[ (=]-$", line[:m.start()]):
             yield from fault("constant", text[:m.start()] + str(int(m.group(1)) + 1) + text[m.end():])
     call = CALL.match(line)
     if call and call.group(2) not in WORDS:

@@ -19,6 +19,8 @@ static char row[200];
 static char why[1024];
 static char tmpdir[] = "/tmp/relaybox-unit-XXXXXX";
 static int failed, skipped, made_tmpdir;
+/* of the sanitizer, where there is one and it looks for leaks: are there any now that it has not told of */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 void t_add(struct t_case *c)
 {
@@ -31,7 +33,7 @@ void t_row(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(row, sizeof row, fmt, ap);
+	vsnprintf(row, sizeof(row), fmt, ap);
 	va_end(ap);
 }
 
@@ -42,10 +44,10 @@ void t_fail(const char *file, int line, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!failed)
-		snprintf(why, sizeof why, "%s:%d: %s%s%s%s", file, line, text, row[0] ? " [row " : "", row,
+		snprintf(why, sizeof(why), "%s:%d: %s%s%s%s", file, line, text, row[0] ? " [row " : "", row,
 		         row[0] ? "]" : "");
 	else
 		fprintf(stderr, "  also %s:%d: %s [row %s]\n", file, line, text, row);
@@ -57,7 +59,7 @@ void t_skip(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why, sizeof why, fmt, ap);
+	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
 	skipped = 1;
 }
@@ -117,8 +119,8 @@ int t_check_mem(const char *file, int line, const char *what, const void *got, s
 		return 1;
 	while (i < got_len && i < want_len && ((const char *)got)[i] == ((const char *)want)[i])
 		i++;
-	show(g, sizeof g, got, got_len);
-	show(w, sizeof w, want, want_len);
+	show(g, sizeof(g), got, got_len);
+	show(w, sizeof(w), want, want_len);
 	t_fail(file, line, "%s: got %s (%zu bytes), want %s (%zu bytes), first difference at %zu", what, g, got_len, w,
 	       want_len, i);
 	return 0;
@@ -154,7 +156,7 @@ static void on_stuck(int sig)
 
 	(void)!write(1, "not ok ", 7);
 	(void)!write(1, running->name, strlen(running->name));
-	(void)!write(1, text, sizeof text - 1);
+	(void)!write(1, text, sizeof(text) - 1);
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
@@ -173,6 +175,8 @@ int main(int argc, char **argv)
 		ran++;
 		alarm(CASE_SECONDS);
 		c->run();
+		if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check())
+			t_fail(c->name, 0, "what it allocated is lost; the sanitizer's report tells where from");
 		alarm(0);
 		if (failed)
 			printf("not ok %s: %s\n", c->name, why);

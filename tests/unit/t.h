@@ -16,7 +16,7 @@
  * Each tests/unit/test_NAME.c is one program; main() is in t.c and is linked in. Cases run in the order they are
  * written; arguments name the cases to run (none: all). One line per case: "ok NAME", "not ok NAME: why" or
  * "skip NAME: why"; the exit status is 1 if any case failed. A failed CHECK does not end the case, a failed
- * REQUIRE does. Each case has 60 seconds.
+ * REQUIRE does. Each case has 60 seconds. Under the sanitizers a case that loses memory has failed.
  */
 #ifndef TESTS_UNIT_T_H
 #define TESTS_UNIT_T_H

@@ -30,6 +30,7 @@ T(addr_parse_accepts_and_canonicalises)
 		{ "a@[IPv6:2001:db8::1]", "a@[IPv6:2001:db8::1]", "a", "[IPv6:2001:db8::1]" },
 		{ "a%b@c", "a%b@c", "a%b", "c" },
 		{ "a!b", "a!b", "a!b", "" },
+		{ "\xf0\x9f\x98\x80@b", "\xf0\x9f\x98\x80@b", "\xf0\x9f\x98\x80", "b" },
 		{ "用户@例え.jp", "用户@例え.jp", "用户", "例え.jp" },
 		{ "a_b@c_d.e-f", "a_b@c_d.e-f", "a_b", "c_d.e-f" },
 		{ "a@xn--r8jz45g.jp", "a@xn--r8jz45g.jp", "a", "xn--r8jz45g.jp" },
@@ -58,6 +59,8 @@ T(addr_parse_refuses)
 		"\"a\"\"b\"@c", "a\"b\"@c", "\"\"@c", "\"\"", "a\\b@c", "a@b\\", "a\r@b", "a\n@b", "\"a\rb\"@c", "\"a\nb\"@c", "\"a\tb\"@c",
 		"a\x7f@b", "a@b\x7f", "a\x01@b", "a\xff@b", "a@\xff", "\xc0\xae@b", "\xed\xa0\x80@b", "a\xc2\x85@b", "a@b\xe3\x80\x82" "c",
 		"a@\xef\xbc\xa0.b", "a\xe2\x80\xae" "b@c", "a@b\xef\xbc\x8e" "c", "a;b@c", "a:b@c", "a[b@c", "a@b/c", "a@b:25", "a@b%c",
+		/* four bytes: tags, variation selectors; beyond Unicode */
+		"a\xf3\xa0\x80\x81" "b@c", "a@b\xf3\xa0\x84\x80" "c", "a\xf3\xa0\xbf\xbf@b", "a\xf4\x90\x80\x80@b",
 	};
 	struct addr a;
 

@@ -553,7 +553,21 @@ T(dns_cache_forgets_in_order)
 	dns_cache_fini(&c);
 }
 
-T(dns_zz_frees)
+T(dns_answers_are_in_the_arena_and_go_with_it)
 {
+	size_t used;
+
+	msg_begin(&m, 7, 0x81a0, "example.com", DNS_A);
+	msg_a(&m, "example.com", 500, 0x01020304);
+	REQUIRE(decode("example.com", DNS_A) == 0);
+	used = arena.used;
+	CHECK(used >= sizeof(answer.records[0]));
+	msg_a(&m, "example.com", 500, 0x01020305);
+	REQUIRE(decode("example.com", DNS_A) == 0);
+	CHECK(arena.used > used);
 	arena_fini(&arena);
+	CHECK(!arena.blocks);
+	/* what is not in the arena is lost from here on, and the sanitizer tells of it */
+	memset(&answer, 0, sizeof(answer));
+	memset(&reply, 0, sizeof(reply));
 }

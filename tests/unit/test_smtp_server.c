@@ -330,3 +330,35 @@ T(server_names_its_protocol)
 	CHECK_STR(smtp_server_proto(&s), "UTF8SMTPSA");
 	stop();
 }
+
+T(server_counts_a_refused_chunk_as_one_error)
+{
+	start(&plain);
+	say("HELO x\r\n");
+	say("MAIL FROM:<a@b>\r\n");
+	say("RCPT TO:<c@d>\r\n");
+	CHECK_INT(say("BDAT 0\r\n"), 551);
+	CHECK_INT(s.errors, 1);
+	/* the rest of that message is told of and thrown away, but is no error of its own */
+	CHECK_INT(say("BDAT 1\r\nx"), 551);
+	CHECK_INT(say("BDAT 1 LAST\r\nx"), 551);
+	CHECK_INT(s.errors, 1);
+	stop();
+}
+
+T(server_shows_the_line_that_was_no_smtp)
+{
+	static const char *const rows[] = { "GET / HTTP/1.1", "POST /x HTTP/1.1", "CONNECT h:25 HTTP/1.1" };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char line[100];
+
+		ROW("%s", rows[i]);
+		snprintf(line, sizeof(line), "%s\r\n", rows[i]);
+		start(&plain);
+		CHECK_INT(say(line), 221);
+		CHECK_INT(last_event, SMTP_SERVER_HANGUP);
+		CHECK_VIEW(s.argument, rows[i]);
+		stop();
+	}
+}

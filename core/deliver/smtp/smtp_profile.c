@@ -158,7 +158,7 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 	tls_demand_fini(&x);
 }
 
-/* certificates are read now, while they can be; a level that only offers TLS does not keep relayd from starting */
+/* certificates are read now, while they can be; where TLS cannot start nothing starts that wants it */
 static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
