@@ -571,9 +571,12 @@ def test_mail_options_for_sendmail_after_two_dashes(box):
 
 
 def test_mail_subject_cannot_forge_a_header(box):
-    box.listen()
-    box.run("mail", "-s", "x\nBcc: evil@x.org", "b@x.org", input="x\n", code=65)
-    box.run("mail", "-a", "X-A: b\r\nBcc: evil@x.org", "b@x.org", input="x\n", code=65)
+    sink = box.listen()
+    box.run("mail", "-s", "x\nBcc: evil@x.org", "-a", "X-A: b\r\nCc: evil@x.org", "b@x.org", input="x\n")
+    m = sink.parsed()
+    assert sink.last[1] == ["b@x.org"] and "Bcc" not in m and "Cc" not in m
+    # as s-nail and bsd-mailx do, a line end becomes a blank
+    assert m["Subject"] == "x Bcc: evil@x.org" and m["X-A"].split() == ["b", "Cc:", "evil@x.org"]
 
 
 def test_mail_reads_no_mailbox(box):
