@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/conf/conf.h"
 #include "core/store/store.h"
+#include "core/submit/submit_spool.h"
 #include "core/view/control.h"
 
 static int run_postqueue(int argc, char **argv);
@@ -80,20 +82,33 @@ int change_request(const struct conf *c, const char *request, const char *about,
 	return code;
 }
 
+/* is_kept_id - mailq's id of what is kept without relayd: the 16 digits of a time */
+static bool is_kept_id(const char *id)
+{
+	return strlen(id) == 16 && strspn(id, "0123456789abcdefABCDEF") == 16;
+}
+
 static int check_id(const char *id)
 {
 	uint64_t ignored;
 
-	return !strcmp(id, "ALL") || qid_parse(str_of(id), &ignored) ? EX_OK : applet_fail(EX_USAGE, "%s: not a queue id", id);
+	return !strcmp(id, "ALL") || is_kept_id(id) || qid_parse(str_of(id), &ignored) ? EX_OK : applet_fail(EX_USAGE, "%s: not a queue id", id);
 }
 
 /* change_one - ID or ALL, in these queues: each with a space before it, none: in all */
 static int change_one(const struct conf *c, const char *verb, const char *id, const char *queues, unsigned long *count)
 {
 	char request[LIMIT_CONTROL_LINE];
+	size_t kept;
 
 	if (check_id(id))
 		return EX_USAGE;
+	if (!strcmp(verb, "delete") && !*queues && (!strcmp(id, "ALL") || is_kept_id(id))) {
+		kept = submit_spool_delete(c, id);
+		*count += kept;
+		if (kept && (is_kept_id(id) || access(c->queue_directory, F_OK) < 0))
+			return EX_OK;
+	}
 	snprintf(request, sizeof(request), "%s %s%s", verb, id, queues);
 	return change_request(c, request, id, count);
 }

@@ -189,6 +189,8 @@ static int hand_over(struct submission *s, struct envelope *e, struct str conten
 		applet_fail(0, "not sent now, kept in %s for the next run or \"sendmail -q\": %s", r.kept, r.why);
 	else if (code)
 		applet_fail(code, "%s", r.why);
+	else if (!strcmp(r.way, "maildrop") && s->conf->sendmail_submission == SUBMIT_AUTO)
+		applet_fail(0, "no relayd runs; the message waits in %s/maildrop until one does", s->conf->queue_directory);
 	else if (s->verbose)
 		applet_fail(0, "%s%s by %s", r.qid[0] ? "queued as " : "taken", r.qid, r.way);
 	/* the way is open: what had to wait goes after it */

@@ -35,6 +35,7 @@ int fs_truncate(int fd, off_t size);
 int fs_allocate(int fd, off_t at, off_t size);                       /* posix_fallocate, keep size; EOPNOTSUPP is success */
 int fs_mkdir(const char *path, mode_t mode);                         /* EEXIST of a directory is success */
 int fs_chmod(const char *path, mode_t mode);
+int fs_chgrp(const char *path, gid_t group);
 int fs_free_space(const char *path, uint64_t *bytes, uint64_t *inodes); /* what an ordinary user may still use */
 /* fs_read_file - whole file into out (its bound applies: EFBIG past it) */
 int fs_read_file(const char *path, struct buf *out);
