@@ -53,9 +53,10 @@ const struct applet applet_postsuper = {
 };
 
 /* changes, by the word of relayctl, the letter of postsuper and postsuper's summary */
-static const struct change { const char *verb; char letter; const char *summary; } changes[] = {
-	{ "delete", 'd', "Deleted" }, { "hold", 'h', "Placed on hold" }, { "release", 'H', "Released from hold" },
-	{ "requeue", 'r', "Requeued" }, { "expire", 'e', "Force-expired" },
+static const struct change { const char *verb; char letter; const char *summary, *done; } changes[] = {
+	{ "delete", 'd', "Deleted", "removed" }, { "hold", 'h', "Placed on hold", "placed on hold" },
+	{ "release", 'H', "Released from hold", "released from hold" }, { "requeue", 'r', "Requeued", "requeued" },
+	{ "expire", 'e', "Force-expired", "expired" },
 };
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
@@ -217,6 +218,13 @@ static bool take_queues(char **operands, int n, struct buf *out)
 	return ok;
 }
 
+/* say_done - as Postfix's postsuper, each message that was named gets its line */
+static void say_done(const struct change *row, const char *id, unsigned long n)
+{
+	if (n == 1 && strcmp(id, "ALL") != 0 && strcmp(id, "-") != 0)
+		applet_fail(0, "%s: %s", id, row->done);
+}
+
 static int run_postsuper(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -247,7 +255,10 @@ static int run_postsuper(int argc, char **argv)
 	else if (n && !(c = applet_conf(directory, verbose)))
 		code = EX_CONFIG;
 	for (size_t i = 0; c && i < n; i++) {
+		unsigned long before = counts[todo[i].row];
+
 		r = change(c, changes[todo[i].row].verb, todo[i].id, buf_cstr(&queues), &counts[todo[i].row]);
+		say_done(&changes[todo[i].row], todo[i].id, counts[todo[i].row] - before);
 		code = code ? code : r;
 	}
 	for (size_t i = 0; i < CHANGES; i++)
