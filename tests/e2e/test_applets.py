@@ -806,7 +806,9 @@ def test_flush_requests(box, control):
 
 def test_postsuper(box, control):
     r = box.run("postsuper", "-d", "AB12345678", "-r", "AB12345678", "-H", "AB12345678", "-e", "AB12345678")
-    assert r.stderr.splitlines() == [b"postsuper: Deleted: 1 message", b"postsuper: Released from hold: 1 message",
+    lines = r.stderr.splitlines()
+    assert lines[:4] == [b"postsuper: AB12345678: " + word for word in (b"removed", b"requeued", b"released from hold", b"expired")]
+    assert lines[4:] == [b"postsuper: Deleted: 1 message", b"postsuper: Released from hold: 1 message",
                                      b"postsuper: Requeued: 1 message", b"postsuper: Force-expired: 1 message"]
     assert b"Deleted: 3 messages" in box.run("postsuper", "-d", "ALL").stderr
     box.run("postsuper", "-d", "-", input="AB12345678*  331 Sun\nAB12345679\n")
