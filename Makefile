@@ -292,7 +292,7 @@ $(BUILD)/fuzz/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/libcore.a
 
 # --- install, clean ---------------------------------------------------------------------------------------------------
 
-.PHONY: install clean distclean
+.PHONY: install uninstall clean distclean
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 SHAREDIR = $(DESTDIR)$(PREFIX)/share
 MANDIR = $(SHAREDIR)/man
@@ -300,18 +300,32 @@ MANDIR = $(SHAREDIR)/man
 bash_dir = bash-completion/completions
 zsh_dir = zsh/site-functions
 fish_dir = fish/vendor_completions.d
+# the other names of an applet, each with the page that tells of it
+man_links = mailq=sendmail.1 newaliases=sendmail.1 mailx=mail.1 postmap=mapgen.1 postalias=mapgen.1 postqueue=relayctl.8 postsuper=relayctl.8
 install: $(OUTPUT)
 	install -d $(BINDIR)
 	install -m 755 $(OUTPUT) $(BINDIR)/relaybox
 	cd $(BINDIR) && ./relaybox --install -s -f .
 	for page in $(wildcard docs/man/*.[158]); do \
 		install -d $(MANDIR)/man$${page##*.} && install -m 644 $$page $(MANDIR)/man$${page##*.}/ || exit 1; done
+	for link in $(man_links); do ln -sf $${link#*=} $(MANDIR)/man$${link##*.}/$${link%=*}.$${link##*.} || exit 1; done
 	install -d $(SHAREDIR)/$(bash_dir) $(SHAREDIR)/$(zsh_dir) $(SHAREDIR)/$(fish_dir)
 	$(BINDIR)/relaybox --completion bash > $(SHAREDIR)/$(bash_dir)/relaybox
 	$(BINDIR)/relaybox --completion zsh > $(SHAREDIR)/$(zsh_dir)/_relaybox
 	$(BINDIR)/relaybox --completion fish > $(SHAREDIR)/$(fish_dir)/relaybox.fish
 	for name in $$($(BINDIR)/relaybox --list); do ln -sf relaybox $(SHAREDIR)/$(bash_dir)/$$name && \
 		ln -sf relaybox.fish $(SHAREDIR)/$(fish_dir)/$$name.fish || exit 1; done
+
+# what install puts there, and nothing else: a link or page that is not ours stays
+uninstall:
+	test ! -x $(BINDIR)/relaybox || for name in $$($(BINDIR)/relaybox --list); do \
+		if [ "$$(readlink $(BINDIR)/$$name)" = relaybox ]; then rm -f $(BINDIR)/$$name; fi; \
+		if [ "$$(readlink $(SHAREDIR)/$(bash_dir)/$$name)" = relaybox ]; then rm -f $(SHAREDIR)/$(bash_dir)/$$name; fi; \
+		if [ "$$(readlink $(SHAREDIR)/$(fish_dir)/$$name.fish)" = relaybox.fish ]; then rm -f $(SHAREDIR)/$(fish_dir)/$$name.fish; fi; done
+	for link in $(man_links); do page=$(MANDIR)/man$${link##*.}/$${link%=*}.$${link##*.}; \
+		if [ "$$(readlink $$page)" = $${link#*=} ]; then rm -f $$page; fi; done
+	for page in $(wildcard docs/man/*.[158]); do rm -f $(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(SHAREDIR)/$(bash_dir)/relaybox $(SHAREDIR)/$(zsh_dir)/_relaybox $(SHAREDIR)/$(fish_dir)/relaybox.fish $(BINDIR)/relaybox
 
 clean:
 	@find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} + 2>/dev/null || :

@@ -142,11 +142,11 @@ int applet_asked(const struct conf *c, int r, const char *about, int no, const s
 }
 
 struct kept { struct listing listing; struct buf text; };
-static void add_kept(void *ctx, const char *id, const struct envelope *e, uint64_t size)
+static void add_kept(void *ctx, const char *id, const struct envelope *e, uint64_t size, struct str reason)
 {
 	struct kept *k = ctx;
 
-	listing_drop(&k->listing, id, e, size, &k->text);
+	listing_drop(&k->listing, id, e, size, reason, &k->text);
 }
 
 int applet_queue(const struct conf *c, bool json)

@@ -12,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/map/map.h"
 #include "core/map/mapcheck.h"
 #include "core/map/mapgen.h"
 
@@ -164,6 +165,8 @@ static int change(struct mapgen_state *s, const char *spec)
 	int result, code = EX_OK;
 
 	mapgen_split(spec, &type, &name);
+	if (!map_is_type(type))
+		return applet_fail(EX_USAGE, "%s: unsupported map type \"%.*s\"", spec, STR_ARG(type));
 	if (!mapgen_is_indexed(type))
 		return applet_fail(EX_USAGE, "a table of type %.*s is not built: it is read as it is", STR_ARG(type));
 	if (!s->own_rights && become_owner(name))

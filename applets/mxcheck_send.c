@@ -122,8 +122,8 @@ static int compose(const struct mxcheck *k, struct submission *s, struct str tex
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	if (compose_message(&s->arena, message, &m, &why) < 0)
 		code = applet_fail(EX_DATAERR, "%s", buf_cstr(&why));
-	else if (!inject_add_list(&s->arena, &s->rcpts, arena_str(&s->arena, m.to)))
-		code = applet_fail(EX_DATAERR, "--to: %s", s->rcpts.error);
+	else
+		inject_add_list(&s->arena, &s->rcpts, "--to", arena_str(&s->arena, m.to));
 	buf_fini(&why);
 	return code;
 }
@@ -181,7 +181,7 @@ int mxcheck_send(struct mxcheck *k)
 	buf_init(&password, LIMIT_SASL_RESPONSE);
 	code = read_body(k, &text);
 	if (!code)
-		code = submission_sender(&s, k->setup.sender);
+		code = submission_sender(&s, "--from", k->setup.sender);
 	if (!code)
 		code = compose(k, &s, buf_view(&text), &message);
 	if (!code && k->send.user)

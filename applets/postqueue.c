@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/conf/conf.h"
 #include "core/store/store.h"
+#include "core/submit/submit_spool.h"
 #include "core/view/control.h"
 
 static int run_postqueue(int argc, char **argv);
@@ -51,9 +53,10 @@ const struct applet applet_postsuper = {
 };
 
 /* changes, by the word of relayctl, the letter of postsuper and postsuper's summary */
-static const struct change { const char *verb; char letter; const char *summary; } changes[] = {
-	{ "delete", 'd', "Deleted" }, { "hold", 'h', "Placed on hold" }, { "release", 'H', "Released from hold" },
-	{ "requeue", 'r', "Requeued" }, { "expire", 'e', "Force-expired" },
+static const struct change { const char *verb; char letter; const char *summary, *done; } changes[] = {
+	{ "delete", 'd', "Deleted", "removed" }, { "hold", 'h', "Placed on hold", "placed on hold" },
+	{ "release", 'H', "Released from hold", "released from hold" }, { "requeue", 'r', "Requeued", "requeued" },
+	{ "expire", 'e', "Force-expired", "expired" },
 };
 #define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
@@ -80,20 +83,33 @@ int change_request(const struct conf *c, const char *request, const char *about,
 	return code;
 }
 
+/* is_kept_id - mailq's id of what is kept without relayd: the 16 digits of a time */
+static bool is_kept_id(const char *id)
+{
+	return strlen(id) == 16 && strspn(id, "0123456789abcdefABCDEF") == 16;
+}
+
 static int check_id(const char *id)
 {
 	uint64_t ignored;
 
-	return !strcmp(id, "ALL") || qid_parse(str_of(id), &ignored) ? EX_OK : applet_fail(EX_USAGE, "%s: not a queue id", id);
+	return !strcmp(id, "ALL") || is_kept_id(id) || qid_parse(str_of(id), &ignored) ? EX_OK : applet_fail(EX_USAGE, "%s: not a queue id", id);
 }
 
 /* change_one - ID or ALL, in these queues: each with a space before it, none: in all */
 static int change_one(const struct conf *c, const char *verb, const char *id, const char *queues, unsigned long *count)
 {
 	char request[LIMIT_CONTROL_LINE];
+	size_t kept;
 
 	if (check_id(id))
 		return EX_USAGE;
+	if (!strcmp(verb, "delete") && !*queues && (!strcmp(id, "ALL") || is_kept_id(id))) {
+		kept = submit_spool_delete(c, id);
+		*count += kept;
+		if (kept && (is_kept_id(id) || access(c->queue_directory, F_OK) < 0))
+			return EX_OK;
+	}
 	snprintf(request, sizeof(request), "%s %s%s", verb, id, queues);
 	return change_request(c, request, id, count);
 }
@@ -202,6 +218,13 @@ static bool take_queues(char **operands, int n, struct buf *out)
 	return ok;
 }
 
+/* say_done - as Postfix's postsuper, each message that was named gets its line */
+static void say_done(const struct change *row, const char *id, unsigned long n)
+{
+	if (n == 1 && strcmp(id, "ALL") != 0 && strcmp(id, "-") != 0)
+		applet_fail(0, "%s: %s", id, row->done);
+}
+
 static int run_postsuper(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -232,7 +255,10 @@ static int run_postsuper(int argc, char **argv)
 	else if (n && !(c = applet_conf(directory, verbose)))
 		code = EX_CONFIG;
 	for (size_t i = 0; c && i < n; i++) {
+		unsigned long before = counts[todo[i].row];
+
 		r = change(c, changes[todo[i].row].verb, todo[i].id, buf_cstr(&queues), &counts[todo[i].row]);
+		say_done(&changes[todo[i].row], todo[i].id, counts[todo[i].row] - before);
 		code = code ? code : r;
 	}
 	for (size_t i = 0; i < CHANGES; i++)

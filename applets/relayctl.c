@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "applets/postqueue.h"
@@ -17,6 +16,7 @@
 #include "core/view/queue_view.h"
 #include "core/view/stats_view.h"
 #include "core/view/trace.h"
+#include "core/view/watch.h"
 
 static int run(int argc, char **argv);
 static int do_queue(void *ctx, const struct applet_verb *verb);
@@ -293,9 +293,13 @@ static int do_stats(void *ctx, const struct applet_verb *verb)
 	if (x->n_args && (!x->watch || !conf_parse_time(str_of(x->args[0]), 's', &x->interval) || !x->interval))
 		return applet_usage_error(&applet_relayctl, "stats takes an interval, with --watch");
 	x->n_args = 0;
+	if (x->watch)
+		watch_begin();
 	do {
-		if (done)
-			nanosleep(&(struct timespec){ .tv_sec = x->interval / USEC_PER_SEC, .tv_nsec = x->interval % USEC_PER_SEC * 1000 }, NULL);
+		if (done && !watch_wait(x->interval))
+			break;
+		/* the window may have another size by now */
+		v.width = term_width(STDOUT_FILENO);
 		code = gather(x, "stats", NULL, &text, &n);
 		now = clock_mono();
 		if (!code && x->watch && !x->json && v.width)
@@ -308,6 +312,8 @@ static int do_stats(void *ctx, const struct applet_verb *verb)
 		text = NULL;
 		done++;
 	} while (!code && x->watch && (!x->view.count || done < x->view.count));
+	if (x->watch)
+		watch_end();
 	free(before);
 	return code;
 }

@@ -24,7 +24,7 @@ static const struct opt options[] = {
 	{ 'F', 'F', NULL, OPT_ARG, "NAME", "full name for a From field that is missing" },
 	{ 'i', 'i', NULL, OPT_NONE, NULL, "a line of one dot does not end the message" },
 	{ 'b', 'b', NULL, OPT_ARG, "MODE", "m: send (default); s: SMTP on standard input; p: list the queue; i: build alias tables; "
-		"v: explain addresses; d: start relayd" },
+		"v: explain addresses; d: start relayd; V: print the version" },
 	{ 'q', 'q', NULL, OPT_MAYBE, "WHAT", "flush the queue; IID: one message; RSITE: mail for a site; an interval is ignored" },
 	{ 'N', 'N', NULL, OPT_ARG, "WHEN", "delivery notices: never, or a list of success, failure, delay" },
 	{ 'R', 'R', NULL, OPT_ARG, "RET", "notices return the message in full or only its hdrs" },
@@ -129,11 +129,10 @@ static int send_message(const struct conf *c, const struct flags *f)
 	set_dsn(&s, f);
 	if (f->full_name)
 		s.full_name = mem_dupz(f->full_name);
-	code = submission_sender(&s, f->sender);
+	code = submission_sender(&s, "-f", f->sender);
 	for (int i = 0; i < f->n_rcpts && !code; i++)
-		if (!inject_add_list(&s.arena, &s.rcpts, str_of(f->rcpts[i])))
-			code = applet_fail(EX_DATAERR, "recipient: %s", s.rcpts.error);
-	if (!code && !s.rcpts.n && !s.extract)
+		inject_add_list(&s.arena, &s.rcpts, "recipient", str_of(f->rcpts[i]));
+	if (!code && !s.rcpts.n && !s.rcpts.n_bad && !s.extract)
 		code = applet_fail(EX_USAGE, "recipient addresses must be specified on the command line or via the -t option");
 	if (!code) {
 		code = submission_read(c, !f->dot_is_text, &message);
@@ -274,7 +273,7 @@ static int take_option(struct flags *f, int id, const char *arg)
 	case 'v': f->verbose++; break;
 	case 'b':
 		f->mode = arg[0];
-		if (!arg[0] || arg[1] || !strchr("mspidlvhH", arg[0]))
+		if (!arg[0] || arg[1] || !strchr("mspidlvhHV", arg[0]))
 			return applet_usage_error(&applet_sendmail, "-b%s: no such mode", arg);
 		break;
 	case 'q':
@@ -347,6 +346,29 @@ static int work(struct flags *f)
 	return code;
 }
 
+/* take_late_options - "-f SENDER TO -i", as gvmd calls us: -i and -t alone still count behind recipients, which are fewer then */
+static int take_late_options(struct flags *f, int n)
+{
+	while (n > 1 && f->mode == 'm' && (!strcmp(f->rcpts[n - 1], "-i") || !strcmp(f->rcpts[n - 1], "-t"))) {
+		f->dot_is_text = f->dot_is_text || f->rcpts[n - 1][1] == 'i';
+		f->extract = f->extract || f->rcpts[n - 1][1] == 't';
+		n--;
+	}
+	return n;
+}
+
+/* check - a message that would not be sent must be missed */
+static int check(const struct flags *f)
+{
+	if (f->extract && f->mode == 'v')
+		return applet_usage_error(&applet_sendmail, "-t option cannot be used with -bv");
+	if (f->extract && f->mode != 'm')
+		return applet_usage_error(&applet_sendmail, "-t can be used only in delivery mode");
+	if (f->n_rcpts && strchr("piqs", f->mode))
+		return applet_usage_error(&applet_sendmail, "%s: recipients go with a message only", f->rcpts[0]);
+	return EX_OK;
+}
+
 static int run(int argc, char **argv)
 {
 	struct flags f = { .mode = 'm' };
@@ -359,6 +381,8 @@ static int run(int argc, char **argv)
 	if (!strcmp(applet_name(), "newaliases"))
 		f.mode = 'i';
 	opt_init(&o, options, argc, argv, f.rcpts);
+	/* as in Postfix: what stands behind a recipient is one, and no option changes the sender there */
+	o.posix = true;
 	while (!code && (id = opt_next(&o)) != OPT_END) {
 		if (id == OPT_HELP || id == OPT_BAD) {
 			code = id == OPT_HELP ? applet_help(&applet_sendmail) : applet_usage_error(&applet_sendmail, "%s", o.error);
@@ -367,12 +391,11 @@ static int run(int argc, char **argv)
 		}
 		code = take_option(&f, id, o.arg);
 	}
-	f.n_rcpts = o.n_operands;
-	/* a message that is not sent must be missed */
-	if (!code && f.n_rcpts && strchr("piq", f.mode))
-		code = applet_usage_error(&applet_sendmail, "%s: recipients go with a message only", f.rcpts[0]);
+	f.n_rcpts = take_late_options(&f, o.n_operands);
 	if (!code)
-		code = work(&f);
+		code = check(&f);
+	if (!code)
+		code = f.mode == 'V' ? applet_version() : work(&f);
 	mem_free(f.rcpts);
 	return code;
 }

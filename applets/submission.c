@@ -10,7 +10,7 @@
 #include "core/base/env.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/msg/addr.h"
+#include "core/msg/addr_repair.h"
 #include "core/msg/crlf.h"
 #include "core/submit/submit.h"
 #include "core/submit/submit_spool.h"
@@ -60,24 +60,23 @@ static void own_name(struct submission *s)
 		gecos_name(s, pw->pw_gecos, pw->pw_name);
 }
 
-int submission_sender(struct submission *s, const char *text)
+int submission_sender(struct submission *s, const char *option, const char *text)
 {
-	struct str rest = str_trim(str_of(text)), after;
-	struct mailbox m;
+	struct addr_element *v;
+	int code = EX_OK;
+	size_t n;
 
 	own_name(s);
 	if (!text)
 		return EX_OK;
-	s->sender = STR_EMPTY;
-	if (!rest.n || str_eq(rest, STR("<>")))
-		return EX_OK;
-	if (addr_list_next(&s->arena, &rest, &m) != 1 || !m.addr.full.n)
-		return applet_fail(EX_USAGE, "-f %s: not an address", text);
-	after = str_trim(rest);
-	if (after.n && !(after.n == 1 && after.p[0] == ','))
-		return applet_fail(EX_USAGE, "-f %s: one address, please", text);
-	s->sender = m.addr.full;
-	return EX_OK;
+	n = addr_repair(&s->arena, str_of(text), &v);
+	s->sender = n && v[0].good ? v[0].mailbox.addr.full : STR_EMPTY;
+	if (n && !v[0].good)
+		code = applet_fail(EX_USAGE, "%s %s: not an address", option, text);
+	else if (n > 1)
+		code = applet_fail(EX_USAGE, "%s %s: one address, please", option, text);
+	mem_free(v);
+	return code;
 }
 
 /* dot_at - where a line of one dot begins, looking from `from` on; -1: nowhere yet */
@@ -126,6 +125,9 @@ int submission_read(const struct conf *c, bool dot_ends, struct buf *out)
 			got = 1;
 			continue;
 		}
+		/* a standard input that is closed has nothing to say */
+		if (got < 0 && errno == EBADF)
+			got = 0;
 		if (got < 0)
 			return applet_fail(EX_DATAERR, "cannot read standard input: %s", strerror(errno));
 		if (got > 0) {
@@ -187,6 +189,8 @@ static int hand_over(struct submission *s, struct envelope *e, struct str conten
 		applet_fail(0, "not sent now, kept in %s for the next run or \"sendmail -q\": %s", r.kept, r.why);
 	else if (code)
 		applet_fail(code, "%s", r.why);
+	else if (!strcmp(r.way, "maildrop") && s->conf->sendmail_submission == SUBMIT_AUTO)
+		applet_fail(0, "no relayd runs; the message waits in %s/maildrop until one does", s->conf->queue_directory);
 	else if (s->verbose)
 		applet_fail(0, "%s%s by %s", r.qid[0] ? "queued as " : "taken", r.qid, r.way);
 	/* the way is open: what had to wait goes after it */
@@ -231,8 +235,11 @@ int submission_send(struct submission *s, struct str message)
 
 	message = inject_skip_from_lines(message);
 	buf_init(&content, message.n + LIMIT_HEADER);
-	if (inject_message(&s->arena, message, &o, &content, &s->rcpts, &report) < 0)
-		code = applet_fail(EX_DATAERR, "message header: %s", s->rcpts.error);
+	inject_message(&s->arena, message, &o, &content, &s->rcpts, &report);
+	if (s->arena.overflow)
+		code = applet_fail(EX_UNAVAILABLE, "too many recipients");
+	else if (!s->rcpts.n && s->rcpts.n_bad)
+		code = applet_fail(EX_DATAERR, "not sent: no address is good: %s", s->rcpts.bad);
 	else if (!s->rcpts.n)
 		code = applet_fail(EX_USAGE, s->extract ? "no recipient addresses found in message header" :
 			"recipient addresses must be specified on the command line or via the -t option");
@@ -242,6 +249,8 @@ int submission_send(struct submission *s, struct str message)
 		code = make_envelope(s, &report, &e);
 	if (!code)
 		code = (s->verp ? hand_over_each : hand_over)(s, &e, buf_view(&content));
+	if (!code && s->rcpts.n_bad)
+		code = applet_fail(EX_DATAERR, "sent, but not to what is no address: %s", s->rcpts.bad);
 	buf_fini(&content);
 	return code;
 }

@@ -25,9 +25,9 @@ struct submission {
 };
 void submission_init(struct submission *s, const struct conf *c);
 void submission_fini(struct submission *s);
-/* submission_sender - from -f text ("" and "<>" = null sender, a display name is fine), or the login name when text is
- * NULL; 0, or a sysexits code after saying why */
-int submission_sender(struct submission *s, const char *text);
+/* submission_sender - from the text of an option such as -f ("" and "<>" = null sender, a display name is fine), or the login name
+ * when text is NULL; 0, or a sysexits code after saying why */
+int submission_sender(struct submission *s, const char *option, const char *text);
 /* submission_read - standard input up to its end, or to a line "." when dot_ends, as CRLF lines; bounded by
  * message_size_limit. 0, or a sysexits code after saying why */
 int submission_read(const struct conf *c, bool dot_ends, struct buf *out);

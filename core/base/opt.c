@@ -83,6 +83,14 @@ static void rest_are_operands(struct opt_parse *o)
 		o->operands[o->n_operands++] = o->argv[o->at++];
 }
 
+void opt_end(struct opt_parse *o)
+{
+	/* letters behind this one in the same word */
+	o->at += o->in != 0;
+	o->in = 0;
+	rest_are_operands(o);
+}
+
 int opt_next(struct opt_parse *o)
 {
 	o->arg = NULL;

@@ -34,6 +34,7 @@ struct opt_parse {
 #define OPT_BAD (-2)
 
 void opt_init(struct opt_parse *o, const struct opt *table, int argc, char **argv, char **operands);
+void opt_end(struct opt_parse *o);                     /* what follows is operands, as after "--" */
 int opt_next(struct opt_parse *o);                     /* id, OPT_END or OPT_BAD */
 void opt_print_help(FILE *to, const struct opt *table);/* aligned rows: `  -x, --xyz=ARG   help` */
 

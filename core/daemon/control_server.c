@@ -16,6 +16,7 @@
 #include "core/view/listing.h"
 #include "core/daemon/stats.h"
 #include "core/access/users.h"
+#include "core/route/explain_local.h"
 
 #define SLICE 65536                    /* listing bytes written before the peer must take them */
 #define LISTEN_BACKLOG 64
@@ -226,7 +227,31 @@ static void do_ping(struct peer *p, struct str args)
 	finish(p, NULL);
 }
 
-/* explain ADDR [from=S] [client=IP]: what would happen to this recipient, with every key that is tried */
+struct explained { struct peer *peer; struct arena *arena; struct str sender; struct buf *trace; };
+
+/* explain_route - where mail for one address goes, with every key that is tried */
+static enum route_class explain_route(struct explained *x, struct str addr)
+{
+	struct router *router = x->peer->relay->settings->router;
+	struct route out;
+
+	route_resolve(router, x->arena, x->sender, addr, &out, x->trace);
+	if (out.failed.code) {
+		buf_printf(x->trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
+		return ROUTE_DEFAULT;
+	}
+	buf_printf(x->trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
+	deliver_explain(x->peer->relay->deliver, out.transport, out.nexthop, x->sender, x->trace);
+	return !strcmp(out.transport->name, "local") ? ROUTE_LOCAL : ROUTE_DEFAULT;
+}
+
+/* explain_target - an address that an alias leads to: aliases were followed already */
+static void explain_target(void *ctx, struct str addr)
+{
+	explain_route(ctx, addr);
+}
+
+/* explain ADDR [from=S] [client=IP]: what would happen to this recipient */
 static void do_explain(struct peer *p, struct str args)
 {
 	struct arena a;
@@ -243,17 +268,12 @@ static void do_explain(struct peer *p, struct str args)
 	}
 	arena_init(&a, LIMIT_SESSION_ARENA);
 	buf_init(&trace, LIMIT_SESSION_OUTPUT);
+	struct explained x = { p, &a, sender, &trace };
 	struct str full = rewrite_address(router, &a, rcpt, true);
-	struct route out;
 	if (!str_eq(full, rcpt))
 		buf_printf(&trace, "rewritten to %.*s\n", STR_ARG(full));
-	route_resolve(router, &a, sender, full, &out, &trace);
-	if (out.failed.code)
-		buf_printf(&trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
-	else
-		buf_printf(&trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
-	if (!out.failed.code)
-		deliver_explain(p->relay->deliver, out.transport, out.nexthop, sender, &trace);
+	if (explain_route(&x, full) == ROUTE_LOCAL)
+		explain_local(router, &a, full, &trace, explain_target, &x);
 	if (client.n) {
 		struct access_request q = {.router = router, .conf = p->relay->settings->conf, .sender = sender, .rcpt = full, .client_name = STR("unknown")};
 		struct access_run run;

@@ -244,7 +244,8 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 		if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
 			error = errno;
 	}
-	if (error == EACCES && !v->conf->configured && port == DEFAULT_PORT)
+	/* nobody asked for this port: RELAYHOST in the environment is enough for any user */
+	if (error == EACCES && !v->conf->has_file && !conf_is_set(v->conf, "smtpd_listen") && port == DEFAULT_PORT)
 		return open_port(r, v, host, FALLBACK_PORT, last);
 	if (!error && any)
 		return OPENED;

@@ -426,12 +426,24 @@ static int sync_directory_of(const char *path)
 	return result;
 }
 
+/* take_group - the table that is replaced keeps its group; where that cannot be, no other group may read what it could */
+static int take_group(struct cdb_builder *b)
+{
+	struct stat before, now;
+
+	if (stat(b->path, &before) < 0 || fstat(b->fd, &now) < 0 || before.st_gid == now.st_gid)
+		return 0;
+	if (fs_chgrp(b->temp, before.st_gid) < 0)
+		b->mode &= b->mode & 04 ? ~0u : ~070u;
+	return 0;
+}
+
 int cdb_builder_finish(struct cdb_builder *b)
 {
 	int saved;
 
 	errno = b->error;
-	if (!b->error && (!b->n_dead || squeeze(b) == 0) && put_tables(b) == 0 && fs_chmod(b->temp, b->mode) == 0 &&
+	if (!b->error && (!b->n_dead || squeeze(b) == 0) && put_tables(b) == 0 && take_group(b) == 0 && fs_chmod(b->temp, b->mode) == 0 &&
 	    fs_sync(b->fd) == 0 && fs_rename(b->temp, b->path) == 0) {
 		int result = sync_directory_of(b->path);
 

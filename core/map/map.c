@@ -111,6 +111,17 @@ static const struct map_type *find_type(struct str name, const char *spec, struc
 	return NULL;
 }
 
+bool map_is_type(struct str name)
+{
+	struct buf ignored;
+	bool known;
+
+	buf_init(&ignored, 1000);
+	known = str_eq(name, STR("proxy")) || find_type(name, "", &ignored);
+	buf_fini(&ignored);
+	return known;
+}
+
 static bool nests_too_deep(const char *spec)
 {
 	int depth = 0;

@@ -14,6 +14,7 @@
 enum map_answer { MAP_FOUND, MAP_NONE, MAP_ERROR };
 struct map;
 
+bool map_is_type(struct str name);                     /* a type that is known here, "proxy" too */
 /* map_open_form - map_open for a table whose text has another form: alias_maps read `name: value` lines (SOURCE_ALIAS) */
 struct map *map_open_form(const char *spec, enum source_form form, struct buf *why);
 /* map_open - one table; NULL with `why` filled ("unsupported map type", "/x/y: No such file …").

@@ -1,6 +1,7 @@
 /* map_file - hash:, btree:, lmdb:, dbm:, cdb: and texthash:. The first five all mean NAME.cdb; where that is missing,
  * damaged or older than NAME, the text in NAME is loaded, and one warning says so (none if the text has no entry). */
 #include <errno.h>
+#include <unistd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,8 +178,13 @@ static void warn_fallback(const struct file_table *t, const struct map_args *arg
 static void explain_failure(const struct file_table *t, const struct map_args *args, struct buf *why, int cdb_errno, int text_errno)
 {
 	bool no_cdb = cdb_errno == ENOENT, no_text = text_errno == ENOENT;
+	bool hidden = cdb_errno == EACCES || (no_cdb && text_errno == EACCES);
 
-	if (no_cdb && no_text)
+	/* building it anew gives nobody the right to read it */
+	if (hidden)
+		map_fail(args, why, "%s: %s: it may not be read by uid %lu; let its group read it (chgrp, chmod 640), or have relayd send",
+			cdb_errno == EACCES ? t->cdb_path : t->path, strerror(EACCES), (unsigned long)geteuid());
+	else if (no_cdb && no_text)
 		map_fail(args, why, "neither %s nor %s exists; write %s, then run \"%s %s\"", t->cdb_path, t->path, t->path,
 			t->builder, t->spec);
 	else if (no_cdb)

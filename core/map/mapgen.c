@@ -79,12 +79,12 @@ static int job_end(struct job *j, int result)
 	return result;
 }
 
-/* mode_of - read and write bits of the table, after the source's; a table without a source keeps its own */
+/* mode_of - read and write bits of the table: those it has already, else the source's */
 static unsigned mode_of(const struct job *j)
 {
 	struct stat st;
 
-	if (j->o->default_mode || (stat(j->name, &st) < 0 && stat(buf_cstr(&j->path), &st) < 0))
+	if (j->o->default_mode || (stat(buf_cstr(&j->path), &st) < 0 && stat(j->name, &st) < 0))
 		return 0644;
 	return (st.st_mode & 0666) | 0600;
 }

@@ -1,7 +1,8 @@
 /* compose - see compose.h. */
 #include "core/msg/compose.h"
 
-#include "core/msg/addr.h"
+#include "core/base/mem.h"
+#include "core/msg/addr_repair.h"
 #include "core/msg/mime.h"
 
 #define LINE_MAX_BYTES 998             /* RFC 5322 section 2.1.1 */
@@ -95,13 +96,61 @@ static void add_mailbox(struct buf *out, const struct mailbox *m, size_t column)
 	buf_printf(out, " <%.*s>", STR_ARG(m->addr.full));
 }
 
-/* add_addresses - an address list, folded between mailboxes */
+/* add_repaired - a mailbox that only addr_repair could read: its name in quotes, its address as it is understood */
+static void add_repaired(struct buf *out, const struct mailbox *m, size_t column)
+{
+	struct str name = str_trim(m->name);
+
+	if (!name.n) {
+		buf_str(out, m->addr.full);
+		return;
+	}
+	if (str_is_ascii(name)) {
+		buf_byte(out, '"');
+		for (size_t i = 0; i < name.n; i++) {
+			if (name.p[i] == '\\' || name.p[i] == '"')
+				buf_byte(out, '\\');
+			buf_byte(out, name.p[i]);
+		}
+		buf_byte(out, '"');
+	} else {
+		mime_phrase(out, name, column);
+	}
+	buf_printf(out, " <%.*s>", STR_ARG(m->addr.full));
+}
+
+/* is_strict - RFC 5322 has a reading for all of the list */
+static bool is_strict(struct arena *a, struct str list)
+{
+	struct mailbox m;
+	int got;
+
+	while ((got = addr_list_next(a, &list, &m)) == 1)
+		continue;
+	return got == 0;
+}
+
+/* next_mailbox - of a strict list as written, else of what was read with repairs */
+struct mailboxes { struct arena *arena; struct str rest; bool strict; struct addr_element *v; size_t n, at; };
+static bool next_mailbox(struct mailboxes *b, struct mailbox *m)
+{
+	if (b->strict)
+		return addr_list_next(b->arena, &b->rest, m) == 1;
+	while (b->at < b->n && !b->v[b->at].good)
+		b->at++;
+	if (b->at == b->n)
+		return false;
+	*m = b->v[b->at++].mailbox;
+	return true;
+}
+
+/* add_addresses - an address list, folded between mailboxes; what is no address is left out, whoever sends says so */
 static int add_addresses(struct arena *a, struct buf *out, const char *name, struct str list, struct buf *why)
 {
-	struct str rest = list;
+	struct mailboxes all = { .arena = a, .rest = list, .strict = is_strict(a, list) };
 	struct mailbox m;
-	size_t column = strlen(name) + 2;
-	int got, n = 0;
+	size_t column = strlen(name) + 2, start = out->n, before;
+	int n = 0;
 
 	if (!list.n)
 		return 0;
@@ -109,10 +158,10 @@ static int add_addresses(struct arena *a, struct buf *out, const char *name, str
 		buf_printf(why, "%s: control characters in \"%.*s\"", name, STR_ARG(str_head(list, 100)));
 		return -1;
 	}
+	if (!all.strict)
+		all.n = addr_repair(a, list, &all.v);
 	buf_printf(out, "%s: ", name);
-	while ((got = addr_list_next(a, &rest, &m)) == 1) {
-		size_t before;
-
+	while (next_mailbox(&all, &m)) {
 		if (n++)
 			column += 2;
 		if (n > 1 && column + m.raw.n > FOLD_AT) {
@@ -122,26 +171,23 @@ static int add_addresses(struct arena *a, struct buf *out, const char *name, str
 			buf_z(out, ", ");
 		}
 		before = out->n;
-		add_mailbox(out, &m, column);
+		(all.strict ? add_mailbox : add_repaired)(out, &m, column);
 		column += out->n - before;
 	}
-	buf_z(out, "\r\n");
-	if (got == 0 && n)
-		return 0;
-	buf_printf(why, "%s: \"%.*s\" is not a list of addresses", name, STR_ARG(str_head(list, 100)));
-	return -1;
+	mem_free(all.v);
+	if (n)
+		buf_z(out, "\r\n");
+	else
+		buf_truncate(out, start);
+	return 0;
 }
 
-static int add_field(struct buf *out, struct str name, struct str value, struct buf *why)
+/* add_field - line ends and other controls in the value become blanks (mime_header_text), so it stays one field */
+static void add_field(struct buf *out, struct str name, struct str value)
 {
-	if (has_control(value)) {
-		buf_printf(why, "%.*s: a header field is one line of text", STR_ARG(name));
-		return -1;
-	}
 	buf_printf(out, "%.*s: ", STR_ARG(name));
 	mime_header_text(out, value, name.n + 2);
 	buf_z(out, "\r\n");
-	return 0;
 }
 
 static bool has_field(const struct compose *m, const char *name)
@@ -169,8 +215,7 @@ static int add_fields(struct buf *out, const struct compose *m, bool about_conte
 			buf_printf(why, "\"%.*s\" is not a header field (Name: value)", STR_ARG(str_head(m->fields[i], 100)));
 			return -1;
 		}
-		if (add_field(out, str_head(m->fields[i], n), str_trim(str_from(m->fields[i], n + 1)), why) < 0)
-			return -1;
+		add_field(out, str_head(m->fields[i], n), str_trim(str_from(m->fields[i], n + 1)));
 	}
 	return 0;
 }
@@ -254,13 +299,22 @@ static int add_body(struct buf *out, const struct compose *m, struct buf *why)
 	return 0;
 }
 
+/* unless - an option's text, unless the same field was given in full */
+static struct str unless(const struct compose *m, const char *name, struct str text)
+{
+	return has_field(m, name) ? STR_EMPTY : text;
+}
+
 int compose_fields(struct arena *a, struct buf *out, const struct compose *m, struct buf *why)
 {
-	if (add_addresses(a, out, "From", m->from, why) < 0 || add_addresses(a, out, "To", m->to, why) < 0 ||
-	    add_addresses(a, out, "Cc", m->cc, why) < 0 || add_addresses(a, out, "Reply-To", m->reply_to, why) < 0)
+	struct str subject = unless(m, "Subject", m->subject);
+
+	if (add_addresses(a, out, "From", unless(m, "From", m->from), why) < 0 || add_addresses(a, out, "To", m->to, why) < 0 ||
+	    add_addresses(a, out, "Cc", m->cc, why) < 0 ||
+	    add_addresses(a, out, "Reply-To", unless(m, "Reply-To", m->reply_to), why) < 0)
 		return -1;
-	if (m->subject.n && add_field(out, STR("Subject"), m->subject, why) < 0)
-		return -1;
+	if (subject.n)
+		add_field(out, STR("Subject"), subject);
 	return add_fields(out, m, false, why);
 }
 

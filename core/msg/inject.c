@@ -2,9 +2,13 @@
  * fields count, is there a From), then to copy it. */
 #include "core/msg/inject.h"
 
-#include "core/msg/addr.h"
+#include "core/base/mem.h"
+#include "core/msg/addr_repair.h"
 #include "core/msg/header.h"
 #include "core/msg/mime.h"
+
+#define BAD_NAMED 5                    /* wrong addresses that are named in a message, and how much of each */
+#define BAD_SHOWN 100
 
 struct str inject_skip_from_lines(struct str message)
 {
@@ -32,20 +36,33 @@ static void add_rcpt(struct arena *a, struct inject_rcpts *r, struct str addr)
 	r->v[r->n++] = addr;
 }
 
-bool inject_add_list(struct arena *a, struct inject_rcpts *r, struct str list)
+/* add_bad - name it; one that begins with "-" would look like a mistyped option, so that is said */
+static void add_bad(struct arena *a, struct inject_rcpts *r, const char *where, struct str text)
 {
-	struct str rest = list;
-	struct mailbox m;
-	int got;
+	const char *why = str_starts(text, STR("-")) ? " begins with -" : "";
 
-	while ((got = addr_list_next(a, &rest, &m)) == 1)
-		if (m.addr.full.n)
-			add_rcpt(a, r, m.addr.full);
-	if (got == 0 && !a->overflow)
-		return true;
-	r->error = a->overflow ? "too many recipients" :
-		arena_z(a, arena_printf(a, "not a list of addresses: \"%.*s\"", STR_ARG(str_head(str_trim(list), 200))));
-	return false;
+	r->n_bad++;
+	if (r->n_bad <= BAD_NAMED)
+		r->bad = arena_z(a, arena_printf(a, "%s%s%s: \"%.*s\"%s", r->bad ? r->bad : "", r->bad ? ", " : "", where,
+			STR_ARG(str_head(text, BAD_SHOWN)), why));
+	else if (r->n_bad == BAD_NAMED + 1)
+		r->bad = arena_z(a, arena_printf(a, "%s …", r->bad));
+}
+
+void inject_add_list(struct arena *a, struct inject_rcpts *r, const char *where, struct str list)
+{
+	struct addr_element *v;
+	size_t n = addr_repair(a, list, &v);
+
+	for (size_t i = 0; i < n; i++) {
+		struct mailbox *m = &v[i].mailbox;
+
+		if (v[i].good && !str_starts(m->addr.full, STR("-")))
+			add_rcpt(a, r, m->addr.full);
+		else
+			add_bad(a, r, where, m->raw);
+	}
+	mem_free(v);
 }
 
 static bool is_listed(const char *list, struct str name)
@@ -109,7 +126,7 @@ static void add_from(struct buf *out, const struct inject_options *o)
 	buf_printf(out, " <%.*s>\r\n", STR_ARG(o->sender));
 }
 
-int inject_message(struct arena *a, struct str message, const struct inject_options *o, struct buf *out,
+void inject_message(struct arena *a, struct str message, const struct inject_options *o, struct buf *out,
 	struct inject_rcpts *r, struct inject_report *report)
 {
 	size_t split = header_body_split(message);
@@ -118,14 +135,13 @@ int inject_message(struct arena *a, struct str message, const struct inject_opti
 	const char *wanted = s.resent ? RESENT_FIELDS : RECIPIENT_FIELDS;
 	struct buf value;
 	struct header h;
-	bool ok = true;
 
 	buf_init(&value, message.n + 1);
-	while (ok && header_next(&rest, &h) == 1) {
+	while (header_next(&rest, &h) == 1) {
 		if (o->extract && is_listed(wanted, h.name)) {
 			buf_clear(&value);
 			header_unfold(h.value, &value);
-			ok = inject_add_list(a, r, arena_str(a, buf_view(&value)));
+			inject_add_list(a, r, arena_z(a, h.name), arena_str(a, buf_view(&value)));
 		}
 		if (is_listed(o->drop, h.name))
 			continue;
@@ -133,12 +149,9 @@ int inject_message(struct arena *a, struct str message, const struct inject_opti
 		buf_str(out, h.raw);
 	}
 	buf_fini(&value);
-	if (!ok)
-		return -1;
 	if (!s.from)
 		add_from(out, o);
 	buf_z(out, "\r\n");
 	buf_str(out, body);
 	report->eight_bit = has_high_byte(body);
-	return 0;
 }

@@ -16,7 +16,8 @@ struct inject_options {
 struct inject_rcpts {                  /* canonical addresses; the array is the arena's */
 	struct str *v;
 	size_t n, cap;
-	const char *error;             /* an address list that could not be read, NULL: none */
+	size_t n_bad;                  /* elements that are no addresses */
+	const char *bad;               /* the first of them, with where they stood: "To: \"a@@x\", Cc: …"; NULL: none */
 };
 struct inject_report {
 	bool eight_bit;                /* bytes >= 0x80 in the body */
@@ -25,10 +26,11 @@ struct inject_report {
 
 /* inject_skip_from_lines - the message without "From " and ">From " lines at its start */
 struct str inject_skip_from_lines(struct str message);
-/* inject_add_list - the addresses of an RFC 5322 list ("a, \"X Y\" <b>"); false: not a list, r->error says why */
-bool inject_add_list(struct arena *a, struct inject_rcpts *r, struct str list);
-/* inject_message - message in CRLF lines -> out, whole. Recipients of -t are added to r. -1: r->error */
-int inject_message(struct arena *a, struct str message, const struct inject_options *o, struct buf *out,
+/* inject_add_list - the addresses of a list as addr_repair reads it; what is no address, or would be an option to a program that
+ * is given it, is counted as bad and costs nothing but itself. `where`: the field or option, for messages */
+void inject_add_list(struct arena *a, struct inject_rcpts *r, const char *where, struct str list);
+/* inject_message - message in CRLF lines -> out, whole. Recipients of -t are added to r */
+void inject_message(struct arena *a, struct str message, const struct inject_options *o, struct buf *out,
 	struct inject_rcpts *r, struct inject_report *report);
 
 #endif

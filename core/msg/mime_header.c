@@ -36,6 +36,25 @@ static bool is_plain(struct str word, bool phrase)
 	return true;
 }
 
+/* is_encoded - an encoded word as RFC 2047 section 2 has it: whoever wrote it has done the work */
+static bool is_encoded(struct str word)
+{
+	struct str charset = str_from(word, 2), text;
+	ptrdiff_t mark;
+
+	if (word.n > WORD_MAX || !str_starts(word, STR("=?")) || !str_ends(word, STR("?=")))
+		return false;
+	mark = str_chr(charset, '?');
+	if (mark < 1 || charset.n < (size_t)mark + 6 || !strchr("BbQq", charset.p[mark + 1]) || charset.p[mark + 2] != '?')
+		return false;
+	text = str_from(charset, (size_t)mark + 3);
+	text.n -= 2;
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] <= ' ' || text.p[i] > '~' || text.p[i] == '?')
+			return false;
+	return text.n > 0;
+}
+
 static void put_plain(struct writer *w, struct str blanks, struct str word)
 {
 	if (blanks.n && w->column + blanks.n + word.n > FOLD_AT) {
@@ -166,21 +185,31 @@ static void put_words(struct buf *out, struct str utf8, size_t used, bool phrase
 	struct buf clean;
 	struct str rest, blanks, word;
 	struct writer w = { out, used, str_is_utf8(utf8) ? "UTF-8" : "unknown-8bit" };
+	bool after_encoded = false;
 
 	buf_init(&clean, utf8.n + 1);
 	without_controls(&clean, utf8);
 	rest = str_trim(buf_view(&clean));
 	while (take_word(&rest, &blanks, &word)) {
-		struct str run = word, next_blanks, next, after = rest;
+		struct str run = word, next_blanks, next = STR_EMPTY, after = rest;
+		bool kept = !phrase && is_encoded(word);
 
-		if (is_plain(word, phrase)) {
+		if (kept || is_plain(word, phrase)) {
 			put_plain(&w, blanks, word);
+			after_encoded = kept;
 			continue;
 		}
-		while (take_word(&after, &next_blanks, &next) && !is_plain(next, phrase)) {
+		while (take_word(&after, &next_blanks, &next) && !is_plain(next, phrase) && (phrase || !is_encoded(next))) {
 			run.n = (size_t)(next.p + next.n - run.p);
 			rest = after;
+			next = STR_EMPTY;
 		}
+		/* blanks between two encoded words are not shown, so those to the user's own are part of the text */
+		if (next.n && !phrase && is_encoded(next))
+			run.n = (size_t)(next.p - run.p);
+		if (after_encoded && blanks.n)
+			run = str_make(run.p - 1, run.n + 1);
+		after_encoded = false;
 		/* of several blanks only one separates, the others are text */
 		if (blanks.n > 1) {
 			run = str_make(run.p - (blanks.n - 1), run.n + blanks.n - 1);

@@ -141,6 +141,8 @@ static bool filter_allows(const char *filter, const char *name, bool *named)
 
 const char *sasl_choose(const char *offered, unsigned forbidden, const char *filter, struct buf *why)
 {
+	struct str shown;
+
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		const struct mechanism *m = &mechanisms[i];
 		bool named;
@@ -150,7 +152,8 @@ const char *sasl_choose(const char *offered, unsigned forbidden, const char *fil
 		if (filter_allows(filter, m->name, &named) && (named || !m->only_if_filtered))
 			return m->name;
 	}
-	buf_z(why, "no mechanism available");
+	shown = str_head(str_trim(str_of(offered)), 200);
+	buf_printf(why, "no mechanism available (offered: %.*s)", STR_ARG(shown.n ? shown : STR("none")));
 	return NULL;
 }
 

@@ -15,7 +15,7 @@
 
 #define MAGIC "relaybox-maildrop 1\n"
 #define HEAD_SIZE (sizeof(MAGIC) - 1 + 9)
-#define NAME_SIZE 40
+#define NAME_SIZE MAILDROP_NAME
 
 static int open_folder(const char *queue_directory)
 {
@@ -93,13 +93,12 @@ static int sync_name(const char *queue_directory, int fd)
 }
 
 /* place_drop - write under the temporary name, rename, flush; what failed leaves nothing */
-static int place_drop(const char *queue_directory, int folder, const struct buf *head, struct str content)
+static int place_drop(const char *queue_directory, int folder, const struct buf *head, struct str content, char temp[NAME_SIZE])
 {
-	char temp[NAME_SIZE];
 	const char *name = temp + 1, *made = temp;
 	int fd, r, saved;
 
-	snprintf(temp, sizeof(temp), ".%016llx-%08x", (unsigned long long)clock_wall(), random_u32());
+	snprintf(temp, NAME_SIZE, ".%016llx-%08x", (unsigned long long)clock_wall(), random_u32());
 	fd = write_drop(folder, temp, head, content);
 	r = fd < 0 ? -1 : fs_renameat(folder, temp, name);
 	if (r == 0) {
@@ -118,6 +117,14 @@ static int place_drop(const char *queue_directory, int folder, const struct buf 
 
 int maildrop_write(const char *queue_directory, const struct envelope *e, struct str content)
 {
+	char name[NAME_SIZE];
+
+	return maildrop_write_named(queue_directory, e, content, name);
+}
+
+int maildrop_write_named(const char *queue_directory, const struct envelope *e, struct str content, char name[NAME_SIZE])
+{
+	char temp[NAME_SIZE] = "";
 	struct buf head, text;
 	int folder = open_folder(queue_directory), r = -1;
 
@@ -131,7 +138,8 @@ int maildrop_write(const char *queue_directory, const struct envelope *e, struct
 	if (text.overflow || head.overflow)
 		errno = EMSGSIZE;
 	else
-		r = place_drop(queue_directory, folder, &head, content);
+		r = place_drop(queue_directory, folder, &head, content, temp);
+	snprintf(name, NAME_SIZE, "%s", temp[0] ? temp + 1 : "");
 	buf_fini(&head);
 	buf_fini(&text);
 	close_keeping_errno(folder);

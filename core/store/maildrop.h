@@ -13,6 +13,9 @@
  * get the owner's group, so that relayd can read what others wrote (mode 3733). 0, or -1 with errno */
 int maildrop_make(const char *queue_directory);
 int maildrop_write(const char *queue_directory, const struct envelope *e, struct str content); /* 0, or -1 with errno */
+/* maildrop_write_named - the same, and what it is called */
+#define MAILDROP_NAME 40
+int maildrop_write_named(const char *queue_directory, const struct envelope *e, struct str content, char name[MAILDROP_NAME]);
 /* maildrop_each - names of complete drops, oldest first; fn as in fs_each_name */
 int maildrop_each(const char *queue_directory, int (*fn)(void *ctx, const char *name), void *ctx);
 /* maildrop_read - envelope (uid = owner of the file) and content of one drop; -1 with errno (EBADMSG: not a drop).

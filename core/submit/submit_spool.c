@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
+#include <sys/statfs.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -39,6 +43,46 @@ static bool place_at(const struct conf *c, unsigned i, struct place *p)
 	return true;
 }
 
+/* is_private_tmp - systemd's PrivateTmp: a folder of its own that goes with the service. Its mount tells */
+static bool is_private_tmp(const char *path)
+{
+	struct buf mounts;
+	struct str rest, line, word;
+	bool found = false;
+
+	buf_init(&mounts, 1024 * 1024);
+	fs_read_file("/proc/self/mountinfo", &mounts);
+	rest = buf_view(&mounts);
+	while (str_cut(&rest, '\n', &line)) {
+		struct str root = STR_EMPTY, point = STR_EMPTY;
+
+		/* id, parent, device, root, mount point */
+		for (unsigned i = 0; i < 5 && str_word(&line, " ", &word); i++) {
+			root = i == 3 ? word : root;
+			point = i == 4 ? word : point;
+		}
+		if (str_eq(point, str_of(path)))
+			found = str_find(root, STR("/systemd-private-")) >= 0;
+	}
+	buf_fini(&mounts);
+	return found;
+}
+
+/* is_forgotten - a restart, or the end of a service, clears it */
+static bool is_forgotten(const char *base)
+{
+	static const char *const cleared[] = { "/tmp", "/dev/shm", "/run", "/var/run" };
+	char real[PATH_MAX];
+	struct statfs fs;
+
+	if (!realpath(base, real))
+		return false;
+	for (size_t i = 0; i < sizeof(cleared) / sizeof(cleared[0]); i++)
+		if (!strcmp(real, cleared[i]))
+			return true;
+	return is_private_tmp(real) || (statfs(real, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC));
+}
+
 /* is_safe - no stranger can put a folder of his own in the place of ours */
 static bool is_safe(const struct place *p)
 {
@@ -63,14 +107,49 @@ static bool make_folder(const struct place *p)
 		(fs_sync_dir(p->base) == 0 || errno == EACCES);
 }
 
-int submit_spool_keep(const struct conf *c, const struct envelope *e, struct str content, char *where, size_t n, struct buf *why)
+/* why_path - the file that says why a drop is still there */
+static void why_path(char path[4200], const struct place *p, const char *name)
 {
+	snprintf(path, 4200, "%s/why%s%s", p->path, *name ? "/" : "", name);
+}
+
+/* note_why - only told to people, so a failure changes nothing */
+static void note_why(const struct place *p, const char *name, const char *reason)
+{
+	char path[4200];
+
+	why_path(path, p, "");
+	if (fs_mkdir(path, 0700) < 0)
+		return;
+	why_path(path, p, name);
+	fs_replace(path, 0600, str_of(reason));
+}
+
+static void remove_drop(const struct place *p, const char *name)
+{
+	char path[4200];
+
+	maildrop_remove(p->path, name);
+	why_path(path, p, name);
+	fs_unlink(path);
+}
+
+int submit_spool_keep(const struct conf *c, const struct envelope *e, struct str content, const char *reason, char *where, size_t n,
+	struct buf *why)
+{
+	char name[MAILDROP_NAME];
 	struct place p;
 
 	for (unsigned i = 0; place_at(c, i, &p); i++) {
 		if (!p.base[0])
 			continue;
-		if (make_folder(&p) && maildrop_write(p.path, e, content) == 0) {
+		/* who names a folder in the configuration knows what it is */
+		if (i > 0 && is_forgotten(p.base)) {
+			buf_printf(why, "%s%s: a restart forgets it", why->n ? ", " : "", p.base);
+			continue;
+		}
+		if (make_folder(&p) && maildrop_write_named(p.path, e, content, name) == 0) {
+			note_why(&p, name, reason);
 			snprintf(where, n, "%s", p.path);
 			return 0;
 		}
@@ -85,8 +164,10 @@ struct visit {
 	const struct conf *conf;
 	struct place place;
 	struct submit_flush *flush;
-	void (*fn)(void *ctx, const char *id, const struct envelope *e, uint64_t size);
+	submit_spool_fn *fn;
 	void *ctx;
+	const char *id;                /* to be deleted; NULL: all */
+	size_t deleted;
 };
 struct drop {
 	struct arena arena;
@@ -162,6 +243,7 @@ static void settle(struct visit *v, const char *name, struct drop *d, enum verdi
 {
 	bool expired = clock_wall() - d->envelope.arrival > v->conf->maximal_queue_lifetime;
 	size_t n[VERDICT_NEVER + 1] = { 0 };
+	char kept[MAILDROP_NAME];
 	struct envelope later, never;
 
 	for (size_t i = 0; i < d->envelope.n_rcpts; i++) {
@@ -170,16 +252,21 @@ static void settle(struct visit *v, const char *name, struct drop *d, enum verdi
 		n[verdicts[i]]++;
 	}
 	v->flush->left += n[VERDICT_LATER] > 0;
-	if (n[VERDICT_LATER] == d->envelope.n_rcpts)
+	if (n[VERDICT_LATER] == d->envelope.n_rcpts) {
+		note_why(&v->place, name, why);
 		return;
+	}
 	later = choose(d, verdicts, VERDICT_LATER);
 	never = choose(d, verdicts, VERDICT_NEVER);
 	if (d->arena.overflow || (never.n_rcpts && bury(v, name, &never, d, why) < 0))
 		return;
-	if (later.n_rcpts && maildrop_write(v->place.path, &later, buf_view(&d->content)) < 0)
+	if (later.n_rcpts && maildrop_write_named(v->place.path, &later, buf_view(&d->content), kept) < 0) {
 		note(v, "cannot write to %s/maildrop: %s", v->place.path, strerror(errno));
-	else
-		maildrop_remove(v->place.path, name);
+		return;
+	}
+	if (later.n_rcpts)
+		note_why(&v->place, kept, why);
+	remove_drop(&v->place, name);
 }
 
 /* try_drop - true: a server was there */
@@ -253,19 +340,53 @@ static int show_drop(void *ctx, const char *name)
 {
 	struct visit *v = ctx;
 	struct drop d;
-	char id[ID_DIGITS + 1];
+	struct buf reason;
+	char id[ID_DIGITS + 1], path[4200];
 
 	snprintf(id, sizeof(id), "%s", name);
+	buf_init(&reason, LIMIT_REPLY_TEXT);
+	why_path(path, &v->place, name);
+	fs_read_file(path, &reason);
 	if (drop_read(&d, v->place.path, name))
-		v->fn(v->ctx, id, &d.envelope, d.content.n);
+		v->fn(v->ctx, id, &d.envelope, d.content.n, buf_view(&reason));
 	drop_fini(&d);
+	buf_fini(&reason);
 	return 0;
 }
 
-void submit_spool_each(const struct conf *c, void (*fn)(void *ctx, const char *id, const struct envelope *e, uint64_t size),
-	void *ctx)
+void submit_spool_each(const struct conf *c, submit_spool_fn *fn, void *ctx)
 {
 	struct visit v = { .conf = c, .fn = fn, .ctx = ctx };
 
 	visit_places(&v, show_drop);
+}
+
+static int delete_drop(void *ctx, const char *name)
+{
+	struct visit *v = ctx;
+	char path[4200];
+	int fd;
+
+	if (v->id && strncasecmp(v->id, name, ID_DIGITS) != 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/maildrop/%s", v->place.path, name);
+	fd = fs_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		remove_drop(&v->place, name);
+		v->deleted++;
+	}
+	close(fd);
+	return 0;
+}
+
+size_t submit_spool_delete(const struct conf *c, const char *id)
+{
+	bool all = !strcmp(id, "ALL");
+	struct visit v = { .conf = c, .id = all ? NULL : id };
+
+	if (all || strlen(id) == ID_DIGITS)
+		visit_places(&v, delete_drop);
+	return v.deleted;
 }

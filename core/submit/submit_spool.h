@@ -3,7 +3,8 @@
  *
  * It is in the first of these folders that can be used: $sendmail_spool/relaybox-UID, $HOME/.relaybox,
  * /var/tmp/relaybox-UID. A folder is used when it and what it lies in belong to the user or to root and no stranger can
- * replace it. Nothing is kept where a restart forgets it (/tmp, /dev/shm): the caller is told to keep the message.
+ * replace it. HOME and /var/tmp do not count where a restart forgets them (/tmp itself, a file system in memory, systemd's
+ * PrivateTmp): the caller is told to keep the message. Why a drop is still there is in why/ beside the drops.
  *
  * One try at a time: a drop is locked while it is tried, and its time of change is that of the last try. What was refused
  * for good, or is older than maximal_queue_lifetime, becomes a plain message in dead.letter/ beside the drops. A crash
@@ -14,8 +15,10 @@
 #include "core/conf/conf.h"
 #include "core/msg/envelope.h"
 
-/* submit_spool_keep - on disk when 0 is returned, where[n] names the folder; -1: why tells what was tried */
-int submit_spool_keep(const struct conf *c, const struct envelope *e, struct str content, char *where, size_t n, struct buf *why);
+/* submit_spool_keep - on disk when 0 is returned, where[n] names the folder; -1: why tells what was tried. reason: why it did not
+ * go, for whoever lists it */
+int submit_spool_keep(const struct conf *c, const struct envelope *e, struct str content, const char *reason, char *where, size_t n,
+	struct buf *why);
 
 struct submit_flush {
 	bool all;              /* sendmail -q: also what was tried less than minimal_backoff_time ago */
@@ -25,8 +28,10 @@ struct submit_flush {
 };
 /* submit_spool_flush - try what is kept, oldest first, until no server answers */
 void submit_spool_flush(const struct conf *c, struct submit_flush *f);
-/* submit_spool_each - every message that is kept; id: 16 hex digits and NUL. Damaged drops are left out */
-void submit_spool_each(const struct conf *c, void (*fn)(void *ctx, const char *id, const struct envelope *e, uint64_t size),
-	void *ctx);
+/* submit_spool_each - every message that is kept; id: 16 hex digits and NUL; reason: why, or "". Damaged drops are left out */
+typedef void submit_spool_fn(void *ctx, const char *id, const struct envelope *e, uint64_t size, struct str reason);
+void submit_spool_each(const struct conf *c, submit_spool_fn *fn, void *ctx);
+/* submit_spool_delete - forget the message of this id, or with ALL every one; how many there were. Those being tried stay */
+size_t submit_spool_delete(const struct conf *c, const char *id);
 
 #endif

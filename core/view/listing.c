@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/base/term.h"
 #include "core/msg/date.h"
+#include "core/store/maildrop.h"
 
 #define REASON_END 76                  /* reasons end at this column */
 #define SHOW_PIECE 16384
@@ -174,7 +175,7 @@ static void add_entry(struct listing *l, struct arena *a, struct entry *e, struc
 	forms[l->form].add(out, &e->shown);
 }
 
-void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct buf *out)
+void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct str reason, struct buf *out)
 {
 	struct qmsg m = { .arrival = e->arrival, .size = size };
 	struct entry entry = { .m = &m, .envelope = *e };
@@ -183,6 +184,10 @@ void listing_drop(struct listing *l, const char *id, const struct envelope *e, u
 	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
 	snprintf(entry.qid, sizeof(entry.qid), "%s", id);
 	entry.states = ARENA_ARRAY(&a, struct rcpt_state, e->n_rcpts);
+	for (size_t i = 0; entry.states && reason.n && i < e->n_rcpts; i++) {
+		entry.states[i].last.code = 450;
+		entry.states[i].last.text = reason;
+	}
 	if (entry.states)
 		add_entry(l, &a, &entry, out);
 	arena_fini(&a);
@@ -350,29 +355,53 @@ static struct store *open_spool(const char *queue_directory, struct found *f, st
 	return store_open(&o, on_found, f, why);
 }
 
+struct drops { struct listing *listing; const char *directory; struct buf *text; };
+
+static int add_drop(void *ctx, const char *name)
+{
+	struct drops *d = ctx;
+	struct envelope e;
+	struct buf content;
+	struct arena a;
+	char id[17];
+
+	arena_init(&a, 8 * LIMIT_SESSION_ARENA);
+	buf_init(&content, (size_t)1 << 40);
+	snprintf(id, sizeof(id), "%s", name);
+	if (maildrop_read(d->directory, name, &a, &e, &content) == 0)
+		listing_drop(d->listing, id, &e, content.n, STR("no relayd has taken it yet"), d->text);
+	buf_fini(&content);
+	arena_fini(&a);
+	return 0;
+}
+
 int listing_offline(const char *queue_directory, enum listing_form form, FILE *to, struct buf *why)
 {
 	struct found f = { 0 };
 	struct listing l = { .form = form };
 	struct buf text;
+	struct drops drops = { &l, queue_directory, &text };
 	struct store *s = open_spool(queue_directory, &f, why);
+	int left;
 
-	if (!s)
-		return -1;
 	buf_init(&text, 64 * 1024 * 1024);
-	for (size_t i = 0; i < f.n; i++) {
+	for (size_t i = 0; s && i < f.n; i++) {
 		buf_clear(&text);
 		listing_message(&l, s, f.v[i], false, &text);
 		fwrite(text.p, 1, text.n, to);
 	}
+	/* what was left for a relayd that does not run; not everybody may look there */
 	buf_clear(&text);
-	listing_end(&l, &text);
+	left = maildrop_each(queue_directory, add_drop, &drops);
+	if (s || left == 0)
+		listing_end(&l, &text);
 	if (text.n)
 		fwrite(text.p, 1, text.n, to);
 	buf_fini(&text);
 	mem_free(f.v);
-	store_close(s);
-	return 0;
+	if (s)
+		store_close(s);
+	return s || (left == 0 && l.messages) ? 0 : -1;
 }
 
 int listing_offline_show(const char *queue_directory, struct str qid, bool content, FILE *to, struct buf *why)

@@ -36,8 +36,9 @@ struct listing {
 };
 /* listing_message - append one message; active tells the '*' mark. The heading comes with the first message. */
 int listing_message(struct listing *l, struct store *s, struct qmsg *m, bool active, struct buf *out);
-/* listing_drop - the same for mail that is not in the store: a maildrop's, with the first digits of its name as the id */
-void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct buf *out);
+/* listing_drop - the same for mail that is not in the store: a maildrop's, with the first digits of its name as the id; reason:
+ * why it waits, "" when nobody has tried it */
+void listing_drop(struct listing *l, const char *id, const struct envelope *e, uint64_t size, struct str reason, struct buf *out);
 void listing_end(struct listing *l, struct buf *out);   /* footer, or "Mail queue is empty" */
 /* listing_show - envelope and states for a person, with content: headers and body too: LF lines, control characters as '?',
  * cut where out is full. 0, or -1 with errno */

@@ -225,6 +225,38 @@ static void json(struct print *p)
 	buf_z(&p->out, "}\n");
 }
 
+/* print_cut - each line cut to the terminal, whose colours take no room */
+static void print_cut(const struct print *p, FILE *to)
+{
+	struct str rest = buf_view(&p->out), line;
+	struct buf cut;
+
+	buf_init(&cut, 64 * 1024);
+	while (str_cut(&rest, '\n', &line)) {
+		size_t room = p->v->width;
+		bool coloured = false;
+
+		buf_clear(&cut);
+		while (line.n) {
+			ptrdiff_t escape = str_chr(line, '\033'), end = escape == 0 ? str_chr(line, 'm') : escape < 0 ? (ptrdiff_t)line.n : escape;
+			struct str run = str_head(line, (size_t)end + (escape == 0));
+			size_t columns = escape == 0 ? 0 : term_columns(run);
+
+			if (columns > room)
+				term_cell(&cut, run, room);
+			else if (columns <= room && (escape == 0 || room))
+				buf_str(&cut, run);
+			coloured |= escape == 0;
+			room -= columns < room ? columns : room;
+			line = str_from(line, run.n);
+			if (!room && escape != 0)
+				break;
+		}
+		fprintf(to, "%s%s\n", buf_cstr(&cut), coloured ? "\033[m" : "");
+	}
+	buf_fini(&cut);
+}
+
 void stats_view_print(const struct stats_view *v, struct str rows, struct str before, usec between, FILE *to)
 {
 	struct print p = { .v = v, .rows = rows, .before = before, .between = before.n ? between : 0 };
@@ -238,6 +270,9 @@ void stats_view_print(const struct stats_view *v, struct str rows, struct str be
 		text_rows(&p, 'd', "\ndestination                               waiting  sending    limit  state\n", text_destination);
 		text_rows(&p, 'e', "\nlast errors\n", text_error);
 	}
-	fwrite(p.out.p, 1, p.out.n, to);
+	if (v->width && !v->json)
+		print_cut(&p, to);
+	else
+		fwrite(p.out.p, 1, p.out.n, to);
 	buf_fini(&p.out);
 }

@@ -571,9 +571,12 @@ def test_mail_options_for_sendmail_after_two_dashes(box):
 
 
 def test_mail_subject_cannot_forge_a_header(box):
-    box.listen()
-    box.run("mail", "-s", "x\nBcc: evil@x.org", "b@x.org", input="x\n", code=65)
-    box.run("mail", "-a", "X-A: b\r\nBcc: evil@x.org", "b@x.org", input="x\n", code=65)
+    sink = box.listen()
+    box.run("mail", "-s", "x\nBcc: evil@x.org", "-a", "X-A: b\r\nCc: evil@x.org", "b@x.org", input="x\n")
+    m = sink.parsed()
+    assert sink.last[1] == ["b@x.org"] and "Bcc" not in m and "Cc" not in m
+    # as s-nail and bsd-mailx do, a line end becomes a blank
+    assert m["Subject"] == "x Bcc: evil@x.org" and m["X-A"].split() == ["b", "Cc:", "evil@x.org"]
 
 
 def test_mail_reads_no_mailbox(box):
@@ -803,7 +806,9 @@ def test_flush_requests(box, control):
 
 def test_postsuper(box, control):
     r = box.run("postsuper", "-d", "AB12345678", "-r", "AB12345678", "-H", "AB12345678", "-e", "AB12345678")
-    assert r.stderr.splitlines() == [b"postsuper: Deleted: 1 message", b"postsuper: Released from hold: 1 message",
+    lines = r.stderr.splitlines()
+    assert lines[:4] == [b"postsuper: AB12345678: " + word for word in (b"removed", b"requeued", b"released from hold", b"expired")]
+    assert lines[4:] == [b"postsuper: Deleted: 1 message", b"postsuper: Released from hold: 1 message",
                                      b"postsuper: Requeued: 1 message", b"postsuper: Force-expired: 1 message"]
     assert b"Deleted: 3 messages" in box.run("postsuper", "-d", "ALL").stderr
     box.run("postsuper", "-d", "-", input="AB12345678*  331 Sun\nAB12345679\n")

@@ -241,3 +241,73 @@ def test_options_of_other_mailx_are_taken(box):
     assert sink.last[1] == ["e@x.org"]
     for flag in ("-e", "-H", "-f"):
         assert b"No mail" in subprocess.run([RELAYBOX, "mail", flag], capture_output=True, timeout=60 * SLOW).stderr
+
+
+def test_copies_named_as_fields_are_sent(box):
+    sink = box.listen()
+    box.run("mail", "-s", "x", "-r", "me@x.org", "-c", "c1@x.org", "-a", "Cc: c2@x.org", "-a", "Bcc: h@x.org", "-C", "To: t2@x.org", "t1@x.org", input="x\n")
+    m = sink.parsed()
+    assert sorted(sink.last[1]) == ["c1@x.org", "c2@x.org", "h@x.org", "t1@x.org", "t2@x.org"]
+    assert m.get_all("To") == ["t2@x.org, t1@x.org"] and m.get_all("Cc") == ["c1@x.org, c2@x.org"] and "Bcc" not in m
+
+
+def test_a_field_that_may_be_there_once_is(box):
+    sink = box.listen()
+    box.run("mail", "-s", "x", "-r", "me@x.org", "-a", "Subject: y", "-a", "From: Me <me2@x.org>", "-a", "X-A: 1", "-a", "X-A: 2", "-a",
+            "Reply-To: r@x.org", "-a", "reply-to: r2@x.org", "b@x.org", input="x\n", env={"REPLYTO": "z@x.org"})
+    m = sink.parsed()
+    assert m.get_all("Subject") == ["y"] and m.get_all("From") == ["Me <me2@x.org>"] and m.get_all("X-A") == ["1", "2"]
+    assert m.get_all("Reply-To") == ["r2@x.org"] and sink.last[0] == "me@x.org"
+
+
+def test_encoded_words_are_not_encoded_again(box):
+    sink = box.listen()
+    box.run("mail", "-s", "=?UTF-8?B?w7w=?=", "-a", "X-A: =?iso-8859-1?q?=FC?= x", "b@x.org", input="x\n")
+    assert b"\r\nSubject: =?UTF-8?B?w7w=?=\r\nX-A: =?iso-8859-1?q?=FC?= x\r\n" in b"\r\n" + sink.last[2]
+
+
+@pytest.mark.parametrize("args, empty", [(("-E", "set escape"), True), (("-E",), False), (("-E", "unset x y"), True)])
+def test_a_command_after_e_is_no_recipient(box, args, empty):
+    sink = box.listen()
+    box.run("mail", *args, "-s", "x", "b@x.org", input="text\n")
+    assert sink.last[1] == ["b@x.org"] and sink.parsed()["To"] == "b@x.org"
+    # GNU's -E says nothing about an empty text, the others' does
+    box.run("mail", *args, "-s", "x", "b@x.org", input="")
+    assert len(sink.messages) == (2 if empty else 1)
+
+
+@pytest.mark.parametrize("args", [("-#",), ("-~",), ("-R",), ("-B",), ("-D",), ("-X", "set foo"), ("-Y", "x"), ("-n", "-~#")])
+def test_flags_of_s_nail_are_taken(box, args):
+    sink = box.listen()
+    box.run("mail", *args, "-s", "x", "b@x.org", input="text\n")
+    assert sink.last[1] == ["b@x.org"] and sink.parsed()["Subject"] == "x"
+
+
+def test_a_dot_ends_the_options(box):
+    sink = box.listen()
+    box.run("mail", "-s", "x", "-.", "b@x.org", "c@x.org", input="text\n")
+    assert sink.last[1] == ["b@x.org", "c@x.org"]
+
+
+def test_version_is_told(box):
+    assert box.run("mail", "-V").stdout == box.run("--version").stdout
+    assert box.run("sendmail", "-bV").stdout == box.run("--version").stdout
+
+
+def test_no_standard_input_is_an_empty_text(box):
+    sink = box.listen()
+    for applet in ("mail", "sendmail"):
+        r = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", RELAYBOX, applet, "b@x.org"], capture_output=True,
+                           env=dict(os.environ, MAIL_CONFIG=str(box.etc), HOME=str(box.tmp)))
+        assert r.returncode == 0, r.stderr
+    assert len(sink.messages) == 2 and [m[2].split(b"\r\n\r\n", 1)[1] for m in sink.messages] == [b"", b""]
+
+
+def test_one_bad_address_costs_itself(box):
+    sink = box.listen()
+    r = box.run("mail", "-s", "x", "-c", "Joe @ Work <j@x.org>, no@@x", "CORP\\joe <k@x.org>", "'a@x.org' <a@x.org>", input="x\n", code=65)
+    assert sink.last[1] == ["k@x.org", "a@x.org", "j@x.org"]
+    assert b'Cc: "no@@x"' in r.stderr
+    assert sink.parsed()["Cc"] == '"Joe @ Work" <j@x.org>'
+    r = box.run("mail", "-r", "no@@x", "b@x.org", input="x\n", code=64)
+    assert r.stderr.startswith(b"mail: -r no@@x: not an address")

@@ -149,3 +149,22 @@ def test_a_build_that_is_killed_leaves_the_old_table(box):
     box.run("mapgen", "long")
     assert box.run("mapgen", "-q", "user0000007@example.test", "long").stdout == b"smtp:[relay7.example.test]\n"
     assert not (box.tmp / "long.cdb.tmp").exists() and stat.S_ISREG((box.tmp / "long.cdb").stat().st_mode)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_a_table_keeps_its_group_and_mode(box):
+    source, table = box.tmp / "sasl_passwd", box.tmp / "sasl_passwd.cdb"
+    source.write_text("a b\n")
+    source.chmod(0o600)
+    box.run("mapgen", "sasl_passwd")
+    assert stat.S_IMODE(table.stat().st_mode) == 0o600
+    os.chown(table, 0, 12345)
+    table.chmod(0o640)
+    box.run("mapgen", "sasl_passwd")
+    assert (table.stat().st_gid, stat.S_IMODE(table.stat().st_mode)) == (12345, 0o640)
+    # who cannot give the group away does not open the table to his own
+    os.chown(box.tmp, 65534, 65534)
+    os.chown(source, 65534, 65534)
+    subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", RELAYBOX, "mapgen", "sasl_passwd"], cwd=box.tmp)
+    if table.stat().st_uid == 65534:
+        assert stat.S_IMODE(table.stat().st_mode) & 0o060 == 0

@@ -454,3 +454,37 @@ def test_zsh_completes(shelf, town):
 def test_no_such_shell():
     done = subprocess.run([RELAYBOX, "--completion", "tcsh"], capture_output=True)
     assert done.returncode == 64 and b"bash|zsh|fish" in done.stderr
+
+
+def test_explain_follows_aliases_to_the_end(tmp_path):
+    (tmp_path / "aliases").write_text("team: ann@far.example, root, pit\npit: |cmd\n")
+    relay = Relay(tmp_path, "mydestination = here.test\nmyorigin = here.test\nrelayhost = [127.0.0.1]:9\nalias_maps = texthash:%s/aliases\n"
+                            "home_mailbox = Maildir/\n" % tmp_path).start()
+    try:
+        def explain(addr):
+            return relay.run("relayctl", "explain", addr).stdout.decode()
+        text = explain("Team@here.test")
+        assert "alias team: ann@far.example" in text and "nexthop [127.0.0.1]:9" in text and "cmd is not run here" in text
+        assert "mailbox /root/Maildir/ of root" in text + explain("root@here.test")
+        assert '=> 550 5.1.1 unknown user: "nobody-here"' in explain("nobody-here@here.test")
+    finally:
+        relay.stop()
+
+
+def test_stats_watch_fits_and_ends_with_q(town):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(RELAYBOX, [RELAYBOX, "relayctl", "-c", town.relay.dir, "stats", "--watch=60"])
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))
+    seen = b""
+    while b"last errors" not in seen:
+        assert select.select([fd], [], [], 20 * SLOW)[0], seen
+        seen += os.read(fd, 65536)
+    os.write(fd, b"q")
+    try:
+        while os.read(fd, 65536):
+            pass
+    except OSError:
+        pass
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(fd)

@@ -209,3 +209,46 @@ def test_relayd_does_not_trust_the_program(tmp_path):
         assert relay.wait_log(r"maildrop/\S+: refused: uid %d is not in authorized_submit_users" % os.getuid())
         wait(lambda: not [n for n in os.listdir(relay.path("queue", "maildrop")) if not n.startswith(".")])
         assert relay.empty()
+
+
+@pytest.mark.parametrize("mode", ["-q", "-bp", "-bi", "-bs", "-bd", "-bh", "-bH", "-I", "-qIABC", "-qRx.org"])
+def test_t_wants_a_message(box, mode):
+    for args in ((mode, "-t"), ("-t", mode)):
+        assert "-t can be used only in delivery mode" in submit(box, *args, input="To: b@x.org\n\nx\n", code=64)
+
+
+# the words behind the first recipient are recipients, as in Postfix
+@pytest.mark.parametrize("args", [("-fevil@x.org",), ("-f", "evil@x.org"), ("-r", "evil@x.org"), ("-C", "/nonexistent"), ("-bp",), ("-q",), ("-F", "Evil")])
+def test_no_option_counts_behind_a_recipient(box, args):
+    sink = box.listen()
+    assert "begins with -" in submit(box, "-i", "a@x.org", *args, code=65)
+    assert sink.last[0] == "list@example.com" and sink.last[1][0] == "a@x.org" and not [r for r in sink.last[1] if r.startswith("-")]
+    assert b"Evil" not in sink.last[2]
+
+
+def test_gvmd_calls_with_i_at_the_end(box):
+    sink = box.listen()
+    submit(box, "a@x.org", "-i", input="Subject: s\n\na\n.\nb\n")
+    assert sink.last[1] == ["a@x.org"] and sink.last[2].endswith(b"\r\n\r\na\r\n.\r\nb\r\n")
+    submit(box, "a@x.org", "-t", "-i", input="To: b@x.org\n\n.\nb\n")
+    assert sink.last[1] == ["a@x.org", "b@x.org"]
+
+
+# what Postfix's sendmail makes of the same words (tests/unit/test_msg_addr.c has many more)
+@pytest.mark.parametrize("text, rcpts", [
+    ("o\\'donnel@x.org", ["o'donnel@x.org"]), ("'a@b.org' <a@b.org>", ["a@b.org"]), ("CORP\\joe <j@x.org>", ["j@x.org"]),
+    ("Joe @ Work <j@x.org>", ["j@x.org"]), ("a@x.org b@x.org", ["a@x.org", "b@x.org"]), ('"b@x.org"', ["b@x.org"]), ("a@x.org; b@x.org", ["a@x.org", "b@x.org"]),
+])
+def test_addresses_as_postfix_reads_them(box, text, rcpts):
+    sink = box.listen()
+    submit(box, text)
+    assert sink.last[1] == rcpts
+    submit(box, "-t", input="To: %s\nSubject: s\n\nx\n" % text)
+    assert sink.last[1] == rcpts
+
+
+def test_a_bad_address_costs_only_itself(box):
+    sink = box.listen()
+    assert 'Cc: "b@@x.org"' in submit(box, "-t", input="To: a@x.org\nCc: b@@x.org, c@x.org\n\nx\n", code=65)
+    assert sink.last[1] == ["a@x.org", "c@x.org"]
+    assert 'recipient: "b@@x.org"' in submit(box, "b@@x.org", code=65) and len(sink.messages) == 1

@@ -319,3 +319,101 @@ def test_mail_keeps_its_mail_too(host):
     def sent():
         return sink.messages
     assert email.message_from_bytes(wait(sent)[0].content)["Subject"] == "hi"
+
+
+def test_mailq_tells_why_and_postsuper_deletes(host):
+    host.send("b@x.org")
+    host.send("c@x.org")
+    listing = host.run("-bp").stdout.decode()
+    assert listing.count("Connection refused)") == 2
+    ids = re.findall(r"^([0-9a-f]{16})", listing, re.M)
+    said = host.run("-d", ids[0], applet="postsuper").stderr.decode()
+    assert said == "postsuper: %s: removed\npostsuper: Deleted: 1 message\n" % ids[0] and len(host.drops()) == 1
+    assert host.run("delete", ids[1].upper(), applet="relayctl").stdout == b"Deleted: 1 message\n" and not host.drops()
+    assert not list((host.spool / "why").iterdir())
+    host.run("-d", ids[0], applet="postsuper", code=69)
+
+
+def test_a_reason_follows_the_last_try(host):
+    host.send("b@x.org", "c@x.org")
+    host.sink(RCPT=lambda sink, argument: "450 4.2.0 not now, %s" % argument if "c@" in argument else None)
+    host.run("-q", code=75)
+    listing = host.run("-bp").stdout.decode()
+    assert "450 4.2.0 not now" in listing and "Connection refused" not in listing and "b@x.org" not in listing.splitlines()[-3]
+    assert len(host.drops()) == len(list((host.spool / "why").iterdir())) == 1
+
+
+def aliases(host, text):
+    (host.tmp / "aliases").write_text(text)
+    return {"POSTFIX_alias_maps": "hash:%s" % (host.tmp / "aliases"), "POSTFIX_mydestination": "host.example.com"}
+
+
+def test_aliases_hold_without_a_daemon(host):
+    sink = host.sink()
+    env = aliases(host, "root: admin@x.org, ops\nops: ops, o1@x.org\nlist: root, l@x.org\n")
+    assert host.send("root", **env) == ""
+    assert sorted(sink.messages[-1].rcpts) == ["admin@x.org", "o1@x.org", "ops@host.example.com"]
+    host.send("Root@Host.Example.Com", "nobody", "other@y.org", **env)
+    assert sorted(sink.messages[-1].rcpts) == ["admin@x.org", "nobody@host.example.com", "o1@x.org", "ops@host.example.com", "other@y.org"]
+    host.send("root", POSTFIX_alias_maps="hash:/nonexistent/aliases", POSTFIX_mydestination="host.example.com")
+    assert sink.messages[-1].rcpts == ["root@host.example.com"]
+
+
+def test_kept_mail_goes_where_the_alias_said(host):
+    env = aliases(host, "root: admin@x.org, b@x.org\n")
+    host.send("root", **env)
+    sink = host.sink(RCPT=lambda sink, argument: "450 4.2.0 later" if "b@" in argument else None)
+    host.run("-q", code=75)
+    del sink.script["RCPT"]
+    host.run("-q")
+    assert [m.rcpts for m in sink.messages] == [["admin@x.org"], ["b@x.org"]]
+
+
+def test_direct_mail_is_logged(host):
+    log = host.tmp / "mail.log"
+    log.touch()
+    env = {"POSTFIX_maillog_file": str(log), "POSTFIX_maillog_file_prefixes": str(host.tmp)}
+    host.send("b@x.org", **env)
+    host.sink()
+    host.run("-q", **env)
+    lines = log.read_text().splitlines()
+    assert len(lines) == 4 and " postfix/sendmail[" in lines[0] and "from=<me@example.com>" in lines[0]
+    assert "to=<b@x.org>" in lines[1] and "status=deferred (127.0.0.1: Connection refused" in lines[1]
+    assert "status=sent" in lines[3]
+
+
+@root_only
+def test_kept_where_a_restart_does_not_forget_it(host):
+    # PrivateTmp, and a file system in memory
+    private = host.tmp / "systemd-private-0123-app.service-x" / "tmp"
+    private.mkdir(parents=True)
+    for mount in ("mount --bind %s /var/tmp" % private, "mount -t tmpfs none /var/tmp"):
+        r = subprocess.run(["unshare", "-m", "--", "sh", "-c", mount + ' && exec "$@"', "sh", RELAYBOX, "sendmail", "-f", "me@example.com", "b@x.org"],
+                           input=b"\nx\n", capture_output=True, env={**host.env, "HOME": "/tmp"}, timeout=60 * SLOW)
+        assert r.returncode == 75 and b"/tmp: a restart forgets it, /var/tmp: a restart forgets it" in r.stderr, r.stderr
+
+
+def test_mail_in_the_maildrop_of_a_relayd_that_does_not_run(host):
+    queue = host.tmp / "queue"
+    (queue / "maildrop").mkdir(parents=True)
+    env = {"POSTFIX_queue_directory": str(queue)}
+    assert "no relayd runs" in host.send("b@x.org", **env)
+    for applet, args in (("sendmail", ["-bp"]), ("mailq", []), ("postqueue", ["-p"]), ("relayctl", ["queue"])):
+        listing = host.run(*args, applet=applet, **env).stdout.decode()
+        assert "b@x.org" in listing and "me@example.com" in listing, (applet, listing)
+    assert json.loads(host.run("-j", applet="postqueue", **env).stdout)["recipients"][0]["address"] == "b@x.org"
+
+
+@root_only
+def test_a_table_that_only_root_may_read(host):
+    table = host.tmp / "sasl_passwd"
+    table.write_text("[127.0.0.1]:%d u:p\n" % host.port)
+    table.chmod(0o600)
+    for path in (host.tmp, *host.tmp.parents):
+        if str(path) != "/tmp" and path.stat().st_uid == 0 and str(path).startswith("/tmp/"):
+            path.chmod(0o755)
+    env = {**host.env, "POSTFIX_smtp_sasl_auth_enable": "yes", "POSTFIX_smtp_sasl_password_maps": "hash:%s" % table, "HOME": "/nonexistent"}
+    r = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", RELAYBOX, "sendmail", "-f", "me@example.com", "b@x.org"], input=b"\nx\n",
+                       capture_output=True, env=env, timeout=60 * SLOW)
+    shutil.rmtree("/var/tmp/relaybox-65534", ignore_errors=True)
+    assert b"may not be read by uid 65534" in r.stderr and b"run \"mapgen" not in r.stderr, r.stderr

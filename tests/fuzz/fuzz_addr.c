@@ -3,7 +3,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/msg/addr.h"
+#include "core/msg/addr_repair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -41,6 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	/* exact-size copy: reading past the end is seen */
 	char *copy = mem_alloc(n);
 	struct str in = str_make(copy, n), rest = in;
+	struct addr_element *found;
+	size_t n_found;
 	struct mailbox m;
 	struct arena a;
 	struct addr x;
@@ -55,6 +57,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		if (m.raw.p < in.p || m.raw.p + m.raw.n > in.p + in.n)
 			abort();
 	}
+	n_found = addr_repair(&a, in, &found);
+	for (size_t i = 0; i < n_found; i++) {
+		struct str raw = found[i].mailbox.raw;
+
+		if (found[i].good)
+			check(&a, &found[i].mailbox.addr);
+		if (raw.p < in.p || raw.p + raw.n > in.p + in.n)
+			abort();
+	}
+	mem_free(found);
 	arena_fini(&a);
 	mem_free(copy);
 	return 0;

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "core/base/limits.h"
+#include "core/base/mem.h"
 #include "core/msg/addr.h"
+#include "core/msg/addr_repair.h"
 #include "tests/unit/t.h"
 
 static struct arena arena;
@@ -234,4 +236,64 @@ T(addr_list_is_linear)
 	CHECK_INT(addr_list_next(&arena, &rest, &m), -1);
 	arena_fini(&arena);
 	buf_fini(&in);
+}
+
+/* the answers are those of Postfix 3.7's sendmail; what is in {} it takes only to bounce it */
+T(addr_repair_reads_lists_as_postfix_does)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "o\\'donnel@x", "o'donnel@x" }, { "'a@b' <a@b>", "a@b" }, { "CORP\\joe <joe@x>", "joe@x" }, { "Joe @ Work <joe@x>", "joe@x" },
+		{ "a@x b@x", "a@x b@x" }, { "\"b@x\"", "b@x" }, { "a@x, b@x", "a@x b@x" }, { "a@x;b@x", "a@x b@x" }, { "<a@x>", "a@x" },
+		{ "Joe <a@x>", "a@x" }, { "a@x (Joe)", "a@x" }, { "\"Joe, X\" <a@x>", "a@x" }, { "joe x", "joe x" }, { "a@x <b@x>", "b@x" },
+		{ "<a@x> b@x", "a@x b@x" }, { "a@x>", "a@x" }, { "<a@x", "{<a@x}" }, { "a@@x", "{a@@x}" }, { "a@x@y", "{a@x@y}" }, { "@x", "{@x}" },
+		{ "a@", "{a@}" }, { "a b@x", "a b@x" }, { "a..b@x", "\"a..b\"@x" }, { ".a@x", "\".a\"@x" }, { "a.@x", "\"a.\"@x" },
+		{ "grp: a@x, b@x;", "a@x b@x" }, { "grp: a@x, b@x", "{grp: a@x} b@x" }, { "undisclosed-recipients:;", "" }, { "a@x,", "a@x" },
+		{ ",a@x", "a@x" }, { "a@x,,b@x", "a@x b@x" }, { "Joe <a@x> Bob <b@x>", "a@x b@x" }, { "a@x Bob <b@x>", "b@x" },
+		{ "a@x.", "a@x" }, { "a@[1.2.3.4]", "a@[1.2.3.4]" }, { "a@1.2.3.4", "{a@1.2.3.4}" }, { "\"a b\"@x", "\"a b\"@x" },
+		{ "\"a@b\"@x", "\"a@b\"@x" }, { "\"a@b", "a@b" }, { "(c) a@x", "a@x" }, { "a(c)@x", "a@x" }, { "a@x (", "a@x" }, { "a@x )", "{a@x )}" },
+		{ "a@x\\", "a@x" }, { "\\a@x", "a@x" }, { "a\\@b@x", "\"a@b\"@x" }, { "a\\ b@x", "\"a b\"@x" }, { "<@r:a@x>", "a@x" },
+		{ "a%b@x", "a%b@x" }, { "x!a", "x!a" }, { "|cmd", "|cmd" }, { "/dev/null", "/dev/null" }, { "\"|cmd x\"", "\"|cmd x\"" },
+		{ "a@x -b@x", "a@x -b@x" }, { "\xc3\xbcni@x", "\xc3\xbcni@x" }, { "J\xc3\xb6 <a@x>", "a@x" }, { "a@x\tb@x", "a@x b@x" }, { "", "" }, { "<>", "" },
+		{ "a@x <>", "" }, { "root bob", "root bob" }, { "Joe. X <a@x>", "a@x" }, { "Joe's <a@x>", "a@x" }, { "[X] Joe <a@x>", "a@x" },
+		{ "J:K <a@x>", "J a@x" }, { "a@x:b", "{a@x:b}" }, { "<a@x><b@x>", "a@x b@x" }, { "<<a@x>>", "{<<a@x>>}" }, { "a @ x", "a@x" },
+		{ "a . b @ x", "a.b@x" }, { "\"Joe\" a@x", "Joe a@x" }, { "a@x <a@x> c", "a@x c" }, { "a@x \"Joe\"", "a@x Joe" }, { "Joe(x)<a@x>", "a@x" },
+		{ "'a@x'", "{'a@x'}" }, { "a@x, bad@@, b@x", "a@x {bad@@} b@x" }, { "a@x, <b@x, c@x", "a@x {<b@x} c@x" },
+		{ "a@x, b c d@x, e@x", "a@x b c d@x e@x" }, { "=?utf-8?q?J?= <a@x>", "a@x" }, { "a@\"x\"", "a@x" }, { "a\"b\"@x", "a b@x" },
+		{ "\"a\".b@x", "a.b@x" }, { "a@(c)x", "a@x" }, { "a@x,\"", "a@x" }, { "<\"a b\"@x>", "\"a b\"@x" }, { "a@b@c <d@x>", "d@x" },
+		{ "x <a@x>; y <b@x>", "a@x b@x" }, { "a\x01@x, b@x", "{a\x01@x} b@x" },
+	};
+	struct arena a;
+	struct addr_element *v;
+	struct buf text;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].in);
+		arena_init(&a, 100000);
+		buf_init(&text, 1000);
+		n = addr_repair(&a, str_of(rows[i].in), &v);
+		for (size_t k = 0; k < n; k++)
+			buf_printf(&text, v[k].good ? "%s%.*s" : "%s{%.*s}", k ? " " : "",
+				STR_ARG(v[k].good ? v[k].mailbox.addr.full : v[k].mailbox.raw));
+		CHECK_STR(buf_cstr(&text), rows[i].want);
+		mem_free(v);
+		buf_fini(&text);
+		arena_fini(&a);
+	}
+}
+
+T(addr_repair_keeps_names_as_written)
+{
+	struct arena a;
+	struct addr_element *v;
+	size_t n;
+
+	arena_init(&a, 100000);
+	n = addr_repair(&a, STR("Joe @ Work <j@x>, (c) \"K, L\" (d) <k@x> (e), m@x"), &v);
+	CHECK_INT(n, 3);
+	CHECK(str_eq(v[0].mailbox.name, STR("Joe @ Work")) && str_eq(v[0].mailbox.raw, STR("Joe @ Work <j@x>")));
+	CHECK(str_eq(v[1].mailbox.name, STR("(c) \"K, L\" (d)")));
+	CHECK(!v[2].mailbox.name.n && str_eq(v[2].mailbox.raw, STR("m@x")));
+	mem_free(v);
+	arena_fini(&a);
 }

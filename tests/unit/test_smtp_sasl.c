@@ -6,6 +6,8 @@
 #include "core/smtp/token.h"
 #include "tests/unit/t.h"
 
+#include <stdio.h>
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 T(sasl_choose_takes_the_best_that_is_allowed)
@@ -23,12 +25,14 @@ T(sasl_choose_takes_the_best_that_is_allowed)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		char want[200];
 		struct buf why;
 
 		ROW("%s, %u, %s", rows[i].offered, rows[i].forbidden, rows[i].filter);
 		buf_init(&why, 200);
 		CHECK_STR(sasl_choose(rows[i].offered, rows[i].forbidden, rows[i].filter, &why), rows[i].want);
-		CHECK_STR(buf_cstr(&why), rows[i].want ? "" : "no mechanism available");
+		snprintf(want, sizeof(want), "no mechanism available (offered: %s)", *rows[i].offered ? rows[i].offered + 1 : "none");
+		CHECK_STR(buf_cstr(&why), rows[i].want ? "" : want);
 		buf_fini(&why);
 	}
 }

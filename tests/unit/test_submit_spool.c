@@ -22,7 +22,7 @@ static int fail_nth(const char *call, const char *path)
 	return ++calls == fail_at ? ENOSPC : 0;
 }
 
-static void count_kept(void *ctx, const char *id, const struct envelope *e, uint64_t size)
+static void count_kept(void *ctx, const char *id, const struct envelope *e, uint64_t size, struct str reason)
 {
 	size_t *n = ctx;
 
@@ -55,7 +55,7 @@ T(spool_keeps_all_or_nothing_whatever_call_fails)
 		buf_init(&why, 1000);
 		calls = 0;
 		fs_hook = fail_nth;
-		r = submit_spool_keep(&c, &e, STR("text"), where, sizeof(where), &why);
+		r = submit_spool_keep(&c, &e, STR("text"), "because", where, sizeof(where), &why);
 		more = calls >= fail_at;
 		fs_hook = NULL;
 		submit_spool_each(&c, count_kept, &kept);

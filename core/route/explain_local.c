@@ -1,0 +1,56 @@
+/* explain_local - see explain_local.h. The order is that of delivery: aliases first, then accounts. */
+#include "core/route/explain_local.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/route/local_user.h"
+
+static void explain_account(const struct conf *c, struct str name, struct buf *out)
+{
+	const char *spool = c->mail_spool_directory;
+	size_t n = strlen(spool);
+	struct local_user u;
+	int got = local_user_find(c, name, &u);
+
+	if (got < 0)
+		buf_printf(out, "=> 451 4.3.0 user lookup error: %s\n", strerror(errno));
+	else if (got == 0)
+		buf_printf(out, "=> 550 5.1.1 unknown user: \"%.*s\"\n", STR_ARG(name));
+	else if (*c->home_mailbox)
+		buf_printf(out, "=> mailbox %s/%s of %s\n", u.home, c->home_mailbox, u.name);
+	else
+		/* a spool that ends with a slash has maildirs in it */
+		buf_printf(out, n && spool[n - 1] == '/' ? "=> mailbox %s%s/ of %s\n" : "=> mailbox %s/%s of %s\n", spool, u.name, u.name);
+}
+
+void explain_local(struct router *r, struct arena *a, struct str rcpt, struct buf *out, void (*next)(void *ctx, struct str addr), void *ctx)
+{
+	struct str name = local_user_name(a, rcpt), owner;
+	struct alias_target *v;
+	enum map_answer answer;
+	size_t n;
+
+	answer = alias_expand(r, a, name, &v, &n, &owner);
+	if (answer == MAP_ERROR)
+		buf_printf(out, "=> 451 4.3.0 %s\n", r->alias_why);
+	if (answer == MAP_NONE)
+		explain_account(r->conf, name, out);
+	for (size_t i = 0; answer == MAP_FOUND && i < n; i++) {
+		buf_printf(out, "alias %.*s: %.*s\n", STR_ARG(name), STR_ARG(v[i].text));
+		switch (v[i].kind) {
+		case ALIAS_ADDRESS:
+			next(ctx, v[i].text);
+			break;
+		case ALIAS_USER:
+			explain_account(r->conf, v[i].text, out);
+			break;
+		case ALIAS_FILE:
+			buf_printf(out, "=> file %.*s\n", STR_ARG(v[i].text));
+			break;
+		default:
+			buf_printf(out, "=> %.*s is not run here\n", STR_ARG(v[i].text));
+			break;
+		}
+	}
+}

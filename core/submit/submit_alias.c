@@ -1,0 +1,152 @@
+/* submit_alias - see submit_alias.h. */
+#include "core/submit/submit_alias.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/map/mapgen.h"
+#include "core/map/words.h"
+#include "core/route/route.h"
+
+struct rcpts { struct rcpt *v; size_t n, room; };
+
+/* type_of - how a table is read: a text that was never built is read as it is, without a word to whoever just sends a mail;
+ * STR_EMPTY: it is not there */
+static struct str type_of(struct str table)
+{
+	char path[4096];
+	struct str type = str_head(table, (size_t)(str_chr(table, ':') < 0 ? 0 : str_chr(table, ':')));
+	ptrdiff_t colon = str_chr(table, ':');
+	struct str name = str_from(table, (size_t)(colon + 1));
+	int n = snprintf(path, sizeof(path), "%.*s", STR_ARG(name));
+
+	bool has_text = access(path, F_OK) == 0;
+
+	if (!type.n || !name.n || (size_t)n + 5 > sizeof(path))
+		return STR_EMPTY;
+	if (name.p[0] != '/')
+		return type;
+	if (!mapgen_is_indexed(type))
+		return has_text ? type : STR_EMPTY;
+	snprintf(path + n, sizeof(path) - (size_t)n, ".cdb");
+	return access(path, F_OK) == 0 ? type : has_text ? STR("texthash") : STR_EMPTY;
+}
+
+/* overlay - the configuration with those tables of alias_maps that are there; NULL: none */
+static struct conf *overlay(const struct conf *c, struct conf_diag *diag)
+{
+	const char *overrides[] = { NULL, "local_recipient_maps=", NULL };
+	struct str rest = str_of(c->alias_maps), word, type;
+	struct conf *made = NULL;
+	struct buf text;
+	size_t n = 0;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_z(&text, "alias_maps=");
+	while (words_next(&rest, &word) > 0) {
+		type = type_of(word);
+		if (!type.n)
+			continue;
+		buf_printf(&text, "%s%.*s%.*s", n++ ? " " : "", STR_ARG(type), STR_ARG(str_from(word, (size_t)str_chr(word, ':'))));
+	}
+	overrides[0] = buf_cstr(&text);
+	if (n && !text.overflow)
+		made = conf_overlay(c, overrides, NULL, 0, diag);
+	buf_fini(&text);
+	return made;
+}
+
+static void add(struct rcpts *to, const struct rcpt *one)
+{
+	for (size_t i = 0; i < to->n; i++)
+		if (str_ieq(to->v[i].addr, one->addr))
+			return;
+	if (to->n == to->room) {
+		to->room = to->room ? 2 * to->room : 16;
+		to->v = mem_array(to->v, to->room, sizeof(*to->v));
+	}
+	to->v[to->n++] = *one;
+}
+
+/* expand - one recipient; -1: later */
+static int expand(struct router *r, struct arena *a, const struct rcpt *rcpt, struct rcpts *to)
+{
+	struct str full = rewrite_address(r, a, rcpt->addr, true), owner, local;
+	struct addr parts = addr_split(full);
+	enum map_answer answer = MAP_FOUND;
+	struct alias_target *v;
+	struct rcpt one = *rcpt;
+	size_t n, before = to->n;
+	char *lower;
+
+	if (route_class_of(r, parts.domain, &answer) != ROUTE_LOCAL || answer == MAP_ERROR) {
+		add(to, rcpt);
+		return answer == MAP_ERROR ? -1 : 0;
+	}
+	local = addr_unquote_local(a, parts.local);
+	lower = arena_alloc(a, local.n + 1);
+	for (size_t i = 0; lower && i < local.n; i++)
+		lower[i] = ascii_lower(local.p[i]);
+	answer = lower ? alias_expand(r, a, str_make(lower, local.n), &v, &n, &owner) : MAP_ERROR;
+	if (answer == MAP_ERROR)
+		return -1;
+	for (size_t i = 0; answer == MAP_FOUND && i < n; i++)
+		if (v[i].kind == ALIAS_ADDRESS || v[i].kind == ALIAS_USER) {
+			one.addr = v[i].text;
+			one.orig = rcpt->orig.n ? rcpt->orig : rcpt->addr;
+			add(to, &one);
+		}
+	/* files and commands are for whoever delivers here: nobody does */
+	if (to->n == before)
+		add(to, rcpt);
+	return 0;
+}
+
+static int expand_all(struct router *r, struct arena *a, struct envelope *e, struct buf *why)
+{
+	struct rcpts to = { .v = NULL };
+	int code = 0;
+
+	for (size_t i = 0; i < e->n_rcpts && code == 0; i++)
+		code = expand(r, a, &e->rcpts[i], &to);
+	if (code < 0) {
+		buf_printf(why, "the aliases cannot be read now: %s", r->alias_why);
+	} else {
+		e->rcpts = ARENA_ARRAY(a, struct rcpt, to.n);
+		if (e->rcpts)
+			memcpy(e->rcpts, to.v, to.n * sizeof(*to.v));
+		else
+			buf_z(why, "too many recipients");
+		code = e->rcpts ? 0 : -1;
+		e->n_rcpts = to.n;
+	}
+	mem_free(to.v);
+	return code;
+}
+
+int submit_alias(const struct conf *c, struct arena *a, struct envelope *e, struct buf *why)
+{
+	struct conf_diag diag;
+	struct master master = { 0 };
+	struct router *router = NULL;
+	struct conf *with;
+	int code = 0;
+
+	conf_diag_init(&diag);
+	with = *c->alias_maps && *c->mydestination ? overlay(c, &diag) : NULL;
+	if (with && master_load(with, &master, &diag) == 0)
+		router = router_new(with, &master, &diag);
+	if (router)
+		code = expand_all(router, a, e, why);
+	else if (with)
+		buf_printf(why, "%s", diag.n ? diag.v[diag.n - 1].text : "the aliases cannot be read now");
+	if (with && !router)
+		code = -1;
+	router_free(router);
+	master_fini(&master);
+	conf_free(with);
+	conf_diag_fini(&diag);
+	return code;
+}
