@@ -53,6 +53,9 @@
 #define LIMIT_VERIFY_TEXT 250            /* of what the server said about one; Postfix: 250 */
 #define LIMIT_VERIFY_FILE (64 * 1024 * 1024) /* the cache as a file: old lines, too */
 #define LIMIT_HTTP_CONNECTIONS 64        /* health checks at the same time */
+#define LIMIT_USER_NAME 64               /* name of an account; longer ones nobody has (shadow: 32, NSS modules more) */
+#define LIMIT_USER_HOME 1024             /* its home folder */
+#define LIMIT_USER_ENTRY (8 * 1024)      /* its whole entry in the user database */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */

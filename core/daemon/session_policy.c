@@ -2,6 +2,7 @@
  * them, checks local recipients, and logs each refusal in the form that fail2ban and pflogsumm read. */
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
+#include "core/route/local_user.h"
 #include "core/access/users.h"
 
 bool session_is_local(const struct session *s)
@@ -50,7 +51,7 @@ static bool ends_well(struct session *s, struct str rcpt, struct reply *out)
 		return true;
 	if (route_class_of(s->relay->settings->router, addr_split(rcpt).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
 		return true;
-	local_check(s->relay->deliver, rcpt, out);
+	local_user_check(s->relay->settings->router, rcpt, out);
 	struct str who = s->smtp.rcpt.full;
 	int code = (int)c->unknown_local_recipient_reject_code;
 	switch (reply_verdict(out)) {

@@ -59,8 +59,6 @@ size_t deliver_sessions(const struct deliver *d);      /* open outbound connecti
  * line "=> NEXTHOP: TLS level …, …" */
 void deliver_explain(struct deliver *d, const struct master_transport *t, struct str nexthop, struct str sender, struct buf *out);
 
-/* local_check - is this recipient, of a domain that ends here, an alias or an account? 2xx yes, 5xx no, 4xx unknown now */
-void local_check(struct deliver *d, struct str rcpt, struct reply *out);
 /* simple_answer - what a transport that is no program to deliver with says to all mail: error, retry and discard, whose text is
  * the next hop */
 void simple_answer(const struct master_transport *t, struct str text, struct reply *out);

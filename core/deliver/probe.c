@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/msg/received.h"
+#include "core/route/local_user.h"
 
 struct probe {
 	struct list link;              /* deliver.probes */
@@ -128,7 +129,7 @@ static void answer_known(struct probe *p)
 static void judge_other(struct probe *p, const char *program)
 {
 	if (!strcmp(program, "local"))
-		local_check(p->d, p->rcpt.addr, &p->known);
+		local_user_check(p->d->o.router, p->rcpt.addr, &p->known);
 	else
 		simple_answer(p->dest.transport, str_of(p->dest.nexthop), &p->known);
 	answer_known(p);

@@ -267,6 +267,15 @@ static struct str find_owner(struct expansion *x, struct str name)
 	return rewrite_address(x->r, x->q.arena, owner, true);
 }
 
+enum map_answer alias_find(struct router *r, struct arena *a, struct str local)
+{
+	struct expansion x = { .r = r, .q = { .arena = a } };
+	struct str name = route_lower(a, local), value;
+
+	r->alias_why[0] = 0;
+	return r->alias_maps.n && name.n ? lookup(&x, name, &value) : MAP_NONE;
+}
+
 enum map_answer alias_expand(struct router *r, struct arena *a, struct str local, struct alias_target **out, size_t *n, struct str *owner)
 {
 	static char yes;

@@ -68,6 +68,8 @@ struct alias_target { enum alias_kind kind; struct str text; };
 /* alias_expand - targets of a local name, nested aliases and include files followed and loops cut, each target once.
  * MAP_NONE: no alias; MAP_ERROR: later (r->alias_why). owner: the sender that owner-NAME asks for, or empty. */
 enum map_answer alias_expand(struct router *r, struct arena *a, struct str local, struct alias_target **out, size_t *n, struct str *owner);
+/* alias_find - has this local name an alias? Only looked for. MAP_ERROR: r->alias_why */
+enum map_answer alias_find(struct router *r, struct arena *a, struct str local);
 /* alias_item_next - take the next target off the text of an alias: 1 with kind and text, 0 at the end, -1 for syntax */
 int alias_item_next(struct arena *a, struct str *rest, struct alias_target *out);
 

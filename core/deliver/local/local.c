@@ -5,7 +5,6 @@
  * recipient is done when all of that is durable. Commands are never run. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -16,8 +15,7 @@
 #include "core/deliver/local/helper_client.h"
 #include "core/msg/date.h"
 #include "core/msg/header.h"
-
-enum { PASSWD_MAX = 8 * 1024 };
+#include "core/route/local_user.h"
 
 /* a new message for the addresses of an alias; j is NULL when deliver went away before the queue answered */
 struct forward { struct local_job *j; struct deliver *d; struct arena arena; struct envelope e; uint64_t id; };
@@ -90,84 +88,6 @@ static void finish(struct local_job *j)
 
 	local_free(j);
 	deliver_finish(d, job, &f);
-}
-
-/* --- users ------------------------------------------------------------------------------------------------------------ */
-
-struct user { char name[MAILBOX_USER], home[MAILBOX_PATH]; uid_t uid; };
-
-/* 1 found, 0 not, -1 with errno */
-static int find_user(struct str name, struct user *out)
-{
-	struct passwd pw, *found = NULL;
-	char text[PASSWD_MAX];
-	int error;
-
-	if (!name.n || name.n >= sizeof(out->name) || memchr(name.p, 0, name.n) || memchr(name.p, '/', name.n))
-		return 0;
-	snprintf(out->name, sizeof(out->name), "%.*s", STR_ARG(name));
-	error = getpwnam_r(out->name, &pw, text, sizeof(text), &found);
-	if (error && error != ENOENT) {
-		errno = error;
-		return -1;
-	}
-	if (!found || strlen(pw.pw_dir) >= sizeof(out->home))
-		return 0;
-	snprintf(out->home, sizeof(out->home), "%s", pw.pw_dir);
-	out->uid = pw.pw_uid;
-	return 1;
-}
-
-/* the name, or what is in front of its extension */
-static int find_mailbox_user(const struct deliver *d, struct str name, struct user *out)
-{
-	int got = find_user(name, out);
-
-	for (size_t i = 1; got == 0 && i < name.n; i++)
-		if (strchr(d->o.conf->recipient_delimiter, name.p[i]))
-			return find_user(str_head(name, i), out);
-	return got;
-}
-
-static struct str local_name(struct arena *a, struct str address)
-{
-	struct str s = addr_unquote_local(a, addr_split(address).local);
-	struct str copy = arena_str(a, s);
-
-	for (size_t i = 0; i < copy.n; i++)
-		((char *)(uintptr_t)copy.p)[i] = ascii_lower(copy.p[i]);
-	return copy;
-}
-
-void local_check(struct deliver *d, struct str rcpt, struct reply *out)
-{
-	struct arena a;
-	struct alias_target *v;
-	struct str owner, name;
-	struct user u;
-	size_t n;
-	int got;
-
-	arena_init(&a, LIMIT_SESSION_ARENA);
-	name = local_name(&a, rcpt);
-	switch (alias_expand(d->o.router, &a, name, &v, &n, &owner)) {
-	case MAP_FOUND:
-		reply_set(out, 250, "2.0.0", "delivers to alias");
-		break;
-	case MAP_ERROR:
-		reply_set(out, 451, "4.3.0", "%s", d->o.router->alias_why);
-		break;
-	case MAP_NONE:
-		got = find_mailbox_user(d, name, &u);
-		if (got > 0)
-			reply_set(out, 250, "2.0.0", "delivers to mailbox");
-		else if (got < 0)
-			reply_set(out, 451, "4.3.0", "user lookup error: %s", strerror(errno));
-		else
-			reply_set(out, 550, "5.1.1", "unknown user: \"%.*s\"", STR_ARG(name));
-		break;
-	}
-	arena_fini(&a);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------------ */
@@ -308,11 +228,11 @@ static void set_path(struct mailbox_order *o)
 static void write_user(struct local_job *j, struct str name)
 {
 	const struct conf *c = j->d->o.conf;
-	struct user u = { .uid = 0 };
+	struct local_user u = { .uid = 0 };
 	const char *spool = c->mail_spool_directory;
 	bool spool_of_maildirs = str_ends(str_of(spool), STR("/"));
 	char text[LIMIT_ADDRESS + 40];
-	int got = find_mailbox_user(j->d, name, &u), n;
+	int got = local_user_find(c, name, &u), n;
 
 	if (got < 0) {
 		snprintf(text, sizeof(text), "user lookup error: %s", strerror(errno));
@@ -491,7 +411,7 @@ static size_t sort_targets(struct alias_target *v, size_t n)
 static void begin(struct local_job *j)
 {
 	struct deliver *d = j->d;
-	struct str name = local_name(&j->arena, rcpt_of(j)->addr);
+	struct str name = local_user_name(&j->arena, rcpt_of(j)->addr);
 	int here = has_been_here(j);
 	char text[LIMIT_ADDRESS + 40];
 

@@ -9,7 +9,7 @@
 #include "core/msg/reply.h"
 
 enum mailbox_kind { MAILBOX_MAILDIR, MAILBOX_MBOX };
-enum { MAILBOX_PATH = 1024, MAILBOX_PREFIX = 4 * 1024, MAILBOX_USER = 64, MAILBOX_UNIQUE = 160 };
+enum { MAILBOX_PATH = 1024, MAILBOX_PREFIX = 4 * 1024, MAILBOX_USER = LIMIT_USER_NAME, MAILBOX_UNIQUE = 160 };
 /* plain data: it also travels to the helper */
 struct mailbox_order {
 	enum mailbox_kind kind;
