@@ -56,6 +56,9 @@
 #define LIMIT_USER_NAME 64               /* name of an account; longer ones nobody has (shadow: 32, NSS modules more) */
 #define LIMIT_USER_HOME 1024             /* its home folder */
 #define LIMIT_USER_ENTRY (8 * 1024)      /* its whole entry in the user database */
+#define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
+#define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
+#define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */

@@ -82,8 +82,7 @@ enum name_class {
 	NAME_TRANSPORT,        /* <transport>_destination_… and its like */
 	NAME_IGNORED,          /* no effect here, and none missed */
 	NAME_WARNING,          /* Postfix has it, relaybox does not */
-	NAME_ERROR,            /* must not be ignored: see advice */
-	NAME_RESTRICTION       /* a restriction list that is not checked here */
+	NAME_ERROR             /* must not be ignored: see advice */
 };
 enum name_class name_class(struct str name, const char **advice, const char **harmless);
 /* name_is_transport_specific - NAME_TRANSPORT: how its value is checked; false if it is not such a name */

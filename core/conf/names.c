@@ -9,7 +9,6 @@ static const struct {
 #define WARNING(names_) { NAME_WARNING, names_, "", NULL },
 #define FIXED(names_, harmless_) { NAME_WARNING, names_, harmless_, NULL },
 #define ERROR(names_, harmless_, advice_) { NAME_ERROR, names_, harmless_, advice_ },
-#define RESTRICTION(name_) { NAME_RESTRICTION, name_, "", NULL },
 #include "core/conf/postfix_names.def"
 };
 
