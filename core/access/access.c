@@ -99,24 +99,24 @@ enum access_says access_refuse(struct access_run *r, enum access_who who, int co
 
 	buf_init(&scratch, 512);
 	text = who_text(r, who, &scratch);
-	reply_set(&r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), class_text(r, who), why);
+	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), class_text(r, who), why);
 	/* the class digit must agree with the code */
-	if (r->reply.enhanced[0])
-		r->reply.enhanced[0] = (char)('0' + code / 100);
+	if (r->reply->enhanced[0])
+		r->reply->enhanced[0] = (char)('0' + code / 100);
 	buf_fini(&scratch);
 	return ACCESS_REFUSE;
 }
 
 enum access_says access_temporary(struct access_run *r, struct str who)
 {
-	reply_set(&r->reply, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
+	reply_set(r->reply, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
 	return ACCESS_REFUSE;
 }
 
 enum access_says access_misconfigured(struct access_run *r, const char *what)
 {
 	r->say = what;
-	reply_set(&r->reply, 451, "4.3.5", "Server configuration error");
+	reply_set(r->reply, 451, "4.3.5", "Server configuration error");
 	return ACCESS_REFUSE;
 }
 
@@ -124,15 +124,15 @@ enum access_says access_keep(struct access_run *r, struct access_later *later)
 {
 	if (later->code)
 		return ACCESS_NEXT;
-	later->code = r->reply.code;
-	memcpy(later->enhanced, r->reply.enhanced, sizeof(later->enhanced));
-	later->text = arena_str(r->request->arena, str_of(r->reply.text));
+	later->code = r->reply->code;
+	memcpy(later->enhanced, r->reply->enhanced, sizeof(later->enhanced));
+	later->text = arena_str(r->request->arena, str_of(r->reply->text));
 	return ACCESS_NEXT;
 }
 
 static void recall(struct access_run *r, const struct access_later *later)
 {
-	reply_set(&r->reply, later->code, later->enhanced, "%.*s", STR_ARG(later->text));
+	reply_set(r->reply, later->code, later->enhanced, "%.*s", STR_ARG(later->text));
 }
 
 enum access_says access_put_off(struct access_run *r, const char *action)
@@ -167,9 +167,11 @@ enum access_says access_call(struct access_run *r, const struct access_list *lis
 
 /* --- going on --------------------------------------------------------------------------------------------------------- */
 
-void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q)
+void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q,
+	struct reply *reply)
 {
 	r->request = q;
+	r->reply = reply;
 	r->rules = rules;
 	r->stages = stages_of(rules->conf, event, &r->n_stages);
 	r->stage = r->depth = 0;
@@ -178,14 +180,14 @@ void access_begin(struct access_run *r, const struct access_rules *rules, enum a
 	r->result = ACTION_NONE;
 	r->told = false;
 	r->say = NULL;
-	r->reply.code = 0;
+	r->reply->code = 0;
 }
 
 static enum access_outcome refused(struct access_run *r)
 {
-	if (r->if_reject.code && r->reply.code >= 500)
+	if (r->if_reject.code && r->reply->code >= 500)
 		recall(r, &r->if_reject);
-	r->result = r->reply.code >= 500 ? ACTION_REJECT : ACTION_DEFER;
+	r->result = r->reply->code >= 500 ? ACTION_REJECT : ACTION_DEFER;
 	return ACCESS_DONE;
 }
 
@@ -273,6 +275,7 @@ enum access_outcome access_next(struct access_run *r)
 		r->told = false;
 		return ACCESS_SAY;
 	}
+	r->say = NULL;
 	while (next_list(r)) {
 		struct access_frame *now = &r->stack[r->depth - 1];
 		const struct access_row *row = &now->list->rows[now->at];
@@ -295,5 +298,6 @@ void access_answer(struct access_run *r, const struct access_answer *a)
 	enum access_outcome out;
 
 	r->question = ACCESS_NO_QUESTION;
+	r->say = NULL;
 	r->told = take(r, row->word->answered(r, row, a), &out) && out == ACCESS_SAY;
 }

@@ -67,7 +67,7 @@ struct access_answer {
 };
 struct access_frame {                  /* one list under way */
 	const struct access_list *list;
-	size_t at;
+	unsigned at;
 	bool warn_all, warn_next;          /* warn_if_reject: of the row that called this list; before the next row */
 };
 struct access_later {                  /* a refusal for now that waits for what else is said; code 0: none */
@@ -83,15 +83,16 @@ struct access_run {                    /* one evaluation, resumable */
 	struct access_frame stack[LIMIT_ACCESS_DEPTH];
 	size_t depth;
 	enum access_question question;
-	char key[256 + 64];                /* of the question, when it is made up */
 	struct str asked;                  /* of the question */
 	struct access_later if_permit, if_reject;
 	enum action_kind result;
 	const char *say;                   /* ACCESS_SAY: "reject_warning", "warn", "info"; at the end: a mistake of configuration, or NULL */
 	bool told;                         /* an answer gave something to say */
-	struct reply reply;
+	struct reply *reply;               /* the owner's */
 };
-void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q);
+/* access_begin - reply is where the words of a refusal go; a verdict of ACTION_OK leaves it alone or not */
+void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q,
+	struct reply *reply);
 enum access_outcome access_next(struct access_run *r);
 void access_answer(struct access_run *r, const struct access_answer *a);
 

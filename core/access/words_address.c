@@ -51,7 +51,7 @@ static enum access_says unauth_destination(struct access_run *r, int code)
 		return access_temporary(r, rcpt);
 	if (ours)
 		return ACCESS_NEXT;
-	reply_set(&r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "<%.*s>: Relay access denied", STR_ARG(rcpt));
+	reply_set(r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "<%.*s>: Relay access denied", STR_ARG(rcpt));
 	return ACCESS_REFUSE;
 }
 
@@ -94,7 +94,7 @@ static enum access_says unlisted(struct access_run *r, struct str address, bool 
 {
 	const struct access_request *q = r->request;
 
-	if (!address.n || !q->is_listed || q->is_listed(q->ctx, address, sender, &r->reply))
+	if (!address.n || !q->is_listed || q->is_listed(q->ctx, address, sender, r->reply))
 		return ACCESS_NEXT;
 	return ACCESS_REFUSE;
 }

@@ -52,7 +52,7 @@ static enum access_says no_name(struct access_run *r, const char *what)
 	const struct access_request *q = r->request;
 	int code = q->name == ACCESS_NAME_LATER ? 450 : (int)q->conf->unknown_client_reject_code;
 
-	reply_set(&r->reply, code, code >= 500 ? "5.7.25" : "4.7.25", "Client host rejected: cannot find your %s, [%.*s]", what,
+	reply_set(r->reply, code, code >= 500 ? "5.7.25" : "4.7.25", "Client host rejected: cannot find your %s, [%.*s]", what,
 		STR_ARG(q->client_address));
 	return ACCESS_REFUSE;
 }

@@ -17,13 +17,10 @@ static void add_reversed(struct buf *b, const struct ipaddr *a)
 /* ask - about `prefix` in the list's domain; what makes no name is not listed */
 static enum access_says ask(struct access_run *r, const struct access_row *row, struct buf *prefix)
 {
-	size_t n = prefix->n + row->text.n;
-
-	if (prefix->overflow || n > LIMIT_DOMAIN || n >= sizeof(r->key))
+	if (prefix->overflow || prefix->n + row->text.n > LIMIT_DOMAIN)
 		return ACCESS_NEXT;
 	buf_str(prefix, row->text);
-	bytes_copy(r->key, prefix->p, prefix->n);
-	return access_ask(r, ACCESS_DNSLIST, str_make(r->key, n));
+	return access_ask(r, ACCESS_DNSLIST, arena_str(r->request->arena, buf_view(prefix)));
 }
 
 static enum access_says ask_client(struct access_run *r, const struct access_row *row)
@@ -154,7 +151,7 @@ enum access_says access_listed(struct access_run *r, const struct access_row *ro
 		return ACCESS_NEXT;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (row->word->judge == kinds[i].judge)
-			reply_set(&r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "Service unavailable; %s [%.*s] blocked using %.*s%s%s",
+			reply_set(r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "Service unavailable; %s [%.*s] blocked using %.*s%s%s",
 				kinds[i].class, STR_ARG(what[i]), STR_ARG(row->text), *a->text ? "; " : "", a->text);
 	return ACCESS_REFUSE;
 }

@@ -36,7 +36,7 @@ static enum access_says refuse(struct lookup *l, const struct action *a, int cod
 
 static enum access_says tell(struct lookup *l, const struct action *a, const char *word)
 {
-	reply_set(&l->r->reply, 0, "", "<%.*s>: %.*s", STR_ARG(l->subject), STR_ARG(str_head(a->text, LIMIT_REPLY_TEXT / 2)));
+	reply_set(l->r->reply, 0, "", "<%.*s>: %.*s", STR_ARG(l->subject), STR_ARG(str_head(a->text, LIMIT_REPLY_TEXT / 2)));
 	l->r->say = word;
 	return ACCESS_TELL;
 }

@@ -17,7 +17,9 @@
 #define LIMIT_HELO 255
 #define LIMIT_ENVID 100                  /* RFC 3461 section 4.4 */
 #define LIMIT_ORCPT 500                  /* RFC 3461 section 4.2 */
-#define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: 1000 recipients of ordinary length */
+#define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: sender, names, notes, what restrictions need */
+#define LIMIT_RECIPIENT (5 * 1024)       /* … and for each recipient that smtpd_recipient_limit allows: address as written, completed, ORCPT */
+#define LIMIT_TRANSACTION_MOST (2 * LIMIT_STORE_ENVELOPE) /* … but what no record of the queue could hold is not gathered */
 #define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */

@@ -226,13 +226,51 @@ static void do_ping(struct peer *p, struct str args)
 	finish(p, NULL);
 }
 
+/* explain_client - what the restriction lists say to this recipient from this client, as far as they go without the network */
+static bool explain_client(struct peer *p, struct arena *a, struct str client, struct str sender, struct str rcpt, struct buf *trace)
+{
+	const struct settings *s = p->relay->settings;
+	struct access_request q = { .router = s->router, .conf = s->conf, .arena = a, .sender = sender.p ? sender : STR(""), .rcpt = rcpt,
+		.client_name = STR("unknown"), .client_address = client, .name = ACCESS_NAME_VERIFIED };
+	struct access_run run;
+	struct reply no;
+	enum access_outcome o;
+
+	if (!ipaddr_parse(client, &q.client) || !s->n_services || !s->services[0].rules)
+		return false;
+	access_begin(&run, s->services[0].rules, ACCESS_AT_RCPT, &q, &no);
+	buf_printf(trace, "client %.*s: ", STR_ARG(client));
+	while ((o = access_next(&run)) == ACCESS_SAY)
+		buf_printf(trace, "%s (%s); ", no.text, run.say);
+	if (o == ACCESS_ASK)
+		buf_printf(trace, "depends on %s %.*s\n", run.question == ACCESS_PROBE ? "a probe of" : "DNS for", STR_ARG(run.asked));
+	else if (run.result == ACTION_OK)
+		buf_z(trace, "accepted\n");
+	else
+		buf_printf(trace, "%d %s %s\n", no.code, no.enhanced, no.text);
+	return true;
+}
+
+static void explain_route(struct peer *p, struct arena *a, struct str sender, struct str rcpt, struct buf *trace)
+{
+	struct route out;
+
+	route_resolve(p->relay->settings->router, a, sender, rcpt, &out, trace);
+	if (out.failed.code) {
+		buf_printf(trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
+		return;
+	}
+	buf_printf(trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
+	deliver_explain(p->relay->deliver, out.transport, out.nexthop, sender, trace);
+}
+
 /* explain ADDR [from=S] [client=IP]: what would happen to this recipient, with every key that is tried */
 static void do_explain(struct peer *p, struct str args)
 {
+	struct str word, sender = STR_EMPTY, client = STR_EMPTY, rcpt = STR_EMPTY, full;
 	struct arena a;
 	struct buf trace;
-	struct str word, sender = STR_EMPTY, client = STR_EMPTY, rcpt = STR_EMPTY;
-	struct router *router = p->relay->settings->router;
+
 	while (str_word(&args, " ", &word)) {
 		if (str_starts(word, STR("from=")))
 			sender = str_from(word, 5);
@@ -243,37 +281,16 @@ static void do_explain(struct peer *p, struct str args)
 	}
 	arena_init(&a, LIMIT_SESSION_ARENA);
 	buf_init(&trace, LIMIT_SESSION_OUTPUT);
-	struct str full = rewrite_address(router, &a, rcpt, true);
-	struct route out;
+	full = rewrite_address(p->relay->settings->router, &a, rcpt, true);
 	if (!str_eq(full, rcpt))
 		buf_printf(&trace, "rewritten to %.*s\n", STR_ARG(full));
-	route_resolve(router, &a, sender, full, &out, &trace);
-	if (out.failed.code)
-		buf_printf(&trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
-	else
-		buf_printf(&trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
-	if (!out.failed.code)
-		deliver_explain(p->relay->deliver, out.transport, out.nexthop, sender, &trace);
-	if (client.n) {
-		struct access_request q = {.router = router, .conf = p->relay->settings->conf, .sender = sender, .rcpt = full, .client_name = STR("unknown")};
-		struct access_run run;
-		const struct settings *s = p->relay->settings;
-		if (!ipaddr_parse(client, &q.client) || !s->n_services) {
-			finish(p, "client= wants an address");
-			goto out;
-		}
-		access_begin(&run, &q, s->services[0].relay, s->services[0].recipient);
-		buf_printf(&trace, "client %.*s: ", STR_ARG(client));
-		switch (access_next(&run)) {
-		case ACCESS_OK: buf_z(&trace, "accepted\n"); break;
-		case ACCESS_REFUSE: buf_printf(&trace, "%d %s %s\n", run.reply.code, run.reply.enhanced, run.reply.text); break;
-		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "depends on DNS for %.*s\n", STR_ARG(run.question)); break;
-		case ACCESS_ASK_VERIFY: buf_printf(&trace, "depends on a probe of %.*s\n", STR_ARG(run.question)); break;
-		}
+	explain_route(p, &a, sender, full, &trace);
+	if (client.n && !explain_client(p, &a, client, sender, full, &trace)) {
+		finish(p, "client= wants an address");
+	} else {
+		put_lines(p, buf_view(&trace));
+		finish(p, NULL);
 	}
-	put_lines(p, buf_view(&trace));
-	finish(p, NULL);
-out:
 	buf_fini(&trace);
 	arena_fini(&a);
 }

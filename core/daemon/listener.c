@@ -19,6 +19,7 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_PER_TICK 64
+#define FULL_WARNING (60 * USEC_PER_SEC)  /* between two lines about a limit that is reached */
 /* without any configuration: where nothing but root may use the first, the second */
 #define DEFAULT_PORT 25
 #define FALLBACK_PORT 2525
@@ -51,38 +52,90 @@ static int64_t peer_uid(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? (int64_t)u.uid : -1;
 }
 
+static void rest(struct listener *l)
+{
+	log_warn("smtpd", "accept: %s: resting for a second", strerror(errno));
+	loop_io_set(l->relay->loop, &l->io, 0);
+	loop_timer_set(l->relay->loop, &l->rest, loop_now(l->relay->loop) + USEC_PER_SEC);
+}
+
+/* has_room - within the service's own limit? Beyond it clients wait in the kernel's queue, as with Postfix's process limit */
+static bool has_room(struct listener *l)
+{
+	const struct service *v = l->service;
+	usec now = loop_now(l->relay->loop);
+
+	if (v->http || !v->max_sessions || v->load->sessions < v->max_sessions)
+		return true;
+	v->load->full = true;
+	loop_io_set(l->relay->loop, &l->io, 0);
+	if (!v->load->warned || now - v->load->warned > FULL_WARNING) {
+		v->load->warned = now;
+		log_warn("master", "service on port %u has reached its process limit \"%lld\": new clients may experience noticeable delays; "
+			"raise its maxproc in master.cf, or default_process_limit", v->port, (long long)v->max_sessions);
+	}
+	return false;
+}
+
+static void take_client(struct listener *l, int fd)
+{
+	struct relay *r = l->relay;
+	bool local = l->address.ss_family == AF_UNIX;
+	int64_t uid = local ? peer_uid(fd) : -1;
+
+	if (l->service->http)
+		health_open(r, fd);
+	else if (r->n_sessions >= r->max_sessions)
+		turn_away(fd, l->service);
+	else if (local && uid < 0)
+		close(fd);
+	else
+		session_open(r, l->service, fd, uid);
+}
+
 static void on_accept(struct loop_io *io, uint32_t events)
 {
 	struct listener *l = LIST_ITEM(io, struct listener, io);
-	struct relay *r = l->relay;
+
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TICK; i++) {
+	for (int i = 0; i < ACCEPTS_PER_TICK && has_room(l); i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EINTR || errno == ECONNABORTED)
-				continue;
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-				log_warn("smtpd", "accept: %s: resting for a second", strerror(errno));
-				loop_io_set(r->loop, io, 0);
-				loop_timer_set(r->loop, &l->rest, loop_now(r->loop) + USEC_PER_SEC);
-			}
-			return;
-		}
-		if (l->service->http) {
-			health_open(r, fd);
+
+		if (fd >= 0) {
+			take_client(l, fd);
 			continue;
 		}
-		if (r->n_sessions >= r->max_sessions) {
-			turn_away(fd, l->service);
+		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
-		}
-		bool local = l->address.ss_family == AF_UNIX;
-		int64_t uid = local ? peer_uid(fd) : -1;
-		if (local && uid < 0)
-			close(fd);
-		else
-			session_open(r, l->service, fd, uid);
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			rest(l);
+		return;
 	}
+}
+
+/* wake - accept again what waits, but for those that rest for want of descriptors */
+static void wake(struct relay *r, const struct service_load *load)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+
+		if (!load || l->service->load == load)
+			loop_io_set(r->loop, &l->io, EPOLLIN);
+	}
+}
+
+void listener_left(struct relay *r, const struct service *v)
+{
+	v->load->sessions--;
+	if (!v->load->full)
+		return;
+	v->load->full = false;
+	wake(r, v->load);
+}
+
+void listener_look_again(struct relay *r)
+{
+	wake(r, NULL);
 }
 
 static void on_rested(struct loop_timer *t)

@@ -46,9 +46,11 @@ static void take_over(struct relay *r, struct settings *s)
 	/* what waits between two deliveries was closed; the rest goes with relay_forget_settings */
 	deliver_profiles_free(r->settings->profiles);
 	r->settings->profiles = NULL;
+	settings_succeed(s, r->settings);
 	r->settings->over = loop_now(r->loop);
 	list_push(&r->generations, &s->link);
 	r->settings = s;
+	listener_look_again(r);
 }
 
 bool relay_reload(struct relay *r)

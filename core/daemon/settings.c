@@ -84,6 +84,29 @@ static void service_smtp_options(struct service *v, int level)
 	};
 }
 
+static void service_load_unref(struct service_load *load)
+{
+	if (load && !--load->refs)
+		mem_free(load);
+}
+
+/* take_its_place - the same listener of an older generation: its sessions count */
+static void take_its_place(struct service *v, const struct service *before)
+{
+	service_load_unref(v->load);
+	v->load = before->load;
+	v->load->refs++;
+}
+
+void settings_succeed(struct settings *s, const struct settings *before)
+{
+	take_its_place(&s->submit, &before->submit);
+	for (size_t i = 0; i < s->n_services; i++)
+		for (size_t k = 0; k < before->n_services; k++)
+			if (s->services[i].port == before->services[k].port && !strcmp(s->services[i].host, before->services[k].host))
+				take_its_place(&s->services[i], &before->services[k]);
+}
+
 static void service_open(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
 {
 	struct service *v = &s->services[s->n_services];
@@ -91,9 +114,9 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->conf = c;
 	v->host = l->host;
 	v->port = l->port;
-	v->relay = access_compile(c->smtpd_relay_restrictions, "smtpd_relay_restrictions", c, diag);
-	v->recipient = access_compile(c->smtpd_recipient_restrictions, "smtpd_recipient_restrictions", c, diag);
-	if (!access_list_closes(v->relay) && !access_list_closes(v->recipient))
+	v->max_sessions = l->maxproc;
+	v->rules = access_rules_new(c, diag);
+	if (!access_rules_close(v->rules))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
@@ -132,8 +155,8 @@ static void service_fini(struct service *v)
 {
 	if (v->http)
 		mem_free((char *)(uintptr_t)v->host);
-	access_list_free(v->relay);
-	access_list_free(v->recipient);
+	access_rules_free(v->rules);
+	service_load_unref(v->load);
 	if (v->tls)
 		tls_context_unref(v->tls);
 	if (v->proxy_networks)
@@ -153,6 +176,17 @@ static void open_submit(struct settings *s)
 	s->submit.smtp.forbid_early_pipelining = false;
 	s->submit.smtp.smtputf8 = true;
 	s->submit.smtp.discard_keywords = "";
+}
+
+static void finish_services(struct settings *s)
+{
+	for (size_t i = 0; i <= s->n_services; i++) {
+		struct service *v = i < s->n_services ? &s->services[i] : &s->submit;
+
+		v->settings = s;
+		v->load = MEM_NEW(struct service_load);
+		v->load->refs = 1;
+	}
 }
 
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag)
@@ -175,6 +209,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	}
 	open_http(s, diag);
 	open_submit(s);
+	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
 out:
 	if (s->conf)
@@ -193,6 +228,7 @@ void settings_free(struct settings *s)
 		return;
 	for (size_t i = 0; i < s->n_services; i++)
 		service_fini(&s->services[i]);
+	service_load_unref(s->submit.load);
 	mem_free(s->services);
 	deliver_profiles_free(s->profiles);
 	if (s->router)
@@ -201,4 +237,12 @@ void settings_free(struct settings *s)
 	if (s->conf)
 		conf_free(s->conf);
 	mem_free(s);
+}
+
+void settings_refresh(struct settings *s, usec now_mono)
+{
+	router_refresh(s->router, now_mono);
+	for (size_t i = 0; i < s->n_services; i++)
+		if (s->services[i].rules)
+			access_rules_refresh(s->services[i].rules, now_mono);
 }

@@ -176,7 +176,8 @@ static void on_second(struct loop_timer *t)
 	if (d->sockets_wait)
 		open_sockets(d);
 	relay_forget_settings(r);
-	router_refresh(r->settings->router, now);
+	LIST_EACH(&r->generations, it, tmp)
+		settings_refresh(LIST_ITEM(it, struct settings, link), now);
 	if (map_reloads() != tables)
 		schedule_reroute(r->schedule);
 	history_tick(&r->history, now, r->counts.mail);

@@ -80,7 +80,7 @@ void server_write_ehlo(struct smtp_server *s)
 static enum smtp_server_event out_of_step(struct smtp_server *s)
 {
 	server_say(s, "554 5.5.0 Error: SMTP protocol synchronization");
-	return server_hang_up(s, "improper command pipelining");
+	return server_hang_up(s, SMTP_HANGUP_PIPELINING);
 }
 
 static enum smtp_server_event do_starttls(struct smtp_server *s, struct str args)
@@ -341,7 +341,16 @@ static enum smtp_server_event not_smtp(struct smtp_server *s, struct str line)
 	s->argument = line;
 	s->priv->total[VERB_UNKNOWN]++;
 	buf_z(s->out, "221 2.7.0 Error: I can break rules, too. Goodbye.\r\n");
-	return server_hang_up(s, "non-SMTP command");
+	return server_hang_up(s, SMTP_HANGUP_NOT_SMTP);
+}
+
+/* a client that was refused at its connection */
+static enum smtp_server_event deny(struct smtp_server *s, struct str args)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "503 5.7.0 Error: access denied for %s", s->priv->denied);
+	return s->priv->verb == VERB_BDAT ? server_bdat_refuse(s, args, text) : server_refuse(s, text);
 }
 
 enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, const struct str *in)
@@ -353,7 +362,7 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 	const char *no;
 
 	p->verb = word.n > 0 ? find_verb(s, word) : VERB_UNKNOWN;
-	s->phase = server_verbs[p->verb].name;
+	s->phase = (enum smtp_server_phase)p->verb;
 	if (p->verb == VERB_UNKNOWN && word.n > 0 &&
 	    (!ascii_is_alpha(*word.p) || str_chr(word, ':') > 0 || grammar_has_word(forbidden, word)))
 		return not_smtp(s, line);
@@ -370,6 +379,8 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 	p->input_waits = in->n > 0;
 	if (p->input_waits && s->opt.forbid_early_pipelining && (!s->esmtp || (row->flags & GROUP_END)))
 		return out_of_step(s);
+	if (p->denied && p->verb != VERB_QUIT)
+		return deny(s, args);
 	if ((row->flags & JUNK) && s->opt.junk_command_limit > 0 && p->junk++ >= s->opt.junk_command_limit)
 		s->errors++;
 	if (s->opt.tls_required && !s->tls && !(row->flags & PRE_TLS)) {

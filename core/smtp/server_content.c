@@ -19,7 +19,7 @@ static enum smtp_server_event discard(struct smtp_server *s, uint64_t n)
 	if (s->priv->discarded <= LIMIT_SMTP_DISCARD)
 		return SERVER_GO_ON;
 	server_say(s, "%s", too_big);
-	return server_hang_up(s, "too much refused content");
+	return server_hang_up(s, SMTP_HANGUP_CONTENT);
 }
 
 static enum smtp_server_event take_piece(struct smtp_server *s, struct str piece)
@@ -44,7 +44,7 @@ static enum smtp_server_event take_piece(struct smtp_server *s, struct str piece
 static enum smtp_server_event message_end(struct smtp_server *s)
 {
 	s->priv->state = SERVER_COMMAND;
-	s->phase = "END-OF-MESSAGE";
+	s->phase = SMTP_AT_END;
 	if (!s->priv->too_big)
 		return SMTP_SERVER_MESSAGE;
 	return server_refuse(s, too_big);
@@ -149,7 +149,7 @@ static enum smtp_server_event take_size(struct smtp_server *s, struct str args)
 
 	if (!grammar_bdat(args, &p->chunk, &p->last)) {
 		server_say(s, "521 5.5.4 Syntax: BDAT count [LAST]");
-		return server_hang_up(s, "malformed BDAT command");
+		return server_hang_up(s, SMTP_HANGUP_BDAT);
 	}
 	p->chunk_left = p->chunk;
 	return SERVER_GO_ON;
