@@ -165,6 +165,17 @@ enum access_says access_call(struct access_run *r, const struct access_list *lis
 	return ACCESS_CALL;
 }
 
+bool access_relay_is_asked(struct access_run *r)
+{
+	const enum access_stage *order = events[ACCESS_AT_RCPT].delayed;
+
+	if (stage_of(r) != ACCESS_RECIPIENT || r->stage + 1 >= r->n_stages || r->stages[r->stage + 1] != ACCESS_RELAY)
+		return true;
+	r->stages = r->request->conf->smtpd_delay_reject ? order : events[ACCESS_AT_RCPT].at_once;
+	r->depth = 0;
+	return false;
+}
+
 /* --- going on --------------------------------------------------------------------------------------------------------- */
 
 void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q,

@@ -74,6 +74,9 @@ enum access_says access_put_off(struct access_run *r, const char *action);
 enum access_says access_ask(struct access_run *r, enum access_question question, struct str key);
 enum access_says access_call(struct access_run *r, const struct access_list *list);
 enum access_says access_keep(struct access_run *r, struct access_later *later);  /* run->reply becomes *later, unless there is one */
+/* access_relay_is_asked - true: the relay list does not come after the list under way. Else it does so no more, and the row says
+ * ACCESS_CALL: relay list and recipient list are judged in this order */
+bool access_relay_is_asked(struct access_run *r);
 bool access_is_ours(const struct access_request *q, enum map_answer *answer);
 
 typedef enum access_says access_judge(struct access_run *r, const struct access_row *row);

@@ -182,8 +182,15 @@ enum access_says access_unverified_sender(struct access_run *r, const struct acc
 
 enum access_says access_unverified_recipient(struct access_run *r, const struct access_row *row)
 {
+	enum map_answer answer;
+
 	(void)row;
-	return r->request->rcpt.n ? access_ask(r, ACCESS_PROBE, r->request->rcpt) : ACCESS_NEXT;
+	if (!r->request->rcpt.n)
+		return ACCESS_NEXT;
+	/* a stranger's mail to a third domain causes no probe there */
+	if (!access_is_ours(r->request, &answer) && !access_relay_is_asked(r))
+		return ACCESS_CALL;
+	return access_ask(r, ACCESS_PROBE, r->request->rcpt);
 }
 
 static enum access_says verified(struct access_run *r, enum access_who who, const struct access_answer *a, int64_t reject, int64_t defer,

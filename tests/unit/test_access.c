@@ -291,6 +291,11 @@ T(access_says_what_postfix_says)
 			"550 5.1.1 <nobody@here.example.test>: unlisted sender", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject_unlisted_recipient", "x", "a@b.test", "nobody@relayed.test",
 			"550 5.1.1 <nobody@relayed.test>: unlisted recipient", "" },
+		/* whatever the order, a stranger's mail to a third domain causes no probe */
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject_unverified_recipient, reject_unauth_destination|compatibility_level=2", "x",
+			"a@b.test", "a@third.test", "454 4.7.1 <a@third.test>: Relay access denied", "" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject_unverified_recipient|compatibility_level=2", "x", "a@b.test", "a@relayed.test",
+			"probe a@relayed.test", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=reject_unknown_sender_domain", "x", "a@b.invalid", "a@relayed.test", "domain b.invalid", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=reject_unknown_sender_domain", "x", "", "a@relayed.test", "ok", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=reject_unverified_sender", "x", "a@b.test", "a@relayed.test", "probe a@b.test", "" },
