@@ -164,8 +164,16 @@ void server_say(struct smtp_server *s, const char *fmt, ...)
 	buf_add(s->out, "\r\n", 2);
 }
 
+const char server_no_room[] = "452 4.5.3 Error: more recipients in one message than smtpd_recipient_limit leaves memory for; send the rest in "
+	"another one";
+
 enum smtp_server_event server_refuse(struct smtp_server *s, const char *text)
 {
+	/* a bound of ours is no error of the client */
+	if (text == server_no_room) {
+		buf_printf(s->out, "%s\r\n", text);
+		return SERVER_GO_ON;
+	}
 	server_say(s, "%s", text);
 	return SERVER_GO_ON;
 }
@@ -212,6 +220,8 @@ static enum smtp_server_event on_command(struct smtp_server *s, struct str *in)
 	case GRAMMAR_MORE:
 		return SMTP_SERVER_WANT_INPUT;
 	case GRAMMAR_OK:
+		/* CR CR LF: some clients end all their lines so, the final dot's, too */
+		s->priv->double_cr = line.p[line.n] == '\r' && line.p[line.n + 1] == '\r';
 		return server_dispatch(s, line, in);
 	case GRAMMAR_BAD:
 		/* a chunk may follow, of whatever size: see server_bdat */

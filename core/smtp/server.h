@@ -87,7 +87,7 @@ struct smtp_server {
 	char user[256];                /* authenticated as */
 	enum smtp_server_hangup hangup;
 	enum smtp_server_phase phase;
-	bool bare_lf;                  /* content had a line that ended in LF alone, or in CR CR LF */
+	bool bare_lf;                  /* the content under way has lines that end in LF alone */
 	unsigned errors;
 	struct smtp_server_private *priv;
 };

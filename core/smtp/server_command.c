@@ -4,6 +4,7 @@
 
 #include "core/base/limits.h"
 #include "core/smtp/grammar.h"
+#include "core/smtp/path_repair.h"
 #include "core/smtp/server_private.h"
 
 enum verb_flags {
@@ -102,6 +103,14 @@ static enum smtp_server_event do_starttls(struct smtp_server *s, struct str args
 
 /* --- transaction ------------------------------------------------------------------------------------------------------ */
 
+/* not what the grammar has, but what has one reading all the same */
+static bool repaired(struct smtp_server *s, struct str args, struct addr *addr, struct str *params)
+{
+	struct str path;
+
+	return !s->opt.strict_envelopes && path_repair(s->arena, args, &path, params) && addr_parse(s->arena, path, addr) && addr->full.n > 0;
+}
+
 /* the address after "FROM:" or "TO:"; NULL or the reply that refuses it. *params: what follows */
 static const char *take_path(struct smtp_server *s, struct str args, struct str keyword, struct addr *addr, struct str *params)
 {
@@ -118,12 +127,11 @@ static const char *take_path(struct smtp_server *s, struct str args, struct str 
 	if (args.n == 0)
 		return syntax;
 	if (s->arena->overflow)
-		return "452 4.5.3 Error: too many recipients";
-	if (!addr_parse_path(s->arena, args, addr, params) ||
-	    (params->n > 0 && *params->p != ' ' && *params->p != '\t'))
-		return s->arena->overflow ? "452 4.5.3 Error: too many recipients" :
-		       mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
-	return NULL;
+		return server_no_room;
+	if ((addr_parse_path(s->arena, args, addr, params) && (params->n == 0 || *params->p == ' ' || *params->p == '\t')) ||
+	    repaired(s, args, addr, params))
+		return NULL;
+	return s->arena->overflow ? server_no_room : mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
 }
 
 /* refuse MAIL or RCPT for what it asks: the owner may want to log that */
@@ -131,7 +139,7 @@ static enum smtp_server_event refuse_envelope(struct smtp_server *s, struct str 
 {
 	s->argument = args;
 	s->refusal = text;
-	server_say(s, "%s", text);
+	server_refuse(s, text);
 	return SMTP_SERVER_REFUSED;
 }
 
@@ -212,7 +220,7 @@ static enum smtp_server_event do_rcpt(struct smtp_server *s, struct str args)
 		return refuse_envelope(s, args, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 	/* before the owner is asked: its 2xx must never find no room */
 	if (!reserve_rcpt(s))
-		return server_refuse(s, "452 4.5.3 Error: too many recipients");
+		return server_refuse(s, server_no_room);
 	return SMTP_SERVER_RCPT;
 }
 

@@ -36,6 +36,7 @@ struct smtp_server_private {
 	bool bdat;                       /* a BDAT chunk of this transaction was accepted */
 	bool after_bdat_error;           /* more chunks of the refused message are to come */
 	bool last;                       /* BDAT LAST */
+	bool double_cr;                  /* the command's line ended in CR CR LF */
 	bool too_big;                    /* the message goes nowhere: read on to its end */
 	struct content_in content;
 	uint64_t chunk, chunk_left;
@@ -57,6 +58,7 @@ extern const struct server_verb_row {
 } server_verbs[VERBS];
 
 /* --- server.c --- */
+extern const char server_no_room[];    /* the reply when a transaction's memory is used up; not counted against the client */
 /* server_say - write a reply line ("503 5.5.1 Error: …", no line end) and count it: an error from 400 on */
 void server_say(struct smtp_server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void server_count(struct smtp_server *s, int code);    /* count a reply that was written elsewhere */
