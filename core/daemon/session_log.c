@@ -52,9 +52,11 @@ void session_log_break(struct session *s, const char *what)
 	session_log_connect(s);
 	if (content)
 		format_text(bytes, sizeof(bytes), " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
-	/* the commonest reason why a program waits for an answer to its dot that nobody saw */
-	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s%s from %s%s", what, smtp_server_phase_text(at), bytes, s->client_text,
-		at == SMTP_AT_DATA && s->smtp.bare_lf ? ": no <CR><LF>.<CR><LF> came, but lines that end in a bare <LF>" : "");
+	/* why a program may wait for an answer to a dot that nobody saw */
+	if (at == SMTP_AT_DATA && s->smtp.bare_lf)
+		log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL,
+			"no <CR><LF>.<CR><LF> from %s, but lines that end in a bare <LF>: such a dot is content", s->client_text);
+	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s%s from %s", what, smtp_server_phase_text(at), bytes, s->client_text);
 }
 
 void session_log_hangup(struct session *s)

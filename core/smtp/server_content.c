@@ -106,6 +106,7 @@ enum smtp_server_event server_on_content(struct smtp_server *s, struct str *in)
 	while (e == SERVER_GO_ON) {
 		switch (content_in_next(&s->priv->content, in, false, &piece)) {
 		case CONTENT_MORE:
+			s->bare_lf = s->priv->content.bare_lf;
 			return SMTP_SERVER_WANT_INPUT;
 		case CONTENT_END:
 			return message_end(s);
@@ -214,6 +215,8 @@ void server_data_answer(struct smtp_server *s, const struct reply *r)
 		p->too_big = false;
 		p->bdat = bdat;
 		content_in_init(&p->content, !bdat);
+		p->content.double_cr = p->double_cr;
+		s->bare_lf = false;
 		p->state = bdat ? SERVER_CHUNK : SERVER_CONTENT;
 		if (!bdat)
 			reply_format(s->out, r);
