@@ -36,6 +36,7 @@
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
+#define LIMIT_TLS_CHAIN 8                /* certificates that smtpd_tls_CAfile adds to a chain */
 #define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */

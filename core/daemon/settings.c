@@ -13,7 +13,7 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 	buf_init(&why, 1024);
 	struct tls_options o = {
 		.server = true,
-		.ca_file = "", .ca_path = "",
+		.ca_file = c->smtpd_tls_CAfile, .ca_path = "",
 		.cert_file = c->smtpd_tls_cert_file, .key_file = c->smtpd_tls_key_file,
 		.chain_files = c->smtpd_tls_chain_files,
 		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
