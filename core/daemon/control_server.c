@@ -41,6 +41,7 @@ struct peer {
 static void put_lines(struct peer *p, struct str text)
 {
 	struct str line;
+
 	while (str_cut(&text, '\n', &line))
 		buf_printf(&p->conn->out, "+%.*s\n", STR_ARG(line));
 }
@@ -66,6 +67,7 @@ static void finish(struct peer *p, const char *problem)
 static int by_id(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
 	return x < y ? -1 : x > y;
 }
 
@@ -73,18 +75,21 @@ static void collect_ids(struct peer *p)
 {
 	size_t cursor = 0;
 	struct qmsg *m;
-	p->ids = mem_array(NULL, store_count(p->relay->store) + 1, sizeof *p->ids);
+
+	p->ids = mem_array(NULL, store_count(p->relay->store) + 1, sizeof(*p->ids));
 	while (store_each(p->relay->store, &cursor, &m))
 		p->ids[p->n_ids++] = m->id;
-	qsort(p->ids, p->n_ids, sizeof *p->ids, by_id);
+	qsort(p->ids, p->n_ids, sizeof(*p->ids), by_id);
 }
 
 static void list_slice(struct peer *p)
 {
 	struct buf text;
+
 	buf_init(&text, 16 << 20);
 	while (p->at < p->n_ids && text.n < SLICE) {
 		struct qmsg *m = store_find(p->relay->store, p->ids[p->at++]);
+
 		if (m)
 			listing_message(&p->listing, p->relay->store, m, schedule_is_active(m), &text);
 	}
@@ -111,6 +116,7 @@ static bool is_in(const struct qmsg *m, struct str queues)
 {
 	struct str word;
 	bool in = !queues.n;
+
 	while (str_word(&queues, " ", &word))
 		in |= str_eq(word, str_of(listing_queue(m, schedule_is_active(m))));
 	return in;
@@ -121,6 +127,7 @@ static struct qmsg *message_of(struct peer *p, struct str text, struct str queue
 {
 	uint64_t id;
 	struct qmsg *m = qid_parse(text, &id) ? store_find(p->relay->store, id) : NULL;
+
 	if (m && is_in(m, queues))
 		return m;
 	finish(p, "no such message in the queue");
@@ -131,6 +138,7 @@ static void show(struct peer *p, struct str args, bool content)
 {
 	struct buf text;
 	struct qmsg *m = message_of(p, args, STR_EMPTY);
+
 	if (!m)
 		return;
 	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
@@ -152,6 +160,7 @@ static const char *const control_words[] = {
 static bool apply(struct peer *p, enum schedule_verb v, struct qmsg *m)
 {
 	char qid[QID_MAX];
+
 	qid_format(qid, m->id);
 	if (schedule_control(p->relay->schedule, v, m) != 0 && errno != EBUSY)
 		return false;
@@ -165,15 +174,18 @@ static void change(struct peer *p, enum schedule_verb v, struct str args)
 {
 	size_t n = 0;
 	struct str id = args, queues = args;
+
 	str_cut(&queues, ' ', &id);
 	if (str_eq(id, STR("ALL"))) {
 		collect_ids(p);
 		for (size_t i = 0; i < p->n_ids; i++) {
 			struct qmsg *m = store_find(p->relay->store, p->ids[i]);
+
 			n += m && is_in(m, queues) && apply(p, v, m);
 		}
 	} else {
 		struct qmsg *m = message_of(p, id, queues);
+
 		if (!m)
 			return;
 		if (!apply(p, v, m)) {
@@ -206,6 +218,7 @@ static void do_flush(struct peer *p, struct str args)
 static void do_stats(struct peer *p, struct str args)
 {
 	struct buf text;
+
 	(void)args;
 	buf_init(&text, LIMIT_SESSION_OUTPUT);
 	stats_rows(p->relay, &text);
@@ -301,24 +314,25 @@ static const struct verb {
 	void (*run)(struct peer *p, struct str args);
 	enum right right;
 } verbs[] = {
-	{"ping", do_ping, RIGHT_ANYONE},
-	{"queue", do_queue, RIGHT_MAILQ},
-	{"stats", do_stats, RIGHT_MAILQ},
-	{"explain", do_explain, RIGHT_MAILQ},
-	{"flush", do_flush, RIGHT_FLUSH},
-	{"show", do_show, RIGHT_OWNER},
-	{"trace", do_trace, RIGHT_OWNER},
-	{"hold", do_hold, RIGHT_OWNER},
-	{"release", do_release, RIGHT_OWNER},
-	{"delete", do_delete, RIGHT_OWNER},
-	{"requeue", do_requeue, RIGHT_OWNER},
-	{"expire", do_expire, RIGHT_OWNER},
-	{"reload", do_reload, RIGHT_OWNER},
+	{ "ping", do_ping, RIGHT_ANYONE },
+	{ "queue", do_queue, RIGHT_MAILQ },
+	{ "stats", do_stats, RIGHT_MAILQ },
+	{ "explain", do_explain, RIGHT_MAILQ },
+	{ "flush", do_flush, RIGHT_FLUSH },
+	{ "show", do_show, RIGHT_OWNER },
+	{ "trace", do_trace, RIGHT_OWNER },
+	{ "hold", do_hold, RIGHT_OWNER },
+	{ "release", do_release, RIGHT_OWNER },
+	{ "delete", do_delete, RIGHT_OWNER },
+	{ "requeue", do_requeue, RIGHT_OWNER },
+	{ "expire", do_expire, RIGHT_OWNER },
+	{ "reload", do_reload, RIGHT_OWNER },
 };
 
 static bool may(const struct peer *p, enum right right)
 {
 	const struct conf *c = p->relay->settings->conf;
+
 	if (p->uid == 0 || p->uid == (int64_t)geteuid() || right == RIGHT_ANYONE)
 		return true;
 	if (right == RIGHT_MAILQ)
@@ -329,8 +343,9 @@ static bool may(const struct peer *p, enum right right)
 static void serve(struct peer *p, struct str line)
 {
 	struct str name = line, rest = line;
+
 	str_cut(&rest, ' ', &name);
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
 		if (!str_eq(name, str_of(verbs[i].name)))
 			continue;
 		if (may(p, verbs[i].right))
@@ -347,8 +362,10 @@ static void serve(struct peer *p, struct str line)
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 {
 	struct peer *p = c->ctx;
+
 	if (ev == CONN_DATA && !p->answering) {
 		ptrdiff_t lf = str_chr(buf_view(&c->in), '\n');
+
 		if (lf >= 0) {
 			p->answering = true;
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
@@ -372,7 +389,8 @@ static void on_accept(struct loop_io *io, uint32_t events)
 {
 	struct control_server *s = LIST_ITEM(io, struct control_server, io);
 	struct ucred u;
-	socklen_t n = sizeof u;
+	socklen_t n = sizeof(u);
+
 	(void)events;
 	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
@@ -391,14 +409,16 @@ static void on_accept(struct loop_io *io, uint32_t events)
 
 struct control_server *control_open(struct relay *r)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "control"};
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "control" };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
 	if (fd < 0)
 		return NULL;
 	/* the spool is locked: whoever left this name is gone */
-	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
+	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
 		fs_chmod(sa.sun_path, 0666) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
 		int error = errno;
+
 		close(fd);
 		errno = error;
 		return NULL;
@@ -406,7 +426,7 @@ struct control_server *control_open(struct relay *r)
 	struct control_server *s = MEM_NEW(struct control_server);
 	s->relay = r;
 	list_init(&s->peers);
-	s->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
+	s->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };
 	loop_io_add(r->loop, &s->io, EPOLLIN);
 	return s;
 }
@@ -417,6 +437,7 @@ void control_close(struct control_server *s)
 		return;
 	LIST_EACH(&s->peers, it, tmp) {
 		struct peer *p = LIST_ITEM(it, struct peer, link);
+
 		conn_close(p->conn);
 		peer_free(p);
 	}

@@ -39,8 +39,9 @@ struct listener {
 static void turn_away(int fd, const struct service *v)
 {
 	char text[300];
-	int n = snprintf(text, sizeof text, "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
-	if (n > 0 && n < (int)sizeof text)
+	int n = snprintf(text, sizeof(text), "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
+
+	if (n > 0 && n < (int)sizeof(text))
 		(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
@@ -48,7 +49,8 @@ static void turn_away(int fd, const struct service *v)
 static int64_t peer_uid(int fd)
 {
 	struct ucred u;
-	socklen_t n = sizeof u;
+	socklen_t n = sizeof(u);
+
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? (int64_t)u.uid : -1;
 }
 
@@ -141,6 +143,7 @@ void listener_look_again(struct relay *r)
 static void on_rested(struct loop_timer *t)
 {
 	struct listener *l = LIST_ITEM(t, struct listener, rest);
+
 	loop_io_set(l->relay->loop, &l->io, EPOLLIN);
 }
 
@@ -157,6 +160,7 @@ static struct listener *find(struct relay *r, const struct sockaddr *sa, socklen
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		if (l->address_len == n && memcmp(&l->address, sa, n) == 0)
 			return l;
 	}
@@ -167,13 +171,14 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 {
 	int on = 1;
 	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	/* what is accepted inherits it; a local socket has no such thing and says so */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (sa->sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, sa, n) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	int error = errno;
@@ -185,6 +190,7 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 static int listener_open(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n)
 {
 	struct listener *l = find(r, sa, n);
+
 	if (l) {
 		l->next = v;
 		return 0;
@@ -198,7 +204,7 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 	l->fresh = true;
 	memcpy(&l->address, sa, n);
 	l->address_len = n;
-	l->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
+	l->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };
 	loop_timer_init(&l->rest, on_rested);
 	list_append(&r->listeners, &l->link);
 	return loop_io_add(r->loop, &l->io, EPOLLIN);
@@ -223,17 +229,19 @@ static void add_address(struct addresses *a, int families, const struct ipaddr *
 static void on_found(void *ctx, const struct dns_addresses *found)
 {
 	struct addresses *a = ctx;
+
 	a->done = true;
 	for (size_t i = 0; i < found->n; i++)
 		a->v[a->n++] = found->v[i];
-	snprintf(a->why, sizeof a->why, "%s", found->why);
+	snprintf(a->why, sizeof(a->why), "%s", found->why);
 }
 
 /* look_up - a name in inet_interfaces: the daemon waits for it, because it cannot serve before */
 static void look_up(struct addresses *a, struct str host, int families)
 {
 	struct loop *loop = loop_new();
-	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){0}) : NULL;
+	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){ 0 }) : NULL;
+
 	if (dns) {
 		dns_lookup_host(dns, host, families, true, on_found, a);
 		while (!a->done && loop_tick(loop, USEC_PER_SEC) == 0)
@@ -247,13 +255,14 @@ static void look_up(struct addresses *a, struct str host, int families)
 static void find_addresses(struct addresses *a, struct str host, int families)
 {
 	static const struct { const char *word; struct ipaddr v[2]; } words[] = {
-		{"all", {{.family = AF_INET}, {.family = AF_INET6}}},
+		{ "all", { { .family = AF_INET }, { .family = AF_INET6 } } },
 		{"localhost", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
 		{"loopback-only", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
 	};
 	struct ipaddr one;
-	*a = (struct addresses){.why = "no address of inet_protocols"};
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+
+	*a = (struct addresses){ .why = "no address of inet_protocols" };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		for (int k = 0; k < 2 && str_ieq(host, str_of(words[i].word)); k++)
 			add_address(a, families, &words[i].v[k]);
 	if (a->n)
@@ -279,6 +288,7 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 	struct addresses a;
 	bool any = false;
 	int error = 0;
+
 	find_addresses(&a, str_of(host), families);
 	if (!a.n) {
 		log_error("master", "inet_interfaces: %s: %s", host, a.why);
@@ -287,6 +297,7 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 	for (size_t i = 0; i < a.n; i++) {
 		struct sockaddr_storage sa;
 		socklen_t n = ipaddr_to_sockaddr(&a.v[i], (uint16_t)port, &sa);
+
 		if (a.scope && sa.ss_family == AF_INET6)
 			((struct sockaddr_in6 *)&sa)->sin6_scope_id = a.scope;
 		if (listener_open(r, v, (struct sockaddr *)&sa, n) == 0) {
@@ -311,12 +322,15 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 static enum opened open_services(struct relay *r, const struct settings *s, bool last)
 {
 	enum opened result = OPENED;
+
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct service *v = &s->services[i];
 		struct str rest = str_of(*v->host ? v->host : v->conf->inet_interfaces), one;
+
 		while (str_word(&rest, ", \t\r\n", &one)) {
 			char host[256];
-			snprintf(host, sizeof host, "%.*s", STR_ARG(one));
+
+			snprintf(host, sizeof(host), "%.*s", STR_ARG(one));
 			enum opened now = open_port(r, v, host, v->port, last);
 			result = now > result ? now : result;
 		}
@@ -328,6 +342,7 @@ static void mark_all(struct relay *r, const struct service *submit)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		l->next = l->address.ss_family == AF_UNIX ? submit : NULL;
 		l->fresh = false;
 	}
@@ -337,6 +352,7 @@ static void close_unwanted(struct relay *r)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		if (!l->next)
 			listener_close(l);
 	}
@@ -346,6 +362,7 @@ static void close_fresh(struct relay *r)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		if (l->fresh)
 			listener_close(l);
 	}
@@ -372,6 +389,7 @@ int listener_open_all(struct relay *r, const struct settings *s)
 	close_unwanted(r);
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		l->service = l->next;
 	}
 	return 0;
@@ -379,11 +397,12 @@ int listener_open_all(struct relay *r, const struct settings *s)
 
 int listener_open_submit(struct relay *r)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "submit"};
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "submit" };
+
 	/* the spool is locked: whoever left this name is gone */
 	if (unlink(sa.sun_path) != 0 && errno != ENOENT)
 		return -1;
-	if (listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof sa) != 0)
+	if (listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof(sa)) != 0)
 		return -1;
 	return fs_chmod(sa.sun_path, 0666);
 }

@@ -16,9 +16,11 @@
 /* serving_user - mail_owner, or what usually stands in for it; NULL when the host has none of them */
 static const struct passwd *serving_user(const struct conf *c)
 {
-	const char *const names[] = {c->mail_owner, "relaybox", "postfix", "nobody"};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	const char *const names[] = {c->mail_owner, "relaybox", "postfix", "nobody" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		const struct passwd *pw = *names[i] ? getpwnam(names[i]) : NULL;
+
 		if (!pw)
 			continue;
 		return pw;
@@ -35,6 +37,7 @@ struct owner {
 static int own(const char *path, const struct owner *o)
 {
 	struct stat st;
+
 	if (lstat(path, &st) != 0 || (st.st_uid == o->uid && st.st_gid == o->gid))
 		return 0;
 	return lchown(path, o->uid, o->gid);
@@ -44,7 +47,8 @@ static int own_entry(void *ctx, const char *name)
 {
 	const struct owner *o = ctx;
 	char path[512];
-	snprintf(path, sizeof path, "%s/%s", o->dir, name);
+
+	snprintf(path, sizeof(path), "%s/%s", o->dir, name);
 	return own(path, o) == 0 ? 0 : -1;
 }
 
@@ -53,6 +57,7 @@ static int make_folder(const char *path, mode_t mode, struct owner *o, bool take
 {
 	mode_t mask = umask(0);
 	int result = fs_mkdir(path, mode);
+
 	umask(mask);
 	if (result != 0)
 		return -1;
@@ -66,9 +71,10 @@ static int make_folder(const char *path, mode_t mode, struct owner *o, bool take
 
 int privilege_prepare_spool(const struct conf *c)
 {
-	struct owner o = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+	struct owner o = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	const struct passwd *pw = geteuid() == 0 ? serving_user(c) : NULL;
 	const char *dir = c->queue_directory;
+
 	if (pw)
 		o.uid = pw->pw_uid, o.gid = pw->pw_gid;
 	if (make_folder(dir, 0755, &o, false) != 0 || chdir(dir) != 0) {
@@ -76,9 +82,9 @@ int privilege_prepare_spool(const struct conf *c)
 		return -1;
 	}
 	static const struct { const char *name; mode_t mode; bool take_over; } folders[] = {
-		{"log", 0700, true}, {"big", 0700, true}, {"corrupt", 0700, true}, {"maildrop", 03733, false},
+		{ "log", 0700, true }, { "big", 0700, true }, { "corrupt", 0700, true }, { "maildrop", 03733, false },
 	};
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
 		if (make_folder(folders[i].name, folders[i].mode, &o, folders[i].take_over) != 0) {
 			log_error("master", "queue_directory %s/%s: %s", dir, folders[i].name, strerror(errno));
 			return -1;
@@ -106,23 +112,26 @@ struct paths {
 static void add_path(struct paths *p, struct str path, const char *suffix)
 {
 	char text[4096];
-	if (snprintf(text, sizeof text, "%.*s%s", STR_ARG(path), suffix) >= (int)sizeof text)
+
+	if (snprintf(text, sizeof(text), "%.*s%s", STR_ARG(path), suffix) >= (int)sizeof(text))
 		return;
 	for (size_t i = 0; i < p->n; i++)
 		if (strcmp(p->v[i], text) == 0)
 			return;
-	p->v = mem_array(p->v, p->n + 2, sizeof *p->v);
+	p->v = mem_array(p->v, p->n + 2, sizeof(*p->v));
 	p->v[p->n++] = mem_dupz(text);
 	p->v[p->n] = NULL;
 }
 
 static void add_paths(struct paths *p, const struct conf *c)
 {
-	for (size_t i = 0; i < sizeof file_parameters / sizeof *file_parameters; i++) {
+	for (size_t i = 0; i < sizeof(file_parameters) / sizeof(*file_parameters); i++) {
 		struct str rest = str_of(conf_get(c, file_parameters[i])), word;
+
 		while (str_word(&rest, ", \t\r\n{}!", &word)) {
 			ptrdiff_t at = str_find(word, STR(":/"));
 			struct str path = at >= 0 ? str_from(word, (size_t)at + 1) : word;
+
 			if (!str_starts(path, STR("/")))
 				continue;
 			add_path(p, path, "");
@@ -134,8 +143,9 @@ static void add_paths(struct paths *p, const struct conf *c)
 int privilege_fork_helper(const struct settings *s, pid_t *pid)
 {
 	const struct passwd *pw = geteuid() == 0 ? serving_user(s->conf) : NULL;
-	struct paths paths = {NULL, 0};
+	struct paths paths = {NULL, 0 };
 	int fds[2];
+
 	if (!pw || pw->pw_uid == 0)
 		return -1;
 	add_paths(&paths, s->conf);
@@ -149,8 +159,8 @@ int privilege_fork_helper(const struct settings *s, pid_t *pid)
 	}
 	if (*pid == 0) {
 		close(fds[0]);
-		static const char *const none[] = {NULL};
-		_exit(helper_main(fds[1], &(struct helper_rules){.spool = s->conf->mail_spool_directory, .tables = paths.n ? paths.v : none}));
+		static const char *const none[] = {NULL };
+		_exit(helper_main(fds[1], &(struct helper_rules){ .spool = s->conf->mail_spool_directory, .tables = paths.n ? paths.v : none }));
 	}
 	close(fds[1]);
 	for (size_t i = 0; i < paths.n; i++)
@@ -184,6 +194,7 @@ int privilege_drop(const struct conf *c)
 size_t privilege_harden(void)
 {
 	struct rlimit none = {0, 0}, files;
+
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -17,6 +17,7 @@ static void log_findings(const struct conf_diag *diag)
 	for (size_t i = 0; i < diag->n; i++) {
 		const struct conf_finding *f = &diag->v[i];
 		enum log_severity severity = f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING;
+
 		if (f->line)
 			log_text(severity, "master", 0, NULL, "%s:%u: %s", f->file, f->line, f->text);
 		else
@@ -28,6 +29,7 @@ static void log_findings(const struct conf_diag *diag)
 static const char *refuse_reload(struct relay *r, const struct settings *s)
 {
 	const struct conf *before = r->settings->conf;
+
 	if (before->has_file && !s->conf->has_file)
 		return "main.cf is gone";
 	if (strcmp(before->queue_directory, s->conf->queue_directory) != 0)
@@ -56,6 +58,7 @@ static void take_over(struct relay *r, struct settings *s)
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
+
 	conf_diag_init(&diag);
 	struct settings *s = settings_load(r->directory, r->extra, &diag);
 	log_findings(&diag);
@@ -82,6 +85,7 @@ void relay_forget_settings(struct relay *r)
 {
 	for (;;) {
 		struct settings *oldest = LIST_ITEM(r->generations.prev, struct settings, link);
+
 		if (oldest == r->settings || loop_now(r->loop) < oldest->over + SETTLE || is_used(r, oldest))
 			return;
 		list_remove(&oldest->link);

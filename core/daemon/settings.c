@@ -10,6 +10,7 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 {
 	const struct conf *c = v->conf;
 	struct buf why;
+
 	buf_init(&why, 1024);
 	struct tls_options o = {
 		.server = true,
@@ -34,6 +35,7 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 static void check_protocols(const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct buf why;
+
 	buf_init(&why, 200);
 	if (!tls_protocols_parse(list, &why))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
@@ -43,6 +45,7 @@ static void check_protocols(const char *parameter, const char *list, struct conf
 static struct match *open_match(const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct buf why;
+
 	buf_init(&why, 1024);
 	struct match *m = match_open(MATCH_HOSTS, list, &why);
 	if (!m)
@@ -63,6 +66,7 @@ static int tls_level(const struct conf *c)
 static void service_smtp_options(struct service *v, int level)
 {
 	const struct conf *c = v->conf;
+
 	v->smtp = (struct smtp_server_options){
 		.hostname = c->myhostname,
 		.banner = c->smtpd_banner,
@@ -111,6 +115,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 {
 	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
+
 	v->conf = c;
 	v->host = l->host;
 	v->port = l->port;
@@ -138,6 +143,7 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 	struct str rest = str_of(s->conf->http_listen), word, host;
 	struct buf why;
 	uint16_t port;
+
 	buf_init(&why, 1024);
 	while (str_word(&rest, ", \t\r\n", &word)) {
 		if (!master_parse_endpoint(word, &host, &port, &why)) {
@@ -145,8 +151,8 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 			buf_clear(&why);
 			continue;
 		}
-		s->services = mem_array(s->services, s->n_services + 1, sizeof *s->services);
-		s->services[s->n_services++] = (struct service){.conf = s->conf, .host = str_dup(host), .port = port, .http = true};
+		s->services = mem_array(s->services, s->n_services + 1, sizeof(*s->services));
+		s->services[s->n_services++] = (struct service){ .conf = s->conf, .host = str_dup(host), .port = port, .http = true };
 	}
 	buf_fini(&why);
 }
@@ -192,6 +198,7 @@ static void finish_services(struct settings *s)
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag)
 {
 	struct settings *s = MEM_NEW(struct settings);
+
 	list_init(&s->link);
 	s->conf = conf_load(directory, extra, diag);
 	if (!s->conf || master_load(s->conf, &s->master, diag) != 0)
@@ -199,10 +206,11 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->router = router_new(s->conf, &s->master, diag);
 	if (!s->router)
 		goto out;
-	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
+	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof(*s->services));
 	for (; s->n_services < s->master.n_listeners; s->n_services++) {
 		const struct master_listener *l = &s->master.listeners[s->n_services];
 		struct conf_diag found;
+
 		conf_diag_init(&found);
 		service_open(s, l, &found);
 		conf_diag_take(diag, &found, l->conf);
