@@ -85,6 +85,7 @@ static void collect_ids(struct peer *p)
 static void list_slice(struct peer *p)
 {
 	struct buf text;
+	bool end;
 
 	buf_init(&text, 16 << 20);
 	while (p->at < p->n_ids && text.n < SLICE) {
@@ -93,7 +94,7 @@ static void list_slice(struct peer *p)
 		if (m)
 			listing_message(&p->listing, p->relay->store, m, schedule_is_active(m), &text);
 	}
-	bool end = p->at >= p->n_ids;
+	end = p->at >= p->n_ids;
 	if (end)
 		listing_end(&p->listing, &text);
 	put_lines(p, buf_view(&text));
@@ -138,11 +139,12 @@ static void show(struct peer *p, struct str args, bool content)
 {
 	struct buf text;
 	struct qmsg *m = message_of(p, args, STR_EMPTY);
+	int result;
 
 	if (!m)
 		return;
 	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
-	int result = listing_show(p->relay->store, m, content, &text);
+	result = listing_show(p->relay->store, m, content, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
 	finish(p, result == 0 ? NULL : strerror(errno));
@@ -206,11 +208,13 @@ static void do_expire(struct peer *p, struct str args) { change(p, SCHEDULE_EXPI
 
 static void do_flush(struct peer *p, struct str args)
 {
+	size_t n;
+
 	if (args.n && !str_starts(args, STR("site:"))) {
 		change(p, SCHEDULE_FLUSH, args);
 		return;
 	}
-	size_t n = args.n ? schedule_flush_site(p->relay->schedule, str_from(args, 5)) : schedule_flush_all(p->relay->schedule);
+	n = args.n ? schedule_flush_site(p->relay->schedule, str_from(args, 5)) : schedule_flush_all(p->relay->schedule);
 	buf_printf(&p->conn->out, "+%zu\n", n);
 	finish(p, NULL);
 }
@@ -390,16 +394,18 @@ static void on_accept(struct loop_io *io, uint32_t events)
 	struct control_server *s = LIST_ITEM(io, struct control_server, io);
 	struct ucred u;
 	socklen_t n = sizeof(u);
+	int fd;
+	struct peer *p;
 
 	(void)events;
-	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) != 0) {
 		close(fd);
 		return;
 	}
-	struct peer *p = MEM_NEW(struct peer);
+	p = MEM_NEW(struct peer);
 	p->relay = s->relay;
 	p->uid = u.uid;
 	list_append(&s->peers, &p->link);
@@ -411,6 +417,7 @@ struct control_server *control_open(struct relay *r)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "control" };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct control_server *s;
 
 	if (fd < 0)
 		return NULL;
@@ -423,7 +430,7 @@ struct control_server *control_open(struct relay *r)
 		errno = error;
 		return NULL;
 	}
-	struct control_server *s = MEM_NEW(struct control_server);
+	s = MEM_NEW(struct control_server);
 	s->relay = r;
 	list_init(&s->peers);
 	s->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };

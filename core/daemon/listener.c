@@ -171,6 +171,7 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 {
 	int on = 1;
 	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
 
 	if (fd < 0)
 		return -1;
@@ -181,7 +182,7 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, sa, n) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	int error = errno;
+	error = errno;
 	close(fd);
 	errno = error;
 	return -1;
@@ -190,12 +191,13 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 static int listener_open(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n)
 {
 	struct listener *l = find(r, sa, n);
+	int fd;
 
 	if (l) {
 		l->next = v;
 		return 0;
 	}
-	int fd = open_socket(sa, n);
+	fd = open_socket(sa, n);
 	if (fd < 0)
 		return -1;
 	l = MEM_NEW(struct listener);
@@ -254,6 +256,8 @@ static void look_up(struct addresses *a, struct str host, int families)
 
 static void find_addresses(struct addresses *a, struct str host, int families)
 {
+	ptrdiff_t percent;
+
 	static const struct { const char *word; struct ipaddr v[2]; } words[] = {
 		{ "all", { { .family = AF_INET }, { .family = AF_INET6 } } },
 		{"localhost", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
@@ -269,7 +273,7 @@ static void find_addresses(struct addresses *a, struct str host, int families)
 		return;
 	if (str_starts(host, STR("[")) && str_ends(host, STR("]")))
 		host = str_make(host.p + 1, host.n - 2);
-	ptrdiff_t percent = str_chr(host, '%');
+	percent = str_chr(host, '%');
 	if (ipaddr_parse(percent < 0 ? host : str_head(host, (size_t)percent), &one)) {
 		add_address(a, families, &one);
 		if (percent >= 0)
@@ -370,9 +374,12 @@ static void close_fresh(struct relay *r)
 
 int listener_open_all(struct relay *r, const struct settings *s)
 {
+	enum opened result;
+	bool closed;
+
 	mark_all(r, &s->submit);
-	enum opened result = open_services(r, s, false);
-	bool closed = result == IN_USE;
+	result = open_services(r, s, false);
+	closed = result == IN_USE;
 	if (closed) {
 		/* perhaps by what is to go: an address is not free while all of them are taken, nor the other way round */
 		close_unwanted(r);

@@ -55,8 +55,10 @@ static int own_entry(void *ctx, const char *name)
 /* A folder of the spool. Files in it that an earlier run left to another user are taken over; maildrop/ is other people's. */
 static int make_folder(const char *path, mode_t mode, struct owner *o, bool take_over)
 {
+	int result;
+
 	mode_t mask = umask(0);
-	int result = fs_mkdir(path, mode);
+	result = fs_mkdir(path, mode);
 
 	umask(mask);
 	if (result != 0)
@@ -171,9 +173,11 @@ int privilege_fork_helper(const struct settings *s, pid_t *pid)
 
 int privilege_drop(const struct conf *c)
 {
+	const struct passwd *pw;
+
 	if (geteuid() != 0)
 		return 0;
-	const struct passwd *pw = serving_user(c);
+	pw = serving_user(c);
 	if (!pw) {
 		log_warn("master", "no user %s on this host: staying root", c->mail_owner);
 		return 0;

@@ -58,11 +58,13 @@ static void take_over(struct relay *r, struct settings *s)
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
+	struct settings *s;
+	const char *no;
 
 	conf_diag_init(&diag);
-	struct settings *s = settings_load(r->directory, r->extra, &diag);
+	s = settings_load(r->directory, r->extra, &diag);
 	log_findings(&diag);
-	const char *no = s ? refuse_reload(r, s) : "the configuration has errors";
+	no = s ? refuse_reload(r, s) : "the configuration has errors";
 	if (no) {
 		log_error("master", "reload refused: %s; what was in force stays in force", no);
 		settings_free(s);

@@ -79,12 +79,16 @@ static int close_files(const struct conf *c)
 	struct landlock_ruleset_attr attr = { .handled_access_fs = WRITING | NEVER };
 	char log_folder[4096] = "";
 	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+	int result;
+	struct str log;
+	ptrdiff_t slash;
+	int error;
 
 	if (ruleset < 0)
 		return -1;
-	int result = allow_below(ruleset, ".", WRITING);
-	struct str log = str_of(c->maillog_file);
-	ptrdiff_t slash = str_rchr(log, '/');
+	result = allow_below(ruleset, ".", WRITING);
+	log = str_of(c->maillog_file);
+	slash = str_rchr(log, '/');
 	if (slash > 0 && (size_t)slash < sizeof(log_folder)) {
 		memcpy(log_folder, log.p, (size_t)slash);
 		log_folder[slash] = '\0';
@@ -93,7 +97,7 @@ static int close_files(const struct conf *c)
 	result |= allow_below(ruleset, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
 	if (result == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		result = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
-	int error = errno;
+	error = errno;
 	close(ruleset);
 	errno = error;
 	return result;

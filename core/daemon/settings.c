@@ -10,6 +10,7 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 {
 	const struct conf *c = v->conf;
 	struct buf why;
+	struct tls_context *t;
 
 	buf_init(&why, 1024);
 	struct tls_options o = {
@@ -20,7 +21,7 @@ static struct tls_context *open_tls(struct settings *s, const struct service *v,
 		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
 		.tickets = true,
 	};
-	struct tls_context *t = NULL;
+	t = NULL;
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
@@ -45,9 +46,10 @@ static void check_protocols(const char *parameter, const char *list, struct conf
 static struct match *open_match(const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct buf why;
+	struct match *m;
 
 	buf_init(&why, 1024);
-	struct match *m = match_open(MATCH_HOSTS, list, &why);
+	m = match_open(MATCH_HOSTS, list, &why);
 	if (!m)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
 	buf_fini(&why);
@@ -115,6 +117,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 {
 	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
+	int level;
 
 	v->conf = c;
 	v->host = l->host;
@@ -125,7 +128,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
-	int level = tls_level(c);
+	level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
 	check_protocols("smtpd_tls_mandatory_protocols", c->smtpd_tls_mandatory_protocols, diag);

@@ -125,6 +125,7 @@ static void on_second(struct loop_timer *t)
 	struct relay *r = &d->relay;
 	usec now = loop_now(r->loop);
 	unsigned tables = map_reloads();
+	bool more;
 
 	if (d->sockets_wait)
 		open_sockets(d);
@@ -134,7 +135,7 @@ static void on_second(struct loop_timer *t)
 	if (map_reloads() != tables)
 		schedule_reroute(r->schedule);
 	history_tick(&r->history, now, r->counts.mail);
-	bool more = store_maintain(r->store);
+	more = store_maintain(r->store);
 	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
 		mem_trim();
 	loop_timer_set(r->loop, t, now + (more ? 10 * USEC_PER_MSEC : USEC_PER_SEC));
@@ -316,10 +317,11 @@ static int go_background(const char *log)
 {
 	int p[2], null;
 	char ready;
+	pid_t pid;
 
 	if (pipe(p) != 0)
 		die("pipe: %s", strerror(errno));
-	pid_t pid = fork();
+	pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
 	if (pid > 0) {

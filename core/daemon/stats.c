@@ -14,9 +14,10 @@ static void add_cell(struct buf *out, const char *s)
 static void add_figures(struct relay *r, struct buf *out)
 {
 	struct store_stats q;
+	const struct relay_counts *c;
 
 	store_stats(r->store, &q);
-	const struct relay_counts *c = &r->counts;
+	c = &r->counts;
 	const struct figure { const char *names; uint64_t value; } figures[] = {
 		{ "uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC) },
 		{ "queued_messages\tmessages in the queue", store_count(r->store) },
