@@ -337,6 +337,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	r->n_sessions++;
 	v->load->sessions++;
 	if (uid >= 0) {
+		format_text(s->client_text, sizeof(s->client_text), "local[]");
 		session_wake(s);
 		return;
 	}
@@ -356,7 +357,7 @@ void session_close_idle(struct relay *r)
 	LIST_EACH(&r->sessions, it, tmp) {
 		struct session *s = LIST_ITEM(it, struct session, link);
 
-		if (!s->waits && smtp_server_is_idle(&s->smtp))
+		if ((!s->waits || s->waits == SESSION_WAITS_SLOW) && smtp_server_is_idle(&s->smtp))
 			session_hang_up(s, 421, "4.3.2", "Server shutting down");
 	}
 }

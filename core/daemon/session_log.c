@@ -79,12 +79,12 @@ static void reject(struct session *s, const char *what, int code, const char *en
 {
 	const struct smtp_server *m = &s->smtp;
 	const char *phase = smtp_server_phase_text(m->phase);
-	bool rcpt = m->phase == SMTP_AT_RCPT, mail = m->phase != SMTP_AT_CONNECT && m->phase != SMTP_AT_EHLO && m->phase != SMTP_AT_HELO &&
-		m->phase != SMTP_AT_ETRN;
+	bool rcpt = m->phase == SMTP_AT_RCPT;
+	bool mail = m->phase == SMTP_AT_MAIL || rcpt || m->phase == SMTP_AT_DATA || m->phase == SMTP_AT_BDAT || m->phase == SMTP_AT_END;
 	struct log_line l;
 
 	session_log_connect(s);
-	log_begin(&l, "smtpd", s->pid, s->intake ? intake_qid(s->intake) : "NOQUEUE");
+	log_begin(&l, service_name(s), s->pid, s->intake ? intake_qid(s->intake) : "NOQUEUE");
 	log_words(&l, "%s: %s from %s: ", what, phase, s->client_text);
 	if (code)
 		log_words(&l, "%d %s%s", code, enhanced, *enhanced ? " " : "");

@@ -37,6 +37,7 @@ static struct world {
 	intake_fn on_commit;
 	void *commit_ctx;
 	unsigned begun, aborted, queued;
+	bool full;                     /* no room for content: the session must wait */
 } w;
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
@@ -128,7 +129,13 @@ struct intake *intake_begin(const struct intake_options *o, struct envelope *e)
 	return (struct intake *)&w;
 }
 const char *intake_qid(const struct intake *i) { return (void)i, "ABC"; }
-void intake_add(struct intake *i, struct str content) { (void)i, buf_str(&w.content, content); }
+void intake_add(struct intake *i, struct str content)
+{
+	(void)i;
+	buf_str(&w.content, content);
+	if (w.full)
+		session_wait(w.conn.ctx, SESSION_WAITS_ROOM);
+}
 void intake_commit(struct intake *i, intake_fn fn, void *ctx)
 {
 	(void)i;

@@ -118,6 +118,24 @@ T(session_waits_for_the_flush_and_nothing_else_ends_it)
 	}
 }
 
+T(session_takes_no_more_content_while_there_is_no_room)
+{
+	static const char *const none[] = { NULL };
+
+	world_open(none);
+	feed(HELLO MAIL RCPT "DATA\r\n");
+	said();
+	w.full = true;
+	feed("first\r\n..\r\n");
+	CHECK_STR(buf_cstr(&w.content), "first\r\n");
+	feed("more\r\n");
+	CHECK_STR(buf_cstr(&w.content), "first\r\n");
+	w.full = false;
+	session_wake(w.conn.ctx);
+	CHECK_STR(buf_cstr(&w.content), "first\r\n.\r\nmore\r\n");
+	world_close();
+}
+
 T(session_drops_what_a_refused_message_had)
 {
 	static const char *const more[] = { "smtpd_end_of_data_restrictions=reject", NULL };
