@@ -62,6 +62,7 @@ struct access_answer {
 	int code;                          /* 2xx: yes; 4xx: not known now; 5xx: no */
 	const char *enhanced;              /* ACCESS_PROBE: "5.1.1"; may be "" */
 	const char *text;                  /* why, for the reply; "" */
+	bool null_mx;                      /* ACCESS_DOMAIN: it says that it takes no mail (RFC 7505) */
 	const struct ipaddr *addresses;    /* ACCESS_DNSLIST */
 	size_t n_addresses;
 };

@@ -149,11 +149,28 @@ enum access_says access_unknown_recipient_domain(struct access_run *r, const str
 	return ask_domain(r, r->request->rcpt);
 }
 
+/* RFC 7505 section 4 */
+static enum access_says no_mail(struct access_run *r, enum access_who who)
+{
+	bool sender = who == ACCESS_WHO_SENDER;
+	struct str domain = addr_split(sender ? r->request->sender : r->request->rcpt).domain;
+	enum access_says says;
+	struct buf why;
+
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	buf_printf(&why, "Domain %.*s does not accept mail (nullMX)", STR_ARG(domain));
+	says = access_refuse(r, who, sender ? 550 : 556, sender ? "5.7.27" : "5.1.10", buf_cstr(&why));
+	buf_fini(&why);
+	return says;
+}
+
 static enum access_says domain_answered(struct access_run *r, enum access_who who, const char *enhanced, const struct access_answer *a)
 {
 	const struct conf *c = r->request->conf;
 	const char *why = a->text[0] ? a->text : "Domain not found";
 
+	if (a->null_mx)
+		return no_mail(r, who);
 	if (a->code < 400)
 		return ACCESS_NEXT;
 	access_refuse(r, who, a->code < 500 ? 450 : (int)c->unknown_address_reject_code, enhanced, why);

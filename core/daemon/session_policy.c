@@ -60,12 +60,17 @@ static bool is_listed(void *ctx, struct str address, bool sender, struct reply *
 
 /* --- questions -------------------------------------------------------------------------------------------------------- */
 
-static void answered(struct session *s, int code, const char *enhanced, const char *text)
+static void take_answer(struct session *s, const struct access_answer *a)
 {
 	s->query = NULL;
-	access_answer(&s->run, &(struct access_answer){ .code = code, .enhanced = enhanced, .text = text, .addresses = s->listed,
-		.n_addresses = s->n_listed });
+	access_answer(&s->run, a);
 	session_wake(s);
+}
+
+static void answered(struct session *s, int code, const char *enhanced, const char *text)
+{
+	take_answer(s, &(struct access_answer){ .code = code, .enhanced = enhanced, .text = text, .addresses = s->listed,
+		.n_addresses = s->n_listed });
 }
 
 static void domain_answered(struct session *s, enum dns_status status)
@@ -85,7 +90,9 @@ static void on_domain_mx(void *ctx, const struct dns_answer *a)
 {
 	struct session *s = ctx;
 
-	if (a->status == DNS_NODATA)
+	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0])
+		take_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
+	else if (a->status == DNS_NODATA)
 		s->query = dns_lookup_host(s->relay->dns, s->run.asked, 3, false, on_domain_address, s);
 	else
 		domain_answered(s, a->status);

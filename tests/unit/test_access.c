@@ -412,6 +412,34 @@ T(access_says_what_postfix_says)
 	buf_fini(&line);
 }
 
+T(access_knows_domains_that_take_no_mail)
+{
+	static const struct { const char *word, *want; } rows[] = {
+		{ "reject_unknown_sender_domain", "550 5.7.27 <s@outside.test>: Sender address rejected: Domain outside.test does not accept mail (nullMX)" },
+		{ "reject_unknown_recipient_domain", "556 5.1.10 <a@third.test>: Recipient address rejected: Domain third.test does not accept mail (nullMX)" },
+	};
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char list[300];
+		const char *extra[MAX_EXTRA] = { HERE, list };
+		struct lab l;
+
+		ROW("%s", rows[i].word);
+		snprintf(list, sizeof(list), "smtpd_recipient_restrictions=%s", rows[i].word);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "10.0.0.1", "a@third.test");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK_INT(l.run.question, ACCESS_DOMAIN);
+		access_answer(&l.run, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
+		go_on(&l, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
 T(access_counts_recipients_of_a_bounce)
 {
 	static const struct { const char *set; enum access_event event; const char *sender; bool many; size_t before; const char *want; } rows[] = {
