@@ -1,305 +1,314 @@
-/* access - restriction lists as tables: a word, what it asks, what it says.
+/* access - the machine of the language of rules: stages of an event, a stack of lists, one question at a time.
  *
- * A list is compiled once into rows that point at the word table; judging walks the rows and keeps only an index, so an
- * evaluation can stop for a DNS answer or an address probe and go on later. Each word answers one of: go on, permit,
- * refuse, ask the owner. Texts and codes are Postfix's (access(5), postconf(5)), because fail2ban and people read them. */
-#include "core/access/access.h"
+ * Each row says go on, permit, refuse, wait, call or tell (access_private.h). "permit" ends the list of its stage; a refusal ends
+ * all. A refusal that is put off (defer_if_permit) waits to the end and is the answer then, unless something refuses for good. */
+#include "core/access/access_private.h"
 
-#include "core/base/mem.h"
-
-enum answer { NEXT, PERMIT, REFUSE, ASK };
-
-struct word {
-	const char *name;
-	enum answer (*judge)(struct access_run *r);
-	void (*answered)(struct access_run *r, const struct reply *a);  /* after ASK */
-	enum access_outcome asks;
-	bool closes;                   /* a list with this word cannot be an open relay */
+const struct access_stage_row access_stages[ACCESS_STAGES] = {
+	[ACCESS_CLIENT] = { "smtpd_client_restrictions", "Client host" },
+	[ACCESS_HELO] = { "smtpd_helo_restrictions", "Helo command" },
+	[ACCESS_SENDER] = { "smtpd_sender_restrictions", "Sender address" },
+	[ACCESS_RELAY] = { "smtpd_relay_restrictions", "Recipient address" },
+	[ACCESS_RECIPIENT] = { "smtpd_recipient_restrictions", "Recipient address" },
+	[ACCESS_DATA] = { "smtpd_data_restrictions", "Data command" },
+	[ACCESS_END_OF_DATA] = { "smtpd_end_of_data_restrictions", "End-of-data" },
+	[ACCESS_ETRN] = { "smtpd_etrn_restrictions", "Etrn command" },
 };
-struct access_list {
-	const struct word **words;
+
+/* the stages of each event, with smtpd_delay_reject and without. RCPT has its two last ones in either order */
+static const struct {
+	enum access_stage delayed[6], at_once[4];
+	uint8_t n_delayed, n_at_once;
+} events[ACCESS_EVENTS] = {
+	[ACCESS_AT_CONNECT] = { .at_once = { ACCESS_CLIENT }, .n_at_once = 1 },
+	[ACCESS_AT_HELO] = { .at_once = { ACCESS_HELO }, .n_at_once = 1 },
+	[ACCESS_AT_MAIL] = { .at_once = { ACCESS_SENDER }, .n_at_once = 1 },
+	[ACCESS_AT_RCPT] = { { ACCESS_CLIENT, ACCESS_HELO, ACCESS_SENDER, ACCESS_RELAY, ACCESS_RECIPIENT, ACCESS_RELAY },
+		{ ACCESS_RELAY, ACCESS_RECIPIENT, ACCESS_RELAY }, 5, 2 },
+	[ACCESS_AT_DATA] = { { ACCESS_DATA }, { ACCESS_DATA }, 1, 1 },
+	[ACCESS_AT_END] = { { ACCESS_END_OF_DATA }, { ACCESS_END_OF_DATA }, 1, 1 },
+	[ACCESS_AT_ETRN] = { { ACCESS_CLIENT, ACCESS_HELO, ACCESS_ETRN }, { ACCESS_ETRN }, 3, 1 },
+};
+
+static const enum access_stage *stages_of(const struct conf *c, enum access_event event, size_t *n)
+{
+	static const enum access_stage recipient_first[] = { ACCESS_CLIENT, ACCESS_HELO, ACCESS_SENDER, ACCESS_RECIPIENT, ACCESS_RELAY };
+
+	*n = c->smtpd_delay_reject ? events[event].n_delayed : events[event].n_at_once;
+	if (event == ACCESS_AT_RCPT && !c->smtpd_relay_before_recipient_restrictions)
+		return c->smtpd_delay_reject ? recipient_first : recipient_first + 3;
+	return c->smtpd_delay_reject ? events[event].delayed : events[event].at_once;
+}
+
+bool access_rules_ask(const struct access_rules *rules, enum access_event event)
+{
 	size_t n;
-};
+	const enum access_stage *stages = stages_of(rules->conf, event, &n);
 
-static void refuse(struct access_run *r, int code, const char *enhanced, const char *what, struct str who, const char *why)
-{
-	reply_set(&r->reply, code, enhanced, "<%.*s>: %s%s", STR_ARG(who), what, why);
-}
-
-/* is_plain_local - no sender-specified routing: user%elsewhere@here must not pass as mail for here (threats C10) */
-static bool is_plain_local(struct str local)
-{
-	for (size_t i = 0; i < local.n; i++)
-		if (strchr("@%!", local.p[i]))
-			return false;
-	return true;
-}
-
-/* is_ours - MAP_FOUND: we are a final destination or a relay for this recipient */
-static enum map_answer is_ours(const struct access_request *q)
-{
-	struct addr a = addr_split(q->rcpt);
-	enum map_answer answer = MAP_FOUND;
-	if (!is_plain_local(a.local))
-		return MAP_NONE;
-	if (str_is_empty(a.domain))
-		return MAP_FOUND;
-	enum route_class class = route_class_of(q->router, a.domain, &answer);
-	if (answer == MAP_ERROR)
-		return MAP_ERROR;
-	return class == ROUTE_DEFAULT ? MAP_NONE : MAP_FOUND;
-}
-
-static enum answer temporary(struct access_run *r, struct str who)
-{
-	refuse(r, 451, "4.3.0", "Temporary lookup failure", who, "");
-	return REFUSE;
-}
-
-static enum answer permit(struct access_run *r) { (void)r; return PERMIT; }
-static enum answer pass(struct access_run *r) { (void)r; return NEXT; }
-
-static enum answer reject(struct access_run *r)
-{
-	refuse(r, 554, "5.7.1", "Recipient address rejected: ", r->request->rcpt, "Access denied");
-	return REFUSE;
-}
-
-static enum answer defer(struct access_run *r)
-{
-	refuse(r, 450, "4.7.1", "Recipient address rejected: ", r->request->rcpt, "Try again later");
-	return REFUSE;
-}
-
-static enum answer permit_mynetworks(struct access_run *r)
-{
-	const struct access_request *q = r->request;
-	if (q->local)
-		return PERMIT;
-	enum map_answer a = match_address(q->router->mynetworks, &q->client);
-	if (a == MAP_ERROR)
-		return temporary(r, q->rcpt);
-	return a == MAP_FOUND ? PERMIT : NEXT;
-}
-
-static enum answer permit_sasl(struct access_run *r)
-{
-	return r->request->authenticated ? PERMIT : NEXT;
-}
-
-static enum answer permit_auth_destination(struct access_run *r)
-{
-	enum map_answer a = is_ours(r->request);
-	if (a == MAP_ERROR)
-		return temporary(r, r->request->rcpt);
-	return a == MAP_FOUND ? PERMIT : NEXT;
-}
-
-static enum answer unauth_destination(struct access_run *r, int code, const char *enhanced)
-{
-	enum map_answer a = is_ours(r->request);
-	if (a == MAP_ERROR)
-		return temporary(r, r->request->rcpt);
-	if (a == MAP_FOUND)
-		return NEXT;
-	refuse(r, code, enhanced, "Relay access denied", r->request->rcpt, "");
-	return REFUSE;
-}
-
-static enum answer reject_unauth_destination(struct access_run *r)
-{
-	return unauth_destination(r, (int)r->request->conf->relay_domains_reject_code, "5.7.1");
-}
-
-static enum answer defer_unauth_destination(struct access_run *r)
-{
-	return unauth_destination(r, 454, "4.7.1");
-}
-
-static enum answer non_fqdn(struct access_run *r, struct str addr, const char *what)
-{
-	struct addr a = addr_split(addr);
-	bool literal = a.domain.n > 0 && a.domain.p[0] == '[';
-	if (str_is_empty(addr) || literal || str_chr(a.domain, '.') > 0)
-		return NEXT;
-	refuse(r, 504, "5.5.2", what, addr, "need fully-qualified address");
-	return REFUSE;
-}
-
-static enum answer non_fqdn_recipient(struct access_run *r) { return non_fqdn(r, r->request->rcpt, "Recipient address rejected: "); }
-static enum answer non_fqdn_sender(struct access_run *r) { return non_fqdn(r, r->request->sender, "Sender address rejected: "); }
-
-/* ask_domain - a domain that we serve ourselves, a literal or no domain at all need no question */
-static enum answer ask_domain(struct access_run *r, struct str addr)
-{
-	struct addr a = addr_split(addr);
-	enum map_answer m = MAP_NONE;
-	if (str_is_empty(a.domain) || a.domain.p[0] == '[')
-		return NEXT;
-	if (route_class_of(r->request->router, a.domain, &m) != ROUTE_DEFAULT && m != MAP_ERROR)
-		return NEXT;
-	r->question = a.domain;
-	return ASK;
-}
-
-static enum answer unknown_recipient_domain(struct access_run *r) { return ask_domain(r, r->request->rcpt); }
-static enum answer unknown_sender_domain(struct access_run *r) { return ask_domain(r, r->request->sender); }
-
-/* conclude - a no stands; where the lookup failed for now (later), go on to look for one and say "later" at the end */
-static void conclude(struct access_run *r, bool later, const char *action)
-{
-	r->pending = later && !str_ieq(str_of(action), STR("defer"));
-	r->at += r->pending;
-}
-
-static void domain_answered(struct access_run *r, const struct reply *a, struct str addr, const char *what, const char *subject_detail)
-{
-	bool later = reply_verdict(a) == VERDICT_LATER;
-	int code = later ? 450 : (int)r->request->conf->unknown_address_reject_code;
-	char enhanced[12] = {(char)('0' + code / 100), '\0'};
-	memcpy(enhanced + 1, subject_detail, strlen(subject_detail) + 1);
-	refuse(r, code, enhanced, what, addr, a->text[0] ? a->text : "Domain not found");
-	conclude(r, later, r->request->conf->unknown_address_tempfail_action);
-}
-
-static void recipient_domain_answered(struct access_run *r, const struct reply *a)
-{
-	domain_answered(r, a, r->request->rcpt, "Recipient address rejected: ", ".1.2");
-}
-
-static void sender_domain_answered(struct access_run *r, const struct reply *a)
-{
-	domain_answered(r, a, r->request->sender, "Sender address rejected: ", ".1.8");
-}
-
-static enum answer unverified_recipient(struct access_run *r)
-{
-	r->question = r->request->rcpt;
-	return ASK;
-}
-
-static void recipient_verified(struct access_run *r, const struct reply *a)
-{
-	const struct conf *c = r->request->conf;
-	bool later = reply_verdict(a) == VERDICT_LATER;
-	int code = (int)(later ? c->unverified_recipient_defer_code : c->unverified_recipient_reject_code);
-	if (code < 400) {
-		r->at++;
-		return;
-	}
-	struct str dsn = str_of(reply_dsn(a));
-	char enhanced[sizeof r->reply.enhanced] = "";
-	/* the class digit must agree with the code we send, the rest is the remote server's */
-	memcpy(enhanced, dsn.p, dsn.n < sizeof enhanced ? dsn.n : sizeof enhanced - 1);
-	enhanced[0] = code >= 500 ? '5' : '4';
-	refuse(r, code, enhanced, later ? "Recipient address rejected: unverified address: " : "Recipient address rejected: undeliverable address: ",
-		r->request->rcpt, a->text);
-	conclude(r, later, c->unverified_recipient_tempfail_action);
-}
-
-static const struct word words[] = {
-	{"permit", permit, NULL, 0, false},
-	{"reject", reject, NULL, 0, true},
-	{"defer", defer, NULL, 0, true},
-	{"permit_mynetworks", permit_mynetworks, NULL, 0, false},
-	{"permit_sasl_authenticated", permit_sasl, NULL, 0, false},
-	{"permit_auth_destination", permit_auth_destination, NULL, 0, false},
-	{"reject_unauth_destination", reject_unauth_destination, NULL, 0, true},
-	{"defer_unauth_destination", defer_unauth_destination, NULL, 0, true},
-	{"reject_non_fqdn_recipient", non_fqdn_recipient, NULL, 0, false},
-	{"reject_non_fqdn_sender", non_fqdn_sender, NULL, 0, false},
-	{"reject_unknown_recipient_domain", unknown_recipient_domain, recipient_domain_answered, ACCESS_ASK_DOMAIN, false},
-	{"reject_unknown_sender_domain", unknown_sender_domain, sender_domain_answered, ACCESS_ASK_DOMAIN, false},
-	{"reject_unverified_recipient", unverified_recipient, recipient_verified, ACCESS_ASK_VERIFY, false},
-	/* always on here: the server machine refuses talk before its turn, the session unknown local recipients */
-	{"reject_unauth_pipelining", pass, NULL, 0, false},
-	{"reject_unlisted_recipient", pass, NULL, 0, false},
-};
-
-static const struct word *find_word(struct str s)
-{
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (str_ieq(s, str_of(words[i].name)))
-			return &words[i];
-	return NULL;
-}
-
-struct access_list *access_compile(const char *text, const char *parameter, const struct conf *c, struct conf_diag *diag)
-{
-	struct access_list *l = MEM_NEW(struct access_list);
-	struct str rest = str_of(text), one;
-	(void)c;
-	while (str_word(&rest, ", \t\r\n", &one)) {
-		const struct word *w = find_word(one);
-		if (!w) {
-			conf_diag_add(diag, CONF_ERROR, NULL, 0,
-				"%s: unknown or unsupported restriction \"%.*s\": remove it, or use one that relaybox.conf(5) lists",
-				parameter, STR_ARG(str_head(one, 100)));
-			continue;
-		}
-		l->words = mem_array(l->words, l->n + 1, sizeof *l->words);
-		l->words[l->n++] = w;
-	}
-	return l;
-}
-
-void access_list_free(struct access_list *l)
-{
-	if (!l)
-		return;
-	mem_free(l->words);
-	mem_free(l);
-}
-
-bool access_list_closes(const struct access_list *l)
-{
-	/* what stands behind "permit" is never asked */
-	for (size_t i = 0; l && i < l->n && l->words[i]->judge != permit; i++)
-		if (l->words[i]->closes)
+	for (size_t i = 0; i < n; i++)
+		if (rules->lists[stages[i]].n > 0)
 			return true;
 	return false;
 }
 
-void access_begin(struct access_run *r, const struct access_request *q, const struct access_list *relay, const struct access_list *recipient)
+/* --- what rows use ---------------------------------------------------------------------------------------------------- */
+
+static enum access_stage stage_of(const struct access_run *r)
 {
-	*r = (struct access_run){.request = q};
-	r->list[ACCESS_RELAY] = relay;
-	r->list[ACCESS_RECIPIENT] = recipient;
+	return r->stages[r->stage];
+}
+
+static struct str who_text(const struct access_run *r, enum access_who who, struct buf *scratch)
+{
+	static const enum access_who of_stage[ACCESS_STAGES] = {
+		[ACCESS_CLIENT] = ACCESS_WHO_CLIENT, [ACCESS_HELO] = ACCESS_WHO_HELO, [ACCESS_SENDER] = ACCESS_WHO_SENDER,
+		[ACCESS_RELAY] = ACCESS_WHO_RECIPIENT, [ACCESS_RECIPIENT] = ACCESS_WHO_RECIPIENT,
+	};
+	const struct access_request *q = r->request;
+
+	switch (who == ACCESS_WHO_STAGE ? of_stage[stage_of(r)] : who) {
+	case ACCESS_WHO_CLIENT:
+		buf_printf(scratch, "%.*s[%.*s]", STR_ARG(q->client_name), STR_ARG(q->client_address));
+		return buf_view(scratch);
+	case ACCESS_WHO_HELO:
+		return q->helo;
+	case ACCESS_WHO_SENDER:
+		return q->sender;
+	case ACCESS_WHO_RECIPIENT:
+		return q->rcpt;
+	case ACCESS_WHO_STAGE:
+		break;
+	}
+	return stage_of(r) == ACCESS_ETRN ? q->etrn : stage_of(r) == ACCESS_DATA ? STR("DATA") : STR("END-OF-MESSAGE");
+}
+
+static const char *class_text(const struct access_run *r, enum access_who who)
+{
+	static const enum access_stage stages[] = {
+		[ACCESS_WHO_CLIENT] = ACCESS_CLIENT, [ACCESS_WHO_HELO] = ACCESS_HELO, [ACCESS_WHO_SENDER] = ACCESS_SENDER,
+		[ACCESS_WHO_RECIPIENT] = ACCESS_RECIPIENT,
+	};
+
+	return access_stages[who == ACCESS_WHO_STAGE ? stage_of(r) : stages[who]].class;
+}
+
+enum access_says access_refuse(struct access_run *r, enum access_who who, int code, const char *enhanced, const char *why)
+{
+	struct buf scratch;
+	struct str text;
+
+	buf_init(&scratch, 512);
+	text = who_text(r, who, &scratch);
+	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), class_text(r, who), why);
+	/* the class digit must agree with the code */
+	if (r->reply->enhanced[0])
+		r->reply->enhanced[0] = (char)('0' + code / 100);
+	buf_fini(&scratch);
+	return ACCESS_REFUSE;
+}
+
+enum access_says access_temporary(struct access_run *r, struct str who)
+{
+	reply_set(r->reply, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
+	return ACCESS_REFUSE;
+}
+
+enum access_says access_misconfigured(struct access_run *r, const char *what)
+{
+	r->say = what;
+	reply_set(r->reply, 451, "4.3.5", "Server configuration error");
+	return ACCESS_REFUSE;
+}
+
+enum access_says access_keep(struct access_run *r, struct access_later *later)
+{
+	if (later->code)
+		return ACCESS_NEXT;
+	later->code = r->reply->code;
+	memcpy(later->enhanced, r->reply->enhanced, sizeof(later->enhanced));
+	later->text = arena_str(r->request->arena, str_of(r->reply->text));
+	return ACCESS_NEXT;
+}
+
+static void recall(struct access_run *r, const struct access_later *later)
+{
+	reply_set(r->reply, later->code, later->enhanced, "%.*s", STR_ARG(later->text));
+}
+
+enum access_says access_put_off(struct access_run *r, const char *action)
+{
+	const struct access_frame *now = &r->stack[r->depth - 1];
+
+	/* under warn_if_reject it is a line in the log like any other refusal */
+	if (now->warn_all || now->warn_next || str_ieq(str_of(action), STR("defer")))
+		return ACCESS_REFUSE;
+	return access_keep(r, &r->if_permit);
+}
+
+enum access_says access_ask(struct access_run *r, enum access_question question, struct str key)
+{
+	r->question = question;
+	r->asked = key;
+	return ACCESS_WAIT;
+}
+
+enum access_says access_call(struct access_run *r, const struct access_list *list)
+{
+	struct access_frame *now = &r->stack[r->depth - 1];
+	bool warn = now->warn_all || now->warn_next;
+
+	if (r->depth == LIMIT_ACCESS_DEPTH)
+		return access_misconfigured(r, "restriction lists call each other without end");
+	now->warn_next = false;
+	now->at++;
+	r->stack[r->depth++] = (struct access_frame){ .list = list, .warn_all = warn };
+	return ACCESS_CALL;
+}
+
+bool access_relay_is_asked(struct access_run *r)
+{
+	const enum access_stage *order = events[ACCESS_AT_RCPT].delayed;
+
+	if (stage_of(r) != ACCESS_RECIPIENT || r->stage + 1 >= r->n_stages || r->stages[r->stage + 1] != ACCESS_RELAY)
+		return true;
+	r->stages = r->request->conf->smtpd_delay_reject ? order : events[ACCESS_AT_RCPT].at_once;
+	r->depth = 0;
+	return false;
+}
+
+/* --- going on --------------------------------------------------------------------------------------------------------- */
+
+void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q,
+	struct reply *reply)
+{
+	r->request = q;
+	r->reply = reply;
+	r->rules = rules;
+	r->stages = stages_of(rules->conf, event, &r->n_stages);
+	r->stage = r->depth = 0;
+	r->question = ACCESS_NO_QUESTION;
+	r->if_permit = r->if_reject = (struct access_later){ 0 };
+	r->result = ACTION_NONE;
+	r->told = false;
+	r->say = NULL;
+	r->reply->code = 0;
+}
+
+static enum access_outcome refused(struct access_run *r)
+{
+	if (r->if_reject.code && r->reply->code >= 500)
+		recall(r, &r->if_reject);
+	r->result = r->reply->code >= 500 ? ACTION_REJECT : ACTION_DEFER;
+	return ACCESS_DONE;
+}
+
+static enum access_outcome finished(struct access_run *r)
+{
+	r->result = ACTION_OK;
+	if (!r->if_permit.code)
+		return ACCESS_DONE;
+	recall(r, &r->if_permit);
+	r->result = ACTION_DEFER;
+	return ACCESS_DONE;
+}
+
+/* the row under way is done with; what it said counts for the list */
+static void row_done(struct access_run *r)
+{
+	struct access_frame *now = &r->stack[r->depth - 1];
+
+	now->warn_next = false;
+	now->at++;
+}
+
+/* take - what a row said; true: the owner is to be told */
+static bool take(struct access_run *r, enum access_says says, enum access_outcome *out)
+{
+	const struct access_frame *now = &r->stack[r->depth - 1];
+	bool warn = now->warn_all || now->warn_next;
+
+	switch (says) {
+	case ACCESS_CALL:
+		return false;
+	case ACCESS_NEXT:
+		row_done(r);
+		return false;
+	case ACCESS_PERMIT:
+		r->depth = 0;
+		r->stage++;
+		return false;
+	case ACCESS_REFUSE:
+		if (!warn) {
+			*out = refused(r);
+			return true;
+		}
+		r->say = "reject_warning";
+		break;
+	case ACCESS_WAIT:
+		*out = ACCESS_ASK;
+		return true;
+	case ACCESS_TELL:
+		break;
+	}
+	row_done(r);
+	*out = ACCESS_SAY;
+	return true;
+}
+
+/* next_list - a list to go on with is on the stack; false when there is none left */
+static bool next_list(struct access_run *r)
+{
+	while (r->depth && r->stack[r->depth - 1].at >= r->stack[r->depth - 1].list->n) {
+		r->depth--;
+		r->stage += !r->depth;
+	}
+	while (!r->depth && r->stage < r->n_stages) {
+		const struct access_list *list = &r->rules->lists[stage_of(r)];
+
+		if (!list->n) {
+			r->stage++;
+			continue;
+		}
+		/* "defer if it would be refused" holds for its own list */
+		r->if_reject.code = 0;
+		r->stack[r->depth++] = (struct access_frame){ .list = list };
+	}
+	return r->depth > 0;
 }
 
 enum access_outcome access_next(struct access_run *r)
 {
-	while (r->stage < ACCESS_STAGES) {
-		const struct access_list *l = r->list[r->stage];
-		if (r->reply.code && !r->pending)
-			return ACCESS_REFUSE;
-		if (!l || r->at >= l->n) {
-			r->stage++;
-			r->at = 0;
+	enum access_outcome out = ACCESS_DONE;
+
+	if (r->result != ACTION_NONE)
+		return ACCESS_DONE;
+	if (r->told) {
+		r->told = false;
+		return ACCESS_SAY;
+	}
+	r->say = NULL;
+	while (next_list(r)) {
+		struct access_frame *now = &r->stack[r->depth - 1];
+		const struct access_row *row = &now->list->rows[now->at];
+
+		if (row->word->flags & ACCESS_WARNS) {
+			now->at++;
+			now->warn_next = true;
 			continue;
 		}
-		const struct word *w = l->words[r->at];
-		switch (w->judge(r)) {
-		case NEXT:
-			r->at++;
-			break;
-		case PERMIT:
-			r->at = l->n;
-			break;
-		case REFUSE:
-			return ACCESS_REFUSE;
-		case ASK:
-			return w->asks;
-		}
+		if (take(r, row->word->judge(r, row), &out))
+			return out;
 	}
-	return r->pending ? ACCESS_REFUSE : ACCESS_OK;
+	return finished(r);
 }
 
-void access_answer(struct access_run *r, const struct reply *answer)
+void access_answer(struct access_run *r, const struct access_answer *a)
 {
-	const struct word *w = r->list[r->stage]->words[r->at];
-	if (reply_verdict(answer) == VERDICT_DONE)
-		r->at++;
-	else
-		w->answered(r, answer);
+	const struct access_frame *now = &r->stack[r->depth - 1];
+	const struct access_row *row = &now->list->rows[now->at];
+	enum access_outcome out;
+
+	r->question = ACCESS_NO_QUESTION;
+	r->say = NULL;
+	r->told = take(r, row->word->answered(r, row, a), &out) && out == ACCESS_SAY;
 }

@@ -1,40 +1,100 @@
-/* access - may this client do this? Restriction lists (smtpd_relay_restrictions, smtpd_recipient_restrictions), judged as
- * a resumable pure machine: what needs the network (DNS, address verification) is asked of the owner.
+/* access - may this client do this? The one language of rules: smtpd_*_restrictions of a listener, compiled once into
+ * programs, and judged by a resumable pure machine.
+ *
+ * A list is a program of rows; a row is a word and its argument (a table, a list of DNS, another list). A table's answer may
+ * itself be a list, so an evaluation has a stack. What needs the network or a log is handed to the owner: access_next stops with
+ * one pending question, and goes on after access_answer. Texts and codes are Postfix's (access(5), postconf(5)).
  *
  * An unknown restriction stops the start (conf_diag error), never the mail: ignoring one could open a relay. */
 #ifndef CORE_ACCESS_ACCESS_H
 #define CORE_ACCESS_ACCESS_H
 
+#include "core/base/limits.h"
+#include "core/msg/action.h"
 #include "core/route/route.h"
 
-enum access_stage { ACCESS_RELAY, ACCESS_RECIPIENT, ACCESS_STAGES };
-struct access_list;            /* a compiled restriction list */
-struct access_list *access_compile(const char *text, const char *parameter, const struct conf *c, struct conf_diag *diag);
-void access_list_free(struct access_list *l);
-/* access_list_closes - does it come to a word that refuses strangers? One of the two lists must, or the relay is open */
-bool access_list_closes(const struct access_list *l);
+enum access_stage { ACCESS_CLIENT, ACCESS_HELO, ACCESS_SENDER, ACCESS_RELAY, ACCESS_RECIPIENT, ACCESS_DATA, ACCESS_END_OF_DATA,
+	ACCESS_ETRN, ACCESS_STAGES };
+/* when the owner asks; which lists that means depends on smtpd_delay_reject */
+enum access_event { ACCESS_AT_CONNECT, ACCESS_AT_HELO, ACCESS_AT_MAIL, ACCESS_AT_RCPT, ACCESS_AT_DATA, ACCESS_AT_END, ACCESS_AT_ETRN,
+	ACCESS_EVENTS };
 
-struct access_request {        /* what is judged; views stay valid until the verdict */
+struct access_rules;                   /* the compiled lists, classes and tables of one listener; borrow conf */
+struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *diag); /* never NULL; what is wrong is in diag */
+void access_rules_free(struct access_rules *rules);
+void access_rules_refresh(struct access_rules *rules, usec now_mono);  /* tables that changed are read again */
+/* access_rules_close - do the lists of a recipient come to a word that refuses strangers? Else the relay is open */
+bool access_rules_close(const struct access_rules *rules);
+/* access_rules_ask - would anything be judged at this event? */
+bool access_rules_ask(const struct access_rules *rules, enum access_event event);
+
+enum access_name { ACCESS_NAME_VERIFIED, ACCESS_NAME_WRONG /* a name that is another address's */, ACCESS_NAME_NONE,
+	ACCESS_NAME_LATER /* the lookup failed for now */ };
+struct access_request {                /* what is judged; views stay valid until the verdict. p NULL: not said yet */
 	struct router *router;
 	const struct conf *conf;
+	struct arena *arena;               /* for lists that tables give, and replies put off */
 	struct ipaddr client;
-	struct str client_name;    /* "unknown" or verified */
-	bool local;                /* unix submit socket or sendmail -bs */
-	bool authenticated;
-	struct str helo, sender, rcpt;
+	struct str client_name;            /* "unknown" or verified */
+	struct str client_address;         /* as text */
+	enum access_name name;
+	bool local;                        /* unix submit socket or sendmail -bs */
+	bool authenticated, tls;
+	bool ahead;                        /* the client sent more behind this command */
+	bool many;                         /* at DATA and the end: more than one recipient, so rcpt is not one of them */
+	struct str helo, sender, rcpt, etrn;
+	size_t n_rcpts;                    /* accepted before this one */
+	/* is this address, of a domain of ours, known here? false with the refusal in no; sender says which it is */
+	bool (*is_listed)(void *ctx, struct str address, bool sender, struct reply *no);
+	void *ctx;
 };
-enum access_outcome { ACCESS_OK, ACCESS_REFUSE, ACCESS_ASK_DOMAIN, ACCESS_ASK_VERIFY };
-struct access_run {            /* one evaluation, resumable */
+enum access_outcome {
+	ACCESS_DONE,                       /* run->result: ACTION_OK, or ACTION_REJECT or _DEFER with run->reply */
+	ACCESS_ASK,                        /* run->question; access_answer, then go on */
+	ACCESS_SAY,                        /* run->say and run->reply belong in the log; go on */
+};
+enum access_question { ACCESS_NO_QUESTION,
+	ACCESS_DOMAIN,                     /* key: has this name MX or addresses? */
+	ACCESS_PROBE,                      /* key: an address; is it deliverable? */
+	ACCESS_DNSLIST,                    /* key: a name; its addresses, and its text as why */
+};
+struct access_answer {
+	int code;                          /* 2xx: yes; 4xx: not known now; 5xx: no */
+	const char *enhanced;              /* ACCESS_PROBE: "5.1.1"; may be "" */
+	const char *text;                  /* why, for the reply; "" */
+	bool null_mx;                      /* ACCESS_DOMAIN: it says that it takes no mail (RFC 7505) */
+	const struct ipaddr *addresses;    /* ACCESS_DNSLIST */
+	size_t n_addresses;
+};
+struct access_frame {                  /* one list under way */
+	const struct access_list *list;
+	unsigned at;
+	bool warn_all, warn_next;          /* warn_if_reject: of the row that called this list; before the next row */
+};
+struct access_later {                  /* a refusal for now that waits for what else is said; code 0: none */
+	int code;
+	char enhanced[12];
+	struct str text;                   /* in the request's arena */
+};
+struct access_run {                    /* one evaluation, resumable */
 	const struct access_request *request;
-	const struct access_list *list[ACCESS_STAGES]; /* in order; NULL = nothing to check */
-	size_t stage, at;
-	struct str question;       /* ACCESS_ASK_DOMAIN: the domain (must have MX or A/AAAA); ACCESS_ASK_VERIFY: the address */
-	struct reply reply;        /* ACCESS_REFUSE */
-	bool pending;              /* reply is a deferral, unless a later word refuses for good (defer_if_permit) */
+	const struct access_rules *rules;
+	const enum access_stage *stages;
+	size_t n_stages, stage;
+	struct access_frame stack[LIMIT_ACCESS_DEPTH];
+	size_t depth;
+	enum access_question question;
+	struct str asked;                  /* of the question */
+	struct access_later if_permit, if_reject;
+	enum action_kind result;
+	const char *say;                   /* ACCESS_SAY: "reject_warning", "warn", "info"; at the end: a mistake of configuration, or NULL */
+	bool told;                         /* an answer gave something to say */
+	struct reply *reply;               /* the owner's */
 };
-void access_begin(struct access_run *r, const struct access_request *q, const struct access_list *relay, const struct access_list *recipient);
-/* access_next - go on; after ACCESS_ASK_* call access_answer first */
+/* access_begin - reply is where the words of a refusal go; a verdict of ACTION_OK leaves it alone or not */
+void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q,
+	struct reply *reply);
 enum access_outcome access_next(struct access_run *r);
-void access_answer(struct access_run *r, const struct reply *answer); /* 2xx: yes; 4xx: unknown now; 5xx: no */
+void access_answer(struct access_run *r, const struct access_answer *a);
 
 #endif

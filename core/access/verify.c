@@ -60,7 +60,7 @@ void verify_entry_set(struct verify_entry *e, int code, struct str enhanced, str
 {
 	mem_free(e->text);
 	e->code = code;
-	snprintf(e->enhanced, sizeof e->enhanced, "%.*s", STR_ARG(enhanced));
+	snprintf(e->enhanced, sizeof(e->enhanced), "%.*s", STR_ARG(enhanced));
 	e->text = str_dup(str_head(text, LIMIT_VERIFY_TEXT));
 	e->updated = updated;
 	list_remove(&e->link);
@@ -215,7 +215,7 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	if (!e || answer_known(e, known))
 		return NULL;
 	struct verify_wait *w = MEM_NEW(struct verify_wait);
-	*w = (struct verify_wait){.v = v, .fn = fn, .ctx = ctx};
+	*w = (struct verify_wait){ .v = v, .fn = fn, .ctx = ctx };
 	loop_timer_init(&w->timer, on_patience_over);
 	list_append(&e->waits, &w->link);
 	probe(e);

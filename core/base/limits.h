@@ -17,7 +17,9 @@
 #define LIMIT_HELO 255
 #define LIMIT_ENVID 100                  /* RFC 3461 section 4.4 */
 #define LIMIT_ORCPT 500                  /* RFC 3461 section 4.2 */
-#define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: 1000 recipients of ordinary length */
+#define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: sender, names, notes, what restrictions need */
+#define LIMIT_RECIPIENT (5 * 1024)       /* … and for each recipient that smtpd_recipient_limit allows: address as written, completed, ORCPT */
+#define LIMIT_TRANSACTION_MOST (2 * LIMIT_STORE_ENVELOPE) /* … but what no record of the queue could hold is not gathered */
 #define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
@@ -43,6 +45,7 @@
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
+#define LIMIT_TLS_CHAIN 8                /* certificates that smtpd_tls_CAfile adds to a chain */
 #define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
@@ -73,6 +76,9 @@
 #define LIMIT_USER_NAME 64               /* name of an account; longer ones nobody has (shadow: 32, NSS modules more) */
 #define LIMIT_USER_HOME 1024             /* its home folder */
 #define LIMIT_USER_ENTRY (8 * 1024)      /* its whole entry in the user database */
+#define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
+#define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
+#define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */

@@ -242,6 +242,27 @@ void log_note(struct log_line *l, const char *fmt, ...)
 		json_value(&l->json, "text", value);
 }
 
+void log_words(struct log_line *l, const char *fmt, ...)
+{
+	char text[LIMIT_LOG_LINE];
+	struct str value;
+
+	FORMAT(text, fmt, value);
+	clean_text(&l->text, cut(l, value));
+}
+
+void log_key(struct log_line *l, const char *key, struct str value)
+{
+	if (state.json)
+		json_value(&l->json, key, cut(l, value));
+}
+
+void log_key_number(struct log_line *l, const char *key, int64_t value)
+{
+	if (state.json)
+		buf_printf(&l->json, ",\"%s\":%lld", key, (long long)value);
+}
+
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
 static const char *stamp(usec now)

@@ -48,6 +48,10 @@ void log_field(struct log_line *l, const char *key, const char *fmt, ...) __attr
 void log_str(struct log_line *l, const char *key, struct str value);
 void log_addr(struct log_line *l, const char *key, struct str addr);      /* key=<addr> ; JSON: bare */
 void log_note(struct log_line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* " (text)" ; JSON key "text" */
+void log_words(struct log_line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* free text, in place of a field */
+/* log_key, log_key_number - a key of the JSON form only: what the text form says in its words */
+void log_key(struct log_line *l, const char *key, struct str value);
+void log_key_number(struct log_line *l, const char *key, int64_t value);
 void log_end(struct log_line *l);
 /* one record of free text; warning and worse get Postfix's "warning: " / "error: " / "fatal: " / "panic: " prefix */
 void log_text(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *fmt, ...)

@@ -32,11 +32,22 @@ static bool is_macro(const struct conf *c, struct str name, const char *more_tex
 	return more_text && mentions(more_text, name);
 }
 
+/* is_class - a restriction list of one's own, which smtpd_restriction_classes names */
+static bool is_class(const struct conf *c, struct str name)
+{
+	struct str rest = str_of(conf_get(c, "smtpd_restriction_classes")), word;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_eq(word, name))
+			return true;
+	return false;
+}
+
 static void check_unknown(const struct conf *c, const struct conf_entry *e, const char *more_text, struct conf_diag *diag)
 {
 	char nearest[80], text[400];
 
-	if (is_macro(c, str_of(e->name), more_text))
+	if (is_macro(c, str_of(e->name), more_text) || is_class(c, str_of(e->name)))
 		return;
 	if (name_nearest(str_of(e->name), nearest, sizeof(nearest)))
 		snprintf(text, sizeof(text), "unknown parameter %.100s: it has no effect; did you mean %s?", e->name, nearest);
@@ -114,24 +125,6 @@ static bool delivers_locally(const struct conf *c)
 	return *c->mydestination && str_eq(str_trim(str_head(transport, colon < 0 ? transport.n : (size_t)colon)), STR("local"));
 }
 
-static void check_restriction(const struct conf_entry *e, struct str value, struct conf_diag *diag)
-{
-	struct str rest = value, word;
-	char text[500];
-
-	while (str_word(&rest, ", \t\r\n", &word)) {
-		if (str_istarts(word, STR("permit")))
-			continue;
-		/* ETRN is never offered, so there is nothing to refuse */
-		if (!strcmp(e->name, "smtpd_etrn_restrictions") && str_ieq(word, STR("reject")))
-			continue;
-		snprintf(text, sizeof(text), "%s is not checked by relaybox, and must not be ignored (\"%.*s\"): move what you need to "
-			"smtpd_recipient_restrictions", e->name, STR_ARG(str_head(word, 100)));
-		conf_add_error(diag, e, CONF_ERROR, text);
-		return;
-	}
-}
-
 static void check_transport(const struct conf_entry *e, struct str value, struct conf_diag *diag)
 {
 	enum param_kind kind;
@@ -170,8 +163,6 @@ static void check_entry(const struct conf *c, const struct conf_entry *e, const 
 			check_dangerous(e, str_trim(buf_view(&value)), harmless, advice, diag);
 	} else if (class == NAME_EXCLUDE) {
 		check_excluded(e, buf_view(&value), diag);
-	} else if (class == NAME_RESTRICTION) {
-		check_restriction(e, buf_view(&value), diag);
 	} else if (class == NAME_UNKNOWN) {
 		check_unknown(c, e, more_text, diag);
 	} else if (value.n && !same_list(buf_view(&value), str_of(harmless))) {

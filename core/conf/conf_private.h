@@ -94,8 +94,7 @@ enum name_class {
 	NAME_WARNING,          /* Postfix has it, relaybox does not */
 	NAME_EXCLUDE,          /* ciphers not to use */
 	NAME_LOCAL,            /* must not be ignored where mail is delivered locally */
-	NAME_ERROR,            /* must not be ignored: see advice */
-	NAME_RESTRICTION       /* a restriction list that is not checked here */
+	NAME_ERROR             /* must not be ignored: see advice */
 };
 enum name_class name_class(struct str name, const char **advice, const char **harmless);
 /* name_is_transport_specific - NAME_TRANSPORT: how its value is checked; false if it is not such a name */

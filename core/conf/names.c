@@ -11,7 +11,6 @@ static const struct {
 #define EXCLUDE(names_) { NAME_EXCLUDE, names_, "", NULL },
 #define LOCAL(names_, advice_) { NAME_LOCAL, names_, "", advice_ },
 #define ERROR(names_, harmless_, advice_) { NAME_ERROR, names_, harmless_, advice_ },
-#define RESTRICTION(name_) { NAME_RESTRICTION, name_, "", NULL },
 #include "core/conf/postfix_names.def"
 };
 

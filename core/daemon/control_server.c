@@ -42,6 +42,7 @@ struct peer {
 static void put_lines(struct peer *p, struct str text)
 {
 	struct str line;
+
 	while (str_cut(&text, '\n', &line))
 		buf_printf(&p->conn->out, "+%.*s\n", STR_ARG(line));
 }
@@ -67,6 +68,7 @@ static void finish(struct peer *p, const char *problem)
 static int by_id(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
 	return x < y ? -1 : x > y;
 }
 
@@ -74,22 +76,26 @@ static void collect_ids(struct peer *p)
 {
 	size_t cursor = 0;
 	struct qmsg *m;
-	p->ids = mem_array(NULL, store_count(p->relay->store) + 1, sizeof *p->ids);
+
+	p->ids = mem_array(NULL, store_count(p->relay->store) + 1, sizeof(*p->ids));
 	while (store_each(p->relay->store, &cursor, &m))
 		p->ids[p->n_ids++] = m->id;
-	qsort(p->ids, p->n_ids, sizeof *p->ids, by_id);
+	qsort(p->ids, p->n_ids, sizeof(*p->ids), by_id);
 }
 
 static void list_slice(struct peer *p)
 {
 	struct buf text;
+	bool end;
+
 	buf_init(&text, 16 << 20);
 	while (p->at < p->n_ids && text.n < SLICE) {
 		struct qmsg *m = store_find(p->relay->store, p->ids[p->at++]);
+
 		if (m)
 			listing_message(&p->listing, p->relay->store, m, schedule_is_active(m), &text);
 	}
-	bool end = p->at >= p->n_ids;
+	end = p->at >= p->n_ids;
 	if (end)
 		listing_end(&p->listing, &text);
 	put_lines(p, buf_view(&text));
@@ -112,6 +118,7 @@ static bool is_in(const struct qmsg *m, struct str queues)
 {
 	struct str word;
 	bool in = !queues.n;
+
 	while (str_word(&queues, " ", &word))
 		in |= str_eq(word, str_of(listing_queue(m, schedule_is_active(m))));
 	return in;
@@ -122,6 +129,7 @@ static struct qmsg *message_of(struct peer *p, struct str text, struct str queue
 {
 	uint64_t id;
 	struct qmsg *m = qid_parse(text, &id) ? store_find(p->relay->store, id) : NULL;
+
 	if (m && is_in(m, queues))
 		return m;
 	finish(p, "no such message in the queue");
@@ -132,10 +140,12 @@ static void show(struct peer *p, struct str args, bool content)
 {
 	struct buf text;
 	struct qmsg *m = message_of(p, args, STR_EMPTY);
+	int result;
+
 	if (!m)
 		return;
 	buf_init(&text, LIMIT_SESSION_OUTPUT * 8);
-	int result = listing_show(p->relay->store, m, content, &text);
+	result = listing_show(p->relay->store, m, content, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
 	finish(p, result == 0 ? NULL : strerror(errno));
@@ -153,6 +163,7 @@ static const char *const control_words[] = {
 static bool apply(struct peer *p, enum schedule_verb v, struct qmsg *m)
 {
 	char qid[QID_MAX];
+
 	qid_format(qid, m->id);
 	if (schedule_control(p->relay->schedule, v, m) != 0 && errno != EBUSY)
 		return false;
@@ -166,15 +177,18 @@ static void change(struct peer *p, enum schedule_verb v, struct str args)
 {
 	size_t n = 0;
 	struct str id = args, queues = args;
+
 	str_cut(&queues, ' ', &id);
 	if (str_eq(id, STR("ALL"))) {
 		collect_ids(p);
 		for (size_t i = 0; i < p->n_ids; i++) {
 			struct qmsg *m = store_find(p->relay->store, p->ids[i]);
+
 			n += m && is_in(m, queues) && apply(p, v, m);
 		}
 	} else {
 		struct qmsg *m = message_of(p, id, queues);
+
 		if (!m)
 			return;
 		if (!apply(p, v, m)) {
@@ -195,11 +209,13 @@ static void do_expire(struct peer *p, struct str args) { change(p, SCHEDULE_EXPI
 
 static void do_flush(struct peer *p, struct str args)
 {
+	size_t n;
+
 	if (args.n && !str_starts(args, STR("site:"))) {
 		change(p, SCHEDULE_FLUSH, args);
 		return;
 	}
-	size_t n = args.n ? schedule_flush_site(p->relay->schedule, str_from(args, 5)) : schedule_flush_all(p->relay->schedule);
+	n = args.n ? schedule_flush_site(p->relay->schedule, str_from(args, 5)) : schedule_flush_all(p->relay->schedule);
 	buf_printf(&p->conn->out, "+%zu\n", n);
 	finish(p, NULL);
 }
@@ -207,6 +223,7 @@ static void do_flush(struct peer *p, struct str args)
 static void do_stats(struct peer *p, struct str args)
 {
 	struct buf text;
+
 	(void)args;
 	buf_init(&text, LIMIT_SESSION_OUTPUT);
 	stats_rows(p->relay, &text);
@@ -225,6 +242,31 @@ static void do_ping(struct peer *p, struct str args)
 {
 	(void)args;
 	finish(p, NULL);
+}
+
+/* explain_client - what the restriction lists say to this recipient from this client, as far as they go without the network */
+static bool explain_client(struct peer *p, struct arena *a, struct str client, struct str sender, struct str rcpt, struct buf *trace)
+{
+	const struct settings *s = p->relay->settings;
+	struct access_request q = { .router = s->router, .conf = s->conf, .arena = a, .sender = sender.p ? sender : STR(""), .rcpt = rcpt,
+		.client_name = STR("unknown"), .client_address = client, .name = ACCESS_NAME_VERIFIED };
+	struct access_run run;
+	struct reply no;
+	enum access_outcome o;
+
+	if (!ipaddr_parse(client, &q.client) || !s->n_services || !s->services[0].rules)
+		return false;
+	access_begin(&run, s->services[0].rules, ACCESS_AT_RCPT, &q, &no);
+	buf_printf(trace, "client %.*s: ", STR_ARG(client));
+	while ((o = access_next(&run)) == ACCESS_SAY)
+		buf_printf(trace, "%s (%s); ", no.text, run.say);
+	if (o == ACCESS_ASK)
+		buf_printf(trace, "depends on %s %.*s\n", run.question == ACCESS_PROBE ? "a probe of" : "DNS for", STR_ARG(run.asked));
+	else if (run.result == ACTION_OK)
+		buf_z(trace, "accepted\n");
+	else
+		buf_printf(trace, "%d %s %s\n", no.code, no.enhanced, no.text);
+	return true;
 }
 
 struct explained { struct peer *peer; struct arena *arena; struct str sender; struct buf *trace; };
@@ -254,10 +296,11 @@ static void explain_target(void *ctx, struct str addr)
 /* explain ADDR [from=S] [client=IP]: what would happen to this recipient */
 static void do_explain(struct peer *p, struct str args)
 {
+	struct str word, sender = STR_EMPTY, client = STR_EMPTY, rcpt = STR_EMPTY, full;
+	struct explained x;
 	struct arena a;
 	struct buf trace;
-	struct str word, sender = STR_EMPTY, client = STR_EMPTY, rcpt = STR_EMPTY;
-	struct router *router = p->relay->settings->router;
+
 	while (str_word(&args, " ", &word)) {
 		if (str_starts(word, STR("from=")))
 			sender = str_from(word, 5);
@@ -268,32 +311,18 @@ static void do_explain(struct peer *p, struct str args)
 	}
 	arena_init(&a, LIMIT_SESSION_ARENA);
 	buf_init(&trace, LIMIT_SESSION_OUTPUT);
-	struct explained x = { p, &a, sender, &trace };
-	struct str full = rewrite_address(router, &a, rcpt, true);
+	x = (struct explained){ p, &a, sender, &trace };
+	full = rewrite_address(p->relay->settings->router, &a, rcpt, true);
 	if (!str_eq(full, rcpt))
 		buf_printf(&trace, "rewritten to %.*s\n", STR_ARG(full));
 	if (explain_route(&x, full) == ROUTE_LOCAL)
-		explain_local(router, &a, full, &trace, explain_target, &x);
-	if (client.n) {
-		struct access_request q = {.router = router, .conf = p->relay->settings->conf, .sender = sender, .rcpt = full, .client_name = STR("unknown")};
-		struct access_run run;
-		const struct settings *s = p->relay->settings;
-		if (!ipaddr_parse(client, &q.client) || !s->n_services) {
-			finish(p, "client= wants an address");
-			goto out;
-		}
-		access_begin(&run, &q, s->services[0].relay, s->services[0].recipient);
-		buf_printf(&trace, "client %.*s: ", STR_ARG(client));
-		switch (access_next(&run)) {
-		case ACCESS_OK: buf_z(&trace, "accepted\n"); break;
-		case ACCESS_REFUSE: buf_printf(&trace, "%d %s %s\n", run.reply.code, run.reply.enhanced, run.reply.text); break;
-		case ACCESS_ASK_DOMAIN: buf_printf(&trace, "depends on DNS for %.*s\n", STR_ARG(run.question)); break;
-		case ACCESS_ASK_VERIFY: buf_printf(&trace, "depends on a probe of %.*s\n", STR_ARG(run.question)); break;
-		}
+		explain_local(p->relay->settings->router, &a, full, &trace, explain_target, &x);
+	if (client.n && !explain_client(p, &a, client, sender, full, &trace)) {
+		finish(p, "client= wants an address");
+	} else {
+		put_lines(p, buf_view(&trace));
+		finish(p, NULL);
 	}
-	put_lines(p, buf_view(&trace));
-	finish(p, NULL);
-out:
 	buf_fini(&trace);
 	arena_fini(&a);
 }
@@ -304,24 +333,25 @@ static const struct verb {
 	void (*run)(struct peer *p, struct str args);
 	enum right right;
 } verbs[] = {
-	{"ping", do_ping, RIGHT_ANYONE},
-	{"queue", do_queue, RIGHT_MAILQ},
-	{"stats", do_stats, RIGHT_MAILQ},
-	{"explain", do_explain, RIGHT_MAILQ},
-	{"flush", do_flush, RIGHT_FLUSH},
-	{"show", do_show, RIGHT_OWNER},
-	{"trace", do_trace, RIGHT_OWNER},
-	{"hold", do_hold, RIGHT_OWNER},
-	{"release", do_release, RIGHT_OWNER},
-	{"delete", do_delete, RIGHT_OWNER},
-	{"requeue", do_requeue, RIGHT_OWNER},
-	{"expire", do_expire, RIGHT_OWNER},
-	{"reload", do_reload, RIGHT_OWNER},
+	{ "ping", do_ping, RIGHT_ANYONE },
+	{ "queue", do_queue, RIGHT_MAILQ },
+	{ "stats", do_stats, RIGHT_MAILQ },
+	{ "explain", do_explain, RIGHT_MAILQ },
+	{ "flush", do_flush, RIGHT_FLUSH },
+	{ "show", do_show, RIGHT_OWNER },
+	{ "trace", do_trace, RIGHT_OWNER },
+	{ "hold", do_hold, RIGHT_OWNER },
+	{ "release", do_release, RIGHT_OWNER },
+	{ "delete", do_delete, RIGHT_OWNER },
+	{ "requeue", do_requeue, RIGHT_OWNER },
+	{ "expire", do_expire, RIGHT_OWNER },
+	{ "reload", do_reload, RIGHT_OWNER },
 };
 
 static bool may(const struct peer *p, enum right right)
 {
 	const struct conf *c = p->relay->settings->conf;
+
 	if (p->uid == 0 || p->uid == (int64_t)geteuid() || right == RIGHT_ANYONE)
 		return true;
 	if (right == RIGHT_MAILQ)
@@ -332,8 +362,9 @@ static bool may(const struct peer *p, enum right right)
 static void serve(struct peer *p, struct str line)
 {
 	struct str name = line, rest = line;
+
 	str_cut(&rest, ' ', &name);
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
 		if (!str_eq(name, str_of(verbs[i].name)))
 			continue;
 		if (may(p, verbs[i].right))
@@ -350,8 +381,10 @@ static void serve(struct peer *p, struct str line)
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 {
 	struct peer *p = c->ctx;
+
 	if (ev == CONN_DATA && !p->answering) {
 		ptrdiff_t lf = str_chr(buf_view(&c->in), '\n');
+
 		if (lf >= 0) {
 			p->answering = true;
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
@@ -375,16 +408,19 @@ static void on_accept(struct loop_io *io, uint32_t events)
 {
 	struct control_server *s = LIST_ITEM(io, struct control_server, io);
 	struct ucred u;
-	socklen_t n = sizeof u;
+	socklen_t n = sizeof(u);
+	int fd;
+	struct peer *p;
+
 	(void)events;
-	int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) != 0) {
 		close(fd);
 		return;
 	}
-	struct peer *p = MEM_NEW(struct peer);
+	p = MEM_NEW(struct peer);
 	p->relay = s->relay;
 	p->uid = u.uid;
 	list_append(&s->peers, &p->link);
@@ -394,22 +430,25 @@ static void on_accept(struct loop_io *io, uint32_t events)
 
 struct control_server *control_open(struct relay *r)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "control"};
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "control" };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct control_server *s;
+
 	if (fd < 0)
 		return NULL;
 	/* the spool is locked: whoever left this name is gone */
-	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0 ||
+	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
 		fs_chmod(sa.sun_path, 0666) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
 		int error = errno;
+
 		close(fd);
 		errno = error;
 		return NULL;
 	}
-	struct control_server *s = MEM_NEW(struct control_server);
+	s = MEM_NEW(struct control_server);
 	s->relay = r;
 	list_init(&s->peers);
-	s->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
+	s->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };
 	loop_io_add(r->loop, &s->io, EPOLLIN);
 	return s;
 }
@@ -420,6 +459,7 @@ void control_close(struct control_server *s)
 		return;
 	LIST_EACH(&s->peers, it, tmp) {
 		struct peer *p = LIST_ITEM(it, struct peer, link);
+
 		conn_close(p->conn);
 		peer_free(p);
 	}

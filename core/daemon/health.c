@@ -22,6 +22,7 @@ static const char *ready(const struct relay *r)
 {
 	size_t most = (size_t)r->settings->conf->http_ready_queue_limit;
 	const char *why = alive(r);
+
 	if (why)
 		return why;
 	if (r->stopping)
@@ -36,12 +37,12 @@ static const char *ready(const struct relay *r)
 static const struct page {
 	const char *path;
 	const char *(*ask)(const struct relay *r);
-} pages[] = {{"/healthz", alive}, {"/readyz", ready}, {"/", ready}};
+} pages[] = {{ "/healthz", alive }, { "/readyz", ready }, { "/", ready } };
 
 /* answer_page - the status, and in *why what is behind a 404 or 503 */
 static int answer_page(const struct relay *r, struct str path, const char **why)
 {
-	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++) {
 		if (!str_eq(path, str_of(pages[i].path)))
 			continue;
 		*why = pages[i].ask(r);
@@ -57,6 +58,7 @@ static void respond(struct relay *r, struct conn *c, const struct http_request *
 	struct buf body;
 	const char *why = "not a request that is understood here";
 	int status = refused ? refused : answer_page(r, q->path, &why);
+
 	buf_init(&body, RESPONSE_MOST);
 	buf_printf(&body, "%s\n", why ? why : "ok");
 	http_respond(&c->out, status, "text/plain; charset=utf-8", buf_view(&body), q->head);
@@ -68,6 +70,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	struct relay *r = c->ctx;
 	struct http_request q;
 	int status;
+
 	if (ev == CONN_CONNECTED || ev == CONN_SENT)
 		return CONN_KEEP;
 	if (ev == CONN_DATA) {
@@ -83,6 +86,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 void health_open(struct relay *r, int fd)
 {
 	struct conn *c = NULL;
+
 	if (r->n_http >= LIMIT_HTTP_CONNECTIONS)
 		close(fd);
 	else

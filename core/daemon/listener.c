@@ -19,6 +19,7 @@
 
 #define BACKLOG 4096
 #define ACCEPTS_PER_TICK 64
+#define FULL_WARNING (60 * USEC_PER_SEC)  /* between two lines about a limit that is reached */
 /* without any configuration: where nothing but root may use the first, the second */
 #define DEFAULT_PORT 25
 #define FALLBACK_PORT 2525
@@ -38,8 +39,9 @@ struct listener {
 static void turn_away(int fd, const struct service *v)
 {
 	char text[300];
-	int n = snprintf(text, sizeof text, "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
-	if (n > 0 && n < (int)sizeof text)
+	int n = snprintf(text, sizeof(text), "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
+
+	if (n > 0 && n < (int)sizeof(text))
 		(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
@@ -47,47 +49,101 @@ static void turn_away(int fd, const struct service *v)
 static int64_t peer_uid(int fd)
 {
 	struct ucred u;
-	socklen_t n = sizeof u;
+	socklen_t n = sizeof(u);
+
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? (int64_t)u.uid : -1;
+}
+
+static void rest(struct listener *l)
+{
+	log_warn("smtpd", "accept: %s: resting for a second", strerror(errno));
+	loop_io_set(l->relay->loop, &l->io, 0);
+	loop_timer_set(l->relay->loop, &l->rest, loop_now(l->relay->loop) + USEC_PER_SEC);
+}
+
+/* has_room - within the service's own limit? Beyond it clients wait in the kernel's queue, as with Postfix's process limit */
+static bool has_room(struct listener *l)
+{
+	const struct service *v = l->service;
+	usec now = loop_now(l->relay->loop);
+
+	if (v->http || !v->max_sessions || v->load->sessions < v->max_sessions)
+		return true;
+	v->load->full = true;
+	loop_io_set(l->relay->loop, &l->io, 0);
+	if (!v->load->warned || now - v->load->warned > FULL_WARNING) {
+		v->load->warned = now;
+		log_warn("master", "service on port %u has reached its process limit \"%lld\": new clients may experience noticeable delays; "
+			"raise its maxproc in master.cf, or default_process_limit", v->port, (long long)v->max_sessions);
+	}
+	return false;
+}
+
+static void take_client(struct listener *l, int fd)
+{
+	struct relay *r = l->relay;
+	bool local = l->address.ss_family == AF_UNIX;
+	int64_t uid = local ? peer_uid(fd) : -1;
+
+	if (l->service->http)
+		health_open(r, fd);
+	else if (r->n_sessions >= r->max_sessions)
+		turn_away(fd, l->service);
+	else if (local && uid < 0)
+		close(fd);
+	else
+		session_open(r, l->service, fd, uid);
 }
 
 static void on_accept(struct loop_io *io, uint32_t events)
 {
 	struct listener *l = LIST_ITEM(io, struct listener, io);
-	struct relay *r = l->relay;
+
 	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TICK; i++) {
+	for (int i = 0; i < ACCEPTS_PER_TICK && has_room(l); i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EINTR || errno == ECONNABORTED)
-				continue;
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-				log_warn("smtpd", "accept: %s: resting for a second", strerror(errno));
-				loop_io_set(r->loop, io, 0);
-				loop_timer_set(r->loop, &l->rest, loop_now(r->loop) + USEC_PER_SEC);
-			}
-			return;
-		}
-		if (l->service->http) {
-			health_open(r, fd);
+
+		if (fd >= 0) {
+			take_client(l, fd);
 			continue;
 		}
-		if (r->n_sessions >= r->max_sessions) {
-			turn_away(fd, l->service);
+		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
-		}
-		bool local = l->address.ss_family == AF_UNIX;
-		int64_t uid = local ? peer_uid(fd) : -1;
-		if (local && uid < 0)
-			close(fd);
-		else
-			session_open(r, l->service, fd, uid);
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			rest(l);
+		return;
 	}
+}
+
+/* wake - accept again what waits, but for those that rest for want of descriptors */
+static void wake(struct relay *r, const struct service_load *load)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+
+		if (!load || l->service->load == load)
+			loop_io_set(r->loop, &l->io, EPOLLIN);
+	}
+}
+
+void listener_left(struct relay *r, const struct service *v)
+{
+	v->load->sessions--;
+	if (!v->load->full)
+		return;
+	v->load->full = false;
+	wake(r, v->load);
+}
+
+void listener_look_again(struct relay *r)
+{
+	wake(r, NULL);
 }
 
 static void on_rested(struct loop_timer *t)
 {
 	struct listener *l = LIST_ITEM(t, struct listener, rest);
+
 	loop_io_set(l->relay->loop, &l->io, EPOLLIN);
 }
 
@@ -104,6 +160,7 @@ static struct listener *find(struct relay *r, const struct sockaddr *sa, socklen
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		if (l->address_len == n && memcmp(&l->address, sa, n) == 0)
 			return l;
 	}
@@ -114,16 +171,18 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 {
 	int on = 1;
 	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	/* what is accepted inherits it; a local socket has no such thing and says so */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (sa->sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, sa, n) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	int error = errno;
+	error = errno;
 	close(fd);
 	errno = error;
 	return -1;
@@ -132,11 +191,13 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 static int listener_open(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n)
 {
 	struct listener *l = find(r, sa, n);
+	int fd;
+
 	if (l) {
 		l->next = v;
 		return 0;
 	}
-	int fd = open_socket(sa, n);
+	fd = open_socket(sa, n);
 	if (fd < 0)
 		return -1;
 	l = MEM_NEW(struct listener);
@@ -145,7 +206,7 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 	l->fresh = true;
 	memcpy(&l->address, sa, n);
 	l->address_len = n;
-	l->io = (struct loop_io){.fd = fd, .on_ready = on_accept};
+	l->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };
 	loop_timer_init(&l->rest, on_rested);
 	list_append(&r->listeners, &l->link);
 	return loop_io_add(r->loop, &l->io, EPOLLIN);
@@ -170,17 +231,19 @@ static void add_address(struct addresses *a, int families, const struct ipaddr *
 static void on_found(void *ctx, const struct dns_addresses *found)
 {
 	struct addresses *a = ctx;
+
 	a->done = true;
 	for (size_t i = 0; i < found->n; i++)
 		a->v[a->n++] = found->v[i];
-	snprintf(a->why, sizeof a->why, "%s", found->why);
+	snprintf(a->why, sizeof(a->why), "%s", found->why);
 }
 
 /* look_up - a name in inet_interfaces: the daemon waits for it, because it cannot serve before */
 static void look_up(struct addresses *a, struct str host, int families)
 {
 	struct loop *loop = loop_new();
-	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){0}) : NULL;
+	struct dns *dns = loop ? dns_new(loop, &(struct dns_options){ 0 }) : NULL;
+
 	if (dns) {
 		dns_lookup_host(dns, host, families, DNS_NATIVE, on_found, a);
 		while (!a->done && loop_tick(loop, USEC_PER_SEC) == 0)
@@ -193,21 +256,24 @@ static void look_up(struct addresses *a, struct str host, int families)
 
 static void find_addresses(struct addresses *a, struct str host, int families)
 {
+	ptrdiff_t percent;
+
 	static const struct { const char *word; struct ipaddr v[2]; } words[] = {
-		{"all", {{.family = AF_INET}, {.family = AF_INET6}}},
+		{ "all", { { .family = AF_INET }, { .family = AF_INET6 } } },
 		{"localhost", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
 		{"loopback-only", {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}}},
 	};
 	struct ipaddr one;
-	*a = (struct addresses){.why = "no address of inet_protocols"};
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+
+	*a = (struct addresses){ .why = "no address of inet_protocols" };
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		for (int k = 0; k < 2 && str_ieq(host, str_of(words[i].word)); k++)
 			add_address(a, families, &words[i].v[k]);
 	if (a->n)
 		return;
 	if (str_starts(host, STR("[")) && str_ends(host, STR("]")))
 		host = str_make(host.p + 1, host.n - 2);
-	ptrdiff_t percent = str_chr(host, '%');
+	percent = str_chr(host, '%');
 	if (ipaddr_parse(percent < 0 ? host : str_head(host, (size_t)percent), &one)) {
 		add_address(a, families, &one);
 		if (percent >= 0)
@@ -226,6 +292,7 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 	struct addresses a;
 	bool any = false;
 	int error = 0;
+
 	find_addresses(&a, str_of(host), families);
 	if (!a.n) {
 		log_error("master", "inet_interfaces: %s: %s", host, a.why);
@@ -234,6 +301,7 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 	for (size_t i = 0; i < a.n; i++) {
 		struct sockaddr_storage sa;
 		socklen_t n = ipaddr_to_sockaddr(&a.v[i], (uint16_t)port, &sa);
+
 		if (a.scope && sa.ss_family == AF_INET6)
 			((struct sockaddr_in6 *)&sa)->sin6_scope_id = a.scope;
 		if (listener_open(r, v, (struct sockaddr *)&sa, n) == 0) {
@@ -259,12 +327,15 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 static enum opened open_services(struct relay *r, const struct settings *s, bool last)
 {
 	enum opened result = OPENED;
+
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct service *v = &s->services[i];
 		struct str rest = str_of(*v->host ? v->host : v->conf->inet_interfaces), one;
+
 		while (str_word(&rest, ", \t\r\n", &one)) {
 			char host[256];
-			snprintf(host, sizeof host, "%.*s", STR_ARG(one));
+
+			snprintf(host, sizeof(host), "%.*s", STR_ARG(one));
 			enum opened now = open_port(r, v, host, v->port, last);
 			result = now > result ? now : result;
 		}
@@ -276,6 +347,7 @@ static void mark_all(struct relay *r, const struct service *submit)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		l->next = l->address.ss_family == AF_UNIX ? submit : NULL;
 		l->fresh = false;
 	}
@@ -285,6 +357,7 @@ static void close_unwanted(struct relay *r)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		if (!l->next)
 			listener_close(l);
 	}
@@ -294,6 +367,7 @@ static void close_fresh(struct relay *r)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		if (l->fresh)
 			listener_close(l);
 	}
@@ -301,9 +375,12 @@ static void close_fresh(struct relay *r)
 
 int listener_open_all(struct relay *r, const struct settings *s)
 {
+	enum opened result;
+	bool closed;
+
 	mark_all(r, &s->submit);
-	enum opened result = open_services(r, s, false);
-	bool closed = result == IN_USE;
+	result = open_services(r, s, false);
+	closed = result == IN_USE;
 	if (closed) {
 		/* perhaps by what is to go: an address is not free while all of them are taken, nor the other way round */
 		close_unwanted(r);
@@ -320,6 +397,7 @@ int listener_open_all(struct relay *r, const struct settings *s)
 	close_unwanted(r);
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
+
 		l->service = l->next;
 	}
 	return 0;
@@ -327,11 +405,12 @@ int listener_open_all(struct relay *r, const struct settings *s)
 
 int listener_open_submit(struct relay *r)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = "submit"};
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "submit" };
+
 	/* the spool is locked: whoever left this name is gone */
 	if (unlink(sa.sun_path) != 0 && errno != ENOENT)
 		return -1;
-	if (listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof sa) != 0)
+	if (listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof(sa)) != 0)
 		return -1;
 	return fs_chmod(sa.sun_path, 0666);
 }

@@ -20,6 +20,7 @@ static void log_findings(const struct conf_diag *diag)
 	for (size_t i = 0; i < diag->n; i++) {
 		const struct conf_finding *f = &diag->v[i];
 		enum log_severity severity = f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING;
+
 		if (f->line)
 			log_text(severity, "master", 0, NULL, "%s:%u: %s", f->file, f->line, f->text);
 		else
@@ -31,6 +32,7 @@ static void log_findings(const struct conf_diag *diag)
 static const char *refuse_reload(struct relay *r, const struct settings *s)
 {
 	const struct conf *before = r->settings->conf;
+
 	if (before->has_file && !s->conf->has_file)
 		return "main.cf is gone";
 	if (strcmp(before->queue_directory, s->conf->queue_directory) != 0)
@@ -49,21 +51,26 @@ static void take_over(struct relay *r, struct settings *s)
 	/* what waits between two deliveries was closed; the rest goes with relay_forget_settings */
 	deliver_profiles_free(r->settings->profiles);
 	r->settings->profiles = NULL;
+	settings_succeed(s, r->settings);
 	r->settings->over = loop_now(r->loop);
 	list_push(&r->generations, &s->link);
 	r->settings = s;
+	listener_look_again(r);
 }
 
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
+	struct settings *s;
+	const char *no;
+
 	if (log_reopen() != 0)
 		log_error("master", "maillog_file %s: cannot be opened again: %s: the log goes on in the file that was renamed; let %s "
 			"write into the folder, or restart relayd", r->settings->conf->maillog_file, strerror(errno), r->settings->conf->mail_owner);
 	conf_diag_init(&diag);
-	struct settings *s = settings_load(r->directory, r->extra, &diag);
+	s = settings_load(r->directory, r->extra, &diag);
 	log_findings(&diag);
-	const char *no = s ? refuse_reload(r, s) : "the configuration has errors";
+	no = s ? refuse_reload(r, s) : "the configuration has errors";
 	if (no) {
 		log_error("master", "reload refused: %s; what was in force stays in force", no);
 		settings_free(s);
@@ -86,6 +93,7 @@ void relay_forget_settings(struct relay *r)
 {
 	for (;;) {
 		struct settings *oldest = LIST_ITEM(r->generations.prev, struct settings, link);
+
 		if (oldest == r->settings || loop_now(r->loop) < oldest->over + SETTLE || is_used(r, oldest))
 			return;
 		list_remove(&oldest->link);

@@ -23,7 +23,7 @@ static const int refused[] = {
 	SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_sethostname, SYS_setdomainname, SYS_settimeofday, SYS_clock_settime,
 	SYS_acct, SYS_quotactl, SYS_syslog, SYS_personality, SYS_open_by_handle_at, SYS_mknodat,
 };
-#define N_REFUSED (sizeof refused / sizeof *refused)
+#define N_REFUSED (sizeof(refused) / sizeof(*refused))
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
@@ -37,6 +37,7 @@ static int close_calls(void)
 {
 	struct sock_filter f[N_REFUSED + 6];
 	size_t n = 0;
+
 	if (!NATIVE_ARCH) {
 		errno = ENOSYS;
 		return -1;
@@ -50,7 +51,7 @@ static int close_calls(void)
 		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)refused[i], (uint8_t)(N_REFUSED - i), 0);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	struct sock_fprog program = {.len = (unsigned short)n, .filter = f};
+	struct sock_fprog program = { .len = (unsigned short)n, .filter = f };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -1;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
@@ -59,9 +60,10 @@ static int close_calls(void)
 static int allow_below(int ruleset, const char *path, uint64_t access)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);
+
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
-	struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = fd};
+	struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = fd };
 	int result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 	close(fd);
 	return result;
@@ -74,15 +76,20 @@ static int allow_below(int ruleset, const char *path, uint64_t access)
 
 static int close_files(const struct conf *c)
 {
-	struct landlock_ruleset_attr attr = {.handled_access_fs = WRITING | NEVER};
+	struct landlock_ruleset_attr attr = { .handled_access_fs = WRITING | NEVER };
 	char log_folder[4096] = "";
-	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
+	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+	int result;
+	struct str log;
+	ptrdiff_t slash;
+	int error;
+
 	if (ruleset < 0)
 		return -1;
-	int result = allow_below(ruleset, ".", WRITING);
-	struct str log = str_of(c->maillog_file);
-	ptrdiff_t slash = str_rchr(log, '/');
-	if (slash > 0 && (size_t)slash < sizeof log_folder) {
+	result = allow_below(ruleset, ".", WRITING);
+	log = str_of(c->maillog_file);
+	slash = str_rchr(log, '/');
+	if (slash > 0 && (size_t)slash < sizeof(log_folder)) {
 		memcpy(log_folder, log.p, (size_t)slash);
 		log_folder[slash] = '\0';
 		result |= allow_below(ruleset, log_folder, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
@@ -90,7 +97,7 @@ static int close_files(const struct conf *c)
 	result |= allow_below(ruleset, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
 	if (result == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		result = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
-	int error = errno;
+	error = errno;
 	close(ruleset);
 	errno = error;
 	return result;
@@ -99,6 +106,7 @@ static int close_files(const struct conf *c)
 static int lacking(const struct conf *c, const char *what)
 {
 	bool fatal = c->sandbox == CONF_SANDBOX_REQUIRED;
+
 	log_text(fatal ? LOG_SEV_ERROR : LOG_SEV_INFO, "master", 0, NULL, "sandbox: %s: %s%s", what, strerror(errno),
 		fatal ? "" : ": going on without");
 	return fatal ? -1 : 0;

@@ -22,12 +22,14 @@ void session_log_disconnect(struct session *s)
 	struct smtp_server_counts verbs[16];
 	unsigned ok = 0, total = 0;
 	struct buf b;
+	size_t n;
+
 	if (!s->connect_logged) {
 		s->relay->counts.silent_connects += s->uid < 0;
 		return;
 	}
 	buf_init(&b, 1024);
-	size_t n = smtp_server_counts(&s->smtp, verbs);
+	n = smtp_server_counts(&s->smtp, verbs);
 	for (size_t i = 0; i < n; i++) {
 		ok += verbs[i].ok;
 		total += verbs[i].total;
@@ -43,51 +45,122 @@ void session_log_disconnect(struct session *s)
 
 void session_log_break(struct session *s, const char *what)
 {
-	const char *at = s->smtp.phase;
+	enum smtp_server_phase at = s->smtp.phase;
+	bool content = at == SMTP_AT_DATA || at == SMTP_AT_BDAT;
 	char bytes[40] = "";
+
 	session_log_connect(s);
-	if (!strcmp(at, "DATA") || !strcmp(at, "BDAT"))
-		format_text(bytes, sizeof bytes, " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
-	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s%s from %s", what, at, bytes, s->client_text);
+	if (content)
+		format_text(bytes, sizeof(bytes), " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
+	/* why a program may wait for an answer to a dot that nobody saw */
+	if (at == SMTP_AT_DATA && s->smtp.bare_lf)
+		log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL,
+			"no <CR><LF>.<CR><LF> from %s, but lines that end in a bare <LF>: such a dot is content", s->client_text);
+	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s%s from %s", what, smtp_server_phase_text(at), bytes, s->client_text);
 }
 
 void session_log_hangup(struct session *s)
 {
-	if (!str_eq(str_of(s->smtp.hangup), STR("non-SMTP command"))) {
-		session_log_break(s, s->smtp.hangup);
+	const char *why = smtp_server_hangup_text(s->smtp.hangup);
+
+	if (s->smtp.hangup != SMTP_HANGUP_NOT_SMTP) {
+		session_log_break(s, why);
 		return;
 	}
 	session_log_connect(s);
-	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "%s from %s: %.*s", s->smtp.hangup, s->client_text,
+	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "%s from %s: %.*s", why, s->client_text,
 		STR_ARG(str_head(s->smtp.argument, 100)));
 }
 
-void session_log_reject(struct session *s, const char *text)
+/* --- refusals --------------------------------------------------------------------------------------------------------- */
+
+/* reject - Postfix's line; in JSON its parts are keys, too */
+static void reject(struct session *s, const char *what, int code, const char *enhanced, const char *text)
 {
 	const struct smtp_server *m = &s->smtp;
-	bool rcpt = m->phase[0] == 'R';
-	struct str to = rcpt ? m->rcpt.full : STR_EMPTY;
+	const char *phase = smtp_server_phase_text(m->phase);
+	bool rcpt = m->phase == SMTP_AT_RCPT;
+	bool mail = m->phase == SMTP_AT_MAIL || rcpt || m->phase == SMTP_AT_DATA || m->phase == SMTP_AT_BDAT || m->phase == SMTP_AT_END;
+	struct log_line l;
+
 	session_log_connect(s);
-	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "NOQUEUE: reject: %s from %s: %s; from=<%.*s>%s%.*s%s proto=%s helo=<%s>", m->phase,
-		s->client_text, text, STR_ARG(m->envelope.sender), rcpt ? " to=<" : "", STR_ARG(to), rcpt ? ">" : "", smtp_server_proto(m), m->helo);
+	log_begin(&l, service_name(s), s->pid, s->message ? cleanup_qid(s->message) : "NOQUEUE");
+	log_words(&l, "%s: %s from %s: ", what, phase, s->client_text);
+	if (code)
+		log_words(&l, "%d %s%s", code, enhanced, *enhanced ? " " : "");
+	log_words(&l, "%s;", text);
+	log_key(&l, "event", str_of(what));
+	log_key(&l, "command", str_of(phase));
+	log_key(&l, "client", str_of(s->client_text));
+	if (code)
+		log_key_number(&l, "code", code);
+	if (*enhanced)
+		log_key(&l, "enhanced", str_of(enhanced));
+	log_key(&l, "text", str_of(text));
+	l.spaced = true;
+	l.fields = 1;
+	if (mail)
+		log_addr(&l, "from", m->envelope.sender);
+	if (rcpt)
+		log_addr(&l, "to", m->rcpt.full);
+	else if (mail && m->phase != SMTP_AT_MAIL && m->envelope.n_rcpts == 1)
+		log_addr(&l, "to", m->envelope.rcpts[0].addr);
+	log_str(&l, "proto", str_of(smtp_server_proto(m)));
+	if (m->helo[0])
+		log_addr(&l, "helo", str_of(m->helo));
+	log_end(&l);
+}
+
+/* one line of the reply's text */
+static void join_lines(char out[LIMIT_REPLY_TEXT], const char *text)
+{
+	format_text(out, LIMIT_REPLY_TEXT, "%s", text);
+	for (char *c = out; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+}
+
+void session_log_reject(struct session *s, const char *what, const struct reply *r)
+{
+	char text[LIMIT_REPLY_TEXT];
+
+	join_lines(text, r->text);
+	reject(s, what, r->code, r->enhanced, text);
+}
+
+/* the machine's replies are text: "501 5.5.4 Syntax: …" */
+static void reject_text(struct session *s, struct str reply)
+{
+	struct str word;
+	uint64_t code = 0;
+	char enhanced[12] = "", text[LIMIT_REPLY_TEXT];
+
+	if (str_cut(&reply, ' ', &word))
+		str_to_u64(word, &code);
+	if (reply.n > 5 && ascii_is_digit(reply.p[0]) && reply.p[1] == '.' && str_cut(&reply, ' ', &word))
+		format_text(enhanced, sizeof(enhanced), "%.*s", STR_ARG(word));
+	format_text(text, sizeof(text), "%.*s", STR_ARG(reply));
+	reject(s, "reject", (int)code, enhanced, text);
 }
 
 void session_log_refused(struct session *s)
 {
 	struct str what = s->smtp.argument;
+
 	if (!str_starts(str_of(s->smtp.refusal), STR("501 5.1."))) {
-		session_log_reject(s, s->smtp.refusal);
+		reject_text(s, str_of(s->smtp.refusal));
 		return;
 	}
 	session_log_connect(s);
 	what = str_trim(str_from(what, (size_t)str_chr(what, ':') + 1));
-	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "Illegal address syntax from %s in %s command: %.*s", s->client_text, s->smtp.phase,
-		STR_ARG(what));
+	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "Illegal address syntax from %s in %s command: %.*s", s->client_text,
+		smtp_server_phase_text(s->smtp.phase), STR_ARG(what));
 }
 
 void session_log_tls(struct session *s)
 {
 	const struct tls_info *t = conn_tls(s->conn);
+
 	if (s->service->conf->smtpd_tls_loglevel < 1)
 		return;
 	session_log_connect(s);

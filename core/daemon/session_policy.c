@@ -1,34 +1,23 @@
-/* session_policy - may this client send to this recipient? Runs the restriction lists, asks DNS and address probes for
- * them, checks local recipients, and logs each refusal in the form that fail2ban and pflogsumm read. */
+/* session_policy - may this be done? Runs the restriction lists of an event, and asks DNS and address probes what they ask. The answer
+ * is data for session.c: nothing is sent or logged from here but what the lists want in the log. */
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
+#include "core/deliver/deliver.h"
 #include "core/route/local_user.h"
-#include "core/access/users.h"
 
-bool session_is_local(const struct session *s)
-{
-	/* local_header_rewrite_clients = permit_inet_interfaces */
-	return s->uid >= 0 || (!s->foreign && route_is_own_address(s->relay->settings->router, &s->address));
-}
+#define LISTED_MOST 16                 /* addresses of a list's answer that are looked at */
 
-void session_refuse(struct session *s, const struct reply *r)
-{
-	struct buf line;
-	buf_init(&line, LIMIT_LOG_LINE);
-	reply_line(&line, r);
-	session_log_reject(s, buf_cstr(&line));
-	buf_fini(&line);
-	session_answer(s, r);
-}
+/* --- is it known here? ------------------------------------------------------------------------------------------------ */
 
 /* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
 static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 {
 	struct arena a;
 	struct route to;
-	struct reply r = {.code = 250};
+	struct reply r = { .code = 250 };
+
 	arena_init(&a, LIMIT_SESSION_ARENA);
-	route_resolve(s->relay->settings->router, &a, s->smtp.envelope.sender, rcpt, &to, NULL);
+	route_resolve(session_router(s), &a, s->smtp.envelope.sender, rcpt, &to, NULL);
 	if (!to.failed.code && (to.transport->program == MASTER_ERROR || to.transport->program == MASTER_RETRY)) {
 		simple_answer(to.transport, to.nexthop, &r);
 		reply_set(out, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : r.code >= 500 ? "5.1.1" : "4.1.1",
@@ -38,174 +27,219 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 	return r.code >= 400;
 }
 
-/* ends_well - mail for a local domain is only taken for an alias or an account (threats H3); false with the refusal */
-static bool ends_well(struct session *s, struct str rcpt, struct reply *out)
+bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
 {
 	const struct conf *c = s->service->conf;
-	enum map_answer ours;
-	if (!c->smtpd_reject_unlisted_recipient)
-		return true;
-	if (is_sent_back(s, rcpt, out))
-		return false;
-	if (!*c->local_recipient_maps)
-		return true;
-	if (route_class_of(s->relay->settings->router, addr_split(rcpt).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
-		return true;
-	local_user_check(s->relay->settings->router, rcpt, out);
-	struct str who = s->smtp.rcpt.full;
+	struct router *router = session_router(s);
+	struct str who = sender ? address : s->smtp.rcpt.full;
 	int code = (int)c->unknown_local_recipient_reject_code;
-	switch (reply_verdict(out)) {
-	case VERDICT_DONE:
+	enum map_answer ours;
+	struct reply r;
+
+	if (!address.n)
 		return true;
-	case VERDICT_LATER:
-		reply_set(out, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
+	if (!sender && is_sent_back(s, address, no))
 		return false;
-	case VERDICT_NEVER:
-		reply_set(out, code, code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: Recipient address rejected: User unknown in local recipient table", STR_ARG(who));
-		return false;
-	}
-	return true;
-}
-
-static void permitted(struct session *s)
-{
-	struct reply r;
-	const struct conf *c = s->service->conf;
-	if (!ends_well(s, s->request.rcpt, &r)) {
-		session_refuse(s, &r);
-		return;
-	}
-	if (s->client && !s->exempt && c->smtpd_client_recipient_rate_limit &&
-		client_rate_count(s->client, CLIENT_RECIPIENTS, loop_now(s->relay->loop), c->anvil_rate_time_unit) >
-			(unsigned)c->smtpd_client_recipient_rate_limit) {
-		reply_set(&r, 450, "4.7.1", "Error: too many recipients from your address");
-		session_refuse(s, &r);
-		return;
-	}
-	reply_set(&r, 250, "2.1.5", "Ok");
-	session_answer(s, &r);
-}
-
-static void judge(struct session *s);
-
-static void domain_answer(struct session *s, enum dns_status status, const char *why)
-{
-	struct reply r;
-	if (status == DNS_OK)
-		reply_set(&r, 250, "2.0.0", "Ok");
-	else if (status == DNS_AGAIN)
-		reply_set(&r, 450, "4.1.2", "%s", *why ? why : "Domain not found, try again");
+	if (!*c->local_recipient_maps || route_class_of(router, addr_split(address).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
+		return true;
+	local_user_check(router, address, &r);
+	if (reply_verdict(&r) == VERDICT_DONE)
+		return true;
+	if (reply_verdict(&r) == VERDICT_LATER)
+		reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
 	else
-		reply_set(&r, 550, "5.1.2", "Domain not found");
-	access_answer(&s->run, &r);
-	judge(s);
-	session_continue(s);
+		reply_set(no, code, sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
+			"<%.*s>: %s address rejected: User unknown in local recipient table", STR_ARG(who), sender ? "Sender" : "Recipient");
+	return false;
+}
+
+static bool is_listed(void *ctx, struct str address, bool sender, struct reply *no)
+{
+	return session_is_listed(ctx, address, sender, no);
+}
+
+/* --- questions -------------------------------------------------------------------------------------------------------- */
+
+static void take_answer(struct session *s, const struct access_answer *a)
+{
+	s->query = NULL;
+	access_answer(&s->run, a);
+	session_wake(s);
+}
+
+static void answered(struct session *s, int code, const char *enhanced, const char *text)
+{
+	take_answer(s, &(struct access_answer){ .code = code, .enhanced = enhanced, .text = text, .addresses = s->listed,
+		.n_addresses = s->n_listed });
+}
+
+static void domain_answered(struct session *s, enum dns_status status)
+{
+	if (status == DNS_OK)
+		answered(s, 250, "", "");
+	else
+		answered(s, status == DNS_AGAIN ? 450 : 550, "", status == DNS_AGAIN ? "Domain not found, try again" : "Domain not found");
 }
 
 static void on_domain_address(void *ctx, const struct dns_addresses *a)
 {
-	struct session *s = ctx;
-	s->domain_query = NULL;
-	domain_answer(s, a->status, "");
+	domain_answered(ctx, a->status);
 }
 
 static void on_domain_mx(void *ctx, const struct dns_answer *a)
 {
 	struct session *s = ctx;
-	s->domain_query = NULL;
-	if (a->status == DNS_NODATA)
-		s->domain_query = dns_lookup_host(s->relay->dns, s->run.question, 3, DNS_ONLY, on_domain_address, s);
+
+	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0])
+		take_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
+	else if (a->status == DNS_NODATA)
+		s->query = dns_lookup_host(s->relay->dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
 	else
-		domain_answer(s, a->status, "");
+		domain_answered(s, a->status);
+}
+
+static bool ask_domain(struct session *s)
+{
+	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_MX, on_domain_mx, s);
+	return true;
+}
+
+static void on_list_text(void *ctx, const struct dns_answer *a)
+{
+	struct session *s = ctx;
+	const struct dns_record *r = a->status == DNS_OK && a->n ? &a->records[0] : NULL;
+
+	answered(s, 250, "", r ? arena_z(&s->arena, str_make((const char *)r->data, r->data_n)) : "");
+}
+
+static void on_list_address(void *ctx, const struct dns_answer *a)
+{
+	struct session *s = ctx;
+	size_t n = a->n < LISTED_MOST ? a->n : LISTED_MOST;
+
+	if (a->status != DNS_OK) {
+		answered(s, a->status == DNS_AGAIN ? 450 : 550, "", "");
+		return;
+	}
+	s->listed = ARENA_ARRAY(&s->arena, struct ipaddr, n);
+	for (size_t i = 0; s->listed && i < n; i++)
+		s->listed[s->n_listed++] = a->records[i].address;
+	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_TXT, on_list_text, s);
+}
+
+static bool ask_list(struct session *s)
+{
+	s->n_listed = 0;
+	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_A, on_list_address, s);
+	return true;
 }
 
 static void on_verified(void *ctx, const struct reply *r)
 {
 	struct session *s = ctx;
+
 	s->verify = NULL;
-	access_answer(&s->run, r);
-	judge(s);
-	session_continue(s);
+	answered(s, r->code, reply_dsn(r), r->text);
 }
 
-/* ask_verify - false when the answer is known and the run may go on at once */
-static bool ask_verify(struct session *s)
+/* ask_probe - false when the answer is known already */
+static bool ask_probe(struct session *s)
 {
 	struct reply known;
-	s->verify = verify_ask(s->relay->verify, s->run.question, &known, on_verified, s);
+
+	s->verify = verify_ask(s->relay->verify, s->run.asked, &known, on_verified, s);
 	if (s->verify)
 		return true;
-	access_answer(&s->run, &known);
+	access_answer(&s->run, &(struct access_answer){ .code = known.code, .enhanced = reply_dsn(&known), .text = known.text });
 	return false;
 }
 
-static void judge(struct session *s)
+/* ask - true: the answer comes later */
+static bool ask(struct session *s)
 {
-	enum access_outcome o;
-	do
-		o = access_next(&s->run);
-	while (o == ACCESS_ASK_VERIFY && !ask_verify(s));
-	switch (o) {
-	case ACCESS_OK:
-		permitted(s);
-		break;
-	case ACCESS_REFUSE:
-		session_refuse(s, &s->run.reply);
-		break;
-	case ACCESS_ASK_DOMAIN:
-		s->domain_query = dns_ask(s->relay->dns, s->run.question, DNS_MX, on_domain_mx, s);
-		break;
-	case ACCESS_ASK_VERIFY:
-		break;
-	}
+	static bool (*const by_question[])(struct session *) = { [ACCESS_DOMAIN] = ask_domain, [ACCESS_PROBE] = ask_probe,
+		[ACCESS_DNSLIST] = ask_list };
+
+	s->n_listed = 0;
+	return by_question[s->run.question](s);
 }
 
-void session_policy_recipient(struct session *s)
+/* --- judging ---------------------------------------------------------------------------------------------------------- */
+
+/* the recipient at DATA and the end of the message, where there is one only */
+static struct str only_recipient(struct session *s)
 {
-	struct router *router = s->relay->settings->router;
-	s->request = (struct access_request){
-		.router = router,
-		.conf = s->service->conf,
-		.client = s->foreign ? (struct ipaddr){.family = AF_UNSPEC} : s->address,
-		.client_name = str_of(s->client_name),
-		.local = s->uid >= 0,
-		.authenticated = s->smtp.authenticated,
-		.helo = str_of(s->smtp.helo),
-		.sender = s->smtp.envelope.sender,
-		.rcpt = rewrite_address(router, &s->arena, s->smtp.rcpt.full, session_is_local(s)),
+	const struct envelope *e = &s->smtp.envelope;
+
+	return e->n_rcpts == 1 ? rewrite_address(session_router(s), &s->arena, e->rcpts[0].addr, session_is_local(s)) : STR_EMPTY;
+}
+
+static void fill_request(struct session *s, enum access_event event)
+{
+	struct access_request *q = &s->request;
+	struct str rcpt = event == ACCESS_AT_RCPT ? q->rcpt : event > ACCESS_AT_RCPT && event < ACCESS_AT_ETRN ? only_recipient(s) : STR_EMPTY;
+	bool mail = event >= ACCESS_AT_MAIL && event < ACCESS_AT_ETRN;
+
+	*q = (struct access_request){
+		.router = session_router(s), .conf = s->service->conf, .arena = &s->arena,
+		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
+		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
+		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .tls = s->smtp.tls,
+		.ahead = s->event != SMTP_SERVER_EVENTS && smtp_server_sent_ahead(&s->smtp),
+		.many = s->smtp.envelope.n_rcpts > 1, .n_rcpts = s->smtp.envelope.n_rcpts,
+		.helo = s->smtp.helo[0] ? str_of(s->smtp.helo) : STR_EMPTY, .rcpt = rcpt, .is_listed = is_listed, .ctx = s,
 	};
-	if (s->uid >= 0) {
-		/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */
-		struct reply r;
-		reply_set(&r, 250, "2.1.5", "Ok");
-		if (!users_include(s->service->conf->authorized_submit_users, s->uid))
-			reply_set(&r, 550, "5.7.0", "you are not in authorized_submit_users");
-		session_answer(s, &r);
-		return;
-	}
-	/* as the router refuses it, which would be a notice to a sender who may be invented */
-	if (s->request.rcpt.n && *s->request.rcpt.p == '-' && !s->service->conf->allow_min_user) {
-		struct reply r;
-		reply_set(&r, 501, "5.1.3", "Bad recipient address syntax");
-		session_refuse(s, &r);
-		return;
-	}
+	if (event == ACCESS_AT_MAIL)
+		q->sender = rewrite_address(q->router, &s->arena, s->smtp.envelope.sender, session_is_local(s));
+	else if (mail)
+		q->sender = s->smtp.envelope.sender;
+	/* the empty sender is one */
+	if (mail && !q->sender.p)
+		q->sender = STR("");
+	if (event == ACCESS_AT_ETRN)
+		q->etrn = s->smtp.argument;
+}
+
+bool session_policy_begin(struct session *s, enum access_event event)
+{
+	if (!s->service->rules || s->uid >= 0 || !access_rules_ask(s->service->rules, event))
+		return false;
 	/* RFC 5321 section 4.5.1: the postmaster of this host, whatever the lists say */
-	if (str_ieq(s->smtp.rcpt.full, STR("postmaster"))) {
-		permitted(s);
-		return;
+	if (event == ACCESS_AT_RCPT && str_ieq(s->smtp.rcpt.full, STR("postmaster")))
+		return false;
+	fill_request(s, event);
+	access_begin(&s->run, s->service->rules, event, &s->request, &s->answer);
+	return true;
+}
+
+bool session_policy_go(struct session *s)
+{
+	for (;;) {
+		switch (access_next(&s->run)) {
+		case ACCESS_SAY:
+			session_log_reject(s, s->run.say, &s->answer);
+			break;
+		case ACCESS_ASK:
+			if (!ask(s))
+				break;
+			session_wait(s, SESSION_WAITS_POLICY);
+			return false;
+		case ACCESS_DONE:
+			if (s->run.result == ACTION_OK)
+				s->answer.code = 0;
+			else if (s->run.say)
+				log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s", s->run.say);
+			return true;
+		}
 	}
-	access_begin(&s->run, &s->request, s->service->relay, s->service->recipient);
-	judge(s);
 }
 
 void session_policy_cancel(struct session *s)
 {
-	if (s->domain_query)
-		dns_cancel(s->domain_query);
+	if (s->query)
+		dns_cancel(s->query);
 	if (s->verify)
 		verify_cancel(s->verify);
-	s->domain_query = NULL;
+	s->query = NULL;
 	s->verify = NULL;
 }

@@ -1,16 +1,31 @@
-/* session_private - what session.c and session_policy.c share. */
+/* session_private - what the files of a session share: session.c (life, the walk of an event), session_begin.c (from the accepted
+ * socket to the greeting), session_mail.c (what each event does), session_policy.c (may it be done?), session_log.c.
+ *
+ * An event of the server machine goes through phases: check (our own noes), judge (restriction lists), act, answer. Each may have
+ * to wait, all in the same way: `waits` says for what, whoever brings the answer calls session_wake, and the walk goes on in the
+ * phase where it stopped. */
 #ifndef CORE_DAEMON_SESSION_PRIVATE_H
 #define CORE_DAEMON_SESSION_PRIVATE_H
 
 #include "core/cleanup/cleanup.h"
 #include "core/daemon/relay.h"
 
+enum session_phase { SESSION_READY /* for the next event */, SESSION_CHECK, SESSION_JUDGE, SESSION_ACT, SESSION_ANSWER };
+enum session_wait { SESSION_WAITS_NOT,
+	SESSION_WAITS_NAME,            /* the client's host name */
+	SESSION_WAITS_TLS,             /* the handshake */
+	SESSION_WAITS_POLICY,          /* DNS or a probe, for a restriction */
+	SESSION_WAITS_COMMIT,          /* the flush: not cancelled by anything */
+	SESSION_WAITS_SLOW,            /* a client that makes errors: smtpd_error_sleep_time */
+	SESSION_WAITS_ROOM,            /* content that cannot be taken now */
+};
+
 struct session {
 	struct list link;              /* relay's sessions */
 	struct loop_task free_task;
-	struct loop_timer name_timer;
+	struct loop_timer timer;       /* of the wait for a name, or of a slow answer */
 	struct relay *relay;
-	const struct service *service;
+	const struct service *service; /* and with it the settings that the session began with */
 	struct conn *conn;
 	struct smtp_server smtp;
 	struct arena arena;            /* of the transaction */
@@ -24,28 +39,63 @@ struct session {
 	size_t consumed;               /* bytes of conn->in that the machine is done with */
 	const char *tls_note;
 	struct str sender_given;       /* as the client wrote it; the envelope has it completed */
-	bool waiting;                  /* an answer is on its way from elsewhere */
+	enum smtp_server_event event;  /* under way; SMTP_SERVER_EVENTS: the connection itself, before the greeting */
+	enum session_phase phase;
+	enum session_wait waits;
+	struct reply answer;           /* to the event; code 0: none yet */
 	bool running;                  /* inside session_go */
-	bool committing, ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
+	bool slowed;                   /* the next command has waited already */
+	bool ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
 	bool foreign;                  /* a loopback address that a proxy told us: another host's, or nobody's */
+	enum access_name name_state;
 	char client_name[256], client_address[46];
 	char client_text[256 + 46 + 4]; /* "name[address]" */
-	/* judging one recipient */
+	/* judging */
 	struct access_request request;
 	struct access_run run;
-	struct dns_query *domain_query;
+	struct dns_query *query;       /* for run's question */
 	struct verify_wait *verify;
+	struct ipaddr *listed;         /* what a list of DNS gave; in the arena */
+	size_t n_listed;
 };
 
-void session_answer(struct session *s, const struct reply *r);
-void session_continue(struct session *s);      /* after an answer that came later */
-/* session_refuse - answer MAIL or RCPT with a refusal and log it */
-void session_refuse(struct session *s, const struct reply *r);
+/* --- session.c --- */
+void session_go(struct session *s);            /* as far as input and answers reach */
+void session_wait(struct session *s, enum session_wait what);
+void session_wake(struct session *s);          /* what was waited for has come: go on, and send */
+void session_deadline(struct session *s, bool fresh, size_t got);
+void session_end(struct session *s);           /* the connection is gone */
+void session_hang_up(struct session *s, int code, const char *enhanced, const char *text); /* code 0: without a reply */
+static inline struct router *session_router(const struct session *s) { return s->service->settings->router; }
 /* session_is_local - mail written on this host: its addresses and headers are completed */
 bool session_is_local(const struct session *s);
-/* session_policy_recipient - judge s->smtp.rcpt; answers at once (s->waiting off again) or later */
-void session_policy_recipient(struct session *s);
+
+/* --- session_begin.c --- */
+void session_identify(struct session *s);      /* find the client's name, then greet */
+void session_begin(struct session *s);         /* the address is known: TLS from the start, or identify */
+void session_read_proxy(struct session *s);
+void session_start_tls(struct session *s);
+void session_on_timer(struct loop_timer *t);
+
+/* --- session_mail.c --- */
+struct session_event {
+	void (*check)(struct session *s, struct reply *r);     /* a refusal into r, or nothing */
+	int judged;                    /* an enum access_event, or -1 */
+	/* the answer into r, or session_wait: r is filled then before session_wake. NULL: the event wants no answer */
+	void (*act)(struct session *s, struct reply *r);
+	bool logs;                     /* a refusal is told as "reject" */
+};
+extern const struct session_event session_events[SMTP_SERVER_EVENTS + 1];
+void session_abort_message(struct session *s);
+
+/* --- session_policy.c --- */
+/* session_policy_begin - set out to judge `event`; false: there is nothing to judge */
+bool session_policy_begin(struct session *s, enum access_event event);
+/* session_policy_go - judge on; false: the session waits. Else s->answer has the refusal, or code 0 */
+bool session_policy_go(struct session *s);
 void session_policy_cancel(struct session *s);
+/* session_is_listed - is this address known here, as far as it is ours? false with the refusal */
+bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no);
 
 /* --- session_log.c --- */
 void session_log_connect(struct session *s);
@@ -53,9 +103,9 @@ void session_log_disconnect(struct session *s);
 void session_log_tls(struct session *s);
 /* session_log_break - how a session ends that does not end with QUIT: "lost connection", "timeout" … */
 void session_log_break(struct session *s, const char *what);
-void session_log_hangup(struct session *s);                   /* the machine ended it: s->smtp.hangup */
-/* session_log_reject - MAIL or RCPT was refused with the reply `text` */
-void session_log_reject(struct session *s, const char *text);
-void session_log_refused(struct session *s);                  /* the machine itself said no to MAIL or RCPT */
+void session_log_hangup(struct session *s);                    /* the machine ended it: s->smtp.hangup */
+/* session_log_reject - "NOQUEUE: what: RCPT from …: text; from=<…> …"; what: "reject", "reject_warning", "warn" … */
+void session_log_reject(struct session *s, const char *what, const struct reply *r);
+void session_log_refused(struct session *s);                   /* the machine itself said no to MAIL or RCPT */
 
 #endif

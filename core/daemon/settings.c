@@ -14,16 +14,18 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 {
 	const struct conf *c = v->conf;
 	struct buf why;
+	struct tls_context *t;
+
 	buf_init(&why, 1024);
 	struct tls_options o = {
 		.server = true,
-		.ca_file = "", .ca_path = "",
+		.ca_file = c->smtpd_tls_CAfile, .ca_path = "",
 		.cert_file = c->smtpd_tls_cert_file, .key_file = c->smtpd_tls_key_file,
 		.chain_files = c->smtpd_tls_chain_files,
 		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
 		.tickets = true,
 	};
-	struct tls_context *t = NULL;
+	t = NULL;
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
@@ -39,6 +41,7 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 static void check_protocols(const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct buf why;
+
 	buf_init(&why, 200);
 	if (!tls_protocols_parse(list, &why))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
@@ -48,8 +51,10 @@ static void check_protocols(const char *parameter, const char *list, struct conf
 static struct match *open_match(const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct buf why;
+	struct match *m;
+
 	buf_init(&why, 1024);
-	struct match *m = match_open(MATCH_HOSTS, list, &why);
+	m = match_open(MATCH_HOSTS, list, &why);
 	if (!m)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
 	buf_fini(&why);
@@ -68,6 +73,7 @@ static int tls_level(const struct conf *c)
 static void service_smtp_options(struct service *v, int level)
 {
 	const struct conf *c = v->conf;
+
 	v->smtp = (struct smtp_server_options){
 		.hostname = c->myhostname,
 		.banner = c->smtpd_banner,
@@ -89,20 +95,45 @@ static void service_smtp_options(struct service *v, int level)
 	};
 }
 
+static void service_load_unref(struct service_load *load)
+{
+	if (load && !--load->refs)
+		mem_free(load);
+}
+
+/* take_its_place - the same listener of an older generation: its sessions count */
+static void take_its_place(struct service *v, const struct service *before)
+{
+	service_load_unref(v->load);
+	v->load = before->load;
+	v->load->refs++;
+}
+
+void settings_succeed(struct settings *s, const struct settings *before)
+{
+	take_its_place(&s->submit, &before->submit);
+	for (size_t i = 0; i < s->n_services; i++)
+		for (size_t k = 0; k < before->n_services; k++)
+			if (s->services[i].port == before->services[k].port && !strcmp(s->services[i].host, before->services[k].host))
+				take_its_place(&s->services[i], &before->services[k]);
+}
+
 static void service_open(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
 {
 	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
+	int level;
+
 	v->conf = c;
 	v->host = l->host;
 	v->port = l->port;
-	v->relay = access_compile(c->smtpd_relay_restrictions, "smtpd_relay_restrictions", c, diag);
-	v->recipient = access_compile(c->smtpd_recipient_restrictions, "smtpd_recipient_restrictions", c, diag);
-	if (!access_list_closes(v->relay) && !access_list_closes(v->recipient))
+	v->max_sessions = l->maxproc;
+	v->rules = access_rules_new(c, diag);
+	if (!access_rules_close(v->rules))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
-	int level = tls_level(c);
+	level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
 	check_protocols("smtpd_tls_mandatory_protocols", c->smtpd_tls_mandatory_protocols, diag);
@@ -118,8 +149,8 @@ static void service_fini(struct service *v)
 {
 	if (v->http)
 		mem_free((char *)(uintptr_t)v->host);
-	access_list_free(v->relay);
-	access_list_free(v->recipient);
+	access_rules_free(v->rules);
+	service_load_unref(v->load);
 	if (v->tls)
 		tls_context_unref(v->tls);
 	if (v->proxy_networks)
@@ -151,6 +182,7 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 	struct str rest = str_of(s->conf->http_listen), word, host;
 	struct buf why;
 	uint16_t port;
+
 	buf_init(&why, 1024);
 	while (str_word(&rest, ", \t\r\n", &word)) {
 		if (!master_parse_endpoint(word, &host, &port, &why)) {
@@ -158,8 +190,8 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 			buf_clear(&why);
 			continue;
 		}
-		s->services = mem_array(s->services, s->n_services + 1, sizeof *s->services);
-		s->services[s->n_services++] = (struct service){.conf = s->conf, .host = str_dup(host), .port = port, .http = true};
+		s->services = mem_array(s->services, s->n_services + 1, sizeof(*s->services));
+		s->services[s->n_services++] = (struct service){ .conf = s->conf, .host = str_dup(host), .port = port, .http = true };
 	}
 	buf_fini(&why);
 }
@@ -177,9 +209,21 @@ static void open_submit(struct settings *s)
 	s->submit.smtp.discard_keywords = "";
 }
 
+static void finish_services(struct settings *s)
+{
+	for (size_t i = 0; i <= s->n_services; i++) {
+		struct service *v = i < s->n_services ? &s->services[i] : &s->submit;
+
+		v->settings = s;
+		v->load = MEM_NEW(struct service_load);
+		v->load->refs = 1;
+	}
+}
+
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag)
 {
 	struct settings *s = MEM_NEW(struct settings);
+
 	list_init(&s->link);
 	s->conf = conf_load(directory, extra, diag);
 	if (!s->conf || master_load(s->conf, &s->master, diag) != 0)
@@ -189,13 +233,14 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->router = router_new(s->conf, &s->master, diag);
 	if (!s->router)
 		goto out;
-	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof *s->services);
+	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof(*s->services));
 	for (size_t i = 0; i < s->master.n_listeners; i++)
 		take_listener(s, &s->master.listeners[i], diag);
 	if (s->master.n_listeners && !s->n_services)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	open_http(s, diag);
 	open_submit(s);
+	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
 out:
 	if (s->conf)
@@ -214,6 +259,7 @@ void settings_free(struct settings *s)
 		return;
 	for (size_t i = 0; i < s->n_services; i++)
 		service_fini(&s->services[i]);
+	service_load_unref(s->submit.load);
 	mem_free(s->services);
 	deliver_profiles_free(s->profiles);
 	if (s->router)
@@ -222,4 +268,12 @@ void settings_free(struct settings *s)
 	if (s->conf)
 		conf_free(s->conf);
 	mem_free(s);
+}
+
+void settings_refresh(struct settings *s, usec now_mono)
+{
+	router_refresh(s->router, now_mono);
+	for (size_t i = 0; i < s->n_services; i++)
+		if (s->services[i].rules)
+			access_rules_refresh(s->services[i].rules, now_mono);
 }

@@ -9,12 +9,22 @@
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
 
+/* how busy a service is, over all generations of it */
+struct service_load {
+	unsigned refs;
+	int64_t sessions;
+	bool full;                         /* its listeners rest until a session ends */
+	usec warned;                       /* mono; 0: never */
+};
 /* what one listener serves */
 struct service {
 	const struct conf *conf;           /* with the listener's -o overrides */
 	const char *host;                  /* "" = inet_interfaces */
 	uint16_t port;                     /* 0: the submit socket */
-	struct access_list *relay, *recipient;
+	const struct settings *settings;   /* its generation */
+	struct access_rules *rules;        /* NULL: the submit socket, where the uid decides */
+	int64_t max_sessions;              /* at the same time (maxproc of master.cf); 0: no limit of its own */
+	struct service_load *load;
 	struct tls_context *tls;           /* NULL: no TLS */
 	bool tls_wrapper, proxy;
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
@@ -38,5 +48,9 @@ struct settings {
 /* settings_load - NULL when diag has errors. directory and extra as conf_load */
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag);
 void settings_free(struct settings *s);
+/* settings_succeed - s comes into force after `before`: sessions of the same listener count for its limit */
+void settings_succeed(struct settings *s, const struct settings *before);
+/* settings_refresh - tables that changed are read again; once a second */
+void settings_refresh(struct settings *s, usec now_mono);
 
 #endif

@@ -21,6 +21,7 @@
 #include "core/daemon/sandbox.h"
 #include "core/daemon/session.h"
 #include "core/daemon/spool.h"
+#include "core/daemon/wiring.h"
 
 #define POOL_THREADS 2                 /* one may flush while the other does a handshake */
 #define FD_RESERVE 500                 /* descriptors kept for the log, maps and outbound connections */
@@ -43,6 +44,7 @@ struct daemon {
 static bool open_sockets(struct daemon *d)
 {
 	struct relay *r = &d->relay;
+
 	r->control = r->control ? r->control : control_open(r);
 	d->has_submit = d->has_submit || (r->control && listener_open_submit(r) == 0);
 	if (d->has_submit) {
@@ -60,68 +62,16 @@ static bool open_sockets(struct daemon *d)
 	return true;
 }
 
-/* --- the schedule's ops --------------------------------------------------------------------------------------------- */
-
-static void op_route(void *ctx, struct arena *a, const struct envelope *e, const struct rcpt *rcpt, struct schedule_route *out)
-{
-	struct relay *r = ctx;
-	struct route found;
-	route_resolve(r->settings->router, a, e->sender, rcpt->addr, &found, NULL);
-	out->transport = found.transport;
-	out->nexthop = found.nexthop;
-	out->failed = found.failed;
-}
-
-static void op_deliver(void *ctx, struct delivery *d)
-{
-	struct relay *r = ctx;
-	deliver_start(r->deliver, d);
-}
-
-static void op_dest_idle(void *ctx, struct dest *d)
-{
-	struct relay *r = ctx;
-	if (r->deliver)
-		deliver_dest_idle(r->deliver, d);
-}
-
-static void op_notice(void *ctx, void *ticket, int kind, struct qmsg *m, const struct envelope *e, const size_t *rcpts,
-	const struct delivery_result *results, size_t n)
-{
-	struct relay *r = ctx;
-	bounce_notice(r->deliver, kind, m, e, rcpts, results, n, schedule_notice_done, ticket);
-}
-
-static const struct schedule_ops schedule_ops = {op_route, op_deliver, op_dest_idle, op_notice};
-
-static void on_queued(void *ctx, struct qmsg *m)
-{
-	struct relay *r = ctx;
-	schedule_add(r->schedule, m, true);
-}
-
-static void op_probe(void *ctx, struct str rcpt, verify_fn fn, void *fn_ctx)
-{
-	struct relay *r = ctx;
-	deliver_probe(r->deliver, rcpt, fn, fn_ctx);
-}
-
-static void on_delivered(void *ctx, struct delivery *d)
-{
-	struct relay *r = ctx;
-	history_deliveries(&r->history, loop_wall(r->loop), d, r->counts.mail);
-	schedule_done(d);
-}
-
 /* --- log --------------------------------------------------------------------------------------------------------------- */
 
 static int open_log(const struct conf *c, bool background)
 {
 	const char *file = c->maillog_file;
-	struct log_config l = {.sink = background ? LOG_TO_SYSLOG : LOG_TO_STDERR, .path = file, .json = c->log_format == CONF_LOG_JSON,
-		.syslog_name = c->syslog_name, .host = NULL};
+	struct log_config l = { .sink = background ? LOG_TO_SYSLOG : LOG_TO_STDERR, .path = file, .json = c->log_format == CONF_LOG_JSON,
+		.syslog_name = c->syslog_name, .host = NULL };
 	char host[256] = "localhost";
-	gethostname(host, sizeof host - 1);
+
+	gethostname(host, sizeof(host) - 1);
 	host[strcspn(host, ".")] = '\0';
 	l.host = host;
 	if (strcmp(file, "/dev/stdout") == 0)
@@ -144,6 +94,7 @@ static void tick_store(void *ctx)
 {
 	struct daemon *d = ctx;
 	usec next = store_tick(d->relay.store, loop_now(d->relay.loop));
+
 	if (next == USEC_NEVER)
 		loop_timer_cancel(d->relay.loop, &d->store_timer);
 	else
@@ -161,6 +112,7 @@ static void check_stopped(void *ctx)
 {
 	struct daemon *d = ctx;
 	struct relay *r = &d->relay;
+
 	if (r->stopping && r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
 		loop_stop(r->loop);
 }
@@ -176,14 +128,17 @@ static void on_second(struct loop_timer *t)
 	struct relay *r = &d->relay;
 	usec now = loop_now(r->loop);
 	unsigned tables = map_reloads();
+	bool more;
+
 	if (d->sockets_wait)
 		open_sockets(d);
 	relay_forget_settings(r);
-	router_refresh(r->settings->router, now);
+	LIST_EACH(&r->generations, it, tmp)
+		settings_refresh(LIST_ITEM(it, struct settings, link), now);
 	if (map_reloads() != tables)
 		schedule_reroute(r->schedule);
 	history_tick(&r->history, now, r->counts.mail);
-	bool more = store_maintain(r->store);
+	more = store_maintain(r->store);
 	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
 		mem_trim();
 	loop_timer_set(r->loop, t, now + (more ? 10 * USEC_PER_MSEC : USEC_PER_SEC));
@@ -194,6 +149,7 @@ static void on_second(struct loop_timer *t)
 static void on_give_up(struct loop_timer *t)
 {
 	struct daemon *d = LIST_ITEM(t, struct daemon, give_up);
+
 	log_warn("master", "shutdown_timeout is over: %zu sessions and %zu deliveries are cut off", d->relay.n_sessions,
 		schedule_in_flight(d->relay.schedule));
 	loop_stop(d->relay.loop);
@@ -202,6 +158,7 @@ static void on_give_up(struct loop_timer *t)
 static void begin_stop(struct daemon *d, int signo)
 {
 	struct relay *r = &d->relay;
+
 	if (r->stopping)
 		return;
 	r->stopping = true;
@@ -216,6 +173,7 @@ static void reap_children(struct daemon *d)
 {
 	int status;
 	pid_t pid;
+
 	/* as process 1 of a container strangers' children are ours, too */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (pid == d->helper_pid) {
@@ -228,8 +186,9 @@ static void on_signal(struct loop_io *io, uint32_t events)
 {
 	struct daemon *d = LIST_ITEM(io, struct daemon, signals);
 	struct signalfd_siginfo info;
+
 	(void)events;
-	while (read(io->fd, &info, sizeof info) == (ssize_t)sizeof info)
+	while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
@@ -252,6 +211,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 static sigset_t block_signals(void)
 {
 	sigset_t set;
+
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
@@ -273,9 +233,10 @@ struct recovered {
 static void remember(void *ctx, struct qmsg *m)
 {
 	struct recovered *list = ctx;
+
 	if (list->n == list->cap) {
 		list->cap = list->cap ? 2 * list->cap : 256;
-		list->v = mem_array(list->v, list->cap, sizeof *list->v);
+		list->v = mem_array(list->v, list->cap, sizeof(*list->v));
 	}
 	list->v[list->n++] = m;
 }
@@ -283,11 +244,12 @@ static void remember(void *ctx, struct qmsg *m)
 static bool open_queue(struct relay *r)
 {
 	const struct conf *c = r->settings->conf;
-	struct store_options o = {.dir = ".", .pool = r->pool, .segment_size = c->queue_segment_size,
-		.big_threshold = c->queue_big_threshold, .min_free = c->queue_minfree,
-		.message_limit = c->message_size_limit, .sync = c->queue_sync, .compress = c->queue_compress};
-	struct recovered found = {NULL, 0, 0};
+	struct store_options o = { .dir = ".", .pool = r->pool, .segment_size = c->queue_segment_size,
+		.big_threshold = c->queue_big_threshold, .min_free = c->queue_minfree, .message_limit = c->message_size_limit,
+		.sync = c->queue_sync, .compress = c->queue_compress };
+	struct recovered found = { NULL, 0, 0 };
 	struct buf why;
+
 	buf_init(&why, 1024);
 	r->store = store_open(&o, remember, &found, &why);
 	if (!r->store) {
@@ -296,7 +258,7 @@ static bool open_queue(struct relay *r)
 		return false;
 	}
 	buf_fini(&why);
-	r->schedule = schedule_new(&(struct schedule_options){.conf = c, .loop = r->loop, .store = r->store, .ops = &schedule_ops, .ctx = r});
+	r->schedule = schedule_new(&(struct schedule_options){ .conf = c, .loop = r->loop, .store = r->store, .ops = &wiring_schedule_ops, .ctx = r });
 	for (size_t i = 0; i < found.n; i++)
 		schedule_add(r->schedule, found.v[i], false);
 	mem_free(found.v);
@@ -306,17 +268,15 @@ static bool open_queue(struct relay *r)
 static bool open_rooms(struct daemon *d, int helper_fd)
 {
 	struct relay *r = &d->relay;
+
 	r->pool = pool_new(POOL_THREADS);
 	if (!r->pool || loop_use_pool(r->loop, r->pool) != 0)
 		return false;
-	r->dns = dns_new(r->loop, &(struct dns_options){0});
+	r->dns = dns_new(r->loop, &(struct dns_options){ 0 });
 	if (!open_queue(r))
 		return false;
-	struct deliver_options o = {.loop = r->loop, .pool = r->pool, .store = r->store, .dns = r->dns, .conf = r->settings->conf,
-		.master = &r->settings->master, .router = r->settings->router, .profiles = r->settings->profiles,
-		.queued = on_queued, .done = on_delivered, .ctx = r, .helper_fd = helper_fd};
-	r->deliver = deliver_new(&o);
-	r->verify = verify_new(&(struct verify_options){.loop = r->loop, .conf = r->settings->conf, .probe = op_probe, .ctx = r});
+	r->deliver = wiring_deliver(r, helper_fd);
+	r->verify = wiring_verify(r);
 	if (!open_sockets(d)) {
 		log_error("master", "sockets in %s: %s", r->settings->conf->queue_directory, strerror(errno));
 		return false;
@@ -328,6 +288,7 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 static void close_rooms(struct daemon *d)
 {
 	struct relay *r = &d->relay;
+
 	control_close(r->control);
 	pickup_stop(r->pickup);
 	if (r->pool)
@@ -341,7 +302,8 @@ static void close_rooms(struct daemon *d)
 static void start_clockwork(struct daemon *d, sigset_t set)
 {
 	struct relay *r = &d->relay;
-	d->signals = (struct loop_io){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .on_ready = on_signal};
+
+	d->signals = (struct loop_io){ .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .on_ready = on_signal };
 	loop_io_add(r->loop, &d->signals, EPOLLIN);
 	loop_timer_init(&d->store_timer, on_store_due);
 	loop_timer_init(&d->second, on_second);
@@ -357,9 +319,11 @@ static int go_background(const char *log)
 {
 	int p[2], null;
 	char ready;
+	pid_t pid;
+
 	if (pipe(p) != 0)
 		die("pipe: %s", strerror(errno));
-	pid_t pid = fork();
+	pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
 	if (pid > 0) {
@@ -382,6 +346,7 @@ static int go_background(const char *log)
 static void tell_ready(int fd)
 {
 	int null = fs_open("/dev/null", O_RDWR, 0);
+
 	if (null >= 0)
 		dup2(null, 2);
 	(void)!write(fd, "r", 1);
@@ -390,11 +355,14 @@ static void tell_ready(int fd)
 
 int relay_run(struct settings *s, const struct relay_options *o)
 {
-	struct daemon d = {.helper_pid = 0};
+	struct daemon d = { .helper_pid = 0 };
 	struct relay *r = &d.relay;
 	struct identity owner;
 	struct buf why;
 	int ready_fd = -1, helper_fd = -1, result = EX_OSERR;
+	size_t files;
+	sigset_t set;
+
 	umask(077);
 	buf_init(&why, 600);
 	if (!identity_find(s->conf, &owner, &why)) {
@@ -406,14 +374,14 @@ int relay_run(struct settings *s, const struct relay_options *o)
 		return EX_CANTCREAT;
 	if (o->daemonise)
 		ready_fd = go_background(s->conf->maillog_file);
-	sigset_t set = block_signals();
-	*r = (struct relay){.directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall()};
+	set = block_signals();
+	*r = (struct relay){ .directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall() };
 	list_init(&r->generations);
 	list_init(&r->listeners);
 	list_init(&r->sessions);
 	list_push(&r->generations, &s->link);
 	clients_init(&r->clients);
-	size_t files = privilege_harden();
+	files = privilege_harden();
 	r->max_sessions = files > 2 * FD_RESERVE ? files - FD_RESERVE : files / 2;
 	if (r->max_sessions > MAX_SESSIONS)
 		r->max_sessions = MAX_SESSIONS;

@@ -14,31 +14,33 @@ static void add_cell(struct buf *out, const char *s)
 static void add_figures(struct relay *r, struct buf *out)
 {
 	struct store_stats q;
+	const struct relay_counts *c;
+
 	store_stats(r->store, &q);
-	const struct relay_counts *c = &r->counts;
+	c = &r->counts;
 	const struct figure { const char *names; uint64_t value; } figures[] = {
-		{"uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC)},
-		{"queued_messages\tmessages in the queue", store_count(r->store)},
-		{"sessions\tSMTP sessions now", r->n_sessions},
-		{"outbound_connections\toutbound connections now", deliver_sessions(r->deliver)},
-		{"deliveries_in_flight\tdeliveries in flight", schedule_in_flight(r->schedule)},
-		{"connects_total\tconnections taken", c->connects},
-		{"silent_connects_total\tof these without a word", c->silent_connects},
-		{"rejects_total\tcommands refused", c->rejects},
-		{"messages_total\tmessages accepted", c->mail[0]},
-		{"submissions_total\tof these submitted locally", c->submissions},
-		{"sent_total\trecipients delivered", c->mail[1]},
-		{"deferred_total\ttries deferred", c->mail[2]},
-		{"bounced_total\trecipients refused for good", c->mail[3]},
-		{"finished_total\tmessages finished", q.messages_out},
-		{"flushes_total\tdisk flushes", q.flushes},
-		{"last_flush_microseconds\tlast flush took microseconds", (uint64_t)q.last_flush_us},
-		{"segments\tlog segments", q.segments},
-		{"live_bytes\tbytes in use in the log", q.live_bytes},
-		{"dead_bytes\tbytes to be freed", q.dead_bytes},
-		{"corrupt_records\tdamaged records set aside", q.corrupt},
+		{ "uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC) },
+		{ "queued_messages\tmessages in the queue", store_count(r->store) },
+		{ "sessions\tSMTP sessions now", r->n_sessions },
+		{ "outbound_connections\toutbound connections now", deliver_sessions(r->deliver) },
+		{ "deliveries_in_flight\tdeliveries in flight", schedule_in_flight(r->schedule) },
+		{ "connects_total\tconnections taken", c->connects },
+		{ "silent_connects_total\tof these without a word", c->silent_connects },
+		{ "rejects_total\tcommands refused", c->rejects },
+		{ "messages_total\tmessages accepted", c->mail[0] },
+		{ "submissions_total\tof these submitted locally", c->submissions },
+		{ "sent_total\trecipients delivered", c->mail[1] },
+		{ "deferred_total\ttries deferred", c->mail[2] },
+		{ "bounced_total\trecipients refused for good", c->mail[3] },
+		{ "finished_total\tmessages finished", q.messages_out },
+		{ "flushes_total\tdisk flushes", q.flushes },
+		{ "last_flush_microseconds\tlast flush took microseconds", (uint64_t)q.last_flush_us },
+		{ "segments\tlog segments", q.segments },
+		{ "live_bytes\tbytes in use in the log", q.live_bytes },
+		{ "dead_bytes\tbytes to be freed", q.dead_bytes },
+		{ "corrupt_records\tdamaged records set aside", q.corrupt },
 	};
-	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
 		buf_printf(out, "f\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
 }
 
@@ -46,8 +48,10 @@ static void add_destinations(struct relay *r, struct buf *out)
 {
 	struct schedule_dest_info d;
 	size_t cursor = 0;
+
 	while (schedule_each_dest(r->schedule, &cursor, &d)) {
 		bool dead = d.dead_until > loop_wall(r->loop);
+
 		buf_byte(out, 'd');
 		add_cell(out, d.transport);
 		add_cell(out, d.nexthop);
@@ -60,6 +64,7 @@ static void add_destinations(struct relay *r, struct buf *out)
 static void add_minutes(const struct relay *r, struct buf *out)
 {
 	const struct history *h = &r->history;
+
 	for (unsigned i = h->n > HISTORY_MINUTES - 1 ? h->n - (HISTORY_MINUTES - 1) : 0; i <= h->n; i++) {
 		buf_byte(out, 'p');
 		for (size_t k = 0; k < HISTORY_COLUMNS; k++)
@@ -71,8 +76,10 @@ static void add_minutes(const struct relay *r, struct buf *out)
 static void add_errors(const struct history *h, struct buf *out)
 {
 	char qid[QID_MAX];
+
 	for (unsigned i = h->n_errors; i > 0 && h->n_errors - i < HISTORY_ERRORS; i--) {
 		const struct history_error *e = &h->errors[(i - 1) % HISTORY_ERRORS];
+
 		qid_format(qid, e->id);
 		buf_printf(out, "e\t%lld\t%s\t%d", (long long)e->at, qid, e->final);
 		add_cell(out, e->rcpt);

@@ -124,10 +124,41 @@ static const char *add_identity(void *ctx, struct str key, struct str chain)
 	return NULL;
 }
 
+static bool same_name(const mbedtls_x509_buf *a, const mbedtls_x509_buf *b)
+{
+	return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
+}
+
+/* complete_chain - a server whose file has its certificate alone sends what ca_file has between that and the root */
+static void complete_chain(struct tls_context *c, mbedtls_x509_crt *chain)
+{
+	const mbedtls_x509_crt *ca;
+	mbedtls_x509_crt *last = chain;
+
+	for (int step = 0; step < LIMIT_TLS_CHAIN; step++) {
+		while (last->next)
+			last = last->next;
+		for (ca = &c->ca; ca && ca->version; ca = ca->next)
+			if (same_name(&ca->subject_raw, &last->issuer_raw))
+				break;
+		/* the root is the client's own */
+		if (!ca || !ca->version || same_name(&ca->subject_raw, &ca->issuer_raw) ||
+		    mbedtls_x509_crt_parse_der(chain, ca->raw.p, ca->raw.len))
+			return;
+	}
+}
+
 static bool load_own(struct tls_context *c, const struct tls_options *o, struct buf *why)
 {
 	if (!tls_each_identity(o->cert_file, o->key_file, o->chain_files, add_identity, c, why))
 		return false;
+	for (size_t i = 0; c->server && i < c->n_own; i++)
+		complete_chain(c, &c->own[i].chain);
+	/* clients are not asked for certificates, so that is all a server needs them for */
+	if (c->server) {
+		mbedtls_x509_crt_free(&c->ca);
+		mbedtls_x509_crt_init(&c->ca);
+	}
 	if (!c->server || c->n_own)
 		return true;
 	buf_z(why, "a TLS server needs a certificate and its key");

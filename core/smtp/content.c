@@ -76,54 +76,113 @@ static struct str take(struct str *in, size_t n)
 	return s;
 }
 
+/* is `end` at the front, or may it be once more comes? */
+static enum content_result ends_with(struct str in, struct str end)
+{
+	if (in.n < end.n)
+		return memcmp(in.p, end.p, in.n) == 0 ? CONTENT_MORE : CONTENT_PIECE;
+	return memcmp(in.p, end.p, end.n) == 0 ? CONTENT_END : CONTENT_PIECE;
+}
+
 /* the line starts with a dot */
 static enum content_result dot_in(struct content_in *c, struct str *in)
 {
-	static const char end[] = ".\r\n";
+	struct str end = STR(".\r\n");
+	enum content_result r = ends_with(*in, end);
 
-	if (in->n < 3 && memcmp(in->p, end, in->n) == 0)
-		return CONTENT_MORE;
-	if (in->n >= 3 && memcmp(in->p, end, 3) == 0) {
-		take(in, 3);
-		return CONTENT_END;
+	if (r == CONTENT_PIECE && c->double_cr) {
+		end = STR(".\r\r\n");
+		r = ends_with(*in, end);
 	}
+	if (r == CONTENT_END)
+		take(in, end.n);
+	if (r != CONTENT_PIECE)
+		return r;
 	take(in, 1);
 	c->bol = false;
 	return CONTENT_PIECE;
 }
 
-enum content_result content_in_next(struct content_in *c, struct str *in, bool final, struct str *piece)
+static struct str spaces(size_t n)
 {
-	if (c->cr && in->n > 0) {
-		c->cr = false;
-		c->bol = *in->p == '\n';
-		*piece = c->bol ? STR("\r\n") : STR(" ");
-		take(in, c->bol);
+	static const char text[CONTENT_CRS + 1] = "                ";
+
+	return str_make(text, n < CONTENT_CRS ? n : CONTENT_CRS);
+}
+
+/* CRs that ended the last chunk */
+static enum content_result crs_before(struct content_in *c, struct str *in, struct str *piece)
+{
+	if (*in->p == '\r' && c->cr < CONTENT_CRS) {
+		c->cr++;
+		take(in, 1);
+		return CONTENT_MORE;
+	}
+	c->bol = *in->p == '\n' && c->cr < CONTENT_CRS;
+	*piece = c->bol ? STR("\r\n") : spaces(c->cr);
+	c->cr = 0;
+	take(in, c->bol);
+	return CONTENT_PIECE;
+}
+
+/* a CR without LF behind it is at the front */
+static enum content_result crs_in(struct content_in *c, struct str *in, bool final, struct str *piece)
+{
+	size_t n = 1;
+
+	while (n < in->n && n < CONTENT_CRS && in->p[n] == '\r')
+		n++;
+	if (n == in->n && n < CONTENT_CRS) {
+		if (!final)
+			return CONTENT_MORE;
+		take(in, n);
+		c->cr = (unsigned)n;
+		return CONTENT_MORE;
+	}
+	/* CR CR LF: the last CR and the LF are the line end */
+	if (n < in->n && in->p[n] == '\n') {
+		take(in, n - 1);
+		*piece = STR_EMPTY;
 		return CONTENT_PIECE;
 	}
-	while (in->n > 0) {
-		size_t n = plain_in(c, *in);
+	c->bol = false;
+	*piece = spaces(n);
+	take(in, n);
+	return CONTENT_PIECE;
+}
 
+enum content_result content_in_next(struct content_in *c, struct str *in, bool final, struct str *piece)
+{
+	while (in->n > 0) {
+		enum content_result r;
+		size_t n;
+
+		if (c->cr) {
+			r = crs_before(c, in, piece);
+			if (r == CONTENT_PIECE)
+				return r;
+			continue;
+		}
+		n = plain_in(c, *in);
 		if (n > 0) {
 			*piece = take(in, n);
 			return CONTENT_PIECE;
 		}
 		if (c->bol && c->dots && *in->p == '.') {
-			enum content_result r = dot_in(c, in);
-
+			r = dot_in(c, in);
 			if (r != CONTENT_PIECE)
 				return r;
 			continue;
 		}
-		if (*in->p == '\r' && in->n == 1) {
-			if (!final)
-				return CONTENT_MORE;
-			take(in, 1);
-			c->cr = true;
-			return CONTENT_MORE;
+		if (*in->p == '\r') {
+			r = crs_in(c, in, final, piece);
+			if (r == CONTENT_MORE || piece->n)
+				return r;
+			continue;
 		}
 		c->bol = false;
-		*piece = *in->p == '\n' ? STR("\r\n") : STR(" ");
+		c->bare_lf = true;
+		*piece = STR("\r\n");
 		take(in, 1);
 		return CONTENT_PIECE;
 	}
@@ -132,10 +191,10 @@ enum content_result content_in_next(struct content_in *c, struct str *in, bool f
 
 struct str content_in_end(struct content_in *c)
 {
-	bool cr = c->cr;
+	size_t n = c->cr;
 
-	c->cr = false;
-	return cr ? STR(" ") : STR_EMPTY;
+	c->cr = 0;
+	return n ? spaces(n) : STR_EMPTY;
 }
 
 /* --- out -------------------------------------------------------------------------------------------------------------- */
@@ -218,7 +277,7 @@ static size_t fold(struct content_out *c, struct buf *out, struct str s)
 /* the line at the front of s is not plain: send up to where it is plain again; how many bytes went */
 static size_t odd_out(struct content_out *c, struct buf *out, struct str s)
 {
-	size_t text = find_eol(s.p, s.n);
+	size_t text = find_eol(s.p, s.n), crs = 0;
 
 	if (c->bol && c->dots && *s.p == '.')
 		buf_byte(out, '.');
@@ -231,26 +290,28 @@ static size_t odd_out(struct content_out *c, struct buf *out, struct str s)
 		line_end(c, out);
 		return text + 1;
 	}
-	if (text + 1 == s.n) {
-		c->cr = true;
-		return text + 1;
+	while (text + crs < s.n && crs < CONTENT_CRS && s.p[text + crs] == '\r')
+		crs++;
+	if (text + crs == s.n) {
+		c->cr = (unsigned)crs;
+		return s.n;
 	}
-	if (s.p[text + 1] != '\n') {
-		put(c, out, " ", 1);
-		return text + 1;
+	if (s.p[text + crs] != '\n' || crs == CONTENT_CRS) {
+		put(c, out, spaces(crs).p, crs);
+		return text + crs;
 	}
 	line_end(c, out);
-	return text + 2;
+	return text + crs + 1;
 }
 
-/* a CR that the last piece ended in: with LF it is a line end, else a space */
+/* CRs that the last piece ended in: with LF they are a line end, else spaces */
 static void settle_cr(struct content_out *c, struct buf *out, bool lf)
 {
-	c->cr = false;
 	if (lf)
 		line_end(c, out);
 	else
-		put(c, out, " ", 1);
+		put(c, out, spaces(c->cr).p, c->cr);
+	c->cr = 0;
 }
 
 void content_out_add(struct content_out *c, struct buf *out, struct str piece)
@@ -258,8 +319,13 @@ void content_out_add(struct content_out *c, struct buf *out, struct str piece)
 	if (piece.n == 0)
 		return;
 	if (c->cr) {
-		bool lf = *piece.p == '\n';
+		bool lf;
 
+		for (; piece.n > 0 && *piece.p == '\r' && c->cr < CONTENT_CRS; piece = str_from(piece, 1))
+			c->cr++;
+		if (piece.n == 0)
+			return;
+		lf = *piece.p == '\n' && c->cr < CONTENT_CRS;
 		settle_cr(c, out, lf);
 		piece = str_from(piece, lf);
 	}

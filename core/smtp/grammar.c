@@ -26,8 +26,11 @@ enum grammar_result grammar_line(struct str *in, size_t limit, struct str *line)
 	if (!end)
 		return in->n < limit ? GRAMMAR_MORE : GRAMMAR_BAD;
 	n = (size_t)(end - in->p);
-	*line = str_make(in->p, n > 0 && in->p[n - 1] == '\r' ? n - 1 : n);
+	*line = str_make(in->p, n);
 	*in = str_make(in->p + n + 1, in->n - n - 1);
+	/* CR CR LF is what text mode makes of CRLF */
+	while (line->n > 0 && line->p[line->n - 1] == '\r')
+		line->n--;
 	return GRAMMAR_OK;
 }
 

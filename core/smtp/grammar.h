@@ -8,7 +8,7 @@
 
 enum grammar_result { GRAMMAR_MORE, GRAMMAR_OK, GRAMMAR_BAD };
 
-/* grammar_line - take a line off the front of *in: OK with line (without its CRLF or LF), MORE, BAD past `limit` bytes
+/* grammar_line - take a line off the front of *in: OK with line (without its CRLF, LF or CR CR LF), MORE, BAD past `limit` bytes
  * (nothing is taken then) */
 enum grammar_result grammar_line(struct str *in, size_t limit, struct str *line);
 bool grammar_is_text(struct str line);                 /* no control characters but tab */

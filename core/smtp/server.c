@@ -36,7 +36,7 @@ void smtp_server_init(struct smtp_server *s, const struct smtp_server_options *o
 {
 	struct smtp_server_private *p = MEM_NEW(struct smtp_server_private);
 
-	*s = (struct smtp_server){ .opt = *o, .out = out, .arena = a, .phase = "CONNECT", .priv = p };
+	*s = (struct smtp_server){ .opt = *o, .out = out, .arena = a, .phase = SMTP_AT_CONNECT, .priv = p };
 	p->waiting = p->queued = SERVER_NO_EVENT;
 	p->offer = offered(o);
 	p->verb = VERB_UNKNOWN;
@@ -56,6 +56,43 @@ void smtp_server_fini(struct smtp_server *s)
 }
 
 void smtp_server_greet(struct smtp_server *s) { buf_printf(s->out, "220 %s\r\n", s->opt.banner); }
+
+void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client)
+{
+	reply_format(s->out, r);
+	s->errors++;
+	s->priv->denied = client;
+	/* RFC 5321 section 3.8, RFC 7504: these say that the server hangs up */
+	if (r->code == 421 || r->code == 521) {
+		s->hangup = SMTP_HANGUP_REFUSED;
+		s->priv->state = SERVER_CLOSED;
+		s->priv->queued = SMTP_SERVER_HANGUP;
+	}
+}
+
+bool smtp_server_wants_command(const struct smtp_server *s)
+{
+	return s->priv->waiting == SERVER_NO_EVENT && s->priv->queued == SERVER_NO_EVENT && s->priv->state == SERVER_COMMAND;
+}
+
+bool smtp_server_sent_ahead(const struct smtp_server *s) { return s->priv->input_waits; }
+
+const char *smtp_server_hangup_text(enum smtp_server_hangup h)
+{
+	static const char *const texts[] = {
+		[SMTP_HANGUP_NONE] = "", [SMTP_HANGUP_ERRORS] = "too many errors", [SMTP_HANGUP_PIPELINING] = "improper command pipelining",
+		[SMTP_HANGUP_NOT_SMTP] = "non-SMTP command", [SMTP_HANGUP_LONG_LINES] = "too long command lines",
+		[SMTP_HANGUP_LONG_SASL] = "too long SASL response", [SMTP_HANGUP_CONTENT] = "too much refused content",
+		[SMTP_HANGUP_BDAT] = "malformed BDAT command", [SMTP_HANGUP_REFUSED] = "refused",
+	};
+
+	return texts[h];
+}
+
+const char *smtp_server_phase_text(enum smtp_server_phase p)
+{
+	return p == SMTP_AT_CONNECT ? "CONNECT" : p == SMTP_AT_END ? "END-OF-MESSAGE" : server_verbs[p].name;
+}
 
 void smtp_server_tls_done(struct smtp_server *s)
 {
@@ -127,13 +164,21 @@ void server_say(struct smtp_server *s, const char *fmt, ...)
 	buf_add(s->out, "\r\n", 2);
 }
 
+const char server_no_room[] = "452 4.5.3 Error: more recipients in one message than smtpd_recipient_limit leaves memory for; send the rest in "
+	"another one";
+
 enum smtp_server_event server_refuse(struct smtp_server *s, const char *text)
 {
+	/* a bound of ours is no error of the client */
+	if (text == server_no_room) {
+		buf_printf(s->out, "%s\r\n", text);
+		return SERVER_GO_ON;
+	}
 	server_say(s, "%s", text);
 	return SERVER_GO_ON;
 }
 
-enum smtp_server_event server_hang_up(struct smtp_server *s, const char *why)
+enum smtp_server_event server_hang_up(struct smtp_server *s, enum smtp_server_hangup why)
 {
 	s->priv->state = SERVER_CLOSED;
 	s->hangup = why;
@@ -159,7 +204,7 @@ enum smtp_server_event server_drop(struct smtp_server *s, enum smtp_server_event
 static enum smtp_server_event too_many_errors(struct smtp_server *s)
 {
 	server_say(s, "421 4.7.0 %s Error: too many errors", s->opt.hostname);
-	return server_hang_up(s, "too many errors");
+	return server_hang_up(s, SMTP_HANGUP_ERRORS);
 }
 
 static enum smtp_server_event on_command(struct smtp_server *s, struct str *in)
@@ -175,6 +220,8 @@ static enum smtp_server_event on_command(struct smtp_server *s, struct str *in)
 	case GRAMMAR_MORE:
 		return SMTP_SERVER_WANT_INPUT;
 	case GRAMMAR_OK:
+		/* CR CR LF: some clients end all their lines so, the final dot's, too */
+		s->priv->double_cr = line.p[line.n] == '\r' && line.p[line.n + 1] == '\r';
 		return server_dispatch(s, line, in);
 	case GRAMMAR_BAD:
 		/* a chunk may follow, of whatever size: see server_bdat */
@@ -202,7 +249,7 @@ static enum smtp_server_event on_long_line(struct smtp_server *s, struct str *in
 	p->total[VERB_UNKNOWN]++;
 	server_say(s, "500 5.5.2 Error: line too long");
 	if (!end || ++p->long_lines >= 3)
-		return server_hang_up(s, "too long command lines");
+		return server_hang_up(s, SMTP_HANGUP_LONG_LINES);
 	p->state = SERVER_COMMAND;
 	return SERVER_GO_ON;
 }
@@ -309,7 +356,7 @@ void smtp_server_answer(struct smtp_server *s, const struct reply *r)
 			rows[i].take(s, r);
 			/* the owner's own 421 ends the session (RFC 5321 section 3.8) */
 			if (r->code == 421) {
-				s->hangup = "refused";
+				s->hangup = SMTP_HANGUP_REFUSED;
 				s->priv->state = SERVER_CLOSED;
 				s->priv->queued = SMTP_SERVER_HANGUP;
 			}

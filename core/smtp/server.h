@@ -53,6 +53,15 @@ enum smtp_server_event {
 	SMTP_SERVER_HANGUP,        /* a last reply is in out (421: errors, junk, not SMTP): close after send; s->hangup says why */
 	SMTP_SERVER_REFUSED,       /* the machine's own no to the address or size in MAIL or RCPT is in out: s->refusal; of s->argument */
 };
+#define SMTP_SERVER_EVENTS (SMTP_SERVER_REFUSED + 1)
+enum smtp_server_hangup { SMTP_HANGUP_NONE, SMTP_HANGUP_ERRORS, SMTP_HANGUP_PIPELINING, SMTP_HANGUP_NOT_SMTP, SMTP_HANGUP_LONG_LINES,
+	SMTP_HANGUP_LONG_SASL, SMTP_HANGUP_CONTENT, SMTP_HANGUP_BDAT, SMTP_HANGUP_REFUSED };
+const char *smtp_server_hangup_text(enum smtp_server_hangup h); /* "too many errors", "improper command pipelining" … */
+/* what the client is at; the verbs in the order of Postfix's "disconnect" line */
+enum smtp_server_phase { SMTP_AT_HELO, SMTP_AT_EHLO, SMTP_AT_LHLO, SMTP_AT_STARTTLS, SMTP_AT_AUTH, SMTP_AT_MAIL, SMTP_AT_RCPT, SMTP_AT_DATA,
+	SMTP_AT_BDAT, SMTP_AT_RSET, SMTP_AT_NOOP, SMTP_AT_VRFY, SMTP_AT_ETRN, SMTP_AT_HELP, SMTP_AT_QUIT, SMTP_AT_UNKNOWN, SMTP_AT_CONNECT,
+	SMTP_AT_END };
+const char *smtp_server_phase_text(enum smtp_server_phase p);  /* Postfix's word: "CONNECT", "EHLO", "END-OF-MESSAGE" … */
 
 struct smtp_server_counts {        /* for "disconnect from … ehlo=1 mail=1 rcpt=0/1": ok / total per verb */
 	const char *verb;
@@ -76,8 +85,9 @@ struct smtp_server {
 	const char *auth_mechanism;
 	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH; wiped after */
 	char user[256];                /* authenticated as */
-	const char *hangup;            /* "too many errors", "improper command pipelining", … */
-	const char *phase;             /* Postfix's word for logs: "CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE" … */
+	enum smtp_server_hangup hangup;
+	enum smtp_server_phase phase;
+	bool bare_lf;                  /* the content under way has lines that end in LF alone */
 	unsigned errors;
 	struct smtp_server_private *priv;
 };
@@ -88,6 +98,11 @@ void smtp_server_greet(struct smtp_server *s);         /* "220 banner" into out 
 enum smtp_server_event smtp_server_next(struct smtp_server *s, struct str *in);
 void smtp_server_answer(struct smtp_server *s, const struct reply *r);
 void smtp_server_tls_done(struct smtp_server *s);      /* forget everything but the connection (RFC 3207 section 4.2) */
+/* smtp_server_deny - in place of the greeting: the reply that refuses the client. All it may still say is QUIT; `client` ("name[address]") is
+ * borrowed */
+void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client);
+bool smtp_server_wants_command(const struct smtp_server *s); /* what comes next in the input is a command */
+bool smtp_server_sent_ahead(const struct smtp_server *s);    /* there was more input behind the command under way */
 bool smtp_server_is_idle(const struct smtp_server *s); /* no transaction open: a good moment to end (drain) */
 size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16]); /* verbs used, in Postfix's order */
 const char *smtp_server_proto(const struct smtp_server *s); /* "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS" … RFC 3848 */

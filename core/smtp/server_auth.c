@@ -158,7 +158,7 @@ enum smtp_server_event server_on_sasl(struct smtp_server *s, struct str *in)
 	case GRAMMAR_BAD:
 		server_auth_wipe(s);
 		server_say(s, "500 5.5.6 SASL response limit exceeded");
-		return server_hang_up(s, "too long SASL response");
+		return server_hang_up(s, SMTP_HANGUP_LONG_SASL);
 	case GRAMMAR_OK:
 		break;
 	}

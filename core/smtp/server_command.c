@@ -4,6 +4,7 @@
 
 #include "core/base/limits.h"
 #include "core/smtp/grammar.h"
+#include "core/smtp/path_repair.h"
 #include "core/smtp/server_private.h"
 
 enum verb_flags {
@@ -80,7 +81,7 @@ void server_write_ehlo(struct smtp_server *s)
 static enum smtp_server_event out_of_step(struct smtp_server *s)
 {
 	server_say(s, "554 5.5.0 Error: SMTP protocol synchronization");
-	return server_hang_up(s, "improper command pipelining");
+	return server_hang_up(s, SMTP_HANGUP_PIPELINING);
 }
 
 static enum smtp_server_event do_starttls(struct smtp_server *s, struct str args)
@@ -102,6 +103,14 @@ static enum smtp_server_event do_starttls(struct smtp_server *s, struct str args
 
 /* --- transaction ------------------------------------------------------------------------------------------------------ */
 
+/* not what the grammar has, but what has one reading all the same */
+static bool repaired(struct smtp_server *s, struct str args, struct addr *addr, struct str *params)
+{
+	struct str path;
+
+	return !s->opt.strict_envelopes && path_repair(s->arena, args, &path, params) && addr_parse(s->arena, path, addr) && addr->full.n > 0;
+}
+
 /* the address after "FROM:" or "TO:"; NULL or the reply that refuses it. *params: what follows */
 static const char *take_path(struct smtp_server *s, struct str args, struct str keyword, struct addr *addr, struct str *params)
 {
@@ -118,12 +127,11 @@ static const char *take_path(struct smtp_server *s, struct str args, struct str 
 	if (args.n == 0)
 		return syntax;
 	if (s->arena->overflow)
-		return "452 4.5.3 Error: too many recipients";
-	if (!addr_parse_path(s->arena, args, addr, params) ||
-	    (params->n > 0 && *params->p != ' ' && *params->p != '\t'))
-		return s->arena->overflow ? "452 4.5.3 Error: too many recipients" :
-		       mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
-	return NULL;
+		return server_no_room;
+	if ((addr_parse_path(s->arena, args, addr, params) && (params->n == 0 || *params->p == ' ' || *params->p == '\t')) ||
+	    repaired(s, args, addr, params))
+		return NULL;
+	return s->arena->overflow ? server_no_room : mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
 }
 
 /* refuse MAIL or RCPT for what it asks: the owner may want to log that */
@@ -131,7 +139,7 @@ static enum smtp_server_event refuse_envelope(struct smtp_server *s, struct str 
 {
 	s->argument = args;
 	s->refusal = text;
-	server_say(s, "%s", text);
+	server_refuse(s, text);
 	return SMTP_SERVER_REFUSED;
 }
 
@@ -212,7 +220,7 @@ static enum smtp_server_event do_rcpt(struct smtp_server *s, struct str args)
 		return refuse_envelope(s, args, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
 	/* before the owner is asked: its 2xx must never find no room */
 	if (!reserve_rcpt(s))
-		return server_refuse(s, "452 4.5.3 Error: too many recipients");
+		return server_refuse(s, server_no_room);
 	return SMTP_SERVER_RCPT;
 }
 
@@ -341,7 +349,16 @@ static enum smtp_server_event not_smtp(struct smtp_server *s, struct str line)
 	s->argument = line;
 	s->priv->total[VERB_UNKNOWN]++;
 	buf_z(s->out, "221 2.7.0 Error: I can break rules, too. Goodbye.\r\n");
-	return server_hang_up(s, "non-SMTP command");
+	return server_hang_up(s, SMTP_HANGUP_NOT_SMTP);
+}
+
+/* a client that was refused at its connection */
+static enum smtp_server_event deny(struct smtp_server *s, struct str args)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "503 5.7.0 Error: access denied for %s", s->priv->denied);
+	return s->priv->verb == VERB_BDAT ? server_bdat_refuse(s, args, text) : server_refuse(s, text);
 }
 
 enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, const struct str *in)
@@ -353,7 +370,7 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 	const char *no;
 
 	p->verb = word.n > 0 ? find_verb(s, word) : VERB_UNKNOWN;
-	s->phase = server_verbs[p->verb].name;
+	s->phase = (enum smtp_server_phase)p->verb;
 	if (p->verb == VERB_UNKNOWN && word.n > 0 &&
 	    (!ascii_is_alpha(*word.p) || str_chr(word, ':') > 0 || grammar_has_word(forbidden, word)))
 		return not_smtp(s, line);
@@ -370,6 +387,8 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 	p->input_waits = in->n > 0;
 	if (p->input_waits && s->opt.forbid_early_pipelining && (!s->esmtp || (row->flags & GROUP_END)))
 		return out_of_step(s);
+	if (p->denied && p->verb != VERB_QUIT)
+		return deny(s, args);
 	if ((row->flags & JUNK) && s->opt.junk_command_limit > 0 && p->junk++ >= s->opt.junk_command_limit)
 		s->errors++;
 	if (s->opt.tls_required && !s->tls && !(row->flags & PRE_TLS)) {

@@ -19,7 +19,7 @@ static enum smtp_server_event discard(struct smtp_server *s, uint64_t n)
 	if (s->priv->discarded <= LIMIT_SMTP_DISCARD)
 		return SERVER_GO_ON;
 	server_say(s, "%s", too_big);
-	return server_hang_up(s, "too much refused content");
+	return server_hang_up(s, SMTP_HANGUP_CONTENT);
 }
 
 static enum smtp_server_event take_piece(struct smtp_server *s, struct str piece)
@@ -44,7 +44,7 @@ static enum smtp_server_event take_piece(struct smtp_server *s, struct str piece
 static enum smtp_server_event message_end(struct smtp_server *s)
 {
 	s->priv->state = SERVER_COMMAND;
-	s->phase = "END-OF-MESSAGE";
+	s->phase = SMTP_AT_END;
 	if (!s->priv->too_big)
 		return SMTP_SERVER_MESSAGE;
 	return server_refuse(s, too_big);
@@ -106,6 +106,7 @@ enum smtp_server_event server_on_content(struct smtp_server *s, struct str *in)
 	while (e == SERVER_GO_ON) {
 		switch (content_in_next(&s->priv->content, in, false, &piece)) {
 		case CONTENT_MORE:
+			s->bare_lf = s->priv->content.bare_lf;
 			return SMTP_SERVER_WANT_INPUT;
 		case CONTENT_END:
 			return message_end(s);
@@ -149,7 +150,7 @@ static enum smtp_server_event take_size(struct smtp_server *s, struct str args)
 
 	if (!grammar_bdat(args, &p->chunk, &p->last)) {
 		server_say(s, "521 5.5.4 Syntax: BDAT count [LAST]");
-		return server_hang_up(s, "malformed BDAT command");
+		return server_hang_up(s, SMTP_HANGUP_BDAT);
 	}
 	p->chunk_left = p->chunk;
 	return SERVER_GO_ON;
@@ -214,6 +215,8 @@ void server_data_answer(struct smtp_server *s, const struct reply *r)
 		p->too_big = false;
 		p->bdat = bdat;
 		content_in_init(&p->content, !bdat);
+		p->content.double_cr = p->double_cr;
+		s->bare_lf = false;
 		p->state = bdat ? SERVER_CHUNK : SERVER_CONTENT;
 		if (!bdat)
 			reply_format(s->out, r);

@@ -134,10 +134,10 @@ static const char *take_params(struct smtp_server *s, struct str rest, const str
 		}
 		no = (seen & 1u << i) || has_value == rows[i].may_be_bare ?
 		     "501 5.5.4 Bad parameter: given twice, or with a value missing or too much" : rows[i].set(s, value);
+		if (s->arena->overflow)
+			return server_no_room;
 		if (no)
 			return no;
-		if (s->arena->overflow)
-			return "452 4.3.1 Insufficient system storage";
 		seen |= 1u << i;
 	}
 }

@@ -13,9 +13,10 @@
 
 enum server_state { SERVER_COMMAND, SERVER_LONG_LINE, SERVER_CONTENT, SERVER_CHUNK, SERVER_SWALLOW, SERVER_SASL, SERVER_CLOSED, SERVER_STATES };
 
-/* rows of the verb table, in the order of Postfix's "disconnect" line */
+/* rows of the verb table: the phases that are commands */
 enum server_verb { VERB_HELO, VERB_EHLO, VERB_LHLO, VERB_STARTTLS, VERB_AUTH, VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT,
 	VERB_RSET, VERB_NOOP, VERB_VRFY, VERB_ETRN, VERB_HELP, VERB_QUIT, VERB_UNKNOWN, VERBS };
+_Static_assert((int)VERB_UNKNOWN == (int)SMTP_AT_UNKNOWN, "a verb is a phase");
 
 /* EHLO keywords, in Postfix's order */
 enum server_offer { OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_VRFY = 4, OFFER_ETRN = 8, OFFER_STARTTLS = 16,
@@ -30,10 +31,12 @@ struct smtp_server_private {
 	unsigned offer;
 	bool input_waits;                /* there was more input behind this command */
 	bool transaction;                /* MAIL was accepted */
+	const char *denied;              /* the client may only QUIT; its name for the reply */
 	bool stale;                      /* arena and envelope are done with: forget at the next call */
 	bool bdat;                       /* a BDAT chunk of this transaction was accepted */
 	bool after_bdat_error;           /* more chunks of the refused message are to come */
 	bool last;                       /* BDAT LAST */
+	bool double_cr;                  /* the command's line ended in CR CR LF */
 	bool too_big;                    /* the message goes nowhere: read on to its end */
 	struct content_in content;
 	uint64_t chunk, chunk_left;
@@ -55,11 +58,12 @@ extern const struct server_verb_row {
 } server_verbs[VERBS];
 
 /* --- server.c --- */
+extern const char server_no_room[];    /* the reply when a transaction's memory is used up; not counted against the client */
 /* server_say - write a reply line ("503 5.5.1 Error: …", no line end) and count it: an error from 400 on */
 void server_say(struct smtp_server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void server_count(struct smtp_server *s, int code);    /* count a reply that was written elsewhere */
 enum smtp_server_event server_refuse(struct smtp_server *s, const char *text); /* server_say, then go on */
-enum smtp_server_event server_hang_up(struct smtp_server *s, const char *why); /* after the last reply was written */
+enum smtp_server_event server_hang_up(struct smtp_server *s, enum smtp_server_hangup why); /* after the last reply was written */
 /* server_drop - end the transaction; then, if there was one, the owner is told with RSET before `event` */
 enum smtp_server_event server_drop(struct smtp_server *s, enum smtp_server_event event);
 

@@ -420,3 +420,30 @@ def test_a_client_certificate_that_cannot_be_used_starts_nothing(tmp_path, ca):
     r.spawn()
     assert r.process.wait(30) != 0
     assert "smtp_tls_security_level: TLS is not available: " in r.stderr() + r.log()
+
+
+def test_ca_file_completes_the_chain_of_the_server(tmp_path):
+    """smtpd_tls_cert_file has the certificate alone; a client that knows the root only must be given what is between."""
+    made = Authority(tmp_path / "ca")
+    made.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "mid.key", "-out", "mid.csr", "-subj",
+                 "/CN=Between")
+    (tmp_path / "ca" / "mid.ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
+    made.openssl("x509", "-req", "-in", "mid.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "mid.pem",
+                 "-extfile", "mid.ext")
+    (tmp_path / "ca" / "leaf.ext").write_text("subjectAltName=DNS:localhost\n")
+    made.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "leaf.key", "-out", "leaf.csr", "-subj",
+                 "/CN=localhost")
+    made.openssl("x509", "-req", "-in", "leaf.csr", "-CA", "mid.pem", "-CAkey", "mid.key", "-CAcreateserial", "-days", "30", "-out",
+                 "leaf.pem", "-extfile", "leaf.ext")
+    (tmp_path / "ca" / "bundle.pem").write_text(made.read("ca.pem") + made.read("mid.pem"))
+    base = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {0}/leaf.pem\nsmtpd_tls_key_file = {0}/leaf.key\n".format(made.dir)
+    for n, (more, good) in enumerate((("", False), ("smtpd_tls_CAfile = %s/bundle.pem\n" % made.dir, True))):
+        context = ssl.create_default_context(cafile=made.dir + "/ca.pem")
+        with Relay(tmp_path / str(n), base + more) as relay, smtplib.SMTP("localhost", relay.port) as c:
+            c._host = "localhost"
+            if good:
+                assert c.starttls(context=context)[0] == 220
+            else:
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    c.starttls(context=context)
+                c.close()

@@ -107,10 +107,10 @@ static void note_event(struct server_run *run, const struct server_event *e)
 		buf_printf(b, " %.*s", STR_ARG(s->argument));
 		break;
 	case SMTP_SERVER_HANGUP:
-		buf_printf(b, " %s", s->hangup);
+		buf_printf(b, " %s", smtp_server_hangup_text(s->hangup));
 		break;
 	case SMTP_SERVER_REFUSED:
-		buf_printf(b, " %s %.*s", s->phase, STR_ARG(s->argument));
+		buf_printf(b, " %s %.*s", smtp_server_phase_text(s->phase), STR_ARG(s->argument));
 		break;
 	default:
 		break;

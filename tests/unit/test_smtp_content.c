@@ -16,6 +16,7 @@ struct reference {
 	bool dots;
 	char out[ROOM];
 	size_t n;
+	unsigned crs;          /* in a row, not yet judged */
 };
 
 static void put(struct reference *r, const char *z)
@@ -24,21 +25,35 @@ static void put(struct reference *r, const char *z)
 		r->out[r->n++] = *z++;
 }
 
-/* one byte; '\r' that turns out to be stray becomes a space when the next byte is known */
+static void put_crs(struct reference *r)
+{
+	for (; r->crs; r->crs--)
+		put(r, " ");
+}
+
+/* one byte; CRs that turn out to be stray become spaces when the next byte is known, in front of CR LF they are nothing */
 static void step(struct reference *r, char c)
 {
 	if (r->state == DOT && c == '\r') {
 		r->state = DOT_CR;
+		r->crs = 1;
 		return;
 	}
 	if (r->state == DOT_CR || r->state == CR) {
-		if (c == '\n') {
-			if (r->state == CR)
-				put(r, "\r\n");
-			r->state = r->state == CR ? BOL : END;
+		if (c == '\r') {
+			r->crs++;
 			return;
 		}
-		put(r, " ");
+		if (c == '\n') {
+			bool end = r->state == DOT_CR && r->crs == 1;
+
+			if (!end)
+				put(r, "\r\n");
+			r->crs = 0;
+			r->state = end ? END : BOL;
+			return;
+		}
+		put_crs(r);
 		r->state = TEXT;
 	}
 	if (r->state == BOL && c == '.' && r->dots) {
@@ -46,6 +61,7 @@ static void step(struct reference *r, char c)
 		return;
 	}
 	r->state = c == '\r' ? CR : TEXT;
+	r->crs = c == '\r';
 	if (c == '\n')
 		put(r, "\r\n");
 	else if (c != '\r')
@@ -62,7 +78,7 @@ static size_t reference(struct reference *r, bool dots, struct str s)
 	while (i < s.n && r->state != END)
 		step(r, s.p[i++]);
 	if (!dots && r->state == CR)
-		put(r, " ");
+		put_crs(r);
 	return i;
 }
 
@@ -87,7 +103,7 @@ static size_t ours(struct buf *out, struct str s, size_t size)
 		taken = given - in.n;
 		if (r == CONTENT_END)
 			return taken;
-		CHECK(in.n <= 2);
+		CHECK(in.n <= CONTENT_CRS + 1);
 	}
 	return taken;
 }
@@ -195,8 +211,8 @@ static void check_out(struct str s)
 		memcpy(clean.out + clean.n, "\r\n", 2);
 		clean.n += 2;
 	}
-	/* a CR at the very end becomes a line end, not a space: there is a line end to come anyway */
-	if (s.n > 0 && s.p[s.n - 1] == '\r' && clean.n >= 3 && clean.out[clean.n - 3] == ' ') {
+	/* CRs at the very end become a line end, not spaces: there is a line end to come anyway */
+	for (size_t i = s.n; i > 0 && s.p[i - 1] == '\r' && clean.n >= 3 && clean.out[clean.n - 3] == ' '; i--) {
 		memcpy(clean.out + clean.n - 3, "\r\n", 2);
 		clean.n--;
 	}

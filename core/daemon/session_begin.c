@@ -1,0 +1,149 @@
+/* session_begin - from the accepted socket to the greeting: the PROXY header, TLS from the first byte, the client's name. */
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/daemon/session_private.h"
+#include "core/net/proxy.h"
+
+#define NAME_WAIT (2 * USEC_PER_SEC)   /* the greeting does not wait longer for a PTR lookup */
+
+/* --- the name --------------------------------------------------------------------------------------------------------- */
+
+static void name_client(struct session *s)
+{
+	format_text(s->client_text, sizeof(s->client_text), "%s[%s]", s->client_name, s->client_address);
+}
+
+/* the name is known, or will not be: let the connection itself be judged, and greet */
+static void named(struct session *s)
+{
+	name_client(s);
+	if (s->tls_done)
+		session_log_tls(s);
+	session_wake(s);
+}
+
+void session_on_timer(struct loop_timer *t)
+{
+	struct session *s = LIST_ITEM(t, struct session, timer);
+
+	if (s->waits == SESSION_WAITS_SLOW) {
+		session_wake(s);
+		return;
+	}
+	dns_cancel(s->name_query);
+	s->name_query = NULL;
+	s->name_state = ACCESS_NAME_LATER;
+	named(s);
+}
+
+static void on_name(void *ctx, enum dns_status status, const char *name, const char *why)
+{
+	struct session *s = ctx;
+
+	s->name_query = NULL;
+	loop_timer_cancel(s->relay->loop, &s->timer);
+	if (status == DNS_OK)
+		format_text(s->client_name, sizeof(s->client_name), "%s", name);
+	/* dns.h: it says which name was somebody else's */
+	s->name_state = status == DNS_OK ? ACCESS_NAME_VERIFIED : status == DNS_AGAIN ? ACCESS_NAME_LATER :
+	                str_starts(str_of(why), STR("hostname ")) ? ACCESS_NAME_WRONG : ACCESS_NAME_NONE;
+	named(s);
+}
+
+void session_identify(struct session *s)
+{
+	struct relay *r = s->relay;
+
+	s->client = clients_enter(&r->clients, &s->address);
+	s->exempt |= s->service->limit_exceptions && match_address(s->service->limit_exceptions, &s->address) == MAP_FOUND;
+	if (!s->service->conf->smtpd_peername_lookup) {
+		named(s);
+		return;
+	}
+	session_wait(s, SESSION_WAITS_NAME);
+	loop_timer_set(r->loop, &s->timer, loop_now(r->loop) + NAME_WAIT);
+	s->name_query = dns_lookup_name(r->dns, &s->address, on_name, s);
+}
+
+/* --- TLS -------------------------------------------------------------------------------------------------------------- */
+
+void session_start_tls(struct session *s)
+{
+	if (s->conn->in.n > s->consumed) {
+		session_hang_up(s, 503, "5.5.1", "Error: commands after STARTTLS");
+		return;
+	}
+	buf_clear(&s->conn->in);
+	s->consumed = 0;
+	s->in_tls = true;
+	session_wait(s, SESSION_WAITS_TLS);
+	conn_deadline(s->conn, loop_now(s->relay->loop) + s->service->conf->smtpd_starttls_timeout);
+	conn_start_tls(s->conn, s->service->tls, NULL);
+}
+
+void session_begin(struct session *s)
+{
+	ipaddr_format(&s->address, s->client_address);
+	name_client(s);
+	if (s->service->tls_wrapper && !s->in_tls)
+		session_start_tls(s);
+	else
+		session_identify(s);
+}
+
+/* --- the PROXY header ------------------------------------------------------------------------------------------------- */
+
+static bool proxy_is_trusted(struct session *s)
+{
+	char peer[46];
+
+	if (match_address(s->service->proxy_networks, &s->address) == MAP_FOUND)
+		return true;
+	ipaddr_format(&s->address, peer);
+	log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "PROXY header refused from [%s]: not in smtpd_upstream_proxy_networks", peer);
+	return false;
+}
+
+static void close_silently(struct session *s)
+{
+	conn_close(s->conn);
+	session_end(s);
+}
+
+/* take_address - the proxy's word. A loopback address means the proxy's own host (docs/threats.md K6): it is ours only when the
+ * proxy runs here, too, and it has the rights of mynetworks only when somebody wrote mynetworks down. */
+static void take_address(struct session *s, const struct ipaddr *client)
+{
+	s->foreign = ipaddr_is_loopback(client) && !(ipaddr_is_loopback(&s->address) && conf_is_set(s->service->conf, "mynetworks"));
+	s->address = *client;
+}
+
+void session_read_proxy(struct session *s)
+{
+	struct proxy_header h;
+	const char *why = "";
+	char peer[46];
+
+	if (!proxy_is_trusted(s)) {
+		close_silently(s);
+		return;
+	}
+	switch (proxy_parse(buf_view(&s->conn->in), &h, &why)) {
+	case PROXY_NEED_MORE:
+		return;
+	case PROXY_BAD:
+		ipaddr_format(&s->address, peer);
+		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "haproxy read error from [%s]: %s", peer, why);
+		close_silently(s);
+		return;
+	case PROXY_OK:
+		s->expect_proxy = false;
+		/* the proxy's own look at us is no client's connection */
+		s->exempt = h.local;
+		if (!h.local)
+			take_address(s, &h.source);
+		buf_consume(&s->conn->in, h.length);
+		session_begin(s);
+		return;
+	}
+}

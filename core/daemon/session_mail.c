@@ -1,0 +1,260 @@
+/* session_mail - what each event of the server machine does: checks of our own, the list that judges it, the act. Handlers give the
+ * reply; session.c sends it. */
+#include <errno.h>
+
+#include "core/access/users.h"
+#include "core/base/log.h"
+#include "core/daemon/session_private.h"
+
+/* --- limits of one client --------------------------------------------------------------------------------------------- */
+
+static unsigned count(struct session *s, enum client_rate what)
+{
+	return client_rate_count(s->client, what, loop_now(s->relay->loop), s->service->conf->anvil_rate_time_unit);
+}
+
+/* over - has this client done more of it than the limit allows? It is counted, too */
+static bool over(struct session *s, enum client_rate what, int64_t limit)
+{
+	return s->client && !s->exempt && limit && count(s, what) > (unsigned)limit;
+}
+
+/* --- connection ------------------------------------------------------------------------------------------------------- */
+
+static void check_connection(struct session *s, struct reply *r)
+{
+	const struct conf *c = s->service->conf;
+	int64_t most = c->smtpd_client_connection_count_limit, rate_most = c->smtpd_client_connection_rate_limit;
+	bool many, fast;
+
+	(void)r;
+	if (!s->client || s->exempt)
+		return;
+	fast = count(s, CLIENT_CONNECTIONS) > (unsigned)rate_most && rate_most;
+	many = most && s->client->connections > (unsigned)most;
+	if (!many && !fast)
+		return;
+	session_log_connect(s);
+	log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "Connection %s limit exceeded: %u from %s for service smtp",
+		many ? "concurrency" : "rate", s->client->connections, s->client_text);
+	session_hang_up(s, 421, "4.7.0", "Error: too many connections from your address");
+}
+
+static void greet(struct session *s, struct reply *r)
+{
+	(void)r;
+	smtp_server_greet(&s->smtp);
+	session_deadline(s, true, 0);
+}
+
+static void act_helo(struct session *s, struct reply *r)
+{
+	reply_set(r, 250, "", "%s", s->service->smtp.hostname);
+}
+
+static void act_starttls(struct session *s, struct reply *r)
+{
+	(void)r;
+	session_start_tls(s);
+}
+
+static void act_auth(struct session *s, struct reply *r)
+{
+	(void)s;
+	reply_set(r, 535, "5.7.8", "Error: authentication failed");
+}
+
+static void act_vrfy(struct session *s, struct reply *r)
+{
+	(void)s;
+	reply_set(r, 252, "2.0.0", "Cannot VRFY user, but will accept the message and attempt delivery");
+}
+
+static void act_etrn(struct session *s, struct reply *r)
+{
+	(void)s;
+	reply_set(r, 459, "4.7.0", "Queuing is not available");
+}
+
+static void act_quit(struct session *s, struct reply *r)
+{
+	(void)r;
+	session_hang_up(s, 0, "", "");
+}
+
+static void act_hangup(struct session *s, struct reply *r)
+{
+	(void)r;
+	session_log_hangup(s);
+	session_hang_up(s, 0, "", "");
+}
+
+static void act_refused(struct session *s, struct reply *r)
+{
+	(void)r;
+	s->relay->counts.rejects++;
+	session_log_refused(s);
+}
+
+/* --- MAIL ------------------------------------------------------------------------------------------------------------- */
+
+static void check_mail(struct session *s, struct reply *r)
+{
+	struct relay *relay = s->relay;
+
+	if (store_is_broken(relay->store))
+		reply_set(r, 451, "4.3.0", "Error: queue file write error");
+	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
+		cleanup_refusal(r, errno);
+	else if (over(s, CLIENT_MESSAGES, s->service->conf->smtpd_client_message_rate_limit))
+		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
+}
+
+static void act_mail(struct session *s, struct reply *r)
+{
+	struct envelope *e = &s->smtp.envelope;
+
+	s->sender_given = e->sender;
+	e->sender = rewrite_address(session_router(s), &s->arena, e->sender, session_is_local(s));
+	e->arrival = loop_wall(s->relay->loop);
+	e->client_name = str_of(s->client_name);
+	e->client_addr = str_of(s->client_address);
+	e->helo = arena_str(&s->arena, str_of(s->smtp.helo));
+	e->proto = str_of(smtp_server_proto(&s->smtp));
+	e->uid = s->uid;
+	if (s->uid >= 0)
+		e->flags |= ENVELOPE_LOCAL;
+	reply_set(r, 250, "2.1.0", "Ok");
+}
+
+/* --- RCPT ------------------------------------------------------------------------------------------------------------- */
+
+static void check_rcpt(struct session *s, struct reply *r)
+{
+	const struct conf *c = s->service->conf;
+	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, session_is_local(s));
+
+	s->request.rcpt = rcpt;
+	/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */
+	if (s->uid >= 0 && !users_include(c->authorized_submit_users, s->uid))
+		reply_set(r, 550, "5.7.0", "you are not in authorized_submit_users");
+	/* as the router refuses it, which would be a notice to a sender who may be invented */
+	else if (s->uid < 0 && rcpt.n && *rcpt.p == '-' && !c->allow_min_user)
+		reply_set(r, 501, "5.1.3", "Bad recipient address syntax");
+}
+
+static void act_rcpt(struct session *s, struct reply *r)
+{
+	const struct conf *c = s->service->conf;
+
+	if (s->uid < 0) {
+		if (c->smtpd_reject_unlisted_sender && !session_is_listed(s, s->smtp.envelope.sender, true, r))
+			return;
+		if (c->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->request.rcpt, false, r))
+			return;
+		if (over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
+			reply_set(r, 450, "4.7.1", "Error: too many recipients from your address");
+			return;
+		}
+	}
+	reply_set(r, 250, "2.1.5", "Ok");
+}
+
+/* --- content ---------------------------------------------------------------------------------------------------------- */
+
+static void log_client(struct session *s)
+{
+	struct log_line l;
+
+	if (s->uid < 0) {
+		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), "client=%s", s->client_text);
+		return;
+	}
+	log_begin(&l, "pickup", 0, cleanup_qid(s->message));
+	l.spaced = true;
+	log_field(&l, "uid", "%lld", (long long)s->uid);
+	log_addr(&l, "from", s->sender_given);
+	log_end(&l);
+}
+
+static void act_data(struct session *s, struct reply *r)
+{
+	const struct tls_info *tls = conn_tls(s->conn);
+	struct cleanup_options o = { .source = CLEANUP_SMTP, .sink = cleanup_to_store(s->relay->store), .router = session_router(s),
+		.conf = s->service->conf, .local = session_is_local(s), .now = loop_wall(s->relay->loop) };
+
+	if (tls)
+		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
+	if (tls && s->service->conf->smtpd_tls_received_header)
+		o.tls_note = s->tls_note;
+	s->message = cleanup_begin(&o, &s->smtp.envelope);
+	if (!s->message) {
+		cleanup_refusal(r, errno);
+		return;
+	}
+	log_client(s);
+	reply_set(r, 354, "", "End data with <CR><LF>.<CR><LF>");
+}
+
+static void act_body(struct session *s, struct reply *r)
+{
+	(void)r;
+	cleanup_add(s->message, s->smtp.chunk);
+}
+
+static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
+{
+	struct session *s = ctx;
+	struct relay *r = s->relay;
+
+	s->message = NULL;
+	if (m) {
+		r->counts.mail[0]++;
+		r->counts.submissions += s->uid >= 0;
+		schedule_add(r->schedule, m, true);
+	}
+	s->answer = *reply;
+	session_wake(s);
+}
+
+static void act_message(struct session *s, struct reply *r)
+{
+	(void)r;
+	session_wait(s, SESSION_WAITS_COMMIT);
+	conn_deadline(s->conn, USEC_NEVER);
+	cleanup_end(s->message, on_committed, s);
+}
+
+void session_abort_message(struct session *s)
+{
+	if (s->message)
+		cleanup_abort(s->message);
+	s->message = NULL;
+}
+
+static void act_rset(struct session *s, struct reply *r)
+{
+	(void)r;
+	session_abort_message(s);
+}
+
+/* --- the table -------------------------------------------------------------------------------------------------------- */
+
+const struct session_event session_events[SMTP_SERVER_EVENTS + 1] = {
+	[SMTP_SERVER_HELO] = { NULL, ACCESS_AT_HELO, act_helo, true },
+	[SMTP_SERVER_MAIL] = { check_mail, ACCESS_AT_MAIL, act_mail, true },
+	[SMTP_SERVER_RCPT] = { check_rcpt, ACCESS_AT_RCPT, act_rcpt, true },
+	[SMTP_SERVER_DATA] = { NULL, ACCESS_AT_DATA, act_data, true },
+	[SMTP_SERVER_BODY] = { NULL, -1, act_body, false },
+	[SMTP_SERVER_MESSAGE] = { NULL, ACCESS_AT_END, act_message, false },
+	[SMTP_SERVER_RSET] = { NULL, -1, act_rset, false },
+	[SMTP_SERVER_STARTTLS] = { NULL, -1, act_starttls, false },
+	[SMTP_SERVER_AUTH] = { NULL, -1, act_auth, false },
+	[SMTP_SERVER_VRFY] = { NULL, -1, act_vrfy, false },
+	[SMTP_SERVER_ETRN] = { NULL, ACCESS_AT_ETRN, act_etrn, true },
+	[SMTP_SERVER_QUIT] = { NULL, -1, act_quit, false },
+	[SMTP_SERVER_HANGUP] = { NULL, -1, act_hangup, false },
+	[SMTP_SERVER_REFUSED] = { NULL, -1, act_refused, false },
+	/* the connection itself, before the greeting */
+	[SMTP_SERVER_EVENTS] = { check_connection, ACCESS_AT_CONNECT, greet, true },
+};

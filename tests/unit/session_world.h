@@ -1,0 +1,247 @@
+/* session_world - a session of the daemon with nothing real around it: connection, loop, DNS, probes, the way into the queue and the log
+ * are plain memory here, so a test says when each of them answers. The server machine, the lists and the router are the real ones. */
+#ifndef TESTS_UNIT_SESSION_WORLD_H
+#define TESTS_UNIT_SESSION_WORLD_H
+
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/daemon/listener.h"
+#include "core/daemon/session.h"
+#include "core/daemon/session_private.h"
+#include "tests/unit/t.h"
+
+static struct world {
+	struct relay relay;
+	struct settings settings;
+	struct service service;
+	struct service_load load;
+	struct conf_diag diag;
+	struct conn conn;
+	conn_fn on_conn;
+	bool closed;
+	usec now, deadline, timer_due;
+	struct loop_timer *timer;
+	struct loop_task *task;
+	/* one question at a time */
+	char asked[300];
+	dns_fn on_dns;
+	dns_addresses_fn on_addresses;
+	dns_name_fn on_name;
+	verify_fn on_verified;
+	void *ctx;
+	unsigned cancelled;
+	/* the way into the queue */
+	struct buf content;
+	intake_fn on_commit;
+	void *commit_ctx;
+	unsigned begun, aborted, queued;
+	bool full;                     /* no room for content: the session must wait */
+} w;
+
+/* --- what a session uses ------------------------------------------------------------------------------------------------ */
+
+void loop_timer_init(struct loop_timer *t, void (*on_due)(struct loop_timer *)) { t->on_due = on_due; }
+void loop_timer_set(struct loop *l, struct loop_timer *t, usec deadline)
+{
+	(void)l;
+	w.timer = t;
+	w.timer_due = deadline;
+}
+void loop_timer_cancel(struct loop *l, struct loop_timer *t)
+{
+	(void)l;
+	if (w.timer == t)
+		w.timer = NULL;
+}
+void loop_task_init(struct loop_task *t, void (*run)(struct loop_task *)) { t->run = run; }
+void loop_defer(struct loop *l, struct loop_task *t)
+{
+	(void)l;
+	w.task = t;
+}
+usec loop_now(const struct loop *l) { return (void)l, w.now; }
+usec loop_wall(const struct loop *l) { return (void)l, w.now; }
+
+struct conn *conn_accepted(struct loop *l, int fd, size_t in_max, size_t out_max, conn_fn fn, void *ctx)
+{
+	(void)l;
+	(void)fd;
+	buf_init(&w.conn.in, in_max);
+	buf_init(&w.conn.out, out_max);
+	w.conn.ctx = ctx;
+	w.on_conn = fn;
+	return &w.conn;
+}
+void conn_deadline(struct conn *c, usec deadline) { (void)c, w.deadline = deadline; }
+void conn_flush(struct conn *c) { (void)c; }
+void conn_close(struct conn *c) { (void)c, w.closed = true; }
+void conn_close_after_send(struct conn *c, usec deadline) { (void)c, (void)deadline, w.closed = true; }
+void conn_start_tls(struct conn *c, struct tls_context *t, const struct tls_peer *p) { (void)c, (void)t, (void)p; }
+const struct tls_info *conn_tls(const struct conn *c) { return (void)c, NULL; }
+
+static struct dns_query *ask(struct str name, void *ctx)
+{
+	snprintf(w.asked, sizeof(w.asked), "%.*s", STR_ARG(name));
+	w.ctx = ctx;
+	return (struct dns_query *)&w;
+}
+struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
+{
+	(void)d;
+	(void)type;
+	w.on_dns = fn;
+	return ask(name, ctx);
+}
+struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, bool use_hosts, dns_addresses_fn fn, void *ctx)
+{
+	(void)d;
+	(void)families;
+	(void)use_hosts;
+	w.on_addresses = fn;
+	return ask(host, ctx);
+}
+struct dns_query *dns_lookup_name(struct dns *d, const struct ipaddr *a, dns_name_fn fn, void *ctx)
+{
+	(void)d;
+	(void)a;
+	w.on_name = fn;
+	return ask(STR("name"), ctx);
+}
+void dns_cancel(struct dns_query *q) { w.cancelled += q != NULL; }
+struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *known, verify_fn fn, void *ctx)
+{
+	(void)v;
+	(void)known;
+	w.on_verified = fn;
+	ask(rcpt, ctx);
+	return (struct verify_wait *)&w;
+}
+void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
+
+struct intake *intake_begin(const struct intake_options *o, struct envelope *e)
+{
+	(void)o;
+	(void)e;
+	w.begun++;
+	buf_clear(&w.content);
+	return (struct intake *)&w;
+}
+const char *intake_qid(const struct intake *i) { return (void)i, "ABC"; }
+void intake_add(struct intake *i, struct str content)
+{
+	(void)i;
+	buf_str(&w.content, content);
+	if (w.full)
+		session_wait(w.conn.ctx, SESSION_WAITS_ROOM);
+}
+void intake_commit(struct intake *i, intake_fn fn, void *ctx)
+{
+	(void)i;
+	w.on_commit = fn;
+	w.commit_ctx = ctx;
+}
+void intake_abort(struct intake *i) { (void)i, w.aborted++; }
+void intake_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
+void schedule_add(struct schedule *s, struct qmsg *m, bool fresh) { (void)s, (void)m, (void)fresh, w.queued++; }
+bool store_is_broken(const struct store *s) { return (void)s, false; }
+bool store_has_room(struct store *s, uint64_t size) { return (void)s, (void)size, true; }
+void simple_answer(const struct master_transport *t, struct str text, struct reply *out)
+{
+	(void)t;
+	reply_set(out, 550, "5.1.1", "%.*s", STR_ARG(text));
+}
+void listener_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
+
+/* --- for tests -------------------------------------------------------------------------------------------------------- */
+
+/* world_open - main.cf as `name=value` texts; the client is 192.0.2.1 and its name is not looked up unless a text says so */
+static void world_open(const char *const *more)
+{
+	const char *extra[20] = { "myhostname=here.test", "mydestination=here.test", "relay_domains=relayed.test", "mynetworks=10.0.0.0/8",
+		"alias_maps=", "local_recipient_maps=", "compatibility_level=3.6", "smtpd_peername_lookup=no", "smtpd_banner=here.test" };
+	size_t n = 9;
+
+	w = (struct world){ .now = 1000 * USEC_PER_SEC, .deadline = USEC_NEVER };
+	buf_init(&w.content, 65536);
+	log_open(&(struct log_config){ .sink = LOG_TO_FILE, .path = "/dev/null", .syslog_name = "postfix", .host = "h" });
+	while (*more)
+		extra[n++] = *more++;
+	conf_diag_init(&w.diag);
+	w.settings.conf = conf_load(t_tmpdir(), extra, &w.diag);
+	if (!w.settings.conf || master_load(w.settings.conf, &w.settings.master, &w.diag) != 0)
+		t_fail(__FILE__, __LINE__, "configuration");
+	w.settings.router = router_new(w.settings.conf, &w.settings.master, &w.diag);
+	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
+		.rules = access_rules_new(w.settings.conf, &w.diag),
+		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
+			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .auth_mechanisms = "", .chunking = true,
+			.pipelining = true, .discard_keywords = "" } };
+	list_init(&w.relay.sessions);
+	list_init(&w.relay.listeners);
+	clients_init(&w.relay.clients);
+	w.relay.settings = &w.settings;
+	((struct sockaddr_in *)&w.conn.peer)->sin_family = AF_INET;
+	memcpy(&((struct sockaddr_in *)&w.conn.peer)->sin_addr, "\xc0\x00\x02\x01", 4);
+	session_open(&w.relay, &w.service, -1, -1);
+}
+
+/* tick - what the loop does between two events */
+static void tick(void)
+{
+	struct loop_task *t = w.task;
+
+	w.task = NULL;
+	if (t)
+		t->run(t);
+}
+
+static void feed(const char *text)
+{
+	buf_z(&w.conn.in, text);
+	w.on_conn(&w.conn, CONN_DATA);
+}
+
+/* said - all replies since the last call, lines joined by a bar, EHLO's cut to its last */
+static const char *said(void)
+{
+	static char text[2000];
+	struct str rest = buf_view(&w.conn.out), line;
+	size_t n = 0;
+
+	text[0] = '\0';
+	while (str_cut(&rest, '\n', &line))
+		if (line.n > 3 && line.p[3] != '-')
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s|", (int)line.n - 1, line.p);
+	buf_clear(&w.conn.out);
+	return text;
+}
+
+static void domain_says(enum dns_status status)
+{
+	dns_fn fn = w.on_dns;
+
+	w.on_dns = NULL;
+	w.asked[0] = '\0';
+	fn(w.ctx, &(struct dns_answer){ .status = status });
+}
+
+static void world_close(void)
+{
+	if (w.relay.n_sessions) {
+		w.conn.ctx ? (void)w.on_conn(&w.conn, CONN_FAILED) : (void)0;
+		tick();
+	}
+	clients_fini(&w.relay.clients);
+	access_rules_free(w.service.rules);
+	router_free(w.settings.router);
+	master_fini(&w.settings.master);
+	conf_free(w.settings.conf);
+	conf_diag_fini(&w.diag);
+	buf_fini(&w.content);
+	buf_fini(&w.conn.in);
+	buf_fini(&w.conn.out);
+}
+
+#endif

@@ -1,0 +1,236 @@
+/* session: every event is answered at once or later in the same way, and whatever ends meanwhile ends cleanly. */
+#include "tests/unit/session_world.h"
+
+#define HELLO "EHLO a.test\r\n"
+#define MAIL "MAIL FROM:<s@outside.test>\r\n"
+#define RCPT "RCPT TO:<r@relayed.test>\r\n"
+
+/* a list that asks DNS at each event: what was said before the answer, what is asked, what is said after yes and after no */
+static const struct waiting_row {
+	const char *list, *more, *before, *input, *asks, *yes, *no;
+} waiting[] = {
+	{ "smtpd_client_restrictions=reject_unknown_helo_hostname,reject_rbl_client l.test", "smtpd_delay_reject=no", NULL, NULL,
+		"1.2.0.192.l.test", NULL, "220 here.test|" },
+	{ "smtpd_helo_restrictions=reject_unknown_helo_hostname", "smtpd_delay_reject=no", NULL, HELLO "NOOP\r\n", "a.test",
+		"250 CHUNKING|250 2.0.0 Ok|", "450 4.7.1 <a.test>: Helo command rejected: Host not found|250 2.0.0 Ok|" },
+	{ "smtpd_sender_restrictions=reject_unknown_sender_domain", "smtpd_delay_reject=no", HELLO, MAIL "NOOP\r\n", "outside.test",
+		"250 2.1.0 Ok|250 2.0.0 Ok|", "450 4.1.8 <s@outside.test>: Sender address rejected: Domain not found|250 2.0.0 Ok|" },
+	{ "smtpd_sender_restrictions=reject_unknown_sender_domain", NULL, HELLO MAIL, RCPT "NOOP\r\n", "outside.test",
+		"250 2.1.5 Ok|250 2.0.0 Ok|", "450 4.1.8 <s@outside.test>: Sender address rejected: Domain not found|250 2.0.0 Ok|" },
+	{ "smtpd_data_restrictions=reject_unknown_sender_domain", NULL, HELLO MAIL RCPT, "DATA\r\n", "outside.test",
+		"354 End data with <CR><LF>.<CR><LF>|", "450 4.1.8 <s@outside.test>: Sender address rejected: Domain not found|" },
+	{ "smtpd_end_of_data_restrictions=reject_unknown_sender_domain", NULL, HELLO MAIL RCPT "DATA\r\n", "x\r\n.\r\nNOOP\r\n", "outside.test",
+		"", "450 4.1.8 <s@outside.test>: Sender address rejected: Domain not found|250 2.0.0 Ok|" },
+};
+
+static void begin(const struct waiting_row *row)
+{
+	const char *more[] = { row->list, row->more, NULL };
+
+	world_open(more);
+	if (row->before) {
+		feed(row->before);
+		said();
+	}
+	if (row->input) {
+		said();
+		feed(row->input);
+	}
+	CHECK_STR(w.asked, row->asks);
+	CHECK_STR(said(), "");
+}
+
+T(session_answers_every_event_later_as_well)
+{
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+		ROW("%zu yes", i);
+		if (waiting[i].yes) {
+			begin(&waiting[i]);
+			domain_says(DNS_OK);
+			CHECK_STR(said(), waiting[i].yes);
+			world_close();
+		}
+		ROW("%zu no", i);
+		begin(&waiting[i]);
+		domain_says(DNS_NXDOMAIN);
+		CHECK_STR(said(), waiting[i].no);
+		world_close();
+	}
+}
+
+T(session_cancels_what_it_waits_for_when_the_client_goes)
+{
+	for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+		ROW("%zu", i);
+		begin(&waiting[i]);
+		w.on_conn(&w.conn, CONN_FAILED);
+		CHECK_INT(w.cancelled, 1);
+		CHECK_INT(w.relay.n_sessions, 0);
+		CHECK_INT(w.load.sessions, 0);
+		CHECK_INT(w.begun, w.aborted);
+		CHECK(w.task);
+		tick();
+		world_close();
+	}
+}
+
+T(session_says_its_answer_to_a_client_that_only_listens)
+{
+	for (size_t i = 1; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+		ROW("%zu", i);
+		begin(&waiting[i]);
+		w.on_conn(&w.conn, CONN_EOF);
+		CHECK_INT(w.relay.n_sessions, 1);
+		domain_says(DNS_NXDOMAIN);
+		CHECK_STR(said(), waiting[i].no);
+		CHECK_INT(w.relay.n_sessions, 0);
+		tick();
+		world_close();
+	}
+}
+
+T(session_waits_for_the_flush_and_nothing_else_ends_it)
+{
+	static const char *const none[] = { NULL };
+	struct reply ok;
+
+	reply_set(&ok, 250, "2.0.0", "Ok: queued as ABC");
+	for (int lost = 0; lost < 2; lost++) {
+		ROW("lost %d", lost);
+		world_open(none);
+		feed(HELLO MAIL RCPT "DATA\r\n");
+		said();
+		feed("Subject: x\r\n\r\nbody\r\n.\r\nNOOP\r\n");
+		CHECK_STR(said(), "");
+		CHECK_INT(w.deadline, USEC_NEVER);
+		CHECK_STR(buf_cstr(&w.content), "Subject: x\r\n\r\nbody\r\n");
+		if (lost) {
+			w.on_conn(&w.conn, CONN_FAILED);
+			CHECK_INT(w.aborted, 0);
+			CHECK(!w.task);
+		}
+		w.on_commit(w.commit_ctx, &ok, (struct qmsg *)&w);
+		CHECK_INT(w.queued, 1);
+		CHECK_STR(said(), lost ? "" : "250 2.0.0 Ok: queued as ABC|250 2.0.0 Ok|");
+		CHECK(!lost == !w.task);
+		tick();
+		world_close();
+	}
+}
+
+T(session_takes_no_more_content_while_there_is_no_room)
+{
+	static const char *const none[] = { NULL };
+
+	world_open(none);
+	feed(HELLO MAIL RCPT "DATA\r\n");
+	said();
+	w.full = true;
+	feed("first\r\n..\r\n");
+	CHECK_STR(buf_cstr(&w.content), "first\r\n");
+	feed("more\r\n");
+	CHECK_STR(buf_cstr(&w.content), "first\r\n");
+	w.full = false;
+	session_wake(w.conn.ctx);
+	CHECK_STR(buf_cstr(&w.content), "first\r\n.\r\nmore\r\n");
+	world_close();
+}
+
+T(session_drops_what_a_refused_message_had)
+{
+	static const char *const more[] = { "smtpd_end_of_data_restrictions=reject", NULL };
+
+	world_open(more);
+	feed(HELLO MAIL RCPT "DATA\r\n");
+	said();
+	feed("x\r\n.\r\n" MAIL);
+	CHECK_STR(said(), "554 5.7.1 <END-OF-MESSAGE>: End-of-data rejected: Access denied|250 2.1.0 Ok|");
+	CHECK_INT(w.aborted, 1);
+	world_close();
+}
+
+T(session_denies_all_but_quit_to_a_client_refused_at_once)
+{
+	static const char *const more[] = { "smtpd_client_restrictions=reject", "smtpd_delay_reject=no", NULL };
+
+	world_open(more);
+	CHECK_STR(said(), "554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied|");
+	feed(HELLO);
+	CHECK_STR(said(), "503 5.7.0 Error: access denied for unknown[192.0.2.1]|");
+	feed("QUIT\r\n");
+	CHECK_STR(said(), "221 2.0.0 Bye|");
+	CHECK(w.closed);
+	tick();
+	world_close();
+}
+
+T(session_slows_a_client_that_errs)
+{
+	static const char *const more[] = { "smtpd_soft_error_limit=2", "smtpd_error_sleep_time=3s", NULL };
+
+	world_open(more);
+	said();
+	feed("BOGUS\r\n");
+	feed("BOGUS\r\n");
+	CHECK_STR(said(), "502 5.5.2 Error: command not recognized|502 5.5.2 Error: command not recognized|");
+	for (int i = 0; i < 2; i++) {
+		feed("NOOP\r\n");
+		CHECK_STR(said(), "");
+		REQUIRE(w.timer);
+		CHECK_INT(w.timer_due, w.now + 3 * USEC_PER_SEC);
+		CHECK(w.deadline > w.timer_due);
+		w.now = w.timer_due;
+		w.timer->on_due(w.timer);
+		CHECK_STR(said(), "250 2.0.0 Ok|");
+	}
+	/* a client that goes meanwhile is gone */
+	feed("NOOP\r\n");
+	w.on_conn(&w.conn, CONN_FAILED);
+	CHECK(!w.timer);
+	tick();
+	world_close();
+}
+
+T(session_ends_a_client_that_is_silent)
+{
+	static const char *const none[] = { NULL };
+
+	world_open(none);
+	said();
+	feed("NOOP\r\n");
+	said();
+	CHECK_INT(w.deadline, w.now + w.settings.conf->smtpd_timeout);
+	w.on_conn(&w.conn, CONN_DEADLINE);
+	CHECK_STR(said(), "421 4.4.2 here.test Error: timeout exceeded|");
+	CHECK(w.closed);
+	tick();
+	world_close();
+}
+
+T(session_greets_when_the_name_is_known_or_late)
+{
+	static const char *const more[] = { "smtpd_peername_lookup=yes", "smtpd_client_restrictions=reject_unknown_reverse_client_hostname",
+		"smtpd_delay_reject=no", NULL };
+	static const struct { enum dns_status status; const char *name, *why, *says; } rows[] = {
+		{ DNS_OK, "c.test", "", "220 here.test|" },
+		{ DNS_NODATA, "unknown", "hostname c.test does not resolve to address 192.0.2.1", "220 here.test|" },
+		{ DNS_NODATA, "unknown", "no name", "450 4.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]|" },
+		{ DNS_AGAIN, "unknown", "", "450 4.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		world_open(more);
+		CHECK_STR(said(), "");
+		w.on_name(w.ctx, rows[i].status, rows[i].name, rows[i].why);
+		CHECK_STR(said(), rows[i].says);
+		world_close();
+	}
+	ROW("late");
+	world_open(more);
+	REQUIRE(w.timer);
+	w.timer->on_due(w.timer);
+	CHECK_INT(w.cancelled, 1);
+	CHECK_STR(said(), rows[3].says);
+	world_close();
+}
