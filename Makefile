@@ -132,7 +132,7 @@ HOT = $(addprefix core/,base/% smtp/% store/% schedule/% net/loop.c net/conn.c n
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
 COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/opt.c base/random.c base/term.c \
-	store/compact.c store/maildrop.c store/recover.c store/recover_big.c schedule/schedule_control.c smtp/client_session.c smtp/sasl.c \
+	store/compact.c store/maildrop.c store/recover.c store/recover_apply.c store/recover_scan.c store/recover_big.c schedule/schedule_control.c smtp/client_session.c smtp/sasl.c \
 	smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)

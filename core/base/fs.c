@@ -262,15 +262,16 @@ int fs_chmod(const char *path, mode_t mode)
 	return refused("chmod", path) < 0 ? -1 : chmod(path, mode);
 }
 
-int fs_free_space(const char *path, uint64_t *bytes, uint64_t *inodes)
+int fs_free_space(const char *path, struct fs_space *out)
 {
 	struct statvfs s;
 
 	if (refused("statvfs", path) < 0 || statvfs(path, &s) < 0)
 		return -1;
-	*bytes = (uint64_t)s.f_bavail * s.f_frsize;
+	out->total = (uint64_t)s.f_blocks * s.f_frsize;
+	out->bytes = (uint64_t)s.f_bavail * s.f_frsize;
 	/* file systems without an inode table report no inodes at all */
-	*inodes = s.f_files ? s.f_favail : UINT64_MAX;
+	out->inodes = s.f_files ? s.f_favail : UINT64_MAX;
 	return 0;
 }
 

@@ -35,7 +35,9 @@ int fs_truncate(int fd, off_t size);
 int fs_allocate(int fd, off_t at, off_t size);                       /* posix_fallocate, keep size; EOPNOTSUPP is success */
 int fs_mkdir(const char *path, mode_t mode);                         /* EEXIST of a directory is success */
 int fs_chmod(const char *path, mode_t mode);
-int fs_free_space(const char *path, uint64_t *bytes, uint64_t *inodes); /* what an ordinary user may still use */
+/* fs_free_space - of the file system: its size, and the bytes and inodes that an ordinary user may still use */
+struct fs_space { uint64_t total, bytes, inodes; };
+int fs_free_space(const char *path, struct fs_space *out);
 /* fs_read_file - whole file into out (its bound applies: EFBIG past it) */
 int fs_read_file(const char *path, struct buf *out);
 int fs_read_fd(int fd, struct buf *out);                             /* the rest of an open file, bounded the same way */

@@ -79,6 +79,7 @@
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
+#define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */
 #define LIMIT_STORE_HELD (8 * 1024 * 1024)      /* content of unfinished messages in memory; past it they go to files early */
@@ -86,5 +87,12 @@
 #define LIMIT_STORE_OPEN_SEGMENTS 128    /* descriptors kept for reading */
 #define LIMIT_SCHEDULE_BACKLOG 200       /* deliveries waiting in memory for one destination; more wait as messages */
 #define LIMIT_STORE_SPARES 2             /* emptied segments kept to be written again */
+#define LIMIT_STORE_SEGMENT_SHARE 64     /* a segment is at most this part of the volume: some full ones wait for their end */
+#define LIMIT_STORE_SEGMENT_LEAST (64 * 1024) /* … but never smaller: each costs a few flushes */
+#define LIMIT_STORE_ALLOCATE_SHARE 32    /* a new segment is given at most this part of what is free */
+#define LIMIT_STORE_ALLOCATE_FROM (256ull << 20) /* … and nothing when less than this is free: every block counts there */
+#define LIMIT_STORE_INODES 16            /* free ones that new mail leaves for segments and sockets */
+#define LIMIT_STORE_PLENTY (1ull << 30)  /* while twice this is free, not every message asks anew … */
+#define LIMIT_STORE_PLENTY_HOLDS 100000  /* … for so many microseconds: what is written in between is far less */
 
 #endif

@@ -282,8 +282,8 @@ static bool open_queue(struct relay *r)
 {
 	const struct conf *c = r->settings->conf;
 	struct store_options o = {.dir = ".", .pool = r->pool, .segment_size = c->queue_segment_size,
-		.big_threshold = c->queue_big_threshold, .min_free = c->queue_minfree ? c->queue_minfree : c->message_size_limit / 2 * 3,
-		.sync = c->queue_sync, .compress = c->queue_compress};
+		.big_threshold = c->queue_big_threshold, .min_free = c->queue_minfree,
+		.message_limit = c->message_size_limit, .sync = c->queue_sync, .compress = c->queue_compress};
 	struct recovered found = {NULL, 0, 0};
 	struct buf why;
 	buf_init(&why, 1024);

@@ -1,6 +1,6 @@
 /* envelope - see envelope.h. The text form is a row of records `name LENGTH value LF`; the first one is the version, the
- * last one says "end", and orig, orcpt and notify belong to the rcpt before them. What is empty or zero is left out.
- * A name that is not known, a wrong length or anything after the end refuses the whole. */
+ * last one says "end", and what follows an rcpt belongs to it. What is empty or zero is left out. A wrong length, a number
+ * that is none or anything after the end refuses the whole. */
 #include "core/msg/envelope.h"
 
 #include "core/base/format.h"
@@ -8,7 +8,8 @@
 #include "core/base/limits.h"
 
 #define ENVELOPE_VERSION "1"
-enum { NAME_MAX = 24, DIGITS_MAX = 12 };       /* of a record: more than any has */
+#define MAY_PASS_BY "opt_"
+enum { DIGITS_MAX = 12 };                      /* of a length: more than any has */
 
 void envelope_unique(struct envelope *e)
 {
@@ -40,14 +41,19 @@ void envelope_unique(struct envelope *e)
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-static void put(struct buf *out, const char *name, struct str value)
+static void put_named(struct buf *out, struct str name, struct str value)
 {
-	buf_z(out, name);
+	buf_str(out, name);
 	buf_byte(out, ' ');
 	buf_u64(out, value.n);
 	buf_byte(out, ' ');
 	buf_str(out, value);
 	buf_byte(out, '\n');
+}
+
+static void put(struct buf *out, const char *name, struct str value)
+{
+	put_named(out, str_of(name), value);
 }
 
 static void put_some(struct buf *out, const char *name, struct str value)
@@ -62,6 +68,12 @@ static void put_number(struct buf *out, const char *name, int64_t value)
 	int n = format_text(digits, sizeof(digits), "%lld", (long long)value);
 
 	put(out, name, str_make(digits, (size_t)n));
+}
+
+static void put_more(struct buf *out, const struct envelope_field *f)
+{
+	for (; f; f = f->next)
+		put_named(out, f->name, f->value);
 }
 
 void envelope_format(struct buf *out, const struct envelope *e)
@@ -81,6 +93,7 @@ void envelope_format(struct buf *out, const struct envelope *e)
 	put_some(out, "helo", e->helo);
 	put_some(out, "proto", e->proto);
 	put_some(out, "sasl_user", e->sasl_user);
+	put_more(out, e->more);
 	for (size_t i = 0; i < e->n_rcpts; i++) {
 		const struct rcpt *r = &e->rcpts[i];
 
@@ -89,6 +102,7 @@ void envelope_format(struct buf *out, const struct envelope *e)
 		put_some(out, "orcpt", r->orcpt);
 		if (r->notify)
 			put_number(out, "notify", r->notify);
+		put_more(out, r->more);
 	}
 	put(out, "end", STR_EMPTY);
 }
@@ -99,7 +113,7 @@ static bool take(struct str *in, struct str *name, struct str *value)
 {
 	size_t at = 0, begin, n = 0;
 
-	while (at < in->n && at < NAME_MAX && in->p[at] != ' ')
+	while (at < in->n && at < LIMIT_ENVELOPE_NAME && in->p[at] != ' ')
 		at++;
 	*name = str_head(*in, at);
 	for (begin = ++at; at < in->n && at < begin + DIGITS_MAX && ascii_is_digit(in->p[at]); at++)
@@ -114,66 +128,79 @@ static bool take(struct str *in, struct str *name, struct str *value)
 	return true;
 }
 
-static bool to_number(struct str s, int64_t lo, int64_t hi, int64_t *out)
+enum answer { FIELD_TAKEN, FIELD_UNKNOWN /* the name, or what a later version may mean by the value */, FIELD_DAMAGED };
+
+static enum answer to_number(struct str s, int64_t lo, int64_t hi, int64_t *out)
 {
-	return str_to_i64(s, out) && *out >= lo && *out <= hi;
+	int64_t n;
+
+	if (!str_to_i64(s, &n) || n < lo)
+		return FIELD_DAMAGED;
+	if (n > hi)
+		return FIELD_UNKNOWN;
+	*out = n;
+	return FIELD_TAKEN;
 }
 
-static bool set_text(struct str value, struct str *field)
+static enum answer text_field(struct envelope *e, struct rcpt *r, struct str name, struct str value)
 {
-	*field = value;
-	return true;
-}
-
-static bool set_text_field(struct envelope *e, struct str name, struct str value)
-{
-	const struct { struct str name; struct str *field; } rows[] = {
-		{ STR("sender"), &e->sender }, { STR("envid"), &e->envid }, { STR("client_name"), &e->client_name },
-		{ STR("client_addr"), &e->client_addr }, { STR("helo"), &e->helo }, { STR("proto"), &e->proto },
-		{ STR("sasl_user"), &e->sasl_user },
+	const struct { struct str name; struct str *field; bool of_rcpt; } rows[] = {
+		{ STR("sender"), &e->sender, false }, { STR("envid"), &e->envid, false },
+		{ STR("client_name"), &e->client_name, false }, { STR("client_addr"), &e->client_addr, false },
+		{ STR("helo"), &e->helo, false }, { STR("proto"), &e->proto, false }, { STR("sasl_user"), &e->sasl_user, false },
+		{ STR("orig"), r ? &r->orig : NULL, true }, { STR("orcpt"), r ? &r->orcpt : NULL, true },
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (str_eq(name, rows[i].name))
-			return set_text(value, rows[i].field);
-	return false;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!str_eq(name, rows[i].name))
+			continue;
+		if (!rows[i].field)
+			return FIELD_DAMAGED;
+		*rows[i].field = value;
+		return FIELD_TAKEN;
+	}
+	return FIELD_UNKNOWN;
 }
 
-static bool set_rcpt_field(struct rcpt *r, struct str name, struct str value)
+enum number { NUMBER_ARRIVAL, NUMBER_SIZE, NUMBER_HEADER_SIZE, NUMBER_FLAGS, NUMBER_UID, NUMBER_RET, NUMBER_NOTIFY };
+static const struct { const char *name; int64_t lo, hi; } numbers[] = {
+	[NUMBER_ARRIVAL] = { "arrival", INT64_MIN, INT64_MAX },
+	[NUMBER_SIZE] = { "size", 0, INT64_MAX },
+	[NUMBER_HEADER_SIZE] = { "header_size", 0, INT64_MAX },
+	[NUMBER_FLAGS] = { "flags", 0, ENVELOPE_KNOWN_FLAGS },
+	[NUMBER_UID] = { "uid", -1, UINT32_MAX },
+	[NUMBER_RET] = { "ret", 0, DSN_RET_FULL },
+	[NUMBER_NOTIFY] = { "notify", 0, 15 },
+};
+enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+static enum answer number_field(struct envelope *e, struct rcpt *r, struct str name, struct str value)
 {
-	int64_t n;
+	int64_t n = 0;
+	enum answer a;
+	size_t i = 0;
 
-	if (str_eq(name, STR("orig")))
-		return set_text(value, &r->orig);
-	if (str_eq(name, STR("orcpt")))
-		return set_text(value, &r->orcpt);
-	if (!str_eq(name, STR("notify")) || !to_number(value, 0, 15, &n))
-		return false;
-	r->notify = (unsigned)n;
-	return true;
-}
-
-static bool set_number_field(struct envelope *e, struct str name, struct str value)
-{
-	int64_t n;
-
-	if (!to_number(value, INT64_MIN, INT64_MAX, &n))
-		return false;
-	if (str_eq(name, STR("arrival")))
-		e->arrival = n;
-	else if (str_eq(name, STR("size")) && n >= 0)
-		e->size = (uint64_t)n;
-	else if (str_eq(name, STR("header_size")) && n >= 0)
-		e->header_size = (uint64_t)n;
-	else if (str_eq(name, STR("flags")) && n >= 0 && n <= UINT32_MAX)
-		e->flags = (unsigned)n;
-	else if (str_eq(name, STR("uid")) && n >= -1 && n <= UINT32_MAX)
-		e->uid = n;
-	else if (str_eq(name, STR("ret")) && n >= 0 && n <= DSN_RET_FULL)
-		e->ret = (enum dsn_ret)n;
-	else
-		return false;
-	return true;
+	while (i < NUMBERS && !str_eq(name, str_of(numbers[i].name)))
+		i++;
+	if (i == NUMBERS)
+		return FIELD_UNKNOWN;
+	a = to_number(value, numbers[i].lo, numbers[i].hi, &n);
+	if (a != FIELD_TAKEN)
+		return a;
+	switch ((enum number)i) {
+	case NUMBER_ARRIVAL: e->arrival = n; break;
+	case NUMBER_SIZE: e->size = (uint64_t)n; break;
+	case NUMBER_HEADER_SIZE: e->header_size = (uint64_t)n; break;
+	case NUMBER_FLAGS: e->flags = (unsigned)n; break;
+	case NUMBER_UID: e->uid = n; break;
+	case NUMBER_RET: e->ret = (enum dsn_ret)n; break;
+	case NUMBER_NOTIFY:
+		if (!r)
+			return FIELD_DAMAGED;
+		r->notify = (unsigned)n;
+		break;
+	}
+	return FIELD_TAKEN;
 }
 
 /* recipients are counted first, so that their array is allocated once */
@@ -190,6 +217,35 @@ static bool count_rcpts(struct str in, size_t *n)
 	return false;
 }
 
+/* keep - a field that may be passed by, behind those before it */
+static bool keep(struct arena *a, struct envelope_field **list, struct str name, struct str value)
+{
+	struct envelope_field *f = ARENA_NEW(a, struct envelope_field);
+
+	if (!f)
+		return false;
+	f->name = name;
+	f->value = value;
+	while (*list)
+		list = &(*list)->next;
+	*list = f;
+	return true;
+}
+
+static bool take_field(struct arena *a, struct envelope *e, struct str name, struct str value)
+{
+	struct rcpt *last = e->n_rcpts ? &e->rcpts[e->n_rcpts - 1] : NULL;
+	enum answer got = text_field(e, last, name, value);
+
+	if (got == FIELD_UNKNOWN)
+		got = number_field(e, last, name, value);
+	if (got == FIELD_UNKNOWN && str_starts(name, STR(MAY_PASS_BY)))
+		return keep(a, last ? &last->more : &e->more, name, value);
+	if (got == FIELD_UNKNOWN && !e->unknown.n)
+		e->unknown = name;
+	return got != FIELD_DAMAGED;
+}
+
 bool envelope_parse(struct arena *a, struct str in, struct envelope *out)
 {
 	struct str name, value;
@@ -197,16 +253,17 @@ bool envelope_parse(struct arena *a, struct str in, struct envelope *out)
 
 	memset(out, 0, sizeof(*out));
 	out->uid = -1;
-	if (!count_rcpts(in, &n_rcpts) || !take(&in, &name, &value) || !str_eq(name, STR("envelope")) || !str_eq(value, STR(ENVELOPE_VERSION)))
+	if (!count_rcpts(in, &n_rcpts) || !take(&in, &name, &value) || !str_eq(name, STR("envelope")))
 		return false;
+	/* a version that is not known is as good as a field that is not */
+	if (!str_eq(value, STR(ENVELOPE_VERSION)))
+		out->unknown = name;
 	if (n_rcpts && !(out->rcpts = ARENA_ARRAY(a, struct rcpt, n_rcpts)))
 		return false;
 	while (take(&in, &name, &value) && !str_eq(name, STR("end"))) {
-		struct rcpt *last = out->n_rcpts ? &out->rcpts[out->n_rcpts - 1] : NULL;
-
 		if (str_eq(name, STR("rcpt")))
 			out->rcpts[out->n_rcpts++].addr = value;
-		else if (!set_text_field(out, name, value) && !(last && set_rcpt_field(last, name, value)) && !set_number_field(out, name, value))
+		else if (!take_field(a, out, name, value))
 			return false;
 	}
 	return true;

@@ -1,5 +1,10 @@
 /* envelope - what travels with a message: sender, recipients, DSN wishes, origin. Its text form in the queue is
- * `key value` records (words, not letters), length-prefixed, so no byte in a value can forge a field (threats C3). */
+ * `key value` records (words, not letters), length-prefixed, so no byte in a value can forge a field.
+ *
+ * A field's name tells a reader that does not know it what to do. One that begins with "opt_" may be passed by, and is kept
+ * when the envelope is written again. Any other may change what the message means (who gets it, how it may be sent), so
+ * whoever does not know it must not deliver: `unknown` names it, and the message is held until a version comes that does.
+ * A new field whose loss would only be a pity is therefore called opt_SOMETHING. */
 #ifndef CORE_MSG_ENVELOPE_H
 #define CORE_MSG_ENVELOPE_H
 
@@ -15,13 +20,20 @@ enum envelope_flags {
 	ENVELOPE_LOCAL = 4,      /* from sendmail, maildrop or a bounce: not from the network */
 	ENVELOPE_BOUNCE = 8,     /* made by us: a non-delivery or delay notice */
 	ENVELOPE_VERIFY = 16,    /* an address probe: never delivered past RCPT, never bounced, never stored */
+	ENVELOPE_KNOWN_FLAGS = 31,
 };
 
+/* a field that may be passed by, as it was read */
+struct envelope_field {
+	struct envelope_field *next;
+	struct str name, value;
+};
 struct rcpt {
 	struct str addr;         /* canonical, after rewriting */
 	struct str orig;         /* as the client gave it, when that differs from addr; else empty (orig_to=) */
 	struct str orcpt;        /* DSN ORCPT "rfc822;a@b" decoded, or empty */
 	unsigned notify;         /* enum dsn_notify bits */
+	struct envelope_field *more; /* opt_ fields behind this recipient that we do not know */
 };
 struct envelope {
 	struct str sender;       /* canonical; "" = null sender */
@@ -39,11 +51,15 @@ struct envelope {
 	struct str proto;        /* "ESMTP", "ESMTPS" … */
 	struct str sasl_user;
 	int64_t uid;             /* local submission; -1 otherwise */
+	struct envelope_field *more; /* opt_ fields that we do not know; in the arena it was read into */
+	struct str unknown;      /* set by envelope_parse: a field that must be known and is not. Never deliver such a message */
 };
+/* why such a message is held; takes STR_ARG(unknown) */
+#define ENVELOPE_UNKNOWN_WHY "held: the envelope has the field \"%.*s\", which this version of relaybox does not know"
 /* envelope_unique - leave out each recipient that is there before, letter case aside, with the same DSN wishes */
 void envelope_unique(struct envelope *e);
 void envelope_format(struct buf *out, const struct envelope *e);
-/* envelope_parse - views point into `in`, arrays live in the arena; false: damaged */
+/* envelope_parse - views point into `in`, arrays live in the arena; false: damaged. Look at `unknown` before acting on it */
 bool envelope_parse(struct arena *a, struct str in, struct envelope *out);
 
 #endif

@@ -213,6 +213,18 @@ static void unreadable(struct schedule *s, struct qmsg *m, int error)
 	schedule_wait(s, m, loop_wall(s->o.loop) + s->conf->minimal_backoff_time);
 }
 
+/* hold_strange - a later version put something into the envelope that may not be passed by: the message stays as it is, and a
+ * version that knows the field delivers it after its start */
+static void hold_strange(struct schedule *s, struct qmsg *m, struct str field)
+{
+	char qid[QID_MAX];
+
+	qid_format(qid, m->id);
+	m->flags |= QMSG_STRANGE;
+	m->flags &= ~(uint32_t)QMSG_URGENT;
+	log_text(LOG_SEV_WARNING, "qmgr", 0, qid, ENVELOPE_UNKNOWN_WHY, STR_ARG(field));
+}
+
 static struct active *load(struct schedule *s, struct qmsg *m, enum schedule_kind kind)
 {
 	struct active *a = MEM_NEW(struct active);
@@ -227,6 +239,12 @@ static struct active *load(struct schedule *s, struct qmsg *m, enum schedule_kin
 		arena_fini(&a->arena);
 		mem_free(a);
 		unreadable(s, m, error);
+		return NULL;
+	}
+	if (a->env.unknown.n) {
+		hold_strange(s, m, a->env.unknown);
+		arena_fini(&a->arena);
+		mem_free(a);
 		return NULL;
 	}
 	a->tries = ARENA_ARRAY(&a->arena, struct rcpt_try, m->n_rcpts);

@@ -39,7 +39,7 @@ static void retry_now(struct schedule *s, struct qmsg *m)
 
 static int flush_idle(struct schedule *s, struct qmsg *m)
 {
-	if (!(m->flags & QMSG_HOLD))
+	if (!(m->flags & QMSG_HELD))
 		retry_now(s, m);
 	return 0;
 }
@@ -53,9 +53,9 @@ static int hold_idle(struct schedule *s, struct qmsg *m)
 
 static int release_idle(struct schedule *s, struct qmsg *m)
 {
-	if (!(m->flags & QMSG_HOLD))
+	if (!(m->flags & QMSG_HELD))
 		return 0;
-	m->flags &= ~(uint32_t)QMSG_HOLD;
+	m->flags &= ~(uint32_t)QMSG_HELD;
 	retry_now(s, m);
 	return store_flags(s, m, 0);
 }
@@ -72,7 +72,7 @@ static int delete_idle(struct schedule *s, struct qmsg *m)
 
 static int requeue_idle(struct schedule *s, struct qmsg *m)
 {
-	m->flags &= ~(uint32_t)QMSG_HOLD;
+	m->flags &= ~(uint32_t)QMSG_HELD;
 	retry_now(s, m);
 	return store_flags(s, m, 0);
 }
@@ -81,7 +81,7 @@ static int expire_idle(struct schedule *s, struct qmsg *m)
 {
 	/* on hold it stays there; it is returned once it is released */
 	m->flags |= QMSG_EXPIRE;
-	if (!(m->flags & QMSG_HOLD))
+	if (!(m->flags & QMSG_HELD))
 		retry_now(s, m);
 	return store_flags(s, m, 0);
 }

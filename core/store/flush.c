@@ -35,6 +35,7 @@ struct flight {
 	char path[STORE_PATH], spare[STORE_PATH], log_dir[STORE_PATH], big_dir[STORE_PATH], dir[STORE_PATH], parent[STORE_PATH];
 	struct segment_header header;
 	off_t segment_size, at;
+	uint64_t allocated;     /* of a new segment */
 	int fd;
 	int left_fd;            /* the head that is left, to be cut at left_at before anything else; or -1 */
 	off_t left_at;
@@ -72,6 +73,23 @@ static bool flush_failed(struct flight *f, const char *what)
 	return false;
 }
 
+/* allocate - a share of what is free; too little of it may still be enough for this batch: the write will tell */
+static bool allocate(struct flight *f)
+{
+	struct fs_space space = { 0 };
+	uint64_t n;
+
+	if (fs_free_space(f->log_dir, &space) < 0)
+		return true;
+	n = room_to_allocate((uint64_t)f->segment_size, space.bytes);
+	if (!n)
+		return true;
+	if (fs_allocate(f->fd, 0, (off_t)n) < 0)
+		return errno == ENOSPC || errno == EDQUOT;
+	f->allocated = n > f->allocated ? n : f->allocated;
+	return true;
+}
+
 /* make_segment - nothing in the new file counts before its name is on disk, so that any failure here is harmless */
 static bool make_segment(struct flight *f)
 {
@@ -84,14 +102,14 @@ static bool make_segment(struct flight *f)
 	f->fd = f->recycle ? fs_open(f->spare, O_RDWR | O_NOFOLLOW, 0) : -1;
 	/* a spare that somebody has removed is not missed */
 	f->recycle = f->fd >= 0;
+	f->allocated = f->recycle ? f->allocated : 0;
 	if (!f->recycle)
 		f->fd = fs_open(f->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (f->fd < 0)
 		return failed(f, "open a segment");
 	if (fs_pwrite_all(f->fd, start, sizeof(start), 0) < 0)
 		return failed(f, "begin a segment");
-	/* too little space for all of it may still be enough for this batch: the write will tell */
-	if (fs_allocate(f->fd, 0, f->segment_size) < 0 && errno != ENOSPC && errno != EDQUOT)
+	if (!allocate(f))
 		return failed(f, "allocate a segment");
 	if (f->sync && fs_sync(f->fd) < 0)
 		return flush_failed(f, "flush a new segment");
@@ -326,6 +344,7 @@ static void flight_done(struct pool_job *j)
 		drop_new_segment(s, f);
 	} else if (f->create) {
 		f->seg->fd = f->fd;
+		f->seg->allocated = f->allocated;
 		segment_add(s, f->seg);
 		s->rooted = true;
 		s->n_open++;
@@ -373,11 +392,17 @@ static void take_new_segment(struct store *s, struct flight *f)
 	f->seg->header.salt = random_u32();
 	f->seg->header.created = clock_wall();
 	f->seg->header.high_id = s->next_id;
+	if (s->head) {
+		f->seg->header.previous = s->head->header.number;
+		f->seg->header.previous_end = (uint32_t)s->head->end;
+	}
 	f->seg->end = SEGMENT_START;
 	segment_path(s, f->path, f->seg->header.number);
 	f->recycle = s->n_spares > 0;
-	if (f->recycle)
-		segment_spare_path(s, f->spare, s->spares[--s->n_spares]);
+	if (f->recycle) {
+		f->allocated = s->spares[--s->n_spares].bytes;
+		segment_spare_path(s, f->spare, s->spares[s->n_spares].number);
+	}
 }
 
 /* to_flight - states in the batch are now found in the flight */

@@ -227,7 +227,7 @@ int maildrop_read(const char *queue_directory, const char *name, struct arena *a
 	if (fd < 0)
 		return -1;
 	r = read_head(fd, &text, a);
-	if (r == 0 && !envelope_parse(a, text, e)) {
+	if (r == 0 && (!envelope_parse(a, text, e) || e->unknown.n)) {
 		errno = EBADMSG;
 		r = -1;
 	}

@@ -157,10 +157,13 @@ int store_envelope(struct store *s, const struct qmsg *m, struct arena *a, struc
 
 	if (read_head(s, m->record, m->id, a, &head) < 0)
 		return errno == EILSEQ ? set_aside_whole(s, m->record, m->id, "envelope") : -1;
-	if (!envelope_parse(a, str_from(head, RECORD_SUMMARY), out) || out->n_rcpts != m->n_rcpts) {
+	if (!envelope_parse(a, str_from(head, RECORD_SUMMARY), out) || (out->n_rcpts != m->n_rcpts && !out->unknown.n)) {
 		errno = a->overflow ? EFBIG : EILSEQ;
 		return a->overflow ? -1 : set_aside_whole(s, m->record, m->id, "envelope");
 	}
+	/* whatever a later version counts, there are no more states than this */
+	if (out->n_rcpts > m->n_rcpts)
+		out->n_rcpts = m->n_rcpts;
 	return 0;
 }
 

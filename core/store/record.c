@@ -75,8 +75,10 @@ void segment_header_format(unsigned char out[SEGMENT_START], const struct segmen
 	record_put32(out + 24, h->number);
 	record_put32(out + 28, h->mark);
 	record_put32(out + 32, h->salt);
+	record_put32(out + 36, h->previous_end);
 	record_put64(out + 40, (uint64_t)h->created);
 	record_put64(out + 48, h->high_id);
+	record_put32(out + 56, h->previous);
 	record_put32(out + 60, crc32c(0, out, 60));
 	memcpy(out + SEGMENT_HEADER, out, SEGMENT_HEADER);
 }
@@ -90,8 +92,10 @@ static enum segment_verdict header_copy(const unsigned char *p, struct segment_h
 	out->number = record_get32(p + 24);
 	out->mark = record_get32(p + 28);
 	out->salt = record_get32(p + 32);
+	out->previous_end = record_get32(p + 36);
 	out->created = (usec)record_get64(p + 40);
 	out->high_id = record_get64(p + 48);
+	out->previous = record_get32(p + 56);
 	return SEGMENT_OK;
 }
 

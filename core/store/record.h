@@ -27,7 +27,8 @@ enum record_type { RECORD_MESSAGE = 1, RECORD_STATE, RECORD_GONE, RECORD_FOOTER 
 enum record_version { RECORD_WHOLE = 1, RECORD_APART = 2, RECORD_PLAIN = 1 /* of every other type */ };
 enum record_flags { RECORD_DEFLATE = 1, RECORD_BIG = 2 };
 
-struct segment_header { uint32_t number, mark, salt; usec created; uint64_t high_id; };
+/* previous: the segment that was written before, and where its records end; 0: it was sealed before this one began */
+struct segment_header { uint32_t number, mark, salt; usec created; uint64_t high_id; uint32_t previous, previous_end; };
 void segment_header_format(unsigned char out[SEGMENT_START], const struct segment_header *h);
 enum segment_verdict { SEGMENT_OK, SEGMENT_DAMAGED, SEGMENT_FOREIGN /* a version that we do not know */ };
 enum segment_verdict segment_header_parse(const void *p, size_t n, struct segment_header *out);

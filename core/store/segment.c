@@ -279,7 +279,7 @@ static void retired(struct store *s, struct chore *c)
 		return;
 	}
 	if (c->spare && s->n_spares < LIMIT_STORE_SPARES)
-		s->spares[s->n_spares++] = c->spare;
+		s->spares[s->n_spares++] = (struct spare){ c->spare, c->end };
 	forget(s, c->seg);
 	s->may_compact = true;
 }
@@ -353,6 +353,16 @@ void chore_big_unlink(struct store *s, uint64_t id)
 	chore_start(s);
 }
 
+void segment_drop_spares(struct store *s)
+{
+	while (s->n_spares) {
+		struct chore *c = chore_new(s, CHORE_UNLINK, NULL);
+
+		segment_spare_path(s, c->path, s->spares[--s->n_spares].number);
+	}
+	chore_start(s);
+}
+
 static size_t waiting_spares(const struct store *s)
 {
 	size_t n = s->n_spares;
@@ -375,6 +385,7 @@ bool segment_retire_next(struct store *s)
 		/* a file that was full is worth keeping: overwriting written blocks flushes faster than new ones */
 		if (!s->closing && g->end >= (uint64_t)s->o.segment_size / 2 && waiting_spares(s) < LIMIT_STORE_SPARES) {
 			c->spare = g->header.number;
+			c->end = g->end;
 			segment_spare_path(s, c->to, c->spare);
 		}
 		chore_start(s);

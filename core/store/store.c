@@ -13,13 +13,10 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-enum { SLAB = 1024, SEGMENT_LEAST = 4096, SEGMENT_MOST = 1024 * 1024 * 1024, INODES_LEAST = 16 };
+enum { SLAB = 1024, SEGMENT_LEAST = 4096, SEGMENT_MOST = 1024 * 1024 * 1024 };
 /* at a start ids go on at the milliseconds since here: an id that was only logged, and never stored, is hardly given
  * again either; ten digits are enough until 2054 */
 #define ID_EPOCH ((usec)1577836800 * USEC_PER_SEC)
-/* while there was plenty of space a moment ago, not every message asks anew; what is written in between is far less */
-#define ROOM_PLENTY ((uint64_t)1 << 30)
-#define ROOM_HOLDS (USEC_PER_SEC / 10)
 #define ID_TICKS(us) ((uint64_t)((us) / 1000))
 
 /* --- messages in memory ------------------------------------------------------------------------------------------- */
@@ -278,6 +275,7 @@ struct store *store_open(const struct store_options *o, void (*each)(void *ctx, 
 		free_store(s);
 		return NULL;
 	}
+	room_init(s);
 	if (now > ID_EPOCH && ID_TICKS(now - ID_EPOCH) > s->next_id)
 		s->next_id = ID_TICKS(now - ID_EPOCH);
 	if (each)
@@ -317,37 +315,6 @@ void store_close(struct store *s)
 	}
 	store_tell(s);
 	free_store(s);
-}
-
-/* --- room ---------------------------------------------------------------------------------------------------------- */
-
-static size_t pending_bytes(const struct store *s)
-{
-	return s->gather.n + s->preparing_bytes;
-}
-
-bool store_has_room(struct store *s, uint64_t size)
-{
-	uint64_t bytes, inodes, want = size + size / 2;
-	usec now = clock_mono();
-
-	if (s->broken) {
-		errno = s->broken;
-		return false;
-	}
-	if (pending_bytes(s) > LIMIT_STORE_PENDING) {
-		errno = EAGAIN;
-		return false;
-	}
-	if (s->o.min_free > 0 && (uint64_t)s->o.min_free > want)
-		want = (uint64_t)s->o.min_free;
-	if (want <= ROOM_PLENTY && s->room_asked && now < s->room_asked + ROOM_HOLDS)
-		return true;
-	if (fs_free_space(s->dir, &bytes, &inodes) < 0)
-		return false;
-	s->room_asked = bytes >= 2 * ROOM_PLENTY && inodes >= 1024 * (uint64_t)INODES_LEAST ? now : 0;
-	errno = ENOSPC;
-	return bytes >= want && inodes >= INODES_LEAST;
 }
 
 void store_stats(const struct store *s, struct store_stats *out)

@@ -25,16 +25,20 @@ bool qid_parse(struct str s, uint64_t *id);
 struct store_options {
 	const char *dir;               /* queue_directory; made when missing */
 	struct pool *pool;             /* NULL: flush inline (tools, unit tests) */
-	int64_t segment_size;          /* bytes; a new segment begins past it */
+	int64_t segment_size;          /* bytes; a new segment begins past it. On a small volume it is less */
 	int64_t big_threshold;         /* bodies above go to a file of their own in big/ while they arrive */
-	int64_t min_free;              /* refuse new messages (ENOSPC) when less is free; 0 = 1.5 x size of a message must fit */
+	/* new messages are refused (ENOSPC) while less than this, or 1.5 times the largest message, is free; room.c */
+	int64_t min_free;              /* queue_minfree */
+	int64_t message_limit;         /* message_size_limit; 0: none */
 	bool sync;                     /* false: no flush at all (measurements only) */
 	bool compress;                 /* deflate bodies above a few KiB in the log */
 	bool read_only;                /* offline list and show: no lock, no repair */
 };
 
 enum qmsg_flags { QMSG_HOLD = 1, QMSG_EXPIRE = 2 /* by relayctl: give up at the next try */, QMSG_BOUNCE = 4, QMSG_WARNED = 8 /* delay notice sent */, QMSG_BIG = 16 /* the store's: body in big/ */,
-	QMSG_URGENT = 32 /* the schedule's, not stored: flushed by hand, dead destinations are tried */, QMSG_STORED = 15 };
+	QMSG_URGENT = 32 /* the schedule's, not stored: flushed by hand, dead destinations are tried */,
+	QMSG_STRANGE = 64 /* the schedule's, not stored: held, since its envelope has a field that must be known and is not */,
+	QMSG_STORED = 15, QMSG_HELD = QMSG_HOLD | QMSG_STRANGE };
 
 /* One queued message as memory knows it: at most 200 bytes with its index entry. Made and freed by the store. */
 struct qmsg {
@@ -84,6 +88,7 @@ void store_commit(struct store_writer *w, struct envelope *e, struct str header,
 void store_abort(struct store_writer *w);
 
 /* --- reading (synchronous; -1 with errno; EILSEQ = damaged: the message was set aside) ------------------------------- */
+/* store_envelope - look at out->unknown before acting on it: recipients of such an envelope are good for showing only */
 int store_envelope(struct store *s, const struct qmsg *m, struct arena *a, struct envelope *out);
 int store_states(struct store *s, const struct qmsg *m, struct arena *a, struct rcpt_state **out); /* n_rcpts rows; damaged: as new */
 /* content: open once, read in order or at random; the segment stays while a reader is open */

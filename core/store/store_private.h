@@ -6,6 +6,7 @@
  * change.c    appending records: states, ends
  * flush.c     the batch that goes to disk together, and what follows from its success or failure
  * segment.c   the files of the log: made, sealed, retired, opened for reading
+ * room.c      is there space for one more, and how much the log may take
  * recover.c   from the files back to the index
  * read.c      envelope, states and content of one message
  * compact.c   moving what is alive out of sparse segments
@@ -34,6 +35,7 @@ struct segment {
 	bool retiring, kept;    /* its end was asked for; it must stay (damage could not be set aside) */
 	bool stale;             /* messages were copied out of it: an end must name it as well */
 	uint64_t end;           /* bytes used */
+	uint64_t allocated;     /* bytes that the file system has given it already, used or not; 0: not known */
 	uint64_t live;          /* bytes of records that are needed */
 	uint32_t n_live;        /* their number */
 	uint32_t *pins;         /* ascending: segments whose messages' ends stand here */
@@ -81,7 +83,7 @@ struct store {
 	struct segment *head;
 	uint32_t next_segment;
 	size_t n_open;
-	uint32_t spares[LIMIT_STORE_SPARES];
+	struct spare { uint32_t number; uint64_t bytes; } spares[LIMIT_STORE_SPARES];
 	size_t n_spares;
 	/* what waits */
 	struct batch gather, spare;    /* spare: memory of an earlier batch, for the next */
@@ -106,6 +108,7 @@ struct store {
 		bool failed;
 	} compaction;
 	bool may_compact;       /* something died since the last look */
+	uint64_t volume;        /* bytes of the file system; 0: not known */
 	usec room_asked;        /* mono: when the file system said last that there is plenty; 0: never */
 	struct store_stats stats;
 };
@@ -151,8 +154,16 @@ void segment_seal(struct store *s, struct segment *g);                  /* foote
 bool segment_retire_next(struct store *s);                              /* drop one that nobody needs; false: none */
 int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync,
 	bool *broken);
+void segment_drop_spares(struct store *s);                              /* space is short */
 void chore_big_unlink(struct store *s, uint64_t id);
 void chore_start(struct store *s);
+
+/* room.c */
+void room_init(struct store *s);                                        /* measures for this volume; warns if it is too small */
+uint64_t room_segment_size(uint64_t wanted, uint64_t total);
+uint64_t room_to_allocate(uint64_t segment_size, uint64_t free);        /* how much a new segment is given at once */
+bool room_is_small(uint64_t total, uint64_t message_limit);
+uint64_t room_to_keep(uint64_t total, uint64_t min_free, uint64_t message_limit);
 
 /* recover.c */
 int recover(struct store *s, struct buf *why);

@@ -39,11 +39,12 @@ struct entry {
 	struct envelope envelope;
 	struct rcpt_state *states;
 	struct listed shown;
+	struct str held;               /* why it is, when nobody asked for that */
 };
 
 const char *listing_queue(const struct qmsg *m, bool active)
 {
-	return m->flags & QMSG_HOLD ? "hold" : active ? "active" : "deferred";
+	return m->flags & QMSG_HELD ? "hold" : active ? "active" : "deferred";
 }
 
 static void add_text(struct buf *out, const struct listed *l)
@@ -128,18 +129,28 @@ static void add_rows(struct buf *out, const struct listed *l)
 	}
 }
 
+static const char *queue_of(const struct entry *e)
+{
+	return e->held.n ? "hold" : listing_queue(e->m, e->active);
+}
+
+static bool is_held(const struct entry *e)
+{
+	return e->held.n || e->m->flags & QMSG_HELD;
+}
+
 static bool fill_shown(struct arena *a, struct entry *e)
 {
 	struct listed *l = &e->shown;
 
-	*l = (struct listed){ .qid = str_of(e->qid), .queue = str_of(listing_queue(e->m, e->active)), .arrival = e->m->arrival, .size = e->m->size,
-		.due = e->active || e->m->flags & QMSG_HOLD ? 0 : e->m->due.key, .expire = e->m->flags & QMSG_EXPIRE,
+	*l = (struct listed){ .qid = str_of(e->qid), .queue = str_of(queue_of(e)), .arrival = e->m->arrival, .size = e->m->size,
+		.due = e->active || is_held(e) ? 0 : e->m->due.key, .expire = e->m->flags & QMSG_EXPIRE,
 		.sender = e->envelope.sender.n ? e->envelope.sender : STR("MAILER-DAEMON"),
 		.rcpts = ARENA_ARRAY(a, struct listed_rcpt, e->envelope.n_rcpts) };
 	for (size_t i = 0; l->rcpts && i < e->envelope.n_rcpts; i++)
 		if (e->states[i].status != RCPT_DONE)
 			l->rcpts[l->n++] = (struct listed_rcpt){ e->envelope.rcpts[i].addr, e->envelope.rcpts[i].orig,
-				e->states[i].last.code ? e->states[i].last.text : STR_EMPTY };
+				e->held.n ? e->held : e->states[i].last.code ? e->states[i].last.text : STR_EMPTY };
 	return l->rcpts;
 }
 
@@ -149,6 +160,8 @@ static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, s
 	qid_format(e->qid, m->id);
 	if (store_envelope(s, m, a, &e->envelope) < 0)
 		return -1;
+	if (e->envelope.unknown.n)
+		e->held = arena_printf(a, ENVELOPE_UNKNOWN_WHY, STR_ARG(e->envelope.unknown));
 	return store_states(s, m, a, &e->states);
 }
 
@@ -235,10 +248,11 @@ static void show_envelope(struct buf *out, const struct entry *e)
 	const struct envelope *v = &e->envelope;
 	char date[40];
 
-	buf_printf(out, "queue: %s%s\n", listing_queue(e->m, e->active), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
+	buf_printf(out, "queue: %s%s\n", queue_of(e), e->m->flags & QMSG_EXPIRE ? ", expires at the next try" : "");
+	show_text(out, "reason", e->held);
 	date_rfc5322(date, e->m->arrival, date_offset(e->m->arrival));
 	buf_printf(out, "arrival: %s\nsize: %llu\n", date, (unsigned long long)e->m->size);
-	if (!e->active && !(e->m->flags & QMSG_HOLD) && e->m->due.key > 0) {
+	if (!e->active && !is_held(e) && e->m->due.key > 0) {
 		date_rfc5322(date, e->m->due.key, date_offset(e->m->due.key));
 		buf_printf(out, "next try: %s\n", date);
 	}

@@ -94,7 +94,7 @@ def fill_up(disk, relay, sizes):
 
 
 def test_full_disk_refuses_with_452_and_comes_back(disk, tmp_path):
-    with Reluctant() as sink, relay_on(disk, tmp_path, sink.port, "queue_minfree = 1\n").start() as relay:
+    with Reluctant() as sink, relay_on(disk, tmp_path, sink.port, "message_size_limit = 0\n").start() as relay:
         assert send(relay.port, "before@example.org")[0] == 250
         ballast, acked = fill_up(disk, relay, [20000])
         before = cpu_seconds(relay.process.pid)
@@ -109,7 +109,7 @@ def test_full_disk_refuses_with_452_and_comes_back(disk, tmp_path):
 
 
 def test_room_is_kept_for_the_results(disk, tmp_path):
-    """Without queue_minfree it is one and a half times the largest message, whether the client tells a size or not."""
+    """Room for one and a half times the largest message is kept, whether the client tells a size or not."""
     with Reluctant() as sink, relay_on(disk, tmp_path, sink.port, "message_size_limit = 4194304\n").start() as relay:
         ballast = os.path.join(disk.mount, "ballast")
         fill(ballast, 4 << 20)
@@ -122,7 +122,7 @@ def test_room_is_kept_for_the_results(disk, tmp_path):
 def test_full_disk_and_a_kill_repeat_only_what_was_in_flight(disk, tmp_path):
     """What cannot be recorded is not done: the next start would do it again."""
     with Reluctant() as sink:
-        relay = relay_on(disk, tmp_path, sink.port, "queue_minfree = 1\n")
+        relay = relay_on(disk, tmp_path, sink.port, "message_size_limit = 0\n")
         with relay:
             acked = ["m%d" % i for i in range(150)]
             for name in acked:
@@ -145,7 +145,7 @@ def test_full_disk_and_a_kill_repeat_only_what_was_in_flight(disk, tmp_path):
 @pytest.mark.parametrize("disk", ["xfs"], indirect=True)    # ext4 has inodes to spare
 def test_start_without_any_room_serves_and_has_its_sockets_once_there_is(disk, tmp_path):
     with Reluctant() as sink:
-        relay = relay_on(disk, tmp_path, sink.port, "queue_minfree = 1\n")
+        relay = relay_on(disk, tmp_path, sink.port, "message_size_limit = 0\n")
         with relay:
             for i in range(20):
                 assert send(relay.port, "m%d@example.org" % i)[0] == 250

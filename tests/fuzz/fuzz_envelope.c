@@ -28,12 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	char *copy = mem_alloc(n);
 	struct str in = str_make(copy, n);
 	struct envelope e;
-	struct rcpt r = { in, str_from(in, n / 2), in, 3 };
+	struct rcpt r = { .addr = in, .orig = str_from(in, n / 2), .orcpt = in, .notify = 3 };
 	struct arena a;
 
 	memcpy(copy, data, n);
 	arena_init(&a, 1 << 22);
-	if (envelope_parse(&a, in, &e))
+	if (envelope_parse(&a, in, &e) && !e.unknown.n)
 		round_trip(&a, &e);
 	memset(&e, 0, sizeof(e));
 	e.sender = e.envid = e.helo = in;

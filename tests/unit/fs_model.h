@@ -450,10 +450,10 @@ int fs_mkdir(const char *path, mode_t mode)
 	return mkdir(path, mode) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-int fs_free_space(const char *path, uint64_t *bytes, uint64_t *inodes)
+int fs_free_space(const char *path, struct fs_space *out)
 {
 	(void)path;
-	*bytes = *inodes = 1u << 30;
+	out->total = out->bytes = out->inodes = 1u << 30;
 	return 0;
 }
 

@@ -131,8 +131,8 @@ T(header_splits_fields)
 T(envelope_round_trip)
 {
 	struct rcpt rcpts[2] = {
-		{ STR("a@b"), STR("old@b"), STR("rfc822;a b\nrcpt 3 x@y\n"), DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY },
-		{ STR("\"x y\"@c"), STR_EMPTY, STR_EMPTY, 0 },
+		{ .addr = STR("a@b"), .orig = STR("old@b"), .orcpt = STR("rfc822;a b\nrcpt 3 x@y\n"), .notify = DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY },
+		{ .addr = STR("\"x y\"@c") },
 	};
 	struct envelope e = {
 		.sender = STR("s@x"), .rcpts = rcpts, .n_rcpts = 2, .envid = STR("id\nend 0 \n"), .ret = DSN_RET_HDRS,
@@ -171,9 +171,9 @@ T(envelope_round_trip)
 T(envelope_unique_leaves_wishes_apart)
 {
 	struct rcpt rcpts[] = {
-		{ STR("a@b"), STR_EMPTY, STR_EMPTY, 0 }, { STR("c@d"), STR_EMPTY, STR_EMPTY, 0 }, { STR("A@B"), STR("a"), STR_EMPTY, 0 },
-		{ STR("a@b"), STR_EMPTY, STR_EMPTY, DSN_NOTIFY_NEVER }, { STR("a@b"), STR_EMPTY, STR("rfc822;x"), 0 },
-		{ STR("c@d"), STR_EMPTY, STR_EMPTY, 0 },
+		{ .addr = STR("a@b") }, { .addr = STR("c@d") }, { .addr = STR("A@B"), .orig = STR("a") },
+		{ .addr = STR("a@b"), .notify = DSN_NOTIFY_NEVER }, { .addr = STR("a@b"), .orcpt = STR("rfc822;x") },
+		{ .addr = STR("c@d") },
 	};
 	struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
 
@@ -188,8 +188,8 @@ T(envelope_unique_leaves_wishes_apart)
 T(envelope_refuses_damage)
 {
 	static const char *const rows[] = {
-		"", "envelope 1 2\nend 0 \n", "sender 1 a\nend 0 \n", "envelope 1 1\nnonsense 1 x\nend 0 \n", "envelope 1 1\nsize 2 -1\nend 0 \n",
-		"envelope 1 1\nnotify 1 1\nend 0 \n", "envelope 1 1\nrcpt 1 a\nnotify 2 16\nend 0 \n", "envelope 1 1\nrcpt 99999999999 a\nend 0 \n",
+		"", "sender 1 a\nend 0 \n", "envelope 1 1\nsize 2 -1\nend 0 \n", "envelope 1 1\nuid 1 x\nend 0 \n",
+		"envelope 1 1\nnotify 1 1\nend 0 \n", "envelope 1 1\norcpt 1 a\nend 0 \n", "envelope 1 1\nrcpt 99999999999 a\nend 0 \n",
 		"envelope 1 1\nrcpt 1 ab\nend 0 \n", "envelope 1 1\nend 1 x\n", "envelope 01 1\nend 0 x\n",
 	};
 	struct envelope e;
@@ -202,6 +202,50 @@ T(envelope_refuses_damage)
 	}
 	CHECK(envelope_parse(&a, STR("envelope 1 1\nend 0 \n"), &e));
 	CHECK_INT(e.uid, -1);
+	arena_fini(&a);
+}
+
+T(envelope_names_what_it_does_not_know)
+{
+	static const struct { const char *text, *unknown; } rows[] = {
+		{ "envelope 1 1\nnonsense 1 x\nend 0 \n", "nonsense" },
+		{ "envelope 1 1\nrcpt 1 a\nnonsense 1 x\nmore 0 \nrcpt 1 b\nend 0 \n", "nonsense" },
+		{ "envelope 1 2\nrcpt 1 a\nend 0 \n", "envelope" },
+		{ "envelope 1 1\nrcpt 1 a\nnotify 2 16\nend 0 \n", "notify" },
+		{ "envelope 1 1\nflags 2 32\nend 0 \n", "flags" },
+		{ "envelope 1 1\nret 1 3\nend 0 \n", "ret" },
+		{ "envelope 1 1\nopt 1 3\nend 0 \n", "opt" },
+		{ "envelope 1 1\nopt_x 1 3\nOPT_y 1 3\nend 0 \n", "OPT_y" },
+		{ "envelope 1 1\nopt_nonsense 1 x\nrcpt 1 a\nopt_more 0 \nrcpt 1 b\nend 0 \n", "" },
+	};
+	struct envelope e;
+	struct arena a;
+
+	arena_init(&a, 10000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].text);
+		if (!CHECK(envelope_parse(&a, str_of(rows[i].text), &e)))
+			continue;
+		CHECK_VIEW(e.unknown, rows[i].unknown);
+	}
+	arena_fini(&a);
+}
+
+T(envelope_keeps_what_may_be_passed_by)
+{
+	static const char text[] = "envelope 1 1\narrival 1 0\nsize 1 0\nheader_size 1 0\nflags 1 0\nuid 2 -1\nsender 0 \nopt_a 3 x\ny\nopt_b 0 \n"
+		"rcpt 1 a\nopt_c 1 1\nopt_d 1 2\nrcpt 1 b\nnotify 1 1\nopt_c 1 3\nend 0 \n";
+	struct envelope e;
+	struct arena a;
+	struct buf out;
+
+	arena_init(&a, 10000);
+	buf_init(&out, 1000);
+	REQUIRE(envelope_parse(&a, str_of(text), &e));
+	CHECK_INT(e.n_rcpts, 2);
+	envelope_format(&out, &e);
+	CHECK_STR(buf_cstr(&out), text);
+	buf_fini(&out);
 	arena_fini(&a);
 }
 
@@ -429,7 +473,7 @@ T(mime_xtext_both_ways)
 
 T(received_like_postfix)
 {
-	struct rcpt rcpts[2] = { { STR("r@x"), STR_EMPTY, STR_EMPTY, 0 }, { STR("q@x"), STR_EMPTY, STR_EMPTY, 0 } };
+	struct rcpt rcpts[2] = { { .addr = STR("r@x") }, { .addr = STR("q@x") } };
 	struct envelope e = {
 		.rcpts = rcpts, .n_rcpts = 1, .arrival = WHEN, .client_name = STR("unknown"), .client_addr = STR("192.0.2.1"),
 		.helo = STR("cli(ent)\r\nX: y"), .proto = STR("ESMTPS"), .uid = -1, .sasl_user = STR("u)"),

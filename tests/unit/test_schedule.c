@@ -168,7 +168,7 @@ static void end(void)
 	conf_free(f.conf);
 }
 
-struct put { const char *sender; const char *const *rcpts; size_t n; unsigned notify; usec age; unsigned flags; };
+struct put { const char *sender; const char *const *rcpts; size_t n; unsigned notify; usec age; unsigned flags; const char *field; };
 
 static void on_put(void *ctx, struct qmsg *m, int error)
 {
@@ -180,6 +180,7 @@ static struct qmsg *put_only(const struct put *p)
 	static struct rcpt rcpts[150];
 	struct envelope e = { .sender = str_of(p->sender ? p->sender : "s@example.com"), .rcpts = rcpts, .n_rcpts = p->n, .uid = -1,
 		.arrival = clock_wall() - p->age, .flags = p->flags };
+	struct envelope_field field = { .name = str_of(p->field ? p->field : ""), .value = STR("x") };
 	struct qmsg *m = NULL;
 	struct store_writer *w;
 	uint64_t id;
@@ -187,6 +188,7 @@ static struct qmsg *put_only(const struct put *p)
 	memset(rcpts, 0, sizeof(rcpts));
 	for (size_t i = 0; i < p->n; i++)
 		rcpts[i] = (struct rcpt){ .addr = str_of(p->rcpts[i]), .notify = p->notify };
+	e.more = p->field ? &field : NULL;
 	w = store_begin(f.store, &id);
 	store_add(w, STR("x\r\n"));
 	store_commit(w, &e, STR("Subject: x\r\n\r\n"), on_put, &m);
@@ -968,6 +970,55 @@ T(schedule_control_of_a_waiting_message)
 	CHECK_INT(schedule_control(f.schedule, SCHEDULE_DELETE, m), 0);
 	CHECK_INT(store_count(f.store), 0);
 	CHECK_INT(f.notices[DSN_FAILED], 1);
+	end();
+}
+
+T(schedule_holds_an_envelope_with_a_field_that_must_be_known)
+{
+	const char *rcpt = "a@one.test";
+	struct put strange = { .rcpts = &rcpt, .n = 1, .field = "route_to" }, other = { .rcpts = &rcpt, .n = 1, .field = "opt_route_to" };
+	struct qmsg *m;
+	uint64_t id;
+
+	begin(NULL);
+	REQUIRE(f.conf && f.store);
+	m = put(&strange);
+	id = m->id;
+	tick(2);
+	for (int turn = 0; turn < 2; turn++) {
+		char dir[256];
+
+		ROW("turn %d", turn);
+		REQUIRE(m);
+		CHECK_INT(f.n_jobs, 0);
+		CHECK(m->flags & QMSG_STRANGE && !schedule_is_active(m));
+		schedule_flush_all(f.schedule);
+		CHECK_INT(schedule_control(f.schedule, SCHEDULE_FLUSH, m), 0);
+		CHECK_INT(schedule_control(f.schedule, SCHEDULE_EXPIRE, m), 0);
+		tick(3);
+		/* who is told it may go meets the same field again */
+		CHECK_INT(schedule_control(f.schedule, SCHEDULE_RELEASE, m), 0);
+		CHECK(!(m->flags & QMSG_HELD));
+		tick(3);
+		CHECK_INT(schedule_control(f.schedule, SCHEDULE_REQUEUE, m), 0);
+		tick(3);
+		CHECK_INT(f.n_jobs, 0);
+		CHECK(m->flags & QMSG_STRANGE);
+		CHECK_INT(f.notices[DSN_FAILED], 0);
+		snprintf(dir, sizeof(dir), "%s", f.dir);
+		end();
+		begin_with(NULL, dir);
+		tick(3);
+		m = store_find(f.store, id);
+	}
+	REQUIRE(m);
+	/* a later version finds no mark of ours */
+	CHECK_INT(m->flags & QMSG_HOLD, 0);
+	CHECK_INT(schedule_control(f.schedule, SCHEDULE_DELETE, m), 0);
+	put(&other);
+	tick(2);
+	CHECK_INT(f.n_jobs, 1);
+	answer_job(0, 250, "2.0.0");
 	end();
 }
 
