@@ -19,7 +19,8 @@ struct completion {
 	usec now;
 	/* what became of it */
 	struct buf *out;               /* CRLF lines, without the empty line */
-	struct part { size_t at, n; } message_id, resent_message_id;   /* of out: the values in force; n 0: none */
+	/* the values in force, as parts of out; n 0: none */
+	struct part { size_t at, n; } message_id, resent_message_id;
 	unsigned hops;                 /* Received fields, ours included */
 	uint32_t seen;                 /* enum field, a bit each */
 	uint32_t dropped;              /* initials of message_drop_headers */
