@@ -26,7 +26,7 @@ struct completion {
 	uint32_t dropped;              /* initials of message_drop_headers */
 	bool resent;
 };
-/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note: "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
+/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note: as in cleanup.h */
 void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front);
 void complete_field(struct completion *c, const struct header *h);
 /* complete_end - what was missing */
