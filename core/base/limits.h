@@ -23,7 +23,7 @@
 #define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
-#define LIMIT_HEADER (4 * 1024 * 1024)   /* all header fields of a message, in memory until it is queued; 30 times what mail has (Postfix: header_size_limit each) */
+#define LIMIT_HEADER (4 * 1024 * 1024)   /* all header fields of a message, in memory until it is queued; honest mail has a 30th */
 #define LIMIT_HEADER_FAIR (128 * 1024)   /* … that no other message is asked about */
 #define LIMIT_HEADERS_HELD (64 * 1024 * 1024) /* … of all messages on their way in that have more than that; further ones wait */
 #define LIMIT_HEADER_NAME 2048           /* a line without a colon up to there is no field; Postfix: line_length_limit */

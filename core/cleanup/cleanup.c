@@ -57,7 +57,8 @@ void cleanup_refusal(struct reply *r, int error)
 		break;
 	case EFBIG:
 	case EMSGSIZE:
-		reply_set(r, 552, "5.3.4", "Message size exceeds fixed limit");
+		/* message_size_limit is not asked for by this number */
+		reply_set(r, 552, "5.3.4", "Message size exceeds file system imposed limit");
 		break;
 	default:
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
@@ -191,8 +192,8 @@ void cleanup_add(struct cleanup *c, struct str content)
 	struct str body, rest = content;
 
 	c->received += content.n;
-	if (c->limit && c->received > c->limit)
-		fail(c, EFBIG);
+	if (c->limit && c->received > c->limit && !c->failure.code)
+		reply_set(&c->failure, 552, "5.3.4", "Message size exceeds fixed limit");
 	if (!c->in_body && !c->failure.code) {
 		if (section_add(&c->section, content, &body, &rest)) {
 			end_header(c, body);

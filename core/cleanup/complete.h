@@ -19,13 +19,14 @@ struct completion {
 	usec now;
 	/* what became of it */
 	struct buf *out;               /* CRLF lines, without the empty line */
-	struct part { size_t at, n; } message_id, resent_message_id;   /* of out: the values in force; n 0: none */
+	/* the values in force, as parts of out; n 0: none */
+	struct part { size_t at, n; } message_id, resent_message_id;
 	unsigned hops;                 /* Received fields, ours included */
 	uint32_t seen;                 /* enum field, a bit each */
 	uint32_t dropped;              /* initials of message_drop_headers */
 	bool resent;
 };
-/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note: "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
+/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note: as in cleanup.h */
 void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front);
 void complete_field(struct completion *c, const struct header *h);
 /* complete_end - what was missing */

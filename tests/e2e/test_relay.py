@@ -236,13 +236,48 @@ def test_a_drop_that_is_refused_is_not_lost(tmp_path):
     with r:
         pass
     r.run("sendmail", "b@example.org", stdin="Received: from x\n" * 60 + "\nturns in circles\n")
-    refused = r.run("sendmail", "b@example.org", stdin="".join("X-%d: %s\n" % (n, "x" * 900) for n in range(200)) + "\nx\n", check=False)
-    assert refused.returncode == 69 and b"header too large" in refused.stderr
+    refused = r.run("sendmail", "b@example.org", stdin="".join("X-%d: %s\n" % (n, "x" * 900) for n in range(5000)) + "\nx\n", check=False)
+    assert refused.returncode == 69 and b"all header fields together are larger than 4194304 bytes" in refused.stderr
     with r:
         r.wait_log(r"maildrop/\S+: refused: .*too many hops: left alone")
         (name,) = os.listdir(r.path("queue", "maildrop"))
         with open(r.path("queue", "maildrop", name)) as f:
             assert "turns in circles" in f.read()
+
+
+def test_headers_as_people_send_them(tmp_path):
+    many = "To: " + ",\r\n ".join("somebody-%04d@department.example.org" % n for n in range(2600)) + "\r\n"
+    contents = {
+        "large": many + many.replace("To:", "Cc:") + "Subject: large\r\n\r\nbody\r\n",
+        "mbox": ">From bob@x.org Sun Nov 22 10:00:00 2026\r\nSubject: mbox\r\n\r\nbody\r\n",
+    }
+    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port) as r:
+        for content in contents.values():
+            with smtplib.SMTP("127.0.0.1", r.port) as c:
+                c.sendmail("a@x.org", ["b@x.org"], content)
+        wait(lambda: len(sink.messages) == 2 or None)
+        got = {name: next(m.content for m in sink.messages if b"Subject: %s\r\n" % name.encode() in m.content) for name in contents}
+        assert many.encode() in got["large"]
+        assert b"\r\nX-Mailbox-Line: >From bob@x.org Sun Nov 22 10:00:00 2026\r\nSubject: mbox\r\n" in got["mbox"]
+        assert got["mbox"].endswith(b"\r\n\r\nbody\r\n")
+
+
+def test_a_notice_has_the_servers_words(tmp_path):
+    def refuse(sink, argument):
+        return "550 5.1.1 <bad> no such user, caf\u00e9" if "<bad@" in argument else None
+
+    with Sink(script={"RCPT": refuse}) as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nnotify_classes = bounce\nbounce_notice_recipient = pm@x.org\n"
+              % sink.port) as r:
+        with smtplib.SMTP("127.0.0.1", r.port) as c:
+            c.sendmail("a@x.org", ["bad@x.org"], "Subject: x\r\n\r\nbody\r\n")
+        wait(lambda: len(sink.messages) == 2 or None)
+        notice = next(m for m in sink.messages if m.sender == "").content.decode()
+        copy = next(m for m in sink.messages if m.sender).content.decode()
+    assert re.match(r"Received: by \S+ \(.*\)\r\n\tid ", notice)
+    assert re.search(r"\r\nMessage-Id: <\S+>\r\n", notice)
+    assert "Remote-MTA: dns; 127.0.0.1\r\nDiagnostic-Code: smtp; 550 5.1.1 <bad> no such user, caf\u00e9\r\n" in notice
+    assert "charset=utf-8" in notice and "\r\nSubject: Undelivered Mail Returned to Sender\r\n" in notice
+    assert "\r\nSubject: Postmaster Copy: Undelivered Mail\r\n" in copy and "\r\nbody\r\n" not in copy
 
 
 def test_local_maildir_and_mbox_by_alias(tmp_path):

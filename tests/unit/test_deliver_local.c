@@ -401,7 +401,7 @@ T(bounce_tells_the_sender_and_nobody_about_notices)
 		ROW("%zu", i);
 		snprintf(classes, sizeof(classes), "notify_classes=%s", rows[i].classes);
 		REQUIRE(world_open(&w, extra, NULL, -1));
-		parcel_put(&w, p, rows[i].sender, "u@x.test", CONTENT);
+		parcel_put(&w, p, rows[i].sender, "u@x.test", i ? CONTENT : "Subject: x\r\n\r\n8 bits \xe9\r\n");
 		reply_set(&result->reply, 550, "5.1.1", "host h[1.2.3.4] said: 550 5.1.1 no (in reply to RCPT TO command)");
 		snprintf(result->remote_mta, sizeof(result->remote_mta), "h");
 		bounce_notice(w.deliver, rows[i].kind, p->m, &p->e, which, result, 1, noticed, &told);
@@ -418,6 +418,8 @@ T(bounce_tells_the_sender_and_nobody_about_notices)
 			CHECK_VIEW(e.sender, rows[i].from);
 			CHECK_VIEW(e.rcpts[0].addr, rows[i].to);
 			CHECK(e.flags & ENVELOPE_BOUNCE);
+			/* a notice that brings 8-bit mail back says so to the next hop */
+			CHECK_INT(!!(e.flags & ENVELOPE_8BIT), i == 0);
 			arena_fini(&a);
 		}
 		world_close(&w);
