@@ -113,6 +113,8 @@ struct schedule {
 	struct list active, dirty;
 	size_t n_active, in_flight;
 	unsigned turn;
+	/* mail that was due by scanned (wall) may be tried; the next look at the queue is not before next_scan (mono) */
+	usec scanned, next_scan;
 	/* mono: when new mail last came; until when old mail pauses, if new mail comes; what old mail took since its last pause */
 	usec fresh_at, old_after, old_took;
 	struct table dests, transports;
