@@ -27,6 +27,8 @@ struct helper {
 	struct { pid_t pid; uint64_t id; } child[LIMIT_HELPER_CHILDREN];
 	unsigned n;
 	struct helper_request request; /* at work */
+	int header;                    /* descriptor of a header section, or -1 */
+	uint64_t header_id;            /* … and whose */
 };
 
 int helper_socketpair(int fds[2])
@@ -144,9 +146,10 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 
 static void deliver(struct helper *h, const struct helper_request *r, int content)
 {
+	bool headless = r->order.header_length && (h->header < 0 || h->header_id != r->id);
 	pid_t pid;
 
-	if (content < 0 || h->n == LIMIT_HELPER_CHILDREN || (pid = fork()) < 0) {
+	if (content < 0 || headless || h->n == LIMIT_HELPER_CHILDREN || (pid = fork()) < 0) {
 		answer_text(h->fd, r->id, "local delivery is busy");
 		return;
 	}
@@ -184,6 +187,15 @@ static bool is_terminated(const struct mailbox_order *o)
 		memchr(o->prefix, 0, sizeof(o->prefix)) && !strchr(o->unique, '/') && o->path[0] == '/' && !strchr(o->user, '/');
 }
 
+/* keep_header - instead of one whose delivery never came; -1: none */
+static void keep_header(struct helper *h, uint64_t id, int fd)
+{
+	if (h->header >= 0)
+		fs_close(h->header);
+	h->header = fd;
+	h->header_id = id;
+}
+
 /* false: the other end is closed */
 static bool serve(struct helper *h)
 {
@@ -196,8 +208,15 @@ static bool serve(struct helper *h)
 	if (n == (ptrdiff_t)sizeof(*r) && is_terminated(&r->order)) {
 		if (r->verb == HELPER_OPEN)
 			open_table(h, r);
-		else if (r->verb == HELPER_DELIVER)
+		if (r->verb == HELPER_HEADER) {
+			keep_header(h, r->id, pass);
+			return true;
+		}
+		if (r->verb == HELPER_DELIVER) {
+			r->order.header_fd = h->header;
 			deliver(h, r, pass);
+			keep_header(h, 0, -1);
+		}
 	}
 	if (pass >= 0)
 		fs_close(pass);
@@ -211,6 +230,7 @@ int helper_main(int fd, const struct helper_rules *rules)
 	bool open = true;
 
 	h->fd = fd;
+	h->header = -1;
 	h->rules = rules;
 	/* the terminal's signals are relayd's; we end with it */
 	signal(SIGINT, SIG_IGN);
@@ -229,6 +249,7 @@ int helper_main(int fd, const struct helper_rules *rules)
 	}
 	while (h->n && waitpid(-1, NULL, 0) > 0)
 		h->n--;
+	keep_header(h, 0, -1);
 	mem_free(h);
 	return 0;
 }
