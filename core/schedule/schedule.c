@@ -83,6 +83,8 @@ void schedule_reconfigure(struct schedule *s, const struct conf *conf, const str
 
 	s->conf = conf;
 	s->o.conf = conf;
+	/* a shorter queue_run_delay counts at once */
+	s->next_scan = 0;
 	while (table_each(&s->transports, &cursor, &key, &v))
 		transport_configure(v, conf);
 	cursor = 0;
@@ -126,6 +128,33 @@ static usec old_mail_from(const struct schedule *s)
 	return s->old_after < quiet ? s->old_after : quiet;
 }
 
+/* scan_delay - whoever asks for short waits only, and does not say how often the queue is looked at, means them */
+static usec scan_delay(const struct conf *c)
+{
+	bool shorter = c->minimal_backoff_time < c->queue_run_delay && !conf_is_set(c, "queue_run_delay");
+
+	return shorter ? c->minimal_backoff_time : c->queue_run_delay;
+}
+
+/* scan - look which old mail is due now, as often as queue_run_delay says and not before some is: a message that comes due
+ * between two looks waits for the second, and the first to come due after a quiet time is tried to the second */
+static void scan(struct schedule *s)
+{
+	struct heap_node *first = heap_first(&s->due);
+	usec now = loop_now(s->o.loop), wall = loop_wall(s->o.loop);
+
+	if (!first || first->key > wall || first->key <= s->scanned || now < s->next_scan)
+		return;
+	s->scanned = wall;
+	s->next_scan = now + scan_delay(s->conf);
+}
+
+/* is_due - may it be tried now? A date that was set back must not make all mail due for ever */
+static bool is_due(const struct schedule *s, const struct heap_node *first)
+{
+	return first->key <= s->scanned && first->key <= loop_wall(s->o.loop);
+}
+
 /* next_due - mono: when old mail wants to be looked at; USEC_NEVER: none waits */
 static usec next_due(struct schedule *s)
 {
@@ -136,6 +165,8 @@ static usec next_due(struct schedule *s)
 		return from;
 	if (!first)
 		return USEC_NEVER;
+	if (!is_due(s, first) && from < s->next_scan)
+		from = s->next_scan;
 	/* due times are dates; the timer runs on the clock that nobody sets. A minute at most, so that a changed date counts */
 	wait = first->key - loop_wall(s->o.loop);
 	wait = wait < 0 ? 0 : wait > 60 * USEC_PER_SEC ? 60 * USEC_PER_SEC : wait;
@@ -211,7 +242,7 @@ static struct qmsg *take_ready(struct schedule *s, enum schedule_kind kind)
 		return LIST_ITEM(l, struct qmsg, link);
 	}
 	first = kind == KIND_DUE ? heap_first(&s->due) : NULL;
-	if (!first || first->key > loop_wall(s->o.loop))
+	if (!first || !is_due(s, first))
 		return NULL;
 	heap_remove(&s->due, first);
 	return LIST_ITEM(first, struct qmsg, due);
@@ -286,6 +317,7 @@ static void run(struct loop_task *t)
 		arm(s);
 		return;
 	}
+	scan(s);
 	while (n < ACTIVATE_PER_TICK && s->n_active < (size_t)s->conf->qmgr_message_active_limit && activate_one(s))
 		n++;
 	dest_dispatch(s);
@@ -354,6 +386,6 @@ bool schedule_each_dest(const struct schedule *s, size_t *cursor, struct schedul
 		return false;
 	d = v;
 	*out = (struct schedule_dest_info){ .transport = d->tq->name, .nexthop = d->nexthop, .waiting = d->n_waiting,
-		.in_flight = d->in_flight, .window = (size_t)d->window, .dead_until = dest_is_dead(d) ? d->dead_wall : 0, .why = d->why };
+		.in_flight = d->in_flight, .window = (size_t)d->window.size, .dead_until = dest_is_dead(d) ? d->dead_wall : 0, .why = d->why };
 	return true;
 }

@@ -2,7 +2,8 @@
  *
  * A message is idle (in the due heap, nothing in memory but its qmsg), or active (envelope loaded, recipients resolved and
  * waiting at their destinations or being delivered). When every recipient of a try has its answer the state is stored:
- * removed, or back to the heap with the next due time = now + clamp(age, minimal, maximal backoff). A destination that
+ * removed, or back to the heap with the next due time = now + clamp(age, minimal, maximal backoff). The heap is looked at
+ * every queue_run_delay at most: who comes due in between waits for the next look. A destination that
  * failed as a whole is dead for minimal_backoff_time; its recipients are deferred without a try ("delivery temporarily
  * suspended: …"). New mail and due mail take turns, and no destination may fill the active set (threats H6).
  * Logs the qmgr lines. Decides nothing about routes, protocols or notices: those are the ops'. */

@@ -1,9 +1,7 @@
 /* schedule_dest - destinations: how many deliveries at once, which are dead, who is given to the deliverer next.
  *
- * The window is Postfix's (SCHEDULER_README, "concurrency scheduling"): it starts at initial_destination_concurrency, grows by
- * the positive feedback per success while it is in use, shrinks by the negative feedback per failure of the destination as
- * a whole, and is never above the limit. One failed cohort (as many failures in a row as the window is wide) makes the
- * destination dead for minimal_backoff_time: what waits there is deferred without a try.
+ * How many at once is the arithmetic of window.c. A destination that it calls dead is that for minimal_backoff_time: what
+ * waits there is deferred without a try.
  * Within a destination new mail and old mail take turns; within a transport the destinations do. */
 #include "core/base/format.h"
 #include "core/schedule/schedule_private.h"
@@ -77,51 +75,19 @@ void transport_free(struct transport_queue *t)
 	mem_free(t);
 }
 
-/* "0.5", "1/concurrency", "1/sqrt_concurrency" (postconf(5)); a number that is none, or above 1000, counts as 1 */
-static struct feedback parse_feedback(const char *text)
-{
-	struct feedback f = { .value = 1.0 };
-	const char *p = text + strspn(text, " ");
-	double v = 0, place = 1;
-	bool digits = false;
-
-	for (; ascii_is_digit(*p); p++, digits = true)
-		v = v * 10 + (*p - '0');
-	if (*p == '.')
-		for (p++; ascii_is_digit(*p); p++, digits = true)
-			v += (*p - '0') * (place /= 10);
-	if (digits && v <= 1000)
-		f.value = v;
-	if (strstr(p, "sqrt_concurrency"))
-		f.per = PER_SQRT;
-	else if (strstr(p, "concurrency"))
-		f.per = PER_WINDOW;
-	return f;
-}
-
 static void dest_configure(struct dest_private *d)
 {
 	const struct conf *c = d->s->conf;
 	const char *name = d->tq->name;
 
-	d->limit = conf_transport_int(c, name, "destination_concurrency_limit");
 	d->rcpt_limit = conf_transport_int(c, name, "destination_recipient_limit");
-	d->initial = conf_transport_int(c, name, "initial_destination_concurrency");
-	d->cohort_limit = conf_transport_int(c, name, "destination_concurrency_failed_cohort_limit");
+	d->window.cohort_limit = conf_transport_int(c, name, "destination_concurrency_failed_cohort_limit");
 	d->rate_delay = conf_transport_time(c, name, "destination_rate_delay");
-	d->grow = parse_feedback(conf_transport_text(c, name, "destination_concurrency_positive_feedback"));
-	d->shrink = parse_feedback(conf_transport_text(c, name, "destination_concurrency_negative_feedback"));
+	d->window.grow = feedback_parse(conf_transport_text(c, name, "destination_concurrency_positive_feedback"));
+	d->window.shrink = feedback_parse(conf_transport_text(c, name, "destination_concurrency_negative_feedback"));
 	/* a pause between deliveries only makes sense between one and the next */
-	if (d->rate_delay > 0)
-		d->limit = 1;
-	if (d->initial < 1)
-		d->initial = 1;
-	if (d->limit > 0 && d->initial > d->limit)
-		d->initial = d->limit;
-	if (!d->window)
-		d->window = d->initial;
-	if (d->limit > 0 && d->window > d->limit)
-		d->window = d->limit;
+	window_bound(&d->window, d->rate_delay > 0 ? 1 : conf_transport_int(c, name, "destination_concurrency_limit"),
+		conf_transport_int(c, name, "initial_destination_concurrency"));
 }
 
 void dest_reconfigure(struct dest_private *d, const struct master *m)
@@ -243,8 +209,7 @@ void dest_revive(struct dest_private *d)
 			d->nexthop, (unsigned long long)d->put_off, d->why);
 	d->put_off = 0;
 	d->dead_until = 0;
-	d->window = d->initial;
-	d->cohorts = d->failure = d->success = 0;
+	window_reset(&d->window);
 	d->why[0] = 0;
 	make_ready(d);
 	dest_check_idle(d);
@@ -272,37 +237,7 @@ static void on_timer(struct loop_timer *t)
 	arm(d);
 }
 
-/* --- the window --------------------------------------------------------------------------------------------------------- */
-
-static double feedback(const struct feedback *f, int64_t window)
-{
-	double root = 1;
-
-	if (f->per == PER_DELIVERY || window < 1)
-		return f->value;
-	if (f->per == PER_WINDOW)
-		return f->value / (double)window;
-	/* Newton's steps: no need for the mathematics library */
-	root = (double)window;
-	for (int i = 0; i < 20; i++)
-		root = (root + (double)window / root) / 2;
-	return f->value / root;
-}
-
-static void succeeded(struct dest_private *d)
-{
-	d->cohorts = 0;
-	if ((d->limit > 0 && d->window >= d->limit) || d->window >= (int64_t)d->in_flight + d->initial)
-		return;
-	d->success += feedback(&d->grow, d->window);
-	while (d->success >= 1) {
-		d->window++;
-		d->success -= 1;
-		d->failure = 0;
-	}
-	if (d->limit > 0 && d->window > d->limit)
-		d->window = d->limit;
-}
+/* --- its death ----------------------------------------------------------------------------------------------------------- */
 
 static void suspend(struct dest_private *d, struct part *p)
 {
@@ -331,21 +266,8 @@ static void failed(struct dest_private *d, const char *why)
 	format_text(d->why, sizeof(d->why), "%s", why[0] ? why : "unknown error");
 	if (dest_is_dead(d))
 		return;
-	if (d->cohort_limit > 0)
-		d->cohorts += 1.0 / (double)(d->window > 0 ? d->window : 1);
-	/* sums of thirds and sevenths are not quite whole */
-	if (d->cohort_limit > 0 && d->cohorts + 1e-6 >= (double)d->cohort_limit) {
+	if (window_failed(&d->window))
 		die_now(d);
-		return;
-	}
-	d->failure -= feedback(&d->shrink, d->window);
-	while (d->failure < 0 && d->window > 1) {
-		d->window--;
-		d->failure += 1;
-		d->success = 0;
-	}
-	if (d->failure < 0)
-		d->failure = 0;
 }
 
 /* --- what waits there ------------------------------------------------------------------------------------------------- */
@@ -500,7 +422,7 @@ void schedule_return(struct delivery *j)
 
 static bool may_start(const struct dest_private *d)
 {
-	return d->n_waiting && (int64_t)d->in_flight < d->window && !d->dead_until && !d->next_start;
+	return d->n_waiting && (int64_t)d->in_flight < d->window.size && !d->dead_until && !d->next_start;
 }
 
 static void dispatch_transport(struct schedule *s, struct transport_queue *t)
@@ -572,7 +494,7 @@ void schedule_done(struct delivery *j)
 	if (j->dest_failed)
 		failed(d, j->dest_why);
 	else
-		succeeded(d);
+		window_succeeded(&d->window, d->in_flight);
 	free_delivery(j);
 	if (!d->n_waiting)
 		unpark(d);

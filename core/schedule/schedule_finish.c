@@ -110,7 +110,7 @@ static void settle(struct active *a)
 	/* a message may be put off unread once the queue can say why each recipient waits */
 	a->m->dest = a->scattered || unexplained ? 0 : a->dest;
 	if (a->flush)
-		due = now;
+		due = 0;
 	else if (a->retry_soon)
 		due = now + a->s->conf->minimal_backoff_time;
 	if ((a->changed || !list_is_empty(&a->dirty)) && store_update(a->s->o.store, a->m, a->states, due, NULL, NULL) < 0)

@@ -3,7 +3,8 @@
  * schedule.c          who may become active next, and when; the public calls
  * schedule_active.c   one try of one message: loaded, routed, split into parts
  * schedule_finish.c   the end of a try: notices, then removed, deferred or held
- * schedule_dest.c     destinations: windows, dead ones, who is given to the deliverer next
+ * schedule_dest.c     destinations: dead ones, who is given to the deliverer next
+ * window.c            how many deliveries at once: arithmetic only
  * schedule_control.c  hold, release, delete, requeue, expire, flush
  * schedule_log.c      qmgr's log lines */
 #ifndef CORE_SCHEDULE_SCHEDULE_PRIVATE_H
@@ -13,6 +14,7 @@
 #include "core/base/hash.h"
 #include "core/base/heap.h"
 #include "core/schedule/schedule.h"
+#include "core/schedule/window.h"
 
 enum schedule_kind { KIND_FRESH, KIND_DUE, KINDS }; /* new mail and old mail take turns */
 
@@ -23,8 +25,6 @@ struct transport_queue {
 	bool per_rcpt;                 /* one recipient per delivery: then Postfix limits per recipient and not per nexthop */
 	struct list ready;             /* destinations that have parts waiting, in turn */
 };
-
-struct feedback { double value; enum { PER_DELIVERY, PER_WINDOW, PER_SQRT } per; };
 
 struct dest_private {
 	struct dest d;
@@ -39,10 +39,8 @@ struct dest_private {
 	struct list parked[KINDS];     /* messages that wait for room in `waiting`; only their qmsg is in memory */
 	size_t n_waiting, in_flight;
 	unsigned turn, park_turn;      /* which kind is next */
-	/* how many at once: Postfix's feedback, docs/postfix-semantics.md */
-	double success, failure, cohorts;
-	int64_t window, limit, initial, rcpt_limit, cohort_limit;
-	struct feedback grow, shrink;
+	struct dest_window window;
+	int64_t rcpt_limit;
 	usec rate_delay;
 	usec dead_until, next_start;   /* mono; 0: not dead, may start */
 	usec dead_wall;
@@ -113,6 +111,8 @@ struct schedule {
 	struct list active, dirty;
 	size_t n_active, in_flight;
 	unsigned turn;
+	/* mail that was due by scanned (wall) may be tried; the next look at the queue is not before next_scan (mono) */
+	usec scanned, next_scan;
 	/* mono: when new mail last came; until when old mail pauses, if new mail comes; what old mail took since its last pause */
 	usec fresh_at, old_after, old_took;
 	struct table dests, transports;

@@ -245,6 +245,7 @@ T(helper_delivers_as_the_user_and_opens_tables)
 	struct dest dest;
 	struct stat st;
 	int fds[2], fd, status;
+	static char big[100000];
 	char path[500];
 	pid_t pid;
 
@@ -274,6 +275,20 @@ T(helper_delivers_as_the_user_and_opens_tables)
 	CHECK_INT(st.st_uid, pw->pw_uid);
 	CHECK_INT(st.st_mode & 0777, 0600);
 	CHECK(strstr(read_text(path), "hello\n.dot\n\n") != NULL);
+	/* a body in a file of its own: the header section comes from another; and the next one is without */
+	memcpy(big, "Subject: big\r\n\r\n", 16);
+	for (size_t i = 16; i < sizeof(big) - 8; i += 8)
+		memcpy(big + i, "line..\r\n", 8);
+	for (int i = 0; i < 3; i++) {
+		parcel_put(&w, &p, "s@b.test", "nobody@localhost", i == 2 ? CONTENT : big);
+		parcel_send(&w, &p, &dest);
+		CHECK_STR(p.results[0].reply.text, "delivered to mailbox");
+		CHECK(i == 2 || p.m->flags & QMSG_BIG);
+	}
+	CHECK_INT(stat(path, &st), 0);
+	CHECK(st.st_size > 2 * 7 * (off_t)(sizeof(big) / 8 - 10) && st.st_size < 2 * (off_t)sizeof(big));
+	CHECK(strstr(read_text(path), "\nSubject: big\n\nline..\nline..\n") != NULL);
+	CHECK_INT(unlink(path), 0);
 	/* a table that relayd cannot open itself is asked of the helper: here the path is simply not there for us */
 	CHECK_INT(rename(secret, path), 0);
 	fd = fs_open_table(secret);

@@ -635,7 +635,7 @@ T(schedule_dead_destination_with_a_long_queue_is_tried_with_few)
 {
 	enum { MANY = 2000 };
 	static const char *const extra[] = { "minimal_backoff_time=1s", "maximal_backoff_time=1000s", "initial_destination_concurrency=1",
-		NULL };
+		"queue_run_delay=1s", NULL };
 	usec begun = clock_mono();
 	size_t routed, cursor = 0;
 	struct qmsg *m;
@@ -649,7 +649,7 @@ T(schedule_dead_destination_with_a_long_queue_is_tried_with_few)
 	}
 	/* while its answer is open they all come; they wait in line unread */
 	begun = clock_mono();
-	while (clock_mono() < begun + USEC_PER_SEC)
+	while (clock_mono() < begun + 5 * USEC_PER_SEC / 2)
 		tick(1);
 	CHECK_INT(f.n_jobs, 1);
 	fail_job(0);
@@ -665,6 +665,58 @@ T(schedule_dead_destination_with_a_long_queue_is_tried_with_few)
 		while (f.n_jobs)
 			answer_job(0, 250, "2.0.0");
 	CHECK_INT(store_count(f.store), 0);
+	end();
+}
+
+/* due_in - a message of an earlier life, due then */
+static struct qmsg *due_in(const char *rcpt, usec wait)
+{
+	struct put p = { .rcpts = &rcpt, .n = 1 };
+	struct qmsg *m = put_only(&p);
+
+	m->due.key = clock_wall() + wait;
+	schedule_add(f.schedule, m, false);
+	return m;
+}
+
+static usec wait_for_jobs(size_t n)
+{
+	usec begun = clock_mono();
+
+	while (f.n_jobs < n && clock_mono() < begun + 5 * USEC_PER_SEC)
+		loop_tick(f.loop, USEC_PER_SEC / 100);
+	return clock_mono() - begun;
+}
+
+T(schedule_looks_at_the_queue_as_often_as_queue_run_delay_says)
+{
+	static const char *const extra[] = { "queue_run_delay=1s", "minimal_backoff_time=1s", NULL };
+	struct qmsg *m;
+	usec took;
+
+	begin(extra);
+	/* after a quiet time the first is tried when it is due */
+	due_in("a@one.test", USEC_PER_SEC / 5);
+	took = wait_for_jobs(1);
+	CHECK(took > USEC_PER_SEC / 10 && took < USEC_PER_SEC * 7 / 10);
+	/* what comes due now waits for the next look, and then all of it is tried */
+	m = due_in("b@two.test", USEC_PER_SEC / 10);
+	due_in("c@three.test", USEC_PER_SEC / 2);
+	took = wait_for_jobs(2);
+	CHECK(took > USEC_PER_SEC * 8 / 10);
+	tick(2);
+	CHECK_INT(f.n_jobs, 3);
+	/* who asks for it need not wait, nor who releases one message */
+	due_in("d@four.test", 0);
+	tick(3);
+	CHECK_INT(f.n_jobs, 3);
+	schedule_flush_all(f.schedule);
+	CHECK(wait_for_jobs(4) < USEC_PER_SEC / 2);
+	m = due_in("e@five.test", 0);
+	tick(3);
+	CHECK_INT(f.n_jobs, 4);
+	CHECK_INT(schedule_control(f.schedule, SCHEDULE_FLUSH, m), 0);
+	CHECK(wait_for_jobs(5) < USEC_PER_SEC / 2);
 	end();
 }
 

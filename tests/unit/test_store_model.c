@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/unit/store_replay.h"
+
 enum { MSGS = 2, SEGS = 5, RECS = 5, BATCH = 5, STATES_MOST = 80000000 };
 enum type { MSG = 1, STATE, GONE };
 enum rule { ALL_RULES, NO_PINS, NO_MOVED_ENDS, NO_STATE_WITH_MESSAGE, NO_DIR_FLUSH, ACK_BEFORE_FLUSH, NO_STALE_TARGET, RELEASE_EARLY, ADOPT_EARLY };
@@ -131,7 +133,7 @@ static void recover_record(struct world *w, uint8_t s, const struct rec *r, uint
 	}
 }
 
-static void recover(struct world *w)
+static void recover_world(struct world *w)
 {
 	uint8_t copies[MSGS] = { 0 };
 
@@ -203,7 +205,7 @@ static void crash_keep(const struct world *before, unsigned keep, int unlink_kep
 			memset(g, 0, sizeof(*g));
 		g->named = g->there;
 	}
-	recover(&w);
+	recover_world(&w);
 	judge(&w);
 	settle_ghosts(&w);
 	/* what no further crash can judge need not be walked */
@@ -476,10 +478,14 @@ static void flush_removal(struct world w)
 
 static struct world *stack;
 static size_t n_stack, cap_stack;
+/* while a trace is drawn: the letter of the step that is under way, and of those that were possible */
+static char letter, *letters;
 
 static void visit(const struct world *w)
 {
-	if (broken || !is_new(digest(w)))
+	if (letters)
+		letters[n_stack] = letter;
+	else if (broken || !is_new(digest(w)))
 		return;
 	if (n_stack == cap_stack) {
 		cap_stack = cap_stack ? cap_stack * 2 : 1024;
@@ -492,22 +498,23 @@ static void visit(const struct world *w)
 static void step(const struct world *w)
 {
 	for (uint8_t i = 0; i < msgs; i++) {
-		accept_one(*w, i);
+		letter = (char)('a' + i), accept_one(*w, i);
+		letter = (char)('u' + i);
 		if (with_states)
 			update_one(*w, i);
-		end_one(*w, i);
+		letter = (char)('e' + i), end_one(*w, i);
 	}
-	start_flush(*w, 0);
-	start_flush(*w, 1);
-	end_flush(*w);
-	fail_write(*w);
+	letter = 's', start_flush(*w, 0);
+	letter = 'n', start_flush(*w, 1);
+	letter = 'l', end_flush(*w);
+	letter = 'w', fail_write(*w);
 	for (uint8_t s = 1; s < SEGS; s++) {
-		begin_compaction(*w, s);
-		remove_segment(*w, s);
+		letter = 'c', begin_compaction(*w, s);
+		letter = 'r', remove_segment(*w, s);
 	}
-	step_compaction(*w);
-	flush_removal(*w);
-	crash(w);
+	letter = 'm', step_compaction(*w);
+	letter = 'd', flush_removal(*w);
+	letter = 'x', crash(w);
 }
 
 static const char *walk(enum rule left_out, int n_msgs, int states_too, uint8_t crashes)
@@ -569,4 +576,121 @@ T(model_needs_every_rule)
 		ROW("without: %s", rows[i].name);
 		CHECK(walk(rows[i].rule, 1, 1, 2) != NULL || walk(rows[i].rule, 2, 0, 1) != NULL);
 	}
+}
+
+/* --- traces ------------------------------------------------------------------------------------------------------------------ */
+
+enum { TRACES = 100, TRACE_STEPS = 90, TRACE_CHOICES = 4096 };
+
+static uint32_t draw(uint32_t *seed, size_t n)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (uint32_t)((*seed >> 8) % n);
+}
+
+static void begin_world(struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->next = 1;
+	w->crashes = 3;
+}
+
+/* draw_trace - one way through the model, chosen by the seed; where the small model is full it begins anew */
+static void draw_trace(uint32_t seed, char out[TRACE_STEPS + 1])
+{
+	static char choices[TRACE_CHOICES];
+	struct world w;
+	size_t pick;
+
+	without = ALL_RULES;
+	msgs = MSGS;
+	with_states = 1;
+	recs = RECS;
+	letters = choices;
+	begin_world(&w);
+	for (int i = 0; i < TRACE_STEPS; i++) {
+		n_stack = 0;
+		step(&w);
+		/* of the many parts that a crash may keep only one counts: else there would be nothing but crashes */
+		while (n_stack > 1 && choices[n_stack - 1] == 'x' && choices[n_stack - 2] == 'x')
+			n_stack--;
+		if (!n_stack) {
+			begin_world(&w);
+			out[i] = 'n';
+			continue;
+		}
+		pick = draw(&seed, n_stack);
+		out[i] = choices[pick];
+		w = stack[pick];
+	}
+	out[TRACE_STEPS] = 0;
+	letters = NULL;
+	free(stack);
+	stack = NULL;
+	n_stack = cap_stack = 0;
+}
+
+/* replay_some - TRACES of them; in parts, since a case has a minute */
+static void replay_some(uint32_t part)
+{
+	char trace[TRACE_STEPS + 1];
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < TRACES && !why; i++) {
+		draw_trace((part * TRACES + i) * 2654435761u, trace);
+		if (getenv("RELAYBOX_TRACES"))
+			printf("# %s\n", trace);
+		ROW("%s", trace);
+		why = replay_trace(trace);
+		CHECK_STR(why ? why : "", "");
+	}
+	/* it was no walk in an empty room */
+	CHECK(replay.crashes > 2 * TRACES);
+	CHECK(replay.moved > TRACES);
+}
+
+T(model_traces_hold_in_the_store_1) { replay_some(0); }
+T(model_traces_hold_in_the_store_2) { replay_some(1); }
+T(model_traces_hold_in_the_store_3) { replay_some(2); }
+T(model_traces_hold_in_the_store_4) { replay_some(3); }
+T(model_traces_hold_in_the_store_5) { replay_some(4); }
+T(model_traces_hold_in_the_store_6) { replay_some(5); }
+T(model_traces_hold_in_the_store_7) { replay_some(6); }
+T(model_traces_hold_in_the_store_8) { replay_some(7); }
+
+/* the trace that a random walk hardly finds: the end stands in a later segment than the copy, and that segment goes first */
+T(store_end_that_overtakes_its_copy_stays_ended)
+{
+	const char *why = NULL;
+
+	REQUIRE(!replay_open());
+	for (int i = 0; i < 200 && !replay.moving; i++) {
+		replay_others_land();
+		replay_note_moves();
+	}
+	REQUIRE(replay.moving);
+	/* who keeps the segment of the copy */
+	replay_accept();
+	replay_step('s');
+	REQUIRE(replay.s->flight);
+	replay_end_moving();
+	for (int i = 0; i < 40 && !why; i++) {
+		int v[5];
+
+		for (int k = 0; k < 5; k++)
+			v[k] = replay_accept();
+		replay_step('l');
+		replay_step('s');
+		pool_wait(NULL);
+		for (int k = 0; k < 5; k++)
+			replay_end(v[k]);
+		replay_step('s');
+		pool_wait(NULL);
+		while (store_maintain(replay.s))
+			;
+		pool_wait(NULL);
+		why = replay_crash(false);
+	}
+	CHECK_STR(why ? why : "", "");
+	replay_close();
 }

@@ -29,6 +29,8 @@ struct helper {
 	struct { pid_t pid; uint64_t id; } child[LIMIT_HELPER_CHILDREN];
 	unsigned n;
 	struct helper_request request; /* at work */
+	int header;                    /* descriptor of a header section, or -1 */
+	uint64_t header_id;            /* … and whose */
 };
 
 int helper_socketpair(int fds[2])
@@ -164,9 +166,10 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 
 static void deliver(struct helper *h, const struct helper_request *r, int content)
 {
+	bool headless = r->order.header_length && (h->header < 0 || h->header_id != r->id);
 	pid_t pid;
 
-	if (content < 0 || h->n == LIMIT_HELPER_CHILDREN || (pid = fork()) < 0) {
+	if (content < 0 || headless || h->n == LIMIT_HELPER_CHILDREN || (pid = fork()) < 0) {
 		answer_text(h->fd, r->id, "local delivery is busy");
 		return;
 	}
@@ -220,13 +223,18 @@ static bool is_text(const char *p, size_t size, bool from_line)
 	return strncmp(p, "From ", 5) && !strstr(p, "\nFrom ") && p[0] != '\n' && !strstr(p, "\n\n");
 }
 
-/* is_content - a file that holds what the order says; a pipe would be waited for */
-static bool is_content(int fd, const struct mailbox_order *o)
+/* is_part - a file that holds what the order says; a pipe would be waited for */
+static bool is_part(int fd, uint64_t offset, uint64_t length)
 {
 	struct stat st;
 
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && o->offset <= (uint64_t)st.st_size &&
-		o->length <= (uint64_t)st.st_size - o->offset;
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && offset <= (uint64_t)st.st_size &&
+		length <= (uint64_t)st.st_size - offset;
+}
+
+static bool is_content(int fd, const struct mailbox_order *o)
+{
+	return is_part(fd, o->offset, o->length) && (!o->header_length || is_part(o->header_fd, o->header_offset, o->header_length));
 }
 
 static bool is_order(const struct mailbox_order *o, int content)
@@ -235,8 +243,9 @@ static bool is_order(const struct mailbox_order *o, int content)
 		is_text(o->from_line, sizeof(o->from_line), true) && is_text(o->prefix, sizeof(o->prefix), false) && is_content(content, o);
 }
 
-static void take_request(struct helper *h, const struct helper_request *r, int content)
+static void take_request(struct helper *h, struct helper_request *r, int content)
 {
+	r->order.header_fd = h->header_id == r->id ? h->header : -1;
 	if (r->verb == HELPER_OPEN && memchr(r->order.path, 0, sizeof(r->order.path)))
 		open_table(h, r);
 	else if (r->verb == HELPER_LOG)
@@ -245,6 +254,15 @@ static void take_request(struct helper *h, const struct helper_request *r, int c
 		deliver(h, r, content);
 	else
 		answer_text(h->fd, r->id, "local delivery was asked for wrongly");
+}
+
+/* keep_header - instead of one whose delivery never came; -1: none */
+static void keep_header(struct helper *h, uint64_t id, int fd)
+{
+	if (h->header >= 0)
+		fs_close(h->header);
+	h->header = fd;
+	h->header_id = id;
 }
 
 /* false: the other end is closed */
@@ -256,8 +274,14 @@ static bool serve(struct helper *h)
 
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		return false;
-	if (n == (ptrdiff_t)sizeof(*r))
+	if (n == (ptrdiff_t)sizeof(*r) && r->verb == HELPER_HEADER) {
+		keep_header(h, r->id, pass);
+		return true;
+	}
+	if (n == (ptrdiff_t)sizeof(*r)) {
 		take_request(h, r, pass);
+		keep_header(h, 0, -1);
+	}
 	if (pass >= 0)
 		fs_close(pass);
 	return true;
@@ -271,6 +295,7 @@ int helper_main(int fd, const struct helper_rules *rules)
 	bool open = true;
 
 	h->fd = fd;
+	h->header = -1;
 	h->rules = rules;
 	/* the terminal's signals are relayd's; we end with it */
 	umask(077);
@@ -294,6 +319,7 @@ int helper_main(int fd, const struct helper_rules *rules)
 	}
 	while (h->n && waitpid(-1, NULL, 0) > 0)
 		h->n--;
+	keep_header(h, 0, -1);
 	mem_free(h);
 	return 0;
 }

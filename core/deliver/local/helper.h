@@ -24,7 +24,8 @@ int helper_socketpair(int fds[2]);                     /* 0, or -1 with errno; f
 int helper_main(int fd, const struct helper_rules *rules); /* an exit status */
 
 /* --- the protocol: one packet per request and per answer, both plain structs of one binary --------------------------- */
-enum helper_verb { HELPER_DELIVER = 1, HELPER_OPEN, HELPER_LOG };
+/* HELPER_HEADER brings the descriptor of a header section that stands apart, for the HELPER_DELIVER of that id that follows */
+enum helper_verb { HELPER_DELIVER = 1, HELPER_OPEN, HELPER_LOG, HELPER_HEADER };
 struct helper_request {
 	uint64_t id;
 	uint32_t verb;

@@ -200,16 +200,27 @@ void helper_client_free(struct helper_client *h)
 	mem_free(h);
 }
 
+static int send_order(struct helper_client *h, struct helper_request *r, int content_fd)
+{
+	if (r->order.header_length) {
+		r->verb = HELPER_HEADER;
+		if (fdpass_send(h->io.fd, r->order.header_fd, r, sizeof(*r)) < 0)
+			return -1;
+	}
+	r->verb = HELPER_DELIVER;
+	return fdpass_send(h->io.fd, content_fd, r, sizeof(*r));
+}
+
 void helper_client_deliver(struct helper_client *h, const struct mailbox_order *o, int content_fd, helper_fn fn, void *ctx)
 {
 	struct pending *p = MEM_NEW(struct pending);
-	struct helper_request r = { .id = ++h->last_id, .verb = HELPER_DELIVER, .order = *o };
+	struct helper_request r = { .id = ++h->last_id, .order = *o };
 
 	p->id = r.id;
 	p->fn = fn;
 	p->ctx = ctx;
 	list_append(&h->pending, &p->link);
-	if (!h->dead && fdpass_send(h->io.fd, content_fd, &r, sizeof(r)) == 0)
+	if (!h->dead && send_order(h, &r, content_fd) == 0)
 		return;
 	reply_set(&p->reply, 451, "4.3.0", "local delivery is busy: %s", h->dead ? "the helper is gone" : strerror(errno));
 	loop_defer(h->loop, &h->task);

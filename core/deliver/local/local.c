@@ -93,23 +93,32 @@ static void finish(struct local_job *j)
 
 /* --- writing ------------------------------------------------------------------------------------------------------------ */
 
-/* content that is not one uncompressed piece of a file is copied into memory that has a descriptor */
+/* content that does not stand uncompressed in files is copied into memory that has a descriptor; it was short */
 static int open_content(struct local_job *j)
 {
 	struct deliver *d = j->d;
 	uint64_t size = j->job->envelope->size;
 	struct store_span where[2];
+	size_t pieces;
 
 	j->memory = -1;
 	j->reader = store_read_open(d->o.store, j->job->msg);
 	if (!j->reader)
 		return -1;
-	j->order.length = size;
-	if (store_read_spans(j->reader, where) == 1) {
-		j->content = where[0].fd;
-		j->order.offset = where[0].at;
+	pieces = store_read_spans(j->reader, where);
+	j->order.header_length = 0;
+	if (pieces == 2) {
+		j->order.header_fd = where[0].fd;
+		j->order.header_offset = where[0].at;
+		j->order.header_length = where[0].n;
+	}
+	if (pieces) {
+		j->content = where[pieces - 1].fd;
+		j->order.offset = where[pieces - 1].at;
+		j->order.length = where[pieces - 1].n;
 		return 0;
 	}
+	j->order.length = size;
 	j->content = j->memory = memfd_create("message", MFD_CLOEXEC);
 	j->order.offset = 0;
 	for (uint64_t at = 0; j->memory >= 0 && at < size;) {

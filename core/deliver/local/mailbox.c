@@ -79,6 +79,9 @@ void mailbox_failed(struct reply *out, int error, const char *what, const char *
 struct mailbox_copy {
 	int fd;
 	off_t at;              /* where the next byte goes */
+	struct crlf_to_lf lines;
+	char *piece;
+	bool needs_end;        /* the last line has none */
 	struct buf out;
 	int error;
 };
@@ -95,40 +98,44 @@ static void flush(struct mailbox_copy *c, uint64_t limit)
 	buf_clear(&c->out);
 }
 
+/* copy_from - n bytes of fd from at on */
+static void copy_from(struct mailbox_copy *c, int fd, uint64_t at, uint64_t n, uint64_t limit)
+{
+	uint64_t done = 0;
+
+	while (done < n && !c->error) {
+		size_t want = n - done < LIMIT_CLIENT_PIECE ? (size_t)(n - done) : LIMIT_CLIENT_PIECE;
+		ssize_t got = fs_pread_all(fd, c->piece, want, (off_t)(at + done));
+
+		if (got < (ssize_t)want) {
+			c->error = got < 0 ? errno : EIO;
+			return;
+		}
+		crlf_to_lf_add(&c->lines, &c->out, str_make(c->piece, (size_t)got));
+		done += (uint64_t)got;
+		c->needs_end = c->piece[got - 1] != '\n';
+		flush(c, limit);
+	}
+}
+
 int mailbox_copy(const struct mailbox_order *o, int content_fd, int fd, off_t at, bool quote_from, off_t *end)
 {
-	struct mailbox_copy c = { .fd = fd, .at = at };
-	struct crlf_to_lf lines;
-	char *piece = mem_alloc(LIMIT_CLIENT_PIECE);
-	uint64_t done = 0;
-	bool needs_end = false;
+	struct mailbox_copy c = { .fd = fd, .at = at, .piece = mem_alloc(LIMIT_CLIENT_PIECE) };
 
 	buf_init(&c.out, 3 * LIMIT_CLIENT_PIECE + MAILBOX_PREFIX + MAILBOX_PATH);
 	if (quote_from)
 		buf_z(&c.out, o->from_line);
 	buf_z(&c.out, o->prefix);
-	crlf_to_lf_init(&lines, quote_from);
-	while (done < o->length && !c.error) {
-		size_t want = o->length - done < LIMIT_CLIENT_PIECE ? (size_t)(o->length - done) : LIMIT_CLIENT_PIECE;
-		ssize_t n = fs_pread_all(content_fd, piece, want, (off_t)(o->offset + done));
-
-		if (n < (ssize_t)want) {
-			c.error = n < 0 ? errno : EIO;
-			break;
-		}
-		crlf_to_lf_add(&lines, &c.out, str_make(piece, (size_t)n));
-		done += (uint64_t)n;
-		if (done == o->length && piece[n - 1] != '\n')
-			needs_end = true;
-		flush(&c, o->limit);
-	}
-	crlf_to_lf_end(&lines, &c.out);
+	crlf_to_lf_init(&c.lines, quote_from);
+	copy_from(&c, o->header_fd, o->header_offset, o->header_length, o->limit);
+	copy_from(&c, content_fd, o->offset, o->length, o->limit);
+	crlf_to_lf_end(&c.lines, &c.out);
 	/* a last line is a line; an mbox message is followed by an empty one */
-	buf_z(&c.out, needs_end ? "\n" : "");
+	buf_z(&c.out, c.needs_end && !c.error ? "\n" : "");
 	buf_z(&c.out, quote_from ? "\n" : "");
 	flush(&c, o->limit);
 	*end = c.at;
 	buf_fini(&c.out);
-	mem_free(piece);
+	mem_free(c.piece);
 	return c.error;
 }

@@ -18,7 +18,10 @@ struct mailbox_order {
 	char unique[MAILBOX_UNIQUE];   /* file name in a maildir */
 	char from_line[MAILBOX_PATH];  /* mbox: "From sender date\n" */
 	char prefix[MAILBOX_PREFIX];   /* header lines to put in front, each with \n */
-	uint64_t offset, length;       /* of the content in its file: CRLF lines */
+	/* content: CRLF lines. Where the body has a file of its own, the header section comes from another, first */
+	uint64_t header_offset, header_length; /* 0: it stands before the body */
+	int header_fd;                 /* in this process */
+	uint64_t offset, length;       /* of the rest in its file */
 	uint64_t limit;                /* mailbox_size_limit; 0 = none */
 	usec now;                      /* wall */
 };
