@@ -194,6 +194,7 @@ static void do_expire(struct peer *p, struct str args) { change(p, SCHEDULE_EXPI
 
 static void do_flush(struct peer *p, struct str args)
 {
+	deliver_ask_again(p->relay->deliver);
 	if (args.n && !str_starts(args, STR("site:"))) {
 		change(p, SCHEDULE_FLUSH, args);
 		return;

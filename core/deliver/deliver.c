@@ -61,6 +61,13 @@ void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct m
 	d->o.router = r;
 	d->o.profiles = p;
 	smtp_pool_close_idle(d);
+	deliver_ask_again(d);
+}
+
+void deliver_ask_again(struct deliver *d)
+{
+	dns_forget_all(d->o.dns);
+	smtp_dead_forget_all(d);
 }
 
 bool deliver_uses(const struct deliver *d, const struct master *m)

@@ -96,6 +96,8 @@ struct smtp_target {
 	bool explicit;                 /* somebody wrote this next hop down: its failure is a configuration problem */
 	bool fallback;                 /* from smtp_fallback_relay */
 };
+/* smtp_has_no_way - an errno of connect(2) that is about this machine and its networks */
+bool smtp_has_no_way(int error);
 void smtp_target_where(const struct smtp_target *t, char out[300]);    /* "host[ip]:port" */
 void smtp_target_said(const struct smtp_target *t, char out[300]);     /* "host[ip]" */
 
@@ -103,6 +105,7 @@ void smtp_target_said(const struct smtp_target *t, char out[300]);     /* "host[
 bool smtp_dead_is(struct deliver *d, const struct ipaddr *address, uint16_t port);
 void smtp_dead_mark(struct deliver *d, const struct smtp_target *x, usec took);
 void smtp_dead_forget(struct deliver *d, const struct smtp_target *x);
+void smtp_dead_forget_all(struct deliver *d);
 
 /* One next hop made into addresses, in the order to try them. */
 struct smtp_candidate { struct ipaddr address; char host[256]; unsigned preference; };
@@ -163,12 +166,12 @@ struct smtp_session {
 	bool shared;                   /* equal addresses were there: it serves its turn and goes */
 	bool others;                   /* other hosts were left when it was made */
 	bool answered;                 /* the server answered something in this transaction */
+	bool no_way;                   /* this machine has no way to its address: that says nothing about the host */
 	bool silent;                   /* its host gave no sign of life: the connection is gone for that */
 	bool doubted;                  /* it had been idle for long, and the server has not answered since */
 	unsigned uses;                 /* transactions begun */
 	usec opened_at, connected_at;  /* mono */
 	usec idle_since;
-	enum smtp_phase timed_phase;   /* the phase that the deadline was set for */
 	struct sasl_client sasl;
 	struct buf login;              /* user NUL password NUL */
 	struct buf token;              /* read in place of the password */

@@ -37,3 +37,8 @@ void smtp_dead_forget(struct deliver *d, const struct smtp_target *x)
 	if (slot)
 		slot->until = 0;
 }
+
+void smtp_dead_forget_all(struct deliver *d)
+{
+	memset(d->dead, 0, sizeof(d->dead));
+}

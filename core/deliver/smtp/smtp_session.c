@@ -232,7 +232,6 @@ void smtp_session_set_deadline(struct smtp_session *s)
 
 	if (s->state >= SMTP_STATE_IDLE || s->state == SMTP_STATE_CONNECT)
 		return;
-	s->timed_phase = phase;
 	conn_deadline(s->conn, loop_now(s->d->o.loop) + s->profile->timeout[phase]);
 }
 
@@ -478,6 +477,7 @@ static void on_failed(struct smtp_session *s)
 	} else if (s->state == SMTP_STATE_CONNECT) {
 		smtp_target_where(&s->target, where);
 		format_text(text, sizeof(text), "connect to %s: %s", where, s->conn->why);
+		s->no_way = smtp_has_no_way(s->conn->error);
 		smtp_session_fail_text(s, SMTP_BLAME_CONNECT, "4.4.1", text);
 	} else {
 		lost(s, false);

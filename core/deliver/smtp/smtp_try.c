@@ -135,6 +135,19 @@ static void set_why(struct smtp_try *t, const struct reply *r, const struct smtp
 	}
 }
 
+bool smtp_has_no_way(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
+/* set_connect_why - of several addresses the one that tells most is remembered: "Network is unreachable" of the last, IPv6, would
+ * hide what the others said */
+static void set_connect_why(struct smtp_try *t, const struct reply *r, bool no_way)
+{
+	if (!no_way || !t->why.code || t->why.code >= 500)
+		set_why(t, r, NULL, true);
+}
+
 static void log_moving_on(struct smtp_try *t, const char *text)
 {
 	char qid[QID_MAX];
@@ -164,6 +177,7 @@ static bool open_target(struct smtp_try *t)
 	int64_t limit = conf_transport_int(t->profile->conf, t->job->dest->transport->name, "destination_concurrency_limit");
 	char where[300];
 	struct reply r;
+	int error;
 
 	if (limit > 0 && x->open >= (uint64_t)limit) {
 		list_append(&x->parked, &t->park);
@@ -177,10 +191,11 @@ static bool open_target(struct smtp_try *t)
 		t->session->others = !smtp_try_is_last(t);
 		return true;
 	}
+	error = errno;
 	smtp_target_where(&t->target, where);
-	reply_set(&r, 451, "4.4.1", "connect to %s: %s", where, conn_error_text(errno));
+	reply_set(&r, 451, "4.4.1", "connect to %s: %s", where, conn_error_text(error));
 	log_info(service(t), "%s", r.text);
-	set_why(t, &r, NULL, true);
+	set_connect_why(t, &r, smtp_has_no_way(error));
 	return false;
 }
 
@@ -213,6 +228,21 @@ static void set_target(struct smtp_try *t, const struct smtp_candidate *x)
 	memcpy(t->target.site, t->site, sizeof(t->target.site));
 }
 
+/* The next hop may have moved, and its old address be another's by now: the next try asks again, whatever the TTL said. */
+static void forget_addresses(struct smtp_try *t)
+{
+	struct nexthop hop;
+	struct buf why;
+
+	buf_init(&why, 300);
+	if (nexthop_parse(str_of(t->site), 25, &hop, &why) && !hop.unix_path)
+		dns_forget(t->d->o.dns, hop.host);
+	buf_fini(&why);
+	for (size_t i = 0; i < t->n; i++)
+		if (!i || strcmp(t->v[i].host, t->v[i - 1].host) != 0)
+			dns_forget(t->d->o.dns, str_of(t->v[i].host));
+}
+
 static void next_address(struct smtp_try *t)
 {
 	while (t->at < t->limit && t->sessions_left > 0) {
@@ -226,6 +256,8 @@ static void next_address(struct smtp_try *t)
 			return;
 		note_failed(t);
 	}
+	if (t->dest_bad)
+		forget_addresses(t);
 	next_site(t);
 }
 
@@ -272,6 +304,8 @@ static void on_hosts(void *ctx, const struct smtp_hosts_result *r)
 	if (r->failed.code) {
 		smtp_step(t, DELIVER_STEP_FAILED, &r->failed);
 		set_why(t, &r->failed, NULL, true);
+		t->n = 0;
+		forget_addresses(t);
 		if (!smtp_try_is_last(t))
 			log_moving_on(t, r->failed.text);
 		next_site(t);
@@ -456,6 +490,25 @@ static void word_refusal(const struct smtp_session *s, const struct reply *r, st
 	buf_fini(&line);
 }
 
+/* A next hop that somebody wrote down wants a login or TLS that this configuration does not give it (RFC 4954 section 6, RFC 3207
+ * section 4): as with a wrong password, mail waits for whoever can mend that. */
+static bool wants_login(const struct smtp_session *s, const struct reply *r)
+{
+	static const char *const enhanced[] = { "5.7.8", "5.7.9", "5.7.11", "5.7.12" };
+	bool wants = r->code == 530 || r->code == 534 || r->code == 535 || r->code == 538;
+
+	for (size_t i = 0; i < sizeof(enhanced) / sizeof(enhanced[0]); i++)
+		wants |= r->code >= 500 && !strcmp(r->enhanced, enhanced[i]);
+	return wants && s->answered && s->target.explicit && !s->d->o.as_said;
+}
+
+static void make_later(struct smtp_try *t, const struct smtp_session *s, struct reply *r)
+{
+	log_warn(service(t), "next hop configuration problem: %s wants a login or TLS: %s", s->target.site, r->text);
+	r->code = 454;
+	r->enhanced[0] = '4';
+}
+
 static void refused(struct smtp_try *t, size_t i, const struct reply *r)
 {
 	struct smtp_session *s = t->session;
@@ -465,7 +518,9 @@ static void refused(struct smtp_try *t, size_t i, const struct reply *r)
 	bool others = s->uses > 1 ? s->others : !smtp_try_is_last(t);
 
 	word_refusal(s, r, &worded);
-	if (reply_verdict(r) == VERDICT_LATER && others) {
+	if (wants_login(s, r))
+		make_later(t, s, &worded);
+	if (reply_verdict(&worded) == VERDICT_LATER && others) {
 		set_why(t, &worded, &s->target, false);
 		t->why_answered = s->answered;
 		log_moving_on(t, worded.text);
@@ -600,7 +655,10 @@ void smtp_try_failed(struct smtp_try *t, enum smtp_blame blame, const struct rep
 		log_info(service(t), "%s", r->text);
 	else if (!smtp_try_is_last(t))
 		log_moving_on(t, r->text);
-	set_why(t, r, blame == SMTP_BLAME_CONNECT ? NULL : &s->target, !s->answered);
+	if (blame == SMTP_BLAME_CONNECT)
+		set_connect_why(t, r, s->no_way);
+	else
+		set_why(t, r, &s->target, !s->answered);
 	next_address(t);
 }
 
