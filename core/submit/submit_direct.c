@@ -176,6 +176,7 @@ int submit_direct(const struct conf *c, const struct submit_options *o, const st
 	if (open_settings(&d, c, &why) && complete_message(&d, e, content, &why)) {
 		open_log(d.conf);
 		code = send_all(&d, o, out, verdicts, &why);
+		log_flush();
 	}
 	if (why.n)
 		format_text(out->why, sizeof(out->why), "%s", buf_cstr(&why));

@@ -416,7 +416,7 @@ static struct smtp_try *make(struct deliver *d, struct delivery *job, bool is_pr
 	t->dest = smtp_dest_get(d, job->dest);
 	t->dest->tries++;
 	t->sites = str_of(job->dest->nexthop);
-	t->fallbacks = t->profile->lmtp || d->o.ask || d->o.socket ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
+	t->fallbacks = t->profile->lmtp || d->o.ask ? STR_EMPTY : str_of(t->profile->conf->smtp_fallback_relay);
 	loop_task_init(&t->task, on_task);
 	list_init(&t->park);
 	list_append(&d->tries, &t->link);
