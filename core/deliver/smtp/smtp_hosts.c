@@ -10,6 +10,8 @@
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_hosts.h"
+#include "core/deliver/smtp/smtp_profile.h"
 
 struct mx_host {
 	struct smtp_hosts *owner;
