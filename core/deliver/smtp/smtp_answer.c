@@ -56,7 +56,8 @@ void smtp_answer_remember(struct smtp_try *t, const struct reply *r, const struc
 			format_text(t->why_mta, sizeof(t->why_mta), "%s", said_by->host);
 	}
 	if (r->code >= 500 && t->candidates.explicit) {
-		log_warn(smtp_try_service(t), "%s configuration problem: %s", t->candidates.in_fallback ? "smtp_fallback_relay" : "next hop", t->candidates.site);
+		log_warn(smtp_try_service(t), "%s configuration problem: %s",
+			t->candidates.in_fallback ? "smtp_fallback_relay" : "next hop", t->candidates.site);
 		t->why.code = 451;
 		format_text(t->why.enhanced, sizeof(t->why.enhanced), "4.3.5");
 	}

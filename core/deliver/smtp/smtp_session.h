@@ -61,7 +61,8 @@ struct smtp_session {
 	uint64_t size, sent;           /* of the content */
 	bool feeding;
 };
-/* smtp_session_open - connect for t; the result is told to it by ops. Takes what t->policy has. NULL with errno when no socket can be made */
+/* smtp_session_open - connect for t; the result is told to it by ops. Takes what t->policy has. NULL with errno when no socket can
+ * be made */
 struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_session_ops *ops);
 void smtp_session_serve(struct smtp_session *s, struct smtp_try *t);   /* an idle session takes a delivery */
 void smtp_session_quit(struct smtp_session *s);        /* say QUIT and go */
