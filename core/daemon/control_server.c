@@ -211,6 +211,7 @@ static void do_flush(struct peer *p, struct str args)
 {
 	size_t n;
 
+	deliver_ask_again(p->relay->deliver);
 	if (args.n && !str_starts(args, STR("site:"))) {
 		change(p, SCHEDULE_FLUSH, args);
 		return;

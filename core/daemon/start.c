@@ -198,6 +198,7 @@ static void on_signal(struct loop_io *io, uint32_t events)
 			relay_reload(&d->relay);
 			break;
 		case SIGUSR1:
+			deliver_ask_again(d->relay.deliver);
 			log_info("master", "flush: %zu messages", schedule_flush_all(d->relay.schedule));
 			break;
 		case SIGCHLD:

@@ -5,33 +5,16 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/local/helper_client.h"
+#include "core/deliver/smtp/smtp_try.h"
 
 static void (*const starts[MASTER_PROGRAMS])(struct deliver *d, struct delivery *job) = {
 	[MASTER_SMTP] = smtp_start, [MASTER_LMTP] = smtp_start, [MASTER_LOCAL] = local_start, [MASTER_VIRTUAL] = simple_start,
 	[MASTER_ERROR] = simple_start, [MASTER_RETRY] = simple_start, [MASTER_DISCARD] = simple_start,
 };
 
-void deliver_qid(const struct delivery *job, char out[QID_MAX])
-{
-	qid_format(out, job->msg->id);
-}
-
 void deliver_start(struct deliver *d, struct delivery *job)
 {
 	starts[job->dest->transport->program](d, job);
-}
-
-void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)
-{
-	char qid[QID_MAX];
-
-	deliver_qid(job, qid);
-	f->qid = qid;
-	f->now = loop_wall(d->o.loop);
-	f->soft_bounce = d->o.conf->soft_bounce;
-	if (!d->o.silent)
-		delivery_log(job, f);
-	d->o.done(d->o.ctx, job);
 }
 
 struct deliver *deliver_new(const struct deliver_options *o)
@@ -61,6 +44,13 @@ void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct m
 	d->o.router = r;
 	d->o.profiles = p;
 	smtp_pool_close_idle(d);
+	deliver_ask_again(d);
+}
+
+void deliver_ask_again(struct deliver *d)
+{
+	dns_forget_all(d->o.dns);
+	smtp_dead_forget_all(d);
 }
 
 bool deliver_uses(const struct deliver *d, const struct master *m)

@@ -69,6 +69,8 @@ void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct m
 bool deliver_uses(const struct deliver *d, const struct master *m);     /* is a transport of m still referred to? */
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
+/* deliver_ask_again - names are looked up anew, and addresses that failed a moment ago count again (flush, reload) */
+void deliver_ask_again(struct deliver *d);
 void deliver_close_idle(struct deliver *d);            /* sessions that wait for a delivery say QUIT */
 size_t deliver_sessions(const struct deliver *d);      /* open outbound connections, idle ones too */
 

@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "core/cleanup/recipients.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_try.h"
 #include "core/msg/received.h"
 #include "core/route/local_user.h"
 
@@ -37,7 +38,7 @@ static void probe_free(struct probe *p)
 	mem_free(p);
 }
 
-void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)
+static void probe_finish(struct deliver *d, struct delivery *job, struct delivery_facts *f)
 {
 	struct probe *p = job->ctx;
 	char qid[QID_MAX];
@@ -158,7 +159,7 @@ void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, con
 	p->dest.transport = r.transport;
 	p->dest.nexthop = arena_z(&p->arena, r.nexthop);
 	if (master_programs[r.transport->program].connects)
-		p->try = smtp_try_start(d, &p->job, true);
+		p->try = smtp_try_start(d, &p->job, true, probe_finish);
 	else
 		judge_other(p);
 }

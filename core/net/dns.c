@@ -587,6 +587,11 @@ void dns_forget(struct dns *d, struct str name)
 	}
 }
 
+void dns_forget_all(struct dns *d)
+{
+	dns_cache_clear(&d->cache);
+}
+
 const char *dns_failure(int rcode, int error)
 {
 	static const struct { int rcode; const char *word; } rows[] = { { DNS_RCODE_SERVFAIL, "SERVFAIL" }, { DNS_RCODE_REFUSED, "REFUSED" },

@@ -68,6 +68,7 @@ void dns_cancel(struct dns_query *q);      /* fn will not be called (again: insi
 /* dns_forget - the next question for the name's addresses or MX asks a server, also where they are another name's by an alias.
  * A question that is on its way already is not asked twice */
 void dns_forget(struct dns *d, struct str name);
+void dns_forget_all(struct dns *d);
 
 /* dns_addresses - all addresses of a host: an address literal itself, the hosts file, A and AAAA by `families` (1 = IPv4,
  * 2 = IPv6, 3 = both). Each answer rotates the order within a family (round robin). DNS_NATIVE is what getaddrinfo(3) does: the

@@ -208,6 +208,7 @@ int submit_direct(const struct conf *c, const struct submit_options *o, const st
 			code = send_all(&d, o, out, verdicts, &why);
 		else
 			code = refuse(&refusal, e->n_rcpts, verdicts, &why);
+		log_flush();
 	}
 	if (why.n)
 		format_text(out->why, sizeof(out->why), "%s", buf_cstr(&why));

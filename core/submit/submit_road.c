@@ -140,10 +140,12 @@ static bool open_loop(struct run *r, struct buf *why)
 	if (o && o->dns)
 		dns = *o->dns;
 	r->loop = loop_new();
-	r->dns = r->loop ? dns_new(r->loop, &dns) : NULL;
-	if (!r->dns)
-		buf_printf(why, "cannot wait for events: %s", strerror(errno));
-	return r->dns != NULL;
+	/* who is connected already looks nothing up */
+	r->dns = r->loop && r->road->socket < 0 ? dns_new(r->loop, &dns) : NULL;
+	if (r->dns || (r->loop && r->road->socket >= 0))
+		return true;
+	buf_printf(why, "cannot wait for events: %s", strerror(errno));
+	return false;
 }
 
 static void open_deliver(struct run *r)

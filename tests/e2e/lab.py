@@ -407,12 +407,12 @@ class Dns(threading.Thread):
 
     TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 
-    def __init__(self, records):
+    def __init__(self, records, port=0):
         super().__init__(daemon=True)
         self.records = {(n.lower(), self.TYPES[t]): v for (n, t), v in records.items()}
         self.names = {n for n, _ in self.records}
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
+        self.sock.bind(("127.0.0.1", port))
         self.port = self.sock.getsockname()[1]
         self.start()
 

@@ -1,12 +1,14 @@
 """Every TLS row (level, server, certificate, policy) by both roads: through relayd, and through sendmail without a daemon. What is
 covered by one is covered by the other, and neither a password nor a mail goes in clear that was meant to be covered."""
+import os
 import re
 import ssl
 import subprocess
+import sys
 import time
 
 import pytest
-from lab import Authority, Relay, Sink, SinkSession
+from lab import RELAYBOX, SLOW, Authority, Relay, Sink, SinkSession
 from test_tls import fingerprint
 
 SENT, WAITS = True, False
@@ -248,3 +250,37 @@ def test_a_login_of_the_environment_may_stay_clear_on_this_machine(tmp_path, cas
         said = put_by(road, world(tmp_path, cas["own"], "", env=env))
         assert len(sink.messages) == 1, said
 
+
+
+# --- a name that the DNS said -------------------------------------------------------------------------------------------
+
+# in a network and with a resolver of its own: the MX of smart.test is mx.other.test, which has a good certificate for that name
+WORLD = """
+import ssl, subprocess, sys
+sys.path.insert(0, {here!r})
+from lab import Dns, Sink
+subprocess.run("ip link set lo up && mount --bind {folder}/resolv.conf /etc/resolv.conf", shell=True, check=True)
+dns = Dns({{("smart.test", "MX"): [(10, "mx.other.test")], ("mx.other.test", "A"): ["127.0.0.1"], ("127.0.0.1", "A"): []}}, 53)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain({cert!r}, {key!r})
+with Sink(port=2525, tls=context) as sink:
+    done = subprocess.run([{relaybox!r}, "sendmail", "-f", "a@example.com", "b@example.org"], input=b"\\n\\nx\\n", stderr=subprocess.PIPE,
+                          env=dict(MAIL_CONFIG={folder!r}, HOME={folder!r}))
+    print(len(sink.messages), done.stderr.decode())
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs namespaces")
+@pytest.mark.parametrize("level, policy, end", [("secure", "", "0"), ("verify", "", "1"), ("may", "smart.test:2525 secure", "0"), ("may", ".test secure", "1"),
+                                                ("may", "smart.test:2525 secure match=mx.other.test", "1")])
+def test_secure_does_not_believe_the_name_of_the_mx(tmp_path, cas, level, policy, end):
+    cert, key = cas["own"].other
+    for name, text in (("resolv.conf", "nameserver 127.0.0.1\n"), ("policy", policy + "\n"), ("main.cf", "\n".join([
+            "myhostname = box.example.test", "relayhost = smart.test:2525", "inet_protocols = ipv4", "sendmail_submission = direct", "alias_maps =",
+            "smtp_tls_security_level = " + level, "smtp_tls_CAfile = %s/ca.pem" % cas["own"].dir, "smtp_tls_policy_maps = texthash:%s/policy" % tmp_path,
+            "queue_directory = %s/none" % tmp_path, "maillog_file = %s/log" % tmp_path, ""]))):
+        (tmp_path / name).write_text(text)
+    script = WORLD.format(here=os.path.dirname(os.path.abspath(__file__)), folder=str(tmp_path), cert=cert, key=key, relaybox=os.path.abspath(RELAYBOX))
+    done = subprocess.run(["unshare", "-m", "-n", sys.executable, "-c", script], capture_output=True, text=True, timeout=60 * SLOW)
+    assert done.stdout.split()[:1] == [end], done.stdout + done.stderr
+    assert end == "1" or "not verified" in done.stdout

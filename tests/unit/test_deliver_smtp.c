@@ -90,6 +90,17 @@ T(smtp_answers_in_postfix_words)
 			"host 127.0.0.1[127.0.0.1] said: 501 bad sender (in reply to MAIL FROM command)" },
 		{ { .data = "554 5.7.1 spam" }, "one@x.test", { 554 }, { "5.7.1" },
 			"host 127.0.0.1[127.0.0.1] said: 554 5.7.1 spam (in reply to DATA command)" },
+		/* a login that this configuration lacks is no fault of the mail, wherever the server says so */
+		{ { .mail = "530 5.7.0 Authentication required" }, "one@x.test two@x.test", { 454, 454 }, { "4.7.0", "4.7.0" },
+			"host 127.0.0.1[127.0.0.1] said: 530 5.7.0 Authentication required (in reply to MAIL FROM command)" },
+		{ { .rcpt = "530 5.7.1 log in" }, "one@x.test", { 454 }, { "4.7.1" },
+			"host 127.0.0.1[127.0.0.1] said: 530 5.7.1 log in (in reply to RCPT TO command)" },
+		{ { .data = "530 must issue STARTTLS first" }, "one@x.test", { 454 }, { "4.0.0" },
+			"host 127.0.0.1[127.0.0.1] said: 530 must issue STARTTLS first (in reply to DATA command)" },
+		{ { .end = "535 5.7.8 expired" }, "one@x.test", { 454 }, { "4.7.8" },
+			"host 127.0.0.1[127.0.0.1] said: 535 5.7.8 expired (in reply to end of DATA command)" },
+		{ { .mail = "550 5.7.8 no credentials" }, "one@x.test", { 454 }, { "4.7.8" },
+			"host 127.0.0.1[127.0.0.1] said: 550 5.7.8 no credentials (in reply to MAIL FROM command)" },
 		{ { .end = "452 4.3.1 full" }, "one@x.test", { 452 }, { "4.3.1" },
 			"host 127.0.0.1[127.0.0.1] said: 452 4.3.1 full (in reply to end of DATA command)" },
 		{ { .greeting = "554 5.3.2 go away" }, "one@x.test", { 450 }, { "4.3.2" },
@@ -183,6 +194,66 @@ T(smtp_refused_everywhere_defers_and_fails_the_destination)
 	CHECK(strstr(world_log(&w), "to=<one@x.test>, relay=none, delay=") != NULL);
 	CHECK(strstr(world_log(&w), "dsn=4.4.1, status=deferred (connect to 127.0.0.5[127.0.0.5]:9: Connection refused)") != NULL);
 	world_close(&w);
+}
+
+/* of several addresses the one that tells most is remembered, wherever it stands */
+T(smtp_remembers_the_telling_reason)
+{
+	static const char *const hops[] = { "[127.0.0.5]:9, [2001:db8::1]:9", "[2001:db8::1]:9, [127.0.0.5]:9" };
+	static const char *const extra[] = { BASE, "inet_protocols=all", NULL };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+
+	REQUIRE(world_open(&w, extra, NULL, -1));
+	for (size_t i = 0; i < sizeof(hops) / sizeof(hops[0]); i++) {
+		ROW("%s", hops[i]);
+		dest = dest_of(&w, "smtp", hops[i]);
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, 451);
+		CHECK_STR(p.results[0].reply.text, "connect to 127.0.0.5[127.0.0.5]:9: Connection refused");
+		CHECK(p.d.dest_failed);
+		deliver_dest_idle(w.deliver, &dest);
+	}
+	world_close(&w);
+}
+
+/* a smarthost that was made anew has another address, and its old one may be another's */
+T(smtp_asks_for_addresses_again_after_they_failed)
+{
+	struct name table[] = { { "moves.test", 'A', "127.0.0.5" } };
+	static const char *const extra[] = { BASE, NULL };
+	struct names names = { .v = table, .n = 1 };
+	struct fake a = { .ip = "127.0.0.2" };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+	char hop[64];
+
+	REQUIRE(fake_start(&a) && names_start(&names) && world_open(&w, extra, &names, -1));
+	snprintf(hop, sizeof(hop), "[moves.test]:%u", a.port);
+	dest = dest_of(&w, "smtp", hop);
+	for (int i = 0; i < 2; i++) {
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, i ? 250 : 451);
+		table[0].value = "127.0.0.2";
+	}
+	deliver_close_idle(w.deliver);
+	table[0].value = "127.0.0.5";
+	for (int i = 0; i < 2; i++) {
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		/* known for its TTL while it answers; a flush asks */
+		CHECK_INT(p.results[0].reply.code, i ? 451 : 250);
+		deliver_close_idle(w.deliver);
+		deliver_ask_again(w.deliver);
+	}
+	deliver_dest_idle(w.deliver, &dest);
+	world_close(&w);
+	names_stop(&names);
+	fake_stop(&a);
 }
 
 T(smtp_reused_session_that_closes_is_replaced)

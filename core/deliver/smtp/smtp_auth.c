@@ -6,6 +6,8 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_auth.h"
+#include "core/deliver/smtp/smtp_try.h"
 #include "core/msg/mime.h"
 #include "core/policy/ask.h"
 #include "core/smtp/token.h"

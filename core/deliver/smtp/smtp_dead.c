@@ -1,6 +1,7 @@
 /* smtp_dead - addresses that just failed, which every try puts off while others are left: a dead first relay costs its
  * timeout once and not once per message. A small ring for the whole process: what falls out is only asked again early. */
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_target.h"
 
 #define DEAD_MIN (5 * USEC_PER_SEC)
 #define DEAD_MAX (60 * USEC_PER_SEC)
@@ -36,4 +37,9 @@ void smtp_dead_forget(struct deliver *d, const struct smtp_target *x)
 
 	if (slot)
 		slot->until = 0;
+}
+
+void smtp_dead_forget_all(struct deliver *d)
+{
+	memset(d->dead, 0, sizeof(d->dead));
 }

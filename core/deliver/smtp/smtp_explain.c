@@ -2,6 +2,7 @@
  * would find, without a connection. Passwords and user names are not shown: whoever may see the queue may ask. */
 #include "core/base/format.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_auth.h"
 
 static void explain_site(struct deliver *d, struct smtp_profile *p, struct str site, struct str sender, struct buf *out)
 {

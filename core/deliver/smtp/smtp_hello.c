@@ -5,6 +5,10 @@
 
 #include "core/base/log.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_auth.h"
+#include "core/deliver/smtp/smtp_hello.h"
+#include "core/deliver/smtp/smtp_tap.h"
+#include "core/deliver/smtp/smtp_try.h"
 
 void smtp_hello_handshake(struct smtp_session *s)
 {
@@ -32,7 +36,7 @@ void smtp_hello_tls_ready(struct smtp_session *s)
 	smtp_tls_log(s->profile, where, conn_tls(s->conn));
 	s->state = SMTP_STATE_HELLO;
 	smtp_step(s->try, DELIVER_STEP_TLS, NULL);
-	if (smtp_tap_stops(s, DELIVER_STOP_TLS))
+	if (smtp_session_stops(s, DELIVER_STOP_TLS))
 		return;
 	before = s->conn->out.n;
 	smtp_client_tls_done(&s->client);
@@ -62,19 +66,19 @@ static bool may_be_plain(struct smtp_session *s)
 {
 	const struct delivery *job = s->try ? s->try->job : NULL;
 
-	return job && !s->demand.require && !smtp_auth_is_known(s) &&
+	return job && !s->demand->require && !smtp_auth_is_known(s) &&
 		job->active_at - job->envelope->arrival >= s->profile->conf->minimal_backoff_time;
 }
 
 /* starts_tls - is STARTTLS to be said to a server that has it? false with why: it would be, and cannot */
 static bool starts_tls(struct smtp_session *s, struct buf *why)
 {
-	if (s->plain || !s->demand.offer)
+	if (s->plain || !s->demand->offer)
 		return false;
-	if (smtp_tls_context(s->profile, &s->demand, why))
+	if (smtp_tls_context(s->profile, s->demand, why))
 		return true;
 	buf_z(why, why->n ? "" : "TLS is not available");
-	return s->demand.require;
+	return s->demand->require;
 }
 
 static void fail_start(struct smtp_session *s, const char *why)
@@ -89,7 +93,7 @@ static void go_on_in_clear(struct smtp_session *s, bool offered)
 {
 	char said[300], text[400];
 
-	if (s->demand.require) {
+	if (s->demand->require) {
 		smtp_target_said(&s->target, said);
 		snprintf(text, sizeof(text), "TLS is required, but was not offered by host %s", said);
 		smtp_session_fail_text(s, SMTP_BLAME_SITE, "4.7.4", text);
@@ -105,7 +109,7 @@ void smtp_hello(struct smtp_session *s)
 	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
 	struct buf why;
 
-	if (smtp_tap_stops(s, DELIVER_STOP_EHLO))
+	if (smtp_session_stops(s, DELIVER_STOP_EHLO))
 		return;
 	if (conn_tls(s->conn)) {
 		smtp_resume_keep(s);
@@ -128,14 +132,14 @@ void smtp_hello_tls_refused(struct smtp_session *s)
 	struct reply r;
 	char said[300];
 
-	if (!s->demand.require && !smtp_auth_is_known(s)) {
+	if (!s->demand->require && !smtp_auth_is_known(s)) {
 		go_on_after_hello(s);
 		return;
 	}
 	smtp_target_said(&s->target, said);
 	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
 	reply_line(&line, &s->client.reply);
-	reply_set(&r, 451, s->demand.require ? "4.7.4" : "4.7.5", s->demand.require ?
+	reply_set(&r, 451, s->demand->require ? "4.7.4" : "4.7.5", s->demand->require ?
 		"TLS is required, but host %s refused to start TLS: %s" : "Cannot start TLS: host %s refused to start TLS: %s", said,
 		buf_cstr(&line));
 	buf_fini(&line);
@@ -192,10 +196,10 @@ void smtp_hello_tls_failed(struct smtp_session *s)
 		s->try = NULL;
 		smtp_session_drop(s);
 		/* a remembered session may be what was wrong: without it first, and never in clear for its sake */
-		smtp_try_retry(t, !s->tls_offered);
+		s->ops->retry(t, !s->tls_offered);
 		return;
 	}
-	smtp_tls_failure(&s->demand, s->conn->why, &r);
+	smtp_tls_failure(s->demand, s->conn->why, &r);
 	smtp_session_fail(s, SMTP_BLAME_BROKEN, &r);
 }
 

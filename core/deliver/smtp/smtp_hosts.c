@@ -10,6 +10,8 @@
 #include "core/base/mem.h"
 #include "core/base/random.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_hosts.h"
+#include "core/deliver/smtp/smtp_profile.h"
 
 struct mx_host {
 	struct smtp_hosts *owner;
@@ -237,8 +239,8 @@ static void ask_addresses(struct smtp_hosts *h)
 
 	h->pending = h->n;
 	for (size_t i = 0; i < h->n; i++)
-		h->host[i].query = dns_lookup_host(h->d->o.dns, str_of(h->host[i].name), h->profile->families, native ? DNS_NATIVE : DNS_HOSTS, on_addresses,
-			&h->host[i]);
+		h->host[i].query = dns_lookup_host(h->d->o.dns, str_of(h->host[i].name), h->profile->families,
+			native ? DNS_NATIVE : DNS_HOSTS, on_addresses, &h->host[i]);
 }
 
 /* --- MX ------------------------------------------------------------------------------------------------------------- */

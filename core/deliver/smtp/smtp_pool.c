@@ -5,6 +5,7 @@
  * delivery asks the better host again. */
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_pool.h"
 
 #define PRIMARY_RETRY_TIME (5 * USEC_PER_SEC)
 
@@ -130,8 +131,12 @@ void smtp_pool_left(struct smtp_session *s)
 void smtp_dest_closed(struct smtp_dest *x)
 {
 	x->open--;
-	if (!list_is_empty(&x->parked) && !x->d->closing)
-		smtp_try_unpark(LIST_ITEM(list_first(&x->parked), struct smtp_try, park));
+	if (!list_is_empty(&x->parked) && !x->d->closing) {
+		struct smtp_park *first = LIST_ITEM(list_first(&x->parked), struct smtp_park, link);
+
+		list_remove(&first->link);
+		first->go(first);
+	}
 	smtp_dest_release(x);
 }
 

@@ -2,7 +2,10 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_profile.h"
+#include "core/deliver/smtp/smtp_tls.h"
 #include "core/net/tls_names.h"
+#include "core/smtp/sasl.h"
 
 struct deliver_profiles {
 	const struct master *master;

@@ -7,6 +7,7 @@
  * may bring other certificates, begins with none. As in Postfix, a session may be used by several connections. */
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_session.h"
 
 static struct smtp_saved *find(struct smtp_profile *p, const uint8_t id[32])
 {

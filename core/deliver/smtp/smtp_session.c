@@ -5,49 +5,22 @@
  * the try decides what is asked next. Content is read from the queue as the connection drains, so a slow server costs
  * LIMIT_CLIENT_FEED bytes of memory and no more. */
 #include <errno.h>
-#include <sys/un.h>
 
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_auth.h"
+#include "core/deliver/smtp/smtp_hello.h"
+#include "core/deliver/smtp/smtp_tap.h"
+#include "core/deliver/smtp/smtp_try.h"
 
-enum { IN_MAX = 64 * 1024, OUT_MAX = 1024 * 1024 };
 #define QUIT_WAIT (5 * USEC_PER_SEC)
 /* A host may have died while its session waited. One that was idle for longer must give a sign within the time to
  * connect, or the delivery goes on elsewhere; a busy one is not asked twice. */
 #define IDLE_TRUSTED (USEC_PER_SEC / 10)
 
 static enum conn_next on_event(struct conn *c, enum conn_event ev);
-
-/* --- words ---------------------------------------------------------------------------------------------------------- */
-
-void smtp_target_said(const struct smtp_target *t, char out[300])
-{
-	char ip[46];
-
-	if (t->address.family == AF_UNSPEC) {
-		format_text(out, 300, "%.180s[%.107s]", t->host, t->path);
-		return;
-	}
-	ipaddr_format(&t->address, ip);
-	format_text(out, 300, "%.230s[%.60s]", t->host, ip);
-}
-
-void smtp_target_where(const struct smtp_target *t, char out[300])
-{
-	size_t n;
-
-	smtp_target_said(t, out);
-	n = strlen(out);
-	if (t->address.family != AF_UNSPEC)
-		format_text(out + n, 300 - n, ":%u", t->port);
-}
-
-const char *smtp_session_service(const struct smtp_session *s)
-{
-	return s->profile->lmtp ? "lmtp" : "smtp";
-}
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +37,7 @@ static void free_later(struct loop_task *task)
 	struct smtp_session *s = LIST_ITEM(task, struct smtp_session, free_task);
 
 	smtp_client_fini(&s->client);
-	tls_demand_fini(&s->demand);
+	smtp_policy_free_demand(s->demand);
 	smtp_profile_unref(s->profile);
 	mem_free(s);
 }
@@ -138,7 +111,7 @@ void smtp_session_fail(struct smtp_session *s, enum smtp_blame blame, const stru
 	else
 		smtp_session_drop(s);
 	if (t)
-		smtp_try_failed(t, blame, r);
+		s->ops->failed(t, blame, r);
 	if (next)
 		schedule_return(next);
 }
@@ -151,39 +124,28 @@ void smtp_session_fail_text(struct smtp_session *s, enum smtp_blame blame, const
 	smtp_session_fail(s, blame, &r);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------------------- */
-
-static socklen_t make_unix(const char *path, struct sockaddr_storage *out)
+bool smtp_session_stops(struct smtp_session *s, enum deliver_stop stage)
 {
-	struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
+	struct smtp_try *t = s->try;
+	enum deliver_stop stop = s->d->o.stop;
+	struct reply r;
 
-	*out = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path, strnlen(path, sizeof(un->sun_path) - 1));
-	return sizeof(*un);
-}
-
-static struct conn *connect_to(struct smtp_session *s, const struct smtp_target *t)
-{
-	struct loop *loop = s->d->o.loop;
-	const struct ipaddr *from = t->address.family == AF_INET ? &s->profile->bind4 : &s->profile->bind6;
-	usec wait = s->profile->timeout[SMTP_PHASE_CONNECT];
-	struct sockaddr_storage to, bind_to;
-	socklen_t to_len, bind_len = 0;
-	int fd;
-
-	if (s->d->o.socket && *s->d->o.socket >= 0) {
-		fd = *s->d->o.socket;
-		*s->d->o.socket = -1;
+	/* who wants to stop at a stage that this server does not have stops before MAIL */
+	if (!stop || !t || !(stop == stage || (stage == DELIVER_STOP_AUTH && stop < stage)))
+		return false;
+	/* a no to MAIL has no recipient to be told about where none was named */
+	reply_set(&r, 250, "2.0.0", "stopped as asked");
+	if (stage == DELIVER_STOP_MAIL && t->why.code)
+		r = t->why;
+	s->try = NULL;
+	if (s->state == SMTP_STATE_TLS)
 		s->state = SMTP_STATE_HELLO;
-		return conn_accepted(loop, fd, IN_MAX, OUT_MAX, on_event, s);
-	}
-	to_len = t->address.family == AF_UNSPEC ? make_unix(t->path, &to) : ipaddr_to_sockaddr(&t->address, t->port, &to);
-	if (t->address.family != AF_UNSPEC && from->family != AF_UNSPEC && !ipaddr_is_loopback(&t->address))
-		bind_len = ipaddr_to_sockaddr(from, 0, &bind_to);
-	return conn_connect(loop, (const struct sockaddr *)&to, to_len, bind_len ? (const struct sockaddr *)&bind_to : NULL, bind_len,
-		IN_MAX, OUT_MAX, wait ? loop_now(loop) + wait : USEC_NEVER, on_event, s);
+	smtp_session_quit(s);
+	s->ops->stopped(t, &r);
+	return true;
 }
+
+/* --- connecting ------------------------------------------------------------------------------------------------------- */
 
 static void init_client(struct smtp_session *s)
 {
@@ -194,31 +156,43 @@ static void init_client(struct smtp_session *s)
 	smtp_client_init(&s->client, &options, &s->conn->out);
 }
 
-struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_target *target, bool plain, bool backup)
+/* a socket that is connected already stands for the server; else one is made */
+static struct conn *connect_to(struct smtp_session *s)
+{
+	struct loop *loop = s->d->o.loop;
+	int fd = s->d->o.socket ? *s->d->o.socket : -1;
+
+	if (fd < 0)
+		return smtp_target_connect(&s->target, loop, s->profile, on_event, s);
+	*s->d->o.socket = -1;
+	s->state = SMTP_STATE_HELLO;
+	return conn_accepted(loop, fd, SMTP_IN_MAX, SMTP_OUT_MAX, on_event, s);
+}
+
+struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_session_ops *ops)
 {
 	struct smtp_session *s = MEM_NEW(struct smtp_session);
 
 	s->d = t->d;
+	s->ops = ops;
 	s->profile = t->profile;
 	s->dest = t->dest;
-	s->target = *target;
-	s->plain = plain;
-	s->backup = backup;
+	s->target = t->target;
 	s->opened_at = loop_now(s->d->o.loop);
-	s->conn = connect_to(s, target);
+	s->conn = connect_to(s);
 	if (!s->conn) {
 		mem_free(s);
 		return NULL;
 	}
 	s->profile->refs++;
 	s->try = t;
+	s->demand = t->policy.demand;
+	t->policy.demand = NULL;
 	list_init(&s->idle);
 	loop_task_init(&s->free_task, free_later);
 	list_append(&s->d->sessions, &s->link);
 	s->d->n_sessions++;
 	s->dest->open++;
-	smtp_profile_refresh_all(s->d);
-	smtp_tls_find(s->profile, target, &s->demand, NULL);
 	init_client(s);
 	smtp_session_set_deadline(s);
 	return s;
@@ -232,7 +206,6 @@ void smtp_session_set_deadline(struct smtp_session *s)
 
 	if (s->state >= SMTP_STATE_IDLE || s->state == SMTP_STATE_CONNECT)
 		return;
-	s->timed_phase = phase;
 	conn_deadline(s->conn, loop_now(s->d->o.loop) + s->profile->timeout[phase]);
 }
 
@@ -255,7 +228,7 @@ static void enter(struct smtp_session *s)
 	s->answered = false;
 	s->sent = 0;
 	s->size = s->try->job->envelope->size;
-	smtp_try_ready(s->try, s);
+	s->ops->ready(s->try, s);
 }
 
 static void begin(struct smtp_session *s)
@@ -337,15 +310,15 @@ static void on_ready(struct smtp_session *s)
 
 	end_reading(s);
 	if (s->state == SMTP_STATE_HELLO) {
-		if (!smtp_tap_stops(s, DELIVER_STOP_AUTH))
+		if (!smtp_session_stops(s, DELIVER_STOP_AUTH))
 			begin(s);
 		return;
 	}
-	if (smtp_tap_stops(s, DELIVER_STOP_MAIL))
+	if (smtp_session_stops(s, DELIVER_STOP_MAIL))
 		return;
 	smtp_pool_add(s);
 	if (t)
-		smtp_try_over(t);
+		s->ops->over(t);
 }
 
 /* the server answered all of one delivery; what it says next is about the one behind it */
@@ -357,9 +330,9 @@ static void on_next(struct smtp_session *s)
 	s->next = NULL;
 	s->try = NULL;
 	if (before)
-		smtp_try_over(before);
+		s->ops->over(before);
 	schedule_begin(job);
-	s->try = smtp_try_take(s, job);
+	s->try = s->ops->take(s, job);
 	enter(s);
 	/* the rest of what came is about this one */
 	s->answered = s->conn->in.n > 0;
@@ -368,13 +341,13 @@ static void on_next(struct smtp_session *s)
 static void on_rcpt(struct smtp_session *s)
 {
 	if (s->try)
-		smtp_try_rcpt(s->try, s->client.rcpt, &s->client.reply);
+		s->ops->rcpt(s->try, s->client.rcpt, &s->client.reply);
 }
 
 static void on_done(struct smtp_session *s)
 {
 	if (s->try)
-		smtp_try_done(s->try, s->profile->lmtp ? (ptrdiff_t)s->client.rcpt : -1, &s->client.reply,
+		s->ops->done(s->try, s->profile->lmtp ? (ptrdiff_t)s->client.rcpt : -1, &s->client.reply,
 			!(s->client.extensions & SMTP_EXT_DSN));
 }
 
@@ -438,11 +411,11 @@ static void on_connected(struct smtp_session *s)
 {
 	s->connected_at = loop_now(s->d->o.loop);
 	smtp_step(s->try, DELIVER_STEP_CONNECTED, NULL);
-	if (s->demand.failed.code) {
-		smtp_session_fail(s, SMTP_BLAME_SITE, &s->demand.failed);
+	if (s->demand->failed.code) {
+		smtp_session_fail(s, SMTP_BLAME_SITE, &s->demand->failed);
 		return;
 	}
-	if (s->demand.at_once) {
+	if (s->demand->at_once) {
 		smtp_hello_handshake(s);
 		return;
 	}
@@ -478,6 +451,7 @@ static void on_failed(struct smtp_session *s)
 	} else if (s->state == SMTP_STATE_CONNECT) {
 		smtp_target_where(&s->target, where);
 		format_text(text, sizeof(text), "connect to %s: %s", where, s->conn->why);
+		s->no_way = smtp_has_no_way(s->conn->error);
 		smtp_session_fail_text(s, SMTP_BLAME_CONNECT, "4.4.1", text);
 	} else {
 		lost(s, false);

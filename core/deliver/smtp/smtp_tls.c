@@ -3,6 +3,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_session.h"
 
 /* --- contexts ----------------------------------------------------------------------------------------------------- */
 
@@ -110,7 +111,7 @@ static size_t match_fingerprints(struct arena *a, const char *words, const char 
 /* whom to expect; 0 when the level has nothing to match */
 static size_t set_peer(const struct smtp_session *s, struct arena *a, const char *list[MATCH_MAX + 1], struct tls_peer *peer)
 {
-	const struct tls_demand *x = &s->demand;
+	const struct tls_demand *x = s->demand;
 	struct ipaddr literal;
 
 	*peer = (struct tls_peer){ .match = x->match };
@@ -137,7 +138,7 @@ static void set_id(struct smtp_session *s, const struct tls_context *context, co
 
 	smtp_target_where(&s->target, where);
 	buf_init(&b, 64 * 1024);
-	buf_printf(&b, "%s\n%p\n%s\n%s", where, (const void *)context, s->demand.level->word,
+	buf_printf(&b, "%s\n%p\n%s\n%s", where, (const void *)context, s->demand->level->word,
 		peer->server_name ? peer->server_name : "");
 	while (*list)
 		buf_printf(&b, "\n%s", *list++);
@@ -147,7 +148,7 @@ static void set_id(struct smtp_session *s, const struct tls_context *context, co
 
 bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 {
-	struct tls_context *context = smtp_tls_context(s->profile, &s->demand, why);
+	struct tls_context *context = smtp_tls_context(s->profile, s->demand, why);
 	const char *list[MATCH_MAX + 1];
 	struct tls_peer peer;
 	struct arena a;
@@ -164,7 +165,7 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 		conn_start_tls(s->conn, context, &peer);
 	} else {
 		buf_clear(why);
-		buf_printf(why, "TLS level %s without anything to match", s->demand.level->word);
+		buf_printf(why, "TLS level %s without anything to match", s->demand->level->word);
 	}
 	arena_fini(&a);
 	return ok;

@@ -1,0 +1,39 @@
+/* smtp_profile - one transport's settings, read once per configuration. Counted: a reload brings new ones while sessions of the
+ * old one finish. */
+#ifndef CORE_DELIVER_SMTP_SMTP_PROFILE_H
+#define CORE_DELIVER_SMTP_SMTP_PROFILE_H
+
+#include "core/deliver/deliver.h"
+#include "core/map/map.h"
+#include "core/smtp/client.h"
+
+struct smtp_profile {
+	struct list link;
+	unsigned refs;
+	const struct master_transport *transport;
+	const struct conf *conf;
+	bool lmtp;
+	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
+	bool use_mx;
+	bool cache;                    /* keep sessions between deliveries */
+	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
+	struct maps tls_policy, sasl;
+	unsigned sasl_forbidden, sasl_forbidden_tls;
+	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
+	size_t n_tls;
+	struct smtp_saved {            /* TLS sessions to resume; LIMIT_CLIENT_TLS_SAVED of them, or NULL */
+		uint8_t id[32];
+		struct tls_saved *session;
+		usec until;            /* mono */
+	} *saved;
+	unsigned next_saved;
+	struct smtp_client_options client;
+	usec timeout[SMTP_PHASES];
+	struct ipaddr bind4, bind6;
+};
+struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t); /* counted */
+bool smtp_profile_is(const struct master_transport *t);        /* of smtp or lmtp, so that it has one */
+void smtp_profile_unref(struct smtp_profile *p);
+void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
+
+#endif
