@@ -141,7 +141,7 @@ LINK = $(CC) $($(KIND)_LINK)
 # Written aside and renamed: another make in the same folder never sees half an object.
 compile = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(for_size) -MMD -MP -MF $@.$$$$.d -MT $@ -c -o $@.$$$$ $< && \
 	mv -f $@.$$$$.d $(@:.o=.d) && mv -f $@.$$$$ $@ || { rm -f $@.$$$$ $@.$$$$.d; exit 1; }
-link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(filter %.o %.a,$^) $(1) $(LIBS) $(LINK_END) && mv -f $@.$$$$ $@ || \
+link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(filter %.o,$^) $(1) -Wl,--start-group $(filter %.a,$^) $(LIBS) -Wl,--end-group $(LINK_END) && mv -f $@.$$$$ $@ || \
 	{ rm -f $@.$$$$; exit 1; }
 
 # --- the libraries ----------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
 #define LIMIT_HEADER (128 * 1024)        /* all headers of a message, in memory while they are completed */
+#define LIMIT_DOWNGRADE_HELD (64 * 1024) /* of a part looked through for 8-bit bytes before it is encoded for safety */
 #define LIMIT_MIME_DEPTH 100             /* parts in parts; what is deeper is body (Postfix: 100) */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
@@ -35,6 +36,7 @@
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
 #define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */
+#define LIMIT_TLS_KEPT_BLOCKS 128        /* blocks of each size that a thread keeps for its next handshake: 500 KiB at most */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
 #define LIMIT_DNS_MESSAGE 65535
