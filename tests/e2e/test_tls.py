@@ -416,3 +416,18 @@ def test_a_client_certificate_that_cannot_be_used_starts_nothing(tmp_path, ca):
     r.spawn()
     assert r.process.wait(30) != 0
     assert "smtp_tls_security_level: TLS is not available: " in r.stderr() + r.log()
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa-pss"])
+def test_a_key_that_cannot_be_verified_is_named_and_nothing_goes_in_clear(tmp_path, ca, kind):
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", kind, "-nodes", "-keyout", key, "-out", cert, "-days", "30", "-subj", "/CN=localhost"],
+                   check=True, capture_output=True)
+    with Sink(tls=(cert, key)) as sink, relay(tmp_path, ca, sink.port, "smtp_tls_security_level = encrypt\n") as r:
+        send(r)
+
+        def deferred():
+            return "status=deferred" in r.log()
+        wait(deferred)
+        assert "an Ed25519 or RSA-PSS key cannot be verified here" in r.log()
+        assert not sink.messages

@@ -108,6 +108,8 @@ T(tls_errors_have_texts)
 	CHECK_STR(tls_error_text(0x7780), "the peer refused the handshake");
 	CHECK_STR(tls_error_text(0x2180 + 0x66), "the certificate has an invalid format");
 	CHECK_STR(tls_error_text(0x000e), "cryptographic error");
+	CHECK_STR(tls_alert_text(45), "it does not accept our certificate");
+	CHECK(!tls_alert_text(0) && !tls_alert_text(80) && strstr(tls_alert_text(40), "Ed25519"));
 }
 
 T(tls_digests)
@@ -537,9 +539,9 @@ T(tls_refuses_clear_text_and_no_common_version)
 	REQUIRE(client && server);
 	pair_init(&p, client, server, &peer);
 	CHECK_INT(p.server_step, TLS_FAILED);
-	CHECK_STR(p.server_why, "no protocol version in common (-0x6E80)");
+	CHECK_STR(p.server_why, "no protocol version in common: TLS 1.2 and 1.3 are spoken here (-0x6E80)");
 	CHECK_INT(p.client_step, TLS_FAILED);
-	CHECK_STR(p.client_why, "the peer refused the handshake (-0x7780)");
+	CHECK_STR(p.client_why, "the peer refused the handshake: it does not speak TLS 1.2 or 1.3 as we do");
 	pair_fini(&p);
 	p.server = tls_session_new(server, NULL);
 	p.client = NULL;
