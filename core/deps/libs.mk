@@ -16,6 +16,8 @@ hottest = bignum bignum_core bignum_mod bignum_mod_raw ecp ecp_curves ecp_curves
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
 $(foreach f,$(hottest),$(OUT)/mbed/$f.o): OPT = -O3
 OPT ?= $(FOR_SIZE)
+# X25519 is core/net/tls_x25519.c's
+$(OUT)/mbed/ecdh.o $(OUT)/mbed/psa_crypto_ecp.o: OWN = -Dmbedtls_ecp_mul=tls_ecp_mul -Dmbedtls_ecp_mul_restartable=tls_ecp_mul_restartable
 
 mbed_obj = $(patsubst $(SRC)/mbedtls/library/%.c,$(OUT)/mbed/%.o,$(mbed_src))
 cdb_obj = $(patsubst $(SRC)/tinycdb/%.c,$(OUT)/cdb/%.o,$(cdb_src))
@@ -35,7 +37,7 @@ $(OUT)/%.a:
 fresh = $(FLAGS) $(INC)/mbedtls/mbedtls_config.h
 
 $(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(fresh) | $(OUT)/mbed
-	@$(CC) $(CFLAGS) $(OPT) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
+	@$(CC) $(CFLAGS) $(OPT) $(OWN) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
 $(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c $(fresh) | $(OUT)/cdb
 	@$(CC) $(CFLAGS) $(OPT) -c -o $@ $<
 $(OUT)/z/%.o: $(SRC)/zlib/%.c $(fresh) | $(OUT)/z

@@ -47,4 +47,7 @@ int tls_judge(struct tls_session *s, char why[160]);
 /* --- tls_digest.c --- */
 bool tls_digest(size_t length, const void *p, size_t n, uint8_t out[64]); /* by its length; false: there is none so long */
 
+/* --- tls_x25519.c --- RFC 7748; the scalar is clamped already. false: not on this machine */
+bool tls_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]);
+
 #endif

@@ -2,6 +2,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/net/tls.h"
+#include "core/net/tls_private.h"
 #include "core/net/tls_names.h"
 #include "tests/unit/net_certs.h"
 
@@ -551,4 +552,27 @@ T(tls_refuses_clear_text_and_no_common_version)
 	pair_fini(&p);
 	tls_context_unref(client);
 	tls_context_unref(server);
+}
+
+/* RFC 7748 section 5.2 */
+T(tls_x25519_is_that_of_the_rfc)
+{
+	uint8_t k[32] = { 9 }, u[32] = { 9 }, r[32], scalar[32];
+	char text[65];
+
+	for (int i = 1; i <= 1000; i++) {
+		memcpy(scalar, k, sizeof(scalar));
+		scalar[0] &= 248;
+		scalar[31] = (uint8_t)((scalar[31] & 127) | 64);
+		if (!tls_x25519(r, scalar, u))
+			return;
+		memcpy(u, k, sizeof(u));
+		memcpy(k, r, sizeof(k));
+		for (int n = 0; n < 32; n++)
+			snprintf(text + 2 * n, 3, "%02x", k[n]);
+		if (i == 1)
+			CHECK_STR(text, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+		if (i == 1000)
+			CHECK_STR(text, "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
+	}
 }
