@@ -244,6 +244,10 @@ corpus-build: $(FUZZ_TARGETS:%=$(V)/corpus/%)
 $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/libcore.a
 	$(call link)
 
+# what a handshake costs each side, without a socket: build/VARIANT/tests/handshake CERT KEY PROTOCOL COUNT
+$(V)/tests/handshake: $(V)/obj/tests/bench/handshake.o $(V)/libcore.a
+	$(call link)
+
 .PHONY: check demo bench coverage torture fuzz fuzz-build
 check:
 	@tests/setup
