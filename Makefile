@@ -127,7 +127,7 @@ endif
 
 CFLAGS = $($(KIND)_OPT)
 # The binary has a budget of 1 MiB: only what every message passes through is compiled for speed.
-HOT = $(addprefix core/,base/% smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c msg/crlf.c msg/header.c msg/envelope.c \
+HOT = $(addprefix core/,base/% smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_x25519.c msg/crlf.c msg/header.c msg/envelope.c \
 	msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c daemon/session.c \
 	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)
@@ -142,7 +142,7 @@ LINK = $(CC) $($(KIND)_LINK)
 # Written aside and renamed: another make in the same folder never sees half an object.
 compile = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(for_size) -MMD -MP -MF $@.$$$$.d -MT $@ -c -o $@.$$$$ $< && \
 	mv -f $@.$$$$.d $(@:.o=.d) && mv -f $@.$$$$ $@ || { rm -f $@.$$$$ $@.$$$$.d; exit 1; }
-link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(filter %.o %.a,$^) $(1) $(LIBS) $(LINK_END) && mv -f $@.$$$$ $@ || \
+link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(filter %.o,$^) $(1) -Wl,--start-group $(filter %.a,$^) $(LIBS) -Wl,--end-group $(LINK_END) && mv -f $@.$$$$ $@ || \
 	{ rm -f $@.$$$$; exit 1; }
 
 # --- the libraries ----------------------------------------------------------------------------------------------------
@@ -243,6 +243,10 @@ $(V)/tests/test_%: $(V)/obj/tests/unit/test_%.o $(V)/obj/tests/unit/t.o $(V)/lib
 # the fuzz targets over their stored corpus: a plain program each
 corpus-build: $(FUZZ_TARGETS:%=$(V)/corpus/%)
 $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/libcore.a
+	$(call link)
+
+# what a handshake costs each side, without a socket: build/VARIANT/tests/handshake CERT KEY PROTOCOL COUNT
+$(V)/tests/handshake: $(V)/obj/tests/bench/handshake.o $(V)/libcore.a
 	$(call link)
 
 .PHONY: check demo bench coverage torture fuzz fuzz-build mutants how

@@ -31,6 +31,7 @@
 #define LIMIT_NOTICE (4 * 1024 * 1024)   /* what a notice says beside the message that comes back: 500 recipients and replies at their longest */
 #define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
+#define LIMIT_DOWNGRADE_HELD (64 * 1024) /* of a part looked through for 8-bit bytes before it is encoded for safety */
 #define LIMIT_MIME_DEPTH 100             /* parts in parts; what is deeper is body (Postfix: 100) */
 #define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */
 #define LIMIT_MIME_BOUNDARY 2048         /* Postfix: mime_boundary_length_limit */
@@ -47,6 +48,7 @@
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
 #define LIMIT_TLS_CHAIN 8                /* certificates that smtpd_tls_CAfile adds to a chain */
 #define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */
+#define LIMIT_TLS_KEPT_BLOCKS 128        /* blocks of each size that a thread keeps for its next handshake: 500 KiB at most */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
 #define LIMIT_DNS_MESSAGE 65535

@@ -9,12 +9,15 @@ z_src = $(addprefix $(SRC)/zlib/,adler32.c compress.c crc32.c deflate.c inffast.
 cdb_src = $(wildcard $(SRC)/tinycdb/cdb_*.c)
 mbed_src = $(wildcard $(SRC)/mbedtls/library/*.c)
 
-# What runs per byte or per handshake is worth its size; the rest is compiled for size.
-hot = aes aesni aesce gcm chacha20 poly1305 sha256 sha512 bignum bignum_core bignum_mod bignum_mod_raw ecp \
-	ecp_curves ecp_curves_new constant_time adler32 crc32 deflate inffast inflate inftrees trees cdb_make cdb_make_add \
-	cdb_hash cdb_find cdb_make_put
+# What runs per byte or per handshake is worth its size, most of all the arithmetic of a handshake; the rest is compiled for size.
+hot = aes aesni aesce gcm chacha20 poly1305 sha256 sha512 adler32 crc32 deflate inffast inflate inftrees trees cdb_make \
+	cdb_make_add cdb_hash cdb_find cdb_make_put
+hottest = bignum bignum_core bignum_mod bignum_mod_raw ecp ecp_curves ecp_curves_new ecdh ecdsa rsa constant_time
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
+$(foreach f,$(hottest),$(OUT)/mbed/$f.o): OPT = -O3
 OPT ?= $(FOR_SIZE)
+# X25519 is core/net/tls_x25519.c's
+$(OUT)/mbed/ecdh.o $(OUT)/mbed/psa_crypto_ecp.o: OWN = -Dmbedtls_ecp_mul=tls_ecp_mul -Dmbedtls_ecp_mul_restartable=tls_ecp_mul_restartable
 
 mbed_obj = $(patsubst $(SRC)/mbedtls/library/%.c,$(OUT)/mbed/%.o,$(mbed_src))
 cdb_obj = $(patsubst $(SRC)/tinycdb/%.c,$(OUT)/cdb/%.o,$(cdb_src))
@@ -34,7 +37,7 @@ $(OUT)/%.a:
 fresh = $(FLAGS) $(INC)/mbedtls/mbedtls_config.h
 
 $(OUT)/mbed/%.o: $(SRC)/mbedtls/library/%.c $(fresh) | $(OUT)/mbed
-	@$(CC) $(CFLAGS) $(OPT) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
+	@$(CC) $(CFLAGS) $(OPT) $(OWN) -I$(INC) -I$(SRC)/mbedtls/library -c -o $@ $<
 $(OUT)/cdb/%.o: $(SRC)/tinycdb/%.c $(fresh) | $(OUT)/cdb
 	@$(CC) $(CFLAGS) $(OPT) -c -o $@ $<
 $(OUT)/z/%.o: $(SRC)/zlib/%.c $(fresh) | $(OUT)/z

@@ -10,6 +10,12 @@
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_C
+#define MBEDTLS_PLATFORM_MEMORY
+#define MBEDTLS_PLATFORM_CALLOC_MACRO tls_calloc
+#define MBEDTLS_PLATFORM_FREE_MACRO tls_free
+#include <stddef.h>
+void *tls_calloc(size_t n, size_t size); /* core/net/tls_memory.c */
+void tls_free(void *p);
 #define MBEDTLS_THREADING_C
 #define MBEDTLS_THREADING_PTHREAD
 #define MBEDTLS_FS_IO
@@ -39,6 +45,9 @@
 
 /* Public keys */
 #define MBEDTLS_BIGNUM_C
+/* wider windows: 5 kB more for an exponent, and a fifth less to multiply */
+#define MBEDTLS_MPI_WINDOW_SIZE 5
+#define MBEDTLS_ECP_WINDOW_SIZE 6
 #define MBEDTLS_RSA_C
 #define MBEDTLS_PKCS1_V15
 #define MBEDTLS_PKCS1_V21

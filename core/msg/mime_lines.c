@@ -109,6 +109,8 @@ static void content_type(struct mime_lines *m, struct str value)
 	int n = take_part(&value, v);
 	bool sub = n == 3 && v[1].kind == '/';
 
+	m->typed = true;
+
 	if (n <= 0) {
 		m->type = MIME_OTHER;
 	} else if (is_word(&v[0], "text")) {
@@ -123,6 +125,7 @@ static void content_type(struct mime_lines *m, struct str value)
 			if (n == 3 && is_word(&v[0], "boundary") && v[1].kind == '=')
 				open_part(m, v[2].text, digest);
 	}
+	m->composite = m->type == MIME_MULTIPART || m->type == MIME_MESSAGE;
 }
 
 static void end_field(struct mime_lines *m)
@@ -144,7 +147,7 @@ static bool header_line(struct mime_lines *m, struct str line)
 	size_t name, colon;
 
 	if (m->field.n && line.n && (*line.p == ' ' || *line.p == '\t')) {
-		if (m->field.n < LIMIT_MIME_FIELD) {
+		if (m->field.n < m->field_max) {
 			buf_byte(&m->field, '\n');
 			buf_str(&m->field, line);
 		}
@@ -175,19 +178,23 @@ static void look_for_boundary(struct mime_lines *m, struct str line)
 			close_part(m);
 		else
 			m->type = m->open[i].digest ? MIME_MESSAGE : MIME_TEXT;
+		m->at_boundary = true;
+		m->typed = false;
+		m->composite = !m->in_body && m->type == MIME_MESSAGE;
 		return;
 	}
 }
 
 void mime_lines_init(struct mime_lines *m, bool parse_mime, mime_lines_fn fn, void *ctx)
 {
-	*m = (struct mime_lines){ .fn = fn, .ctx = ctx, .parse_mime = parse_mime };
+	*m = (struct mime_lines){ .fn = fn, .ctx = ctx, .parse_mime = parse_mime, .field_max = LIMIT_MIME_FIELD };
 	/* the last piece of a field may pass its bound, as in Postfix */
 	buf_init(&m->field, SIZE_MAX / 2);
 }
 
 void mime_lines_add(struct mime_lines *m, struct str line)
 {
+	m->at_boundary = false;
 	if (!m->in_body) {
 		if (header_line(m, line))
 			return;

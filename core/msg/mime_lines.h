@@ -20,6 +20,10 @@ struct mime_lines {
 	mime_lines_fn fn;
 	void *ctx;
 	bool parse_mime, in_body, past_first; /* past the message's own headers */
+	/* for who rewrites parts; of the header section that runs, or the last one */
+	bool typed, composite; /* it has a Content-Type; it is a multipart or an attached message */
+	bool at_boundary;      /* the line of this call begins or ends a part */
+	size_t field_max;      /* more of a field is dropped */
 	enum { MIME_TEXT, MIME_OTHER, MIME_MULTIPART, MIME_MESSAGE } type; /* of the part whose headers these are */
 	struct buf field;
 	struct mime_boundary open[LIMIT_MIME_DEPTH];

@@ -1,7 +1,8 @@
-/* tls.c - mbedTLS behind tls.h; words and grammars that need no library are in tls_names.c.
+/* tls.c - mbedTLS behind tls.h: contexts, sessions, bytes. Who the peer is, and whether it will do, is in tls_peer.c; digests
+ * and keys in tls_digest.c; words and grammars that need no library in tls_names.c.
  *
  * Verification is in two halves. The library builds the chain and reports what is wrong with it (VERIFY_OPTIONAL: it
- * never decides); at the end of the handshake, before a byte of the application passes, judge_peer decides by what the
+ * never decides); at the end of the handshake, before a byte of the application passes, tls_judge decides by what the
  * caller asked: nothing, a name, or a fingerprint. So there is one place that can say no, and it runs in full handshakes
  * and resumed ones alike. A saved session is only offered from the context it was made with, so trust earned under one
  * set of anchors never counts under another.
@@ -9,53 +10,16 @@
  * Random bytes come from the kernel for each call: no state that threads would share. Cipher text moves through the two
  * buffers of the running call. */
 #include <arpa/inet.h>
-#include <stdatomic.h>
 #include <stdio.h>
-
-#include <mbedtls/base64.h>
-#include <mbedtls/md.h>
-#include <mbedtls/oid.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ticket.h>
-#include <psa/crypto.h>
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
-#include "core/net/tls.h"
 #include "core/net/tls_files.h"
 #include "core/net/tls_names.h"
+#include "core/net/tls_private.h"
 
 enum { TICKET_SECONDS = 3600 };
-
-struct identity {
-	mbedtls_x509_crt chain;
-	mbedtls_pk_context key;
-};
-
-struct tls_context {
-	atomic_int refs;
-	bool server, has_tickets;
-	mbedtls_ssl_config conf;
-	mbedtls_x509_crt ca;
-	mbedtls_ssl_ticket_context ticket;
-	struct identity own[LIMIT_TLS_IDENTITIES];
-	size_t n_own;
-};
-
-struct tls_session {
-	struct tls_context *ctx;
-	mbedtls_ssl_context ssl;
-	struct buf *net_in, *net_out;  /* during a call */
-	size_t taken;                  /* bytes of net_in used up in this call */
-	enum tls_match match;
-	char **names, **fingerprints;
-	struct tls_info *info;         /* when the handshake is done */
-	bool chain_checked;            /* client: a certificate came, so this is no resumption */
-	bool ticket_taken;             /* server: resumed from a ticket */
-	bool ticket_came;              /* client, TLS 1.3 */
-	bool broken;
-};
 
 struct tls_saved {
 	struct tls_context *ctx;
@@ -77,9 +41,14 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 	return PSA_SUCCESS;
 }
 
-static void error_text(int code, char *out, size_t size)
+static void error_text(struct tls_session *s, int code, char *out, size_t size)
 {
-	if (code == MBEDTLS_ERR_SSL_CONN_EOF)
+	bool refused = code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && s->ssl.MBEDTLS_PRIVATE(in_msg);
+	const char *alert = refused ? tls_alert_text(s->ssl.MBEDTLS_PRIVATE(in_msg)[1]) : NULL;
+
+	if (alert)
+		snprintf(out, size, "the peer refused the handshake: %s", alert);
+	else if (code == MBEDTLS_ERR_SSL_CONN_EOF)
 		snprintf(out, size, "connection lost");
 	else
 		snprintf(out, size, "%s (-0x%04X)", tls_error_text((unsigned)-code), (unsigned)-code);
@@ -387,193 +356,6 @@ void tls_session_free(struct tls_session *s)
 	mem_free(s);
 }
 
-/* --- what the peer is --------------------------------------------------------------------------------------------- */
-
-static const struct { uint32_t flag; const char *text; } complaints[] = {
-	{MBEDTLS_X509_BADCERT_EXPIRED, "certificate has expired"},
-	{MBEDTLS_X509_BADCERT_FUTURE, "certificate is not yet valid"},
-	{MBEDTLS_X509_BADCERT_REVOKED, "certificate revoked"},
-	{MBEDTLS_X509_BADCERT_NOT_TRUSTED, "unable to get local issuer certificate"},
-	{MBEDTLS_X509_BADCERT_MISSING, "no certificate was sent"},
-	{MBEDTLS_X509_BADCERT_KEY_USAGE, "unsupported certificate purpose (key usage)"},
-	{MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, "unsupported certificate purpose"},
-	{MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "unsupported certificate purpose (type)"},
-	{MBEDTLS_X509_BADCERT_BAD_MD, "signed with a weak digest"},
-	{MBEDTLS_X509_BADCERT_BAD_PK, "key type not accepted"},
-	{MBEDTLS_X509_BADCERT_BAD_KEY, "key too weak"},
-};
-
-static void explain_flags(uint32_t flags, bool self_signed, char *out, size_t size)
-{
-	struct buf b;
-
-	buf_init(&b, size - 1);
-	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++) {
-		bool self = self_signed && complaints[i].flag == MBEDTLS_X509_BADCERT_NOT_TRUSTED;
-
-		if (flags & complaints[i].flag)
-			buf_printf(&b, "%s%s", b.n ? "; " : "", self ? "self-signed certificate" : complaints[i].text);
-	}
-	snprintf(out, size, "%s", b.n ? buf_cstr(&b) : "certificate not accepted");
-	buf_fini(&b);
-}
-
-static void common_name(const mbedtls_x509_name *name, char *out, size_t size)
-{
-	for (; name; name = name->next)
-		if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0) {
-			tls_clean_text(str_make((const char *)name->val.p, name->val.len), out, size);
-			return;
-		}
-}
-
-enum { SAN_DNS = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 2, SAN_IP = MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7 };
-
-static bool san_is_present(const mbedtls_x509_crt *crt)
-{
-	return crt->subject_alt_names.buf.p != NULL;
-}
-
-static void list_names(const mbedtls_x509_crt *crt, struct buf *out)
-{
-	for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s && s->buf.p; s = s->next) {
-		char text[256] = "";
-
-		if (s->buf.tag == SAN_DNS)
-			tls_clean_text(str_make((const char *)s->buf.p, s->buf.len), text, sizeof(text));
-		else if (s->buf.tag == SAN_IP && (s->buf.len == 4 || s->buf.len == 16))
-			inet_ntop(s->buf.len == 4 ? AF_INET : AF_INET6, s->buf.p, text, sizeof(text));
-		if (*text)
-			buf_printf(out, "%s%s", out->n ? " " : "", text);
-	}
-}
-
-static bool name_is_in(const char *wanted, const mbedtls_x509_crt *crt)
-{
-	uint8_t address[16];
-	size_t n = inet_pton(AF_INET, wanted, address) == 1 ? 4 : inet_pton(AF_INET6, wanted, address) == 1 ? 16 : 0;
-
-	for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s && s->buf.p; s = s->next) {
-		if (n && s->buf.tag == SAN_IP && s->buf.len == n && memcmp(s->buf.p, address, n) == 0)
-			return true;
-		if (!n && s->buf.tag == SAN_DNS &&
-		    tls_name_matches(str_of(wanted), str_make((const char *)s->buf.p, s->buf.len)))
-			return true;
-	}
-	if (n || san_is_present(crt))
-		return false;
-	for (const mbedtls_x509_name *name = &crt->subject; name; name = name->next)
-		if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0)
-			return tls_name_matches(str_of(wanted), str_make((const char *)name->val.p, name->val.len));
-	return false;
-}
-
-static const struct { size_t length; mbedtls_md_type_t type; } digests[] = {
-	{16, MBEDTLS_MD_MD5}, {20, MBEDTLS_MD_SHA1}, {32, MBEDTLS_MD_SHA256}, {48, MBEDTLS_MD_SHA384}, {64, MBEDTLS_MD_SHA512},
-};
-
-static bool digest(size_t length, const mbedtls_x509_buf *of, uint8_t out[64])
-{
-	for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++)
-		if (digests[i].length == length)
-			return mbedtls_md(mbedtls_md_info_from_type(digests[i].type), of->p, of->len, out) == 0;
-	return false;
-}
-
-static bool fingerprint_is_of(const char *wanted, const mbedtls_x509_crt *crt)
-{
-	size_t n = tls_fingerprint_length(str_of(wanted));
-	uint8_t d[64];
-
-	return (digest(n, &crt->raw, d) && tls_fingerprint_matches(str_of(wanted), d, n)) ||
-		(digest(n, &crt->pk_raw, d) && tls_fingerprint_matches(str_of(wanted), d, n));
-}
-
-static usec date_of(const mbedtls_x509_time *t)
-{
-	return tls_date(t->year, t->mon, t->day, t->hour, t->min, t->sec);
-}
-
-static void describe_certificate(struct tls_info *i, const mbedtls_x509_crt *crt)
-{
-	struct buf names;
-	uint8_t d[64];
-
-	if (mbedtls_x509_dn_gets(i->subject, sizeof(i->subject), &crt->subject) < 0)
-		i->subject[0] = 0;
-	if (mbedtls_x509_dn_gets(i->issuer, sizeof(i->issuer), &crt->issuer) < 0)
-		i->issuer[0] = 0;
-	common_name(&crt->subject, i->subject_cn, sizeof(i->subject_cn));
-	common_name(&crt->issuer, i->issuer_cn, sizeof(i->issuer_cn));
-	buf_init(&names, sizeof(i->names) - 1);
-	list_names(crt, &names);
-	snprintf(i->names, sizeof(i->names), "%s", buf_cstr(&names));
-	buf_fini(&names);
-	i->not_before = date_of(&crt->valid_from);
-	i->not_after = date_of(&crt->valid_to);
-	snprintf(i->key, sizeof(i->key), "%s %zu", mbedtls_pk_get_name(&crt->pk), mbedtls_pk_get_bitlen(&crt->pk));
-	if (digest(32, &crt->raw, d))
-		for (size_t k = 0; k < 32; k++)
-			snprintf(i->sha256 + 3 * k, 4, k < 31 ? "%02X:" : "%02X", d[k]);
-	for (; crt; crt = crt->next)
-		i->chain_length++;
-}
-
-static const struct tls_info *describe(struct tls_session *s)
-{
-	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
-	int id = mbedtls_ssl_get_ciphersuite_id_from_ssl(&s->ssl);
-	struct tls_info *i = s->info = MEM_NEW(struct tls_info);
-	uint32_t flags = mbedtls_ssl_get_verify_result(&s->ssl) & ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
-
-	i->version = mbedtls_ssl_get_version(&s->ssl);
-	i->bits = (int)mbedtls_ssl_ciphersuite_get_cipher_key_bitlen(mbedtls_ssl_ciphersuite_from_id(id));
-	snprintf(i->cipher, sizeof(i->cipher), "%s", tls_cipher_name(mbedtls_ssl_get_ciphersuite(&s->ssl)));
-	i->resumed = s->ctx->server ? s->ticket_taken : !s->chain_checked;
-	if (!crt)
-		return i;
-	describe_certificate(i, crt);
-	i->trust = flags ? TLS_UNTRUSTED : TLS_TRUSTED;
-	if (flags)
-		explain_flags(flags, strcmp(i->subject, i->issuer) == 0, i->why_untrusted, sizeof(i->why_untrusted));
-	return i;
-}
-
-/* the one place that decides: 0, or the alert to send, with why */
-static int judge_peer(struct tls_session *s, char why[160])
-{
-	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
-	struct tls_info *i = s->info;
-
-	if (s->match == TLS_MATCH_NONE)
-		return 0;
-	if (!crt) {
-		snprintf(why, 160, "the server sent no certificate");
-		return MBEDTLS_SSL_ALERT_MSG_NO_CERT;
-	}
-	if (s->match == TLS_MATCH_NAME && i->trust != TLS_TRUSTED) {
-		snprintf(why, 160, "certificate not trusted: %.120s", i->why_untrusted);
-		return MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA;
-	}
-	for (char **w = s->match == TLS_MATCH_NAME ? s->names : s->fingerprints; *w; w++)
-		if (s->match == TLS_MATCH_NAME ? name_is_in(*w, crt) : fingerprint_is_of(*w, crt)) {
-			i->trust = TLS_VERIFIED;
-			return 0;
-		}
-	if (s->match == TLS_MATCH_NAME)
-		snprintf(why, 160, "certificate is for another name: %.120s", *i->names ? i->names : i->subject_cn);
-	else
-		snprintf(why, 160, "certificate fingerprint mismatch: sha256 %.100s", i->sha256);
-	return MBEDTLS_SSL_ALERT_MSG_BAD_CERT;
-}
-
-const char *tls_trust_word(enum tls_trust t)
-{
-	static const char *const words[] = {"Anonymous", "Untrusted", "Trusted", "Verified"};
-
-	return words[t];
-}
-
 const struct tls_info *tls_session_info(struct tls_session *s)
 {
 	return s->info;
@@ -585,7 +367,7 @@ static enum tls_step fail(struct tls_session *s, int code, char why[160])
 {
 	s->broken = true;
 	if (code)
-		error_text(code, why, 160);
+		error_text(s, code, why, 160);
 	return TLS_FAILED;
 }
 
@@ -605,8 +387,8 @@ enum tls_step tls_handshake(struct tls_session *s, struct buf *net_in, struct bu
 	} else if (r) {
 		step = fail(s, r, why);
 	} else {
-		describe(s);
-		alert = judge_peer(s, why);
+		tls_describe(s);
+		alert = tls_judge(s, why);
 		if (alert) {
 			mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, (unsigned char)alert);
 			step = fail(s, 0, why);
@@ -720,92 +502,4 @@ void tls_saved_free(struct tls_saved *s)
 	mbedtls_ssl_session_free(&s->session);
 	tls_context_unref(s->ctx);
 	mem_free(s);
-}
-
-size_t tls_peer_pem(struct tls_session *s, struct buf *out)
-{
-	size_t count = 0;
-
-	for (const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl); crt; crt = crt->next, count++) {
-		buf_z(out, "-----BEGIN CERTIFICATE-----\n");
-		for (size_t at = 0; at < crt->raw.len; at += 48) {
-			size_t n = crt->raw.len - at < 48 ? crt->raw.len - at : 48, used;
-			unsigned char line[65];
-
-			mbedtls_base64_encode(line, sizeof(line), &used, crt->raw.p + at, n);
-			buf_printf(out, "%.*s\n", (int)used, (char *)line);
-		}
-		buf_z(out, "-----END CERTIFICATE-----\n");
-	}
-	return count;
-}
-
-static bool is_anchor(mbedtls_x509_crt *chain, const mbedtls_x509_crt *believed)
-{
-	mbedtls_x509_crt ca;
-	uint32_t flags = 0;
-	bool good;
-
-	mbedtls_x509_crt_init(&ca);
-	good = mbedtls_x509_crt_parse_der(&ca, believed->raw.p, believed->raw.len) == 0 &&
-		mbedtls_x509_crt_verify(chain, &ca, NULL, NULL, &flags, NULL, NULL) == 0;
-	mbedtls_x509_crt_free(&ca);
-	return good;
-}
-
-bool tls_peer_is(struct tls_session *s, const char *name)
-{
-	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
-
-	return crt && name_is_in(name, crt);
-}
-
-size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
-{
-	mbedtls_x509_crt *chain = (mbedtls_x509_crt *)(uintptr_t)mbedtls_ssl_get_peer_cert(&s->ssl);
-	size_t n = 0;
-
-	for (const mbedtls_x509_crt *crt = chain; crt && n < TLS_LINKS; crt = crt->next, n++) {
-		const mbedtls_x509_buf *whole[2] = { &crt->raw, &crt->pk_raw };
-
-		for (int k = 0; k < 2; k++) {
-			tls_sha256(out[n].sha256[k], whole[k]->p, whole[k]->len);
-			tls_sha512(out[n].sha512[k], whole[k]->p, whole[k]->len);
-		}
-		out[n].anchors = n && is_anchor(chain, crt);
-	}
-	return n;
-}
-
-bool tls_public_key(const void *der, size_t n, char out[32])
-{
-	mbedtls_pk_context pk;
-	bool good;
-
-	mbedtls_pk_init(&pk);
-	good = mbedtls_pk_parse_public_key(&pk, der, n) == 0;
-	if (good)
-		snprintf(out, 32, "%s %zu", mbedtls_pk_get_name(&pk), mbedtls_pk_get_bitlen(&pk));
-	mbedtls_pk_free(&pk);
-	return good;
-}
-
-/* --- digests ------------------------------------------------------------------------------------------------------ */
-
-void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n)
-{
-	if (mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_MD5), key, key_n, p, n, out))
-		BUG("hmac");
-}
-
-void tls_sha256(uint8_t out[32], const void *p, size_t n)
-{
-	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), p, n, out))
-		BUG("sha256");
-}
-
-void tls_sha512(uint8_t out[64], const void *p, size_t n)
-{
-	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA512), p, n, out))
-		BUG("sha512");
 }

@@ -120,7 +120,7 @@ static const struct { unsigned short code; const char *text; } errors[] = {
 	{0x2480, "the certificate has an invalid signature"},
 	{0x2500, "the certificate has an invalid extension"},
 	{0x2580, "the certificate has an unknown version"},
-	{0x2600, "the certificate has an unknown signature algorithm"},
+	{0x2600, "the certificate has a signature that cannot be verified here (Ed25519, RSA-PSS key)"},
 	{0x2680, "the certificate names two signature algorithms"},
 	{0x2700, "the certificate is not accepted"},
 	{0x2780, "the certificate has an unknown format"},
@@ -128,22 +128,22 @@ static const struct { unsigned short code; const char *text; } errors[] = {
 	{0x3980, "the key uses a feature that is not supported"},
 	{0x3a00, "the key is on an unknown curve"},
 	{0x3b00, "the public key is invalid"},
-	{0x3c80, "the key has an unknown algorithm"},
+	{0x3c80, "the key is of a kind that cannot be verified here (Ed25519, RSA-PSS)"},
 	{0x4280, "the RSA key cannot be used"},
 	{0x4300, "the RSA key cannot be used"},
 	{0x4380, "the RSA signature is wrong"},
 	{0x4e00, "the ECDSA signature is wrong"},
 	{0x4e80, "the curve is not supported"},
 	{0x4f80, "the point is not on the curve"},
-	{0x5f00, "no protocol version in common"},
+	{0x5f00, "no protocol version in common: TLS 1.2 and 1.3 are spoken here"},
 	{0x6600, "the peer sent a value that makes no sense"},
 	{0x6700, "the peer sent a record out of turn"},
-	{0x6a00, "the peer's message is too large"},
+	{0x6a00, "the peer's message is too large: a chain of certificates may have 16 KiB"},
 	{0x6c00, "internal error"},
 	{0x6d00, "the certificate is of a type that the cipher cannot use"},
 	{0x6d80, "the session ticket has expired"},
 	{0x6e00, "the negotiation failed"},
-	{0x6e80, "no protocol version in common"},
+	{0x6e80, "no protocol version in common: TLS 1.2 and 1.3 are spoken here"},
 	{0x7080, "a feature is asked for that is not supported"},
 	{0x7180, "a record was changed on its way"},
 	{0x7200, "an invalid record: the peer may not speak TLS"},
@@ -168,6 +168,26 @@ const char *tls_error_text(unsigned code)
 		if (errors[i].code == (code & 0xff80))
 			return errors[i].text;
 	return "cryptographic error";
+}
+
+const char *tls_alert_text(unsigned alert)
+{
+	static const struct { unsigned first, last; const char *text; } rows[] = {
+		{ 40, 40, "it finds no cipher, group or signature in common (an Ed25519 or RSA-PSS key cannot be verified here)" },
+		{ 42, 46, "it does not accept our certificate" },
+		{ 48, 48, "it does not know who issued our certificate" },
+		{ 49, 49, "it denies access" },
+		{ 70, 70, "it does not speak TLS 1.2 or 1.3 as we do" },
+		{ 71, 71, "it demands stronger ciphers" },
+		{ 112, 112, "it does not know the server name" },
+		{ 116, 116, "it demands a client certificate" },
+		{ 120, 120, "no application protocol in common" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (alert >= rows[i].first && alert <= rows[i].last)
+			return rows[i].text;
+	return NULL;
 }
 
 const char *tls_cipher_name(const char *mbedtls_name)

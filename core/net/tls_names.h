@@ -13,6 +13,7 @@ int tls_protocols_parse(const char *list, struct buf *why);
 /* tls_cipher_name - OpenSSL's name of a suite by mbedTLS's name, which is returned as it is when the table lacks it */
 const char *tls_cipher_name(const char *mbedtls_name);
 /* tls_error_text - what an error of the library means for a person; code: its number without the minus */
+const char *tls_alert_text(unsigned alert);   /* why the peer refused: of a fatal alert (RFC 8446 section 6.2); NULL: it says nothing more */
 const char *tls_error_text(unsigned code);
 /* tls_name_matches - does a name of a certificate stand for the host we want? wanted ".example.com": any host below.
  * A wildcard is the whole leftmost label, stands for one label, and needs two labels behind it (RFC 6125) */

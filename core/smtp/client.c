@@ -20,6 +20,7 @@ void smtp_client_init(struct smtp_client *c, const struct smtp_client_options *o
 	c->priv = MEM_NEW(struct smtp_client_private);
 	c->priv->t = c->priv->slots;
 	buf_init(&c->priv->scratch, SIZE_MAX / 4);
+	buf_init(&c->priv->seven, SIZE_MAX / 4);
 	client_expect(c, EXPECT_GREETING, 1);
 }
 
@@ -28,8 +29,11 @@ void smtp_client_fini(struct smtp_client *c)
 	if (!c->priv)
 		return;
 	buf_fini(&c->priv->scratch);
-	for (size_t i = 0; i < sizeof(c->priv->slots) / sizeof(c->priv->slots[0]); i++)
+	buf_fini(&c->priv->seven);
+	for (size_t i = 0; i < sizeof(c->priv->slots) / sizeof(c->priv->slots[0]); i++) {
 		mem_free(c->priv->slots[i].states);
+		downgrade_free(c->priv->slots[i].downgrade);
+	}
 	mem_free(c->priv);
 	c->priv = NULL;
 }

@@ -149,6 +149,8 @@ static void send_data(struct smtp_client *c)
 static void ask_body(struct smtp_client *c, struct client_tx *t)
 {
 	content_out_init(&t->content, !t->chunking, c->opt.line_limit);
+	if ((t->tx.flags & ENVELOPE_8BIT) && !offers(c, SMTP_EXT_8BITMIME))
+		t->downgrade = downgrade_new();
 	t->body = BODY_ASK;
 }
 
@@ -160,6 +162,7 @@ static void reset_transaction(struct smtp_client *c, struct client_tx *t, const 
 		t->states = mem_array(t->states, tx->n_rcpts, 1);
 		t->states_cap = tx->n_rcpts;
 	}
+	downgrade_free(t->downgrade);
 	*t = (struct client_tx){
 		.runs = true, .tx = *tx, .states = t->states, .states_cap = t->states_cap,
 		.pipelining = c->opt.pipelining && offers(c, SMTP_EXT_PIPELINING),
@@ -482,6 +485,10 @@ void client_end(struct smtp_client *c)
 	t->body = BODY_NONE;
 	buf_clear(&p->scratch);
 	buf_shrink(&p->scratch);
+	buf_clear(&p->seven);
+	buf_shrink(&p->seven);
+	downgrade_free(t->downgrade);
+	t->downgrade = NULL;
 	if (t->refused_mail && p->later && !t->pipelining) {
 		/* nothing came after that no which could tell whether it was one to the message before: 221 does */
 		smtp_client_quit(c);
@@ -514,6 +521,17 @@ static void send_chunk(struct smtp_client *c, struct str piece, bool last)
 	client_expect(c, last ? EXPECT_END : EXPECT_CHUNK, 1);
 }
 
+/* the content is half out and cannot be taken back: the session ends before its end is said */
+static void cannot_convert(struct smtp_client *c)
+{
+	reply_set(&c->reply, 554, "5.6.1", "8-bit content cannot be converted to what server %s takes: a part that says it is encoded is not",
+		c->server_name);
+	c->phase = SMTP_PHASE_BODY;
+	client_fail_all(c);
+	c->priv->doubt = false;
+	client_break(c, "the message cannot be converted to 7 bits");
+}
+
 void smtp_client_body(struct smtp_client *c, struct str piece, bool last)
 {
 	struct smtp_client_private *p = c->priv;
@@ -521,6 +539,14 @@ void smtp_client_body(struct smtp_client *c, struct str piece, bool last)
 
 	if (t->body != BODY_OPEN || p->dead)
 		return;
+	if (t->downgrade) {
+		buf_clear(&p->seven);
+		if (!downgrade_add(t->downgrade, piece, last, &p->seven)) {
+			cannot_convert(c);
+			return;
+		}
+		piece = buf_view(&p->seven);
+	}
 	if (last)
 		t->body = BODY_SENT;
 	if (t->chunking) {

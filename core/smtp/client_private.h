@@ -4,6 +4,7 @@
 #ifndef CORE_SMTP_CLIENT_PRIVATE_H
 #define CORE_SMTP_CLIENT_PRIVATE_H
 
+#include "core/msg/downgrade.h"
 #include "core/smtp/client.h"
 #include "core/smtp/content.h"
 #include "core/smtp/grammar.h"
@@ -45,6 +46,7 @@ struct client_tx {
 	bool chunking, pipelining, utf8;
 	enum client_body body;
 	struct content_out content;
+	struct downgrade *downgrade;     /* the content has 8 bits and the server 7; NULL: goes as it is */
 };
 
 struct smtp_client_private {
@@ -65,6 +67,7 @@ struct smtp_client_private {
 	struct client_tx *t;             /* the transaction that runs, or the last one */
 	struct client_tx *ahead;         /* begun behind it, its first replies come after its end; NULL: none */
 	struct buf scratch;
+	struct buf seven;                /* the piece that is being sent, in 7 bits */
 };
 
 /* --- client.c --- */

@@ -447,3 +447,18 @@ def test_ca_file_completes_the_chain_of_the_server(tmp_path):
                 with pytest.raises(ssl.SSLCertVerificationError):
                     c.starttls(context=context)
                 c.close()
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa-pss"])
+def test_a_key_that_cannot_be_verified_is_named_and_nothing_goes_in_clear(tmp_path, ca, kind):
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", kind, "-nodes", "-keyout", key, "-out", cert, "-days", "30", "-subj", "/CN=localhost"],
+                   check=True, capture_output=True)
+    with Sink(tls=(cert, key)) as sink, relay(tmp_path, ca, sink.port, "smtp_tls_security_level = encrypt\n") as r:
+        send(r)
+
+        def deferred():
+            return "status=deferred" in r.log()
+        wait(deferred)
+        assert "an Ed25519 or RSA-PSS key cannot be verified here" in r.log()
+        assert not sink.messages

@@ -2,6 +2,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/net/tls.h"
+#include "core/net/tls_private.h"
 #include "core/net/tls_names.h"
 #include "tests/unit/net_certs.h"
 
@@ -108,6 +109,8 @@ T(tls_errors_have_texts)
 	CHECK_STR(tls_error_text(0x7780), "the peer refused the handshake");
 	CHECK_STR(tls_error_text(0x2180 + 0x66), "the certificate has an invalid format");
 	CHECK_STR(tls_error_text(0x000e), "cryptographic error");
+	CHECK_STR(tls_alert_text(45), "it does not accept our certificate");
+	CHECK(!tls_alert_text(0) && !tls_alert_text(80) && strstr(tls_alert_text(40), "Ed25519"));
 }
 
 T(tls_digests)
@@ -537,9 +540,9 @@ T(tls_refuses_clear_text_and_no_common_version)
 	REQUIRE(client && server);
 	pair_init(&p, client, server, &peer);
 	CHECK_INT(p.server_step, TLS_FAILED);
-	CHECK_STR(p.server_why, "no protocol version in common (-0x6E80)");
+	CHECK_STR(p.server_why, "no protocol version in common: TLS 1.2 and 1.3 are spoken here (-0x6E80)");
 	CHECK_INT(p.client_step, TLS_FAILED);
-	CHECK_STR(p.client_why, "the peer refused the handshake (-0x7780)");
+	CHECK_STR(p.client_why, "the peer refused the handshake: it does not speak TLS 1.2 or 1.3 as we do");
 	pair_fini(&p);
 	p.server = tls_session_new(server, NULL);
 	p.client = NULL;
@@ -549,4 +552,27 @@ T(tls_refuses_clear_text_and_no_common_version)
 	pair_fini(&p);
 	tls_context_unref(client);
 	tls_context_unref(server);
+}
+
+/* RFC 7748 section 5.2 */
+T(tls_x25519_is_that_of_the_rfc)
+{
+	uint8_t k[32] = { 9 }, u[32] = { 9 }, r[32], scalar[32];
+	char text[65];
+
+	for (int i = 1; i <= 1000; i++) {
+		memcpy(scalar, k, sizeof(scalar));
+		scalar[0] &= 248;
+		scalar[31] = (uint8_t)((scalar[31] & 127) | 64);
+		if (!tls_x25519(r, scalar, u))
+			return;
+		memcpy(u, k, sizeof(u));
+		memcpy(k, r, sizeof(k));
+		for (int n = 0; n < 32; n++)
+			snprintf(text + 2 * n, 3, "%02x", k[n]);
+		if (i == 1)
+			CHECK_STR(text, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+		if (i == 1000)
+			CHECK_STR(text, "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
+	}
 }

@@ -1,0 +1,53 @@
+/* tls_private - what the files of core/net/tls*.c share that know mbedTLS. */
+#ifndef CORE_NET_TLS_PRIVATE_H
+#define CORE_NET_TLS_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ticket.h>
+
+#include "core/base/limits.h"
+#include "core/net/tls.h"
+
+struct identity {
+	mbedtls_x509_crt chain;
+	mbedtls_pk_context key;
+};
+
+struct tls_context {
+	atomic_int refs;
+	bool server, has_tickets;
+	mbedtls_ssl_config conf;
+	mbedtls_x509_crt ca;
+	mbedtls_ssl_ticket_context ticket;
+	struct identity own[LIMIT_TLS_IDENTITIES];
+	size_t n_own;
+};
+
+struct tls_session {
+	struct tls_context *ctx;
+	mbedtls_ssl_context ssl;
+	struct buf *net_in, *net_out;  /* during a call */
+	size_t taken;                  /* bytes of net_in used up in this call */
+	enum tls_match match;
+	char **names, **fingerprints;
+	struct tls_info *info;         /* when the handshake is done */
+	bool chain_checked;            /* client: a certificate came, so this is no resumption */
+	bool ticket_taken;             /* server: resumed from a ticket */
+	bool ticket_came;              /* client, TLS 1.3 */
+	bool broken;
+};
+
+/* --- tls_peer.c --- at the end of a handshake */
+void tls_describe(struct tls_session *s);              /* s->info */
+/* tls_judge - the one place that decides: 0, or the alert to send, with why */
+int tls_judge(struct tls_session *s, char why[160]);
+
+/* --- tls_digest.c --- */
+bool tls_digest(size_t length, const void *p, size_t n, uint8_t out[64]); /* by its length; false: there is none so long */
+
+/* --- tls_x25519.c --- RFC 7748; the scalar is clamped already. false: not on this machine */
+bool tls_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]);
+
+#endif
