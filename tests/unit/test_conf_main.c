@@ -235,6 +235,27 @@ T(conf_resolves_values_that_depend_on_others)
 	conf_free(c);
 }
 
+T(conf_resolves_old_names_of_tls_levels)
+{
+	static const struct { const char *text; int client, server; } rows[] = {
+		{ "", CONF_TLS_NONE, CONF_TLS_NONE }, { "smtpd_use_tls = yes", CONF_TLS_NONE, CONF_TLS_MAY },
+		{ "smtpd_use_tls = yes\nsmtpd_enforce_tls = yes", CONF_TLS_NONE, CONF_TLS_ENCRYPT },
+		{ "smtpd_enforce_tls = yes\nsmtpd_tls_security_level = may", CONF_TLS_NONE, CONF_TLS_MAY },
+		{ "smtp_enforce_tls = yes\nsmtp_tls_enforce_peername = no", CONF_TLS_ENCRYPT, CONF_TLS_NONE },
+		{ "smtp_enforce_tls = yes", CONF_TLS_VERIFY, CONF_TLS_NONE }, { "smtp_use_tls = yes", CONF_TLS_MAY, CONF_TLS_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *c = from(rows[i].text);
+
+		ROW("%s", rows[i].text);
+		REQUIRE(c);
+		CHECK_INT(c->smtp_tls_security_level, rows[i].client);
+		CHECK_INT(c->smtpd_tls_security_level, rows[i].server);
+		conf_free(c);
+	}
+}
+
 T(conf_reads_origin_from_a_file)
 {
 	char path[300], text[400];
