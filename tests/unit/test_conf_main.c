@@ -368,6 +368,38 @@ T(conf_every_row_of_the_table_is_sound)
 	conf_free(c);
 }
 
+T(conf_takes_limits_of_all_transports_where_one_has_none)
+{
+	struct conf *c = from("default_destination_rate_delay = 3s\ndefault_destination_recipient_limit = 7\n"
+		"local_destination_concurrency_limit = 9\nlocal_destination_recipient_limit = 4\nslow_destination_recipient_limit = 2\n"
+		"default_destination_concurrency_positive_feedback = 1/sqrt_concurrency\n");
+
+	REQUIRE(c);
+	CHECK(conf_transport_time(c, "relay", "destination_rate_delay") == 3 * USEC_PER_SEC);
+	CHECK_INT(conf_transport_int(c, "relay", "destination_recipient_limit"), 7);
+	CHECK_INT(conf_transport_int(c, "slow", "destination_recipient_limit"), 2);
+	CHECK_INT(conf_transport_int(c, "local", "destination_concurrency_limit"), 9);
+	CHECK_INT(conf_transport_int(c, "local", "destination_recipient_limit"), 4);
+	CHECK_STR(conf_transport_text(c, "relay", "destination_concurrency_positive_feedback"), "1/sqrt_concurrency");
+	conf_free(c);
+}
+
+T(conf_defaults_that_follow_others)
+{
+	struct conf *c = from("reject_tempfail_action = defer\ndouble_bounce_sender = bounces\n");
+
+	REQUIRE(c);
+	CHECK_STR(c->unknown_address_tempfail_action, "defer");
+	CHECK_STR(c->unverified_recipient_tempfail_action, "defer");
+	CHECK_STR(c->address_verify_sender, "bounces");
+	conf_free(c);
+	c = from("reject_tempfail_action = defer\nunknown_address_tempfail_action = permit\ndouble_bounce_sender = b\naddress_verify_sender = <>\n");
+	REQUIRE(c);
+	CHECK_STR(c->unknown_address_tempfail_action, "permit");
+	CHECK_STR(c->address_verify_sender, "<>");
+	conf_free(c);
+}
+
 T(conf_gets_transport_values)
 {
 	struct conf *c = from("default_destination_concurrency_limit = 10\nslow_destination_concurrency_limit = $one\none = 1\n"

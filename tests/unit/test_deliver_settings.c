@@ -114,6 +114,41 @@ T(smtp_settings_bound_the_hosts_that_are_tried)
 	fake_stop(&b);
 }
 
+T(smtp_settings_bound_the_life_of_a_connection)
+{
+	static const struct { const char *setting; unsigned connections; } rows[] = {
+		{ "smtp_connection_reuse_time_limit=300s", 1 }, { "smtp_connection_reuse_time_limit=1s", 2 },
+		{ "smtp_connection_cache_time_limit=0s", 3 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[] = { BASE, rows[i].setting, NULL };
+		struct fake f = { .ip = "127.0.0.1" };
+		struct world w;
+		struct parcel p;
+		struct dest dest;
+		char hop[64];
+
+		ROW("%s", rows[i].setting);
+		REQUIRE(fake_start(&f));
+		REQUIRE(world_open(&w, extra, NULL, -1));
+		snprintf(hop, sizeof(hop), "[127.0.0.1]:%u", f.port);
+		dest = dest_of(&w, "smtp", hop);
+		for (int k = 0; k < 3; k++) {
+			parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+			parcel_send(&w, &p, &dest);
+			CHECK_INT(p.results[0].reply.code, 250);
+			/* time passes for the loop only while it turns */
+			for (usec until = clock_mono() + 12 * USEC_PER_SEC / 10; !k && clock_mono() < until;)
+				loop_tick(w.loop, USEC_PER_SEC / 10);
+		}
+		CHECK_INT(f.connections, rows[i].connections);
+		deliver_dest_idle(w.deliver, &dest);
+		world_close(&w);
+		fake_stop(&f);
+	}
+}
+
 T(smtp_settings_say_what_separates_user_and_password)
 {
 	struct fake f = { .ip = "127.0.0.1", .ehlo = "250-fake\r\n250 AUTH PLAIN" };
