@@ -36,6 +36,7 @@ const char *smtp_phase_command(enum smtp_phase p); /* "MAIL FROM command", "end 
 struct smtp_client_options {
 	const char *helo_name;
 	bool lmtp;
+	bool never_ehlo;               /* HELO whatever the banner says (smtp_never_send_ehlo) */
 	bool always_ehlo;              /* EHLO even when the banner lacks ESMTP (Postfix default yes) */
 	bool chunking, pipelining;     /* use them when offered */
 	unsigned discard;              /* extensions to ignore */

@@ -36,7 +36,7 @@ enum smtp_client_event client_on_greeting(struct smtp_client *c)
 	for (size_t i = 0; i < name.n; i++)
 		c->server_name[i] = name.p[i] == '\n' ? 0 : name.p[i];
 	c->server_name[name.n] = 0;
-	say_hello(c, c->opt.lmtp || c->opt.always_ehlo || strstr(c->reply.text, "ESMTP") != NULL);
+	say_hello(c, c->opt.lmtp || (!c->opt.never_ehlo && (c->opt.always_ehlo || strstr(c->reply.text, "ESMTP") != NULL)));
 	return CLIENT_GO_ON;
 }
 

@@ -153,7 +153,7 @@ def test_environment_overrides_and_secrets_from_files(tmp_path):
     ("mynetworks = 10.0.0.1/%s" % ("9" * 5000), "bad mask value"),
     ("transport_maps = %s:/x" % ("y" * 5000), "unsupported map type"),
     ("relayhost = [smtp.example", "missing ]"),
-    ("relayhost = 192.0.2.1", "[192.0.2.1]"),
+    ("relayhost = 192.0.2.1:smpt", "use a port number"),
     ("default_transport = smtp:[smtp.example]:smpt", "use a port number"),
     ("relay_transport = uucp:there", "no transport is called \"uucp\""),
     ("local_transport = lmtp:unix:", "without a path"),

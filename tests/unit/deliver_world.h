@@ -24,7 +24,7 @@
 struct fake {
 	const char *ip;                /* "127.0.0.2" */
 	uint16_t port;                 /* 0: any */
-	/* replies without CRLF; NULL: the usual one. "!" closes the connection instead */
+	/* replies without CRLF; NULL: the usual one. "!" closes the connection instead, "?" says nothing until the client goes */
 	const char *greeting, *ehlo, *mail, *rcpt, *rcpt_bad, *data, *end, *auth;
 	unsigned close_after;          /* messages; then the connection is closed at the next MAIL, 0: never */
 	int fd;
@@ -43,6 +43,11 @@ static inline bool fake_say(struct fake_conn *c, const char *text, const char *u
 	text = text ? text : usual;
 	if (!strcmp(text, "!"))
 		return false;
+	if (!strcmp(text, "?")) {
+		while (recv(c->fd, line, sizeof(line), 0) > 0)
+			;
+		return false;
+	}
 	n = snprintf(line, sizeof(line), "%s\r\n", text);
 	return send(c->fd, line, (size_t)n, MSG_NOSIGNAL) == n;
 }

@@ -300,7 +300,7 @@ static const char stock[] =
 T(master_makes_listeners_and_transports)
 {
 	struct conf *c = load("lmtp_connect_timeout = 7s\nsmtp_connect_timeout = 9s\nlmtp_lhlo_name = lh\nlmtp_tls_security_level = encrypt\n"
-		"own_transport = maildrop:x\nbounce_template_file =\n", stock);
+		"own_transport = maildrop:x\nbounce_template_file =\ndefault_process_limit = 33\n", stock);
 	const struct master_transport *t;
 	struct master m;
 
@@ -308,7 +308,8 @@ T(master_makes_listeners_and_transports)
 	REQUIRE(master_load(c, &m, &diag) == 0);
 	CHECK_INT(m.n_listeners, 4);
 	CHECK_INT(m.listeners[0].port, 25);
-	CHECK_INT(m.listeners[0].maxproc, 100);
+	CHECK_INT(m.listeners[0].maxproc, 33);
+	CHECK_INT(master_find_transport(&m, STR("relay"))->maxproc, 33);
 	CHECK_STR(m.listeners[1].name, "submission");
 	CHECK_INT(m.listeners[1].port, 587);
 	CHECK_INT(m.listeners[1].maxproc, 7);

@@ -235,6 +235,27 @@ T(conf_resolves_values_that_depend_on_others)
 	conf_free(c);
 }
 
+T(conf_resolves_old_names_of_tls_levels)
+{
+	static const struct { const char *text; int client, server; } rows[] = {
+		{ "", CONF_TLS_NONE, CONF_TLS_NONE }, { "smtpd_use_tls = yes", CONF_TLS_NONE, CONF_TLS_MAY },
+		{ "smtpd_use_tls = yes\nsmtpd_enforce_tls = yes", CONF_TLS_NONE, CONF_TLS_ENCRYPT },
+		{ "smtpd_enforce_tls = yes\nsmtpd_tls_security_level = may", CONF_TLS_NONE, CONF_TLS_MAY },
+		{ "smtp_enforce_tls = yes\nsmtp_tls_enforce_peername = no", CONF_TLS_ENCRYPT, CONF_TLS_NONE },
+		{ "smtp_enforce_tls = yes", CONF_TLS_VERIFY, CONF_TLS_NONE }, { "smtp_use_tls = yes", CONF_TLS_MAY, CONF_TLS_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *c = from(rows[i].text);
+
+		ROW("%s", rows[i].text);
+		REQUIRE(c);
+		CHECK_INT(c->smtp_tls_security_level, rows[i].client);
+		CHECK_INT(c->smtpd_tls_security_level, rows[i].server);
+		conf_free(c);
+	}
+}
+
 T(conf_reads_origin_from_a_file)
 {
 	char path[300], text[400];
@@ -345,6 +366,38 @@ T(conf_every_row_of_the_table_is_sound)
 		CHECK(conf_get(c, params[i].name) != NULL);
 		CHECK_INT(name_class(str_of(params[i].name), &advice, &harmless), NAME_KNOWN);
 	}
+	conf_free(c);
+}
+
+T(conf_takes_limits_of_all_transports_where_one_has_none)
+{
+	struct conf *c = from("default_destination_rate_delay = 3s\ndefault_destination_recipient_limit = 7\n"
+		"local_destination_concurrency_limit = 9\nlocal_destination_recipient_limit = 4\nslow_destination_recipient_limit = 2\n"
+		"default_destination_concurrency_positive_feedback = 1/sqrt_concurrency\n");
+
+	REQUIRE(c);
+	CHECK(conf_transport_time(c, "relay", "destination_rate_delay") == 3 * USEC_PER_SEC);
+	CHECK_INT(conf_transport_int(c, "relay", "destination_recipient_limit"), 7);
+	CHECK_INT(conf_transport_int(c, "slow", "destination_recipient_limit"), 2);
+	CHECK_INT(conf_transport_int(c, "local", "destination_concurrency_limit"), 9);
+	CHECK_INT(conf_transport_int(c, "local", "destination_recipient_limit"), 4);
+	CHECK_STR(conf_transport_text(c, "relay", "destination_concurrency_positive_feedback"), "1/sqrt_concurrency");
+	conf_free(c);
+}
+
+T(conf_defaults_that_follow_others)
+{
+	struct conf *c = from("reject_tempfail_action = defer\ndouble_bounce_sender = bounces\n");
+
+	REQUIRE(c);
+	CHECK_STR(c->unknown_address_tempfail_action, "defer");
+	CHECK_STR(c->unverified_recipient_tempfail_action, "defer");
+	CHECK_STR(c->address_verify_sender, "bounces");
+	conf_free(c);
+	c = from("reject_tempfail_action = defer\nunknown_address_tempfail_action = permit\ndouble_bounce_sender = b\naddress_verify_sender = <>\n");
+	REQUIRE(c);
+	CHECK_STR(c->unknown_address_tempfail_action, "permit");
+	CHECK_STR(c->address_verify_sender, "<>");
 	conf_free(c);
 }
 

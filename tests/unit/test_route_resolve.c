@@ -159,6 +159,21 @@ T(route_trace_names_every_key)
 	close_world(&w);
 }
 
+T(route_reads_the_keys_of_the_empty_sender_and_other_addresses)
+{
+	static const char *const extra[] = { BASE, "allow_min_user=yes", "proxy_interfaces=198.51.100.9",
+		"sender_dependent_relayhost_maps=inline:{empty@key=[null]}", "empty_address_relayhost_maps_lookup_key=empty@key",
+		"sender_dependent_default_transport_maps=inline:{none=relay:}",
+		"empty_address_default_transport_maps_lookup_key=none", NULL };
+	static const struct row rows[] = {
+		{ "", "u@else.where", "relay", "[null]", 0 }, { "a@b.test", "u@else.where", "smtp", "else.where", 0 },
+		{ "a@b.test", "-u@else.where", "smtp", "else.where", 0 }, { "a@b.test", "u@[198.51.100.9]", "local", "", 0 },
+		{ "a@b.test", "u@[198.51.100.10]", "smtp", "[198.51.100.10]", 0 },
+	};
+
+	CHECK_ROWS(extra, rows);
+}
+
 T(route_takes_addresses_without_brackets_everywhere)
 {
 	static const char *const extra[] = { BASE, "relayhost=192.0.2.25:587", "relay_domains=relayed.test",

@@ -201,7 +201,8 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	p->client = (struct smtp_client_options){
 		.helo_name = c->smtp_helo_name,
 		.lmtp = p->lmtp,
-		.always_ehlo = c->smtp_always_send_ehlo && !c->smtp_never_send_ehlo,
+		.always_ehlo = c->smtp_always_send_ehlo,
+		.never_ehlo = c->smtp_never_send_ehlo,
 		.chunking = true, .pipelining = true,
 		.discard = parse_discard(c->smtp_discard_ehlo_keywords),
 		.line_limit = (size_t)c->smtp_line_length_limit,
