@@ -82,21 +82,24 @@ def records(path):
     return found
 
 
+def by_hand(row, find, put):
+    """The fault where the pattern is first found in the row's files; None: nowhere."""
+    for file in sorted(f for f in sources() if fnmatch.fnmatch(f, row["file"])):
+        text = read(file)
+        m = re.search(find, text, re.M)
+        if m:
+            n = text.count("\n", 0, m.start()) + 1
+            changed = (text[:m.start()] + m.expand(put) + text[m.end():]).split("\n")
+            return plant.Fault(file, n, "audit: " + row["name"], text.split("\n")[n - 1].strip(), changed[n - 1])
+    return None
+
+
 def audit():
     """The hand-made faults: ((fault, tests), the names whose pattern is nowhere)."""
     found, lost = [], []
     for row in records(os.path.join(HERE, "audit")):
-        fault = None
-        for file in sorted(f for f in sources() if fnmatch.fnmatch(f, row["file"])):
-            text = read(file)
-            m = re.search(row["find"], text, re.M)
-            if m:
-                n = text.count("\n", 0, m.start()) + 1
-                lines = text.split("\n")
-                changed = (text[:m.start()] + m.expand(row.get("put", "")) + text[m.end():]).split("\n")
-                if len(lines) == len(changed):
-                    fault = plant.Fault(file, n, "audit: " + row["name"], lines[n - 1].strip(), changed[n - 1])
-                break
+        ways = [(row["find" + n], row.get("put" + n, "")) for n in ("", " 2", " 3") if "find" + n in row]
+        fault = next((f for find, put in ways for f in [by_hand(row, find, put)] if f), None)
         if fault:
             found.append((fault, row.get("tests", "").split()))
         else:
@@ -374,7 +377,8 @@ def main():
     os.makedirs(OUT, exist_ok=True)
     print("mutants: building for coverage, and for real", flush=True)
     make("COV=1", "unit-build")
-    make("all")
+    if ASK["FAULT"] != "no":
+        make("all")
     unit, release = Variant("COV=1"), Variant()
     reach = Reach(unit)
     reach.measure()
@@ -388,7 +392,7 @@ def main():
         if is_equivalent(fault, known):
             result = ("equivalent", "in the list")
         else:
-            result = bench.try_one(fault, tests, ASK["FAULT"] != "no")
+            result = bench.try_one(fault, tests if ASK["FAULT"] != "no" else [], ASK["FAULT"] != "no")
         return results.add(fault, *result, reach.state), time.monotonic() - began
 
     with concurrent.futures.ThreadPoolExecutor(int(ASK["JOBS"] or 1)) as pool:

@@ -13,6 +13,93 @@
 
 static char seen[200];
 
+/* first of all: log_open, further down, changes where it goes */
+T(log_before_it_is_open_names_the_program)
+{
+	int old = dup(STDERR_FILENO), ends[2];
+	char got[100] = "";
+
+	REQUIRE(pipe(ends) == 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_set_program("prog");
+	log_warn("x", "said %d", 1);
+	log_flush();
+	dup2(old, STDERR_FILENO);
+	close(ends[1]);
+	CHECK(read(ends[0], got, sizeof(got) - 1) > 0);
+	CHECK_INT(strncmp(got, "prog: ", 6), 0);
+	CHECK(strstr(got, "said 1\n") != NULL);
+	close(ends[0]);
+	close(old);
+}
+
+T(fs_calls_that_fail_say_so)
+{
+	char path[300], other[300], room[4] = "abc";
+	struct iovec v = { room, 3 };
+	struct buf b;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/nowhere/x", t_tmpdir());
+	snprintf(other, sizeof(other), "%s/nowhere/y", t_tmpdir());
+	buf_init(&b, 100);
+	/* a descriptor that cannot be written to */
+	fd = fs_open("/dev/null", O_RDONLY, 0);
+	REQUIRE(fd >= 0);
+	CHECK_INT(fs_write_all(fd, room, 3), -1);
+	CHECK_INT(errno, EBADF);
+	CHECK_INT(fs_pwrite_all(fd, room, 3, 0), -1);
+	CHECK_INT(fs_pwritev_all(fd, &v, 1, 0), -1);
+	CHECK_INT(fs_truncate(fd, 0), -1);
+	CHECK_INT(fs_allocate(fd, 0, 10), -1);
+	CHECK_INT(fs_close(fd), 0);
+	/* none at all */
+	CHECK_INT(fs_pread_all(-1, room, 3, 0), -1);
+	CHECK_INT(fs_read_fd(-1, &b), -1);
+	CHECK_INT(fs_sync(-1), -1);
+	CHECK_INT(fs_datasync(-1), -1);
+	CHECK_INT(fs_close(-1), -1);
+	/* no such place */
+	errno = 0;
+	CHECK_INT(fs_open(path, O_RDONLY, 0), -1);
+	CHECK_INT(errno, ENOENT);
+	CHECK_INT(fs_read_file(path, &b), -1);
+	CHECK_INT(fs_replace(path, 0600, STR("x")), -1);
+	CHECK_INT(fs_rename(path, other), -1);
+	CHECK_INT(fs_link(path, other), -1);
+	CHECK_INT(fs_unlink(path), -1);
+	CHECK_INT(fs_mkdir(path, 0700), -1);
+	CHECK_INT(fs_chmod(path, 0600), -1);
+	CHECK_INT(fs_sync_dir(path), -1);
+	CHECK_INT(errno, ENOENT);
+	buf_fini(&b);
+}
+
+T(fs_reads_and_writes_to_the_end)
+{
+	char path[300], got[10] = "";
+	struct buf b;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/short", t_tmpdir());
+	fd = fs_open(path, O_RDWR | O_CREAT, 0600);
+	REQUIRE(fd >= 0);
+	CHECK_INT(fs_write_all(fd, "", 0), 0);
+	CHECK_INT(fs_pwrite_all(fd, "abc", 3, 2), 3);
+	CHECK_INT(fs_pread_all(fd, got, sizeof(got), 0), 5);
+	CHECK_MEM(got, 5, "\0\0abc", 5);
+	CHECK_INT(fs_pread_all(fd, got, 2, 3), 2);
+	CHECK_MEM(got, 2, "bc", 2);
+	CHECK_INT(fs_pread_all(fd, got, 2, 5), 0);
+	buf_init(&b, 5);
+	CHECK_INT(fs_read_file(path, &b), 0);
+	CHECK_INT(b.n, 5);
+	buf_fini(&b);
+	CHECK_INT(fs_close(fd), 0);
+	CHECK_INT(fs_unlink(path), 0);
+	CHECK_INT(fs_unlink(path), -1);
+}
+
 static int note_call(const char *call, const char *path)
 {
 	(void)path;

@@ -271,3 +271,52 @@ T(mapcheck_rules_that_an_earlier_one_hides)
 		CHECK_INT(strstr(s.text, ":2:") != NULL, rows[i].hidden);
 	}
 }
+
+static int stop_at_first(void *ctx, struct str key, struct str value)
+{
+	(void)key;
+	(void)value;
+	++*(size_t *)ctx;
+	return 7;
+}
+
+T(map_inline_is_walked_until_told_to_stop)
+{
+	struct buf why;
+	struct map *m;
+	size_t sum = 0, calls = 0;
+
+	buf_init(&why, 300);
+	m = map_open("inline:{ab=c, d=efg}", &why);
+	REQUIRE(m);
+	CHECK_INT(map_each(m, count_entry, &sum), 0);
+	CHECK_INT(sum, 2 + 3 + 4);
+	CHECK_INT(map_each(m, stop_at_first, &calls), 7);
+	CHECK_INT(calls, 1);
+	map_close(m);
+	m = map_open("static:x", &why);
+	REQUIRE(m);
+	errno = 0;
+	CHECK_INT(map_each(m, count_entry, &sum), -1);
+	CHECK_INT(errno, ENOTSUP);
+	map_close(m);
+	buf_fini(&why);
+}
+
+T(source_alias_lines_need_a_name_a_colon_and_a_value)
+{
+	static const struct { const char *text; int result; } rows[] = {
+		{ "a: b\n", 1 }, { "a : b\n", 1 }, { "\"a b\": c\n", 1 }, { "a b\n", -1 }, { "\"a\" b\n", -1 }, { "a:\n", -1 }, { ": b\n", -1 },
+		{ "\"a\"\n", -1 }, { "a@b: c\n", -1 }, { "a\n", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str key, value;
+		struct source s;
+
+		ROW("%s", rows[i].text);
+		source_init(&s, str_of(rows[i].text), SOURCE_ALIAS);
+		CHECK_INT(source_next(&s, &key, &value), rows[i].result);
+		source_fini(&s);
+	}
+}
