@@ -138,6 +138,9 @@ int applet_asked(const struct conf *c, int r, const char *about, int no, const s
 	if (applet_relay_silent(errno))
 		return applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
 			"directory with -c", c->queue_directory, strerror(errno));
+	if (errno == EPROTONOSUPPORT)
+		return applet_fail(EX_PROTOCOL, "relayd at %s/control is of another version, whose answers are not understood here: use the "
+			"relaybox that it was started from", c->queue_directory);
 	return applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
 }
 

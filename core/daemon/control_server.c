@@ -388,6 +388,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 		if (lf >= 0) {
 			p->answering = true;
+			buf_printf(&c->out, CONTROL_HELLO "%d\n", CONTROL_VERSION);
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
 		} else if (c->in.n >= LIMIT_CONTROL_LINE) {
 			finish(p, "request too long");

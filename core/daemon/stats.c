@@ -41,7 +41,7 @@ static void add_figures(struct relay *r, struct buf *out)
 		{ "corrupt_records\tdamaged records set aside", q.corrupt },
 	};
 	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
-		buf_printf(out, "f\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
+		buf_printf(out, "figure\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
 }
 
 static void add_destinations(struct relay *r, struct buf *out)
@@ -52,7 +52,7 @@ static void add_destinations(struct relay *r, struct buf *out)
 	while (schedule_each_dest(r->schedule, &cursor, &d)) {
 		bool dead = d.dead_until > loop_wall(r->loop);
 
-		buf_byte(out, 'd');
+		buf_z(out, "destination");
 		add_cell(out, d.transport);
 		add_cell(out, d.nexthop);
 		buf_printf(out, "\t%zu\t%zu\t%zu\t%d", d.waiting, d.in_flight, d.window, dead);
@@ -66,7 +66,7 @@ static void add_minutes(const struct relay *r, struct buf *out)
 	const struct history *h = &r->history;
 
 	for (unsigned i = h->n > HISTORY_MINUTES - 1 ? h->n - (HISTORY_MINUTES - 1) : 0; i <= h->n; i++) {
-		buf_byte(out, 'p');
+		buf_z(out, "minute");
 		for (size_t k = 0; k < HISTORY_COLUMNS; k++)
 			buf_printf(out, "\t%" PRIu64, i < h->n ? h->minutes[i % HISTORY_MINUTES][k] : r->counts.mail[k] - h->base[k]);
 		buf_byte(out, '\n');
@@ -81,7 +81,7 @@ static void add_errors(const struct history *h, struct buf *out)
 		const struct history_error *e = &h->errors[(i - 1) % HISTORY_ERRORS];
 
 		qid_format(qid, e->id);
-		buf_printf(out, "e\t%lld\t%s\t%d", (long long)e->at, qid, e->final);
+		buf_printf(out, "error\t%lld\t%s\t%d", (long long)e->at, qid, e->final);
 		add_cell(out, e->rcpt);
 		add_cell(out, e->relay);
 		add_cell(out, e->text);

@@ -12,7 +12,19 @@
 #define ANSWER_TIME (120 * USEC_PER_SEC)  /* between two pieces of the answer */
 #define ANSWER_LINE (1024 * 1024)         /* a JSON line of a message with thousands of recipients */
 
-enum line_result { LINE_MORE, LINE_DONE, LINE_REFUSED, LINE_WRONG };
+enum line_result { LINE_MORE, LINE_DONE, LINE_REFUSED, LINE_WRONG, LINE_STRANGE };
+
+bool row_is(struct str *line, const char *kind)
+{
+	ptrdiff_t tab = str_chr(*line, '\t');
+	struct str word = str_head(*line, tab < 0 ? 0 : (size_t)tab), letter = str_eq(str_of(kind), STR("minute")) ? STR("p") :
+		str_make(kind, 1);
+
+	if (tab < 0 || (!str_eq(word, str_of(kind)) && !str_eq(word, letter)))
+		return false;
+	*line = str_from(*line, (size_t)tab + 1);
+	return true;
+}
 
 static enum line_result take_line(struct str line, FILE *to, struct buf *why)
 {
@@ -21,6 +33,12 @@ static enum line_result take_line(struct str line, FILE *to, struct buf *why)
 		term_print(to, str_from(line, 1));
 		putc('\n', to);
 		return LINE_MORE;
+	}
+	if (str_starts(line, STR(CONTROL_HELLO))) {
+		uint64_t version;
+
+		line = str_from(line, sizeof(CONTROL_HELLO) - 1);
+		return str_to_u64(line, &version) && version >= 1 && version <= CONTROL_VERSION ? LINE_MORE : LINE_STRANGE;
 	}
 	if (str_eq(line, STR(".")))
 		return LINE_DONE;
@@ -65,8 +83,8 @@ static int read_answer(int fd, FILE *to, struct buf *why)
 	buf_fini(&in);
 	if (got == 0)
 		errno = ECONNRESET;
-	if (r == LINE_WRONG)
-		errno = EPROTO;
+	if (r == LINE_WRONG || r == LINE_STRANGE)
+		errno = r == LINE_STRANGE ? EPROTONOSUPPORT : EPROTO;
 	if (r == LINE_REFUSED)
 		return str_eq(buf_view(why), STR(CONTROL_NOT_PERMITTED)) ? 2 : 1;
 	return r == LINE_DONE ? 0 : -1;

@@ -98,12 +98,12 @@ static void add_cell(struct buf *out, struct str s)
 
 static void add_rows(struct buf *out, const struct listed *l)
 {
-	buf_printf(out, "m\t%.*s\t%.*s\t%lld\t%lld\t%llu\t%d", STR_ARG(l->qid), STR_ARG(l->queue), (long long)l->arrival,
+	buf_printf(out, "message\t%.*s\t%.*s\t%lld\t%lld\t%llu\t%d", STR_ARG(l->qid), STR_ARG(l->queue), (long long)l->arrival,
 		(long long)l->due, (unsigned long long)l->size, l->expire);
 	add_cell(out, l->sender);
 	buf_byte(out, '\n');
 	for (size_t i = 0; i < l->n; i++) {
-		buf_byte(out, 'r');
+		buf_z(out, "recipient");
 		add_cell(out, l->rcpts[i].addr);
 		add_cell(out, l->rcpts[i].orig);
 		add_cell(out, l->rcpts[i].reason);

@@ -11,8 +11,8 @@ enum listing_form {
 	LISTING_MAILQ,
 	LISTING_JSON,                  /* one object a line */
 	LISTING_ROWS,                  /* for relayctl: TAB between cells, which hold no control characters:
-	                                  m QID QUEUE ARRIVAL DUE SIZE EXPIRE SENDER, then r ADDRESS ORIGINAL REASON for each
-	                                  recipient that waits; times in microseconds, due 0 = now or on hold */
+	                                  message QID QUEUE ARRIVAL DUE SIZE EXPIRE SENDER, then recipient ADDRESS ORIGINAL
+	                                  REASON for each that waits; times in microseconds, due 0 = now or on hold */
 };
 bool listing_form(struct str word, enum listing_form *out);     /* "", "json", "rows" */
 

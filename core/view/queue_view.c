@@ -6,6 +6,7 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/term.h"
+#include "core/view/control.h"
 #include "core/view/listing.h"
 
 #define LEAST_WHY 16                   /* columns that the reason keeps on a narrow terminal */
@@ -54,8 +55,7 @@ static bool parse(struct str rows, struct shown **messages, size_t *n, struct li
 	while (str_cut(&rows, '\n', &line)) {
 		struct listed_rcpt *r = &(*rcpts)[n_rcpts];
 
-		if (str_starts(line, STR("r\t")) && *n) {
-			line = str_from(line, 2);
+		if (row_is(&line, "recipient") && *n) {
 			*r = (struct listed_rcpt){ .addr = STR_EMPTY, .orig = STR_EMPTY };
 			str_cut(&line, '\t', &r->addr);
 			str_cut(&line, '\t', &r->orig);
@@ -65,7 +65,7 @@ static bool parse(struct str rows, struct shown **messages, size_t *n, struct li
 			continue;
 		}
 		(*messages)[*n] = (struct shown){ .l.rcpts = r };
-		if (!str_starts(line, STR("m\t")) || !parse_message(str_from(line, 2), &(*messages)[(*n)++].l))
+		if (!row_is(&line, "message") || !parse_message(line, &(*messages)[(*n)++].l))
 			return false;
 	}
 	return true;

@@ -6,6 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/term.h"
+#include "core/view/control.h"
 #include "core/view/history.h"
 
 enum { MOST_CELLS = 8 };
@@ -29,13 +30,13 @@ static size_t split(struct str line, struct str cells[MOST_CELLS])
 }
 
 /* next_row - the next row of this kind, with its cells */
-static bool next_row(struct str *rows, char kind, struct str cells[MOST_CELLS])
+static bool next_row(struct str *rows, const char *kind, struct str cells[MOST_CELLS])
 {
 	struct str line;
 
 	while (str_cut(rows, '\n', &line))
-		if (line.n > 1 && line.p[0] == kind && line.p[1] == '\t') {
-			split(str_from(line, 2), cells);
+		if (row_is(&line, kind)) {
+			split(line, cells);
 			return true;
 		}
 	return false;
@@ -55,7 +56,7 @@ static bool rate_of(const struct print *p, struct str key, uint64_t value, doubl
 
 	if (!str_ends(key, STR("_total")) || p->between <= 0)
 		return false;
-	while (next_row(&rows, 'f', cells))
+	while (next_row(&rows, "figure", cells))
 		if (str_eq(cells[0], key)) {
 			uint64_t was = number(cells[2]);
 
@@ -129,19 +130,19 @@ static void text_plot(struct print *p)
 	struct str rows = p->rows, cells[MOST_CELLS];
 	size_t minutes = 0;
 
-	while (next_row(&rows, 'p', cells))
+	while (next_row(&rows, "minute", cells))
 		minutes++;
 	buf_printf(&p->out, "\n%-9s %8s %8s %8s  the last %zu minute%s\n", "a minute", "now", "most", "sum", minutes, minutes == 1 ? "" : "s");
 	for (size_t i = 0; i < HISTORY_COLUMNS; i++) {
 		uint64_t most = 0, sum = 0, last = 0;
 
-		for (rows = p->rows; next_row(&rows, 'p', cells); sum += last) {
+		for (rows = p->rows; next_row(&rows, "minute", cells); sum += last) {
 			last = number(cells[i]);
 			most = last > most ? last : most;
 		}
 		buf_printf(&p->out, "%-9s %8llu %8llu %8llu  %s", names[i], (unsigned long long)last, (unsigned long long)most,
 			(unsigned long long)sum, p->v->colour ? colours[i] : "");
-		for (rows = p->rows; next_row(&rows, 'p', cells);) {
+		for (rows = p->rows; next_row(&rows, "minute", cells);) {
 			uint64_t n = number(cells[i]);
 
 			/* what is not nothing is seen */
@@ -151,7 +152,7 @@ static void text_plot(struct print *p)
 	}
 }
 
-static void text_rows(struct print *p, char kind, const char *heading, void (*row)(struct print *p, struct str cells[MOST_CELLS]))
+static void text_rows(struct print *p, const char *kind, const char *heading, void (*row)(struct print *p, struct str cells[MOST_CELLS]))
 {
 	struct str rows = p->rows, cells[MOST_CELLS];
 
@@ -165,10 +166,10 @@ static void text_rows(struct print *p, char kind, const char *heading, void (*ro
 /* --- JSON ------------------------------------------------------------------------------------------------------------ */
 
 /* what the cells of a kind are called; a name that begins with '#' is a number's, with '?' a truth value's */
-static const struct object { char kind; const char *name, *keys[MOST_CELLS]; } objects[] = {
-	{ 'd', "destinations", { "transport", "nexthop", "#waiting", "#in_flight", "#window", "?dead", "why" } },
-	{ 'e', "errors", { "#time", "queue_id", "?final", "recipient", "relay", "text" } },
-	{ 'p', "minutes", { "#accepted", "#sent", "#deferred", "#bounced" } },
+static const struct object { const char *kind, *name, *keys[MOST_CELLS]; } objects[] = {
+	{ "destination", "destinations", { "transport", "nexthop", "#waiting", "#in_flight", "#window", "?dead", "why" } },
+	{ "error", "errors", { "#time", "queue_id", "?final", "recipient", "relay", "text" } },
+	{ "minute", "minutes", { "#accepted", "#sent", "#deferred", "#bounced" } },
 };
 
 static void json_object(struct buf *out, const struct object *o, struct str cells[MOST_CELLS])
@@ -201,10 +202,10 @@ static void json(struct print *p)
 	const char *between = "";
 
 	buf_byte(&p->out, '{');
-	while (next_row(&rows, 'f', cells))
+	while (next_row(&rows, "figure", cells))
 		json_number(p, cells[0], number(cells[2]));
 	buf_z(&p->out, "\"rates\":{");
-	for (rows = p->rows; next_row(&rows, 'f', cells);)
+	for (rows = p->rows; next_row(&rows, "figure", cells);)
 		if (rate_of(p, cells[0], number(cells[2]), &rate)) {
 			buf_z(&p->out, between);
 			buf_json(&p->out, str_head(cells[0], cells[0].n - 6));
@@ -265,10 +266,10 @@ void stats_view_print(const struct stats_view *v, struct str rows, struct str be
 	if (v->json) {
 		json(&p);
 	} else {
-		text_rows(&p, 'f', "", text_figure);
+		text_rows(&p, "figure", "", text_figure);
 		text_plot(&p);
-		text_rows(&p, 'd', "\ndestination                               waiting  sending    limit  state\n", text_destination);
-		text_rows(&p, 'e', "\nlast errors\n", text_error);
+		text_rows(&p, "destination", "\ndestination                               waiting  sending    limit  state\n", text_destination);
+		text_rows(&p, "error", "\nlast errors\n", text_error);
 	}
 	if (v->width && !v->json)
 		print_cut(&p, to);

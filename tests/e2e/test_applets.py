@@ -804,6 +804,18 @@ def test_flush_requests(box, control):
         assert control.asked[-1] == want
 
 
+def test_a_control_protocol_of_another_version_is_told(box, control):
+    rows = "+message\tAB12345678\tactive\t1\t0\t5\t0\ta@b\n.\n"
+    for hello in ("", "#relaybox-control 1\n", "#relaybox-control 2\n"):
+        control.answers["queue rows"] = hello + rows
+        assert b"AB12345678" in box.run("relayctl", "queue").stdout
+    for hello in ("#relaybox-control 3\n", "#relaybox-control x\n"):
+        control.answers["queue rows"] = control.answers["ping"] = hello + rows
+        for request in ("queue", "ping"):
+            r = box.run("relayctl", request, code=76)
+            assert b"another version" in r.stderr and not r.stdout
+
+
 def test_postsuper(box, control):
     r = box.run("postsuper", "-d", "AB12345678", "-r", "AB12345678", "-H", "AB12345678", "-e", "AB12345678")
     lines = r.stderr.splitlines()

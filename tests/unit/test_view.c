@@ -65,15 +65,15 @@ T(term_text_writes_what_steers_a_terminal)
 
 /* four messages: ages 10 s, 1 h, 1 day; on hold, active, deferred */
 static const char queue[] =
-	"m\tAAAAAAAAA1\tdeferred\t13600000000\t100300000000\t5000\t0\tann@example.com\n"
-	"r\tbob@one.example\t\thost a[1] said: 450 4.2.0 Mailbox busy\n"
-	"r\tcid@two.example\torig@x\tConnection timed out\n"
-	"m\tAAAAAAAAA2\thold\t96400000000\t0\t300\t0\tMAILER-DAEMON\n"
-	"r\tdan@sub.two.example\t\t\n"
-	"m\tAAAAAAAAA3\tactive\t99990000000\t0\t2000000\t0\tJoann@Example.com\n"
-	"r\teve@one.example\t\t\n"
-	"m\tAAAAAAAAA4\tdeferred\t99980000000\t100100000000\t40\t1\tzoe@other.example\n"
-	"r\tfay@one.example\t\tConnection timed out\n";
+	"message\tAAAAAAAAA1\tdeferred\t13600000000\t100300000000\t5000\t0\tann@example.com\n"
+	"recipient\tbob@one.example\t\thost a[1] said: 450 4.2.0 Mailbox busy\n"
+	"recipient\tcid@two.example\torig@x\tConnection timed out\n"
+	"message\tAAAAAAAAA2\thold\t96400000000\t0\t300\t0\tMAILER-DAEMON\n"
+	"recipient\tdan@sub.two.example\t\t\n"
+	"message\tAAAAAAAAA3\tactive\t99990000000\t0\t2000000\t0\tJoann@Example.com\n"
+	"recipient\teve@one.example\t\t\n"
+	"message\tAAAAAAAAA4\tdeferred\t99980000000\t100100000000\t40\t1\tzoe@other.example\n"
+	"recipient\tfay@one.example\t\tConnection timed out\n";
 
 static const char *show(const struct queue_view *v, const char *rows)
 {
