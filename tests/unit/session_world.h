@@ -34,7 +34,7 @@ static struct world {
 	unsigned cancelled;
 	/* the way into the queue */
 	struct buf content;
-	intake_fn on_commit;
+	cleanup_fn on_commit;
 	void *commit_ctx;
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
@@ -94,11 +94,11 @@ struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dn
 	w.on_dns = fn;
 	return ask(name, ctx);
 }
-struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, bool use_hosts, dns_addresses_fn fn, void *ctx)
+struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, enum dns_source from, dns_addresses_fn fn, void *ctx)
 {
 	(void)d;
 	(void)families;
-	(void)use_hosts;
+	(void)from;
 	w.on_addresses = fn;
 	return ask(host, ctx);
 }
@@ -120,31 +120,32 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 }
 void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
 
-struct intake *intake_begin(const struct intake_options *o, struct envelope *e)
+struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e)
 {
 	(void)o;
 	(void)e;
 	w.begun++;
 	buf_clear(&w.content);
-	return (struct intake *)&w;
+	return (struct cleanup *)&w;
 }
-const char *intake_qid(const struct intake *i) { return (void)i, "ABC"; }
-void intake_add(struct intake *i, struct str content)
+const char *cleanup_qid(const struct cleanup *i) { return (void)i, "ABC"; }
+void cleanup_add(struct cleanup *i, struct str content)
 {
 	(void)i;
 	buf_str(&w.content, content);
 	if (w.full)
 		session_wait(w.conn.ctx, SESSION_WAITS_ROOM);
 }
-void intake_commit(struct intake *i, intake_fn fn, void *ctx)
+void cleanup_end(struct cleanup *i, cleanup_fn fn, void *ctx)
 {
 	(void)i;
 	w.on_commit = fn;
 	w.commit_ctx = ctx;
 }
-void intake_abort(struct intake *i) { (void)i, w.aborted++; }
-void intake_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
+void cleanup_abort(struct cleanup *i) { (void)i, w.aborted++; }
+void cleanup_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh) { (void)s, (void)m, (void)fresh, w.queued++; }
+struct cleanup_sink cleanup_to_store(struct store *s) { return (struct cleanup_sink){ .to = s }; }
 bool store_is_broken(const struct store *s) { return (void)s, false; }
 bool store_has_room(struct store *s, uint64_t size) { return (void)s, (void)size, true; }
 void simple_answer(const struct master_transport *t, struct str text, struct reply *out)
