@@ -16,7 +16,7 @@ int attachments_add(struct attachments *a, const char *path)
 	a->contents = mem_array(a->contents, a->n, sizeof(*a->contents));
 	a->v[at] = (struct compose_file){ .name = slash ? slash + 1 : path };
 	buf_init(&a->contents[at], (size_t)1 << 40);
-	if (fs_read_file(path, &a->contents[at]) < 0)
+	if (fs_read_stream(path, &a->contents[at]) < 0)
 		return applet_fail(EX_NOINPUT, "cannot attach %s: %s", path, strerror(errno));
 	a->v[at].content = buf_view(&a->contents[at]);
 	return EX_OK;

@@ -172,7 +172,7 @@ static int read_text_file(const char *path, struct buf *out)
 	int r;
 
 	buf_init(&raw, out->max);
-	r = fs_read_file(path, &raw);
+	r = fs_read_stream(path, &raw);
 	if (r == 0) {
 		crlf_clean_init(&c);
 		crlf_clean_add(&c, out, buf_view(&raw));

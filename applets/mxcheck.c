@@ -135,7 +135,7 @@ static int add_list(struct check *k)
 	int r;
 
 	buf_init(&k->list_text, LIMIT_PROBE_OUTPUT);
-	r = strcmp(k->list, "-") ? fs_read_file(k->list, &k->list_text) : fs_read_fd(STDIN_FILENO, &k->list_text);
+	r = strcmp(k->list, "-") ? fs_read_stream(k->list, &k->list_text) : fs_read_fd(STDIN_FILENO, &k->list_text);
 	if (r < 0)
 		return applet_fail(EX_NOINPUT, "cannot read %s: %s", k->list, strerror(errno));
 	rest = buf_view(&k->list_text);

@@ -70,7 +70,7 @@ static int find_password(const struct mxcheck *k, struct buf *out)
 	const char *given = env_get("MXCHECK_PASSWORD");
 	int code = EX_OK;
 
-	if (k->send.password_file && fs_read_file(k->send.password_file, out) < 0)
+	if (k->send.password_file && fs_read_stream(k->send.password_file, out) < 0)
 		code = applet_fail(EX_NOINPUT, "cannot read %s", k->send.password_file);
 	else if (!k->send.password_file && given)
 		buf_z(out, given);
@@ -95,7 +95,7 @@ static int read_body(const struct mxcheck *k, struct buf *out)
 	if (!strcmp(body, "-"))
 		r = fs_read_fd(STDIN_FILENO, &raw);
 	else if (body[0] == '@')
-		r = fs_read_file(body + 1, &raw);
+		r = fs_read_stream(body + 1, &raw);
 	else
 		buf_z(&raw, body);
 	crlf_clean_init(&lines);

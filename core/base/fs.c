@@ -323,15 +323,25 @@ int fs_read_fd(int fd, struct buf *out)
 	return refused("read", NULL) < 0 ? -1 : read_into(fd, out);
 }
 
-int fs_read_file(const char *path, struct buf *out)
+static int read_and_close(int fd, struct buf *out)
 {
-	int fd = fs_open(path, O_RDONLY, 0), r;
+	int r;
 
 	if (fd < 0)
 		return -1;
 	r = fs_read_fd(fd, out);
 	close_keeping_errno(fd);
 	return r;
+}
+
+int fs_read_file(const char *path, struct buf *out)
+{
+	return read_and_close(fs_open_table(path), out);
+}
+
+int fs_read_stream(const char *path, struct buf *out)
+{
+	return read_and_close(fs_open(path, O_RDONLY, 0), out);
 }
 
 static int write_temp(const char *temp, mode_t mode, struct str content)

@@ -42,8 +42,9 @@ int fs_fchown(int fd, uid_t uid, gid_t gid);
 /* fs_free_space - of the file system: its size, and the bytes and inodes that an ordinary user may still use */
 struct fs_space { uint64_t total, bytes, inodes; };
 int fs_free_space(const char *path, struct fs_space *out);
-/* fs_read_file - whole file into out (its bound applies: EFBIG past it) */
+/* fs_read_file - whole file into out (its bound applies: EFBIG past it), opened as fs_open_table does: no wait, EINVAL for a FIFO */
 int fs_read_file(const char *path, struct buf *out);
+int fs_read_stream(const char *path, struct buf *out);               /* what a person named: a FIFO or a terminal, too */
 int fs_read_fd(int fd, struct buf *out);                             /* the rest of an open file, bounded the same way */
 /* fs_replace - write temp beside path (O_EXCL|O_NOFOLLOW), fsync, rename over path, fsync the directory */
 int fs_replace(const char *path, mode_t mode, struct str content);

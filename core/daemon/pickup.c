@@ -7,13 +7,12 @@
 #include <unistd.h>
 
 #include "core/access/users.h"
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/cleanup/cleanup.h"
 #include "core/msg/crlf.h"
 #include "core/store/maildrop.h"
-
-#define DROP_MAX ((size_t)256 << 20)   /* a drop larger than this is left for a person to look at */
 
 struct pickup {
 	struct relay *relay;
@@ -24,16 +23,22 @@ struct pickup {
 	size_t n_names, at;
 	char current[256];
 	struct arena arena;
-	struct envelope envelope;
-	struct buf content;
-	bool busy, stopped;
+	/* the drop at work */
+	struct maildrop drop;
+	uint64_t done;                 /* of its content */
+	struct cleanup *message;
+	struct crlf_clean clean;
+	struct loop_timer slice;       /* takes the next piece, so that others have their turn in between */
+	bool busy, committing, stopped;
 };
 
 static void look(struct pickup *p);
 
 static void finish(struct pickup *p)
 {
-	buf_fini(&p->content);
+	maildrop_close(&p->drop);
+	p->message = NULL;
+	p->committing = false;
 	arena_reset(&p->arena);
 	p->busy = false;
 }
@@ -50,6 +55,12 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	struct relay *r = p->relay;
 	bool never = !m && reply_verdict(reply) == VERDICT_NEVER;
 
+	if (p->stopped) {
+		/* the store's last flush: the daemon ends, and the queue has it */
+		if (m)
+			forget_drop(p);
+		return;
+	}
 	if (m) {
 		r->counts.mail[0]++;
 		r->counts.submissions++;
@@ -66,6 +77,68 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (m || never ? 0 : 60 * USEC_PER_SEC));
 }
 
+static void refuse(struct pickup *p, int error)
+{
+	struct reply r;
+
+	cleanup_refusal(&r, error);
+	on_committed(p, &r, NULL);
+}
+
+static void end(struct pickup *p)
+{
+	p->committing = true;
+	cleanup_end(p->message, on_committed, p);
+}
+
+/* take_piece - LIMIT_CLIENT_PIECE bytes of it, in CRLF lines; at its end the message is queued */
+static void take_piece(struct pickup *p)
+{
+	uint64_t left = p->drop.size - p->done;
+	size_t want = left < LIMIT_CLIENT_PIECE ? (size_t)left : LIMIT_CLIENT_PIECE;
+	char *piece = mem_alloc(want + 1);
+	ssize_t n = want ? fs_pread_all(p->drop.fd, piece, want, (off_t)(p->drop.offset + p->done)) : 0;
+	struct buf crlf;
+
+	if (n < 0) {
+		cleanup_abort(p->message);
+		refuse(p, errno);
+		mem_free(piece);
+		return;
+	}
+	buf_init(&crlf, 2 * LIMIT_CLIENT_PIECE + 8);
+	crlf_clean_add(&p->clean, &crlf, str_make(piece, (size_t)n));
+	p->done += (uint64_t)n;
+	if (p->done == p->drop.size || !n)
+		crlf_clean_end(&p->clean, &crlf, true);
+	cleanup_add(p->message, buf_view(&crlf));
+	buf_fini(&crlf);
+	mem_free(piece);
+	if (p->done == p->drop.size || !n)
+		end(p);
+	else
+		loop_timer_set(p->relay->loop, &p->slice, loop_now(p->relay->loop));
+}
+
+static void on_slice(struct loop_timer *t)
+{
+	struct pickup *p = LIST_ITEM(t, struct pickup, slice);
+
+	if (!p->stopped)
+		take_piece(p);
+}
+
+static void log_pickup(const struct pickup *p)
+{
+	struct log_line l;
+
+	log_begin(&l, "pickup", 0, cleanup_qid(p->message));
+	l.spaced = true;
+	log_field(&l, "uid", "%lld", (long long)p->drop.envelope.uid);
+	log_addr(&l, "from", p->drop.envelope.sender);
+	log_end(&l);
+}
+
 static void take(struct pickup *p)
 {
 	struct relay *r = p->relay;
@@ -73,40 +146,31 @@ static void take(struct pickup *p)
 		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router, .conf = r->settings->conf,
 		.local = true, .now = loop_wall(r->loop),
 	};
-	struct str given = p->envelope.sender;
-	struct crlf_clean clean;
-	struct cleanup *c;
-	struct log_line l;
-	struct buf crlf;
-	struct reply full;
+	struct reply large;
 
-	if (!users_include(o.conf->authorized_submit_users, p->envelope.uid)) {
+	if (!users_include(o.conf->authorized_submit_users, p->drop.envelope.uid)) {
 		log_warn("pickup", "maildrop/%s: refused: uid %lld is not in authorized_submit_users: dropped", p->current,
-			(long long)p->envelope.uid);
+			(long long)p->drop.envelope.uid);
 		forget_drop(p);
 		finish(p);
 		loop_timer_set(r->loop, &p->again, loop_now(r->loop));
 		return;
 	}
-	p->envelope.flags |= ENVELOPE_LOCAL;
-	c = cleanup_begin(&o, &p->envelope);
-	if (!c) {
-		cleanup_refusal(&full, errno);
-		on_committed(p, &full, NULL);
+	/* before a byte of it is read */
+	if (o.conf->message_size_limit && p->drop.size > (uint64_t)o.conf->message_size_limit) {
+		reply_set(&large, 552, "5.3.4", "Message size exceeds fixed limit");
+		on_committed(p, &large, NULL);
 		return;
 	}
-	log_begin(&l, "pickup", 0, cleanup_qid(c));
-	l.spaced = true;
-	log_field(&l, "uid", "%lld", (long long)p->envelope.uid);
-	log_addr(&l, "from", given);
-	log_end(&l);
-	crlf_clean_init(&clean);
-	buf_init(&crlf, 2 * DROP_MAX);
-	crlf_clean_add(&clean, &crlf, buf_view(&p->content));
-	crlf_clean_end(&clean, &crlf, true);
-	cleanup_add(c, buf_view(&crlf));
-	buf_fini(&crlf);
-	cleanup_end(c, on_committed, p);
+	p->message = cleanup_begin(&o, &p->drop.envelope);
+	if (!p->message) {
+		refuse(p, errno);
+		return;
+	}
+	log_pickup(p);
+	p->done = 0;
+	crlf_clean_init(&p->clean);
+	take_piece(p);
 }
 
 static int remember(void *ctx, const char *name)
@@ -132,8 +196,7 @@ static void forget_names(struct pickup *p)
 /* read_drop - false: there is nothing to take under that name */
 static bool read_drop(struct pickup *p, const char *name)
 {
-	buf_init(&p->content, DROP_MAX);
-	if (maildrop_read(".", name, &p->arena, &p->envelope, &p->content) == 0)
+	if (maildrop_open(".", name, &p->arena, &p->drop) == 0)
 		return true;
 	if (errno != ENOENT) {
 		log_warn("pickup", "maildrop/%s: %s: left alone", name, errno == EBADMSG ? "not a message" : strerror(errno));
@@ -187,7 +250,9 @@ struct pickup *pickup_start(struct relay *r)
 	p->relay = r;
 	table_init(&p->refused);
 	arena_init(&p->arena, LIMIT_DROP_ARENA * LIMIT_SESSION_ARENA);
+	p->drop.fd = -1;
 	loop_timer_init(&p->again, on_again);
+	loop_timer_init(&p->slice, on_slice);
 	p->watch = (struct loop_io){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change };
 	if (p->watch.fd >= 0 && (inotify_add_watch(p->watch.fd, "maildrop", IN_MOVED_TO) < 0 || loop_io_add(r->loop, &p->watch, EPOLLIN) != 0))
 		log_warn("pickup", "watch maildrop: %s: drops are taken at start only", strerror(errno));
@@ -201,13 +266,19 @@ void pickup_stop(struct pickup *p)
 		return;
 	p->stopped = true;
 	loop_timer_cancel(p->relay->loop, &p->again);
+	loop_timer_cancel(p->relay->loop, &p->slice);
+	if (p->message && !p->committing)
+		cleanup_abort(p->message);
 	if (p->watch.registered)
 		loop_io_remove(p->relay->loop, &p->watch);
 	if (p->watch.fd >= 0)
 		close(p->watch.fd);
-	table_fini(&p->refused);
 	forget_names(p);
+	/* the store still answers for it */
+	if (p->committing)
+		return;
+	table_fini(&p->refused);
 	arena_fini(&p->arena);
-	buf_fini(&p->content);
+	maildrop_close(&p->drop);
 	mem_free(p);
 }

@@ -61,5 +61,8 @@ void envelope_unique(struct envelope *e);
 void envelope_format(struct buf *out, const struct envelope *e);
 /* envelope_parse - views point into `in`, arrays live in the arena; false: damaged. Look at `unknown` before acting on it */
 bool envelope_parse(struct arena *a, struct str in, struct envelope *out);
+/* envelope_judge - make of what was parsed from a stranger's text what it may say: valid addresses (else false, as for no or too
+ * many recipients, and fields that must be known), no origin but this uid, no arrival after now, no marks of ours */
+bool envelope_judge(struct arena *a, struct envelope *e, int64_t uid, usec now);
 
 #endif

@@ -207,7 +207,8 @@ static int open_drop(const char *queue_directory, const char *name, struct stat 
 	return -1;
 }
 
-static int read_head(int fd, struct str *envelope, struct arena *a)
+/* read_head - the envelope's text; *size becomes that of the head */
+static int read_head(int fd, struct str *envelope, struct arena *a, uint64_t *size)
 {
 	char head[HEAD_SIZE];
 	uint64_t n;
@@ -223,31 +224,51 @@ static int read_head(int fd, struct str *envelope, struct arena *a)
 	if (!p || fs_pread_all(fd, p, (size_t)n, HEAD_SIZE) != (ssize_t)n)
 		return -1;
 	*envelope = str_make(p, (size_t)n);
-	return lseek(fd, (off_t)(HEAD_SIZE + n), SEEK_SET) < 0 ? -1 : 0;
+	*size = HEAD_SIZE + n;
+	return 0;
+}
+
+int maildrop_open(const char *queue_directory, const char *name, struct arena *a, struct maildrop *out)
+{
+	uint64_t head = 0;
+	struct stat st;
+	struct str text;
+	int fd = open_drop(queue_directory, name, &st);
+
+	if (fd < 0)
+		return -1;
+	/* who wrote it is told by the file, never by its text */
+	if (read_head(fd, &text, a, &head) == 0 && envelope_parse(a, text, &out->envelope) &&
+	    envelope_judge(a, &out->envelope, st.st_uid, clock_wall()) && (uint64_t)st.st_size >= head) {
+		out->fd = fd;
+		out->offset = head;
+		out->size = (uint64_t)st.st_size - head;
+		return 0;
+	}
+	if (!a->overflow)
+		errno = EBADMSG;
+	close_keeping_errno(fd);
+	return -1;
+}
+
+void maildrop_close(struct maildrop *d)
+{
+	if (d->fd >= 0)
+		fs_close(d->fd);
+	d->fd = -1;
 }
 
 int maildrop_read(const char *queue_directory, const char *name, struct arena *a, struct envelope *e, struct buf *content)
 {
-	struct stat st;
-	struct str text;
-	int fd = open_drop(queue_directory, name, &st), r;
+	struct maildrop d;
+	int r;
 
-	if (fd < 0)
+	if (maildrop_open(queue_directory, name, a, &d) < 0)
 		return -1;
-	r = read_head(fd, &text, a);
-	if (r == 0 && (!envelope_parse(a, text, e) || e->unknown.n)) {
-		errno = EBADMSG;
-		r = -1;
-	}
-	if (r == 0)
-		r = fs_read_fd(fd, content);
-	close_keeping_errno(fd);
-	if (r == 0) {
-		/* who wrote it is told by the file, never by its text */
-		e->uid = st.st_uid;
-		e->flags |= ENVELOPE_LOCAL;
-		e->flags &= ~(unsigned)(ENVELOPE_BOUNCE | ENVELOPE_VERIFY);
-	}
+	errno = EFBIG;
+	r = d.size > content->max - content->n || lseek(d.fd, (off_t)d.offset, SEEK_SET) < 0 ? -1 : fs_read_fd(d.fd, content);
+	close_keeping_errno(d.fd);
+	*e = d.envelope;
 	return r;
 }
 

@@ -18,8 +18,16 @@ int maildrop_write(const char *queue_directory, const struct envelope *e, struct
 int maildrop_write_named(const char *queue_directory, const struct envelope *e, struct str content, char name[MAILDROP_NAME]);
 /* maildrop_each - names of complete drops, oldest first; fn as in fs_each_name */
 int maildrop_each(const char *queue_directory, int (*fn)(void *ctx, const char *name), void *ctx);
-/* maildrop_read - envelope (uid = owner of the file) and content of one drop; -1 with errno (EBADMSG: not a drop).
- * Refuses anything but a regular file with one link. content is owned by the caller's buf. */
+/* maildrop_open - one drop, its envelope judged as from the wire (envelope_judge; uid = owner of the file), its content still to
+ * be read; -1 with errno (EBADMSG: not a drop). Refuses anything but a regular file with one link. */
+struct maildrop {
+	int fd;
+	uint64_t offset, size;         /* of the content in it; others may still write it, so it may end earlier */
+	struct envelope envelope;
+};
+int maildrop_open(const char *queue_directory, const char *name, struct arena *a, struct maildrop *out);
+void maildrop_close(struct maildrop *d);
+/* maildrop_read - the same, and all of the content, which is owned by the caller's buf (EFBIG past its bound) */
 int maildrop_read(const char *queue_directory, const char *name, struct arena *a, struct envelope *e, struct buf *content);
 int maildrop_remove(const char *queue_directory, const char *name);
 

@@ -153,6 +153,22 @@ static void find_hops(struct direct *d)
 
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
 
+/* log_begin_of - who sends what: relayd's pickup and qmgr lines in one */
+static void log_begin_of(const struct direct *d)
+{
+	const struct envelope *e = &d->envelope;
+	char qid[QID_MAX];
+	struct log_line l;
+
+	qid_format(qid, d->id);
+	log_begin(&l, "sendmail", (unsigned)getpid(), qid);
+	log_field(&l, "uid", "%lld", (long long)e->uid);
+	log_addr(&l, "from", e->sender);
+	log_field(&l, "size", "%llu", (unsigned long long)e->size);
+	log_field(&l, "nrcpt", "%zu", e->n_rcpts);
+	log_end(&l);
+}
+
 static int send_all(struct direct *d, const struct submit_options *o, struct submit_result *out, enum verdict *verdicts, struct buf *why)
 {
 	struct submit_road road = { .conf = d->conf, .master = &d->master, .router = d->router, .options = o,
@@ -160,6 +176,7 @@ static int send_all(struct direct *d, const struct submit_options *o, struct sub
 	struct delivery_result *results = mem_array(NULL, d->envelope.n_rcpts, sizeof(*results));
 	int code = EX_TEMPFAIL;
 
+	log_begin_of(d);
 	find_hops(d);
 	if (submit_road_run(&road, &d->envelope, d->hops, results, why) == 0)
 		code = submit_judge(&d->envelope, results, out, verdicts);

@@ -509,3 +509,33 @@ T(received_like_postfix)
 	CHECK_STR(buf_cstr(&out), "<20261122010000.ABC@h.example>");
 	buf_fini(&out);
 }
+
+T(envelope_judge_believes_no_stranger)
+{
+	static const struct { const char *sender, *rcpt; bool good; } rows[] = {
+		{ "a@x", "b@x", true }, { "", "b@x", true }, { "root", "root", true }, { "\"a b\"@x", "b@x", true },
+		{ "a@x> SIZE=1", "b@x", false }, { "a@x", "b@x\r\nDATA", false }, { "a@x", "", false }, { "a@x", "<b@x>", false },
+		{ "a b@x", "b@x", false }, { "a@x", "b@x c@x", false },
+	};
+	struct arena a;
+
+	arena_init(&a, 100000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rcpt r = { .addr = str_of(rows[i].rcpt), .orig = STR("x\ny"), .orcpt = STR("rfc822;b@x"), .notify = 0xff };
+		struct envelope e = { .sender = str_of(rows[i].sender), .rcpts = &r, .n_rcpts = 1, .envid = STR("a\rb"), .flags = 0xff,
+			.arrival = INT64_MAX, .client_name = STR("bank"), .client_addr = STR("192.0.2.1"), .helo = STR("bank"), .proto = STR("ESMTPS"),
+			.sasl_user = STR("root"), .uid = 0 };
+
+		ROW("%s %s", rows[i].sender, rows[i].rcpt);
+		CHECK_INT(envelope_judge(&a, &e, 1000, 77), rows[i].good);
+		if (!rows[i].good)
+			continue;
+		CHECK_INT(e.arrival, 77);
+		CHECK_INT(e.uid, 1000);
+		CHECK_INT(e.flags, ENVELOPE_8BIT | ENVELOPE_SMTPUTF8 | ENVELOPE_LOCAL);
+		CHECK_INT(e.client_name.n + e.client_addr.n + e.helo.n + e.proto.n + e.sasl_user.n + e.envid.n + r.orig.n, 0);
+		CHECK_VIEW(r.orcpt, "rfc822;b@x");
+		CHECK_INT(r.notify, DSN_NOTIFY_NEVER);
+	}
+	arena_fini(&a);
+}
