@@ -10,17 +10,17 @@
 #include "core/smtp/content.h"
 
 static const struct source_row {
-	bool rewrites_sender;          /* others have judged it already, completed */
+	bool completes;                /* addresses are not complete yet: elsewhere they were judged in that form */
 	bool ours;                     /* Received says only that we have it */
 	bool keeps_list;               /* recipients are neither expanded nor is one of two equal ones left out */
 	bool limited;                  /* message_size_limit */
 	bool quiet;                    /* no log */
 } sources[] = {
 	[CLEANUP_SMTP] = { .limited = true },
-	[CLEANUP_PICKUP] = { .rewrites_sender = true, .limited = true },
-	[CLEANUP_NOTICE] = { .rewrites_sender = true, .ours = true },
+	[CLEANUP_PICKUP] = { .completes = true, .limited = true },
+	[CLEANUP_NOTICE] = { .completes = true, .ours = true },
 	[CLEANUP_FORWARD] = { .ours = true },
-	[CLEANUP_DIRECT] = { .rewrites_sender = true, .keeps_list = true, .quiet = true },
+	[CLEANUP_DIRECT] = { .completes = true, .keeps_list = true, .quiet = true },
 };
 
 /* bytes of header sections in memory, of all messages on their way in */
@@ -172,7 +172,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	arena_init(&c->scratch, 4 * LIMIT_HEADER);
 	buf_init(&c->header, LIMIT_HEADER);
 	section_init(&c->section, (size_t)o->conf->header_size_limit, on_field, c);
-	if (c->source->rewrites_sender)
+	if (c->source->completes)
 		e->sender = rewrite_address(o->router, &c->arena, e->sender, true);
 	c->completion = (struct completion){
 		.router = o->router, .conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch, .local = o->local,
@@ -235,7 +235,8 @@ static void finish_recipients(struct cleanup *c)
 
 	if (c->failure.code)
 		return;
-	recipients_complete(x->router, &c->arena, c->envelope, x->local);
+	if (c->source->completes)
+		recipients_complete(x->router, &c->arena, c->envelope, x->local);
 	if (!c->source->keeps_list)
 		recipients_finish(&c->arena, c->envelope, &c->expand, &c->failure);
 	if (c->arena.overflow && !c->failure.code)

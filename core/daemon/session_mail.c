@@ -134,7 +134,7 @@ static void check_rcpt(struct session *s, struct reply *r)
 	const struct conf *c = s->service->conf;
 	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, session_is_local(s));
 
-	s->request.rcpt = rcpt;
+	s->request.rcpt = s->smtp.rcpt_becomes = rcpt;
 	/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */
 	if (s->uid >= 0 && !users_include(c->authorized_submit_users, s->uid))
 		reply_set(r, 550, "5.7.0", "you are not in authorized_submit_users");

@@ -74,6 +74,7 @@ struct smtp_server {
 	struct arena *arena;           /* of the transaction: reset by the machine at its end */
 	struct envelope envelope;      /* filled while the transaction goes */
 	struct addr rcpt;              /* SMTP_SERVER_RCPT, _VRFY */
+	struct str rcpt_becomes;       /* the owner's, before it answers RCPT: the address completed; empty: as it is */
 	unsigned rcpt_notify;
 	struct str rcpt_orcpt;
 	struct str chunk;              /* SMTP_SERVER_BODY */

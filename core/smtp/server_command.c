@@ -218,6 +218,7 @@ static enum smtp_server_event do_rcpt(struct smtp_server *s, struct str args)
 		return server_refuse(s, no);
 	if (addr_is_utf8(s->rcpt.full) && !(s->envelope.flags & ENVELOPE_SMTPUTF8))
 		return refuse_envelope(s, args, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+	s->rcpt_becomes = STR_EMPTY;
 	/* before the owner is asked: its 2xx must never find no room */
 	if (!reserve_rcpt(s))
 		return server_refuse(s, server_no_room);
@@ -228,7 +229,13 @@ void server_add_rcpt(struct smtp_server *s)
 {
 	struct envelope *e = &s->envelope;
 
-	e->rcpts[e->n_rcpts++] = (struct rcpt){ .addr = s->rcpt.full, .orcpt = s->rcpt_orcpt, .notify = s->rcpt_notify };
+	struct rcpt r = { .addr = s->rcpt.full, .orcpt = s->rcpt_orcpt, .notify = s->rcpt_notify };
+
+	if (s->rcpt_becomes.n && !str_eq(s->rcpt_becomes, r.addr)) {
+		r.orig = r.addr;
+		r.addr = s->rcpt_becomes;
+	}
+	e->rcpts[e->n_rcpts++] = r;
 }
 
 /* --- the rest --------------------------------------------------------------------------------------------------------- */

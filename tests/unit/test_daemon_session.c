@@ -234,3 +234,27 @@ T(session_greets_when_the_name_is_known_or_late)
 	CHECK_STR(said(), rows[3].says);
 	world_close();
 }
+
+T(session_queues_recipients_as_they_were_judged)
+{
+	static const char *const none[] = { NULL };
+	static const struct { const char *said, *addr, *orig; } rows[] = {
+		{ "far@relayed.test", "far@relayed.test", "" }, { "a@relayed.test.", "a@relayed.test", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct envelope *e;
+		char line[200];
+
+		ROW("%s", rows[i].said);
+		world_open(none);
+		snprintf(line, sizeof(line), HELLO MAIL "RCPT TO:<%s>\r\nDATA\r\n", rows[i].said);
+		feed(line);
+		CHECK(strstr(said(), "354 ") != NULL);
+		e = &((struct session *)w.conn.ctx)->smtp.envelope;
+		CHECK_INT(e->n_rcpts, 1);
+		CHECK_VIEW(e->rcpts[0].addr, rows[i].addr);
+		CHECK_VIEW(e->rcpts[0].orig, rows[i].orig);
+		world_close();
+	}
+}
