@@ -187,7 +187,7 @@ int fs_sync_dir(const char *path)
 	int fd = fs_open(path, O_RDONLY | O_DIRECTORY, 0), r;
 
 	if (fd < 0)
-		return -1;
+		return FS_NOT_OPENED;
 	r = fs_sync(fd);
 	close_keeping_errno(fd);
 	return r;

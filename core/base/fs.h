@@ -25,7 +25,8 @@ ssize_t fs_pwritev_all(int fd, struct iovec *v, int count, off_t at);/* v is cha
 ssize_t fs_pread_all(int fd, void *p, size_t n, off_t at);           /* bytes read; less than n only at end of file */
 int fs_sync(int fd);                                                 /* fsync */
 int fs_datasync(int fd);                                             /* fdatasync */
-int fs_sync_dir(const char *path);                                   /* open, fsync, close a directory */
+#define FS_NOT_OPENED (-2)
+int fs_sync_dir(const char *path);                                   /* open, fsync, close a directory; FS_NOT_OPENED: no flush was tried */
 int fs_rename(const char *from, const char *to);
 int fs_renameat(int dir, const char *from, const char *to);
 int fs_link(const char *from, const char *to);

@@ -73,6 +73,29 @@ static bool flush_failed(struct flight *f, const char *what)
 	return false;
 }
 
+/* sync_folder - the names in it. One that cannot be opened was not flushed, and nothing is lost that was kept */
+static bool sync_folder(struct flight *f, const char *path, const char *what)
+{
+	int r = fs_sync_dir(path);
+
+	return r == 0 || (r == FS_NOT_OPENED ? failed(f, what) : flush_failed(f, what));
+}
+
+/* sync_root - the parent may be another user's: then the directory was not made by us either */
+static bool sync_root(struct flight *f)
+{
+	static const char what[] = "flush the queue directory";
+
+	if (!sync_folder(f, f->dir, what))
+		return false;
+	if (sync_folder(f, f->parent, what))
+		return true;
+	if (f->error != EACCES || f->broken)
+		return false;
+	f->error = 0;
+	return true;
+}
+
 /* allocate - a share of what is free; too little of it may still be enough for this batch: the write will tell */
 static bool allocate(struct flight *f)
 {
@@ -95,9 +118,8 @@ static bool make_segment(struct flight *f)
 {
 	unsigned char start[SEGMENT_START];
 
-	/* the parent may be another user's: then the directory was not made by us either */
-	if (f->root && (fs_sync_dir(f->dir) < 0 || (fs_sync_dir(f->parent) < 0 && errno != EACCES)))
-		return flush_failed(f, "flush the queue directory");
+	if (f->root && !sync_root(f))
+		return false;
 	segment_header_format(start, &f->header);
 	f->fd = f->recycle ? fs_open(f->spare, O_RDWR | O_NOFOLLOW, 0) : -1;
 	/* a spare that somebody has removed is not missed */
@@ -115,9 +137,7 @@ static bool make_segment(struct flight *f)
 		return flush_failed(f, "flush a new segment");
 	if (f->recycle && fs_rename(f->spare, f->path) < 0)
 		return failed(f, "name a segment");
-	if (f->sync && fs_sync_dir(f->log_dir) < 0)
-		return flush_failed(f, "flush the directory log");
-	return true;
+	return !f->sync || sync_folder(f, f->log_dir, "flush the directory log");
 }
 
 static void fill_headers(struct flight *f)
@@ -158,9 +178,7 @@ static void flight_work(struct pool_job *j)
 	fill_headers(f);
 	if ((f->left_fd >= 0 && !cut(f, f->left_fd, f->left_at)) || (f->create && !make_segment(f)))
 		return;
-	if (f->b.big && f->sync && fs_sync_dir(f->big_dir) < 0)
-		flush_failed(f, "flush the directory big");
-	else
+	if (!f->b.big || !f->sync || sync_folder(f, f->big_dir, "flush the directory big"))
 		write_batch(f);
 	f->took = clock_mono() - f->began;
 }

@@ -217,12 +217,15 @@ int segment_write_footer(int fd, const struct segment_header *h, const unsigned 
 
 static int retire_work(struct chore *c)
 {
+	int r;
+
 	if (c->spare ? fs_rename(c->path, c->to) < 0 : fs_unlink(c->path) < 0 && errno != ENOENT)
 		return -1;
-	if (!c->sync || !fs_sync_dir(c->dir))
+	if (!c->sync)
 		return 0;
-	c->broken = errno == EIO;
-	return -1;
+	r = fs_sync_dir(c->dir);
+	c->broken = r == -1 && errno == EIO;
+	return r;
 }
 
 static void chore_work(struct pool_job *j)
