@@ -14,7 +14,7 @@
 #define VERSION_LINE "relaybox verify cache 1"
 #define SPARE_LINES 1000       /* old lines that are put up with in a small cache */
 
-static const struct { const char *word; int code; } words[] = {{"deliverable", 250}, {"deferred", 450}, {"undeliverable", 550} };
+static const struct { const char *word; int code; } words[] = { { "deliverable", 250 }, { "deferred", 450 }, { "undeliverable", 550 } };
 #define N_WORDS (sizeof(words) / sizeof(*words))
 
 static void give_up(struct verify *v, const char *why)

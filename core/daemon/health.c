@@ -37,7 +37,7 @@ static const char *ready(const struct relay *r)
 static const struct page {
 	const char *path;
 	const char *(*ask)(const struct relay *r);
-} pages[] = {{ "/healthz", alive }, { "/readyz", ready }, { "/", ready } };
+} pages[] = { { "/healthz", alive }, { "/readyz", ready }, { "/", ready } };
 
 /* answer_page - the status, and in *why what is behind a 404 or 503 */
 static int answer_page(const struct relay *r, struct str path, const char **why)

@@ -50,7 +50,7 @@ struct question {
 
 static bool has_changed(struct watched *w)
 {
-	struct watched now = {.path = w->path};
+	struct watched now = { .path = w->path };
 	struct stat st;
 
 	if (stat(w->path, &st) == 0) {
@@ -510,7 +510,7 @@ void dns_query_free(struct dns_query *q)
 static void answer_bad_name(struct loop_task *t)
 {
 	struct dns_query *q = LIST_ITEM(t, struct dns_query, task);
-	struct dns_answer a = {.status = DNS_NXDOMAIN, .why = "Name service error: not a valid host or domain name"};
+	struct dns_answer a = { .status = DNS_NXDOMAIN, .why = "Name service error: not a valid host or domain name" };
 
 	q->running = true;
 	q->fn(q->ctx, &a);

@@ -105,10 +105,10 @@ static uint64_t digits(const char *p)
 static void count_message(struct session *s)
 {
 	uint64_t now = bench_now();
-	const char *mark = memmem(s->head, s->n_head, BENCH_HEADER, sizeof BENCH_HEADER - 1);
-	if (mark && (size_t)(s->head + s->n_head - mark) >= sizeof BENCH_HEADER + 2 * BENCH_DIGITS) {
-		uint64_t id = digits(mark + sizeof BENCH_HEADER - 1);
-		uint64_t sent = digits(mark + sizeof BENCH_HEADER + BENCH_DIGITS);
+	const char *mark = memmem(s->head, s->n_head, BENCH_HEADER, sizeof(BENCH_HEADER) - 1);
+	if (mark && (size_t)(s->head + s->n_head - mark) >= sizeof(BENCH_HEADER) + 2 * BENCH_DIGITS) {
+		uint64_t id = digits(mark + sizeof(BENCH_HEADER) - 1);
+		uint64_t sent = digits(mark + sizeof(BENCH_HEADER) + BENCH_DIGITS);
 		hist_add(&total.age, now > sent ? (now - sent) / 1000 : 0);
 		if (id < IDS_MAX && !(ids[id / 8] & 1u << id % 8)) {
 			ids[id / 8] |= (uint8_t)(1u << id % 8);

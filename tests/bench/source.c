@@ -157,7 +157,7 @@ static void give_up(struct session *s)
 
 static void flush(struct session *s)
 {
-	const struct { char *at; size_t n; } parts[3] = {  {s->out, s->n_out }, { body, s->content }, {s->tail, s->n_tail}};
+	const struct { char *at; size_t n; } parts[3] = { { s->out, s->n_out }, { body, s->content }, { s->tail, s->n_tail } };
 	struct iovec v[3];
 	size_t total = s->n_out + s->content + s->n_tail, skip = s->n_sent;
 	int n = 0;

@@ -33,7 +33,7 @@ static void on_probe(void *ctx, struct str rcpt, verify_fn fn, void *fn_ctx)
 	struct world *w = ctx;
 	if (!CHECK(w->n_open < MOST))
 		return;
-	snprintf(w->open[w->n_open].rcpt, sizeof w->open[0].rcpt, "%.*s", STR_ARG(rcpt));
+	snprintf(w->open[w->n_open].rcpt, sizeof(w->open[0].rcpt), "%.*s", STR_ARG(rcpt));
 	w->open[w->n_open].fn = fn;
 	w->open[w->n_open++].ctx = fn_ctx;
 	w->n_probes++;
@@ -44,7 +44,7 @@ static void answer(struct world *w, size_t i, int code, const char *enhanced, co
 	struct reply r;
 	verify_fn fn = w->open[i].fn;
 	void *ctx = w->open[i].ctx;
-	memmove(&w->open[i], &w->open[i + 1], (w->n_open - i - 1) * sizeof w->open[0]);
+	memmove(&w->open[i], &w->open[i + 1], (w->n_open - i - 1) * sizeof(w->open[0]));
 	w->n_open--;
 	reply_set(&r, code, enhanced, "%s", text);
 	fn(ctx, &r);
@@ -53,16 +53,16 @@ static void answer(struct world *w, size_t i, int code, const char *enhanced, co
 static void world_start(struct world *w)
 {
 	w->n_open = 0;
-	w->v = verify_new(&(struct verify_options){.loop = w->loop, .conf = w->conf, .probe = on_probe, .ctx = w});
+	w->v = verify_new(&(struct verify_options){ .loop = w->loop, .conf = w->conf, .probe = on_probe, .ctx = w });
 }
 
 static bool world_open(struct world *w, const char *more)
 {
-	memset(w, 0, sizeof *w);
-	snprintf(w->path, sizeof w->path, "%s/verify_cache", t_tmpdir());
-	snprintf(w->map, sizeof w->map, "address_verify_map=btree:%s", w->path);
+	memset(w, 0, sizeof(*w));
+	snprintf(w->path, sizeof(w->path), "%s/verify_cache", t_tmpdir());
+	snprintf(w->map, sizeof(w->map), "address_verify_map=btree:%s", w->path);
 	unlink(w->path);
-	const char *extra[] = {"alias_maps=", "myhostname=here.test", w->map, more, NULL};
+	const char *extra[] = { "alias_maps=", "myhostname=here.test", w->map, more, NULL };
 	conf_diag_init(&w->diag);
 	w->conf = conf_load(t_tmpdir(), extra, &w->diag);
 	w->loop = loop_new();
@@ -91,7 +91,7 @@ static void on_told(void *ctx, const struct reply *r)
 
 static bool ask(struct world *w, struct client *c, const char *rcpt)
 {
-	memset(c, 0, sizeof *c);
+	memset(c, 0, sizeof(*c));
 	c->wait = verify_ask(w->v, str_of(rcpt), &c->said, on_told, c);
 	return c->wait != NULL;
 }
@@ -99,7 +99,7 @@ static bool ask(struct world *w, struct client *c, const char *rcpt)
 static void file_put(struct world *w, const char *head, usec age, const char *rest)
 {
 	char text[1000];
-	snprintf(text, sizeof text, "%s%lld%s", head, (long long)((clock_wall() - age) / USEC_PER_SEC), rest);
+	snprintf(text, sizeof(text), "%s%lld%s", head, (long long)((clock_wall() - age) / USEC_PER_SEC), rest);
 	CHECK_INT(fs_replace(w->path, 0600, str_of(text)), 0);
 }
 
@@ -170,22 +170,22 @@ T(verify_survives_a_restart)
 T(verify_ages_answers_as_postfix_does)
 {
 	static const struct { const char *word; usec age; bool known, probes; int code; } rows[] = {
-		{"deliverable", 0, true, false, 250},
-		{"deliverable", 6 * DAY, true, false, 250},
-		{"deliverable", 8 * DAY, true, true, 250},
-		{"deliverable", 32 * DAY, false, true, 0},
-		{"undeliverable", DAY / 24, true, false, 550},
-		{"undeliverable", DAY / 4, true, true, 550},
-		{"undeliverable", 4 * DAY, false, true, 0},
-		{"deferred", DAY / 4, true, true, 450},
+		{ "deliverable", 0, true, false, 250 },
+		{ "deliverable", 6 * DAY, true, false, 250 },
+		{ "deliverable", 8 * DAY, true, true, 250 },
+		{ "deliverable", 32 * DAY, false, true, 0 },
+		{ "undeliverable", DAY / 24, true, false, 550 },
+		{ "undeliverable", DAY / 4, true, true, 550 },
+		{ "undeliverable", 4 * DAY, false, true, 0 },
+		{ "deferred", DAY / 4, true, true, 450 },
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct world w;
 		struct client a;
 		char rest[100];
 		ROW("%zu %s", i, rows[i].word);
 		REQUIRE(world_open(&w, NULL));
-		snprintf(rest, sizeof rest, "\t%s\ta@x.test\t%d.1.5\ttext\n", rows[i].word, rows[i].word[0] == 'u' ? 5 : rows[i].word[2] == 'l' ? 2 : 4);
+		snprintf(rest, sizeof(rest), "\t%s\ta@x.test\t%d.1.5\ttext\n", rows[i].word, rows[i].word[0] == 'u' ? 5 : rows[i].word[2] == 'l' ? 2 : 4);
 		file_put(&w, HEAD, rows[i].age, rest);
 		CHECK(ask(&w, &a, "a@x.test") == !rows[i].known);
 		CHECK_INT(w.n_probes, rows[i].probes);
@@ -197,8 +197,8 @@ T(verify_ages_answers_as_postfix_does)
 
 T(verify_keeps_a_good_answer_when_its_refresh_fails)
 {
-	static const struct { int code; const char *want; } rows[] = {{550, "deliverable"}, {450, "deliverable"}, {250, "deliverable"}};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	static const struct { int code; const char *want; } rows[] = { { 550, "deliverable" }, { 450, "deliverable" }, { 250, "deliverable" } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct world w;
 		struct client a;
 		ROW("%d", rows[i].code);
@@ -246,7 +246,7 @@ T(verify_bounds_the_wait_and_keeps_the_late_answer)
 	REQUIRE(world_open(&w, "address_verify_poll_count=2"));
 	/* one look, as greylisting: no wait at all */
 	verify_free(w.v);
-	const char *extra[] = {"alias_maps=", "myhostname=here.test", w.map, "address_verify_poll_count=1", NULL};
+	const char *extra[] = { "alias_maps=", "myhostname=here.test", w.map, "address_verify_poll_count=1", NULL };
 	conf_free(w.conf);
 	w.conf = conf_load(t_tmpdir(), extra, &w.diag);
 	world_start(&w);
@@ -300,7 +300,7 @@ T(verify_bounds_the_probes_at_work)
 	REQUIRE(world_open(&w, "default_destination_concurrency_limit=2"));
 	for (int i = 0; i < 4; i++) {
 		char rcpt[20];
-		snprintf(rcpt, sizeof rcpt, "%d@x.test", i);
+		snprintf(rcpt, sizeof(rcpt), "%d@x.test", i);
 		CHECK(ask(&w, &c[i], rcpt));
 	}
 	CHECK_INT(w.n_open, 2);
@@ -319,17 +319,17 @@ T(verify_bounds_the_probes_at_work)
 T(verify_file_is_refused_or_mended)
 {
 	static const struct { const char *head, *rest; usec age; bool known, kept; } rows[] = {
-		{"relaybox verify cache 2\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true},
-		{"\177ELF", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true},
-		{HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n1764000000\tdeliv", 0, true, false},
-		{HEAD "\n\t\t\t\t\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, true, false},
-		{HEAD, "\tmaybe\ta@x.test\t2.1.5\tOk\n", 0, false, false},
-		{HEAD, "\tdeliverable\ta@x.test\t5.1.5\tOk\n", 0, false, false},
-		{HEAD, "\tdeliverable\t\t2.1.5\tOk\n", 0, false, false},
-		{HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n", -DAY, false, false},
-		{HEAD "1\tundeliverable\ta@x.test\t5.1.1\tno\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 60 * USEC_PER_SEC, true, false},
+		{ "relaybox verify cache 2\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true },
+		{ "\177ELF", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true },
+		{ HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n1764000000\tdeliv", 0, true, false },
+		{ HEAD "\n\t\t\t\t\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, true, false },
+		{ HEAD, "\tmaybe\ta@x.test\t2.1.5\tOk\n", 0, false, false },
+		{ HEAD, "\tdeliverable\ta@x.test\t5.1.5\tOk\n", 0, false, false },
+		{ HEAD, "\tdeliverable\t\t2.1.5\tOk\n", 0, false, false },
+		{ HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n", -DAY, false, false },
+		{ HEAD "1\tundeliverable\ta@x.test\t5.1.1\tno\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 60 * USEC_PER_SEC, true, false },
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct world w;
 		struct client a;
 		struct buf before, after;
@@ -363,7 +363,7 @@ T(verify_file_stays_small)
 	/* the same address again and again: old lines are cleaned out */
 	for (int i = 0; i < 3000; i++) {
 		char rcpt[30];
-		snprintf(rcpt, sizeof rcpt, "%d@x.test", i % 7);
+		snprintf(rcpt, sizeof(rcpt), "%d@x.test", i % 7);
 		if (i < 7) {
 			CHECK(ask(&w, &a, rcpt));
 			answer(&w, 0, 250, "2.1.5", "Ok");
