@@ -29,6 +29,8 @@ static int run(int argc, char **argv)
 	char **operands = mem_alloc(((size_t)argc + 1) * sizeof(*operands)), absolute[PATH_MAX];
 	int id, job = 0, n_extra = 0;
 	bool daemonise = false;
+	struct settings *s;
+
 	opt_init(&o, options, argc, argv, operands);
 	while ((id = opt_next(&o)) != OPT_END)
 		switch (id) {
@@ -47,7 +49,7 @@ static int run(int argc, char **argv)
 	if (realpath(directory, absolute))
 		directory = absolute;
 	conf_diag_init(&diag);
-	struct settings *s = settings_load(directory, extra, &diag);
+	s = settings_load(directory, extra, &diag);
 	conf_diag_print(&diag, stderr, "relayd");
 	if (!s)
 		return EX_CONFIG;
