@@ -13,7 +13,6 @@
 #include "core/msg/crlf.h"
 #include "core/store/maildrop.h"
 
-#define DROP_MAX ((size_t)256 << 20)   /* a drop larger than this is left for a person to look at */
 
 struct pickup {
 	struct relay *relay;
@@ -101,7 +100,7 @@ static void take(struct pickup *p)
 	log_addr(&l, "from", given);
 	log_end(&l);
 	crlf_clean_init(&clean);
-	buf_init(&crlf, 2 * DROP_MAX);
+	buf_init(&crlf, 2 * LIMIT_DROP);
 	crlf_clean_add(&clean, &crlf, buf_view(&p->content));
 	crlf_clean_end(&clean, &crlf, true);
 	cleanup_add(c, buf_view(&crlf));
@@ -132,7 +131,7 @@ static void forget_names(struct pickup *p)
 /* read_drop - false: there is nothing to take under that name */
 static bool read_drop(struct pickup *p, const char *name)
 {
-	buf_init(&p->content, DROP_MAX);
+	buf_init(&p->content, LIMIT_DROP);
 	if (maildrop_read(".", name, &p->arena, &p->envelope, &p->content) == 0)
 		return true;
 	if (errno != ENOENT) {
