@@ -8,15 +8,15 @@
 #include "core/daemon/relay.h"
 
 static const struct opt options[] = {
-	{'c', 'c', "config", OPT_ARG, "DIR", "configuration directory (MAIL_CONFIG, /etc/relaybox, /etc/postfix)"},
-	{'o', 'o', "set", OPT_ARG, "NAME=VALUE", "override one main.cf parameter; may be repeated"},
-	{'t', 't', "check", OPT_NONE, NULL, "check the configuration and exit"},
-	{'n', 'n', "non-default", OPT_NONE, NULL, "print the parameters that differ from their defaults and exit"},
-	{'D', 'D', "defaults", OPT_NONE, NULL, "print every parameter and exit"},
-	{'d', 'd', "daemon", OPT_NONE, NULL, "go to the background (the default is the foreground)"},
-	{'v', 'v', "verbose", OPT_NONE, NULL, "log more; may be repeated"},
-	{'h', 'h', "help", OPT_NONE, NULL, "show this help and exit"},
-	{0, 0, NULL, OPT_NONE, NULL, NULL},
+	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory (MAIL_CONFIG, /etc/relaybox, /etc/postfix)" },
+	{ 'o', 'o', "set", OPT_ARG, "NAME=VALUE", "override one main.cf parameter; may be repeated" },
+	{ 't', 't', "check", OPT_NONE, NULL, "check the configuration and exit" },
+	{ 'n', 'n', "non-default", OPT_NONE, NULL, "print the parameters that differ from their defaults and exit" },
+	{ 'D', 'D', "defaults", OPT_NONE, NULL, "print every parameter and exit" },
+	{ 'd', 'd', "daemon", OPT_NONE, NULL, "go to the background (the default is the foreground)" },
+	{ 'v', 'v', "verbose", OPT_NONE, NULL, "log more; may be repeated" },
+	{ 'h', 'h', "help", OPT_NONE, NULL, "show this help and exit" },
+	{ 0, 0, NULL, OPT_NONE, NULL, NULL },
 };
 
 const struct applet applet_relayd;
@@ -25,10 +25,12 @@ static int run(int argc, char **argv)
 {
 	struct opt_parse o;
 	struct conf_diag diag;
-	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof *extra);
-	char **operands = mem_alloc(((size_t)argc + 1) * sizeof *operands), absolute[PATH_MAX];
+	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof(*extra));
+	char **operands = mem_alloc(((size_t)argc + 1) * sizeof(*operands)), absolute[PATH_MAX];
 	int id, job = 0, n_extra = 0;
 	bool daemonise = false;
+	struct settings *s;
+
 	opt_init(&o, options, argc, argv, operands);
 	while ((id = opt_next(&o)) != OPT_END)
 		switch (id) {
@@ -47,7 +49,7 @@ static int run(int argc, char **argv)
 	if (realpath(directory, absolute))
 		directory = absolute;
 	conf_diag_init(&diag);
-	struct settings *s = settings_load(directory, extra, &diag);
+	s = settings_load(directory, extra, &diag);
 	conf_diag_print(&diag, stderr, "relayd");
 	if (!s)
 		return EX_CONFIG;
@@ -60,7 +62,7 @@ static int run(int argc, char **argv)
 		conf_dump(s->conf, job == 'D', stdout);
 		return EX_OK;
 	}
-	return relay_run(s, &(struct relay_options){.directory = directory, .extra = extra, .daemonise = daemonise});
+	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise });
 }
 
 const struct applet applet_relayd = {

@@ -31,6 +31,7 @@ static bool make_room(struct verify *v)
 {
 	LIST_EACH(&v->order, it, tmp) {
 		struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
+
 		if (e->probing)
 			continue;
 		verify_entry_drop(e);
@@ -42,6 +43,7 @@ static bool make_room(struct verify *v)
 struct verify_entry *verify_entry_get(struct verify *v, struct str address)
 {
 	struct verify_entry *e = table_find(&v->table, address);
+
 	if (e)
 		return e;
 	if (v->table.n >= LIMIT_VERIFY_ENTRIES && !make_room(v))
@@ -75,12 +77,14 @@ static bool is_good(const struct verify_entry *e)
 bool verify_is_expired(const struct verify_entry *e, usec now)
 {
 	const struct conf *c = e->v->o.conf;
+
 	return now - e->updated > (is_good(e) ? c->address_verify_positive_expire_time : c->address_verify_negative_expire_time);
 }
 
 static bool is_stale(const struct verify_entry *e, usec now)
 {
 	const struct conf *c = e->v->o.conf;
+
 	return now - e->updated > (is_good(e) ? c->address_verify_positive_refresh_time : c->address_verify_negative_refresh_time);
 }
 
@@ -97,6 +101,7 @@ static void tell(struct verify_wait *w, const struct reply *r)
 {
 	verify_fn fn = w->fn;
 	void *ctx = w->ctx;
+
 	verify_cancel(w);
 	fn(ctx, r);
 }
@@ -109,6 +114,7 @@ static void in_progress(struct reply *out)
 static void on_patience_over(struct loop_timer *t)
 {
 	struct reply r;
+
 	in_progress(&r);
 	tell(LIST_ITEM(t, struct verify_wait, timer), &r);
 }
@@ -120,8 +126,10 @@ static void on_answer(void *ctx, const struct reply *r);
 static void start_probes(struct verify *v)
 {
 	size_t most = (size_t)v->o.conf->default_destination_concurrency_limit;
+
 	while (!list_is_empty(&v->waiting) && (!most || v->n_probes < most)) {
 		struct verify_entry *e = LIST_ITEM(v->waiting.next, struct verify_entry, turn);
+
 		list_remove(&e->turn);
 		v->n_probes++;
 		v->o.probe(v->o.ctx, str_of(e->address), on_answer, e);
@@ -148,6 +156,7 @@ static void learn(struct verify_entry *e, const struct reply *r)
 	struct verify *v = e->v;
 	enum verdict verdict = reply_verdict(r);
 	usec now = loop_wall(v->o.loop);
+
 	if (verdict != VERDICT_DONE && (!v->o.conf->address_verify_negative_cache || (e->updated && is_good(e) && !verify_is_expired(e, now))))
 		return;
 	verify_entry_set(e, code_of(verdict), str_of(reply_dsn(r)), str_of(r->text), now);
@@ -159,6 +168,7 @@ static void on_answer(void *ctx, const struct reply *r)
 	struct verify_entry *e = ctx;
 	struct verify *v = e->v;
 	struct list told;
+
 	e->probing = false;
 	v->n_probes--;
 	learn(e, r);
@@ -181,6 +191,7 @@ static void on_answer(void *ctx, const struct reply *r)
 static struct str key_of(struct str rcpt, struct buf *out)
 {
 	ptrdiff_t at = str_rchr(rcpt, '@');
+
 	buf_str(out, rcpt);
 	for (size_t i = (size_t)(at + 1); i < out->n; i++)
 		out->p[i] = ascii_lower(out->p[i]);
@@ -190,6 +201,7 @@ static struct str key_of(struct str rcpt, struct buf *out)
 static bool answer_known(struct verify_entry *e, struct reply *known)
 {
 	usec now = loop_wall(e->v->o.loop);
+
 	if (e->updated && verify_is_expired(e, now))
 		e->updated = 0;
 	if (!e->updated)
@@ -205,16 +217,19 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	const struct conf *c = v->o.conf;
 	usec patience = (c->address_verify_poll_count - 1) * c->address_verify_poll_delay;
 	struct buf key;
+	struct verify_entry *e;
+	struct verify_wait *w;
+
 	if (!v->loaded)
 		verify_file_open(v);
 	v->loaded = true;
 	buf_init(&key, LIMIT_ADDRESS);
-	struct verify_entry *e = verify_entry_get(v, key_of(rcpt, &key));
+	e = verify_entry_get(v, key_of(rcpt, &key));
 	buf_fini(&key);
 	in_progress(known);
 	if (!e || answer_known(e, known))
 		return NULL;
-	struct verify_wait *w = MEM_NEW(struct verify_wait);
+	w = MEM_NEW(struct verify_wait);
 	*w = (struct verify_wait){ .v = v, .fn = fn, .ctx = ctx };
 	loop_timer_init(&w->timer, on_patience_over);
 	list_append(&e->waits, &w->link);
@@ -238,6 +253,7 @@ size_t verify_count(const struct verify *v)
 struct verify *verify_new(const struct verify_options *o)
 {
 	struct verify *v = MEM_NEW(struct verify);
+
 	v->o = *o;
 	v->fd = -1;
 	table_init(&v->table);
@@ -257,6 +273,7 @@ void verify_free(struct verify *v)
 		return;
 	LIST_EACH(&v->order, it, tmp) {
 		struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
+
 		LIST_EACH(&e->waits, w, next)
 			verify_cancel(LIST_ITEM(w, struct verify_wait, link));
 		verify_entry_drop(e);

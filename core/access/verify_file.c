@@ -14,7 +14,7 @@
 #define VERSION_LINE "relaybox verify cache 1"
 #define SPARE_LINES 1000       /* old lines that are put up with in a small cache */
 
-static const struct { const char *word; int code; } words[] = {{"deliverable", 250}, {"deferred", 450}, {"undeliverable", 550} };
+static const struct { const char *word; int code; } words[] = { { "deliverable", 250 }, { "deferred", 450 }, { "undeliverable", 550 } };
 #define N_WORDS (sizeof(words) / sizeof(*words))
 
 static void give_up(struct verify *v, const char *why)
@@ -50,6 +50,7 @@ void verify_file_format(const struct verify *v, struct buf *out)
 {
 	LIST_EACH(&v->order, it, tmp) {
 		const struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
+
 		if (e->updated)
 			add_line(out, e);
 	}
@@ -58,6 +59,7 @@ void verify_file_format(const struct verify *v, struct buf *out)
 static void write_anew(struct verify *v)
 {
 	struct buf text;
+
 	buf_init(&text, LIMIT_VERIFY_FILE);
 	buf_z(&text, VERSION_LINE "\n");
 	verify_file_format(v, &text);
@@ -75,6 +77,7 @@ static void write_anew(struct verify *v)
 void verify_file_add(struct verify *v, const struct verify_entry *e)
 {
 	struct buf line;
+
 	if (v->fd < 0)
 		return;
 	if (++v->lines > 2 * v->table.n + SPARE_LINES) {
@@ -105,6 +108,8 @@ static bool take_line(struct verify *v, struct str line, usec now)
 	struct str stamp, word, address, enhanced;
 	uint64_t seconds;
 	int code = 0;
+	struct verify_entry *e;
+
 	if (!str_cut(&line, '\t', &stamp) || !str_cut(&line, '\t', &word) || !str_cut(&line, '\t', &address) ||
 		!str_cut(&line, '\t', &enhanced))
 		return false;
@@ -115,7 +120,7 @@ static bool take_line(struct verify *v, struct str line, usec now)
 	if (!str_to_u64(stamp, &seconds) || !seconds || seconds > (uint64_t)(now / USEC_PER_SEC) || !code || !address.n ||
 		address.n > LIMIT_ADDRESS || memchr(address.p, 0, address.n) || !is_enhanced(enhanced, code))
 		return false;
-	struct verify_entry *e = verify_entry_get(v, address);
+	e = verify_entry_get(v, address);
 	if (e)
 		verify_entry_set(e, code, enhanced, line, (usec)seconds * USEC_PER_SEC);
 	return true;
@@ -126,6 +131,7 @@ size_t verify_file_take(struct verify *v, struct str text)
 	usec now = loop_wall(v->o.loop);
 	size_t bad = 0;
 	struct str line;
+
 	while (str_cut(&text, '\n', &line))
 		bad += !take_line(v, line, now);
 	return bad;
@@ -135,8 +141,10 @@ static void take_text(struct verify *v, struct str text)
 {
 	usec now = loop_wall(v->o.loop);
 	size_t bad = verify_file_take(v, text), dropped = 0;
+
 	LIST_EACH(&v->order, it, tmp) {
 		struct verify_entry *e = LIST_ITEM(it, struct verify_entry, link);
+
 		if (!verify_is_expired(e, now))
 			continue;
 		verify_entry_drop(e);
@@ -152,12 +160,15 @@ void verify_file_open(struct verify *v)
 	struct str name = str_of(v->o.conf->address_verify_map), line;
 	struct buf text;
 	ptrdiff_t colon = str_chr(name, ':');
+	struct str rest;
+	int result;
+
 	if (!name.n)
 		return;
 	v->path = str_dup(str_from(name, (size_t)(colon + 1)));
 	buf_init(&text, LIMIT_VERIFY_FILE);
-	int result = fs_read_file(v->path, &text);
-	struct str rest = buf_view(&text);
+	result = fs_read_file(v->path, &text);
+	rest = buf_view(&text);
 	if (result != 0 && errno != ENOENT)
 		give_up(v, strerror(errno));
 	else if (rest.n && (!str_cut(&rest, '\n', &line) || !str_eq(line, STR(VERSION_LINE))))

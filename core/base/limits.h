@@ -29,6 +29,7 @@
 #define LIMIT_HEADER_NAME 2048           /* a line without a colon up to there is no field; Postfix: line_length_limit */
 #define LIMIT_FORWARD_ARENA (4 * 1024 * 1024) /* addresses of one alias, LIMIT_ALIAS_TARGETS of them at their longest, and their list */
 #define LIMIT_NOTICE (4 * 1024 * 1024)   /* what a notice says beside the message that comes back: 500 recipients and replies at their longest */
+#define LIMIT_NOTICE_ROWS 500            /* recipients in one notice; more get several */
 #define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
 #define LIMIT_DOWNGRADE_HELD (64 * 1024) /* of a part looked through for 8-bit bytes before it is encoded for safety */
@@ -54,7 +55,10 @@
 #define LIMIT_DNS_MESSAGE 65535
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
 #define LIMIT_DNS_CACHE_BYTES (8 * 1024 * 1024) /* replies remembered */
+#define LIMIT_DNS_KEY 400                /* what a question is remembered by: type, name and server asked */
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
+#define LIMIT_DNS_WRONG 32               /* replies with another id or question; then TCP, where guessing is of no use */
+#define LIMIT_DNS_SILENT 32              /* questions in a row to servers that the caller named (mxcheck) without an answer; then none is asked */
 #define LIMIT_DNS_SEARCH 6               /* domains of a search line that are used: what resolv.conf(5) promises */
 #define LIMIT_DNS_SERVERS 8              /* name servers used */
 #define LIMIT_HOSTS_FILE (4 * 1024 * 1024)
@@ -71,6 +75,7 @@
 #define LIMIT_SPF_DEPTH 20               /* records that include each other */
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
+#define LIMIT_HTTP_ANSWER 1024           /* text of a health check: one word or one reason */
 #define LIMIT_VERIFY_ENTRIES 50000       /* addresses remembered by address verification, about 300 bytes each */
 #define LIMIT_VERIFY_TEXT 250            /* of what the server said about one; Postfix: 250 */
 #define LIMIT_VERIFY_FILE (64 * 1024 * 1024) /* the cache as a file: old lines, too */
@@ -81,6 +86,7 @@
 #define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
 #define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
 #define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
+#define LIMIT_ACCESS_LISTED 16           /* addresses of a list's answer that are looked at; lists give a handful */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */
@@ -91,6 +97,7 @@
 #define LIMIT_CLIENT_SKIPPED 4           /* such addresses put off to the end of one try */
 #define LIMIT_CLIENT_TURN 8              /* messages to one of several equal addresses before the next one has its turn */
 #define LIMIT_CLIENT_TLS_SAVED 64        /* TLS sessions that a transport remembers, a few KB each; the oldest goes */
+#define LIMIT_CLIENT_TLS_NAMES 32        /* names or fingerprints that a certificate is matched with; each is compared with each of its names */
 #define LIMIT_CLIENT_SITE 300            /* one next hop as written: brackets, a domain, a port */
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
@@ -105,6 +112,9 @@
 #define LIMIT_STORE_OPEN_SEGMENTS 128    /* descriptors kept for reading */
 #define LIMIT_SCHEDULE_BACKLOG 200       /* deliveries waiting in memory for one destination; more wait as messages */
 #define LIMIT_STORE_SPARES 2             /* emptied segments kept to be written again */
+#define LIMIT_STORE_SMALL 16             /* segments that a restart closed early; past it they are written together */
+#define LIMIT_STORE_RESULTS 20           /* results that are worth a flush of their own: a crash repeats what they would have told */
+#define LIMIT_STORE_SEGMENT (1024 * 1024 * 1024) /* one segment: offsets in it have 32 bits, and reading it at start takes seconds */
 #define LIMIT_STORE_SEGMENT_SHARE 64     /* a segment is at most this part of the volume: some full ones wait for their end */
 #define LIMIT_STORE_SEGMENT_LEAST (64 * 1024) /* … but never smaller: each costs a few flushes */
 #define LIMIT_STORE_ALLOCATE_SHARE 32    /* a new segment is given at most this part of what is free */

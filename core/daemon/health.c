@@ -8,7 +8,6 @@
 #include "core/net/http.h"
 
 #define REQUEST_TIME (5 * USEC_PER_SEC)        /* a request comes, and is answered, within this */
-#define RESPONSE_MOST 1024
 
 /* NULL, or why not */
 static const char *alive(const struct relay *r)
@@ -37,7 +36,7 @@ static const char *ready(const struct relay *r)
 static const struct page {
 	const char *path;
 	const char *(*ask)(const struct relay *r);
-} pages[] = {{ "/healthz", alive }, { "/readyz", ready }, { "/", ready } };
+} pages[] = { { "/healthz", alive }, { "/readyz", ready }, { "/", ready } };
 
 /* answer_page - the status, and in *why what is behind a 404 or 503 */
 static int answer_page(const struct relay *r, struct str path, const char **why)
@@ -59,7 +58,7 @@ static void respond(struct relay *r, struct conn *c, const struct http_request *
 	const char *why = "not a request that is understood here";
 	int status = refused ? refused : answer_page(r, q->path, &why);
 
-	buf_init(&body, RESPONSE_MOST);
+	buf_init(&body, LIMIT_HTTP_ANSWER);
 	buf_printf(&body, "%s\n", why ? why : "ok");
 	http_respond(&c->out, status, "text/plain; charset=utf-8", buf_view(&body), q->head);
 	buf_fini(&body);

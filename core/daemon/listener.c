@@ -1,6 +1,6 @@
 /* listener - see listener.h. accept takes what waits, a bounded number a tick, so that a flood of connections cannot starve
  * the sessions that are there. Out of descriptors it rests for a second instead of spinning (threats I4). */
-#include "core/daemon/listener.h"
+#include "core/daemon/listener_private.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,18 +23,6 @@
 /* without any configuration: where nothing but root may use the first, the second */
 #define DEFAULT_PORT 25
 #define FALLBACK_PORT 2525
-
-struct listener {
-	struct list link;
-	struct loop_io io;
-	struct loop_timer rest;
-	struct relay *relay;
-	const struct service *service;
-	struct sockaddr_storage address;
-	socklen_t address_len;
-	const struct service *next;    /* by the settings that are about to come into force; NULL: not wanted */
-	bool fresh;                    /* opened for them */
-};
 
 static void turn_away(int fd, const struct service *v)
 {
@@ -113,31 +101,6 @@ static void on_accept(struct loop_io *io, uint32_t events)
 			rest(l);
 		return;
 	}
-}
-
-/* wake - accept again what waits, but for those that rest for want of descriptors */
-static void wake(struct relay *r, const struct service_load *load)
-{
-	LIST_EACH(&r->listeners, it, tmp) {
-		struct listener *l = LIST_ITEM(it, struct listener, link);
-
-		if (!load || l->service->load == load)
-			loop_io_set(r->loop, &l->io, EPOLLIN);
-	}
-}
-
-void listener_left(struct relay *r, const struct service *v)
-{
-	v->load->sessions--;
-	if (!v->load->full)
-		return;
-	v->load->full = false;
-	wake(r, v->load);
-}
-
-void listener_look_again(struct relay *r)
-{
-	wake(r, NULL);
 }
 
 static void on_rested(struct loop_timer *t)
@@ -334,9 +297,10 @@ static enum opened open_services(struct relay *r, const struct settings *s, bool
 
 		while (str_word(&rest, ", \t\r\n", &one)) {
 			char host[256];
+			enum opened now;
 
 			snprintf(host, sizeof(host), "%.*s", STR_ARG(one));
-			enum opened now = open_port(r, v, host, v->port, last);
+			now = open_port(r, v, host, v->port, last);
 			result = now > result ? now : result;
 		}
 	}

@@ -36,6 +36,7 @@ static const int refused[] = {
 static int close_calls(void)
 {
 	struct sock_filter f[N_REFUSED + 6];
+	struct sock_fprog program = { .filter = f };
 	size_t n = 0;
 
 	if (!NATIVE_ARCH) {
@@ -51,7 +52,7 @@ static int close_calls(void)
 		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)refused[i], (uint8_t)(N_REFUSED - i), 0);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	struct sock_fprog program = { .len = (unsigned short)n, .filter = f };
+	program.len = (unsigned short)n;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return -1;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
@@ -59,12 +60,13 @@ static int close_calls(void)
 
 static int allow_below(int ruleset, const char *path, uint64_t access)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	struct landlock_path_beneath_attr rule = { .allowed_access = access };
+	int fd = open(path, O_PATH | O_CLOEXEC), result;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
-	struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = fd };
-	int result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	rule.parent_fd = fd;
+	result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 	close(fd);
 	return result;
 }

@@ -63,11 +63,6 @@ void session_hang_up(struct session *s, int code, const char *enhanced, const ch
 
 /* --- waiting ---------------------------------------------------------------------------------------------------------- */
 
-void session_wait(struct session *s, enum session_wait what)
-{
-	s->waits = what;
-}
-
 void session_wake(struct session *s)
 {
 	s->waits = SESSION_WAITS_NOT;
@@ -302,12 +297,6 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
 
-bool session_is_local(const struct session *s)
-{
-	/* local_header_rewrite_clients = permit_inet_interfaces */
-	return s->uid >= 0 || (!s->foreign && route_is_own_address(session_router(s), &s->address));
-}
-
 /* arena_bound - room for as many recipients as may come, of any legal length; sendmail may name as many as a drop may */
 static size_t arena_bound(const struct service *v)
 {
@@ -327,6 +316,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->name_state = ACCESS_NAME_NONE;
 	s->event = SMTP_SERVER_EVENTS;
 	s->phase = SESSION_CHECK;
+	s->wake = session_wake;
 	loop_task_init(&s->free_task, free_session);
 	loop_timer_init(&s->timer, session_on_timer);
 	arena_init(&s->arena, arena_bound(v));

@@ -5,7 +5,13 @@
 #include "core/deliver/deliver.h"
 #include "core/route/local_user.h"
 
-#define LISTED_MOST 16                 /* addresses of a list's answer that are looked at */
+/* --- whose is it? ----------------------------------------------------------------------------------------------------- */
+
+bool session_is_local(const struct session *s)
+{
+	/* local_header_rewrite_clients = permit_inet_interfaces */
+	return s->uid >= 0 || (!s->foreign && route_is_own_address(session_router(s), &s->address));
+}
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
 
@@ -64,7 +70,7 @@ static void take_answer(struct session *s, const struct access_answer *a)
 {
 	s->query = NULL;
 	access_answer(&s->run, a);
-	session_wake(s);
+	s->wake(s);
 }
 
 static void answered(struct session *s, int code, const char *enhanced, const char *text)
@@ -115,7 +121,7 @@ static void on_list_text(void *ctx, const struct dns_answer *a)
 static void on_list_address(void *ctx, const struct dns_answer *a)
 {
 	struct session *s = ctx;
-	size_t n = a->n < LISTED_MOST ? a->n : LISTED_MOST;
+	size_t n = a->n < LIMIT_ACCESS_LISTED ? a->n : LIMIT_ACCESS_LISTED;
 
 	if (a->status != DNS_OK) {
 		answered(s, a->status == DNS_AGAIN ? 450 : 550, "", "");

@@ -43,6 +43,7 @@ struct session {
 	enum session_phase phase;
 	enum session_wait waits;
 	struct reply answer;           /* to the event; code 0: none yet */
+	void (*wake)(struct session *s); /* session_wake, for session_policy.c, which the walk calls and which knows no walk */
 	bool running;                  /* inside session_go */
 	bool slowed;                   /* the next command has waited already */
 	bool ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
@@ -61,14 +62,12 @@ struct session {
 
 /* --- session.c --- */
 void session_go(struct session *s);            /* as far as input and answers reach */
-void session_wait(struct session *s, enum session_wait what);
+static inline void session_wait(struct session *s, enum session_wait what) { s->waits = what; }
 void session_wake(struct session *s);          /* what was waited for has come: go on, and send */
 void session_deadline(struct session *s, bool fresh, size_t got);
 void session_end(struct session *s);           /* the connection is gone */
 void session_hang_up(struct session *s, int code, const char *enhanced, const char *text); /* code 0: without a reply */
 static inline struct router *session_router(const struct session *s) { return s->service->settings->router; }
-/* session_is_local - mail written on this host: its addresses and headers are completed */
-bool session_is_local(const struct session *s);
 
 /* --- session_begin.c --- */
 void session_identify(struct session *s);      /* find the client's name, then greet */
@@ -89,6 +88,8 @@ extern const struct session_event session_events[SMTP_SERVER_EVENTS + 1];
 void session_abort_message(struct session *s);
 
 /* --- session_policy.c --- */
+/* session_is_local - mail written on this host: its addresses and headers are completed */
+bool session_is_local(const struct session *s);
 /* session_policy_begin - set out to judge `event`; false: there is nothing to judge */
 bool session_policy_begin(struct session *s, enum access_event event);
 /* session_policy_go - judge on; false: the session waits. Else s->answer has the refusal, or code 0 */

@@ -14,9 +14,7 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 {
 	const struct conf *c = v->conf;
 	struct buf why;
-	struct tls_context *t;
-
-	buf_init(&why, 1024);
+	struct tls_context *t = NULL;
 	struct tls_options o = {
 		.server = true,
 		.ca_file = c->smtpd_tls_CAfile, .ca_path = "",
@@ -25,7 +23,8 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
 		.tickets = true,
 	};
-	t = NULL;
+
+	buf_init(&why, 1024);
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else

@@ -11,13 +11,9 @@ static void add_cell(struct buf *out, const char *s)
 		buf_byte(out, (unsigned char)*s < 32 || *s == 127 ? '?' : *s);
 }
 
-static void add_figures(struct relay *r, struct buf *out)
+static void add_figures(struct relay *r, const struct store_stats *q, struct buf *out)
 {
-	struct store_stats q;
-	const struct relay_counts *c;
-
-	store_stats(r->store, &q);
-	c = &r->counts;
+	const struct relay_counts *c = &r->counts;
 	const struct figure { const char *names; uint64_t value; } figures[] = {
 		{ "uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC) },
 		{ "queued_messages\tmessages in the queue", store_count(r->store) },
@@ -32,14 +28,15 @@ static void add_figures(struct relay *r, struct buf *out)
 		{ "sent_total\trecipients delivered", c->mail[1] },
 		{ "deferred_total\ttries deferred", c->mail[2] },
 		{ "bounced_total\trecipients refused for good", c->mail[3] },
-		{ "finished_total\tmessages finished", q.messages_out },
-		{ "flushes_total\tdisk flushes", q.flushes },
-		{ "last_flush_microseconds\tlast flush took microseconds", (uint64_t)q.last_flush_us },
-		{ "segments\tlog segments", q.segments },
-		{ "live_bytes\tbytes in use in the log", q.live_bytes },
-		{ "dead_bytes\tbytes to be freed", q.dead_bytes },
-		{ "corrupt_records\tdamaged records set aside", q.corrupt },
+		{ "finished_total\tmessages finished", q->messages_out },
+		{ "flushes_total\tdisk flushes", q->flushes },
+		{ "last_flush_microseconds\tlast flush took microseconds", (uint64_t)q->last_flush_us },
+		{ "segments\tlog segments", q->segments },
+		{ "live_bytes\tbytes in use in the log", q->live_bytes },
+		{ "dead_bytes\tbytes to be freed", q->dead_bytes },
+		{ "corrupt_records\tdamaged records set aside", q->corrupt },
 	};
+
 	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
 		buf_printf(out, "figure\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
 }
@@ -91,7 +88,10 @@ static void add_errors(const struct history *h, struct buf *out)
 
 void stats_rows(struct relay *r, struct buf *out)
 {
-	add_figures(r, out);
+	struct store_stats q;
+
+	store_stats(r->store, &q);
+	add_figures(r, &q, out);
 	add_destinations(r, out);
 	add_minutes(r, out);
 	add_errors(&r->history, out);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "core/base/crc.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -60,44 +59,6 @@ static const struct {
 };
 
 #define MAP_NESTING 10                 /* tables inside unionmap and pipemap */
-
-void map_fail(const struct map_args *args, struct buf *why, const char *fmt, ...)
-{
-	va_list ap;
-
-	buf_printf(why, "%.200s: ", args->spec);
-	va_start(ap, fmt);
-	buf_vprintf(why, fmt, ap);
-	va_end(ap);
-}
-
-#define WARNED 64                      /* warnings remembered: a load that has more says some of them again */
-
-void map_warn(const char *fmt, ...)
-{
-	static struct { uint32_t hash; usec until; } said[WARNED];
-	static size_t next;
-	usec now = clock_mono();
-	struct buf text;
-	uint32_t hash;
-	va_list ap;
-
-	buf_init(&text, LIMIT_LOG_LINE);
-	va_start(ap, fmt);
-	buf_vprintf(&text, fmt, ap);
-	va_end(ap);
-	hash = crc32c(0, text.p, text.n);
-	for (size_t i = 0; i < WARNED && text.n; i++)
-		if (said[i].hash == hash && said[i].until > now)
-			buf_clear(&text);
-	if (text.n) {
-		said[next].hash = hash;
-		said[next].until = now + USEC_PER_SEC;
-		next = (next + 1) % WARNED;
-		log_warn("map", "%s", buf_cstr(&text));
-	}
-	buf_fini(&text);
-}
 
 static const struct map_type *find_type(struct str name, const char *spec, struct buf *why)
 {

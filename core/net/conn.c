@@ -26,7 +26,7 @@ struct whole {
 };
 
 static char scratch[LIMIT_CONN_READ];
-static struct list warm_list = {&warm_list, &warm_list};
+static struct list warm_list = { &warm_list, &warm_list };
 static unsigned warm_count;
 
 static struct conn *conn_of(struct conn_private *p)

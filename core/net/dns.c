@@ -3,7 +3,7 @@
  * A question is one name and type; everybody who asks the same joins it. Each try has a new socket, so the kernel picks
  * a random port for it, and a new random id; the socket is connected, so that only the server's own address and port
  * can answer; the codec checks id, question and the rest (threats G1). A reply that is not for us is passed over, and
- * after WRONG_MOST of them the question goes to TCP, where guessing is of no use. A truncated reply is never used: TCP
+ * after LIMIT_DNS_WRONG of them the question goes to TCP, where guessing is of no use. A truncated reply is never used: TCP
  * or the next server, else DNS_AGAIN (G4). */
 #include "core/net/dns.h"
 
@@ -17,12 +17,12 @@
 #include "core/net/dns_private.h"
 
 #define FIRST_WAIT (2 * USEC_PER_SEC)
-enum { WRONG_MOST = 32, SILENT_MOST = 32, REPLY_ARENA = 512 * 1024, KEY_MAX = 400 };
+enum { REPLY_ARENA = 512 * 1024 };
 
 struct question {
 	struct dns *d;
 	struct list link;              /* in d->waiting */
-	char key[KEY_MAX];
+	char key[LIMIT_DNS_KEY];
 	char name[256], asked[256];    /* asked: after the aliases so far */
 	enum dns_type type;
 	struct list waiters;
@@ -50,7 +50,7 @@ struct question {
 
 static bool has_changed(struct watched *w)
 {
-	struct watched now = {.path = w->path};
+	struct watched now = { .path = w->path };
 	struct stat st;
 
 	if (stat(w->path, &st) == 0) {
@@ -279,14 +279,14 @@ static void start_tcp(struct question *q)
 
 /* --- replies ------------------------------------------------------------------------------------------------------ */
 
-static void make_key(char key[KEY_MAX], const char *name, enum dns_type type)
+static void make_key(char key[LIMIT_DNS_KEY], const char *name, enum dns_type type)
 {
-	snprintf(key, KEY_MAX, "%d %s", (int)type, name);
+	snprintf(key, LIMIT_DNS_KEY, "%d %s", (int)type, name);
 }
 
 static void remember(struct question *q, const uint8_t *p, size_t n, const struct dns_reply *r)
 {
-	char key[KEY_MAX];
+	char key[LIMIT_DNS_KEY];
 
 	make_key(key, q->asked, q->type);
 	if (!q->d->no_cache && !q->at.n)
@@ -360,7 +360,7 @@ static void on_udp(struct loop_io *io, uint32_t events)
 		}
 		if (take_reply(q, packet, (size_t)n, false))
 			return;
-		if (++q->wrong > WRONG_MOST) {
+		if (++q->wrong > LIMIT_DNS_WRONG) {
 			start_tcp(q);
 			return;
 		}
@@ -413,7 +413,7 @@ static bool answer_from_cache(struct question *q)
 {
 	const struct dns_cached *e;
 	struct dns_reply r;
-	char key[KEY_MAX];
+	char key[LIMIT_DNS_KEY];
 	uint32_t age;
 
 	make_key(key, q->asked, q->type);
@@ -435,7 +435,7 @@ static void step(struct question *q)
 {
 	struct dns *d = q->d;
 
-	if (q->at.n && d->silent >= SILENT_MOST) {
+	if (q->at.n && d->silent >= LIMIT_DNS_SILENT) {
 		q->error = ECANCELED;
 		finish_again(q);
 		return;
@@ -460,11 +460,11 @@ static void on_step(struct loop_task *t)
 static struct question *question_of(struct dns *d, const struct dns_server *at, const char *name, enum dns_type type)
 {
 	struct question *q;
-	char key[KEY_MAX];
+	char key[LIMIT_DNS_KEY];
 
 	make_key(key, name, type);
 	for (size_t i = 0, n = strlen(key); at && i <= at->n; i++, n += 2)
-		snprintf(key + n, KEY_MAX - n, "%02x", i < at->n ? ((const uint8_t *)&at->a)[i] : 0);
+		snprintf(key + n, LIMIT_DNS_KEY - n, "%02x", i < at->n ? ((const uint8_t *)&at->a)[i] : 0);
 	q = table_find(&d->questions, str_of(key));
 	if (q)
 		return q;
@@ -510,7 +510,7 @@ void dns_query_free(struct dns_query *q)
 static void answer_bad_name(struct loop_task *t)
 {
 	struct dns_query *q = LIST_ITEM(t, struct dns_query, task);
-	struct dns_answer a = {.status = DNS_NXDOMAIN, .why = "Name service error: not a valid host or domain name"};
+	struct dns_answer a = { .status = DNS_NXDOMAIN, .why = "Name service error: not a valid host or domain name" };
 
 	q->running = true;
 	q->fn(q->ctx, &a);
@@ -546,7 +546,7 @@ static void forget(struct dns *d, const char *name, enum dns_type type)
 	struct dns_answer a = { .n = 0 };
 	struct arena arena;
 	struct dns_reply r;
-	char key[KEY_MAX], next[256];
+	char key[LIMIT_DNS_KEY], next[256];
 
 	arena_init(&arena, REPLY_ARENA);
 	snprintf(next, sizeof(next), "%s", name);

@@ -6,7 +6,7 @@
 
 void dns_cache_init(struct dns_cache *c)
 {
-	*c = (struct dns_cache){0};
+	*c = (struct dns_cache){ 0 };
 	table_init(&c->entries);
 	list_init(&c->lru);
 }

@@ -190,7 +190,7 @@ static void read_rr(struct reader *r, struct rr *rr)
 /* a name in the data that must fill it from `skip` on; false: malformed */
 static bool data_name(const struct reader *r, const struct rr *rr, size_t skip, struct name *out)
 {
-	struct reader d = {.p = r->p, .n = rr->data + rr->data_n, .at = rr->data + skip};
+	struct reader d = { .p = r->p, .n = rr->data + rr->data_n, .at = rr->data + skip };
 
 	if (skip >= rr->data_n)
 		return false;
@@ -201,17 +201,17 @@ static bool data_name(const struct reader *r, const struct rr *rr, size_t skip, 
 /* what the data of a type looks like */
 enum shape { SHAPE_ADDRESS, SHAPE_NAME, SHAPE_STRINGS, SHAPE_RAW, SHAPE_SOA };
 static const struct { enum dns_type type; const char *name; enum shape shape; size_t skip, least; } types[] = {
-	{DNS_A, "A", SHAPE_ADDRESS, 0, 4},
-	{DNS_NS, "NS", SHAPE_NAME, 0, 1},
-	{DNS_CNAME, "CNAME", SHAPE_NAME, 0, 1},
-	{DNS_SOA, "SOA", SHAPE_SOA, 0, 22},
-	{DNS_PTR, "PTR", SHAPE_NAME, 0, 1},
-	{DNS_MX, "MX", SHAPE_NAME, 2, 3},
-	{DNS_TXT, "TXT", SHAPE_STRINGS, 0, 1},
-	{DNS_AAAA, "AAAA", SHAPE_ADDRESS, 0, 16},
-	{DNS_SRV, "SRV", SHAPE_NAME, 6, 7},
-	{DNS_TLSA, "TLSA", SHAPE_RAW, 0, 4},
-	{DNS_CAA, "CAA", SHAPE_RAW, 0, 3},
+	{ DNS_A, "A", SHAPE_ADDRESS, 0, 4 },
+	{ DNS_NS, "NS", SHAPE_NAME, 0, 1 },
+	{ DNS_CNAME, "CNAME", SHAPE_NAME, 0, 1 },
+	{ DNS_SOA, "SOA", SHAPE_SOA, 0, 22 },
+	{ DNS_PTR, "PTR", SHAPE_NAME, 0, 1 },
+	{ DNS_MX, "MX", SHAPE_NAME, 2, 3 },
+	{ DNS_TXT, "TXT", SHAPE_STRINGS, 0, 1 },
+	{ DNS_AAAA, "AAAA", SHAPE_ADDRESS, 0, 16 },
+	{ DNS_SRV, "SRV", SHAPE_NAME, 6, 7 },
+	{ DNS_TLSA, "TLSA", SHAPE_RAW, 0, 4 },
+	{ DNS_CAA, "CAA", SHAPE_RAW, 0, 3 },
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
@@ -262,7 +262,7 @@ static bool join_strings(struct arena *a, const uint8_t *p, size_t n, struct dns
 
 static bool read_soa(struct arena *a, const struct reader *r, const struct rr *rr, struct dns_record *out, struct name *target)
 {
-	struct reader d = {.p = r->p, .n = rr->data + rr->data_n, .at = rr->data};
+	struct reader d = { .p = r->p, .n = rr->data + rr->data_n, .at = rr->data };
 	struct name mailbox;
 
 	read_name(&d, target);
@@ -282,7 +282,7 @@ static bool read_record(struct arena *a, const struct reader *r, const struct rr
 {
 	size_t row = type_row((enum dns_type)rr->type);
 	const uint8_t *data = r->p + rr->data;
-	struct name target = {.text = ""};
+	struct name target = { .text = "" };
 	bool ok = rr->data_n >= types[row].least;
 
 	out->type = (enum dns_type)rr->type;
@@ -449,7 +449,7 @@ static void malformed(struct dns_answer *out, struct dns_reply *reply)
 static void read_answers(struct arena *a, struct reader *r, const char *name, enum dns_type type, struct dns_answer *out,
 	struct dns_reply *reply)
 {
-	struct answers s = {.a = a, .r = *r, .count = get16(r->p + 6), .type = type, .out = out, .ttl = TTL_MAX};
+	struct answers s = { .a = a, .r = *r, .count = get16(r->p + 6), .type = type, .out = out, .ttl = TTL_MAX };
 	uint32_t negative = 0;
 	struct rr rr;
 
@@ -480,7 +480,7 @@ static void read_answers(struct arena *a, struct reader *r, const char *name, en
 int dns_decode(struct arena *a, const uint8_t *p, size_t n, uint16_t id, struct str name, enum dns_type type,
 	struct dns_answer *out, struct dns_reply *reply)
 {
-	struct reader r = {.p = p, .n = n};
+	struct reader r = { .p = p, .n = n };
 	char clean[256];
 	unsigned flags;
 

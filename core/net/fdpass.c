@@ -17,10 +17,10 @@ union control {
 
 int fdpass_send(int sock, int fd, const void *bytes, size_t n)
 {
-	union control control = {0};
-	union { const void *from; void *to; } unconst = {.from = bytes};
-	struct iovec iov = {.iov_base = unconst.to, .iov_len = n};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	union control control = { 0 };
+	union { const void *from; void *to; } unconst = { .from = bytes };
+	struct iovec iov = { .iov_base = unconst.to, .iov_len = n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t sent;
 
 	if (n == 0) {
@@ -86,9 +86,9 @@ static size_t collect(struct msghdr *m, int *fd)
 
 ptrdiff_t fdpass_recv(int sock, int *fd, void *bytes, size_t n)
 {
-	union control control = {0};
-	struct iovec iov = {.iov_base = bytes, .iov_len = n};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	union control control = { 0 };
+	struct iovec iov = { .iov_base = bytes, .iov_len = n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
 	ssize_t got;
 
 	*fd = -1;

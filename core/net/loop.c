@@ -64,7 +64,7 @@ void loop_free(struct loop *l)
 
 static int control(struct loop *l, int op, struct loop_io *io, uint32_t events)
 {
-	struct epoll_event ev = {.events = events, .data.ptr = io};
+	struct epoll_event ev = { .events = events, .data.ptr = io };
 
 	return epoll_ctl(l->epoll, op, io->fd, &ev);
 }
@@ -106,7 +106,7 @@ void loop_io_remove(struct loop *l, struct loop_io *io)
 
 void loop_timer_init(struct loop_timer *t, void (*on_due)(struct loop_timer *))
 {
-	t->node = (struct heap_node){0};
+	t->node = (struct heap_node){ 0 };
 	t->on_due = on_due;
 }
 

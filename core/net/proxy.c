@@ -11,7 +11,7 @@
 
 enum { V1_MOST = 107, V2_FIXED = 16 };
 
-static const char v2_signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
+static const char v2_signature[12] = { '\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n' };
 
 static enum proxy_result bad(const char **why, const char *text)
 {
@@ -97,8 +97,8 @@ static bool v2_tlvs_fit(struct str s)
 
 static void v2_address(const char *p, int family, struct ipaddr *out)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 
 	if (family == AF_INET) {
 		memcpy(&v4.sin_addr, p, 4);
@@ -144,7 +144,7 @@ static enum proxy_result parse_v2(struct str in, struct proxy_header *out, const
 
 enum proxy_result proxy_parse(struct str in, struct proxy_header *out, const char **why)
 {
-	static const struct str v1 = {"PROXY ", 6}, v2 = {v2_signature, sizeof(v2_signature)};
+	static const struct str v1 = { "PROXY ", 6 }, v2 = { v2_signature, sizeof(v2_signature) };
 	struct str signature = in.n && in.p[0] == '\r' ? v2 : v1;
 	size_t n = in.n < signature.n ? in.n : signature.n;
 

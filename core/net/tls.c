@@ -162,7 +162,7 @@ static int take_ticket(void *ctx, mbedtls_ssl_session *session, unsigned char *p
 static bool set_server(struct tls_context *c, bool tickets)
 {
 	/* a client that wants another protocol here was lured (threats B7) */
-	static const char *alpn[] = {"smtp", NULL};
+	static const char *alpn[] = { "smtp", NULL };
 
 	mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_NONE);
 	mbedtls_ssl_conf_new_session_tickets(&c->conf, tickets);

@@ -8,7 +8,7 @@
 #include "core/net/tls_private.h"
 
 static const struct { size_t length; mbedtls_md_type_t type; } digests[] = {
-	{16, MBEDTLS_MD_MD5}, {20, MBEDTLS_MD_SHA1}, {32, MBEDTLS_MD_SHA256}, {48, MBEDTLS_MD_SHA384}, {64, MBEDTLS_MD_SHA512},
+	{ 16, MBEDTLS_MD_MD5 }, { 20, MBEDTLS_MD_SHA1 }, { 32, MBEDTLS_MD_SHA256 }, { 48, MBEDTLS_MD_SHA384 }, { 64, MBEDTLS_MD_SHA512 },
 };
 
 bool tls_digest(size_t length, const void *p, size_t n, uint8_t out[64])

@@ -91,7 +91,7 @@ static int add_from_folder(void *ctx, const char *name)
 
 bool tls_each_ca(const char *file, const char *folder, bool (*add)(void *ctx, struct str text), void *ctx, struct buf *why)
 {
-	struct folder f = {folder, add, ctx, 0};
+	struct folder f = { folder, add, ctx, 0 };
 
 	if (is_given(file) && !add_file(file, add, ctx, why))
 		return false;

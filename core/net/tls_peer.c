@@ -12,17 +12,17 @@
 /* --- what it is --------------------------------------------------------------------------------------------- */
 
 static const struct { uint32_t flag; const char *text; } complaints[] = {
-	{MBEDTLS_X509_BADCERT_EXPIRED, "certificate has expired"},
-	{MBEDTLS_X509_BADCERT_FUTURE, "certificate is not yet valid"},
-	{MBEDTLS_X509_BADCERT_REVOKED, "certificate revoked"},
-	{MBEDTLS_X509_BADCERT_NOT_TRUSTED, "unable to get local issuer certificate"},
-	{MBEDTLS_X509_BADCERT_MISSING, "no certificate was sent"},
-	{MBEDTLS_X509_BADCERT_KEY_USAGE, "unsupported certificate purpose (key usage)"},
-	{MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, "unsupported certificate purpose"},
-	{MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "unsupported certificate purpose (type)"},
-	{MBEDTLS_X509_BADCERT_BAD_MD, "signed with a weak digest"},
-	{MBEDTLS_X509_BADCERT_BAD_PK, "key type not accepted"},
-	{MBEDTLS_X509_BADCERT_BAD_KEY, "key too weak"},
+	{ MBEDTLS_X509_BADCERT_EXPIRED, "certificate has expired" },
+	{ MBEDTLS_X509_BADCERT_FUTURE, "certificate is not yet valid" },
+	{ MBEDTLS_X509_BADCERT_REVOKED, "certificate revoked" },
+	{ MBEDTLS_X509_BADCERT_NOT_TRUSTED, "unable to get local issuer certificate" },
+	{ MBEDTLS_X509_BADCERT_MISSING, "no certificate was sent" },
+	{ MBEDTLS_X509_BADCERT_KEY_USAGE, "unsupported certificate purpose (key usage)" },
+	{ MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, "unsupported certificate purpose" },
+	{ MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "unsupported certificate purpose (type)" },
+	{ MBEDTLS_X509_BADCERT_BAD_MD, "signed with a weak digest" },
+	{ MBEDTLS_X509_BADCERT_BAD_PK, "key type not accepted" },
+	{ MBEDTLS_X509_BADCERT_BAD_KEY, "key too weak" },
 };
 
 static void explain_flags(uint32_t flags, bool self_signed, char *out, size_t size)
@@ -177,7 +177,7 @@ int tls_judge(struct tls_session *s, char why[160])
 
 const char *tls_trust_word(enum tls_trust t)
 {
-	static const char *const words[] = {"Anonymous", "Untrusted", "Trusted", "Verified"};
+	static const char *const words[] = { "Anonymous", "Untrusted", "Trusted", "Verified" };
 
 	return words[t];
 }

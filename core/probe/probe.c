@@ -1,30 +1,9 @@
 /* probe - the frame: start everything, let the checks ask until they know enough, then let them tell. */
 #include "core/probe/probe.h"
 
-#include <stdarg.h>
-
 #include "core/base/mem.h"
-#include "core/base/term.h"
 #include "core/net/dns_files.h"
 #include "core/probe/probe_out.h"
-
-const char *probe_verdict_word(enum probe_verdict v)
-{
-	static const char *const words[] = { "ok", "note", "warning", "problem" };
-
-	return words[v];
-}
-
-void probe_hold(struct probe *p)
-{
-	p->pending++;
-}
-
-void probe_release(struct probe *p)
-{
-	p->pending--;
-	loop_defer(p->opt->loop, &p->turn);
-}
 
 /* something is known that was not: after the tick, so that what comes together counts once */
 static void on_turn(struct loop_task *t)
@@ -64,31 +43,6 @@ static void ask(void *ctx, struct fact *f)
 	if (f->at.family != AF_UNSPEC)
 		at.n = ipaddr_to_sockaddr(&f->at, 53, &at.a);
 	dns_ask_at(p->opt->dns, at.n ? &at : NULL, str_of(f->name), f->type, on_answer, q);
-}
-
-void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, const char *check, const char *advice,
-	const char *fmt, ...)
-{
-	char text[600];
-	struct buf shown;
-	va_list ap;
-
-	if (p->dry || p->n_findings == PROBE_FINDINGS)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	/* names, records and replies are text of strangers; from here on they are to be shown */
-	buf_init(&shown, 4 * sizeof(text));
-	term_text(&shown, str_of(text));
-	if (p->n_findings == p->room) {
-		p->room = p->room ? 2 * p->room : 32;
-		p->findings = mem_array(p->findings, p->room, sizeof(*p->findings));
-	}
-	p->findings[p->n_findings++] = (struct probe_finding){ .verdict = v, .host = at.host, .address = at.address, .check = check,
-		.advice = advice, .text = arena_z(&p->facts.arena, buf_view(&shown)) };
-	buf_fini(&shown);
-	p->count[v]++;
 }
 
 void probe_init(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx)

@@ -9,7 +9,6 @@
 #include "core/base/mem.h"
 #include "core/msg/dsn.h"
 
-enum { ROWS_MOST = 500 };      /* recipients in one notice; more get several */
 
 /* --- whom to tell what ---------------------------------------------------------------------------------------------- */
 
@@ -137,7 +136,7 @@ static bool collect(struct active *a, const struct step *st)
 {
 	size_t n = 0;
 
-	for (size_t i = a->from; i < a->env.n_rcpts && n < ROWS_MOST; i++)
+	for (size_t i = a->from; i < a->env.n_rcpts && n < LIMIT_NOTICE_ROWS; i++)
 		n += st->is(a, i);
 	if (!n)
 		return false;

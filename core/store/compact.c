@@ -21,7 +21,6 @@ enum {
 	SLICE_ENTRIES = 1024,
 	RECENT = 3,             /* the newest segments: what they hold ends soon by itself */
 	SMALL_SHARE = 8,        /* of segment_size: smaller segments come from restarts */
-	SMALL_MOST = 16,
 };
 
 /* --- the victim -------------------------------------------------------------------------------------------------------- */
@@ -57,7 +56,7 @@ static struct segment *choose(const struct store *s)
 	/* disk is spent to at most one and a half times what is alive, and two segments */
 	if (sparse && all - live > live / 2 + 2 * (uint64_t)s->o.segment_size)
 		return sparse;
-	return n_small > SMALL_MOST ? small : NULL;
+	return n_small > LIMIT_STORE_SMALL ? small : NULL;
 }
 
 static bool read_entries(struct store *s, struct segment *g, struct compaction *c)

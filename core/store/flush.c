@@ -22,8 +22,6 @@
 /* results wait this long for a commit to ride with; the promise is one second */
 #define RESULT_DELAY (USEC_PER_SEC / 2)
 #define RETRY_DELAY (USEC_PER_SEC)
-/* so many are worth a flush of their own: a crash repeats what they would have told */
-enum { RESULTS_MOST = 20 };
 
 struct flight {
 	struct pool_job job;
@@ -481,7 +479,7 @@ static usec flush_due(struct store *s, usec now)
 	/* a new message is a try of its own: it must not wait for the results that failed */
 	if (s->retry_at && !s->gather.urgent && !s->closing)
 		return s->retry_at;
-	if (s->gather.urgent || s->gather.n_v >= RESULTS_MOST || !s->o.pool || s->closing)
+	if (s->gather.urgent || s->gather.n_v >= LIMIT_STORE_RESULTS || !s->o.pool || s->closing)
 		return now;
 	if (!s->results_since)
 		s->results_since = now;

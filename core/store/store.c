@@ -13,7 +13,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-enum { SLAB = 1024, SEGMENT_LEAST = 4096, SEGMENT_MOST = 1024 * 1024 * 1024 };
+enum { SLAB = 1024, SEGMENT_LEAST = 4096 };
 /* at a start ids go on at the milliseconds since here: an id that was only logged, and never stored, is hardly given
  * again either; ten digits are enough until 2054 */
 #define ID_EPOCH ((usec)1577836800 * USEC_PER_SEC)
@@ -226,8 +226,8 @@ static struct store *new_store(const struct store_options *o)
 	s->o = *o;
 	if (s->o.segment_size < SEGMENT_LEAST)
 		s->o.segment_size = SEGMENT_LEAST;
-	if (s->o.segment_size > SEGMENT_MOST)
-		s->o.segment_size = SEGMENT_MOST;
+	if (s->o.segment_size > LIMIT_STORE_SEGMENT)
+		s->o.segment_size = LIMIT_STORE_SEGMENT;
 	if (s->o.big_threshold > s->o.segment_size)
 		s->o.big_threshold = s->o.segment_size;
 	s->dir = mem_dupz(o->dir);

@@ -14,6 +14,7 @@
 uint64_t bench_now(void)
 {
 	struct timespec t;
+
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -29,9 +30,11 @@ void bench_fail(const char *what)
 
 uint64_t bench_number(char option, const char *text, uint64_t most)
 {
+	unsigned long long n;
 	char *end;
+
 	errno = 0;
-	unsigned long long n = strtoull(text, &end, 10);
+	n = strtoull(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || n > most) {
 		fprintf(stderr, "%s: -%c %s: not a number from 0 to %llu\n", program_invocation_short_name, option, text,
 			(unsigned long long)most);
@@ -47,6 +50,7 @@ struct sockaddr_in bench_address(const char *text, const char *fallback)
 	char host[INET_ADDRSTRLEN], *end;
 	unsigned long n = strtoul(port, &end, 10);
 	size_t length = colon ? (size_t)(colon - text) : strlen(fallback);
+
 	if (length < sizeof(host)) {
 		memcpy(host, colon ? text : fallback, length);
 		host[length] = '\0';
@@ -62,6 +66,7 @@ struct sockaddr_in bench_address(const char *text, const char *fallback)
 void bench_many_files(void)
 {
 	struct rlimit limit;
+
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
@@ -77,17 +82,21 @@ void bench_end_with_parent(void)
 static size_t slot(uint64_t us)
 {
 	unsigned shift = 0;
+	size_t i;
+
 	while (us >> shift >= HIST_FINE)
 		shift++;
-	size_t i = (size_t)shift * (HIST_FINE / 2) + (size_t)(us >> shift);
+	i = (size_t)shift * (HIST_FINE / 2) + (size_t)(us >> shift);
 	return i < HIST_BUCKETS ? i : HIST_BUCKETS - 1;
 }
 
 static uint64_t value(size_t i)
 {
+	unsigned shift;
+
 	if (i < HIST_FINE)
 		return i;
-	unsigned shift = (unsigned)(i / (HIST_FINE / 2)) - 1;
+	shift = (unsigned)(i / (HIST_FINE / 2)) - 1;
 	return (uint64_t)(i - (size_t)shift * (HIST_FINE / 2)) << shift;
 }
 
@@ -103,6 +112,7 @@ void hist_add(struct hist *h, uint64_t us)
 uint64_t hist_at(const struct hist *h, double share)
 {
 	uint64_t want = (uint64_t)(share * (double)h->count), seen = 0;
+
 	if (want >= h->count)
 		return h->largest;
 	for (size_t i = 0; i < HIST_BUCKETS; i++) {

@@ -27,10 +27,12 @@ static uint64_t run(const char *input, char **command)
 	posix_spawn_file_actions_t files;
 	pid_t pid;
 	int status, error;
+	uint64_t start;
+
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, 0, input, O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-	uint64_t start = bench_now();
+	start = bench_now();
 	error = posix_spawnp(&pid, command[0], &files, NULL, command, environ);
 	posix_spawn_file_actions_destroy(&files);
 	if (error) {
@@ -47,15 +49,18 @@ static uint64_t run(const char *input, char **command)
 int main(int argc, char **argv)
 {
 	uint64_t failed = 0;
+	uint64_t runs;
+	double cpu;
+
 	if (argc < 4) {
 		fprintf(stderr, "usage: repeat COUNT FILE COMMAND [ARGUMENT...]\n");
 		return EX_USAGE;
 	}
-	uint64_t runs = bench_number('#', argv[1], 1000000);
+	runs = bench_number('#', argv[1], 1000000);
 	for (uint64_t i = 0; i < runs; i++)
 		failed += run(argv[2], argv + 3);
 	getrusage(RUSAGE_CHILDREN, &used);
-	double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
+	cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
 		(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3;
 	printf("{\"runs\":%llu,\"failed\":%llu,\"cpu_ms\":%.3f,\"rss_kib\":%ld,\"wall_us\":", (unsigned long long)runs,
 		(unsigned long long)failed, cpu / (double)(runs ? runs : 1), used.ru_maxrss);

@@ -88,6 +88,7 @@ static void print_counts(FILE *out)
 static void forget_counts(void)
 {
 	uint64_t sessions = total.sessions;
+
 	memset(&total, 0, sizeof(total));
 	total.sessions = sessions;
 	memset(ids, 0, ids_used / 8 + 1);
@@ -97,6 +98,7 @@ static void forget_counts(void)
 static uint64_t digits(const char *p)
 {
 	uint64_t n = 0;
+
 	for (int i = 0; i < BENCH_DIGITS && p[i] >= '0' && p[i] <= '9'; i++)
 		n = n * 10 + (uint64_t)(p[i] - '0');
 	return n;
@@ -105,10 +107,12 @@ static uint64_t digits(const char *p)
 static void count_message(struct session *s)
 {
 	uint64_t now = bench_now();
-	const char *mark = memmem(s->head, s->n_head, BENCH_HEADER, sizeof BENCH_HEADER - 1);
-	if (mark && (size_t)(s->head + s->n_head - mark) >= sizeof BENCH_HEADER + 2 * BENCH_DIGITS) {
-		uint64_t id = digits(mark + sizeof BENCH_HEADER - 1);
-		uint64_t sent = digits(mark + sizeof BENCH_HEADER + BENCH_DIGITS);
+	const char *mark = memmem(s->head, s->n_head, BENCH_HEADER, sizeof(BENCH_HEADER) - 1);
+
+	if (mark && (size_t)(s->head + s->n_head - mark) >= sizeof(BENCH_HEADER) + 2 * BENCH_DIGITS) {
+		uint64_t id = digits(mark + sizeof(BENCH_HEADER) - 1);
+		uint64_t sent = digits(mark + sizeof(BENCH_HEADER) + BENCH_DIGITS);
+
 		hist_add(&total.age, now > sent ? (now - sent) / 1000 : 0);
 		if (id < IDS_MAX && !(ids[id / 8] & 1u << id % 8)) {
 			ids[id / 8] |= (uint8_t)(1u << id % 8);
@@ -136,6 +140,7 @@ static void count_message(struct session *s)
 static void say(struct session *s, const char *text)
 {
 	size_t n = strlen(text);
+
 	if (n > OUT_MAX - s->n_out) {
 		s->quit = true;
 		return;
@@ -147,6 +152,7 @@ static void say(struct session *s, const char *text)
 static bool is_refused(enum phase phase)
 {
 	static uint64_t turn[PHASES];
+
 	if (!refusal[phase].code || ++turn[phase] * refusal[phase].percent % 100 >= refusal[phase].percent)
 		return false;
 	total.refused++;
@@ -158,10 +164,12 @@ static bool answer(struct session *s, enum phase phase, const char *good)
 {
 	bool taken = !is_refused(phase);
 	char line[64];
+
 	if (taken) {
 		say(s, good);
 	} else {
 		int code = refusal[phase].code;
+
 		snprintf(line, sizeof(line), "%d %d.3.0 Refused by order\r\n", code, code / 100);
 		say(s, line);
 		if (code == 421)
@@ -212,6 +220,7 @@ static void on_data(struct session *s, const char *argument)
 static void on_bdat(struct session *s, const char *argument)
 {
 	char *end;
+
 	s->chunk = strtoull(argument, &end, 10);
 	s->last = *end == ' ';
 	s->mode = CHUNK;
@@ -250,6 +259,7 @@ static size_t take_line(struct session *s, const char *p, size_t n)
 	const char *end = memchr(p, '\n', n);
 	size_t used = end ? (size_t)(end - p) + 1 : n, room = LINE_ROOM - 1 - s->n_line;
 	size_t kept = used < room ? used : room;
+
 	memcpy(s->line + s->n_line, p, kept);
 	s->n_line += kept;
 	if (end) {
@@ -265,6 +275,7 @@ static size_t take_line(struct session *s, const char *p, size_t n)
 static void keep_head(struct session *s, const char *p, size_t n)
 {
 	size_t room = HEAD_MAX - s->n_head, kept = n < room ? n : room;
+
 	memcpy(s->head + s->n_head, p, kept);
 	s->n_head += kept;
 }
@@ -274,14 +285,17 @@ static size_t take_content(struct session *s, char *p, size_t n)
 {
 	char *start = p - s->n_carry;
 	size_t length = s->n_carry + n, used = n;
+	const char *end;
+
 	memcpy(start, s->carry, s->n_carry);
-	const char *end = memmem(start, length, "\r\n.\r\n", 5);
+	end = memmem(start, length, "\r\n.\r\n", 5);
 	if (end)
 		used = (size_t)(end - start) + 5 - s->n_carry;
 	total.bytes += used;
 	keep_head(s, p, used);
 	if (!end) {
 		size_t keep = length < CARRY ? length : CARRY;
+
 		memcpy(s->carry, start + length - keep, keep);
 		s->n_carry = keep;
 		return used;
@@ -293,6 +307,7 @@ static size_t take_content(struct session *s, char *p, size_t n)
 static size_t take_chunk(struct session *s, const char *p, size_t n)
 {
 	size_t used = n < s->chunk ? n : (size_t)s->chunk;
+
 	keep_head(s, p, used);
 	total.bytes += used;
 	s->chunk -= used;
@@ -311,6 +326,7 @@ static void take(struct session *s, char *p, size_t n)
 	while (!s->quit && !s->due && (n || (s->mode == CHUNK && !s->chunk))) {
 		size_t used = s->mode == LINES ? take_line(s, p, n) :
 			s->mode == CONTENT ? take_content(s, p, n) : take_chunk(s, p, n);
+
 		p += used;
 		n -= used;
 	}
@@ -354,6 +370,7 @@ static void finish(struct session *s)
 static void on_readable(struct session *s)
 {
 	ssize_t n = read(s->fd, input + CARRY, READ_MAX);
+
 	if (n <= 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -368,6 +385,7 @@ static void on_readable(struct session *s)
 static void watch(struct session *s)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.ptr = s };
+
 	if (epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &e) < 0)
 		bench_fail("epoll_ctl");
 }
@@ -376,9 +394,11 @@ static void watch(struct session *s)
 static int wake(void)
 {
 	uint64_t now = delayed ? bench_now() : 0;
+
 	while (delayed && delayed->due <= now) {
 		struct session *s = delayed;
 		char *rest = s->rest;
+
 		delayed = s->next;
 		if (!delayed)
 			delayed_end = &delayed;
@@ -400,9 +420,11 @@ static void on_connection(int listener)
 {
 	for (int i = 0; i < 64; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), yes = 1;
+		struct session *s;
+
 		if (fd < 0)
 			return;
-		struct session *s = unused;
+		s = unused;
 		if (s)
 			unused = s->next;
 		else if (!(s = malloc(sizeof(*s))))
@@ -444,6 +466,7 @@ static void on_orders(void)
 	static char line[128];
 	static size_t n;
 	ssize_t got = read(0, line + n, sizeof(line) - 1 - n);
+
 	if (got <= 0)
 		exit(0);
 	n += (size_t)got;
@@ -469,6 +492,7 @@ static enum phase phase_option(const char **text)
 {
 	for (int i = 0; i < PHASES; i++) {
 		size_t n = strlen(phase_names[i]);
+
 		if (strncmp(*text, phase_names[i], n) == 0 && (*text)[n] == '=') {
 			*text += n + 1;
 			return (enum phase)i;
@@ -481,6 +505,7 @@ static void set_refusal(const char *text)
 {
 	enum phase phase = phase_option(&text);
 	char code[4];
+
 	snprintf(code, sizeof(code), "%s", text);
 	refusal[phase].code = (int)bench_number('r', code, 599);
 	refusal[phase].percent = text[3] == ':' ? (unsigned)bench_number('r', text + 4, 100) : 100;
@@ -490,6 +515,7 @@ static int listen_on(const char *text)
 {
 	struct sockaddr_in a = bench_address(text, "127.0.0.1");
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
+
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
 	    bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 4096) < 0)
 		bench_fail(text);
@@ -500,6 +526,7 @@ static int listen_on(const char *text)
 static void add(int *fd)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.ptr = fd };
+
 	if (epoll_ctl(poller, EPOLL_CTL_ADD, *fd, &e) < 0)
 		bench_fail("epoll_ctl");
 }
@@ -508,15 +535,18 @@ static void serve(int listener, int signals)
 {
 	int commander = 0;
 	struct epoll_event events[EVENTS];
+
 	add(&listener);
 	add(&signals);
 	if (orders)
 		add(&commander);
 	for (;;) {
 		int n = epoll_wait(poller, events, EVENTS, wake());
+
 		for (int i = 0; i < n; i++) {
 			struct signalfd_siginfo info;
 			void *who = events[i].data.ptr;
+
 			if (who == &listener)
 				on_connection(listener);
 			else if (who == &commander)
@@ -533,8 +563,10 @@ int main(int argc, char **argv)
 {
 	sigset_t usr1;
 	int option;
+
 	while ((option = getopt(argc, argv, "bc:ir:w:")) != -1) {
 		const char *text = optarg;
+
 		switch (option) {
 		case 'b': chunking = true; break;
 		case 'c': until_count = bench_number('c', optarg, UINT32_MAX); break;

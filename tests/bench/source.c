@@ -82,8 +82,10 @@ static void put(struct text *t, const char *format, ...) __attribute__((format(p
 static void put(struct text *t, const char *format, ...)
 {
 	va_list args;
+	int n;
+
 	va_start(args, format);
-	int n = vsnprintf(t->at + t->used, OUT_MAX - t->used, format, args);
+	n = vsnprintf(t->at + t->used, OUT_MAX - t->used, format, args);
 	va_end(args);
 	if (n < 0 || (size_t)n >= OUT_MAX - t->used) {
 		errno = 0;
@@ -128,6 +130,7 @@ static void put_header(struct text *t, const struct session *s)
 static void watch(struct session *s, bool writable)
 {
 	struct epoll_event e = { .events = EPOLLIN | (writable ? EPOLLOUT : 0u), .data.ptr = s };
+
 	s->writable_wanted = writable;
 	epoll_ctl(poller, EPOLL_CTL_MOD, s->fd, &e);
 }
@@ -157,26 +160,30 @@ static void give_up(struct session *s)
 
 static void flush(struct session *s)
 {
-	const struct { char *at; size_t n; } parts[3] = {  {s->out, s->n_out }, { body, s->content }, {s->tail, s->n_tail}};
+	const struct { char *at; size_t n; } parts[3] = { { s->out, s->n_out }, { body, s->content }, { s->tail, s->n_tail } };
 	struct iovec v[3];
 	size_t total = s->n_out + s->content + s->n_tail, skip = s->n_sent;
 	int n = 0;
+	ssize_t sent;
+	bool more;
+
 	for (int i = 0; i < 3; i++) {
 		size_t gone = skip < parts[i].n ? skip : parts[i].n;
+
 		skip -= gone;
 		if (parts[i].n > gone)
 			v[n++] = (struct iovec){ parts[i].at + gone, parts[i].n - gone };
 	}
 	if (!n)
 		return;
-	ssize_t sent = writev(s->fd, v, n);
+	sent = writev(s->fd, v, n);
 	if (sent < 0 && errno != EAGAIN) {
 		give_up(s);
 		return;
 	}
 	if (sent > 0)
 		s->n_sent += (size_t)sent;
-	bool more = s->n_sent < total;
+	more = s->n_sent < total;
 	if (!more) {
 		if (s->state == END)
 			s->ended = bench_now();
@@ -203,6 +210,7 @@ static void take_message(struct session *s)
 static void next_message(struct session *s)
 {
 	struct text t = { s->out, s->n_out };
+
 	if (is_last(s)) {
 		put(&t, "QUIT\r\n");
 		s->state = QUIT;
@@ -220,6 +228,7 @@ static void next_message(struct session *s)
 static void send_content(struct session *s)
 {
 	struct text t = { s->out, 0 };
+
 	put_header(&t, s);
 	s->content = want.size > t.used + 2 ? want.size - t.used - 2 : 0;
 	if (s->content && body[s->content - 1] == '\r')
@@ -255,6 +264,7 @@ static void on_ehlo(struct session *s)
 static void on_mail(struct session *s)
 {
 	struct text t = { s->out, 0 };
+
 	s->state = RCPT;
 	s->rcpts = (unsigned)want.recipients;
 	if (want.group && s->pipelining)
@@ -266,6 +276,7 @@ static void on_mail(struct session *s)
 static void on_rcpt(struct session *s)
 {
 	struct text t = { s->out, 0 };
+
 	if (!--s->rcpts)
 		s->state = DATA;
 	if (want.group && s->pipelining)
@@ -297,6 +308,7 @@ static bool on_reply(struct session *s, int code)
 		[EHLO] = on_ehlo, [MAIL] = on_mail, [RCPT] = on_rcpt, [DATA] = send_content, [END] = on_end,
 	};
 	struct text t = { s->out, 0 };
+
 	if (s->state == QUIT) {
 		close_session(s);
 		return false;
@@ -319,9 +331,11 @@ static bool on_reply(struct session *s, int code)
 static bool on_lines(struct session *s)
 {
 	size_t used = 0;
+
 	for (const char *end; (end = memchr(s->in + used, '\n', s->n_in - used));) {
 		const char *line = s->in + used;
 		size_t n = (size_t)(end - line) + 1;
+
 		used += n;
 		if (s->state == EHLO && n >= 14 && strncasecmp(line + 4, "PIPELINING", 10) == 0)
 			s->pipelining = true;
@@ -339,6 +353,7 @@ static bool on_lines(struct session *s)
 static void on_readable(struct session *s)
 {
 	ssize_t n = read(s->fd, s->in + s->n_in, REPLY_MAX - s->n_in);
+
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
@@ -357,6 +372,7 @@ static void on_connected(struct session *s)
 {
 	int error = 0;
 	socklen_t n = sizeof(error);
+
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error) {
 		give_up(s);
 		return;
@@ -368,14 +384,15 @@ static void on_connected(struct session *s)
 /* start - open a connection, unless there is nothing left for it or too many are on their way */
 static void start(struct session *s)
 {
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = s };
 	int yes = 1;
+
 	if ((want.hold ? refused > 0 : begun + opening >= want.messages) || opening >= OPENING_MAX)
 		return;
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
 		bench_fail("socket");
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = s };
 	epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &e);
 	s->state = OPENING;
 	s->writable_wanted = true;
@@ -415,10 +432,13 @@ static void run(uint64_t deadline)
 {
 	struct epoll_event events[EVENTS];
 	uint64_t waiting = 0;
+
 	while (!is_done() && bench_now() < deadline) {
+		int n;
+
 		for (; waiting < want.sessions && opening < OPENING_MAX; waiting++)
 			start(&all[waiting]);
-		int n = epoll_wait(poller, events, EVENTS, 100);
+		n = epoll_wait(poller, events, EVENTS, 100);
 		for (int i = 0; i < n; i++)
 			on_event(events[i].data.ptr, events[i].events);
 		if (n == 0 && !opening)
@@ -431,6 +451,7 @@ static void run(uint64_t deadline)
 static void hold(void)
 {
 	char c;
+
 	printf("{\"open\":%llu}\n", (unsigned long long)held);
 	fflush(stdout);
 	while (read(0, &c, 1) > 0)
@@ -441,6 +462,7 @@ static void prepare(void)
 {
 	time_t now = time(NULL);
 	struct tm tm;
+
 	body = malloc(want.size + 1);
 	all = calloc(want.sessions, sizeof(*all));
 	if (!body || !all)
@@ -466,6 +488,9 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	int option;
+	uint64_t began, ended;
+	double seconds;
+
 	while ((option = getopt(argc, argv, "d:f:il:m:n:pPr:s:t:T:")) != -1)
 		switch (option) {
 		case 'd': want.destinations = bench_number('d', optarg, 1000000); break;
@@ -486,14 +511,14 @@ int main(int argc, char **argv)
 		return usage();
 	want.peer = bench_address(argv[optind], "127.0.0.1");
 	prepare();
-	uint64_t began = bench_now();
+	began = bench_now();
 	run(began + want.seconds * 1000000000);
 	if (want.hold) {
 		hold();
 		return held != want.sessions;
 	}
-	uint64_t ended = bench_now();
-	double seconds = (double)(ended - began) / 1e9;
+	ended = bench_now();
+	seconds = (double)(ended - began) / 1e9;
 	printf("{\"accepted\":%llu,\"refused\":%llu,\"connections\":%llu,\"bytes\":%llu,\"start_ns\":%llu,\"end_ns\":%llu,"
 		"\"seconds\":%.6f,\"rate\":%.1f,\"accept_us\":", (unsigned long long)accepted, (unsigned long long)refused,
 		(unsigned long long)connections, (unsigned long long)(accepted * want.size), (unsigned long long)began,

@@ -24,6 +24,19 @@ struct lab {
 #define N_HERE 6
 #define MAX_EXTRA 16
 
+/* split - name=value|name=value behind HERE; set is cut into pieces */
+static void split(char *set, const char **extra)
+{
+	for (size_t n = N_HERE; set && n < MAX_EXTRA - 1; n++) {
+		char *bar = strchr(set, '|');
+
+		extra[n] = set;
+		set = bar ? bar + 1 : NULL;
+		if (bar)
+			*bar = '\0';
+	}
+}
+
 static bool lab_open(struct lab *l, const char *const *extra)
 {
 	memset(l, 0, sizeof(*l));
@@ -196,6 +209,16 @@ T(access_puts_off_and_looks_for_a_refusal)
 		{ "reject_unverified_recipient", "unverified_recipient_defer_code=451", 450,
 			"451 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why" },
 		{ "reject_unverified_recipient", "unverified_recipient_reject_code=250", 550, "ok" },
+		{ "reject_unverified_sender", "unverified_sender_reject_code=551", 550,
+			"551 5.1.1 <s@outside.test>: Sender address rejected: undeliverable address: why" },
+		{ "reject_unverified_sender", "unverified_sender_defer_code=451", 450,
+			"451 4.1.1 <s@outside.test>: Sender address rejected: unverified address: why" },
+		{ "reject_unverified_sender, reject", "unverified_sender_tempfail_action=defer", 450,
+			"450 4.1.1 <s@outside.test>: Sender address rejected: unverified address: why" },
+		{ "reject_unknown_helo_hostname", "unknown_hostname_reject_code=550", 550, "550 5.7.1 <h>: Helo command rejected: Host not found" },
+		{ "reject_unknown_helo_hostname, reject", NULL, 450, "554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied" },
+		{ "reject_unknown_helo_hostname, reject", "unknown_helo_hostname_tempfail_action=defer", 450,
+			"450 4.7.1 <h>: Helo command rejected: Host not found" },
 		/* each word is asked again: the second no is final */
 		{ "reject_unverified_recipient, reject_unverified_recipient", "unverified_recipient_tempfail_action=defer", 450,
 			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why" },
@@ -279,6 +302,21 @@ T(access_says_what_postfix_says)
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=defer_if_reject, reject", "x", "a@b.test", "a@relayed.test",
 			"450 4.7.0 <a@relayed.test>: Recipient address rejected: defer_if_reject requested", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=defer_if_reject, permit", "x", "a@b.test", "a@relayed.test", "ok", "" },
+		/* the codes of the refusals */
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject|reject_code=550", "x", "a@b.test", "a@relayed.test",
+			"550 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied", "" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=defer|defer_code=451", "x", "a@b.test", "a@relayed.test",
+			"451 4.3.2 <a@relayed.test>: Recipient address rejected: Try again later", "" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject_plaintext_session|plaintext_reject_code=550", "x", "a@b.test", "a@relayed.test",
+			"550 5.7.1 <a@relayed.test>: Recipient address rejected: Session encryption is required", "" },
+		{ ACCESS_AT_RCPT, "smtpd_helo_restrictions=reject_invalid_helo_hostname|invalid_hostname_reject_code=450", "a..b", "a@b.test",
+			"a@relayed.test", "450 4.5.2 <a..b>: Helo command rejected: Invalid name", "" },
+		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{b.test=REJECT}|access_map_reject_code=450", "x", "a@b.test",
+			"a@relayed.test", "450 4.7.1 <a@b.test>: Sender address rejected: Access denied", "" },
+		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{b.test=DEFER}|access_map_defer_code=451", "x", "a@b.test",
+			"a@relayed.test", "451 4.7.1 <a@b.test>: Sender address rejected: Access denied", "" },
+		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{nobody=REJECT}|smtpd_null_access_lookup_key=nobody", "x", "",
+			"a@relayed.test", "554 5.7.1 <>: Sender address rejected: Access denied", "" },
 		/* sender and recipient */
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=reject_non_fqdn_sender", "x", "a@b", "a@relayed.test",
 			"504 5.5.2 <a@b>: Sender address rejected: need fully-qualified address", "" },
@@ -380,20 +418,12 @@ T(access_says_what_postfix_says)
 	buf_init(&line, 4096);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *extra[MAX_EXTRA] = { HERE };
-		char set[600], *rest = set;
-		size_t n = N_HERE;
+		char set[600];
 		struct lab l;
 
 		ROW("%zu %s", i, rows[i].set);
 		snprintf(set, sizeof(set), "%s", rows[i].set);
-		while (rest && n < MAX_EXTRA - 1) {
-			char *bar = strchr(rest, '|');
-
-			extra[n++] = rest;
-			rest = bar ? bar + 1 : NULL;
-			if (bar)
-				*bar = '\0';
-		}
+		split(set, extra);
 		if (!CHECK(lab_open(&l, extra))) {
 			conf_diag_print(&l.diag, stdout, "access");
 			lab_close(&l);
@@ -450,15 +480,20 @@ T(access_counts_recipients_of_a_bounce)
 		{ "smtpd_recipient_restrictions=reject_multi_recipient_bounce", ACCESS_AT_RCPT, "", false, 1,
 			"550 5.5.3 <a@relayed.test>: Recipient address rejected: Multi-recipient bounce" },
 		{ "smtpd_recipient_restrictions=reject_multi_recipient_bounce", ACCESS_AT_RCPT, "", false, 0, "ok" },
+		{ "smtpd_data_restrictions=reject_multi_recipient_bounce|multi_recipient_bounce_reject_code=450", ACCESS_AT_DATA, "", true, 2,
+			"450 4.5.3 <DATA>: Data command rejected: Multi-recipient bounce" },
 	};
 	struct buf line;
 
 	buf_init(&line, 4096);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const char *extra[MAX_EXTRA] = { HERE, rows[i].set };
+		const char *extra[MAX_EXTRA] = { HERE };
+		char set[300];
 		struct lab l;
 
 		ROW("%zu", i);
+		snprintf(set, sizeof(set), "%s", rows[i].set);
+		split(set, extra);
 		REQUIRE(lab_open(&l, extra));
 		lab_ask(&l, "192.0.2.1", "a@relayed.test");
 		l.request.sender = str_of(rows[i].sender);
@@ -507,17 +542,20 @@ T(access_reads_lists_of_dns)
 		{ "permit_dnswl_client list.test=127.0.[0..255].[1..3], reject", { AF_INET, { 127, 0, 9, 1 } }, "", "ok" },
 		{ "permit_dnswl_client list.test=127.0.[0..255].[1..3], reject", { AF_INET, { 127, 0, 9, 0 } }, "",
 			"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied" },
+		{ "reject_rbl_client zen.test|maps_rbl_reject_code=450", { AF_INET, { 127, 0, 0, 2 } }, "",
+			"450 4.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.test" },
 	};
 	struct buf line;
 
 	buf_init(&line, 4096);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char list[300];
-		const char *extra[MAX_EXTRA] = { HERE, list };
+		const char *extra[MAX_EXTRA] = { HERE };
 		struct lab l;
 
 		ROW("%s", rows[i].list);
 		snprintf(list, sizeof(list), "smtpd_client_restrictions=%s", rows[i].list);
+		split(list, extra);
 		REQUIRE(lab_open(&l, extra));
 		lab_ask(&l, "192.0.2.1", "a@relayed.test");
 		judge(&l, ACCESS_AT_RCPT, &line);

@@ -31,9 +31,10 @@ struct client {
 static void on_probe(void *ctx, struct str rcpt, verify_fn fn, void *fn_ctx)
 {
 	struct world *w = ctx;
+
 	if (!CHECK(w->n_open < MOST))
 		return;
-	snprintf(w->open[w->n_open].rcpt, sizeof w->open[0].rcpt, "%.*s", STR_ARG(rcpt));
+	snprintf(w->open[w->n_open].rcpt, sizeof(w->open[0].rcpt), "%.*s", STR_ARG(rcpt));
 	w->open[w->n_open].fn = fn;
 	w->open[w->n_open++].ctx = fn_ctx;
 	w->n_probes++;
@@ -44,7 +45,8 @@ static void answer(struct world *w, size_t i, int code, const char *enhanced, co
 	struct reply r;
 	verify_fn fn = w->open[i].fn;
 	void *ctx = w->open[i].ctx;
-	memmove(&w->open[i], &w->open[i + 1], (w->n_open - i - 1) * sizeof w->open[0]);
+
+	memmove(&w->open[i], &w->open[i + 1], (w->n_open - i - 1) * sizeof(w->open[0]));
 	w->n_open--;
 	reply_set(&r, code, enhanced, "%s", text);
 	fn(ctx, &r);
@@ -53,16 +55,17 @@ static void answer(struct world *w, size_t i, int code, const char *enhanced, co
 static void world_start(struct world *w)
 {
 	w->n_open = 0;
-	w->v = verify_new(&(struct verify_options){.loop = w->loop, .conf = w->conf, .probe = on_probe, .ctx = w});
+	w->v = verify_new(&(struct verify_options){ .loop = w->loop, .conf = w->conf, .probe = on_probe, .ctx = w });
 }
 
 static bool world_open(struct world *w, const char *more)
 {
-	memset(w, 0, sizeof *w);
-	snprintf(w->path, sizeof w->path, "%s/verify_cache", t_tmpdir());
-	snprintf(w->map, sizeof w->map, "address_verify_map=btree:%s", w->path);
+	const char *extra[] = { "alias_maps=", "myhostname=here.test", w->map, more, NULL };
+
+	memset(w, 0, sizeof(*w));
+	snprintf(w->path, sizeof(w->path), "%s/verify_cache", t_tmpdir());
+	snprintf(w->map, sizeof(w->map), "address_verify_map=btree:%s", w->path);
 	unlink(w->path);
-	const char *extra[] = {"alias_maps=", "myhostname=here.test", w->map, more, NULL};
 	conf_diag_init(&w->diag);
 	w->conf = conf_load(t_tmpdir(), extra, &w->diag);
 	w->loop = loop_new();
@@ -84,6 +87,7 @@ static void world_close(struct world *w)
 static void on_told(void *ctx, const struct reply *r)
 {
 	struct client *c = ctx;
+
 	c->said = *r;
 	c->told++;
 	c->wait = NULL;
@@ -91,7 +95,7 @@ static void on_told(void *ctx, const struct reply *r)
 
 static bool ask(struct world *w, struct client *c, const char *rcpt)
 {
-	memset(c, 0, sizeof *c);
+	memset(c, 0, sizeof(*c));
 	c->wait = verify_ask(w->v, str_of(rcpt), &c->said, on_told, c);
 	return c->wait != NULL;
 }
@@ -99,13 +103,15 @@ static bool ask(struct world *w, struct client *c, const char *rcpt)
 static void file_put(struct world *w, const char *head, usec age, const char *rest)
 {
 	char text[1000];
-	snprintf(text, sizeof text, "%s%lld%s", head, (long long)((clock_wall() - age) / USEC_PER_SEC), rest);
+
+	snprintf(text, sizeof(text), "%s%lld%s", head, (long long)((clock_wall() - age) / USEC_PER_SEC), rest);
 	CHECK_INT(fs_replace(w->path, 0600, str_of(text)), 0);
 }
 
 static void file_check(struct world *w, const char *part, bool there)
 {
 	struct buf b;
+
 	buf_init(&b, 1 << 20);
 	CHECK_INT(fs_read_file(w->path, &b), 0);
 	CHECK((str_find(buf_view(&b), str_of(part)) >= 0) == there);
@@ -118,6 +124,7 @@ T(verify_shares_one_probe_and_remembers_the_answer)
 {
 	struct world w;
 	struct client a, b, c;
+
 	REQUIRE(world_open(&w, NULL));
 	CHECK(ask(&w, &a, "u@Example.TEST"));
 	CHECK(ask(&w, &b, "u@example.test"));
@@ -141,6 +148,7 @@ T(verify_survives_a_restart)
 {
 	struct world w;
 	struct client a;
+
 	REQUIRE(world_open(&w, NULL));
 	ask(&w, &a, "good@x.test");
 	ask(&w, &a, "bad@x.test");
@@ -170,22 +178,24 @@ T(verify_survives_a_restart)
 T(verify_ages_answers_as_postfix_does)
 {
 	static const struct { const char *word; usec age; bool known, probes; int code; } rows[] = {
-		{"deliverable", 0, true, false, 250},
-		{"deliverable", 6 * DAY, true, false, 250},
-		{"deliverable", 8 * DAY, true, true, 250},
-		{"deliverable", 32 * DAY, false, true, 0},
-		{"undeliverable", DAY / 24, true, false, 550},
-		{"undeliverable", DAY / 4, true, true, 550},
-		{"undeliverable", 4 * DAY, false, true, 0},
-		{"deferred", DAY / 4, true, true, 450},
+		{ "deliverable", 0, true, false, 250 },
+		{ "deliverable", 6 * DAY, true, false, 250 },
+		{ "deliverable", 8 * DAY, true, true, 250 },
+		{ "deliverable", 32 * DAY, false, true, 0 },
+		{ "undeliverable", DAY / 24, true, false, 550 },
+		{ "undeliverable", DAY / 4, true, true, 550 },
+		{ "undeliverable", 4 * DAY, false, true, 0 },
+		{ "deferred", DAY / 4, true, true, 450 },
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct world w;
 		struct client a;
 		char rest[100];
+
 		ROW("%zu %s", i, rows[i].word);
 		REQUIRE(world_open(&w, NULL));
-		snprintf(rest, sizeof rest, "\t%s\ta@x.test\t%d.1.5\ttext\n", rows[i].word, rows[i].word[0] == 'u' ? 5 : rows[i].word[2] == 'l' ? 2 : 4);
+		snprintf(rest, sizeof(rest), "\t%s\ta@x.test\t%d.1.5\ttext\n", rows[i].word, rows[i].word[0] == 'u' ? 5 : rows[i].word[2] == 'l' ? 2 : 4);
 		file_put(&w, HEAD, rows[i].age, rest);
 		CHECK(ask(&w, &a, "a@x.test") == !rows[i].known);
 		CHECK_INT(w.n_probes, rows[i].probes);
@@ -197,10 +207,12 @@ T(verify_ages_answers_as_postfix_does)
 
 T(verify_keeps_a_good_answer_when_its_refresh_fails)
 {
-	static const struct { int code; const char *want; } rows[] = {{550, "deliverable"}, {450, "deliverable"}, {250, "deliverable"}};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	static const struct { int code; const char *want; } rows[] = { { 550, "deliverable" }, { 450, "deliverable" }, { 250, "deliverable" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct world w;
 		struct client a;
+
 		ROW("%d", rows[i].code);
 		REQUIRE(world_open(&w, NULL));
 		file_put(&w, HEAD, 8 * DAY, "\tdeliverable\ta@x.test\t2.1.5\tOk\n");
@@ -218,6 +230,7 @@ T(verify_forgets_bad_answers_when_told_to)
 {
 	struct world w;
 	struct client a, b;
+
 	REQUIRE(world_open(&w, "address_verify_negative_cache=no"));
 	ask(&w, &a, "a@x.test");
 	ask(&w, &b, "a@x.test");
@@ -235,6 +248,7 @@ T(verify_forgets_bad_answers_when_told_to)
 static void run_for(struct world *w, usec time)
 {
 	usec end = clock_mono() + time;
+
 	while (clock_mono() < end)
 		loop_tick(w->loop, 10 * USEC_PER_MSEC);
 }
@@ -243,10 +257,11 @@ T(verify_bounds_the_wait_and_keeps_the_late_answer)
 {
 	struct world w;
 	struct client a;
+	const char *extra[] = { "alias_maps=", "myhostname=here.test", w.map, "address_verify_poll_count=1", NULL };
+
 	REQUIRE(world_open(&w, "address_verify_poll_count=2"));
 	/* one look, as greylisting: no wait at all */
 	verify_free(w.v);
-	const char *extra[] = {"alias_maps=", "myhostname=here.test", w.map, "address_verify_poll_count=1", NULL};
 	conf_free(w.conf);
 	w.conf = conf_load(t_tmpdir(), extra, &w.diag);
 	world_start(&w);
@@ -279,6 +294,7 @@ T(verify_client_that_leaves_leaves_nothing)
 {
 	struct world w;
 	struct client a, b;
+
 	REQUIRE(world_open(&w, NULL));
 	CHECK(ask(&w, &a, "a@x.test"));
 	CHECK(ask(&w, &b, "a@x.test"));
@@ -297,10 +313,12 @@ T(verify_bounds_the_probes_at_work)
 {
 	struct world w;
 	struct client c[4];
+
 	REQUIRE(world_open(&w, "default_destination_concurrency_limit=2"));
 	for (int i = 0; i < 4; i++) {
 		char rcpt[20];
-		snprintf(rcpt, sizeof rcpt, "%d@x.test", i);
+
+		snprintf(rcpt, sizeof(rcpt), "%d@x.test", i);
 		CHECK(ask(&w, &c[i], rcpt));
 	}
 	CHECK_INT(w.n_open, 2);
@@ -319,20 +337,22 @@ T(verify_bounds_the_probes_at_work)
 T(verify_file_is_refused_or_mended)
 {
 	static const struct { const char *head, *rest; usec age; bool known, kept; } rows[] = {
-		{"relaybox verify cache 2\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true},
-		{"\177ELF", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true},
-		{HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n1764000000\tdeliv", 0, true, false},
-		{HEAD "\n\t\t\t\t\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, true, false},
-		{HEAD, "\tmaybe\ta@x.test\t2.1.5\tOk\n", 0, false, false},
-		{HEAD, "\tdeliverable\ta@x.test\t5.1.5\tOk\n", 0, false, false},
-		{HEAD, "\tdeliverable\t\t2.1.5\tOk\n", 0, false, false},
-		{HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n", -DAY, false, false},
-		{HEAD "1\tundeliverable\ta@x.test\t5.1.1\tno\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 60 * USEC_PER_SEC, true, false},
+		{ "relaybox verify cache 2\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true },
+		{ "\177ELF", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, false, true },
+		{ HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n1764000000\tdeliv", 0, true, false },
+		{ HEAD "\n\t\t\t\t\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 0, true, false },
+		{ HEAD, "\tmaybe\ta@x.test\t2.1.5\tOk\n", 0, false, false },
+		{ HEAD, "\tdeliverable\ta@x.test\t5.1.5\tOk\n", 0, false, false },
+		{ HEAD, "\tdeliverable\t\t2.1.5\tOk\n", 0, false, false },
+		{ HEAD, "\tdeliverable\ta@x.test\t2.1.5\tOk\n", -DAY, false, false },
+		{ HEAD "1\tundeliverable\ta@x.test\t5.1.1\tno\n", "\tdeliverable\ta@x.test\t2.1.5\tOk\n", 60 * USEC_PER_SEC, true, false },
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct world w;
 		struct client a;
 		struct buf before, after;
+
 		ROW("%zu", i);
 		REQUIRE(world_open(&w, NULL));
 		file_put(&w, rows[i].head, rows[i].age, rows[i].rest);
@@ -359,11 +379,13 @@ T(verify_file_stays_small)
 	struct world w;
 	struct client a;
 	struct stat st;
+
 	REQUIRE(world_open(&w, "address_verify_positive_refresh_time=1s"));
 	/* the same address again and again: old lines are cleaned out */
 	for (int i = 0; i < 3000; i++) {
 		char rcpt[30];
-		snprintf(rcpt, sizeof rcpt, "%d@x.test", i % 7);
+
+		snprintf(rcpt, sizeof(rcpt), "%d@x.test", i % 7);
 		if (i < 7) {
 			CHECK(ask(&w, &a, rcpt));
 			answer(&w, 0, 250, "2.1.5", "Ok");
@@ -393,9 +415,11 @@ static int fail_nth(const char *call, const char *path)
 T(verify_goes_on_in_memory_when_a_file_call_fails)
 {
 	bool more = true;
+
 	for (fail_at = 1; more && fail_at < 100; fail_at++) {
 		struct world w;
 		struct client a;
+
 		ROW("call %d", fail_at);
 		REQUIRE(world_open(&w, NULL));
 		file_put(&w, HEAD, DAY, "\tdeliverable\told@x.test\t2.1.5\tOk\n");

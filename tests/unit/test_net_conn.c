@@ -51,7 +51,7 @@ static bool room_init(struct room *r, size_t in_max, size_t out_max)
 {
 	int s[2];
 
-	*r = (struct room){.l = loop_new()};
+	*r = (struct room){ .l = loop_new() };
 	buf_init(&r->a.got, 1 << 24);
 	buf_init(&r->b.got, 1 << 24);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s))
@@ -286,7 +286,7 @@ static int listener(struct sockaddr_in *at)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	socklen_t n = sizeof(*at);
 
-	*at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	*at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	if (bind(fd, (struct sockaddr *)at, sizeof(*at)) || listen(fd, 5) || getsockname(fd, (struct sockaddr *)at, &n))
 		return -1;
 	return fd;
@@ -299,10 +299,10 @@ static struct conn *connect_to(struct loop *l, const void *to, size_t n, struct 
 
 T(conn_connects_and_tells_addresses)
 {
-	struct sockaddr_in at, from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002)};
+	struct sockaddr_in at, from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002) };
 	int fd = listener(&at), peer;
 	struct loop *l = loop_new();
-	struct end e = {0};
+	struct end e = { 0 };
 	struct sockaddr_in ours;
 	socklen_t ours_len = sizeof(ours);
 
@@ -330,16 +330,16 @@ T(conn_connects_and_tells_addresses)
 
 T(conn_connect_errors_come_as_events)
 {
-	struct sockaddr_in at, nowhere = {.sin_family = AF_INET, .sin_port = htons(25), .sin_addr.s_addr = 0xffffffff};
-	struct sockaddr_un gone = {.sun_family = AF_UNIX, .sun_path = "/nonexistent/socket"};
+	struct sockaddr_in at, nowhere = { .sin_family = AF_INET, .sin_port = htons(25), .sin_addr.s_addr = 0xffffffff };
+	struct sockaddr_un gone = { .sun_family = AF_UNIX, .sun_path = "/nonexistent/socket" };
 	int fd = listener(&at);
 	struct { const void *to; size_t n; int error; } rows[] = {
-		{&at, sizeof(at), ECONNREFUSED}, {&nowhere, sizeof(nowhere), 0}, {&gone, sizeof(gone), ENOENT}};
+		{ &at, sizeof(at), ECONNREFUSED }, { &nowhere, sizeof(nowhere), 0 }, {&gone, sizeof(gone), ENOENT}};
 	struct loop *l = loop_new();
 
 	close(fd);
 	for (size_t i = 0; i < 3; i++) {
-		struct end e = {0};
+		struct end e = { 0 };
 
 		ROW("%zu", i);
 		e.c = connect_to(l, rows[i].to, rows[i].n, &e);
@@ -360,7 +360,7 @@ T(conn_connect_timeout_is_a_failure)
 	struct sockaddr_in at;
 	int fd = listener(&at);
 	struct loop *l = loop_new();
-	struct end e = {0};
+	struct end e = { 0 };
 
 	e.c = conn_connect(l, (struct sockaddr *)&at, sizeof(at), NULL, 0, 100, 100, USEC_NEVER, hear, &e);
 	REQUIRE(e.c != NULL);
@@ -376,7 +376,7 @@ T(conn_connect_timeout_is_a_failure)
 
 static struct tls_context *context(bool server, const char *ca)
 {
-	struct tls_options o = {.server = server, .ca_file = ca, .cert_file = server ? net_cert("both.pem") : NULL, .tickets = server};
+	struct tls_options o = { .server = server, .ca_file = ca, .cert_file = server ? net_cert("both.pem") : NULL, .tickets = server };
 	struct tls_context *c;
 	struct buf why;
 
@@ -393,12 +393,12 @@ struct tls_room {
 	struct tls_peer peer;
 };
 
-static const char *const mx[] = {"mx.example.com", NULL};
+static const char *const mx[] = { "mx.example.com", NULL };
 
 static bool tls_room_init(struct tls_room *t, bool pool, const char *ca, size_t in_max)
 {
-	*t = (struct tls_room){.client = context(false, ca), .server = context(true, NULL)};
-	t->peer = (struct tls_peer){.server_name = "mx.example.com", .match = TLS_MATCH_NAME, .names = mx};
+	*t = (struct tls_room){ .client = context(false, ca), .server = context(true, NULL) };
+	t->peer = (struct tls_peer){ .server_name = "mx.example.com", .match = TLS_MATCH_NAME, .names = mx };
 	if (!room_init(&t->r, in_max, 1 << 20) || !t->client || !t->server)
 		return false;
 	if (pool) {
@@ -510,7 +510,7 @@ T(conn_tls_full_input_goes_on_without_a_new_read)
 
 T(conn_tls_wrong_name_fails_both_ends)
 {
-	static const char *const other[] = {"mx.example.org", NULL};
+	static const char *const other[] = { "mx.example.org", NULL };
 
 	if (!net_cert("ca.pem"))
 		SKIP("openssl cannot make certificates");

@@ -44,8 +44,8 @@ T(dns_query_bytes)
 T(dns_names_that_are_none)
 {
 	static const struct { const char *name; bool ok; } rows[] = {
-		{"a.b", true}, {"a.b.", true}, {"", true}, {".", true}, {"_dmarc.x", true}, {"A-1.b", true},
-		{"..", false}, {"a..b", false}, {".a", false}, {"a b", false}, {"a\\b", false}, {"\xc3\xa4.de", false}, {"a\tb", false},
+		{ "a.b", true }, { "a.b.", true }, { "", true }, { ".", true }, { "_dmarc.x", true }, { "A-1.b", true },
+		{ "..", false }, { "a..b", false }, { ".a", false }, { "a b", false }, { "a\\b", false }, { "\xc3\xa4.de", false }, { "a\tb", false },
 	};
 	char clean[256], label[70], name[300] = "";
 
@@ -90,7 +90,7 @@ T(dns_reads_addresses_and_follows_aliases)
 
 T(dns_reads_every_type)
 {
-	static const uint8_t v6[16] = {0x20, 1, 0xd, 0xb8, [15] = 1};
+	static const uint8_t v6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 1 };
 	size_t at;
 
 	msg_begin(&m, 7, 0x8180, "x", DNS_MX);
@@ -144,14 +144,14 @@ T(dns_reads_every_type)
 T(dns_says_no_and_for_how_long)
 {
 	static const struct { unsigned flags, upper; bool soa; int status, rcode; uint32_t ttl; const char *why; } rows[] = {
-		{0x8180, 0, true, DNS_NODATA, 0, 30, "Name service error for name=x.example type=MX: Host found but no data record of requested type"},
-		{0x8183, 0, true, DNS_NXDOMAIN, 3, 30, "Name service error for name=x.example type=MX: Host not found"},
-		{0x8183, 0, false, DNS_NXDOMAIN, 3, 0, "Name service error for name=x.example type=MX: Host not found"},
-		{0x8182, 0, false, DNS_AGAIN, 2, 0, "Name service error for name=x.example type=MX: Host not found, try again"},
-		{0x8185, 0, true, DNS_AGAIN, 5, 0, "Name service error for name=x.example type=MX: Host not found, try again"},
-		{0x8184, 0, true, DNS_AGAIN, 4, 0, "Name service error for name=x.example type=MX: Host not found, try again"},
-		{0x8181, 0, true, DNS_AGAIN, 1, 0, "Name service error for name=x.example type=MX: Host not found, try again"},
-		{0x8180, 1, true, DNS_AGAIN, 16, 0, "Name service error for name=x.example type=MX: Host not found, try again"},
+		{ 0x8180, 0, true, DNS_NODATA, 0, 30, "Name service error for name=x.example type=MX: Host found but no data record of requested type" },
+		{ 0x8183, 0, true, DNS_NXDOMAIN, 3, 30, "Name service error for name=x.example type=MX: Host not found" },
+		{ 0x8183, 0, false, DNS_NXDOMAIN, 3, 0, "Name service error for name=x.example type=MX: Host not found" },
+		{ 0x8182, 0, false, DNS_AGAIN, 2, 0, "Name service error for name=x.example type=MX: Host not found, try again" },
+		{ 0x8185, 0, true, DNS_AGAIN, 5, 0, "Name service error for name=x.example type=MX: Host not found, try again" },
+		{ 0x8184, 0, true, DNS_AGAIN, 4, 0, "Name service error for name=x.example type=MX: Host not found, try again" },
+		{ 0x8181, 0, true, DNS_AGAIN, 1, 0, "Name service error for name=x.example type=MX: Host not found, try again" },
+		{ 0x8180, 1, true, DNS_AGAIN, 16, 0, "Name service error for name=x.example type=MX: Host not found, try again" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -206,14 +206,14 @@ T(dns_reads_referrals)
 T(dns_ignores_what_is_not_its_answer)
 {
 	static const struct { const char *what; unsigned id, flags; const char *name; enum dns_type type; int want; } rows[] = {
-		{"right", 7, 0x8180, "x.example", DNS_A, 0},
-		{"case", 7, 0x8180, "X.Example", DNS_A, 0},
-		{"id", 8, 0x8180, "x.example", DNS_A, -1},
-		{"a query", 7, 0x0100, "x.example", DNS_A, -1},
-		{"opcode", 7, 0x9180, "x.example", DNS_A, -1},
-		{"name", 7, 0x8180, "y.example", DNS_A, -1},
-		{"longer", 7, 0x8180, "x.example.com", DNS_A, -1},
-		{"type", 7, 0x8180, "x.example", DNS_AAAA, -1},
+		{ "right", 7, 0x8180, "x.example", DNS_A, 0 },
+		{ "case", 7, 0x8180, "X.Example", DNS_A, 0 },
+		{ "id", 8, 0x8180, "x.example", DNS_A, -1 },
+		{ "a query", 7, 0x0100, "x.example", DNS_A, -1 },
+		{ "opcode", 7, 0x9180, "x.example", DNS_A, -1 },
+		{ "name", 7, 0x8180, "y.example", DNS_A, -1 },
+		{ "longer", 7, 0x8180, "x.example.com", DNS_A, -1 },
+		{ "type", 7, 0x8180, "x.example", DNS_AAAA, -1 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -336,7 +336,7 @@ T(dns_rfc_9267_list)
 
 T(dns_rdata_of_every_length)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_NS, DNS_CNAME, DNS_SOA, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV, DNS_TLSA, DNS_CAA};
+	static const enum dns_type types[] = { DNS_A, DNS_NS, DNS_CNAME, DNS_SOA, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV, DNS_TLSA, DNS_CAA };
 	uint8_t data[41];
 
 	for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++)
@@ -431,14 +431,14 @@ static void show_servers(const struct dns_conf *c, char *out, size_t size)
 T(resolv_conf)
 {
 	static const struct { const char *text, *servers; int timeout, attempts; bool rotate, trust_ad; } rows[] = {
-		{"", "127.0.0.1/53L", 5, 2, false, false},
-		{"nameserver 192.0.2.1\nnameserver ::1\n", "192.0.2.1/53 ::1/53L", 5, 2, false, false},
-		{"# nameserver 192.0.2.9\n;x\n\tnameserver\t192.0.2.1 # x\r\nnameserver 192.0.2.2", "192.0.2.1/53 192.0.2.2/53", 5, 2, false, false},
-		{"nameserver nonsense\nnameserver\nsearch x y\n", "127.0.0.1/53L", 5, 2, false, false},
-		{"nameserver 192.0.2.1:5353\nnameserver [::1]:99\nnameserver fe80::1%1", "192.0.2.1/5353 ::1/99L fe80::1/53", 5, 2, false, false},
-		{"nameserver 192.0.2.1:0\nnameserver 192.0.2.1:65536\nnameserver 192.0.2.1:x\n", "127.0.0.1/53L", 5, 2, false, false},
-		{"options timeout:1 attempts:3 rotate trust-ad ndots:5\n", "127.0.0.1/53L", 1, 3, true, true},
-		{"options timeout:0 attempts:99\noptions timeout:x timeout:\n", "127.0.0.1/53L", 1, 5, false, false},
+		{ "", "127.0.0.1/53L", 5, 2, false, false },
+		{ "nameserver 192.0.2.1\nnameserver ::1\n", "192.0.2.1/53 ::1/53L", 5, 2, false, false },
+		{ "# nameserver 192.0.2.9\n;x\n\tnameserver\t192.0.2.1 # x\r\nnameserver 192.0.2.2", "192.0.2.1/53 192.0.2.2/53", 5, 2, false, false },
+		{ "nameserver nonsense\nnameserver\nsearch x y\n", "127.0.0.1/53L", 5, 2, false, false },
+		{ "nameserver 192.0.2.1:5353\nnameserver [::1]:99\nnameserver fe80::1%1", "192.0.2.1/5353 ::1/99L fe80::1/53", 5, 2, false, false },
+		{ "nameserver 192.0.2.1:0\nnameserver 192.0.2.1:65536\nnameserver 192.0.2.1:x\n", "127.0.0.1/53L", 5, 2, false, false },
+		{ "options timeout:1 attempts:3 rotate trust-ad ndots:5\n", "127.0.0.1/53L", 1, 3, true, true },
+		{ "options timeout:0 attempts:99\noptions timeout:x timeout:\n", "127.0.0.1/53L", 1, 5, false, false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -487,13 +487,13 @@ T(hosts_file)
 	static const char text[] = "127.0.0.1 localhost\n# 1.2.3.4 no\n192.0.2.1\tMail.Example.com mail # x\n"
 		"2001:db8::1 mail mail.example.com\n192.0.2.2 mail\nnonsense mail\n192.0.2.3\n192.0.2.1 second\n";
 	static const struct { const char *name; int families; const char *want; } rows[] = {
-		{"mail", 3, "192.0.2.1 2001:db8::1 192.0.2.2"},
-		{"mail", 1, "192.0.2.1 192.0.2.2"},
-		{"mail", 2, "2001:db8::1"},
-		{"mail.example.com", 3, "192.0.2.1 2001:db8::1"},
-		{"localhost", 3, "127.0.0.1"},
-		{"no", 3, ""},
-		{"second", 3, "192.0.2.1"},
+		{ "mail", 3, "192.0.2.1 2001:db8::1 192.0.2.2" },
+		{ "mail", 1, "192.0.2.1 192.0.2.2" },
+		{ "mail", 2, "2001:db8::1" },
+		{ "mail.example.com", 3, "192.0.2.1 2001:db8::1" },
+		{ "localhost", 3, "127.0.0.1" },
+		{ "no", 3, "" },
+		{ "second", 3, "192.0.2.1" },
 	};
 	struct hosts h;
 	struct ipaddr a;

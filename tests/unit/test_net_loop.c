@@ -124,12 +124,12 @@ static void swap_fds(struct loop_io *io, uint32_t events)
 T(loop_reused_descriptor_gets_no_old_event)
 {
 	struct loop *l = loop_new();
-	struct ear victim, heir = {0};
-	struct swap s = {.l = l, .victim = &victim, .heir = &heir};
+	struct ear victim, heir = { 0 };
+	struct swap s = { .l = l, .victim = &victim, .heir = &heir };
 	int p[2], q[2];
 
 	REQUIRE(pipe(p) == 0 && pipe(q) == 0);
-	s.io = (struct loop_io){.fd = p[0], .on_ready = swap_fds};
+	s.io = (struct loop_io){ .fd = p[0], .on_ready = swap_fds };
 	ear_init(&victim, l, q[0]);
 	loop_io_add(l, &s.io, EPOLLIN);
 	loop_io_add(l, &victim.io, EPOLLIN);
@@ -163,8 +163,8 @@ T(loop_timers_ring_in_order_and_can_be_moved_and_cancelled)
 {
 	struct loop *l = loop_new();
 	char log[16] = "";
-	struct bell b[4] = {{.l = l, .log = log, .mark = 'a'}, {.l = l, .log = log, .mark = 'b'},
-		{.l = l, .log = log, .mark = 'c'}, {.l = l, .log = log, .mark = 'd', .again = true}};
+	struct bell b[4] = { { .l = l, .log = log, .mark = 'a' }, { .l = l, .log = log, .mark = 'b' },
+		{ .l = l, .log = log, .mark = 'c' }, {.l = l, .log = log, .mark = 'd', .again = true}};
 	usec now = loop_now(l);
 
 	for (int i = 0; i < 4; i++)
@@ -211,7 +211,7 @@ static void count(void *ctx)
 T(loop_tasks_run_once_and_new_ones_keep_it_awake)
 {
 	struct loop *l = loop_new();
-	struct chore a = {.l = l}, b = {.l = l, .next = &a}, gone = {.l = l};
+	struct chore a = { .l = l }, b = { .l = l, .next = &a }, gone = { .l = l };
 	int hooks = 0;
 
 	loop_task_init(&a.t, do_chore);
@@ -294,12 +294,12 @@ T(fdpass_hands_over_a_descriptor)
 
 static int send_two(int sock, int a, int b)
 {
-	union { struct cmsghdr align; char room[CMSG_SPACE(2 * sizeof(int))]; } u = {0};
+	union { struct cmsghdr align; char room[CMSG_SPACE(2 * sizeof(int))]; } u = { 0 };
 	char c = 'x';
-	struct iovec iov = {&c, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = sizeof(u)};
+	struct iovec iov = { &c, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = sizeof(u) };
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
-	int fds[2] = {a, b};
+	int fds[2] = { a, b };
 
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;

@@ -14,9 +14,9 @@
 /* what a server does with a question for a name that begins with the word */
 enum behave { GOOD, SILENT, SERVFAIL, REFUSED, WRONG_ID, WRONG_NAME, TRUNCATE, FORMERR, CHAIN, DANGLING, GARBAGE, FLOOD, NXDOMAIN, EMPTY, LOOP };
 static const struct { const char *word; enum behave how; } words[] = {
-	{"silent", SILENT}, {"servfail", SERVFAIL}, {"refused", REFUSED}, {"wrongid", WRONG_ID}, {"wrongname", WRONG_NAME},
-	{"big", TRUNCATE}, {"formerr", FORMERR}, {"chain", CHAIN}, {"dangling", DANGLING}, {"garbage", GARBAGE}, {"flood", FLOOD},
-	{"gone", NXDOMAIN}, {"empty", EMPTY}, {"loop", LOOP}, {"", GOOD},
+	{ "silent", SILENT }, { "servfail", SERVFAIL }, { "refused", REFUSED }, { "wrongid", WRONG_ID }, { "wrongname", WRONG_NAME },
+	{ "big", TRUNCATE }, { "formerr", FORMERR }, { "chain", CHAIN }, { "dangling", DANGLING }, { "garbage", GARBAGE }, { "flood", FLOOD },
+	{ "gone", NXDOMAIN }, { "empty", EMPTY }, { "loop", LOOP }, { "", GOOD },
 };
 
 struct server {
@@ -58,7 +58,7 @@ static void read_question(struct server *s, const uint8_t *p, enum dns_type *typ
 
 static void good_answer(const char *name, enum dns_type type, int records)
 {
-	static const uint8_t v6[16] = {0x20, 1, 0xd, 0xb8, [15] = 9};
+	static const uint8_t v6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 9 };
 
 	for (int i = 0; i < records; i++) {
 		if (type == DNS_A)
@@ -158,7 +158,7 @@ static void on_tcp(struct loop_io *io, uint32_t events)
 		loop_io_remove(s->l, &s->peer);
 		close(s->peer.fd);
 	}
-	s->peer = (struct loop_io){.fd = fd, .on_ready = on_peer};
+	s->peer = (struct loop_io){ .fd = fd, .on_ready = on_peer };
 	loop_io_add(s->l, &s->peer, EPOLLIN);
 }
 
@@ -168,7 +168,7 @@ static bool bind_both(int *udp, int tcp, struct sockaddr_in *at)
 	for (int tries = 0; tries < 50; tries++) {
 		socklen_t n = sizeof(*at);
 
-		*at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		*at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 		*udp = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 		if (bind(*udp, (struct sockaddr *)at, n) || getsockname(*udp, (struct sockaddr *)at, &n))
 			return false;
@@ -186,7 +186,7 @@ static bool server_start(struct server *s, struct loop *l, int only)
 
 	if (!bind_both(&udp, tcp, &at) || listen(tcp, 5))
 		return false;
-	*s = (struct server){.l = l, .only = only, .udp = {.fd = udp, .on_ready = on_udp}, .tcp = {.fd = tcp, .on_ready = on_tcp}};
+	*s = (struct server){.l = l, .only = only, .udp = { .fd = udp, .on_ready = on_udp }, .tcp = {.fd = tcp, .on_ready = on_tcp}};
 	s->port = ntohs(at.sin_port);
 	return loop_io_add(l, &s->udp, EPOLLIN) == 0 && loop_io_add(l, &s->tcp, EPOLLIN) == 0;
 }
@@ -249,7 +249,7 @@ struct place {
 
 static bool place_init(struct place *p, int a, int b, bool no_cache)
 {
-	struct dns_options o = {.hosts = p->hosts, .resolv_conf = p->resolv, .no_cache = no_cache};
+	struct dns_options o = { .hosts = p->hosts, .resolv_conf = p->resolv, .no_cache = no_cache };
 	FILE *f;
 
 	p->l = loop_new();
@@ -296,25 +296,25 @@ T(resolver_answers)
 		int first, second, tcp; /* questions that each server gets */
 		const char *canonical;
 	} rows[] = {
-		{"good", DNS_A, DNS_OK, 2, 1, 0, 0, "good"},
-		{"Good2.", DNS_MX, DNS_OK, 2, 1, 0, 0, "good2"},
-		{"gone", DNS_MX, DNS_NXDOMAIN, 0, 1, 0, 0, "gone"},
-		{"empty", DNS_MX, DNS_NODATA, 0, 1, 0, 0, "empty"},
-		{"servfail", DNS_MX, DNS_AGAIN, 0, 1, 1, 0, ""},
-		{"refused", DNS_A, DNS_AGAIN, 0, 1, 1, 0, ""},
-		{"garbage", DNS_MX, DNS_AGAIN, 0, 1, 1, 0, ""},
-		{"big", DNS_MX, DNS_OK, 90, 1, 0, 1, "big"},
-		{"formerr", DNS_A, DNS_OK, 2, 2, 0, 0, "formerr"},
-		{"chain", DNS_A, DNS_OK, 1, 1, 0, 0, "real.example"},
-		{"dangling", DNS_A, DNS_OK, 2, 2, 0, 0, "real.example"},
-		{"flood", DNS_A, DNS_OK, 2, 1, 0, 1, "flood"},
-		{"loop1", DNS_A, DNS_NXDOMAIN, 0, 11, 0, 0, "loop2"},
-		{"not a name", DNS_A, DNS_NXDOMAIN, 0, 0, 0, 0, ""},
+		{ "good", DNS_A, DNS_OK, 2, 1, 0, 0, "good" },
+		{ "Good2.", DNS_MX, DNS_OK, 2, 1, 0, 0, "good2" },
+		{ "gone", DNS_MX, DNS_NXDOMAIN, 0, 1, 0, 0, "gone" },
+		{ "empty", DNS_MX, DNS_NODATA, 0, 1, 0, 0, "empty" },
+		{ "servfail", DNS_MX, DNS_AGAIN, 0, 1, 1, 0, "" },
+		{ "refused", DNS_A, DNS_AGAIN, 0, 1, 1, 0, "" },
+		{ "garbage", DNS_MX, DNS_AGAIN, 0, 1, 1, 0, "" },
+		{ "big", DNS_MX, DNS_OK, 90, 1, 0, 1, "big" },
+		{ "formerr", DNS_A, DNS_OK, 2, 2, 0, 0, "formerr" },
+		{ "chain", DNS_A, DNS_OK, 1, 1, 0, 0, "real.example" },
+		{ "dangling", DNS_A, DNS_OK, 2, 2, 0, 0, "real.example" },
+		{ "flood", DNS_A, DNS_OK, 2, 1, 0, 1, "flood" },
+		{ "loop1", DNS_A, DNS_NXDOMAIN, 0, 11, 0, 0, "loop2" },
+		{ "not a name", DNS_A, DNS_NXDOMAIN, 0, 0, 0, 0, "" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct place p;
-		struct got g = {0};
+		struct got g = { 0 };
 
 		ROW("%s", rows[i].name);
 		REQUIRE(place_init(&p, -1, -1, true));
@@ -336,19 +336,19 @@ T(resolver_answers)
 T(resolver_goes_to_the_next_server_and_gives_up)
 {
 	static const struct { int a, b; enum dns_status status; int asked_a, asked_b; } rows[] = {
-		{SERVFAIL, GOOD, DNS_OK, 1, 1},
-		{REFUSED, GOOD, DNS_OK, 1, 1},
-		{GARBAGE, GOOD, DNS_OK, 1, 1},
-		{SILENT, GOOD, DNS_OK, 1, 1},
-		{WRONG_ID, GOOD, DNS_OK, 1, 1},
-		{WRONG_NAME, GOOD, DNS_OK, 1, 1},
-		{SILENT, SERVFAIL, DNS_AGAIN, 2, 2},
-		{GOOD, SILENT, DNS_OK, 1, 0},
+		{ SERVFAIL, GOOD, DNS_OK, 1, 1 },
+		{ REFUSED, GOOD, DNS_OK, 1, 1 },
+		{ GARBAGE, GOOD, DNS_OK, 1, 1 },
+		{ SILENT, GOOD, DNS_OK, 1, 1 },
+		{ WRONG_ID, GOOD, DNS_OK, 1, 1 },
+		{ WRONG_NAME, GOOD, DNS_OK, 1, 1 },
+		{ SILENT, SERVFAIL, DNS_AGAIN, 2, 2 },
+		{ GOOD, SILENT, DNS_OK, 1, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct place p;
-		struct got g = {0};
+		struct got g = { 0 };
 
 		ROW("%zu", i);
 		REQUIRE(place_init(&p, rows[i].a, rows[i].b, true));
@@ -365,9 +365,9 @@ T(resolver_goes_to_the_next_server_and_gives_up)
 T(resolver_nobody_listens)
 {
 	struct loop *l = loop_new();
-	struct dns_options o = {.server = "127.0.0.1:1", .hosts = "/nonexistent", .resolv_conf = "/nonexistent"};
+	struct dns_options o = { .server = "127.0.0.1:1", .hosts = "/nonexistent", .resolv_conf = "/nonexistent" };
 	struct dns *d = dns_new(l, &o);
-	struct got g = {0};
+	struct got g = { 0 };
 
 	dns_ask(d, STR("x"), DNS_A, got_answer, &g);
 	for (int i = 0; i < 100 && !g.count; i++)
@@ -399,7 +399,7 @@ T(resolver_caches_and_shares)
 	CHECK_INT(g[3].first.ttl, 60);
 	/* an alias over two replies comes from the cache too; a negative answer as well; a failure does not */
 	for (int i = 0; i < 6; i++) {
-		struct got x = {0};
+		struct got x = { 0 };
 
 		dns_ask(p.d, str_of(i % 3 == 0 ? "dangling" : i % 3 == 1 ? "gone" : "servfail"), DNS_A, got_answer, &x);
 		wait_for(&p, &x.count, 1);
@@ -416,7 +416,7 @@ T(resolver_random_ids_and_a_new_port_each)
 
 	REQUIRE(place_init(&p, -1, -1, true));
 	for (int i = 0; i < 64; i++) {
-		struct got g = {0};
+		struct got g = { 0 };
 
 		dns_ask(p.d, STR("good"), DNS_A, got_answer, &g);
 		wait_for(&p, &g.count, 1);
@@ -448,8 +448,8 @@ static void cancel_all(void *ctx, const struct dns_answer *a)
 T(resolver_cancels_at_any_time)
 {
 	struct place p;
-	struct got g = {0};
-	struct canceller c = {0};
+	struct got g = { 0 };
+	struct canceller c = { 0 };
 	struct dns_query *q;
 
 	REQUIRE(place_init(&p, -1, -1, false));
@@ -507,26 +507,26 @@ T(resolver_many_at_once)
 T(resolver_hosts)
 {
 	static const struct { const char *host; int families; enum dns_source from; enum dns_status status; size_t n; const char *first; int asked; } rows[] = {
-		{"good", 3, DNS_HOSTS, DNS_OK, 4, NULL, 2},
-		{"good", 2, DNS_HOSTS, DNS_OK, 2, "2001:db8::9", 1},
-		{"good", 0, DNS_HOSTS, DNS_NODATA, 0, NULL, 0},
-		{"192.0.2.5", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.5", 0},
-		{"[192.0.2.5]", 1, DNS_ONLY, DNS_OK, 1, "192.0.2.5", 0},
-		{"IPv6:::1", 3, DNS_HOSTS, DNS_OK, 1, "::1", 0},
-		{"::1", 1, DNS_HOSTS, DNS_NODATA, 0, NULL, 0},
-		{"INHOSTS.example", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.77", 0},
-		{"inhosts", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.77", 0},
-		{"inhosts.example", 1, DNS_ONLY, DNS_OK, 2, NULL, 1},
-		{"localhost", 3, DNS_HOSTS, DNS_OK, 2, "127.0.0.1", 0},
-		{"gone", 3, DNS_HOSTS, DNS_NXDOMAIN, 0, NULL, 2},
-		{"empty", 3, DNS_HOSTS, DNS_NODATA, 0, NULL, 2},
-		{"servfail", 3, DNS_HOSTS, DNS_AGAIN, 0, NULL, 2},
-		{"no name", 3, DNS_HOSTS, DNS_NXDOMAIN, 0, NULL, 0},
+		{ "good", 3, DNS_HOSTS, DNS_OK, 4, NULL, 2 },
+		{ "good", 2, DNS_HOSTS, DNS_OK, 2, "2001:db8::9", 1 },
+		{ "good", 0, DNS_HOSTS, DNS_NODATA, 0, NULL, 0 },
+		{ "192.0.2.5", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.5", 0 },
+		{ "[192.0.2.5]", 1, DNS_ONLY, DNS_OK, 1, "192.0.2.5", 0 },
+		{ "IPv6:::1", 3, DNS_HOSTS, DNS_OK, 1, "::1", 0 },
+		{ "::1", 1, DNS_HOSTS, DNS_NODATA, 0, NULL, 0 },
+		{ "INHOSTS.example", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.77", 0 },
+		{ "inhosts", 3, DNS_HOSTS, DNS_OK, 1, "192.0.2.77", 0 },
+		{ "inhosts.example", 1, DNS_ONLY, DNS_OK, 2, NULL, 1 },
+		{ "localhost", 3, DNS_HOSTS, DNS_OK, 2, "127.0.0.1", 0 },
+		{ "gone", 3, DNS_HOSTS, DNS_NXDOMAIN, 0, NULL, 2 },
+		{ "empty", 3, DNS_HOSTS, DNS_NODATA, 0, NULL, 2 },
+		{ "servfail", 3, DNS_HOSTS, DNS_AGAIN, 0, NULL, 2 },
+		{ "no name", 3, DNS_HOSTS, DNS_NXDOMAIN, 0, NULL, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct place p;
-		struct got g = {0};
+		struct got g = { 0 };
 		char text[46] = "";
 
 		ROW("%s %d", rows[i].host, rows[i].families);
@@ -627,11 +627,11 @@ T(resolver_forgets)
 T(resolver_round_robin)
 {
 	struct place p;
-	int first[2] = {0};
+	int first[2] = { 0 };
 
 	REQUIRE(place_init(&p, -1, -1, false));
 	for (int i = 0; i < 10; i++) {
-		struct got g = {0};
+		struct got g = { 0 };
 
 		dns_lookup_host(p.d, STR("good"), 1, DNS_ONLY, got_addresses, &g);
 		wait_for(&p, &g.count, 1);
@@ -656,10 +656,10 @@ static struct dns_server server_at(int port)
 T(resolver_asks_one_server_for_what_it_knows_itself)
 {
 	static const struct { const char *name; enum dns_status status; int rcode; bool authoritative; int asked, tcp; } rows[] = {
-		{"good", DNS_OK, 0, true, 1, 0}, {"gone", DNS_NXDOMAIN, 3, true, 1, 0}, {"empty", DNS_NODATA, 0, true, 1, 0},
-		{"servfail", DNS_AGAIN, 2, true, 1, 0}, {"refused", DNS_AGAIN, 5, true, 1, 0}, {"formerr", DNS_OK, 0, true, 2, 0},
-		{"garbage", DNS_AGAIN, -1, true, 1, 0}, {"dangling", DNS_NODATA, 0, true, 1, 0}, {"big", DNS_OK, 0, true, 1, 1},
-		{"silent", DNS_AGAIN, 0, false, 2, 0},
+		{ "good", DNS_OK, 0, true, 1, 0 }, { "gone", DNS_NXDOMAIN, 3, true, 1, 0 }, { "empty", DNS_NODATA, 0, true, 1, 0 },
+		{ "servfail", DNS_AGAIN, 2, true, 1, 0 }, { "refused", DNS_AGAIN, 5, true, 1, 0 }, { "formerr", DNS_OK, 0, true, 2, 0 },
+		{ "garbage", DNS_AGAIN, -1, true, 1, 0 }, { "dangling", DNS_NODATA, 0, true, 1, 0 }, { "big", DNS_OK, 0, true, 1, 1 },
+		{ "silent", DNS_AGAIN, 0, false, 2, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -671,7 +671,7 @@ T(resolver_asks_one_server_for_what_it_knows_itself)
 		at = server_at(p.b.port);
 		/* nothing is remembered: the second question is sent like the first */
 		for (int turn = 1; turn <= 2; turn++) {
-			struct got g = {0};
+			struct got g = { 0 };
 
 			dns_ask_at(p.d, &at, str_of(rows[i].name), DNS_MX, got_answer, &g);
 			wait_for(&p, &g.count, 1);
@@ -692,7 +692,7 @@ T(resolver_asks_one_server_for_what_it_knows_itself)
 T(resolver_gives_up_on_servers_when_none_ever_answers)
 {
 	struct dns_server at, closed;
-	struct got g = {0}, last = {0};
+	struct got g = { 0 }, last = { 0 };
 	struct place p;
 	char name[20];
 	int asked;
@@ -724,18 +724,18 @@ T(resolver_gives_up_on_servers_when_none_ever_answers)
 T(resolver_names)
 {
 	static const struct { const char *address; enum dns_status status; const char *name, *why; } rows[] = {
-		{"192.0.2.1", DNS_OK, "host.example", ""},
-		{"192.0.2.2", DNS_OK, "host.example", ""},
-		{"192.0.2.9", DNS_NODATA, "unknown", "hostname host.example does not resolve to address 192.0.2.9"},
-		{"2001:db8::9", DNS_OK, "host.example", ""},
-		{"2001:db8::8", DNS_NODATA, "unknown", "hostname host.example does not resolve to address 2001:db8::8"},
-		{"127.0.0.1", DNS_OK, "localhost", ""},
-		{"192.0.2.77", DNS_OK, "inhosts.example", ""},
+		{ "192.0.2.1", DNS_OK, "host.example", "" },
+		{ "192.0.2.2", DNS_OK, "host.example", "" },
+		{ "192.0.2.9", DNS_NODATA, "unknown", "hostname host.example does not resolve to address 192.0.2.9" },
+		{ "2001:db8::9", DNS_OK, "host.example", "" },
+		{ "2001:db8::8", DNS_NODATA, "unknown", "hostname host.example does not resolve to address 2001:db8::8" },
+		{ "127.0.0.1", DNS_OK, "localhost", "" },
+		{ "192.0.2.77", DNS_OK, "inhosts.example", "" },
 	};
 	struct place p;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct got g = {0};
+		struct got g = { 0 };
 		struct ipaddr a;
 
 		ROW("%s", rows[i].address);
@@ -751,7 +751,7 @@ T(resolver_names)
 		place_fini(&p);
 	}
 	for (int only = SERVFAIL; only <= NXDOMAIN; only += NXDOMAIN - SERVFAIL) {
-		struct got g = {0};
+		struct got g = { 0 };
 		struct ipaddr a;
 
 		ROW("%d", only);

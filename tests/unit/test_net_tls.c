@@ -11,23 +11,23 @@
 T(tls_protocol_lists)
 {
 	static const struct { const char *list; int want; } rows[] = {
-		{"", TLS_V12 | TLS_V13},
-		{">=TLSv1", TLS_V12 | TLS_V13},
-		{">=TLSv1.2", TLS_V12 | TLS_V13},
-		{">=TLSv1.3", TLS_V13},
-		{"<=TLSv1.2", TLS_V12},
-		{">=TLSv1.2, <=TLSv1.2", TLS_V12},
-		{"!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", TLS_V12 | TLS_V13},
-		{"!SSLv2:!TLSv1.3", TLS_V12},
-		{"TLSv1.3", TLS_V13},
-		{"TLSv1, TLSv1.2", TLS_V12},
-		{"TLSv1", 0},
-		{"!TLSv1.2 !TLSv1.3", 0},
-		{">=0303", TLS_V12 | TLS_V13},
-		{"tlsv1.2", TLS_V12},
-		{"TLSv2", 0},
-		{">=", 0},
-		{"!", 0},
+		{ "", TLS_V12 | TLS_V13 },
+		{ ">=TLSv1", TLS_V12 | TLS_V13 },
+		{ ">=TLSv1.2", TLS_V12 | TLS_V13 },
+		{ ">=TLSv1.3", TLS_V13 },
+		{ "<=TLSv1.2", TLS_V12 },
+		{ ">=TLSv1.2, <=TLSv1.2", TLS_V12 },
+		{ "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", TLS_V12 | TLS_V13 },
+		{ "!SSLv2:!TLSv1.3", TLS_V12 },
+		{ "TLSv1.3", TLS_V13 },
+		{ "TLSv1, TLSv1.2", TLS_V12 },
+		{ "TLSv1", 0 },
+		{ "!TLSv1.2 !TLSv1.3", 0 },
+		{ ">=0303", TLS_V12 | TLS_V13 },
+		{ "tlsv1.2", TLS_V12 },
+		{ "TLSv2", 0 },
+		{ ">=", 0 },
+		{ "!", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -44,32 +44,32 @@ T(tls_protocol_lists)
 T(tls_names_match_as_rfc_6125_says)
 {
 	static const struct { const char *wanted, *cert; size_t n; bool want; } rows[] = {
-		{"mx.example.com", "mx.example.com", 0, true},
-		{"MX.Example.com.", "mx.example.COM", 0, true},
-		{"mx.example.com", "mx.example.com.", 0, true},
-		{"mx.example.com", "example.com", 0, false},
-		{"mx.example.com", "*.example.com", 0, true},
-		{"a.mx.example.com", "*.example.com", 0, false},
-		{"example.com", "*.example.com", 0, false},
-		{"mx.example.com", "mx*.example.com", 0, false},
-		{"mx.example.com", "*x.example.com", 0, false},
-		{"mx.example.com", "mx.*.com", 0, false},
-		{"example.com", "*.com", 0, false},
-		{"com", "*", 0, false},
-		{"mx.example.com", "*.*.com", 0, false},
-		{"mx.example.com", "mx.example.com\0.evil.org", 24, false},
-		{"mx.example.com", "mx.example.com\0", 15, false},
-		{"mx.example.com", " mx.example.com", 0, false},
-		{"mx.example.com", "", 0, false},
-		{"", "", 0, false},
-		{".example.com", "mx.example.com", 0, true},
-		{".example.com", "a.b.example.com", 0, true},
-		{".example.com", "*.example.com", 0, true},
-		{".example.com", "example.com", 0, false},
-		{".example.com", ".example.com", 0, false},
-		{".example.com", "badexample.com", 0, false},
-		{".", "mx.example.com.", 0, false},
-		{".mx.example.com", "*.example.com", 0, false},
+		{ "mx.example.com", "mx.example.com", 0, true },
+		{ "MX.Example.com.", "mx.example.COM", 0, true },
+		{ "mx.example.com", "mx.example.com.", 0, true },
+		{ "mx.example.com", "example.com", 0, false },
+		{ "mx.example.com", "*.example.com", 0, true },
+		{ "a.mx.example.com", "*.example.com", 0, false },
+		{ "example.com", "*.example.com", 0, false },
+		{ "mx.example.com", "mx*.example.com", 0, false },
+		{ "mx.example.com", "*x.example.com", 0, false },
+		{ "mx.example.com", "mx.*.com", 0, false },
+		{ "example.com", "*.com", 0, false },
+		{ "com", "*", 0, false },
+		{ "mx.example.com", "*.*.com", 0, false },
+		{ "mx.example.com", "mx.example.com\0.evil.org", 24, false },
+		{ "mx.example.com", "mx.example.com\0", 15, false },
+		{ "mx.example.com", " mx.example.com", 0, false },
+		{ "mx.example.com", "", 0, false },
+		{ "", "", 0, false },
+		{ ".example.com", "mx.example.com", 0, true },
+		{ ".example.com", "a.b.example.com", 0, true },
+		{ ".example.com", "*.example.com", 0, true },
+		{ ".example.com", "example.com", 0, false },
+		{ ".example.com", ".example.com", 0, false },
+		{ ".example.com", "badexample.com", 0, false },
+		{ ".", "mx.example.com.", 0, false },
+		{ ".mx.example.com", "*.example.com", 0, false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -82,7 +82,7 @@ T(tls_names_match_as_rfc_6125_says)
 
 T(tls_fingerprints)
 {
-	static const uint8_t d[3] = {0xab, 0x01, 0xff};
+	static const uint8_t d[3] = { 0xab, 0x01, 0xff };
 
 	CHECK(tls_fingerprint_matches(str_of("AB:01:FF"), d, 3));
 	CHECK(tls_fingerprint_matches(str_of("ab01ff"), d, 3));
@@ -154,30 +154,30 @@ static struct tls_context *server_of(const char *name, const char *protocols)
 T(tls_contexts_refuse_what_cannot_work)
 {
 	static const struct { const char *ca, *path, *cert, *key, *chain, *protocols, *why; bool server; } rows[] = {
-		{.ca = "ca.pem", .server = false},
-		{.ca = "bundle.pem", .server = false},
-		{.path = "folder", .server = false},
-		{.cert = "good.pem", .key = "good.key", .server = true},
-		{.cert = "both.pem", .server = true},
-		{.chain = "both.pem", .server = true},
-		{.chain = "good.key good.pem", .server = true},
-		{.chain = "good.pem, good.key", .server = true},
-		{.chain = "two.pem", .server = true},
-		{.cert = "good.pem", .key = "good.key", .server = false},
-		{.ca = "gone.pem", .why = "No such file"},
-		{.ca = "void", .why = "void: "},
-		{.ca = "ready", .why = "no usable certificate"},
-		{.ca = "good.key", .why = "no usable certificate"},
-		{.path = "void", .why = "no usable certificate"},
-		{.path = "gone", .why = "No such file"},
-		{.server = true, .why = "needs a certificate"},
-		{.cert = "good.pem", .key = "rsa.key", .server = true, .why = "not that of the first"},
-		{.cert = "good.pem", .server = true, .why = "no usable private key"},
-		{.cert = "good.key", .server = true, .why = "no usable certificate chain"},
-		{.chain = "good.key", .server = true, .why = "no usable certificate chain"},
-		{.cert = "ready", .key = "good.key", .server = true, .why = "no usable certificate"},
-		{.protocols = "TLSv1", .why = "no usable TLS protocol"},
-		{.protocols = "TLSv9", .why = "unknown TLS protocol \"TLSv9\""},
+		{ .ca = "ca.pem", .server = false },
+		{ .ca = "bundle.pem", .server = false },
+		{ .path = "folder", .server = false },
+		{ .cert = "good.pem", .key = "good.key", .server = true },
+		{ .cert = "both.pem", .server = true },
+		{ .chain = "both.pem", .server = true },
+		{ .chain = "good.key good.pem", .server = true },
+		{ .chain = "good.pem, good.key", .server = true },
+		{ .chain = "two.pem", .server = true },
+		{ .cert = "good.pem", .key = "good.key", .server = false },
+		{ .ca = "gone.pem", .why = "No such file" },
+		{ .ca = "void", .why = "void: " },
+		{ .ca = "ready", .why = "no usable certificate" },
+		{ .ca = "good.key", .why = "no usable certificate" },
+		{ .path = "void", .why = "no usable certificate" },
+		{ .path = "gone", .why = "No such file" },
+		{ .server = true, .why = "needs a certificate" },
+		{ .cert = "good.pem", .key = "rsa.key", .server = true, .why = "not that of the first" },
+		{ .cert = "good.pem", .server = true, .why = "no usable private key" },
+		{ .cert = "good.key", .server = true, .why = "no usable certificate chain" },
+		{ .chain = "good.key", .server = true, .why = "no usable certificate chain" },
+		{ .cert = "ready", .key = "good.key", .server = true, .why = "no usable certificate" },
+		{ .protocols = "TLSv1", .why = "no usable TLS protocol" },
+		{ .protocols = "TLSv9", .why = "unknown TLS protocol \"TLSv9\"" },
 	};
 
 	if (!net_cert("ca.pem"))
@@ -220,7 +220,7 @@ struct pair {
 
 static void pair_init(struct pair *p, struct tls_context *client, struct tls_context *server, const struct tls_peer *peer)
 {
-	*p = (struct pair){.client = tls_session_new(client, peer), .server = tls_session_new(server, NULL)};
+	*p = (struct pair){ .client = tls_session_new(client, peer), .server = tls_session_new(server, NULL) };
 	buf_init(&p->to_server, 1 << 20);
 	buf_init(&p->to_client, 1 << 20);
 	buf_init(&p->client_plain, 1 << 20);
@@ -246,10 +246,10 @@ static void pair_fini(struct pair *p)
 
 T(tls_levels_and_names)
 {
-	static const char *const mx[] = {"mx.example.com", NULL}, *const two[] = {"nothing.example", "mx.example.com", NULL};
-	static const char *const wild[] = {"a.wild.example.com", NULL}, *const deep[] = {"a.b.wild.example.com", NULL};
-	static const char *const dot[] = {".example.com", NULL}, *const v4[] = {"127.0.0.1", NULL}, *const v4b[] = {"127.0.0.2", NULL};
-	static const char *const v6[] = {"::1", NULL}, *const none[] = {NULL};
+	static const char *const mx[] = { "mx.example.com", NULL }, *const two[] = { "nothing.example", "mx.example.com", NULL };
+	static const char *const wild[] = { "a.wild.example.com", NULL }, *const deep[] = { "a.b.wild.example.com", NULL };
+	static const char *const dot[] = { ".example.com", NULL }, *const v4[] = { "127.0.0.1", NULL }, *const v4b[] = { "127.0.0.2", NULL };
+	static const char *const v6[] = { "::1", NULL }, *const none[] = { NULL };
 	static const struct {
 		const char *cert, *ca;
 		enum tls_match match;
@@ -257,33 +257,33 @@ T(tls_levels_and_names)
 		int trust; /* -1: the handshake fails */
 		const char *why;
 	} rows[] = {
-		{"good", "ca.pem", TLS_MATCH_NONE, NULL, TLS_TRUSTED, ""},
-		{"rsa", "ca.pem", TLS_MATCH_NONE, NULL, TLS_TRUSTED, ""},
-		{"good", "other.pem", TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "unable to get local issuer certificate"},
-		{"good", NULL, TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "unable to get local issuer certificate"},
-		{"self", "ca.pem", TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "self-signed certificate"},
-		{"expired", "ca.pem", TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "certificate has expired"},
-		{"wrong", "ca.pem", TLS_MATCH_NONE, NULL, TLS_TRUSTED, ""},
-		{"good", "ca.pem", TLS_MATCH_NAME, mx, TLS_VERIFIED, ""},
-		{"good", "bundle.pem", TLS_MATCH_NAME, two, TLS_VERIFIED, ""},
-		{"good", "ca.pem", TLS_MATCH_NAME, wild, TLS_VERIFIED, ""},
-		{"good", "ca.pem", TLS_MATCH_NAME, deep, -1, "another name"},
-		{"good", "ca.pem", TLS_MATCH_NAME, dot, TLS_VERIFIED, ""},
-		{"good", "ca.pem", TLS_MATCH_NAME, v4, TLS_VERIFIED, ""},
-		{"good", "ca.pem", TLS_MATCH_NAME, v6, TLS_VERIFIED, ""},
-		{"good", "ca.pem", TLS_MATCH_NAME, v4b, -1, "another name"},
-		{"good", "ca.pem", TLS_MATCH_NAME, none, -1, "another name"},
-		{"good", "ca.pem", TLS_MATCH_NAME, NULL, -1, "another name"},
-		{"cn", "ca.pem", TLS_MATCH_NAME, mx, TLS_VERIFIED, ""},
-		{"cn", "ca.pem", TLS_MATCH_NAME, v4, -1, "another name"},
-		{"wrong", "ca.pem", TLS_MATCH_NAME, mx, -1, "another name: other.example.net"},
-		{"good", "other.pem", TLS_MATCH_NAME, mx, -1, "not trusted"},
-		{"good", NULL, TLS_MATCH_NAME, mx, -1, "not trusted"},
-		{"expired", "ca.pem", TLS_MATCH_NAME, mx, -1, "certificate has expired"},
-		{"self", "ca.pem", TLS_MATCH_NAME, mx, -1, "self-signed"},
-		{"self", "self.pem", TLS_MATCH_NAME, mx, TLS_VERIFIED, ""},
+		{ "good", "ca.pem", TLS_MATCH_NONE, NULL, TLS_TRUSTED, "" },
+		{ "rsa", "ca.pem", TLS_MATCH_NONE, NULL, TLS_TRUSTED, "" },
+		{ "good", "other.pem", TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "unable to get local issuer certificate" },
+		{ "good", NULL, TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "unable to get local issuer certificate" },
+		{ "self", "ca.pem", TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "self-signed certificate" },
+		{ "expired", "ca.pem", TLS_MATCH_NONE, NULL, TLS_UNTRUSTED, "certificate has expired" },
+		{ "wrong", "ca.pem", TLS_MATCH_NONE, NULL, TLS_TRUSTED, "" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, mx, TLS_VERIFIED, "" },
+		{ "good", "bundle.pem", TLS_MATCH_NAME, two, TLS_VERIFIED, "" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, wild, TLS_VERIFIED, "" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, deep, -1, "another name" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, dot, TLS_VERIFIED, "" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, v4, TLS_VERIFIED, "" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, v6, TLS_VERIFIED, "" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, v4b, -1, "another name" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, none, -1, "another name" },
+		{ "good", "ca.pem", TLS_MATCH_NAME, NULL, -1, "another name" },
+		{ "cn", "ca.pem", TLS_MATCH_NAME, mx, TLS_VERIFIED, "" },
+		{ "cn", "ca.pem", TLS_MATCH_NAME, v4, -1, "another name" },
+		{ "wrong", "ca.pem", TLS_MATCH_NAME, mx, -1, "another name: other.example.net" },
+		{ "good", "other.pem", TLS_MATCH_NAME, mx, -1, "not trusted" },
+		{ "good", NULL, TLS_MATCH_NAME, mx, -1, "not trusted" },
+		{ "expired", "ca.pem", TLS_MATCH_NAME, mx, -1, "certificate has expired" },
+		{ "self", "ca.pem", TLS_MATCH_NAME, mx, -1, "self-signed" },
+		{ "self", "self.pem", TLS_MATCH_NAME, mx, TLS_VERIFIED, "" },
 	};
-	static const char *const versions[] = {"TLSv1.2", "TLSv1.3"};
+	static const char *const versions[] = { "TLSv1.2", "TLSv1.3" };
 
 	if (!net_cert("ca.pem"))
 		SKIP("openssl cannot make certificates");
@@ -291,7 +291,7 @@ T(tls_levels_and_names)
 		size_t k = i / 2;
 		struct tls_context *client = context(false, rows[k].ca ? net_cert(rows[k].ca) : NULL, NULL, NULL, "");
 		struct tls_context *server = server_of(rows[k].cert, versions[i % 2]);
-		struct tls_peer peer = {.server_name = "mx.example.com.", .match = rows[k].match, .names = rows[k].names};
+		struct tls_peer peer = { .server_name = "mx.example.com.", .match = rows[k].match, .names = rows[k].names };
 		struct pair p;
 
 		ROW("%zu %s %s", k, rows[k].cert, versions[i % 2]);
@@ -319,7 +319,7 @@ T(tls_levels_and_names)
 T(tls_info_tells_the_facts)
 {
 	struct tls_context *client, *server;
-	struct tls_peer peer = {.match = TLS_MATCH_NONE};
+	struct tls_peer peer = { .match = TLS_MATCH_NONE };
 	const struct tls_info *i;
 	struct buf pem;
 	struct pair p;
@@ -354,8 +354,8 @@ T(tls_info_tells_the_facts)
 T(tls_fingerprint_level)
 {
 	struct tls_context *client, *server;
-	struct tls_peer peer = {.match = TLS_MATCH_NONE};
-	const char *prints[3] = {"00:11", NULL, NULL};
+	struct tls_peer peer = { .match = TLS_MATCH_NONE };
+	const char *prints[3] = { "00:11", NULL, NULL };
 	char good[96];
 	struct pair p;
 
@@ -412,7 +412,7 @@ static bool talk(struct pair *p, size_t n)
 T(tls_carries_bytes_and_closes)
 {
 	struct tls_context *client, *server;
-	struct tls_peer peer = {.server_name = "mx.example.com"};
+	struct tls_peer peer = { .server_name = "mx.example.com" };
 	struct pair p;
 
 	if (!net_cert("ca.pem"))
@@ -437,7 +437,7 @@ T(tls_carries_bytes_and_closes)
 T(tls_small_room_and_small_pieces)
 {
 	struct tls_context *client, *server;
-	struct tls_peer peer = {.server_name = "mx.example.com"};
+	struct tls_peer peer = { .server_name = "mx.example.com" };
 	struct buf text, small, piece;
 	struct pair p;
 	size_t total = 0;
@@ -478,8 +478,8 @@ T(tls_small_room_and_small_pieces)
 
 T(tls_resumes_with_the_same_trust_and_only_there)
 {
-	static const char *const versions[] = {"TLSv1.2", "TLSv1.3"};
-	static const char *const mx[] = {"mx.example.com", NULL}, *const others[] = {"mx.example.org", NULL};
+	static const char *const versions[] = { "TLSv1.2", "TLSv1.3" };
+	static const char *const mx[] = { "mx.example.com", NULL }, *const others[] = { "mx.example.org", NULL };
 
 	if (!net_cert("ca.pem"))
 		SKIP("openssl cannot make certificates");
@@ -487,7 +487,7 @@ T(tls_resumes_with_the_same_trust_and_only_there)
 		struct tls_context *client = context(false, net_cert("ca.pem"), NULL, NULL, "");
 		struct tls_context *elsewhere = context(false, net_cert("ca.pem"), NULL, NULL, "");
 		struct tls_context *server = server_of("good", versions[v]), *server2 = server_of("good", versions[v]);
-		struct tls_peer peer = {.server_name = "mx.example.com", .match = TLS_MATCH_NAME, .names = mx};
+		struct tls_peer peer = { .server_name = "mx.example.com", .match = TLS_MATCH_NAME, .names = mx };
 		struct tls_saved *saved;
 		struct pair p;
 
@@ -530,7 +530,7 @@ T(tls_resumes_with_the_same_trust_and_only_there)
 T(tls_refuses_clear_text_and_no_common_version)
 {
 	struct tls_context *client, *server;
-	struct tls_peer peer = {.server_name = "mx.example.com"};
+	struct tls_peer peer = { .server_name = "mx.example.com" };
 	struct pair p;
 
 	if (!net_cert("ca.pem"))

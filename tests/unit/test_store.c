@@ -2,6 +2,7 @@
 #include "tests/unit/t.h"
 
 #include "core/base/clock.h"
+#include "core/base/crc.h"
 #include "core/base/limits.h"
 #include "tests/unit/store_help.h"
 
@@ -360,7 +361,6 @@ T(store_refuses_another_format)
 	/* a whole header of a later version */
 	{
 		uint32_t crc_at = 60;
-		extern uint32_t crc32c(uint32_t crc, const void *p, size_t n);
 		uint32_t crc = crc32c(0, start, 60);
 
 		for (int i = 0; i < 4; i++)

@@ -21,7 +21,6 @@
 #include "core/deliver/local/helper_confine.h"
 #include "core/net/fdpass.h"
 
-enum { PASSWD_MAX = 8 * 1024 };
 
 struct helper {
 	int fd;
@@ -143,7 +142,7 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 	struct helper_answer a = { .id = r->id };
 	struct mailbox_order order = r->order;
 	struct passwd pw, *found = NULL;
-	char text[PASSWD_MAX];
+	char text[LIMIT_USER_ENTRY];
 	int error = getpwnam_r(order.user, &pw, text, sizeof(text), &found);
 	bool located = found && mailbox_locate(&order, pw.pw_dir, rules->home_mailbox, rules->spool);
 

@@ -69,10 +69,9 @@ void smtp_tls_find(struct smtp_profile *p, const struct smtp_target *t, struct t
 
 /* --- the handshake ---------------------------------------------------------------------------------------------------- */
 
-enum { MATCH_MAX = 32 };
 
 /* the words of smtp_tls_verify_cert_match: hostname, nexthop, dot-nexthop, or a name */
-static size_t match_names(struct arena *a, const char *words, const struct smtp_target *t, const char *out[MATCH_MAX + 1])
+static size_t match_names(struct arena *a, const char *words, const struct smtp_target *t, const char *out[LIMIT_CLIENT_TLS_NAMES + 1])
 {
 	struct str rest = str_of(words), word;
 	struct nexthop hop = { .host = STR_EMPTY };
@@ -82,7 +81,7 @@ static size_t match_names(struct arena *a, const char *words, const struct smtp_
 	buf_init(&why, 200);
 	if (!nexthop_parse(str_of(t->site), 0, &hop, &why))
 		hop.host = str_of(t->site);
-	while (n < MATCH_MAX && str_word(&rest, ", :\t\r\n", &word)) {
+	while (n < LIMIT_CLIENT_TLS_NAMES && str_word(&rest, ", :\t\r\n", &word)) {
 		if (str_eq(word, STR("hostname")))
 			out[n++] = t->host;
 		else if (str_eq(word, STR("nexthop")))
@@ -97,19 +96,19 @@ static size_t match_names(struct arena *a, const char *words, const struct smtp_
 	return n;
 }
 
-static size_t match_fingerprints(struct arena *a, const char *words, const char *out[MATCH_MAX + 1])
+static size_t match_fingerprints(struct arena *a, const char *words, const char *out[LIMIT_CLIENT_TLS_NAMES + 1])
 {
 	struct str rest = str_of(words), word;
 	size_t n = 0;
 
-	while (n < MATCH_MAX && str_word(&rest, ", |\t\r\n", &word))
+	while (n < LIMIT_CLIENT_TLS_NAMES && str_word(&rest, ", |\t\r\n", &word))
 		out[n++] = arena_z(a, word);
 	out[n] = NULL;
 	return n;
 }
 
 /* whom to expect; 0 when the level has nothing to match */
-static size_t set_peer(const struct smtp_session *s, struct arena *a, const char *list[MATCH_MAX + 1], struct tls_peer *peer)
+static size_t set_peer(const struct smtp_session *s, struct arena *a, const char *list[LIMIT_CLIENT_TLS_NAMES + 1], struct tls_peer *peer)
 {
 	const struct tls_demand *x = s->demand;
 	struct ipaddr literal;
@@ -149,7 +148,7 @@ static void set_id(struct smtp_session *s, const struct tls_context *context, co
 bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 {
 	struct tls_context *context = smtp_tls_context(s->profile, s->demand, why);
-	const char *list[MATCH_MAX + 1];
+	const char *list[LIMIT_CLIENT_TLS_NAMES + 1];
 	struct tls_peer peer;
 	struct arena a;
 	bool ok;
