@@ -47,7 +47,7 @@ help:
 #: make demo             build it and show it at work
 #: make check            build it and prove it right; also with clang, ASan and UBSan
 #: make check SAN=1      only the sanitizer half
-#: make unit             the unit tests only (TESTS="str buf" for some, CORE_DIRS="base msg" for a part of core)
+#: make unit             the unit tests only (TESTS="base_text msg_addr" for some, CORE_DIRS="base msg" for a part of core)
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
 #: make torture          kill -9, power cuts and injected faults, at length
 #: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
