@@ -47,7 +47,7 @@ help:
 #: make demo             build it and show it at work
 #: make check            build it and prove it right; also with clang, ASan and UBSan
 #: make check SAN=1      only the sanitizer half
-#: make unit             the unit tests only (TESTS="str buf" for some, CORE_DIRS="base msg" for a part of core)
+#: make unit             the unit tests only (TESTS="base_text msg_addr" for some, CORE_DIRS="base msg" for a part of core)
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
 #: make torture          kill -9, power cuts and injected faults, at length
 #: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
@@ -126,7 +126,7 @@ deps_ready = $(D)/.built
 endif
 
 CFLAGS = $($(KIND)_OPT)
-# The binary has a budget of 1 MiB: only what every message passes through is compiled for speed.
+# The binary has a budget (tests/lint/binary): only what every message passes through is compiled for speed.
 HOT = $(addprefix core/,base/% smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_x25519.c msg/crlf.c msg/header.c msg/envelope.c \
 	msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c daemon/session.c \
 	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \

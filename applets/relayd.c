@@ -1,6 +1,9 @@
 /* relayd - the daemon's command line; everything else is core/daemon. */
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "applets/applet.h"
 #include "core/base/log.h"
@@ -21,6 +24,17 @@ static const struct opt options[] = {
 
 const struct applet applet_relayd;
 
+/* note_directory - one that was named and is not there is a slip more often than a wish for the defaults */
+static void note_directory(const char *directory)
+{
+	struct stat st;
+
+	if (stat(directory, &st) < 0)
+		applet_fail(0, "warning: configuration directory %s: %s: the defaults are used", directory, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		applet_fail(0, "warning: configuration directory %s: this is a file, not the directory of main.cf: the defaults are used", directory);
+}
+
 static int run(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -34,7 +48,7 @@ static int run(int argc, char **argv)
 	opt_init(&o, options, argc, argv, operands);
 	while ((id = opt_next(&o)) != OPT_END)
 		switch (id) {
-		case 'c': directory = o.arg; break;
+		case 'c': note_directory(directory = o.arg); break;
 		case 'o': extra[n_extra++] = o.arg; break;
 		case 't': case 'n': case 'D': job = id; break;
 		case 'd': daemonise = true; break;

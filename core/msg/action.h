@@ -1,4 +1,5 @@
-/* action - what a rule says is to be done with mail: one type for access tables, restriction lists and checks of headers.
+/* action - what a rule says is to be done with mail: one type for access tables and restriction lists, and for
+ * checks of headers, which are not done yet.
  *
  * A rule's text is an action's word and, for most, an argument: `REJECT no such shop`, `REDIRECT boss@example.com`,
  * `550 5.7.1 go away`, `OK` (access(5), header_checks(5)). What no row of the table knows is no action; in an access table it is

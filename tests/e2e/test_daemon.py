@@ -316,6 +316,14 @@ def test_root_is_given_up_and_the_sandbox_closed(tmp_path):
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
 
 
+def test_a_configuration_directory_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "main.cf").write_text("alias_maps =\n")
+    for directory, why in ((tmp_path / "etc", b"No such file or directory"), (tmp_path / "main.cf", b"this is a file"), (tmp_path, None)):
+        p = subprocess.run([RELAYBOX, "relayd", "-c", directory, "-t"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said = b"configuration directory %s: " % bytes(directory)
+        assert p.returncode == 0 and (said + why in p.stderr if why else said not in p.stderr), p.stderr
+
+
 def blocks_of_readme():
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")) as f:
         return re.findall(r"^```\n(.*?)^```", f.read(), re.M | re.S)
