@@ -116,7 +116,7 @@ bool conf_is_set(const struct conf *c, const char *name);
 /* conf_relay_login - RELAYHOST_USERNAME and RELAYHOST_PASSWORD, if both exist and nexthop (verbatim) is an element of
  * relayhost. The client asks this before smtp_sasl_password_maps. Never log the password. */
 bool conf_relay_login(const struct conf *c, struct str nexthop, const char **username, const char **password);
-/* conf_set_relay_login - as if RELAYHOST_USERNAME and RELAYHOST_PASSWORD had been these; copies. Before anything is made of c */
+/* conf_set_relay_login - as if RELAYHOST_USERNAME and RELAYHOST_PASSWORD had been these, NULL for none; copies. Before anything is made of c */
 void conf_set_relay_login(struct conf *c, const char *username, const char *password);
 
 /* --- per-transport view --------------------------------------------------------------------------------------- */

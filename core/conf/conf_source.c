@@ -36,8 +36,8 @@ void source_set_login(struct conf_source *s, const char *user, const char *passw
 {
 	free_secret(s->relay_user);
 	free_secret(s->relay_password);
-	s->relay_user = mem_dupz(user);
-	s->relay_password = mem_dupz(password);
+	s->relay_user = user ? mem_dupz(user) : NULL;
+	s->relay_password = password ? mem_dupz(password) : NULL;
 }
 
 void source_free(struct conf_source *s)

@@ -210,7 +210,6 @@ struct conf *own_server_conf(struct own_server *s, const char *directory, struct
 	if (!c)
 		return NULL;
 	/* also where none is given here: that of RELAYHOST is not for this server */
-	c->relay_username = wants_login(s, &p) ? p.user : NULL;
-	c->relay_password = wants_login(s, &p) ? p.password : NULL;
+	conf_set_relay_login(c, wants_login(s, &p) ? p.user : NULL, wants_login(s, &p) ? p.password : NULL);
 	return c;
 }

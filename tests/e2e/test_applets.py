@@ -122,8 +122,10 @@ class Submit(threading.Thread):
                 say("250 2.0.0 Ok: queued as 8DE012082C" if last else "250 2.0.0 Ok: %s bytes" % size)
             elif word == "DATA":
                 say("354 go on")
+                rows = []
                 while (row := f.readline()) != b".\r\n":
-                    content += row[row.startswith(b"."):]
+                    rows.append(row[row.startswith(b"."):])
+                content = b"".join(rows)
                 self.sink.messages.append((sender, rcpts, content, params))
                 rcpts = []
                 say("250 2.0.0 Ok: queued as 8DE012082C")
