@@ -70,6 +70,13 @@ void master_fini(struct master *m)
 	*m = (struct master){ 0 };
 }
 
+/* session_limit - of a listener that names none: Postfix counts processes, which are dear; sessions are not, so only a limit that
+ * somebody wrote down holds. 0: none */
+static int64_t session_limit(const struct conf *c)
+{
+	return conf_is_set(c, "default_process_limit") ? c->default_process_limit : 0;
+}
+
 static void add_listener(struct master_load *ld, struct str host, uint16_t port, const struct master_line *l)
 {
 	struct master *m = ld->out;
@@ -89,7 +96,7 @@ static void add_listener(struct master_load *ld, struct str host, uint16_t port,
 	}
 	m->listeners = mem_array(m->listeners, m->n_listeners + 1, sizeof(m->listeners[0]));
 	m->listeners[m->n_listeners++] = (struct master_listener){ .host = str_dup(host), .port = port,
-		.maxproc = l->maxproc >= 0 ? l->maxproc : c->default_process_limit, .conf = c,
+		.maxproc = l->maxproc >= 0 ? l->maxproc : session_limit(c), .conf = c,
 		.name = str_dup(l->service), .line = l->number };
 }
 

@@ -276,7 +276,7 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 			error = errno;
 	}
 	/* nobody asked for this port: RELAYHOST in the environment is enough for any user */
-	if (error == EACCES && !v->conf->has_file && !conf_is_set(v->conf, "smtpd_listen") && port == DEFAULT_PORT)
+	if (error == EACCES && port == DEFAULT_PORT && !v->settings->conf->has_file && !conf_is_set(v->conf, "smtpd_listen"))
 		return open_port(r, v, host, FALLBACK_PORT, last);
 	if (!error && any)
 		return OPENED;

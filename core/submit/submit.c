@@ -33,7 +33,7 @@ static int by_maildrop(const struct conf *c, const struct submit_options *o, con
 	if (header_body_split(content) > LIMIT_HEADER) {
 		out->answered = true;
 		all_are(verdicts, e->n_rcpts, VERDICT_NEVER);
-		snprintf(out->why, sizeof(out->why), "refused: message header too large");
+		snprintf(out->why, sizeof(out->why), "refused: all header fields together are larger than %d bytes", LIMIT_HEADER);
 		return EX_UNAVAILABLE;
 	}
 	out->answered = maildrop_write(c->queue_directory, e, content) == 0;

@@ -214,6 +214,7 @@ class Sink(socketserver.ThreadingTCPServer):
         self.messages, self.script, self.users, self.extensions = [], script or {}, users, list(extensions)
         self.lock, self.sessions, self.open, self.most_open = threading.Lock(), 0, 0, 0
         self.tls, self.implicit, self.secured = None, implicit, []
+        self.next_line = None  # a script may set it: a function that answers the next line, whatever it is
         if isinstance(tls, ssl.SSLContext):
             self.tls = tls
         elif tls:
@@ -292,6 +293,10 @@ class SinkSession(socketserver.StreamRequestHandler):
             if not raw:
                 return
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            take, self.server.next_line = self.server.next_line, None
+            if take:
+                self.say(take(line))
+                continue
             verb, _, argument = line.partition(" ")
             verb = verb.upper()
             if verb == "QUIT":

@@ -432,13 +432,17 @@ def test_direct_with_relayhost_from_the_environment_and_login(box):
     assert b"login" in r.stderr and b"kept in" in r.stderr
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    d = tmp_path_factory.mktemp("cert")
+def make_certificate(d):
+    d.mkdir(exist_ok=True)
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(d / "key.pem"),
                     "-out", str(d / "cert.pem")], check=True, capture_output=True)
     return d
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp("cert"))
 
 
 def tls_context(certificate):
@@ -453,9 +457,11 @@ def test_direct_with_verified_tls(box, certificate):
     box.conf(**base, smtp_tls_security_level="secure", smtp_tls_CAfile=certificate / "cert.pem")
     box.run("sendmail", "-f", "me@x.org", "b@x.org", input="\nhello\n")
     assert len(box.sink.messages) == 1
-    box.conf(**base, smtp_tls_security_level="secure")
-    r = box.run("sendmail", "-f", "me@x.org", "b@x.org", input="\nhello\n")
-    assert b"not trusted" in r.stderr and b"kept in" in r.stderr and len(box.sink.messages) == 1
+    other = make_certificate(box.tmp / "other") / "cert.pem"
+    for authority, why in (({"smtp_tls_CAfile": other}, b"not trusted"), ({}, b"secure trusts nobody without an authority")):
+        box.conf(**base, smtp_tls_security_level="secure", **authority)
+        r = box.run("sendmail", "-f", "me@x.org", "b@x.org", input="\nhello\n")
+        assert why in r.stderr and b"kept in" in r.stderr and len(box.sink.messages) == 1
     box.conf(**base, smtp_tls_security_level="encrypt")
     box.run("sendmail", "-f", "me@x.org", "b@x.org", input="\nhello\n")
     assert len(box.sink.messages) == 2

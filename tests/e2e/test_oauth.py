@@ -37,6 +37,9 @@ class Provider(Sink):
 
     def auth(self, _, argument):
         mechanism, _, initial = argument.partition(" ")
+        if not initial:  # RFC 4954 section 4: what makes the line too long waits for this
+            self.next_line = lambda line: self.auth(_, mechanism + " " + line)
+            return "334 "
         self.said.append((mechanism, base64.b64decode(initial, validate=True).decode()))
         if self.said[-1][1] == SHAPES[mechanism](self.user.replace("=", "=3D").replace(",", "=2C") if mechanism == "OAUTHBEARER" else self.user,
                                                  self.token):
