@@ -55,6 +55,7 @@
 #define LIMIT_DNS_MESSAGE 65535
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
 #define LIMIT_DNS_CACHE_BYTES (8 * 1024 * 1024) /* replies remembered */
+#define LIMIT_DNS_REPLY (512 * 1024)     /* one reply taken apart: eight times its longest */
 #define LIMIT_DNS_KEY 400                /* what a question is remembered by: type, name and server asked */
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
 #define LIMIT_DNS_WRONG 32               /* replies with another id or question; then TCP, where guessing is of no use */

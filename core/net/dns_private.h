@@ -1,4 +1,5 @@
-/* dns_private - what dns.c (one question) and dns_host.c (hosts and names, made of questions) share. */
+/* dns_private - what dns.c (queries), dns_question.c (one question on the wire) and dns_host.c (hosts and names, made of questions)
+ * share. */
 #ifndef CORE_NET_DNS_PRIVATE_H
 #define CORE_NET_DNS_PRIVATE_H
 
@@ -42,5 +43,14 @@ struct dns_query {
 void dns_query_init(struct dns_query *q, struct dns *d, void (*run)(struct loop_task *));
 void dns_query_free(struct dns_query *q);
 void dns_look_at_files(struct dns *d);
+
+/* --- dns_question.c --- */
+/* dns_question_of - the one on its way, or a new one that begins after the tick; it is gone when it is answered or nobody waits.
+ * at: the server to ask, NULL: those of d->conf */
+struct question *dns_question_of(struct dns *d, const struct dns_server *at, const char *name, enum dns_type type);
+void dns_question_join(struct question *q, struct list *waiter);
+void dns_question_left(struct question *q);                /* somebody who waited is out of its list */
+/* dns_question_key - what the answer is kept under in the cache */
+void dns_question_key(char key[LIMIT_DNS_KEY], const char *name, enum dns_type type);
 
 #endif

@@ -118,6 +118,32 @@ T(session_waits_for_the_flush_and_nothing_else_ends_it)
 	}
 }
 
+/* senders of our own domain exist, where that is asked for; others are nobody's business */
+T(session_refuses_unlisted_senders_when_told_to)
+{
+	static const struct { const char *set, *sender, *want; } rows[] = {
+		{ "smtpd_reject_unlisted_sender=yes", "no-such-user@here.test",
+			"550 5.1.0 <no-such-user@here.test>: Sender address rejected: User unknown in local recipient table|" },
+		{ "smtpd_reject_unlisted_sender=yes", "no-such-user@outside.test", "250 2.1.5 Ok|" },
+		{ "smtpd_reject_unlisted_sender=yes", "", "250 2.1.5 Ok|" },
+		{ "smtpd_reject_unlisted_sender=no", "no-such-user@here.test", "250 2.1.5 Ok|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { "local_recipient_maps=unix:passwd.byname", rows[i].set, NULL };
+		char input[100];
+
+		ROW("%zu", i);
+		world_open(more);
+		snprintf(input, sizeof(input), HELLO "MAIL FROM:<%s>\r\n", rows[i].sender);
+		feed(input);
+		said();
+		feed(RCPT);
+		CHECK_STR(said(), rows[i].want);
+		world_close();
+	}
+}
+
 T(session_takes_no_more_content_while_there_is_no_room)
 {
 	static const char *const none[] = { NULL };
