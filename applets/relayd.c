@@ -48,7 +48,7 @@ static int run(int argc, char **argv)
 	opt_init(&o, options, argc, argv, operands);
 	while ((id = opt_next(&o)) != OPT_END)
 		switch (id) {
-		case 'c': note_directory(directory = o.arg); break;
+		case 'c': directory = o.arg; break;
 		case 'o': extra[n_extra++] = o.arg; break;
 		case 't': case 'n': case 'D': job = id; break;
 		case 'd': daemonise = true; break;
@@ -59,6 +59,8 @@ static int run(int argc, char **argv)
 	if (o.n_operands)
 		return applet_usage_error(&applet_relayd, "unexpected argument \"%s\"", o.operands[0]);
 	log_set_program("relayd");
+	if (directory)
+		note_directory(directory);
 	directory = conf_default_directory(directory);
 	if (realpath(directory, absolute))
 		directory = absolute;
