@@ -153,6 +153,15 @@ static void find_hops(struct direct *d)
 
 /* --- all of it -------------------------------------------------------------------------------------------------------- */
 
+static void log_from(const struct direct *d)
+{
+	char qid[QID_MAX];
+
+	qid_format(qid, d->id);
+	log_text(LOG_SEV_INFO, "sendmail", 0, qid, "from=<%.*s>, size=%llu, nrcpt=%zu (direct)", STR_ARG(d->envelope.sender),
+		(unsigned long long)d->envelope.size, d->envelope.n_rcpts);
+}
+
 static int send_all(struct direct *d, const struct submit_options *o, struct submit_result *out, enum verdict *verdicts, struct buf *why)
 {
 	struct submit_road road = { .conf = d->conf, .master = &d->master, .router = d->router, .options = o,
@@ -160,6 +169,7 @@ static int send_all(struct direct *d, const struct submit_options *o, struct sub
 	struct delivery_result *results = mem_array(NULL, d->envelope.n_rcpts, sizeof(*results));
 	int code = EX_TEMPFAIL;
 
+	log_from(d);
 	find_hops(d);
 	if (submit_road_run(&road, &d->envelope, d->hops, results, why) == 0)
 		code = submit_judge(&d->envelope, results, out, verdicts);
