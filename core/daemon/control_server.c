@@ -184,7 +184,9 @@ static void change(struct peer *p, enum schedule_verb v, struct str args)
 		for (size_t i = 0; i < p->n_ids; i++) {
 			struct qmsg *m = store_find(p->relay->store, p->ids[i]);
 
-			n += m && is_in(m, queues) && apply(p, v, m);
+			/* of all, only what is held can be released */
+			if (m && is_in(m, queues) && (v != SCHEDULE_RELEASE || m->flags & QMSG_HELD))
+				n += apply(p, v, m);
 		}
 	} else {
 		struct qmsg *m = message_of(p, id, queues);

@@ -76,7 +76,28 @@ static int allow_below(int ruleset, const char *path, uint64_t access)
 	LANDLOCK_ACCESS_FS_MAKE_FIFO)
 #define NEVER (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK)
 
-static int close_files(const struct conf *c)
+/* allow_file - a file that an alias delivers to; one that is not there is made in its folder, beside a lock. Where even mail_owner may not come
+ * to, the delivery tells */
+static void allow_file(void *ctx, struct str file)
+{
+	const int *ruleset = ctx;
+	ptrdiff_t slash = str_rchr(file, '/');
+	char path[4096];
+
+	if (file.n >= sizeof(path) || slash < 0)
+		return;
+	memcpy(path, file.p, file.n);
+	path[file.n] = '\0';
+	if (access(path, F_OK) == 0) {
+		(void)allow_below(*ruleset, path, LANDLOCK_ACCESS_FS_WRITE_FILE);
+		return;
+	}
+	path[slash ? slash : 1] = '\0';
+	(void)allow_below(*ruleset, path, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+		LANDLOCK_ACCESS_FS_REMOVE_FILE);
+}
+
+static int close_files(const struct conf *c, const struct router *aliases)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = WRITING | NEVER };
 	char log_folder[4096] = "";
@@ -97,6 +118,7 @@ static int close_files(const struct conf *c)
 		result |= allow_below(ruleset, log_folder, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
 	}
 	result |= allow_below(ruleset, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
+	router_each_alias_file(aliases, allow_file, &ruleset);
 	if (result == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 		result = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 	error = errno;
@@ -114,11 +136,11 @@ static int lacking(const struct conf *c, const char *what)
 	return fatal ? -1 : 0;
 }
 
-int sandbox_close(const struct conf *c, bool write_only_queue)
+int sandbox_close(const struct conf *c, const struct router *aliases, bool write_only_queue)
 {
 	if (c->sandbox == CONF_SANDBOX_NO)
 		return 0;
-	if (write_only_queue && close_files(c) != 0 && lacking(c, "Landlock") != 0)
+	if (write_only_queue && close_files(c, aliases) != 0 && lacking(c, "Landlock") != 0)
 		return -1;
 	if (close_calls() != 0 && lacking(c, "seccomp") != 0)
 		return -1;

@@ -43,6 +43,7 @@ static void look_into(struct look *l, struct str path)
 	struct look inner = *l;
 	struct str rest, line;
 	struct buf text;
+	int fd;
 
 	if (!path.n || path.p[0] != '/' || path.n >= sizeof(name)) {
 		tell(l, "\"%.*s\": \":include:%.*s\" needs an absolute path", STR_ARG(l->key), STR_ARG(str_head(path, 200)));
@@ -52,16 +53,20 @@ static void look_into(struct look *l, struct str path)
 		return;
 	snprintf(name, sizeof(name), "%.*s", STR_ARG(path));
 	buf_init(&text, LIMIT_ALIAS_INCLUDE);
-	if (fs_read_file(name, &text) == 0) {
+	/* a pipe would be waited for */
+	fd = fs_open_table(name);
+	if (fd >= 0 && fs_read_fd(fd, &text) == 0) {
 		rest = buf_view(&text);
 		inner.file = name;
 		inner.line = 0;
 		while (alias_text_line(&rest, &inner.line, &line))
 			look_at(&inner, line);
 		l->told = l->told || inner.told;
-	} else if (errno == ENOENT || errno == ENOTDIR || errno == EISDIR) {
+	} else if (errno == ENOENT || errno == ENOTDIR || errno == EISDIR || errno == EINVAL) {
 		tell(l, "\"%.*s\": mail waits, for the list %s cannot be read: %s", STR_ARG(l->key), name, strerror(errno));
 	}
+	if (fd >= 0)
+		fs_close(fd);
 	buf_fini(&text);
 }
 
@@ -96,7 +101,8 @@ bool aliascheck_entry(const char *file, unsigned line, struct str key, struct st
 	return !l.told;
 }
 
-void aliascheck_file(const char *path, aliascheck_fn fn, void *ctx)
+/* each_entry - of an aliases file, with the line it stands on */
+static void each_entry(const char *path, void (*fn)(void *ctx, unsigned line, struct str key, struct str value), void *ctx)
 {
 	struct str key, value;
 	struct buf text;
@@ -109,8 +115,50 @@ void aliascheck_file(const char *path, aliascheck_fn fn, void *ctx)
 		source_init(&s, buf_view(&text), SOURCE_ALIAS);
 		while ((got = source_next(&s, &key, &value)) != 0)
 			if (got > 0)
-				aliascheck_entry(path, s.line, key, value, fn, ctx);
+				fn(ctx, s.line, key, value);
 		source_fini(&s);
 	}
 	buf_fini(&text);
+}
+
+struct checking { const char *path; aliascheck_fn fn; void *ctx; };
+
+static void check_entry(void *ctx, unsigned line, struct str key, struct str value)
+{
+	struct checking *x = ctx;
+
+	aliascheck_entry(x->path, line, key, value, x->fn, x->ctx);
+}
+
+void aliascheck_file(const char *path, aliascheck_fn fn, void *ctx)
+{
+	struct checking x = { .path = path, .fn = fn, .ctx = ctx };
+
+	each_entry(path, check_entry, &x);
+}
+
+struct listing { void (*fn)(void *ctx, struct str file); void *ctx; };
+
+static void list_files(void *ctx, unsigned line, struct str key, struct str value)
+{
+	struct listing *x = ctx;
+	struct alias_target t;
+	struct arena a;
+
+	(void)line;
+	(void)key;
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	while (alias_text_next(&a, &value, &t)) {
+		if (t.kind == ALIAS_FILE)
+			x->fn(x->ctx, t.text);
+		arena_reset(&a);
+	}
+	arena_fini(&a);
+}
+
+void aliascheck_each_file(const char *path, void (*fn)(void *ctx, struct str file), void *ctx)
+{
+	struct listing x = { .fn = fn, .ctx = ctx };
+
+	each_entry(path, list_files, &x);
 }

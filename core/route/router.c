@@ -78,18 +78,29 @@ static void on_slip(void *ctx, const char *file, unsigned line, const char *text
 		conf_diag_add(s->diag, CONF_WARNING, file, 0, "and more of this kind: mapgen --check lists all");
 }
 
-/* check_aliases - slips in the text of the tables, which may have been built long ago */
+/* alias_source - the file of text behind an alias table, which may have been built long ago; NULL: it has none */
+static const char *alias_source(const struct map *m)
+{
+	const char *spec = map_spec(m), *colon = strchr(spec, ':');
+	struct str type = str_make(spec, (size_t)(colon - spec));
+
+	return mapgen_is_indexed(type) || str_eq(type, STR("texthash")) ? colon + 1 : NULL;
+}
+
 static void check_aliases(const struct router *r, struct conf_diag *diag)
 {
 	struct slips s = { .diag = diag };
 
-	for (size_t i = 0; i < r->alias_maps.n; i++) {
-		const char *spec = map_spec(r->alias_maps.v[i]), *colon = strchr(spec, ':');
-		struct str type = str_make(spec, (size_t)(colon - spec));
+	for (size_t i = 0; i < r->alias_maps.n; i++)
+		if (alias_source(r->alias_maps.v[i]))
+			aliascheck_file(alias_source(r->alias_maps.v[i]), on_slip, &s);
+}
 
-		if (mapgen_is_indexed(type) || str_eq(type, STR("texthash")))
-			aliascheck_file(colon + 1, on_slip, &s);
-	}
+void router_each_alias_file(const struct router *r, void (*fn)(void *ctx, struct str file), void *ctx)
+{
+	for (size_t i = 0; i < r->alias_maps.n; i++)
+		if (alias_source(r->alias_maps.v[i]))
+			aliascheck_each_file(alias_source(r->alias_maps.v[i]), fn, ctx);
 }
 
 /* The default names a file that many systems lack, and is then as good as empty. A file that was named and is not there is no

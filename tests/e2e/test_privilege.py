@@ -152,6 +152,35 @@ def test_mailboxes_are_their_users_and_roots_has_one_place(tmp_path):
         assert st.st_uid == pwd.getpwnam(user).pw_uid and stat.S_IMODE(st.st_mode) == 0o600
 
 
+def test_files_of_aliases_are_written_and_no_others(tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    os.chown(folder, OWNER, OWNER)
+    for name in ("there", "later"):
+        (folder / name).write_text("")
+        os.chown(folder / name, OWNER, OWNER)
+    with start_as(tmp_path, "mydestination = example.test\nlocal_recipient_maps =\nalias_maps = texthash:%s/r/aliases\n" % tmp_path,
+                  files={"aliases": "there: %s/there\nnew: root, %s/new\nroot: /dev/null\n" % (folder, folder)}) as r:
+        for name in ("there", "new"):
+            r.run("sendmail", "-f", "a@x.org", name + "@example.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<%s@example.test>.*status=sent" % name)
+            assert "Subject: x" in (folder / name).read_text()
+            assert (folder / name).stat().st_uid == OWNER
+        (tmp_path / "other").mkdir()
+        os.chown(tmp_path / "other", OWNER, OWNER)
+        (tmp_path / "other" / "later").write_text("")
+        os.chown(tmp_path / "other" / "later", OWNER, OWNER)
+        r.write("aliases", "later: %s/other/later\n" % tmp_path)
+        r.run("relayctl", "reload")
+        r.run("sendmail", "-f", "a@x.org", "later@example.test", stdin="Subject: x\n\nx\n")
+        r.wait_log("to=<later@example.test>.*status=deferred")
+        r.wait_log("warning: .*other/later of an alias: .*named it when relayd was started: restart it")
+        r.stop()
+        r.start()
+        r.run("postqueue", "-f")
+        r.wait_log("to=<later@example.test>.*status=sent")
+
+
 def test_mailboxes_that_a_reload_moves_wait_for_a_restart(tmp_path):
     for name in ("mail", "mail2"):
         (tmp_path / name).mkdir()

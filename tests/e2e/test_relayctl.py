@@ -302,6 +302,18 @@ def test_what_is_being_delivered_is_changed_afterwards(tmp_path):
             wait(lambda: t.run("relayctl", "queue", "--ids").stdout.decode().split() == [qid])
 
 
+def test_of_all_only_what_is_held_is_released(tmp_path):
+    with Relay(tmp_path, "mydestination =\nrelayhost = [127.0.0.1]:1\n") as relay:
+        for name in ("held", "waits"):
+            send(relay, "ann@example.com", name + "@one.example")
+        relay.wait_log("status=deferred", 2)
+        held, waits = (re.search(r"(\w+): to=<%s@" % n, relay.log()).group(1) for n in ("held", "waits"))
+        relay.run("postsuper", "-h", held)
+        assert "Released from hold: 1 message\n" in relay.run("postsuper", "-H", "ALL").stderr.decode()
+        relay.wait_log(held + ": released from hold")
+        assert not relay.log_lines(waits + ": released")
+
+
 def test_postsuper_changes_only_the_queues_it_is_given(tmp_path):
     t = Town(tmp_path)
     try:

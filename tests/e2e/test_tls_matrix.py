@@ -1,5 +1,6 @@
 """Every TLS row (level, server, certificate, policy) by both roads: through relayd, and through sendmail without a daemon. What is
 covered by one is covered by the other, and neither a password nor a mail goes in clear that was meant to be covered."""
+import base64
 import os
 import re
 import ssl
@@ -209,6 +210,29 @@ def test_dane_in_an_option_of_a_transport_is_refused(tmp_path, cas):
 
 
 # --- a password ---------------------------------------------------------------------------------------------------------
+
+@ROADS
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_server_that_repeats_the_login_puts_it_into_no_log(tmp_path, cas, road, mechanism):
+    class Echo(Broken):
+        def do_AUTH(self, argument):
+            if " " not in argument:
+                self.say("334 VXNlcm5hbWU6")
+                self.rfile.readline()
+                self.say("334 UGFzc3dvcmQ6")
+                argument = self.rfile.readline().decode().strip()
+            self.say("500 5.5.2 unrecognized: " + argument)
+
+    with server(cas, users={"u": "s3cret-word"}) as sink:
+        sink.RequestHandlerClass = Echo
+        box = world(tmp_path, cas["own"], "relayhost = [localhost]:%d\nsmtp_tls_security_level = encrypt\nsmtp_sasl_auth_enable = yes\n"
+                    "smtp_sasl_mechanism_filter = %s\nsmtp_sasl_tls_security_options = noanonymous\n"
+                    "smtp_sasl_password_maps = inline:{{[localhost]:%d = u:s3cret-word}}\n" % (sink.port, mechanism, sink.port))
+        said = put_by(road, box)
+        assert "500" in said and "repeats the login" in said, said
+        for secret in (b"\0u\0s3cret-word", b"s3cret-word"):
+            assert base64.b64encode(secret).decode() not in said and secret.decode() not in said
+
 
 @ROADS
 @pytest.mark.parametrize("how", ["eof", "junk", "old", "refused"])

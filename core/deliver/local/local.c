@@ -148,6 +148,9 @@ static void written(struct local_job *j, const struct reply *r)
 
 	close_content(j);
 	if (r->code >= 400) {
+		if (file && j->d->helper)
+			log_warn("local", "file %s of an alias: mail_owner may not write it, or no alias named it when relayd was started: "
+				"restart it", j->order.path);
 		answer(j, r);
 		return;
 	}

@@ -175,6 +175,43 @@ bool smtp_auth_challenge(struct smtp_session *s)
 	return ok;
 }
 
+/* stands_in - what is sent in base64 begins with these bytes; whole groups only, for what follows changes the last one */
+static bool stands_in(struct str line, struct str bytes)
+{
+	struct buf coded;
+	bool found;
+
+	buf_init(&coded, LIMIT_SASL_RESPONSE * 2);
+	mime_base64(&coded, str_head(bytes, bytes.n / 3 * 3), 0);
+	found = coded.n && str_find(line, buf_view(&coded)) >= 0;
+	buf_wipe(&coded);
+	return found;
+}
+
+/* repeats_login - some servers repeat the command that they do not know, which has the password in it: that is for no log */
+static bool repeats_login(const struct smtp_session *s, struct str line)
+{
+	static const char *const before[] = { "", "user=", "n,a=" };
+	struct buf first;
+	bool found = stands_in(line, s->sasl.password) || (s->sasl.password.n && str_find(line, s->sasl.password) >= 0);
+
+	buf_init(&first, LIMIT_SASL_RESPONSE);
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		buf_clear(&first);
+		if (!*before[i])
+			buf_byte(&first, 0);
+		buf_z(&first, before[i]);
+		buf_str(&first, s->sasl.user);
+		buf_byte(&first, 0);
+		/* what follows the name is not the same everywhere */
+		if (*before[i])
+			first.n--;
+		found |= stands_in(line, buf_view(&first));
+	}
+	buf_wipe(&first);
+	return found;
+}
+
 void smtp_auth_refused(const struct smtp_session *s, struct reply *out)
 {
 	const struct reply *r = &s->client.reply;
@@ -186,6 +223,10 @@ void smtp_auth_refused(const struct smtp_session *s, struct reply *out)
 	enhanced[0] = '4';
 	buf_init(&line, 2 * LIMIT_REPLY_TEXT);
 	reply_line(&line, r);
+	if (repeats_login(s, buf_view(&line))) {
+		buf_clear(&line);
+		buf_printf(&line, "%d (the rest repeats the login)", r->code);
+	}
 	reply_set(out, 454, enhanced, "SASL authentication failed; server %s said: %s", said, buf_cstr(&line));
 	buf_fini(&line);
 }
