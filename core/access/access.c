@@ -224,12 +224,16 @@ static void row_done(struct access_run *r)
 /* take - what a row said; true: the owner is to be told */
 static bool take(struct access_run *r, enum access_says says, enum access_outcome *out)
 {
-	const struct access_frame *now = &r->stack[r->depth - 1];
-	bool warn = now->warn_all || now->warn_next;
+	const struct access_frame *now;
+	bool warn;
 
+	/* another list goes on, and the stack may be empty */
+	if (says == ACCESS_CALL)
+		return false;
+	now = &r->stack[r->depth - 1];
+	warn = now->warn_all || now->warn_next;
 	switch (says) {
 	case ACCESS_CALL:
-		return false;
 	case ACCESS_NEXT:
 		row_done(r);
 		return false;

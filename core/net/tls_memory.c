@@ -3,6 +3,8 @@
  * was a third of its time. Each thread keeps a few blocks of each size instead: no lock, and a bound.
  *
  * The library overwrites what is secret before it frees it. */
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,37 @@ static _Thread_local struct bin bins[CLASSES];
 
 void *tls_calloc(size_t n, size_t size);
 void tls_free(void *p);
+
+/* a thread that ends gives its blocks back */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_exit;
+static _Thread_local bool known;
+
+static void give_back(void *ignored)
+{
+	(void)ignored;
+	for (size_t i = 0; i < CLASSES; i++) {
+		while (bins[i].first) {
+			struct block *b = bins[i].first;
+
+			bins[i].first = b->next;
+			free(b);
+		}
+		bins[i].n = LIMIT_TLS_KEPT_BLOCKS;
+	}
+}
+
+static void make_key(void)
+{
+	(void)pthread_key_create(&at_exit, give_back);
+}
+
+static void watch_exit(void)
+{
+	known = true;
+	(void)pthread_once(&once, make_key);
+	(void)pthread_setspecific(at_exit, &known);
+}
 
 static struct block *take(struct bin *bin)
 {
@@ -70,6 +103,8 @@ void tls_free(void *p)
 		free(b);
 		return;
 	}
+	if (!known)
+		watch_exit();
 	b->next = bin->first;
 	bin->first = b;
 	bin->n++;

@@ -232,8 +232,8 @@ static void world_close(void)
 {
 	if (w.relay.n_sessions) {
 		w.conn.ctx ? (void)w.on_conn(&w.conn, CONN_FAILED) : (void)0;
-		tick();
 	}
+	tick();
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
 	router_free(w.settings.router);

@@ -70,7 +70,7 @@ T(fs_calls_that_fail_say_so)
 	CHECK_INT(fs_unlink(path), -1);
 	CHECK_INT(fs_mkdir(path, 0700), -1);
 	CHECK_INT(fs_chmod(path, 0600), -1);
-	CHECK_INT(fs_sync_dir(path), -1);
+	CHECK_INT(fs_sync_dir(path), FS_NOT_OPENED);
 	CHECK_INT(errno, ENOENT);
 	buf_fini(&b);
 }
