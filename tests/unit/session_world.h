@@ -230,8 +230,15 @@ static void domain_says(enum dns_status status)
 
 static void world_close(void)
 {
-	if (w.relay.n_sessions) {
-		w.conn.ctx ? (void)w.on_conn(&w.conn, CONN_FAILED) : (void)0;
+	struct reply later;
+	struct session *s = w.relay.n_sessions ? w.conn.ctx : NULL;
+
+	if (s)
+		w.on_conn(&w.conn, CONN_FAILED);
+	/* a commit keeps its session until the store has spoken */
+	if (s && s->waits == SESSION_WAITS_COMMIT) {
+		reply_set(&later, 451, "4.3.0", "no");
+		w.on_commit(w.commit_ctx, &later, NULL);
 	}
 	tick();
 	clients_fini(&w.relay.clients);
