@@ -20,7 +20,8 @@ struct relay_counts {                  /* since start */
 };
 struct relay {
 	struct loop *loop;
-	struct pool *pool;
+	struct pool *pool;                 /* handshakes, deliveries into files as ourselves */
+	struct pool *store_pool;           /* the store's alone: a flush never waits behind what others control */
 	struct dns *dns;
 	const char *directory;             /* configuration directory */
 	const char *const *extra;          /* name=value overrides of the command line */

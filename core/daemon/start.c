@@ -23,14 +23,15 @@
 #include "core/daemon/spool.h"
 #include "core/daemon/wiring.h"
 
-#define POOL_THREADS 2                 /* one may flush while the other does a handshake */
+#define POOL_THREADS 2                 /* a handshake, and a delivery that waits for a lock */
+#define STORE_THREADS 2                /* a flush, and beside it what the next commit needs first */
 #define FD_RESERVE 500                 /* descriptors kept for the log, maps and outbound connections */
 #define MAX_SESSIONS 20000
 
 /* the loop's ticks and signals, which have no room of their own */
 struct daemon {
 	struct relay relay;
-	struct loop_io signals;
+	struct loop_io signals, stored;
 	struct loop_timer store_timer, second, give_up;
 	pid_t helper_pid;
 	bool has_submit;               /* the submit socket is there */
@@ -245,7 +246,7 @@ static void remember(void *ctx, struct qmsg *m)
 static bool open_queue(struct relay *r)
 {
 	const struct conf *c = r->settings->conf;
-	struct store_options o = { .dir = ".", .pool = r->pool, .segment_size = c->queue_segment_size,
+	struct store_options o = { .dir = ".", .pool = r->store_pool, .segment_size = c->queue_segment_size,
 		.big_threshold = c->queue_big_threshold, .min_free = c->queue_minfree, .message_limit = c->message_size_limit,
 		.sync = c->queue_sync, .compress = c->queue_compress };
 	struct recovered found = { NULL, 0, 0 };
@@ -266,12 +267,32 @@ static bool open_queue(struct relay *r)
 	return true;
 }
 
-static bool open_rooms(struct daemon *d, int helper_fd)
+static void on_stored(struct loop_io *io, uint32_t events)
+{
+	struct daemon *d = LIST_ITEM(io, struct daemon, stored);
+
+	(void)events;
+	pool_reap(d->relay.store_pool);
+}
+
+/* open_pools - two: the promise has threads of its own, which no client's handshake and no lock on a mailbox can keep */
+static bool open_pools(struct daemon *d)
 {
 	struct relay *r = &d->relay;
 
 	r->pool = pool_new(POOL_THREADS);
-	if (!r->pool || loop_use_pool(r->loop, r->pool) != 0)
+	r->store_pool = pool_new(STORE_THREADS);
+	if (!r->pool || !r->store_pool || loop_use_pool(r->loop, r->pool) != 0)
+		return false;
+	d->stored = (struct loop_io){ .fd = pool_fd(r->store_pool), .on_ready = on_stored };
+	return loop_io_add(r->loop, &d->stored, EPOLLIN) == 0;
+}
+
+static bool open_rooms(struct daemon *d, int helper_fd)
+{
+	struct relay *r = &d->relay;
+
+	if (!open_pools(d))
 		return false;
 	r->dns = dns_new(r->loop, &(struct dns_options){ 0 });
 	if (!open_queue(r))
@@ -294,6 +315,8 @@ static void close_rooms(struct daemon *d)
 	pickup_stop(r->pickup);
 	if (r->pool)
 		pool_wait(r->pool);
+	if (r->store_pool)
+		pool_wait(r->store_pool);
 	if (r->store)
 		store_close(r->store);
 	unlink("submit");

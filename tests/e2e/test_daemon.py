@@ -1,4 +1,6 @@
 """The daemon as a process: signals, reload, the lock, the log's two forms, the environment, bad configuration."""
+import contextlib
+import fcntl
 import json
 import os
 import re
@@ -384,3 +386,23 @@ def test_relayhost_alone_is_enough_for_any_user():
         daemon.terminate()
         assert daemon.wait(30 * SLOW) == 0
         shutil.rmtree(spool)
+
+
+def test_what_others_lock_keeps_no_mail_from_being_taken(tmp_path):
+    """Mailboxes that somebody holds locked keep the threads that deliver there; the flush before 250 has its own."""
+    boxes = [tmp_path / ("box%d" % i) for i in range(2)]
+    with Relay(tmp_path / "r", "mydestination = example.test\nlocal_recipient_maps =\ndefault_transport = discard\n",
+               files={"aliases": "".join("a%d: %s\n" % (i, box) for i, box in enumerate(boxes))}) as r:
+        r.stop()
+        r.write("main.cf", open(r.path("main.cf")).read() + "alias_maps = texthash:%s\n" % r.path("aliases"))
+        r.start()
+        with contextlib.ExitStack() as held:
+            for box in boxes:
+                f = held.enter_context(open(box, "w"))
+                fcntl.lockf(f, fcntl.LOCK_EX)
+            for i in range(len(boxes)):
+                r.run("sendmail", "-f", "a@x.org", "a%d@example.test" % i, stdin="Subject: x\n\nx\n")
+            r.wait_log("queue active", len(boxes))
+            with smtplib.SMTP("127.0.0.1", r.port, timeout=30) as s:
+                s.sendmail("a@x.org", ["b@x.org"], "Subject: taken\r\n\r\nx\r\n")
+            assert not r.log_lines("to=<a0@")  # it is still tried, for five seconds: taken meanwhile
