@@ -379,8 +379,12 @@ int listener_open_submit(struct relay *r)
 	return fs_chmod(sa.sun_path, 0666);
 }
 
-void listener_close_all(struct relay *r)
+void listener_close_mail(struct relay *r)
 {
-	LIST_EACH(&r->listeners, it, tmp)
-		listener_close(LIST_ITEM(it, struct listener, link));
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+
+		if (!l->service->http)
+			listener_close(l);
+	}
 }

@@ -13,6 +13,7 @@ int listener_open_submit(struct relay *r);
 void listener_left(struct relay *r, const struct service *v);
 /* listener_look_again - other limits are in force */
 void listener_look_again(struct relay *r);
-void listener_close_all(struct relay *r);
+/* listener_close_mail - take no mail any more; whoever asks for health is answered until the end */
+void listener_close_mail(struct relay *r);
 
 #endif

@@ -164,7 +164,7 @@ static void begin_stop(struct daemon *d, int signo)
 		return;
 	r->stopping = true;
 	log_info("master", "terminating on signal %d", signo);
-	listener_close_all(r);
+	listener_close_mail(r);
 	schedule_stop(r->schedule);
 	session_close_idle(r);
 	loop_timer_set(r->loop, &d->give_up, loop_now(r->loop) + r->settings->conf->shutdown_timeout);

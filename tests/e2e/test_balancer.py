@@ -3,7 +3,9 @@ import re
 import signal
 import socket
 import struct
+import threading
 
+import pytest
 from lab import Relay, Sink, free_port, wait
 
 CLIENT = b"\x7f\x00\x00\x01"
@@ -185,6 +187,25 @@ def test_header_that_does_not_come_ends_the_connection(tmp_path):
         with socket.create_connection(("127.0.0.1", relay.port), 30) as s:
             assert read_all(s) == b""
         relay.wait_log("haproxy read error: no PROXY header in time")
+
+
+def test_health_is_told_while_the_last_deliveries_finish(tmp_path):
+    port, go_on = free_port(), threading.Event()
+    with Sink(script={"END": lambda sink, argument: go_on.wait(60) and None}) as sink:
+        with Relay(tmp_path / "r", "http_listen = 127.0.0.1:%d\nrelayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nshutdown_timeout = 60s\n" %
+                   (port, sink.port)) as relay:
+            relay.run("sendmail", "-f", "a@b.test", "c@d.test", stdin="Subject: x\n\nx\n")
+            wait(lambda: sink.open)
+            relay.process.send_signal(signal.SIGTERM)
+            relay.wait_log("terminating on signal")
+            for _ in range(5):
+                answer = get(port, "/readyz")
+                assert status(answer) == 503 and answer.endswith(b"\r\n\r\nshutting down\n"), answer
+            assert status(get(port, "/healthz")) == 200
+            with pytest.raises(OSError):
+                socket.create_connection(("127.0.0.1", relay.port), 5)
+            go_on.set()
+            assert relay.process.wait(30) == 0 and len(sink.messages) == 1
 
 
 def test_stopping_relay_is_not_ready(tmp_path):
