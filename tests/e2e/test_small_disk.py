@@ -128,13 +128,16 @@ class Town:
 
 @every_volume
 def test_small_mail_goes_through_as_often_as_one_likes(volume, tmp_path):
-    """Far more than the volume holds, with an empty queue again and again."""
+    """Far more than the volume holds, with an empty queue again and again: what left makes room within 5 s."""
     with Town(volume, tmp_path) as town:
         sent, size = 0, 20000 if volume.mib == 8 else 60000
         while sent < 3 * min(volume.mib, 16) << 20:
-            assert town.send(size, 20) == [250] * 20
-            sent += 20 * size
+            codes = town.send(size, 20)
+            assert codes[:-1] == [250] * (len(codes) - 1) and codes[-1] in (250, 452), codes
+            sent += len(codes) * size
             wait(town.relay.empty)
+            if codes[-1] == 452:
+                wait(lambda: town.send(size, 1) == [250], 5, 0.2)
         assert sorted(town.all_arrived()) == sorted(town.acked)
 
 
