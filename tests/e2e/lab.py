@@ -17,6 +17,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RELAYBOX = os.environ.get("RELAYBOX", os.path.join(ROOT, "build", "relaybox"))
 SLOW = 5 if os.environ.get("RELAYBOX_PASS") == "san" else 1  # sanitizers take their time
+SANITIZER = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}  # for a test that starts from no environment
 LOGIN = "root" if os.getuid() == 0 else None
 
 

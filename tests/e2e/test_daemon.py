@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import pytest
-from lab import RELAYBOX, SLOW, Relay, Sink, free_port, wait
+from lab import RELAYBOX, SANITIZER, SLOW, Relay, Sink, free_port, wait
 
 
 def send(port, rcpt="b@example.org", **kw):
@@ -331,7 +331,7 @@ def blocks_of_readme():
         return re.findall(r"^```\n(.*?)^```", f.read(), re.M | re.S)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+@pytest.mark.skipif(os.getuid() != 0 or SLOW > 1, reason="needs root, and a static binary")
 def test_the_image_of_the_readme_starts(tmp_path):
     """Its files, its user, its command, in a root that has nothing else but the /dev that engines give it."""
     image = next(b for b in blocks_of_readme() if b.startswith("FROM scratch"))
@@ -373,7 +373,7 @@ def test_relayhost_alone_is_enough_for_any_user():
     os.chown(spool, 65534, 65534)
     script = 'ip link set lo up 2>/dev/null; echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start; exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
     daemon = subprocess.Popen(["unshare", "-n", "sh", "-c", script, "sh", RELAYBOX, "relayd", "-c", "/nonexistent"], stderr=subprocess.PIPE,
-                              env={"RELAYHOST": "[127.0.0.1]:9", "POSTFIX_queue_directory": spool, "POSTFIX_alias_maps": "", "PATH": os.environ["PATH"]})
+                              env={"RELAYHOST": "[127.0.0.1]:9", "POSTFIX_queue_directory": spool, "POSTFIX_alias_maps": "", "PATH": os.environ["PATH"], **SANITIZER})
     try:
         seen = b""
         while b"daemon started" not in seen:

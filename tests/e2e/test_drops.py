@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lab import Relay, Sink, wait
+from lab import SLOW, Relay, Sink, wait
 
 LATE = 4102444800 * 10 ** 6  # the year 2100
 
@@ -76,7 +76,7 @@ def test_a_large_drop_is_refused_before_it_is_read(tmp_path):
         r.wait_log("Message size exceeds fixed limit", 10)
         with open("/proc/%d/status" % r.process.pid) as f:
             peak = int(f.read().split("VmHWM:")[1].split()[0])
-        assert peak < 32 * 1024
+        assert peak < 32 * 1024 or SLOW > 1  # the sanitizers keep freed memory
 
 
 def test_a_legal_drop_of_40_mb_costs_others_nothing(tmp_path):
@@ -91,4 +91,4 @@ def test_a_legal_drop_of_40_mb_costs_others_nothing(tmp_path):
             assert slowest < 15
         with open("/proc/%d/status" % r.process.pid) as f:
             peak = int(f.read().split("VmHWM:")[1].split()[0])
-        assert peak < 32 * 1024
+        assert peak < 32 * 1024 or SLOW > 1
