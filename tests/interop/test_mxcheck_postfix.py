@@ -154,10 +154,12 @@ def test_relay_logs_in_and_asks(system):
     (dict(password="wrong"), "auth", "535 5.7.8", ("-tls", "-a", "PLAIN", "-au", "me@smart.example", "-ap", "wrong")),
     (dict(more="smtp_sasl_auth_enable = no\n"), "rcpt", "554 5.7.1", ("-tls",)),
     (dict(more="smtp_tls_secure_cert_match = other.example\n"), "tls", "not verified", None),
-    (dict(more="smtp_tls_CAfile =\n"), "tls", "not trusted", None),
+    (dict(more="smtp_tls_CAfile = /etc/other.pem\n"), "tls", "not trusted", None),
     (dict(level="none"), "rcpt", "554 5.7.1", ()),
 ])
 def test_relay_finds_what_postfix_refuses(system, change, check, text, swaks):
+    system.client.sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=Other -keyout /dev/null "
+                     "-out /etc/other.pem 2>/dev/null")
     x = relay(system, code=1, **change)
     assert x["problems"] == 1 and found(x, "problem", check, text), x["findings"]
     if swaks is not None:
