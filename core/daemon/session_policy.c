@@ -3,7 +3,7 @@
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 #include "core/deliver/deliver.h"
-#include "core/route/local_user.h"
+#include "core/route/listed.h"
 
 /* --- whose is it? ----------------------------------------------------------------------------------------------------- */
 
@@ -38,25 +38,22 @@ bool session_is_listed(struct session *s, struct str address, bool sender, struc
 	const struct conf *c = s->service->conf;
 	struct router *router = session_router(s);
 	struct str who = sender ? address : s->smtp.rcpt.full;
-	int code = (int)c->unknown_local_recipient_reject_code;
-	enum map_answer ours;
-	struct reply r;
+	const char *table = "";
+	enum map_answer got;
+	int code;
 
 	if (!address.n)
 		return true;
 	if (!sender && is_sent_back(s, address, no))
 		return false;
-	if (!*c->local_recipient_maps || route_class_of(router, addr_split(address).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
-		return true;
-	local_user_check(router, address, &r);
-	if (reply_verdict(&r) == VERDICT_DONE)
-		return true;
-	if (reply_verdict(&r) == VERDICT_LATER)
+	got = route_lists(router, address, &table);
+	code = (int)(str_starts(str_of(table), STR("relay")) ? c->unknown_relay_recipient_reject_code : c->unknown_local_recipient_reject_code);
+	if (got == MAP_ERROR)
 		reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
-	else
+	else if (got == MAP_NONE)
 		reply_set(no, code, sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: %s address rejected: User unknown in local recipient table", STR_ARG(who), sender ? "Sender" : "Recipient");
-	return false;
+			"<%.*s>: %s address rejected: User unknown in %s", STR_ARG(who), sender ? "Sender" : "Recipient", table);
+	return got == MAP_FOUND;
 }
 
 static bool is_listed(void *ctx, struct str address, bool sender, struct reply *no)

@@ -33,7 +33,7 @@ static const struct {
 	{ "dbm", &map_type_cdb },          { "cdb", &map_type_cdb },         { "texthash", &map_type_texthash },
 	{ "inline", &map_type_inline },    { "static", &map_type_static },   { "cidr", &map_type_cidr },
 	{ "regexp", &map_type_regexp },    { "unionmap", &map_type_unionmap }, { "pipemap", &map_type_pipemap },
-	{ "fail", &map_type_fail },
+	{ "fail", &map_type_fail },         { "unix", &map_type_unix },
 };
 
 /* types that Postfix has and relaybox has not, with what to do instead */
@@ -55,7 +55,6 @@ static const struct {
 	{ "environ", "use inline:" },
 	{ "randmap", "use inline:" },
 	{ "sdbm", "use cdb:" },
-	{ "unix", "use a text table" },
 };
 
 #define MAP_NESTING 10                 /* tables inside unionmap and pipemap */

@@ -59,6 +59,7 @@ extern const struct map_type map_type_cdb, map_type_texthash;                   
 extern const struct map_type map_type_inline, map_type_static, map_type_fail;          /* map_inline.c */
 extern const struct map_type map_type_unionmap, map_type_pipemap;                      /* map_nest.c */
 extern const struct map_type map_type_cidr;                                            /* map_cidr.c */
+extern const struct map_type map_type_unix;                                            /* map_unix.c */
 extern const struct map_type map_type_regexp;                                          /* map_regexp.c */
 
 #endif

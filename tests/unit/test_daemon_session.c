@@ -144,6 +144,29 @@ T(session_refuses_unlisted_senders_when_told_to)
 	}
 }
 
+/* a recipient that a table of ours does not list is refused with the code for its class, one that cannot be looked up waits */
+T(session_refuses_recipients_that_no_table_lists)
+{
+	static const struct { const char *set, *want; } rows[] = {
+		{ "relay_recipient_maps=inline:{b@outside.test=x}", "250 2.1.5 Ok|" },
+		{ "relay_recipient_maps=inline:{c@outside.test=x}",
+			"551 5.1.1 <b@outside.test>: Recipient address rejected: User unknown in relay recipient table|" },
+		{ "relay_recipient_maps=fail:x", "451 4.3.0 <b@outside.test>: Temporary lookup failure|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { "relay_domains=outside.test", "unknown_relay_recipient_reject_code=551", rows[i].set, NULL };
+
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO MAIL);
+		said();
+		feed("RCPT TO:<b@outside.test>\r\n");
+		CHECK_STR(said(), rows[i].want);
+		world_close();
+	}
+}
+
 T(session_takes_no_more_content_while_there_is_no_room)
 {
 	static const char *const none[] = { NULL };
