@@ -1,4 +1,4 @@
-/* clients - what each client address is doing: connections now, and connections, messages and recipients per time unit
+/* clients - what each client address is doing: connections now, and connections, messages, recipients and logins per time unit
  * (Postfix's anvil). IPv6 clients are counted by /64, so that one host cannot be many. */
 #ifndef CORE_ACCESS_CLIENTS_H
 #define CORE_ACCESS_CLIENTS_H
@@ -7,7 +7,7 @@
 #include "core/base/hash.h"
 #include "core/map/match.h"
 
-enum client_rate { CLIENT_CONNECTIONS, CLIENT_MESSAGES, CLIENT_RECIPIENTS, CLIENT_RATES };
+enum client_rate { CLIENT_CONNECTIONS, CLIENT_MESSAGES, CLIENT_RECIPIENTS, CLIENT_LOGINS, CLIENT_RATES };
 struct client {
 	unsigned connections;          /* open now */
 	struct { usec since; unsigned n; } rate[CLIENT_RATES];

@@ -37,6 +37,15 @@
 #define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */
 #define LIMIT_MIME_BOUNDARY 2048         /* Postfix: mime_boundary_length_limit */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
+#define LIMIT_PASSWORD 256                /* of a client that logs in: SHA-crypt's work grows with its square */
+#define LIMIT_PASSWORD_ENTRY 512         /* what a table says of it */
+#define LIMIT_PASSWORD_ROUNDS 1000000    /* of SHA-crypt and PBKDF2 in such an entry: half a second */
+#define LIMIT_PASSWORD_COST 14           /* of bcrypt: a second */
+#define LIMIT_AUTH_USER 256              /* a login name, as Dovecot or a table has it */
+#define LIMIT_AUTH_WHY 200               /* why a login failed, for the reply and the log */
+#define LIMIT_AUTH_LINE 8192             /* of an authentication server (Dovecot: AUTH_CLIENT_MAX_LINE_LENGTH) */
+#define LIMIT_AUTH_TOLD 5                /* entries of a table of users that the start complains about … */
+#define LIMIT_AUTH_LOOKED_AT 10000       /* … of so many that it looks at */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */
 #define LIMIT_CONF_DEPTH 100             /* nested $name */

@@ -34,6 +34,8 @@ void session_end(struct session *s)
 		return;
 	s->ended = true;
 	session_policy_cancel(s);
+	if (s->auth)
+		auth_cancel(s->auth);
 	if (s->name_query)
 		dns_cancel(s->name_query);
 	loop_timer_cancel(s->relay->loop, &s->timer);
@@ -229,7 +231,8 @@ static void on_tls_ready(struct session *s)
 static void on_eof(struct session *s)
 {
 	/* an answer that is on its way is still given, but nobody waits for a name or a handshake any more */
-	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_COMMIT] = true, [SESSION_WAITS_SLOW] = true,
+	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_AUTH] = true,
+		[SESSION_WAITS_COMMIT] = true, [SESSION_WAITS_SLOW] = true,
 		[SESSION_WAITS_ROOM] = true };
 
 	s->eof = true;

@@ -56,6 +56,8 @@ void session_identify(struct session *s)
 
 	s->client = clients_enter(&r->clients, &s->address);
 	s->exempt |= s->service->limit_exceptions && match_address(s->service->limit_exceptions, &s->address) == MAP_FOUND;
+	if (s->service->auth_exceptions && match_address(s->service->auth_exceptions, &s->address) == MAP_FOUND)
+		smtp_server_no_auth(&s->smtp);
 	if (!s->service->conf->smtpd_peername_lookup) {
 		named(s);
 		return;

@@ -6,19 +6,6 @@
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 
-/* --- limits of one client --------------------------------------------------------------------------------------------- */
-
-static unsigned count(struct session *s, enum client_rate what)
-{
-	return client_rate_count(s->client, what, loop_now(s->relay->loop), s->service->conf->anvil_rate_time_unit);
-}
-
-/* over - has this client done more of it than the limit allows? It is counted, too */
-static bool over(struct session *s, enum client_rate what, int64_t limit)
-{
-	return s->client && !s->exempt && limit && count(s, what) > (unsigned)limit;
-}
-
 /* --- connection ------------------------------------------------------------------------------------------------------- */
 
 static void check_connection(struct session *s, struct reply *r)
@@ -30,7 +17,7 @@ static void check_connection(struct session *s, struct reply *r)
 	(void)r;
 	if (!s->client || s->exempt)
 		return;
-	fast = count(s, CLIENT_CONNECTIONS) > (unsigned)rate_most && rate_most;
+	fast = session_over(s, CLIENT_CONNECTIONS, rate_most);
 	many = most && s->client->connections > (unsigned)most;
 	if (!many && !fast)
 		return;
@@ -56,12 +43,6 @@ static void act_starttls(struct session *s, struct reply *r)
 {
 	(void)r;
 	session_start_tls(s);
-}
-
-static void act_auth(struct session *s, struct reply *r)
-{
-	(void)s;
-	reply_set(r, 535, "5.7.8", "Error: authentication failed");
 }
 
 static void act_vrfy(struct session *s, struct reply *r)
@@ -106,7 +87,7 @@ static void check_mail(struct session *s, struct reply *r)
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
 		cleanup_refusal(r, errno);
-	else if (over(s, CLIENT_MESSAGES, s->service->conf->smtpd_client_message_rate_limit))
+	else if (session_over(s, CLIENT_MESSAGES, s->service->conf->smtpd_client_message_rate_limit))
 		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
 }
 
@@ -152,7 +133,7 @@ static void act_rcpt(struct session *s, struct reply *r)
 			return;
 		if (c->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->request.rcpt, false, r))
 			return;
-		if (over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
+		if (session_over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
 			reply_set(r, 450, "4.7.1", "Error: too many recipients from your address");
 			return;
 		}
@@ -167,7 +148,8 @@ static void log_client(struct session *s)
 	struct log_line l;
 
 	if (s->uid < 0) {
-		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), "client=%s", s->client_text);
+		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), s->smtp.authenticated ? "client=%s, sasl_method=%s, sasl_username=%s" :
+			"client=%s", s->client_text, s->smtp.auth_mechanism, s->smtp.user);
 		return;
 	}
 	log_begin(&l, "pickup", 0, cleanup_qid(s->message));
@@ -249,7 +231,7 @@ const struct session_event session_events[SMTP_SERVER_EVENTS + 1] = {
 	[SMTP_SERVER_MESSAGE] = { NULL, ACCESS_AT_END, act_message, false },
 	[SMTP_SERVER_RSET] = { NULL, -1, act_rset, false },
 	[SMTP_SERVER_STARTTLS] = { NULL, -1, act_starttls, false },
-	[SMTP_SERVER_AUTH] = { NULL, -1, act_auth, false },
+	[SMTP_SERVER_AUTH] = { session_auth_check, -1, session_auth, false },
 	[SMTP_SERVER_VRFY] = { NULL, -1, act_vrfy, false },
 	[SMTP_SERVER_ETRN] = { NULL, ACCESS_AT_ETRN, act_etrn, true },
 	[SMTP_SERVER_QUIT] = { NULL, -1, act_quit, false },

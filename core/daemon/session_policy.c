@@ -13,6 +13,18 @@ bool session_is_local(const struct session *s)
 	return s->uid >= 0 || (!s->foreign && route_is_own_address(session_router(s), &s->address));
 }
 
+/* --- limits of one client --------------------------------------------------------------------------------------------- */
+
+static unsigned count(struct session *s, enum client_rate what)
+{
+	return client_rate_count(s->client, what, loop_now(s->relay->loop), s->service->conf->anvil_rate_time_unit);
+}
+
+bool session_over(struct session *s, enum client_rate what, int64_t limit)
+{
+	return s->client && !s->exempt && limit && count(s, what) > (unsigned)limit;
+}
+
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
 
 /* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
@@ -187,7 +199,7 @@ static void fill_request(struct session *s, enum access_event event)
 		.router = session_router(s), .conf = s->service->conf, .arena = &s->arena,
 		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
 		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
-		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .tls = s->smtp.tls,
+		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .user = str_of(s->smtp.user), .tls = s->smtp.tls,
 		.ahead = s->event != SMTP_SERVER_EVENTS && smtp_server_sent_ahead(&s->smtp),
 		.many = s->smtp.envelope.n_rcpts > 1, .n_rcpts = s->smtp.envelope.n_rcpts,
 		.helo = s->smtp.helo[0] ? str_of(s->smtp.helo) : STR_EMPTY, .rcpt = rcpt, .is_listed = is_listed, .ctx = s,

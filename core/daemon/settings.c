@@ -83,7 +83,8 @@ static void service_smtp_options(struct service *v, int level)
 		.junk_command_limit = (unsigned)c->smtpd_junk_command_limit,
 		.starttls = v->tls && !v->tls_wrapper,
 		.tls_required = level >= CONF_TLS_ENCRYPT && !v->tls_wrapper,
-		.auth_mechanisms = "",
+		.auth = v->auth != NULL, .auth_in_clear = v->auth && auth_offers(v->auth, false),
+		.auth_mechanisms = "PLAIN LOGIN", .auth_as_of_old = c->broken_sasl_auth_clients,
 		.helo_required = c->smtpd_helo_required,
 		.vrfy_disabled = c->disable_vrfy_command,
 		.smtputf8 = c->smtputf8_enable,
@@ -141,6 +142,11 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
 	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
 	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
+	v->auth = auth_open(c, diag);
+	v->auth_exceptions = open_match("smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
+	if (v->auth && !auth_offers(v->auth, false) && !v->tls)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_sasl_auth_enable: port %u has no TLS, so nobody can log in there: set "
+			"smtpd_tls_cert_file and smtpd_tls_key_file, or smtpd_tls_auth_only = no", v->port);
 	service_smtp_options(v, level);
 }
 
@@ -154,6 +160,9 @@ static void service_fini(struct service *v)
 		tls_context_unref(v->tls);
 	if (v->proxy_networks)
 		match_close(v->proxy_networks);
+	auth_free(v->auth);
+	if (v->auth_exceptions)
+		match_close(v->auth_exceptions);
 	if (v->limit_exceptions)
 		match_close(v->limit_exceptions);
 }
@@ -275,4 +284,7 @@ void settings_refresh(struct settings *s, usec now_mono)
 	for (size_t i = 0; i < s->n_services; i++)
 		if (s->services[i].rules)
 			access_rules_refresh(s->services[i].rules, now_mono);
+	for (size_t i = 0; i < s->n_services; i++)
+		if (s->services[i].auth)
+			auth_refresh(s->services[i].auth, now_mono);
 }

@@ -5,6 +5,7 @@
 #define CORE_DAEMON_SETTINGS_H
 
 #include "core/access/access.h"
+#include "core/auth/auth.h"
 #include "core/deliver/deliver.h"
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
@@ -26,6 +27,8 @@ struct service {
 	int64_t max_sessions;              /* at the same time (maxproc of master.cf); 0: no limit of its own */
 	struct service_load *load;
 	struct tls_context *tls;           /* NULL: no TLS */
+	struct auth *auth;                 /* NULL: nobody logs in */
+	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */

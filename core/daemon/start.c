@@ -313,6 +313,8 @@ static void close_rooms(struct daemon *d)
 
 	control_close(r->control);
 	pickup_stop(r->pickup);
+	if (r->auth_pool)
+		pool_wait(r->auth_pool);
 	if (r->pool)
 		pool_wait(r->pool);
 	if (r->store_pool)

@@ -29,7 +29,6 @@ static bool is_ours(const struct conf *c, struct str local)
 
 static enum map_answer lists_local(struct router *r, struct arena *a, struct str address)
 {
-	struct route_ask q = { .arena = a };
 	struct listed *l = &r->priv->listed;
 	enum map_answer got = MAP_FOUND;
 	struct str value;
@@ -37,7 +36,7 @@ static enum map_answer lists_local(struct router *r, struct arena *a, struct str
 	if (l->checked && !is_ours(r->conf, addr_split(address).local))
 		got = delivers(r, a, address);
 	if (got == MAP_NONE)
-		got = route_ask_address(r, &q, "local_recipient_maps", &l->local, address, &value);
+		got = route_find(r, a, "local_recipient_maps", &l->local, address, &value);
 	return got;
 }
 
@@ -46,7 +45,6 @@ enum map_answer route_lists(struct router *r, struct str address, const char **t
 	struct listed *l = &r->priv->listed;
 	enum map_answer answer, got = MAP_FOUND;
 	struct arena a;
-	struct route_ask q = { .arena = &a };
 	enum route_class class = route_class_of(r, addr_split(address).domain, &answer);
 	struct str value;
 
@@ -58,7 +56,7 @@ enum map_answer route_lists(struct router *r, struct str address, const char **t
 		got = lists_local(r, &a, address);
 	} else if (class == ROUTE_RELAY && l->relay.n) {
 		*table = "relay recipient table";
-		got = route_ask_address(r, &q, "relay_recipient_maps", &l->relay, address, &value);
+		got = route_find(r, &a, "relay_recipient_maps", &l->relay, address, &value);
 	}
 	arena_fini(&a);
 	return got;

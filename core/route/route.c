@@ -112,6 +112,14 @@ enum map_answer route_ask_address(struct router *r, struct route_ask *q, const c
 	return got;
 }
 
+enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,
+	struct str *value)
+{
+	struct route_ask q = { .arena = a };
+
+	return route_ask_address(r, &q, parameter, maps, address, value);
+}
+
 enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
 	struct str sender, const char *empty_key, struct str *value)
 {

@@ -55,6 +55,7 @@ void smtp_server_fini(struct smtp_server *s)
 	s->priv = NULL;
 }
 
+void smtp_server_no_auth(struct smtp_server *s) { s->priv->offer &= ~(unsigned)OFFER_AUTH; }
 void smtp_server_greet(struct smtp_server *s) { buf_printf(s->out, "220 %s\r\n", s->opt.banner); }
 
 void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client)

@@ -28,6 +28,7 @@ struct smtp_server_options {
 	bool auth;                     /* offer AUTH with auth_mechanisms (needs TLS unless auth_in_clear) */
 	bool auth_in_clear;
 	const char *auth_mechanisms;   /* "PLAIN LOGIN" */
+	bool auth_as_of_old;           /* "AUTH=" in the EHLO reply, too */
 	bool helo_required, vrfy_disabled, etrn, smtputf8, chunking, pipelining, dsn;
 	bool forbid_early_pipelining;  /* 503 and hang up on talk before its turn (E5) */
 	bool strict_envelopes;
@@ -84,7 +85,7 @@ struct smtp_server {
 	bool esmtp, tls, authenticated;
 	int64_t declared_size;         /* MAIL SIZE=, 0 if not given */
 	const char *auth_mechanism;
-	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH; wiped after */
+	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH, wiped after; the owner may give auth_user another name before a 235 */
 	char user[256];                /* authenticated as */
 	enum smtp_server_hangup hangup;
 	enum smtp_server_phase phase;
@@ -94,6 +95,7 @@ struct smtp_server {
 };
 void smtp_server_init(struct smtp_server *s, const struct smtp_server_options *o, struct buf *out, struct arena *a);
 void smtp_server_fini(struct smtp_server *s);
+void smtp_server_no_auth(struct smtp_server *s);       /* this client is not offered to log in */
 void smtp_server_greet(struct smtp_server *s);         /* "220 banner" into out */
 /* smtp_server_next - look at *in, consume from its front what is used */
 enum smtp_server_event smtp_server_next(struct smtp_server *s, struct str *in);

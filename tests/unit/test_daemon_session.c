@@ -167,6 +167,64 @@ T(session_refuses_recipients_that_no_table_lists)
 	}
 }
 
+/* a login is answered later, and what was sent behind it waits */
+T(session_waits_for_a_login)
+{
+	static const char *const more[] = { "smtpd_relay_restrictions=permit_sasl_authenticated,reject", "smtpd_client_auth_rate_limit=2", NULL };
+	static const struct { enum auth_verdict verdict; const char *why, *want, *rcpt; } rows[] = {
+		{ AUTH_NO, "", "535 5.7.8 Error: authentication failed: (reason unavailable)|250 2.0.0 Ok|",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ AUTH_LATER, "away", "454 4.7.0 Temporary authentication failure: away|250 2.0.0 Ok|",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ AUTH_YES, "", "235 2.7.0 Authentication successful|250 2.0.0 Ok|", "250 2.1.5 Ok|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO);
+		said();
+		feed("AUTH PLAIN AHVzZXIAc2VjcmV0\r\nNOOP\r\n");
+		CHECK_STR(said(), "");
+		CHECK_STR(w.login, "user secret 192.0.2.1");
+		w.on_login(w.login_ctx, rows[i].verdict, "User", rows[i].why);
+		CHECK_STR(said(), rows[i].want);
+		CHECK_STR(((struct session *)w.conn.ctx)->smtp.user, rows[i].verdict == AUTH_YES ? "User" : "");
+		feed(MAIL RCPT);
+		said();
+		feed(RCPT);
+		CHECK_STR(said(), rows[i].rcpt);
+		CHECK_INT(w.cancelled, 0);
+		world_close();
+	}
+}
+
+T(session_cancels_a_login_when_the_client_goes)
+{
+	static const char *const none[] = { NULL };
+
+	world_open(none);
+	feed(HELLO "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	w.on_conn(&w.conn, CONN_FAILED);
+	CHECK_INT(w.cancelled, 1);
+	CHECK_INT(w.relay.n_sessions, 0);
+	tick();
+	world_close();
+}
+
+T(session_counts_logins)
+{
+	static const char *const more[] = { "smtpd_client_auth_rate_limit=1", "smtpd_client_event_limit_exceptions=", NULL };
+
+	world_open(more);
+	feed(HELLO "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	w.on_login(w.login_ctx, AUTH_NO, "user", "");
+	said();
+	feed("AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	CHECK_STR(said(), "450 4.7.1 Error: too many AUTH commands from your address|");
+	world_close();
+}
+
 T(session_takes_no_more_content_while_there_is_no_room)
 {
 	static const char *const none[] = { NULL };
