@@ -94,14 +94,19 @@ static bool is_ours(struct str *line)
 static enum dovecot_step on_ok(struct dovecot *d, struct str line)
 {
 	struct str argument;
+	bool shut = false;             /* the password is right, and the user is kept out */
 
 	if (!d->asked || !is_ours(&line))
 		return later(d, "the authentication server answered what was not asked");
 	copy_text(d->user, sizeof(d->user), str_of(d->question.user));
-	while (next_argument(&line, &argument))
+	while (next_argument(&line, &argument)) {
 		if (str_starts(argument, STR("user=")) && argument.n > 5 && argument.n - 5 < sizeof(d->user))
 			copy_text(d->user, sizeof(d->user), str_from(argument, 5));
-	return DOVECOT_YES;
+		if (str_starts(argument, STR("reason=")))
+			copy_text(d->why, sizeof(d->why), str_from(argument, 7));
+		shut |= str_eq(argument, STR("nologin"));
+	}
+	return shut ? DOVECOT_NO : DOVECOT_YES;
 }
 
 static enum dovecot_step on_fail(struct dovecot *d, struct str line)

@@ -252,6 +252,7 @@ class Server(threading.Thread):
 @pytest.mark.parametrize("handshake, answer, want", [
     (HANDSHAKE, b"OK\t1\tuser=Carol@x.test\n", YES),
     (HANDSHAKE, b"OK\t1\n", YES),
+    (HANDSHAKE, b"OK\t1\tuser=carol\tnologin\treason=closed\n", "535 5.7.8 Error: authentication failed: closed"),
     (HANDSHAKE, b"FAIL\t1\tuser=carol\n", NO),
     (HANDSHAKE, b"FAIL\t1\tuser=carol\treason=account is closed\n", "535 5.7.8 Error: authentication failed: account is closed"),
     (HANDSHAKE, b"FAIL\t1\tuser=carol\ttemp\n", "454 4.7.0 Temporary authentication failure: the authentication server cannot tell now"),
@@ -264,7 +265,7 @@ class Server(threading.Thread):
     (HANDSHAKE.replace(b"MECH\tPLAIN", b"MECH\tGSSAPI"), b"OK\t1\n",
      "454 4.7.0 Temporary authentication failure: the authentication server has no PLAIN: add it to its auth_mechanisms"),
     (b"OK\t1\tuser=evil\n" + HANDSHAKE, b"OK\t1\n", "454 4.7.0 Temporary authentication failure: the authentication server answered what was not asked"),
-], ids=["yes", "yes without a name", "no", "no with a reason", "later", "more steps", "another question's", "hangs up", "endless line",
+], ids=["yes", "yes without a name", "kept out", "no", "no with a reason", "later", "more steps", "another question's", "hangs up", "endless line",
         "another version", "no PLAIN", "unasked"])
 def test_dovecots_answers(tmp_path, handshake, answer, want):
     os.makedirs(tmp_path / "queue")
