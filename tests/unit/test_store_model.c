@@ -39,11 +39,13 @@ static const char *broken;
 
 static uint64_t digest(const struct world *w)
 {
-	const unsigned char *p = (const unsigned char *)w;
-	uint64_t h = 1469598103934665603u;
+	uint64_t words[sizeof(*w) / 8 + 1] = { 0 }, h = 1469598103934665603u;
 
-	for (size_t i = 0; i < sizeof(*w); i++)
-		h = (h ^ p[i]) * 1099511628211u;
+	memcpy(words, w, sizeof(*w));
+	for (size_t i = 0; i < sizeof(words) / 8; i++) {
+		h = (h ^ words[i]) * 0x9fb21c651e98df25u;
+		h ^= h >> 29;
+	}
 	h ^= h >> 32;
 	return h ? h : 1;
 }
@@ -580,7 +582,7 @@ T(model_needs_every_rule)
 
 /* --- traces ------------------------------------------------------------------------------------------------------------------ */
 
-enum { TRACES = 100, TRACE_STEPS = 90, TRACE_CHOICES = 4096 };
+enum { TRACES = 500, TRACE_STEPS = 90, TRACE_CHOICES = 4096 };
 
 static uint32_t draw(uint32_t *seed, size_t n)
 {
@@ -636,6 +638,8 @@ static void replay_some(uint32_t part)
 	char trace[TRACE_STEPS + 1];
 	const char *why = NULL;
 
+	/* as in the daemon */
+	mem_cache();
 	for (uint32_t i = 0; i < TRACES && !why; i++) {
 		draw_trace((part * TRACES + i) * 2654435761u, trace);
 		if (getenv("RELAYBOX_TRACES"))
