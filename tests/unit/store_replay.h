@@ -167,6 +167,9 @@ static void replay_others(void)
 		replay_end_other();
 	if (replay.n_stays && replay_draw(2))
 		replay_end_other();
+	/* what stays is tried now and then: compaction meets states on disk and on their way there */
+	for (uint32_t i = replay_draw(3); replay.n_stays && i > 0; i--)
+		replay_update(replay.stays[replay_draw((uint32_t)replay.n_stays)]);
 }
 
 /* --- a crash ------------------------------------------------------------------------------------------------------------------ */
