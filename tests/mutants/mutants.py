@@ -179,7 +179,9 @@ class Reach:
             if self.tests.get(name, {}).get("stamp") != stamp:
                 print("mutants: what %s reaches" % name, flush=True)
                 self.tests[name] = dict(self.run(path, os.path.join(OUT, "gcov", name)), stamp=stamp)
-                json.dump(self.tests, open(self.path, "w"))
+                with open(self.path + ".new", "w") as f:
+                    json.dump(self.tests, f)
+                os.rename(self.path + ".new", self.path)
         self.tests = {n: t for n, t in self.tests.items() if n in names}
 
     def run(self, path, folder):
