@@ -39,7 +39,7 @@ static struct world {
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
 } w;
-static bool world_auth;                /* worlds to come offer AUTH in clear */
+static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
 
@@ -179,7 +179,7 @@ static void world_open(const char *const *more)
 	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
 		.rules = access_rules_new(w.settings.conf, &w.diag),
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
-			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .auth = world_auth, .auth_in_clear = world_auth,
+			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
 			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
 	buf_init(&why, 1024);
 	w.service.limit_exceptions = match_open(MATCH_HOSTS, w.settings.conf->smtpd_client_event_limit_exceptions, &why);

@@ -260,6 +260,50 @@ T(session_drops_paused_content_of_a_client_that_is_gone)
 	}
 }
 
+/* --- the handshake -------------------------------------------------------------------------------------------------------- */
+
+T(session_gives_a_handshake_its_own_time)
+{
+	static const char *const more[] = { "smtpd_starttls_timeout=17s", "smtpd_timeout=200s", NULL };
+
+	world_tls = true;
+	world_open(more);
+	feed(HELLO);
+	said();
+	CHECK_INT(w.deadline, w.now + 200 * USEC_PER_SEC);
+	feed("STARTTLS\r\n");
+	CHECK_STR(said(), "220 2.0.0 Ready to start TLS|");
+	CHECK_INT(w.deadline, w.now + 17 * USEC_PER_SEC);
+	/* nothing that comes meanwhile is a command in clear */
+	feed("NOOP\r\n");
+	CHECK_STR(said(), "");
+	buf_clear(&w.conn.in);
+	w.on_conn(&w.conn, CONN_TLS_READY);
+	CHECK_INT(w.deadline, w.now + 200 * USEC_PER_SEC);
+	/* all that was said in clear is forgotten */
+	CHECK_STR(((struct session *)w.conn.ctx)->smtp.helo, "");
+	CHECK(!((struct session *)w.conn.ctx)->smtp.esmtp);
+	feed(HELLO "STARTTLS\r\n");
+	CHECK(strstr(said(), "554 5.5.1 Error: TLS already active|") != NULL);
+	world_close();
+	world_tls = false;
+}
+
+T(session_takes_no_command_that_came_with_starttls)
+{
+	world_tls = true;
+	world_open(none);
+	feed(HELLO);
+	said();
+	feed("STARTTLS\r\nNOOP\r\n");
+	CHECK(strstr(said(), "250 2.0.0 Ok|") == NULL);
+	CHECK(w.closed);
+	CHECK_INT(w.relay.n_sessions, 0);
+	tick();
+	world_close();
+	world_tls = false;
+}
+
 /* --- limits of one client ----------------------------------------------------------------------------------------------- */
 
 #define TOO_MANY "450 4.7.1 Error: too many recipients from your address|"
