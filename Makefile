@@ -82,6 +82,8 @@ WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-p
 # A packet of the helper's protocol and what stands beside it; the sanitizers' frames are larger by their own padding. Text that
 # snprintf cuts at its bound is meant to be cut.
 release_WARN = $(if $(filter tests/%,$<),,-Wframe-larger-than=32768) $(if $(findstring clang,$(cc_name)),,-Wno-format-truncation)
+# Without optimisation gcc cannot see what is always set.
+cov_WARN = -Wno-maybe-uninitialized
 LANG_FLAGS = -std=c11 -D_GNU_SOURCE -DRELAYBOX_VERSION='"$(VERSION)"' -I.
 SECTIONS = -ffunction-sections -fdata-sections
 # Paths in the binary must not depend on where it was built.

@@ -65,7 +65,6 @@ void tls_close_notify(struct tls_session *s, struct buf *net_out);
 const struct tls_info *tls_session_info(struct tls_session *s);
 struct tls_saved *tls_session_save(struct tls_session *s); /* client: for a later resume; NULL if the server gave none */
 void tls_saved_free(struct tls_saved *s);
-size_t tls_peer_pem(struct tls_session *s, struct buf *out); /* the peer's chain as PEM (mxcheck); number of certificates */
 bool tls_peer_is(struct tls_session *s, const char *name); /* is its certificate for this host or address? */
 /* tls_peer_chain - what DANE compares (RFC 6698): for each certificate of the peer, in the order sent, the digests of the
  * whole and of its public key. How many */

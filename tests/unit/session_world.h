@@ -43,6 +43,7 @@ static struct world {
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
 } w;
+static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
 
@@ -180,6 +181,7 @@ static void world_open(const char *const *more)
 	const char *extra[20] = { "myhostname=here.test", "mydestination=here.test", "relay_domains=relayed.test", "mynetworks=10.0.0.0/8",
 		"alias_maps=", "local_recipient_maps=", "compatibility_level=3.6", "smtpd_peername_lookup=no", "smtpd_banner=here.test" };
 	size_t n = 9;
+	struct buf why;
 
 	w = (struct world){ .now = 1000 * USEC_PER_SEC, .deadline = USEC_NEVER };
 	buf_init(&w.content, 65536);
@@ -194,8 +196,11 @@ static void world_open(const char *const *more)
 	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
 		.rules = access_rules_new(w.settings.conf, &w.diag),
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
-			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .auth = true, .auth_in_clear = true, .auth_mechanisms = "PLAIN LOGIN", .chunking = true,
-			.pipelining = true, .discard_keywords = "" } };
+			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
+			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
+	buf_init(&why, 1024);
+	w.service.limit_exceptions = match_open(MATCH_HOSTS, w.settings.conf->smtpd_client_event_limit_exceptions, &why);
+	buf_fini(&why);
 	list_init(&w.relay.sessions);
 	list_init(&w.relay.listeners);
 	clients_init(&w.relay.clients);
@@ -236,7 +241,7 @@ static const char *said(void)
 	return text;
 }
 
-static void domain_says(enum dns_status status)
+static inline void domain_says(enum dns_status status)
 {
 	dns_fn fn = w.on_dns;
 
@@ -260,6 +265,7 @@ static void world_close(void)
 	tick();
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
+	match_close(w.service.limit_exceptions);
 	router_free(w.settings.router);
 	master_fini(&w.settings.master);
 	conf_free(w.settings.conf);

@@ -179,6 +179,7 @@ T(session_waits_for_a_login)
 		{ AUTH_YES, "", "235 2.7.0 Authentication successful|250 2.0.0 Ok|", "250 2.1.5 Ok|" },
 	};
 
+	world_auth = true;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		ROW("%zu", i);
 		world_open(more);
@@ -197,12 +198,14 @@ T(session_waits_for_a_login)
 		CHECK_INT(w.cancelled, 0);
 		world_close();
 	}
+	world_auth = false;
 }
 
 T(session_cancels_a_login_when_the_client_goes)
 {
 	static const char *const none[] = { NULL };
 
+	world_auth = true;
 	world_open(none);
 	feed(HELLO "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
 	w.on_conn(&w.conn, CONN_FAILED);
@@ -210,12 +213,14 @@ T(session_cancels_a_login_when_the_client_goes)
 	CHECK_INT(w.relay.n_sessions, 0);
 	tick();
 	world_close();
+	world_auth = false;
 }
 
 T(session_counts_logins)
 {
 	static const char *const more[] = { "smtpd_client_auth_rate_limit=1", "smtpd_client_event_limit_exceptions=", NULL };
 
+	world_auth = true;
 	world_open(more);
 	feed(HELLO "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
 	w.on_login(w.login_ctx, AUTH_NO, "user", "");
@@ -223,6 +228,7 @@ T(session_counts_logins)
 	feed("AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
 	CHECK_STR(said(), "450 4.7.1 Error: too many AUTH commands from your address|");
 	world_close();
+	world_auth = false;
 }
 
 T(session_takes_no_more_content_while_there_is_no_room)
