@@ -267,10 +267,10 @@ enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
 	if (!buf_str(&t->text, key))
 		return MAP_NONE;
 	key = str_make(buf_cstr(&t->text), key.n);
-	t->work.steps = LIMIT_MAP_STEPS;
+	pattern_begin(&t->work, key, LIMIT_MAP_STEPS);
 	for (size_t i = 0; i < t->n;) {
 		const struct rule *r = &t->rules[i];
-		enum pattern_answer answer = r->expression ? t->kind->match(r->expression, key, &t->work, groups) : PATTERN_NONE;
+		enum pattern_answer answer = r->expression ? t->kind->match(r->expression, &t->work, groups) : PATTERN_NONE;
 		bool hit = r->expression && (answer == PATTERN_FOUND) != r->negated;
 
 		if (answer == PATTERN_DEAR)

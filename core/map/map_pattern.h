@@ -15,8 +15,8 @@ struct map_pattern_kind {
 	/* NULL with why; *missing: it is right, but not done here, and the table is refused */
 	void *(*compile)(struct str text, unsigned flags, bool *missing, struct buf *why);
 	size_t (*groups)(const void *expression);
-	/* match - text has a NUL behind it */
-	enum pattern_answer (*match)(const void *expression, struct str text, struct pattern_work *w, struct pattern_span *groups);
+	/* match - w->text, which has a NUL behind it */
+	enum pattern_answer (*match)(const void *expression, struct pattern_work *w, struct pattern_span *groups);
 	void (*free)(void *expression);
 };
 void *map_pattern_open(const struct map_pattern_kind *kind, const struct map_args *args, struct buf *why);

@@ -17,9 +17,9 @@ static size_t groups(const void *expression)
 	return pattern_groups(expression);
 }
 
-static enum pattern_answer match(const void *expression, struct str text, struct pattern_work *w, struct pattern_span *spans)
+static enum pattern_answer match(const void *expression, struct pattern_work *w, struct pattern_span *spans)
 {
-	return pattern_find(expression, text, w, spans);
+	return pattern_find(expression, w, spans);
 }
 
 static void drop(void *expression)

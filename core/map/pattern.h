@@ -30,9 +30,12 @@ size_t pattern_groups(const struct pattern *p);        /* captures: 0 to PATTERN
 #define PATTERN_GROUPS 100                             /* $0 to $99 */
 struct pattern_span { ptrdiff_t from, to; };           /* -1: took no part */
 enum pattern_answer { PATTERN_FOUND, PATTERN_NONE, PATTERN_DEAR /* the steps are used up */ };
-/* pattern_work - memory of the matcher, for any number of patterns one after the other; zeroed at first. steps: how many are left */
+struct pattern_set { uint64_t bits[4]; };              /* of bytes */
+/* pattern_work - memory of the matcher, for any number of texts and patterns one after the other; zeroed at first */
 struct pattern_work {
-	size_t steps;
+	struct str text;
+	size_t steps;                  /* how many are left for this text */
+	struct pattern_set present;    /* its bytes, capitals as small letters */
 	size_t *slots, n_slots;
 	struct pattern_frame *stack;
 	size_t depth, room;
@@ -40,7 +43,9 @@ struct pattern_work {
 	size_t tried_room;
 };
 void pattern_work_fini(struct pattern_work *w);
+/* pattern_begin - the text that is asked about next, borrowed, and what all patterns together may cost with it */
+void pattern_begin(struct pattern_work *w, struct str text, size_t steps);
 /* pattern_find - groups (PATTERN_GROUPS of them) are filled with PATTERN_FOUND only */
-enum pattern_answer pattern_find(const struct pattern *p, struct str text, struct pattern_work *w, struct pattern_span *groups);
+enum pattern_answer pattern_find(const struct pattern *p, struct pattern_work *w, struct pattern_span *groups);
 
 #endif

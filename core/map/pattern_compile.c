@@ -43,6 +43,12 @@ bool pattern_width(const struct pattern_node *n, size_t *width)
 	}
 }
 
+static void add_to(struct pattern_set *all, const struct pattern_set *one)
+{
+	for (size_t i = 0; i < PATTERN_SET_WORDS; i++)
+		all->bits[i] |= one->bits[i];
+}
+
 /* can_be_empty - may it match without a byte? Adds the bytes that it can begin with to first */
 static bool can_be_empty(const struct pattern_node *n, struct pattern_set *first)
 {
@@ -50,8 +56,7 @@ static bool can_be_empty(const struct pattern_node *n, struct pattern_set *first
 
 	switch (n->kind) {
 	case PATTERN_SET:
-		for (size_t i = 0; i < sizeof(first->bits); i++)
-			first->bits[i] |= n->set.bits[i];
+		add_to(first, &n->set);
 		return false;
 	case PATTERN_CAT:
 		for (const struct pattern_node *i = n->first; i; i = i->next)
@@ -72,6 +77,63 @@ static bool can_be_empty(const struct pattern_node *n, struct pattern_set *first
 		return true;
 	default:
 		return true;
+	}
+}
+
+/* only_byte - the one byte that the set has, or the small letter of two cases; false: it has others */
+static bool only_byte(const struct pattern_set *s, unsigned *byte)
+{
+	bool some = false;
+
+	for (unsigned c = 0; c < 256; c++) {
+		unsigned small = c < 128 ? (unsigned char)ascii_lower((char)c) : c;
+
+		if (!pattern_set_has(s, (unsigned char)c))
+			continue;
+		if (some && small != *byte)
+			return false;
+		*byte = small;
+		some = true;
+	}
+	return some;
+}
+
+/* needed - add bytes that each match has */
+static void needed(const struct pattern_node *n, struct pattern_set *out)
+{
+	struct pattern_set all = { { 0 } }, one;
+	unsigned byte;
+
+	switch (n->kind) {
+	case PATTERN_SET:
+		if (only_byte(&n->set, &byte))
+			pattern_set_add(out, byte);
+		break;
+	case PATTERN_CAT:
+		for (const struct pattern_node *i = n->first; i; i = i->next)
+			needed(i, out);
+		break;
+	case PATTERN_ALT:
+		if (n->first)
+			needed(n->first, &all);
+		for (const struct pattern_node *i = n->first ? n->first->next : NULL; i; i = i->next) {
+			one = (struct pattern_set){ { 0 } };
+			needed(i, &one);
+			for (size_t w = 0; w < PATTERN_SET_WORDS; w++)
+				all.bits[w] &= one.bits[w];
+		}
+		add_to(out, &all);
+		break;
+	case PATTERN_REPEAT:
+		if (n->least)
+			needed(n->first, out);
+		break;
+	case PATTERN_GROUP:
+	case PATTERN_ATOMIC:
+		needed(n->first, out);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -103,6 +165,7 @@ struct compiler {
 	bool too_large;
 };
 
+/* emit - a step; the program may have moved then */
 static uint32_t emit(struct compiler *k, enum pattern_op op)
 {
 	struct pattern *p = k->p;
@@ -317,7 +380,8 @@ static void compile(struct compiler *k, const struct pattern_node *n)
 		compile_body(k, n, PATTERN_OP_LOOK);
 		break;
 	case PATTERN_ASSERT:
-		k->p->steps[emit(k, PATTERN_OP_ASSERT)].a = (uint8_t)n->number;
+		at = emit(k, PATTERN_OP_ASSERT);
+		k->p->steps[at].a = (uint8_t)n->number;
 		break;
 	case PATTERN_BACK:
 		at = emit(k, PATTERN_OP_BACK);
@@ -343,6 +407,7 @@ struct pattern *pattern_new(struct str text, unsigned flags, bool *missing, stru
 		p->backs = t.backs;
 		p->anchored = (flags & PATTERN_ANCHORED) || is_anchored(tree);
 		p->has_first = !can_be_empty(tree, &p->first);
+		needed(tree, &p->needs);
 		compile(&k, tree);
 		emit(&k, PATTERN_OP_DONE);
 		if (k.too_large)

@@ -16,8 +16,8 @@ void pattern_set_fold(struct pattern_set *s)
 
 void pattern_set_invert(struct pattern_set *s)
 {
-	for (size_t i = 0; i < sizeof(s->bits); i++)
-		s->bits[i] = (uint8_t)~s->bits[i];
+	for (size_t i = 0; i < PATTERN_SET_WORDS; i++)
+		s->bits[i] = ~s->bits[i];
 }
 
 struct pattern_node *pattern_byte(struct pattern_text *t, unsigned char c)
@@ -265,7 +265,7 @@ static int add_class(struct pattern_text *t, struct pattern_set *set)
 				pattern_set_fold(&one);
 			if (without)
 				pattern_set_invert(&one);
-			for (size_t b = 0; b < sizeof(one.bits); b++)
+			for (size_t b = 0; b < PATTERN_SET_WORDS; b++)
 				set->bits[b] |= one.bits[b];
 			t->rest = str_from(t->rest, (size_t)end + 2);
 			return 1;

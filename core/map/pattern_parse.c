@@ -247,40 +247,6 @@ static struct pattern_node *dot(struct pattern_text *t)
 	return n;
 }
 
-static struct pattern_node *parse_item(struct pattern_text *t)
-{
-	char c;
-
-	if (t->quoted.n) {
-		c = t->quoted.p[0];
-		t->quoted = str_from(t->quoted, 1);
-		return pattern_byte(t, (unsigned char)c);
-	}
-	c = t->rest.p[0];
-	t->rest = str_from(t->rest, 1);
-	switch (c) {
-	case '\\':
-		return pattern_escape(t);
-	case '[':
-		return pattern_bracket(t);
-	case '.':
-		return dot(t);
-	case '^':
-	case '$':
-		return line_assertion(t, c);
-	case '(':
-		if (take(t, '?'))
-			return special(t);
-		return t->rest.n && t->rest.p[0] == '*' ? pattern_missing(t, "(* is not done") : capture(t);
-	case '*':
-	case '+':
-	case '?':
-		return pattern_wrong(t, "nothing before %c that it could repeat", c);
-	default:
-		return pattern_byte(t, (unsigned char)c);
-	}
-}
-
 static bool take_count(struct str *s, unsigned *n)
 {
 	size_t digits = 0;
@@ -308,6 +274,43 @@ static bool take_braces(struct pattern_text *t, unsigned *least, unsigned *most)
 		return false;
 	t->rest = str_from(s, 1);
 	return true;
+}
+
+static struct pattern_node *parse_item(struct pattern_text *t)
+{
+	unsigned least, most;
+	char c;
+
+	if (t->quoted.n) {
+		c = t->quoted.p[0];
+		t->quoted = str_from(t->quoted, 1);
+		return pattern_byte(t, (unsigned char)c);
+	}
+	c = t->rest.p[0];
+	if (c == '{' && take_braces(t, &least, &most))
+		return pattern_wrong(t, "nothing before {%u that it could repeat", least);
+	t->rest = str_from(t->rest, 1);
+	switch (c) {
+	case '\\':
+		return pattern_escape(t);
+	case '[':
+		return pattern_bracket(t);
+	case '.':
+		return dot(t);
+	case '^':
+	case '$':
+		return line_assertion(t, c);
+	case '(':
+		if (take(t, '?'))
+			return special(t);
+		return t->rest.n && t->rest.p[0] == '*' ? pattern_missing(t, "(* is not done") : capture(t);
+	case '*':
+	case '+':
+	case '?':
+		return pattern_wrong(t, "nothing before %c that it could repeat", c);
+	default:
+		return pattern_byte(t, (unsigned char)c);
+	}
 }
 
 /* take_repeat - a repeat at the front of rest */

@@ -6,9 +6,9 @@
 #include "core/base/arena.h"
 #include "core/map/pattern.h"
 
-struct pattern_set { uint8_t bits[32]; };              /* of bytes */
-static inline bool pattern_set_has(const struct pattern_set *s, unsigned char c) { return s->bits[c >> 3] >> (c & 7) & 1; }
-static inline void pattern_set_add(struct pattern_set *s, unsigned c) { s->bits[c >> 3] |= (uint8_t)(1u << (c & 7)); }
+#define PATTERN_SET_WORDS 4
+static inline bool pattern_set_has(const struct pattern_set *s, unsigned char c) { return s->bits[c >> 6] >> (c & 63) & 1; }
+static inline void pattern_set_add(struct pattern_set *s, unsigned c) { s->bits[c >> 6] |= (uint64_t)1 << (c & 63); }
 void pattern_set_fold(struct pattern_set *s);          /* both cases of each letter */
 void pattern_set_invert(struct pattern_set *s);
 
@@ -75,5 +75,6 @@ struct pattern {
 	bool backs;                    /* a pair of branch and place may be worth a second try */
 	bool has_first;                /* it takes at least a byte, and the first is one of these */
 	struct pattern_set first;
+	struct pattern_set needs;      /* small letters and other bytes without which it cannot match, in either case */
 };
 #endif

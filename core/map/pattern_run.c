@@ -8,11 +8,12 @@
 #include "core/map/pattern_private.h"
 
 struct pattern_frame {
-	uint32_t at;           /* step to go on with; with slot: none */
-	uint32_t slot;         /* slots[slot] was value; NOT_A_SLOT: a branch */
-	size_t value;          /* … or the place to go on from */
+	uint32_t at;           /* A_WAY: the step to go on with; A_BRANCH: which */
+	uint32_t slot;         /* slots[slot] was value; or one of these: */
+	size_t value;          /* A_WAY: the place to go on from; A_BRANCH: its place */
 };
-#define NOT_A_SLOT UINT32_MAX
+#define A_WAY UINT32_MAX                       /* not gone yet */
+#define A_BRANCH (UINT32_MAX - 1)              /* all of its ways are above; when this is the top, they came to nothing */
 #define UNSET SIZE_MAX
 
 struct run {
@@ -29,6 +30,25 @@ void pattern_work_fini(struct pattern_work *w)
 	mem_free(w->stack);
 	mem_free(w->tried);
 	*w = (struct pattern_work){ .steps = 0 };
+}
+
+void pattern_begin(struct pattern_work *w, struct str text, size_t steps)
+{
+	w->text = text;
+	w->steps = steps;
+	w->present = (struct pattern_set){ { 0 } };
+	for (size_t i = 0; i < text.n; i++)
+		pattern_set_add(&w->present, (unsigned char)ascii_lower(text.p[i]));
+}
+
+/* lacks - has the text not all that a match needs? */
+static bool lacks(const struct pattern_work *w, const struct pattern *p)
+{
+	uint64_t missing = 0;
+
+	for (size_t i = 0; i < PATTERN_SET_WORDS; i++)
+		missing |= p->needs.bits[i] & ~w->present.bits[i];
+	return missing;
 }
 
 static bool pay(struct run *r, size_t steps)
@@ -57,16 +77,15 @@ static void push(struct run *r, uint32_t at, uint32_t slot, size_t value)
 	w->stack[w->depth++] = (struct pattern_frame){ at, slot, value };
 }
 
-/* is_new - the first time at this branch and place? */
-static bool is_new(struct run *r, uint32_t branch, size_t place)
+/* enter - a branch at this place; false: it came to nothing before. A second visit while the first goes on is a loop that adds nothing,
+ * which PATTERN_OP_LOOP ends: only what failed is marked, or captures would lack what that loop saved */
+static bool enter(struct run *r, uint32_t branch, size_t place)
 {
-	unsigned char *byte = &r->w->tried[branch * r->stride + place / 8], bit = (unsigned char)(1u << (place % 8));
-
 	if (r->p->backs)
 		return true;
-	if (*byte & bit)
+	if (r->w->tried[branch * r->stride + place / 8] >> (place % 8) & 1)
 		return false;
-	*byte |= bit;
+	push(r, branch, A_BRANCH, place);
 	return true;
 }
 
@@ -110,23 +129,24 @@ static bool repeats_group(struct run *r, const struct pattern_step *s, size_t *a
 	return (s->b ? str_ieq : str_eq)(one, str_make(r->text.p + *at - one.n, one.n));
 }
 
-/* back_to - undo what was done since the stack had this depth; captures_only: the ways are forgotten, what was saved can still be undone */
+/* undo - what was saved since the stack had this depth */
 static void undo(struct run *r, size_t depth)
 {
 	while (r->w->depth > depth) {
 		const struct pattern_frame *f = &r->w->stack[--r->w->depth];
 
-		if (f->slot != NOT_A_SLOT)
+		if (f->slot < A_BRANCH)
 			r->w->slots[f->slot] = f->value;
 	}
 }
 
+/* forget_ways - what was saved can still be undone */
 static void forget_ways(struct run *r, size_t depth)
 {
 	size_t kept = depth;
 
 	for (size_t i = depth; i < r->w->depth; i++)
-		if (r->w->stack[i].slot != NOT_A_SLOT)
+		if (r->w->stack[i].slot < A_BRANCH)
 			r->w->stack[kept++] = r->w->stack[i];
 	r->w->depth = kept;
 }
@@ -186,12 +206,15 @@ static bool way_back(struct run *r, size_t depth, uint32_t *pc, size_t *at)
 	while (r->w->depth > depth) {
 		const struct pattern_frame *f = &r->w->stack[--r->w->depth];
 
-		if (f->slot == NOT_A_SLOT) {
+		if (f->slot == A_WAY) {
 			*pc = f->at;
 			*at = f->value;
 			return true;
 		}
-		r->w->slots[f->slot] = f->value;
+		if (f->slot == A_BRANCH)
+			r->w->tried[f->at * r->stride + f->value / 8] |= (unsigned char)(1u << (f->value % 8));
+		else
+			r->w->slots[f->slot] = f->value;
 	}
 	return false;
 }
@@ -214,9 +237,9 @@ static bool go(struct run *r, uint32_t pc, size_t at, size_t *end)
 			pc = s->x;
 			break;
 		case PATTERN_OP_SPLIT:
-			good = is_new(r, s->branch, at);
+			good = enter(r, s->branch, at);
 			if (good)
-				push(r, s->y, NOT_A_SLOT, at);
+				push(r, s->y, A_WAY, at);
 			pc = s->x;
 			break;
 		case PATTERN_OP_SAVE:
@@ -229,7 +252,7 @@ static bool go(struct run *r, uint32_t pc, size_t at, size_t *end)
 			break;
 		case PATTERN_OP_LOOK:
 		case PATTERN_OP_ATOMIC:
-			good = is_new(r, s->branch, at) && one(r, pc, &at);
+			good = enter(r, s->branch, at) && one(r, pc, &at);
 			pc = s->x;
 			break;
 		default:
@@ -275,12 +298,15 @@ static enum pattern_answer found(const struct run *r, size_t from, size_t end, s
 	return PATTERN_FOUND;
 }
 
-enum pattern_answer pattern_find(const struct pattern *p, struct str text, struct pattern_work *w, struct pattern_span *groups)
+enum pattern_answer pattern_find(const struct pattern *p, struct pattern_work *w, struct pattern_span *groups)
 {
+	struct str text = w->text;
 	struct run r = { .p = p, .text = text, .w = w };
 	bool prepared = false;
 	size_t end;
 
+	if (lacks(w, p))
+		return PATTERN_NONE;
 	for (size_t from = 0; from <= text.n; from++) {
 		if (!pay(&r, from % 16 == 0))
 			return PATTERN_DEAR;
