@@ -162,18 +162,22 @@ static struct pattern_node *assertion(struct pattern_text *t, enum pattern_asser
 	return n;
 }
 
-/* back - \1 to \9, and more digits where there are so many groups before it */
+/* back - behind a backslash and its first digit: \1 to \9, and more digits where there are so many groups before it; else octal */
 static struct pattern_node *back(struct pattern_text *t, char first)
 {
 	struct pattern_node *n = pattern_node(t, PATTERN_BACK);
-	unsigned number = (unsigned)(first - '0');
+	unsigned number = (unsigned)(first - '0'), octal;
+	size_t digits = 0;
 
-	while (t->rest.n && ascii_is_digit(t->rest.p[0]) && number < PATTERN_GROUPS) {
-		if (number * 10 + (unsigned)(t->rest.p[0] - '0') > t->groups)
-			return pattern_missing(t, "\\%u%c can be a group or an octal number: write \\x and two digits", number, t->rest.p[0]);
-		number = number * 10 + (unsigned)(t->rest.p[0] - '0');
-		t->rest = str_from(t->rest, 1);
+	for (; digits < t->rest.n && ascii_is_digit(t->rest.p[digits]) && number < PATTERN_GROUPS; digits++)
+		number = number * 10 + (unsigned)(t->rest.p[digits] - '0');
+	if (digits && number > t->groups) {
+		t->rest = str_make(t->rest.p - 1, t->rest.n + 1);
+		if (first > '7' || !take_number(t, 8, 3, &octal))
+			return pattern_missing(t, "\\%u is neither a group nor an octal number of a byte", number);
+		return pattern_byte(t, (unsigned char)octal);
 	}
+	t->rest = str_from(t->rest, digits);
 	if (n) {
 		n->number = number;
 		n->fold = t->flags & PATTERN_ICASE;
