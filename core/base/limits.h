@@ -52,6 +52,12 @@
 #define LIMIT_CONF_STEPS 20000           /* $names replaced for one value */
 #define LIMIT_MAP_VALUE (64 * 1024)      /* one lookup result */
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
+#define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
+#define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
+#define LIMIT_PATTERN_TREE (4 * 1024 * 1024) /* one expression while it is read: 30,000 items */
+#define LIMIT_PATTERN_STEPS 20000        /* … and as a program, its {n} written out; PCRE: 64 kB */
+#define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
+#define LIMIT_PATTERN_TRIED (64 * 1024 * 1024) /* marks of branches and places: 1,000 branches of a text of LIMIT_MAP_VALUE use 8 MB */
 #define LIMIT_CDB_RECORD (16 * 1024 * 1024) /* key and value of one cdb record while a table is walked */
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
