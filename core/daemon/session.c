@@ -65,6 +65,9 @@ void session_hang_up(struct session *s, int code, const char *enhanced, const ch
 
 void session_wake(struct session *s)
 {
+	/* it was us who took no content */
+	if (s->waits == SESSION_WAITS_ROOM)
+		s->deadline = loop_now(s->relay->loop) + s->service->conf->smtpd_timeout;
 	s->waits = SESSION_WAITS_NOT;
 	/* the connection went while the store wrote */
 	if (s->ended) {
@@ -78,14 +81,15 @@ void session_wake(struct session *s)
 		conn_flush(s->conn);
 }
 
-/* session_deadline - a command must be complete in smtpd_timeout; content must also keep up a least rate */
+/* session_deadline - each command must be complete in smtpd_timeout after the one before, whatever it is; content must also keep up a
+ * least rate. Single bytes renew nothing, so that nobody holds a session by dripping */
 void session_deadline(struct session *s, bool fresh, size_t got)
 {
 	usec now = loop_now(s->relay->loop), timeout = s->service->conf->smtpd_timeout;
 
-	if (fresh || s->deadline < now)
+	if (fresh)
 		s->deadline = now + timeout;
-	else if (s->message)
+	else if (smtp_server_reads_content(&s->smtp))
 		s->deadline += (usec)got * (USEC_PER_SEC / MIN_DATA_RATE);
 	if (s->deadline > now + timeout)
 		s->deadline = now + timeout;
@@ -186,8 +190,9 @@ static void lost(struct session *s)
 
 void session_go(struct session *s)
 {
-	bool progress = false;
 	size_t got = s->conn->in.n;
+	unsigned lines = s->smtp.lines;
+	bool progress = false;
 
 	if (got)
 		session_log_connect(s);
@@ -206,7 +211,7 @@ void session_go(struct session *s)
 		s->consumed = 0;
 	}
 	if (!s->waits)
-		session_deadline(s, progress, got);
+		session_deadline(s, progress || lines != s->smtp.lines, got);
 	if (s->eof && !s->waits)
 		lost(s);
 }
