@@ -35,7 +35,7 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	struct router *router = session_router(s);
 	struct str who = sender ? address : s->smtp.rcpt.full;
 	int code = (int)c->unknown_local_recipient_reject_code;
@@ -187,7 +187,7 @@ static void fill_request(struct session *s, enum access_event event)
 	bool mail = event >= ACCESS_AT_MAIL && event < ACCESS_AT_ETRN;
 
 	*q = (struct access_request){
-		.router = session_router(s), .conf = s->service->conf, .arena = &s->arena,
+		.router = session_router(s), .conf = session_conf(s), .arena = &s->arena,
 		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
 		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
 		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .tls = s->smtp.tls,
