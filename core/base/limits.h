@@ -21,6 +21,9 @@
 #define LIMIT_RECIPIENT (5 * 1024)       /* … and for each recipient that smtpd_recipient_limit allows: address as written, completed, ORCPT */
 #define LIMIT_TRANSACTION_MOST (2 * LIMIT_STORE_ENVELOPE) /* … but what no record of the queue could hold is not gathered */
 #define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
+#define LIMIT_SESSIONS_RESERVED_SHARE 10 /* this part of all places is kept for our own clients: mynetworks and local users */
+#define LIMIT_SESSIONS_WAITING 1000      /* connections that wait for a place at a listener with a process limit; more are sent away */
+#define LIMIT_SUBMIT_SESSIONS 100        /* of one local user at the submit socket; sendmail then leaves mail in maildrop */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
 #define LIMIT_HEADER (4 * 1024 * 1024)   /* all header fields of a message, in memory until it is queued; honest mail has a 30th */
@@ -96,6 +99,7 @@
 #define LIMIT_VERIFY_TEXT 250            /* of what the server said about one; Postfix: 250 */
 #define LIMIT_VERIFY_FILE (64 * 1024 * 1024) /* the cache as a file: old lines, too */
 #define LIMIT_HTTP_CONNECTIONS 64        /* health checks at the same time */
+#define LIMIT_HTTP_CLIENT 32             /* … of one address */
 #define LIMIT_USER_NAME 64               /* name of an account; longer ones nobody has (shadow: 32, NSS modules more) */
 #define LIMIT_USER_HOME 1024             /* its home folder */
 #define LIMIT_USER_ENTRY (8 * 1024)      /* its whole entry in the user database */
@@ -118,6 +122,8 @@
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
+#define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
+#define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
 #define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */

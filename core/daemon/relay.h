@@ -36,7 +36,9 @@ struct relay {
 	struct list listeners;
 	struct list sessions;
 	size_t n_sessions, max_sessions;
-	size_t n_http;
+	size_t n_waiting;                  /* accepted, without a session yet */
+	struct loop_task places;           /* a session has ended while somebody waits */
+	struct list visitors;              /* who asks for health */
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;

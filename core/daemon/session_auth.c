@@ -6,7 +6,7 @@
 
 void session_auth_check(struct session *s, struct reply *r)
 {
-	if (session_over(s, CLIENT_LOGINS, s->service->conf->smtpd_client_auth_rate_limit)) {
+	if (session_over(s, CLIENT_LOGINS, session_conf(s)->smtpd_client_auth_rate_limit)) {
 		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "AUTH command rate limit exceeded: %u from %s for service smtp",
 			s->client->rate[CLIENT_LOGINS].n, s->client_text);
 		reply_set(r, 450, "4.7.1", "Error: too many AUTH commands from your address");

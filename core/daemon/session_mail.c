@@ -8,14 +8,25 @@
 
 /* --- connection ------------------------------------------------------------------------------------------------------- */
 
+static void check_user(struct session *s)
+{
+	if (s->client->connections <= LIMIT_SUBMIT_SESSIONS)
+		return;
+	log_text(LOG_SEV_WARNING, "pickup", s->pid, NULL, "uid %lld has %u connections to the submit socket: no more are taken",
+		(long long)s->uid, LIMIT_SUBMIT_SESSIONS);
+	session_hang_up(s, 421, "4.7.0", "Error: too many connections of your user");
+}
+
 static void check_connection(struct session *s, struct reply *r)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	int64_t most = c->smtpd_client_connection_count_limit, rate_most = c->smtpd_client_connection_rate_limit;
 	bool many, fast;
 
 	(void)r;
-	if (!s->client || s->exempt)
+	if (s->uid >= 0)
+		check_user(s);
+	if (s->uid >= 0 || s->exempt)
 		return;
 	fast = session_over(s, CLIENT_CONNECTIONS, rate_most);
 	many = most && s->client->connections > (unsigned)most;
@@ -87,7 +98,7 @@ static void check_mail(struct session *s, struct reply *r)
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
 		cleanup_refusal(r, errno);
-	else if (session_over(s, CLIENT_MESSAGES, s->service->conf->smtpd_client_message_rate_limit))
+	else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit))
 		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
 }
 
@@ -112,7 +123,7 @@ static void act_mail(struct session *s, struct reply *r)
 
 static void check_rcpt(struct session *s, struct reply *r)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, session_is_local(s));
 
 	s->request.rcpt = s->smtp.rcpt_becomes = rcpt;
@@ -126,7 +137,7 @@ static void check_rcpt(struct session *s, struct reply *r)
 
 static void act_rcpt(struct session *s, struct reply *r)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 
 	if (s->uid < 0) {
 		if (c->smtpd_reject_unlisted_sender && !session_is_listed(s, s->smtp.envelope.sender, true, r))
@@ -163,11 +174,11 @@ static void act_data(struct session *s, struct reply *r)
 {
 	const struct tls_info *tls = conn_tls(s->conn);
 	struct cleanup_options o = { .source = CLEANUP_SMTP, .sink = cleanup_to_store(s->relay->store), .router = session_router(s),
-		.conf = s->service->conf, .local = session_is_local(s), .now = loop_wall(s->relay->loop) };
+		.conf = session_conf(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop) };
 
 	if (tls)
 		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
-	if (tls && s->service->conf->smtpd_tls_received_header)
+	if (tls && session_conf(s)->smtpd_tls_received_header)
 		o.tls_note = s->tls_note;
 	s->message = cleanup_begin(&o, &s->smtp.envelope);
 	if (!s->message) {

@@ -17,12 +17,12 @@ bool session_is_local(const struct session *s)
 
 static unsigned count(struct session *s, enum client_rate what)
 {
-	return client_rate_count(s->client, what, loop_now(s->relay->loop), s->service->conf->anvil_rate_time_unit);
+	return client_rate_count(s->client, what, loop_now(s->relay->loop), session_conf(s)->anvil_rate_time_unit);
 }
 
 bool session_over(struct session *s, enum client_rate what, int64_t limit)
 {
-	return s->client && !s->exempt && limit && count(s, what) > (unsigned)limit;
+	return s->uid < 0 && !s->exempt && limit && count(s, what) > (unsigned)limit;
 }
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
@@ -47,7 +47,7 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	struct router *router = session_router(s);
 	struct str who = sender ? address : s->smtp.rcpt.full;
 	const char *table = "";
@@ -196,7 +196,7 @@ static void fill_request(struct session *s, enum access_event event)
 	bool mail = event >= ACCESS_AT_MAIL && event < ACCESS_AT_ETRN;
 
 	*q = (struct access_request){
-		.router = session_router(s), .conf = s->service->conf, .arena = &s->arena,
+		.router = session_router(s), .conf = session_conf(s), .arena = &s->arena,
 		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
 		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
 		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .user = str_of(s->smtp.user), .tls = s->smtp.tls,

@@ -69,6 +69,8 @@ void session_wake(struct session *s);          /* what was waited for has come: 
 void session_deadline(struct session *s, bool fresh, size_t got);
 void session_end(struct session *s);           /* the connection is gone */
 void session_hang_up(struct session *s, int code, const char *enhanced, const char *text); /* code 0: without a reply */
+/* session_conf - what the session lives by now */
+static inline const struct conf *session_conf(const struct session *s) { return service_conf(s->service); }
 static inline struct router *session_router(const struct session *s) { return s->service->settings->router; }
 
 /* --- session_begin.c --- */

@@ -89,6 +89,7 @@ struct smtp_server {
 	char user[256];                /* authenticated as */
 	enum smtp_server_hangup hangup;
 	enum smtp_server_phase phase;
+	unsigned lines;                /* commands and responses that came whole so far, whatever became of them */
 	bool bare_lf;                  /* the content under way has lines that end in LF alone */
 	unsigned errors;
 	struct smtp_server_private *priv;
@@ -105,6 +106,7 @@ void smtp_server_tls_done(struct smtp_server *s);      /* forget everything but 
  * borrowed */
 void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client);
 bool smtp_server_wants_command(const struct smtp_server *s); /* what comes next in the input is a command */
+bool smtp_server_reads_content(const struct smtp_server *s); /* what comes next is content, wanted or not */
 bool smtp_server_sent_ahead(const struct smtp_server *s);    /* there was more input behind the command under way */
 bool smtp_server_is_idle(const struct smtp_server *s); /* no transaction open: a good moment to end (drain) */
 size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16]); /* verbs used, in Postfix's order */

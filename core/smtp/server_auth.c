@@ -162,6 +162,7 @@ enum smtp_server_event server_on_sasl(struct smtp_server *s, struct str *in)
 		server_say(s, "500 5.5.6 SASL response limit exceeded");
 		return server_hang_up(s, SMTP_HANGUP_LONG_SASL);
 	case GRAMMAR_OK:
+		s->lines++;
 		break;
 	}
 	if (str_eq(line, STR("*")))

@@ -7,7 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/daemon/listener.h"
+#include "core/daemon/places.h"
 #include "core/daemon/session.h"
 #include "core/daemon/session_private.h"
 #include "tests/unit/t.h"
@@ -171,7 +171,8 @@ void simple_answer(const struct master_transport *t, struct str text, struct rep
 	(void)t;
 	reply_set(out, 550, "5.1.1", "%.*s", STR_ARG(text));
 }
-void listener_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
+void places_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
+bool places_may_stay(struct relay *r, const struct service *v, const struct ipaddr *a) { return (void)r, (void)v, (void)a, true; }
 
 /* --- for tests -------------------------------------------------------------------------------------------------------- */
 

@@ -320,6 +320,52 @@ T(session_ends_a_client_that_is_silent)
 	world_close();
 }
 
+/* every whole line buys the next one its time, and single bytes buy nothing */
+T(session_renews_its_time_by_lines_and_not_by_bytes)
+{
+	static const char *const none[] = { NULL };
+	static const char *const lines[] = { "NOOP\r\n", "RSET\r\n", "BOGUS\r\n", "VRFY\r\n", "\r\n", HELLO, MAIL, RCPT };
+	usec end;
+
+	world_open(none);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		ROW("%.4s", lines[i]);
+		w.now += 100 * USEC_PER_SEC;
+		feed(lines[i]);
+		CHECK_INT(w.deadline, w.now + 300 * USEC_PER_SEC);
+	}
+	end = w.deadline;
+	for (int i = 0; i < 29; i++) {
+		w.now += 10 * USEC_PER_SEC;
+		feed("N");
+		CHECK_INT(w.deadline, end);
+	}
+	world_close();
+}
+
+T(session_gives_content_time_for_its_bytes)
+{
+	static const char *const none[] = { NULL };
+	static const char *const ways[] = { "DATA\r\n", "BDAT 100000\r\n", /* refused: there is no transaction */ "RSET\r\nBDAT 100000\r\n" };
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		usec end;
+
+		ROW("%s", ways[i]);
+		world_open(none);
+		feed(HELLO MAIL RCPT);
+		feed(ways[i]);
+		end = w.deadline;
+		for (int k = 0; k < 29; k++) {
+			w.now += 10 * USEC_PER_SEC;
+			feed("x");
+			end += USEC_PER_SEC / 500;
+			CHECK_INT(w.deadline, end);
+		}
+		world_close();
+	}
+}
+
 T(session_greets_when_the_name_is_known_or_late)
 {
 	static const char *const more[] = { "smtpd_peername_lookup=yes", "smtpd_client_restrictions=reject_unknown_reverse_client_hostname",
