@@ -15,6 +15,20 @@ bool session_is_local(const struct session *s)
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
 
+/* say - "<address>: Recipient address rejected: why", with the enhanced code that says whose address it is */
+static bool say(struct str who, bool sender, int code, const char *enhanced, const char *why, struct reply *no)
+{
+	reply_set(no, code, enhanced ? enhanced : sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
+		"<%.*s>: %s address rejected: %s", STR_ARG(who), sender ? "Sender" : "Recipient", why);
+	return false;
+}
+
+static bool say_later(struct str who, struct reply *no)
+{
+	reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
+	return false;
+}
+
 /* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
 static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 {
@@ -26,37 +40,50 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 	route_resolve(session_router(s), &a, s->smtp.envelope.sender, rcpt, &to, NULL);
 	if (!to.failed.code && (to.transport->program == MASTER_ERROR || to.transport->program == MASTER_RETRY)) {
 		simple_answer(to.transport, to.nexthop, &r);
-		reply_set(out, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : r.code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: Recipient address rejected: %s", STR_ARG(s->smtp.rcpt.full), r.text);
+		say(s->smtp.rcpt.full, false, to.class == ROUTE_VIRTUAL_ALIAS ? (int)s->service->conf->unknown_virtual_alias_reject_code : r.code,
+			to.class != ROUTE_VIRTUAL_ALIAS && strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : NULL, r.text, out);
 	}
 	arena_fini(&a);
 	return r.code >= 400;
 }
 
-bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
+/* is_local_user - or something else than a recipient of this host */
+static bool is_local_user(struct session *s, struct str address, struct str who, bool sender, struct reply *no)
 {
 	const struct conf *c = s->service->conf;
-	struct router *router = session_router(s);
-	struct str who = sender ? address : s->smtp.rcpt.full;
-	int code = (int)c->unknown_local_recipient_reject_code;
-	enum map_answer ours;
 	struct reply r;
 
-	if (!address.n)
+	if (!*c->local_recipient_maps)
 		return true;
-	if (!sender && is_sent_back(s, address, no))
-		return false;
-	if (!*c->local_recipient_maps || route_class_of(router, addr_split(address).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
-		return true;
-	local_user_check(router, address, &r);
+	local_user_check(session_router(s), address, &r);
 	if (reply_verdict(&r) == VERDICT_DONE)
 		return true;
 	if (reply_verdict(&r) == VERDICT_LATER)
-		reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
-	else
-		reply_set(no, code, sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: %s address rejected: User unknown in local recipient table", STR_ARG(who), sender ? "Sender" : "Recipient");
-	return false;
+		return say_later(who, no);
+	return say(who, sender, (int)c->unknown_local_recipient_reject_code, NULL, "User unknown in local recipient table", no);
+}
+
+bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
+{
+	struct router *router = session_router(s);
+	struct str who = sender ? address : s->smtp.rcpt.full;
+	enum map_answer ours, known;
+	enum route_class class;
+
+	if (!address.n)
+		return true;
+	known = rewriting_knows(router, address);
+	if (known != MAP_NONE)
+		return known == MAP_FOUND || say_later(who, no);
+	if (!sender && is_sent_back(s, address, no))
+		return false;
+	class = route_class_of(router, addr_split(address).domain, &ours);
+	if (ours == MAP_ERROR)
+		return true;
+	if (class == ROUTE_VIRTUAL_ALIAS)
+		return say(who, sender, (int)s->service->conf->unknown_virtual_alias_reject_code, NULL, "User unknown in virtual alias table",
+			no);
+	return class != ROUTE_LOCAL || is_local_user(s, address, who, sender, no);
 }
 
 static bool is_listed(void *ctx, struct str address, bool sender, struct reply *no)
@@ -177,7 +204,7 @@ static struct str only_recipient(struct session *s)
 {
 	const struct envelope *e = &s->smtp.envelope;
 
-	return e->n_rcpts == 1 ? rewrite_address(session_router(s), &s->arena, e->rcpts[0].addr, session_is_local(s)) : STR_EMPTY;
+	return e->n_rcpts == 1 ? e->rcpts[0].addr : STR_EMPTY;
 }
 
 static void fill_request(struct session *s, enum access_event event)
@@ -196,7 +223,7 @@ static void fill_request(struct session *s, enum access_event event)
 		.helo = s->smtp.helo[0] ? str_of(s->smtp.helo) : STR_EMPTY, .rcpt = rcpt, .is_listed = is_listed, .ctx = s,
 	};
 	if (event == ACCESS_AT_MAIL)
-		q->sender = rewrite_address(q->router, &s->arena, s->smtp.envelope.sender, session_is_local(s));
+		q->sender = rewrite_address(q->router, &s->arena, s->smtp.envelope.sender, true);
 	else if (mail)
 		q->sender = s->smtp.envelope.sender;
 	/* the empty sender is one */
