@@ -33,7 +33,9 @@ struct cleanup {
 	void *writer;
 	struct envelope *envelope;
 	struct completion completion;
-	struct envelope given;         /* as it was: what it is again when the message is refused */
+	struct str sender;             /* as it was given, … */
+	struct rcpt *rcpts;            /* … and these, when they are about to change: what they are again when the message is refused */
+	size_t n_rcpts;
 	struct section section;
 	struct buf header;             /* what will be stored */
 	struct arena arena, scratch;   /* what addresses became; for one field */
@@ -166,7 +168,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	c->sink = o->sink.ops;
 	c->writer = w;
 	c->envelope = e;
-	c->given = *e;
+	c->sender = e->sender;
 	c->limit = c->source->limited ? (uint64_t)o->conf->message_size_limit : 0;
 	memcpy(c->qid, qid, sizeof(qid));
 	arena_init(&c->arena, 4 * LIMIT_HEADER);
@@ -244,6 +246,8 @@ static void finish_recipients(struct cleanup *c)
 		rewrite_refusal(&c->failure);
 		return;
 	}
+	c->rcpts = c->envelope->rcpts;
+	c->n_rcpts = c->envelope->n_rcpts;
 	if (c->source->keeps_list) {
 		for (size_t i = 0; i < c->envelope->n_rcpts; i++)
 			recipient_complete(w->router, &c->arena, &c->envelope->rcpts[i]);
@@ -257,9 +261,11 @@ static void finish_recipients(struct cleanup *c)
 /* give_back - the envelope, when nothing comes of it */
 static void give_back(struct cleanup *c)
 {
-	c->envelope->sender = c->given.sender;
-	c->envelope->rcpts = c->given.rcpts;
-	c->envelope->n_rcpts = c->given.n_rcpts;
+	c->envelope->sender = c->sender;
+	if (!c->rcpts)
+		return;
+	c->envelope->rcpts = c->rcpts;
+	c->envelope->n_rcpts = c->n_rcpts;
 }
 
 void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)

@@ -110,14 +110,13 @@ void complete_field(struct completion *c, const struct header *h)
 		return;
 	c->seen |= 1u << k->field;
 	c->hops += k->field == FIELD_RECEIVED;
-	if (colon != h->name.n) {
-		buf_str(c->out, h->name);
-		raw = str_from(raw, colon);
-	}
-	if (c->completes && k->place)
-		rewrite_field(&c->rewrite, c->scratch, h, raw, k->place, c->out);
-	else
+	if (!c->completes || !k->place || !rewrite_field(&c->rewrite, c->scratch, h, k->place, c->out)) {
+		if (colon != h->name.n) {
+			buf_str(c->out, h->name);
+			raw = str_from(raw, colon);
+		}
 		buf_str(c->out, raw);
+	}
 	if (k->field == FIELD_MESSAGE_ID)
 		note_id(c, &c->message_id, h);
 	else if (k->field == FIELD_RESENT_MESSAGE_ID)
@@ -156,7 +155,7 @@ static void add_missing(struct completion *c)
 		buf_printf(c->out, "%sDate: %s\r\n", prefix, date);
 	}
 	if (is_missing(c, FIELD_FROM, FIELD_RESENT_FROM))
-		buf_printf(c->out, "%sFrom: %.*s\r\n", prefix, STR_ARG(sender.n ? sender : STR("MAILER-DAEMON (Mail Delivery System)")));
+		buf_printf(c->out, "%sFrom: %.*s\r\n", prefix, STR_ARG(sender.n ? sender : STR("MAILER-DAEMON")));
 }
 
 void complete_end(struct completion *c)

@@ -102,6 +102,7 @@ static void take_copy(struct work *w, struct str to)
 	if (!to.n || w->failed->code)
 		return;
 	rewrite(w, &r);
+	r.orig = STR_EMPTY;
 	if (!w->failed->code)
 		take(w, &r);
 }

@@ -15,7 +15,7 @@ void rewrite_refusal(struct reply *r)
 
 static void warn(const struct rewrite *w, const struct address_maps *m, struct str address, const char *what)
 {
-	log_text(LOG_SEV_WARNING, "cleanup", 0, w->qid, "warning: %s %s for %.*s", m->parameter, what, STR_ARG(address));
+	log_text(LOG_SEV_WARNING, "cleanup", 0, w->qid, "%s %s for %.*s", m->parameter, what, STR_ARG(address));
 }
 
 /* map_one - until no entry is found or one leads to itself */
@@ -62,9 +62,18 @@ struct str rewrite_mapped(struct rewrite *w, struct arena *a, struct str address
 
 /* --- a field ----------------------------------------------------------------------------------------------------------- */
 
-static struct str rewritten(struct rewrite *w, struct arena *a, struct str address, enum address_place place)
+static struct str rewritten(struct rewrite *w, struct arena *a, const struct addr_place *p, enum address_place place)
 {
-	return rewrite_mapped(w, a, rewrite_address(w->router, a, address, w->local), place);
+	return rewrite_mapped(w, a, p->rooted ? p->is : rewrite_address(w->router, a, p->is, w->local), place);
+}
+
+/* is_whole - does the mailbox have its address in canonical form, without a route before or a dot behind it? */
+static bool is_whole(const struct mailbox *m)
+{
+	ptrdiff_t at = str_find(m->raw, m->addr.full);
+	size_t end = (size_t)at + m->addr.full.n;
+
+	return at >= 0 && (at == 0 || m->raw.p[at - 1] != ':') && (end == m->raw.n || m->raw.p[end] != '.');
 }
 
 /* stays - is it an ordinary list in which nothing changes? What cannot be read in the strict way is looked at in the other */
@@ -76,27 +85,25 @@ static bool stays(struct rewrite *w, struct arena *a, struct str value)
 	if (w->maps && w->router->rewriting.any)
 		return false;
 	while ((r = addr_list_next(a, &value, &m)) == 1)
-		if (!str_eq(rewrite_address(w->router, a, m.addr.full, w->local), m.addr.full))
+		if (!is_whole(&m) || !str_eq(rewrite_address(w->router, a, m.addr.full, w->local), m.addr.full))
 			return false;
 	return r == 0;
 }
 
-void rewrite_field(struct rewrite *w, struct arena *scratch, const struct header *h, struct str raw, enum address_place place,
-	struct buf *out)
+bool rewrite_field(struct rewrite *w, struct arena *scratch, const struct header *h, enum address_place place, struct buf *out)
 {
+	bool changed = !stays(w, scratch, h->value);
 	struct addr_tree t;
 
-	if (!stays(w, scratch, h->value)) {
+	if (changed) {
 		addr_tree_init(&t, scratch, h->value);
 		for (size_t i = 0; i < t.n; i++)
-			t.v[i].is = rewritten(w, scratch, t.v[i].was, place);
-		if (!addr_tree_is_changed(&t))
-			buf_str(out, raw);
-		else
+			t.v[i].is = rewritten(w, scratch, &t.v[i], place);
+		changed = addr_tree_is_changed(&t);
+		if (changed)
 			addr_tree_format(&t, h->name, out);
 		addr_tree_fini(&t);
-	} else {
-		buf_str(out, raw);
 	}
 	arena_reset(scratch);
+	return changed;
 }

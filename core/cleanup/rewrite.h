@@ -15,10 +15,8 @@ struct rewrite {
 };
 /* rewrite_mapped - one complete address at its place */
 struct str rewrite_mapped(struct rewrite *w, struct arena *a, struct str address, enum address_place place);
-/* rewrite_field - an address field into out, byte for byte as it is if no address in it changes. raw: what is put out then, which
- * ends with the value and its line end */
-void rewrite_field(struct rewrite *w, struct arena *scratch, const struct header *h, struct str raw, enum address_place place,
-	struct buf *out);
+/* rewrite_field - an address field: true: an address in it changed, and all of it was written to out. False: it stays as it is */
+bool rewrite_field(struct rewrite *w, struct arena *scratch, const struct header *h, enum address_place place, struct buf *out);
 /* rewrite_refusal - the reply for `failed` */
 void rewrite_refusal(struct reply *r);
 

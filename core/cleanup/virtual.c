@@ -21,7 +21,7 @@ void virtual_refusal(struct reply *r)
 static void fail(struct expansion *x, const char *what, struct str which)
 {
 	x->failed = true;
-	log_text(LOG_SEV_WARNING, "cleanup", 0, x->qid, "warning: virtual_alias_maps: %s %.*s: the message is not accepted now", what,
+	log_text(LOG_SEV_WARNING, "cleanup", 0, x->qid, "virtual_alias_maps: %s %.*s: the message is not accepted now", what,
 		STR_ARG(str_head(which, 300)));
 }
 

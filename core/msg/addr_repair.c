@@ -17,6 +17,88 @@ struct reader {
 
 /* --- one address ---------------------------------------------------------------------------------------------------- */
 
+/* add_plain - a word or string without its quotes and backslashes */
+static void add_plain(struct buf *out, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\') {
+			if (++i == s.n)
+				break;
+		} else if (s.p[i] == '"') {
+			continue;
+		}
+		buf_byte(out, s.p[i]);
+	}
+}
+
+/* gather - the tokens as Postfix has the address inside, without quotes; false: signs that no address has */
+static bool gather(const struct addr_token *v, size_t n, struct buf *out)
+{
+	size_t at_signs = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		switch (v[i].kind) {
+		case ADDR_COMMENT:
+			break;
+		case ADDR_WORD:
+		case ADDR_QUOTED:
+			add_plain(out, v[i].raw);
+			break;
+		case ADDR_LITERAL:
+			buf_str(out, v[i].raw);
+			break;
+		case ADDR_SIGN:
+			at_signs += v[i].sign == '@';
+			if (at_signs > 1 || !strchr("@.!|%", v[i].sign))
+				return false;
+			buf_byte(out, v[i].sign);
+			break;
+		}
+	}
+	return !out->overflow;
+}
+
+/* quote - the address as addr_parse takes it: what stands before its last at sign in quotes */
+static void quote(struct str inside, struct buf *out)
+{
+	ptrdiff_t at = str_rchr(inside, '@');
+	size_t n = at < 0 ? inside.n : (size_t)at;
+
+	buf_byte(out, '"');
+	for (size_t i = 0; i < n; i++) {
+		if (inside.p[i] == '"' || inside.p[i] == '\\')
+			buf_byte(out, '\\');
+		buf_byte(out, inside.p[i]);
+	}
+	buf_byte(out, '"');
+	buf_str(out, str_from(inside, n));
+}
+
+static bool parse(struct arena *a, const struct addr_token *v, size_t n, struct addr *out)
+{
+	struct buf inside, quoted;
+	bool good;
+
+	/* @relay,@relay:user@host goes to user@host, as ever */
+	if (n && addr_is_sign(&v[0], "@"))
+		for (size_t i = 0; i < n; i++)
+			if (addr_is_sign(&v[i], ":")) {
+				v += i + 1;
+				n -= i + 1;
+				break;
+			}
+	buf_init(&inside, LIMIT_ADDRESS);
+	buf_init(&quoted, 2 * LIMIT_ADDRESS + 2);
+	good = gather(v, n, &inside);
+	if (good) {
+		quote(buf_view(&inside), &quoted);
+		good = addr_parse(a, buf_view(&quoted), out);
+	}
+	buf_fini(&inside);
+	buf_fini(&quoted);
+	return good;
+}
+
 /* raw_text - what stands between two tokens, both included */
 static struct str raw_text(const struct addr_token *first, const struct addr_token *last)
 {
@@ -40,7 +122,7 @@ static struct addr_element *found(struct reader *r, size_t from, size_t to)
 	}
 	e = &r->found[r->n_found++];
 	*e = (struct addr_element){ .mailbox.raw = raw_text(&r->tokens[from], &r->tokens[to - 1]) };
-	e->good = addr_of_tokens(r->arena, r->tokens + from, to - from, &e->mailbox.addr);
+	e->good = parse(r->arena, r->tokens + from, to - from, &e->mailbox.addr);
 	return e;
 }
 

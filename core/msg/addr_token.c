@@ -1,7 +1,6 @@
 /* addr_token - see addr_token.h. */
 #include "core/msg/addr_token.h"
 
-#include "core/base/limits.h"
 #include "core/base/mem.h"
 
 #define SPECIALS "|\"(),.:;<>@[]!%"
@@ -95,88 +94,4 @@ size_t addr_tokens(struct str s, struct addr_token **out)
 bool addr_is_sign(const struct addr_token *t, const char *signs)
 {
 	return t->kind == ADDR_SIGN && ascii_is_one_of(t->sign, signs);
-}
-
-/* --- one address ---------------------------------------------------------------------------------------------------- */
-
-/* add_plain - a word or string without its quotes and backslashes */
-static void add_plain(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\') {
-			if (++i == s.n)
-				break;
-		} else if (s.p[i] == '"') {
-			continue;
-		}
-		buf_byte(out, s.p[i]);
-	}
-}
-
-/* gather - the tokens as Postfix has the address inside, without quotes; false: signs that no address has */
-static bool gather(const struct addr_token *v, size_t n, struct buf *out)
-{
-	size_t at_signs = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		switch (v[i].kind) {
-		case ADDR_COMMENT:
-			break;
-		case ADDR_WORD:
-		case ADDR_QUOTED:
-			add_plain(out, v[i].raw);
-			break;
-		case ADDR_LITERAL:
-			buf_str(out, v[i].raw);
-			break;
-		case ADDR_SIGN:
-			at_signs += v[i].sign == '@';
-			if (at_signs > 1 || !strchr("@.!|%", v[i].sign))
-				return false;
-			buf_byte(out, v[i].sign);
-			break;
-		}
-	}
-	return !out->overflow;
-}
-
-/* quote - the address as addr_parse takes it: what stands before its last at sign in quotes */
-static void quote(struct str inside, struct buf *out)
-{
-	ptrdiff_t at = str_rchr(inside, '@');
-	size_t n = at < 0 ? inside.n : (size_t)at;
-
-	buf_byte(out, '"');
-	for (size_t i = 0; i < n; i++) {
-		if (inside.p[i] == '"' || inside.p[i] == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, inside.p[i]);
-	}
-	buf_byte(out, '"');
-	buf_str(out, str_from(inside, n));
-}
-
-bool addr_of_tokens(struct arena *a, const struct addr_token *v, size_t n, struct addr *out)
-{
-	struct buf inside, quoted;
-	bool good;
-
-	/* @relay,@relay:user@host goes to user@host, as ever */
-	if (n && addr_is_sign(&v[0], "@"))
-		for (size_t i = 0; i < n; i++)
-			if (addr_is_sign(&v[i], ":")) {
-				v += i + 1;
-				n -= i + 1;
-				break;
-			}
-	buf_init(&inside, LIMIT_ADDRESS);
-	buf_init(&quoted, 2 * LIMIT_ADDRESS + 2);
-	good = gather(v, n, &inside);
-	if (good) {
-		quote(buf_view(&inside), &quoted);
-		good = addr_parse(a, buf_view(&quoted), out);
-	}
-	buf_fini(&inside);
-	buf_fini(&quoted);
-	return good;
 }

@@ -14,7 +14,5 @@ struct addr_token {
 /* addr_tokens - of a text, views of it; how many, and *out, which the caller frees (mem_free) */
 size_t addr_tokens(struct str s, struct addr_token **out);
 bool addr_is_sign(const struct addr_token *t, const char *signs);
-/* addr_of_tokens - the address that these stand for; false: none */
-bool addr_of_tokens(struct arena *a, const struct addr_token *v, size_t n, struct addr *out);
 
 #endif

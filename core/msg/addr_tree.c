@@ -5,6 +5,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/msg/addr_chars.h"
 #include "core/msg/addr_token.h"
 
 #define FOLD 70                        /* Postfix's, a tab counted as one */
@@ -62,7 +63,7 @@ static void gather(struct reader *r, struct addr_node *left, struct addr_node *r
 	static const struct addr_token sign = { .kind = ADDR_SIGN, .sign = ',' }, none = { .kind = ADDR_WORD };
 	struct addr_node *first = left->next, *last = right->prev, *n;
 
-	if (first == right)
+	if (left == right || first == right)
 		return;
 	glue(left, right);
 	n = add_node(r, left, &none);
@@ -135,68 +136,7 @@ static void read_list(struct reader *r)
 	gather(r, r->begin, right, false);
 }
 
-/* --- the addresses ---------------------------------------------------------------------------------------------------- */
-
-static void find_places(struct addr_tree *t, struct arena *a, size_t tokens)
-{
-	struct addr_token *v = mem_array(NULL, tokens + 1, sizeof(*v));
-	struct addr address;
-	size_t n;
-
-	for (struct addr_node *i = t->first; i; i = i->next) {
-		if (!i->head)
-			continue;
-		n = 0;
-		for (struct addr_node *k = i->head; k; k = k->next)
-			v[n++] = k->token;
-		if (!addr_of_tokens(a, v, n, &address) || !address.full.n)
-			continue;
-		t->v[t->n] = (struct addr_place){ .was = address.full, .is = address.full, .rooted = addr_is_sign(&v[n - 1], ".") };
-		i->place = ++t->n;
-	}
-	mem_free(v);
-}
-
-void addr_tree_init(struct addr_tree *t, struct arena *a, struct str value)
-{
-	static const struct addr_token none = { .kind = ADDR_SIGN };
-	struct reader r = { .tree = t };
-	struct addr_token *v;
-	size_t n = addr_tokens(value, &v);
-
-	/* each token may be an address of its own, with a comma before it */
-	*t = (struct addr_tree){ .nodes = mem_array(NULL, 3 * n + 2, sizeof(*t->nodes)) };
-	r.begin = &t->nodes[r.used++];
-	r.end = &t->nodes[r.used++];
-	*r.begin = *r.end = (struct addr_node){ .token = none };
-	glue(r.begin, r.end);
-	for (size_t i = 0; i < n; i++)
-		add_node(&r, r.end->prev, &v[i]);
-	mem_free(v);
-	read_list(&r);
-	if (r.begin->next != r.end) {
-		t->first = r.begin->next;
-		r.end->prev->next = NULL;
-	}
-	t->v = mem_array(NULL, r.addresses + 1, sizeof(*t->v));
-	find_places(t, a, n);
-}
-
-void addr_tree_fini(struct addr_tree *t)
-{
-	mem_free(t->nodes);
-	mem_free(t->v);
-}
-
-bool addr_tree_is_changed(const struct addr_tree *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (t->v[i].rooted || !str_eq(t->v[i].was, t->v[i].is))
-			return true;
-	return false;
-}
-
-/* --- writing ---------------------------------------------------------------------------------------------------------- */
+/* --- tokens as text --------------------------------------------------------------------------------------------------- */
 
 /* put_plain - text without backslashes before its signs, put before those that need them */
 static void put_quoted(struct buf *out, struct str s, const char *signs)
@@ -266,16 +206,83 @@ static void put_token(struct buf *out, const struct addr_token *t)
 	}
 }
 
+/* --- the addresses ---------------------------------------------------------------------------------------------------- */
+
+/* canonical - of an address as it is written; a route before it (@a,@b:user@host) is of no use any more */
+static bool canonical(struct arena *a, struct str text, struct addr *out)
+{
+	return text.n && addr_drop_route(&text) && addr_parse(a, text, out) && out->full.n;
+}
+
+static void find_places(struct addr_tree *t, struct arena *a)
+{
+	struct addr address;
+	struct buf text;
+
+	buf_init(&text, LIMIT_ADDRESS);
+	for (struct addr_node *i = t->first; i; i = i->next) {
+		if (!i->head)
+			continue;
+		buf_clear(&text);
+		for (struct addr_node *k = i->head; k; k = k->next)
+			put_token(&text, &k->token);
+		if (text.overflow || !canonical(a, buf_view(&text), &address))
+			continue;
+		t->v[t->n] = (struct addr_place){ .was = arena_str(a, buf_view(&text)), .is = address.full,
+			.rooted = text.p[text.n - 1] == '.' };
+		i->place = ++t->n;
+	}
+	buf_fini(&text);
+}
+
+void addr_tree_init(struct addr_tree *t, struct arena *a, struct str value)
+{
+	static const struct addr_token none = { .kind = ADDR_SIGN };
+	struct reader r = { .tree = t };
+	struct addr_token *v;
+	size_t n = addr_tokens(value, &v);
+
+	/* each token may be an address of its own, with a comma before it */
+	*t = (struct addr_tree){ .nodes = mem_array(NULL, 3 * n + 2, sizeof(*t->nodes)) };
+	r.begin = &t->nodes[r.used++];
+	r.end = &t->nodes[r.used++];
+	*r.begin = *r.end = (struct addr_node){ .token = none };
+	glue(r.begin, r.end);
+	for (size_t i = 0; i < n; i++)
+		add_node(&r, r.end->prev, &v[i]);
+	mem_free(v);
+	read_list(&r);
+	if (r.begin->next != r.end) {
+		t->first = r.begin->next;
+		r.end->prev->next = NULL;
+	}
+	t->v = mem_array(NULL, r.addresses + 1, sizeof(*t->v));
+	find_places(t, a);
+}
+
+void addr_tree_fini(struct addr_tree *t)
+{
+	mem_free(t->nodes);
+	mem_free(t->v);
+}
+
+bool addr_tree_is_changed(const struct addr_tree *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!str_eq(t->v[i].was, t->v[i].is))
+			return true;
+	return false;
+}
+
+/* --- writing ---------------------------------------------------------------------------------------------------------- */
+
 static void put_address(struct buf *out, const struct addr_tree *t, const struct addr_node *n)
 {
-	const struct addr_place *p = n->place ? &t->v[n->place - 1] : NULL;
-
-	if (p && (p->rooted || !str_eq(p->was, p->is))) {
-		buf_str(out, p->is);
-		return;
-	}
-	for (const struct addr_node *i = n->head; i; i = i->next)
-		put_token(out, &i->token);
+	if (n->place)
+		buf_str(out, t->v[n->place - 1].is);
+	else
+		for (const struct addr_node *i = n->head; i; i = i->next)
+			put_token(out, &i->token);
 }
 
 static bool is_word(const struct addr_node *n)

@@ -10,8 +10,8 @@
 
 struct addr_node;
 struct addr_tree {
-	/* the addresses in their order; is: what shall be written, set by whoever changes it to canonical text; was: as it goes on the
-	 * wire; rooted: it was written with a dot at its end, which Postfix takes off */
+	/* the addresses in their order. was: as written, without blanks and comments; is: what shall be written, canonical text at
+	 * first, for whoever wants to change it; rooted: the domain had a dot at its end */
 	struct addr_place { struct str was, is; bool rooted; } *v;
 	size_t n;
 	/* its own */

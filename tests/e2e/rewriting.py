@@ -20,7 +20,7 @@ import time
 from lab import Relay, Sink, SinkSession, free_port, wait
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rewriting.json")
-MADE_HERE = ("received", "message-id", "date")
+MADE_HERE = ("received", "message-id", "date", "resent-message-id", "resent-date")
 BASE = """\
 compatibility_level = 3.6
 myhostname = mx.example.test
@@ -71,12 +71,13 @@ def from_rows(path):
 
 
 class DsnSession(SinkSession):
-    """Remembers RCPT TO as it was said."""
+    """Remembers RCPT TO as it was said, its parameters in order. Postfix names the original recipient always, relaybox where it differs."""
 
     def do_RCPT(self, argument):
         super().do_RCPT(argument)
         if self.rcpts:
-            self.rcpts[-1] = argument[3:]
+            address, *wishes = argument[3:].split(" ")
+            self.rcpts[-1] = " ".join([address] + sorted(w for w in wishes if w != "ORCPT=rfc822;" + address[1:-1].replace("+", "+2B")))
 
 
 class DsnSink(Sink):
@@ -149,8 +150,6 @@ def main_cf(world, sink, folder):
 def run_relaybox(world, folder):
     with DsnSink() as sink:
         relay = Relay(folder, main_cf(world, sink, str(folder)), files=world["files"])
-        for name in world["files"]:
-            relay.run("mapgen", "texthash:" + relay.path(name), check=False) if False else None
         with relay:
             return run(world, relay.port, sink, relay.empty)
 
