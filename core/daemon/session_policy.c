@@ -9,8 +9,8 @@
 
 bool session_is_local(const struct session *s)
 {
-	/* local_header_rewrite_clients = permit_inet_interfaces */
-	return s->uid >= 0 || (!s->foreign && route_is_own_address(session_router(s), &s->address));
+	return s->uid >= 0 || (!s->foreign && header_clients_include(s->service->header_clients, session_router(s), &s->address,
+		s->smtp.authenticated));
 }
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */

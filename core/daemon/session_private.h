@@ -88,7 +88,7 @@ extern const struct session_event session_events[SMTP_SERVER_EVENTS + 1];
 void session_abort_message(struct session *s);
 
 /* --- session_policy.c --- */
-/* session_is_local - mail written on this host: its addresses and headers are completed */
+/* session_is_local - mail written on this host, or by a client in local_header_rewrite_clients: its header is completed */
 bool session_is_local(const struct session *s);
 /* session_policy_begin - set out to judge `event`; false: there is nothing to judge */
 bool session_policy_begin(struct session *s, enum access_event event);
