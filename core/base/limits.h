@@ -108,6 +108,7 @@
 #define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
 #define LIMIT_ACCESS_LISTED 16           /* addresses of a list's answer that are looked at; lists give a handful */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
+#define LIMIT_CANONICAL_STEPS 100        /* canonical entries that lead from one address to the next */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */
 #define LIMIT_CLIENT_PIECE (64 * 1024)   /* one read of content that is sent or copied */

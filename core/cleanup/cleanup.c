@@ -11,13 +11,14 @@
 
 static const struct source_row {
 	bool completes;                /* addresses are not complete yet: elsewhere they were judged in that form */
+	bool copies;                   /* always_bcc and its like: for mail from outside only */
 	bool ours;                     /* Received says only that we have it */
-	bool keeps_list;               /* recipients are neither expanded nor is one of two equal ones left out */
+	bool keeps_list;               /* recipients are as they are: they were expanded already */
 	bool limited;                  /* message_size_limit */
 	bool quiet;                    /* no log */
 } sources[] = {
-	[CLEANUP_SMTP] = { .limited = true },
-	[CLEANUP_PICKUP] = { .completes = true, .limited = true },
+	[CLEANUP_SMTP] = { .copies = true, .limited = true },
+	[CLEANUP_PICKUP] = { .completes = true, .copies = true, .limited = true },
 	[CLEANUP_NOTICE] = { .completes = true, .ours = true },
 	[CLEANUP_FORWARD] = { .ours = true },
 	[CLEANUP_DIRECT] = { .completes = true, .keeps_list = true, .quiet = true },
@@ -32,7 +33,9 @@ struct cleanup {
 	void *writer;
 	struct envelope *envelope;
 	struct completion completion;
-	struct recipients_expand expand;
+	struct str sender;             /* as it was given, … */
+	struct rcpt *rcpts;            /* … and these, when they are about to change: what they are again when the message is refused */
+	size_t n_rcpts;
 	struct section section;
 	struct buf header;             /* what will be stored */
 	struct arena arena, scratch;   /* what addresses became; for one field */
@@ -165,7 +168,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	c->sink = o->sink.ops;
 	c->writer = w;
 	c->envelope = e;
-	c->expand = o->expand;
+	c->sender = e->sender;
 	c->limit = c->source->limited ? (uint64_t)o->conf->message_size_limit : 0;
 	memcpy(c->qid, qid, sizeof(qid));
 	arena_init(&c->arena, 4 * LIMIT_HEADER);
@@ -175,10 +178,12 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	if (c->source->completes)
 		e->sender = rewrite_address(o->router, &c->arena, e->sender, true);
 	c->completion = (struct completion){
-		.router = o->router, .conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch, .local = o->local,
-		.now = o->now, .out = &c->header,
+		.conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch,
+		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = true },
+		.completes = o->local || *o->conf->remote_header_rewrite_domain, .now = o->now, .out = &c->header,
 	};
 	complete_begin(&c->completion, c->source->ours ? &ours : e, o->tls_note, o->front);
+	e->sender = rewrite_mapped(&c->completion.rewrite, &c->arena, e->sender, PLACE_ENVELOPE_SENDER);
 	return c;
 }
 
@@ -231,16 +236,36 @@ static void on_stored(void *ctx, struct qmsg *m, int error)
 
 static void finish_recipients(struct cleanup *c)
 {
-	const struct completion *x = &c->completion;
+	const struct rewrite *w = &c->completion.rewrite;
+	struct recipients_rules rules = { .router = w->router, .qid = w->qid, .completes = c->source->completes,
+		.maps = w->maps, .copies = c->source->copies };
 
 	if (c->failure.code)
 		return;
-	if (c->source->completes)
-		recipients_complete(x->router, &c->arena, c->envelope, x->local);
-	if (!c->source->keeps_list)
-		recipients_finish(&c->arena, c->envelope, &c->expand, &c->failure);
+	if (w->failed) {
+		rewrite_refusal(&c->failure);
+		return;
+	}
+	c->rcpts = c->envelope->rcpts;
+	c->n_rcpts = c->envelope->n_rcpts;
+	if (c->source->keeps_list) {
+		for (size_t i = 0; i < c->envelope->n_rcpts; i++)
+			recipient_complete(w->router, &c->arena, &c->envelope->rcpts[i]);
+	} else {
+		recipients_become(&rules, &c->arena, &c->scratch, c->envelope, &c->failure);
+	}
 	if (c->arena.overflow && !c->failure.code)
 		reply_set(&c->failure, 552, "5.5.3", "Error: the addresses of all recipients are longer than %d bytes", 4 * LIMIT_HEADER);
+}
+
+/* give_back - the envelope, when nothing comes of it */
+static void give_back(struct cleanup *c)
+{
+	c->envelope->sender = c->sender;
+	if (!c->rcpts)
+		return;
+	c->envelope->rcpts = c->rcpts;
+	c->envelope->n_rcpts = c->n_rcpts;
 }
 
 void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
@@ -256,6 +281,7 @@ void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
 	c->fn = fn;
 	c->ctx = ctx;
 	if (c->failure.code) {
+		give_back(c);
 		c->sink->abort(c->writer);
 		fn(ctx, &c->failure, NULL);
 		cleanup_free(c);
@@ -273,6 +299,7 @@ void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
 
 void cleanup_abort(struct cleanup *c)
 {
+	give_back(c);
 	c->sink->abort(c->writer);
 	cleanup_free(c);
 }

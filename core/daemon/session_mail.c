@@ -107,7 +107,7 @@ static void act_mail(struct session *s, struct reply *r)
 	struct envelope *e = &s->smtp.envelope;
 
 	s->sender_given = e->sender;
-	e->sender = rewrite_address(session_router(s), &s->arena, e->sender, session_is_local(s));
+	e->sender = rewrite_address(session_router(s), &s->arena, e->sender, true);
 	e->arrival = loop_wall(s->relay->loop);
 	e->client_name = str_of(s->client_name);
 	e->client_addr = str_of(s->client_address);
@@ -124,7 +124,7 @@ static void act_mail(struct session *s, struct reply *r)
 static void check_rcpt(struct session *s, struct reply *r)
 {
 	const struct conf *c = session_conf(s);
-	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, session_is_local(s));
+	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, true);
 
 	s->request.rcpt = s->smtp.rcpt_becomes = rcpt;
 	/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */

@@ -96,7 +96,7 @@ void session_auth_check(struct session *s, struct reply *r);
 void session_auth(struct session *s, struct reply *r);
 
 /* --- session_policy.c --- */
-/* session_is_local - mail written on this host: its addresses and headers are completed */
+/* session_is_local - mail written on this host, or by a client in local_header_rewrite_clients: its header is completed */
 bool session_is_local(const struct session *s);
 /* session_over - has this client done more of it than the limit allows? It is counted, too */
 bool session_over(struct session *s, enum client_rate what, int64_t limit);

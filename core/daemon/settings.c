@@ -136,6 +136,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
+	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);
 	level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
@@ -159,6 +160,7 @@ static void service_fini(struct service *v)
 	if (v->http)
 		mem_free((char *)(uintptr_t)v->host);
 	access_rules_free(v->rules);
+	header_clients_free(v->header_clients);
 	service_load_unref(v->load);
 	if (v->tls)
 		tls_context_unref(v->tls);
@@ -297,5 +299,7 @@ void settings_refresh(struct settings *s, usec now_mono)
 			auth_refresh(s->services[i].auth, now_mono);
 		if (s->services[i].mynetworks)
 			match_refresh(s->services[i].mynetworks, now_mono);
+		if (s->services[i].header_clients)
+			header_clients_refresh(s->services[i].header_clients, now_mono);
 	}
 }

@@ -5,6 +5,7 @@
 #define CORE_DAEMON_SETTINGS_H
 
 #include "core/access/access.h"
+#include "core/access/header_clients.h"
 #include "core/auth/auth.h"
 #include "core/deliver/deliver.h"
 #include "core/net/tls.h"
@@ -27,6 +28,7 @@ struct service {
 	uint16_t port;                     /* 0: the submit socket */
 	const struct settings *settings;   /* its generation */
 	struct access_rules *rules;        /* NULL: the submit socket, where the uid decides */
+	struct header_clients *header_clients; /* local_header_rewrite_clients */
 	int64_t max_sessions;              /* at the same time (maxproc of master.cf); 0: no limit of its own */
 	struct service_load *load;
 	struct tls_context *tls;           /* NULL: no TLS */

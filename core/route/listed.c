@@ -40,24 +40,23 @@ static enum map_answer lists_local(struct router *r, struct arena *a, struct str
 	return got;
 }
 
-enum map_answer route_lists(struct router *r, struct str address, const char **table)
+enum map_answer route_lists(struct router *r, struct str address, enum route_class *class)
 {
 	struct listed *l = &r->priv->listed;
 	enum map_answer answer, got = MAP_FOUND;
 	struct arena a;
-	enum route_class class = route_class_of(r, addr_split(address).domain, &answer);
 	struct str value;
 
+	*class = route_class_of(r, addr_split(address).domain, &answer);
 	if (answer == MAP_ERROR)
 		return MAP_ERROR;
 	arena_init(&a, LIMIT_SESSION_ARENA);
-	if (class == ROUTE_LOCAL) {
-		*table = "local recipient table";
+	if (*class == ROUTE_LOCAL)
 		got = lists_local(r, &a, address);
-	} else if (class == ROUTE_RELAY && l->relay.n) {
-		*table = "relay recipient table";
+	else if (*class == ROUTE_VIRTUAL_ALIAS)
+		got = MAP_NONE;
+	else if (*class == ROUTE_RELAY && l->relay.n)
 		got = route_find(r, &a, "relay_recipient_maps", &l->relay, address, &value);
-	}
 	arena_fini(&a);
 	return got;
 }

@@ -5,8 +5,8 @@
 
 #include "core/route/route.h"
 
-/* route_lists - MAP_FOUND: it is known, or nobody says which ones are; MAP_NONE: unknown, and *table is what it is not in ("User
- * unknown in TABLE"); MAP_ERROR: ask again later */
-enum map_answer route_lists(struct router *r, struct str address, const char **table);
+/* route_lists - MAP_FOUND: it is known, or nobody says which ones are; MAP_NONE: not known; MAP_ERROR: ask again later. *class: the
+ * address's. Tables that rewrite addresses, virtual_alias_maps among them, are asked before (core/cleanup) */
+enum map_answer route_lists(struct router *r, struct str address, enum route_class *class);
 
 #endif

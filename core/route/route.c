@@ -212,11 +212,15 @@ static bool take_class(struct decision *d)
 
 	d->out->class = route_class_of(d->r, d->domain, &answer);
 	if (answer == MAP_ERROR)
-		return fail_lookup(d, "mydestination or relay_domains");
+		return fail_lookup(d, "mydestination, virtual_alias_domains or relay_domains");
 	route_trace(d->q.trace, "class: %.*s is in the %s class", STR_ARG(d->domain), words[d->out->class]);
 	d->nexthop = d->domain;
 	if (d->out->class == ROUTE_LOCAL) {
 		take_default(d, "local_transport", str_of(c->local_transport));
+		return true;
+	}
+	if (d->out->class == ROUTE_VIRTUAL_ALIAS) {
+		take_default(d, "virtual_alias_domains", STR("error:5.1.1 User unknown in virtual alias table"));
 		return true;
 	}
 	if (!take_relayhost(d))
@@ -285,6 +289,6 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 		fail(&d, 501, "5.1.3", "bad address syntax: an address of a host stands in brackets, as in user@[192.0.2.1]");
 		return;
 	}
-	if (take_class(&d) && take_transport_maps(&d))
+	if (take_class(&d) && (out->class == ROUTE_VIRTUAL_ALIAS || take_transport_maps(&d)))
 		take_transport(&d);
 }

@@ -298,12 +298,15 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	size_t errors = diag->errors;
 	enum match_kind relay_kind = has_word(c->parent_domain_matches_subdomains, "relay_domains") ?
 		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
+	enum match_kind virtual_kind = has_word(c->parent_domain_matches_subdomains, "virtual_alias_domains") ?
+		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
 
 	r->conf = c;
 	r->master = m;
 	r->priv = MEM_NEW(struct router_private);
 	r->priv->transport_parents = has_word(c->parent_domain_matches_subdomains, "transport_maps");
 	r->mydestination = open_match(MATCH_DOMAINS, "mydestination", c->mydestination, diag);
+	r->virtual_alias_domains = open_match(virtual_kind, "virtual_alias_domains", c->virtual_alias_domains, diag);
 	r->relay_domains = open_match(relay_kind, "relay_domains", c->relay_domains, diag);
 	r->mynetworks = open_match(MATCH_HOSTS, "mynetworks", c->mynetworks, diag);
 	check_networks(c->mynetworks, diag);
@@ -312,6 +315,7 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 		SOURCE_ROUTE, diag);
 	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
+	rewriting_open(&r->rewriting, c, diag);
 	open_aliases(r, diag);
 	open_listed(r, diag);
 	check_transport_maps(r, diag);
@@ -332,7 +336,9 @@ void router_free(struct router *r)
 	if (!r)
 		return;
 	match_close(r->mydestination);
+	match_close(r->virtual_alias_domains);
 	match_close(r->relay_domains);
+	rewriting_close(&r->rewriting);
 	match_close(r->mynetworks);
 	maps_close(&r->transport_maps);
 	maps_close(&r->alias_maps);
@@ -348,7 +354,9 @@ void router_free(struct router *r)
 void router_refresh(struct router *r, usec now_mono)
 {
 	match_refresh(r->mydestination, now_mono);
+	match_refresh(r->virtual_alias_domains, now_mono);
 	match_refresh(r->relay_domains, now_mono);
+	rewriting_refresh(&r->rewriting, now_mono);
 	match_refresh(r->mynetworks, now_mono);
 	maps_refresh(&r->transport_maps, now_mono);
 	maps_refresh(&r->alias_maps, now_mono);
@@ -375,6 +383,9 @@ enum route_class route_class_of(struct router *r, struct str domain, enum map_an
 	*answer = match_domain(r->mydestination, domain);
 	if (*answer != MAP_NONE)
 		return ROUTE_LOCAL;
+	*answer = match_domain(r->virtual_alias_domains, domain);
+	if (*answer != MAP_NONE)
+		return ROUTE_VIRTUAL_ALIAS;
 	*answer = match_domain(r->relay_domains, domain);
 	if (*answer != MAP_NONE)
 		return ROUTE_RELAY;

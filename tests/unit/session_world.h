@@ -196,6 +196,7 @@ static void world_open(const char *const *more)
 	w.settings.router = router_new(w.settings.conf, &w.settings.master, &w.diag);
 	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
 		.rules = access_rules_new(w.settings.conf, &w.diag),
+		.header_clients = header_clients_new(w.settings.conf->local_header_rewrite_clients, &w.diag),
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
 			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
 			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
@@ -267,6 +268,7 @@ static void world_close(void)
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
 	match_close(w.service.limit_exceptions);
+	header_clients_free(w.service.header_clients);
 	router_free(w.settings.router);
 	master_fini(&w.settings.master);
 	conf_free(w.settings.conf);
