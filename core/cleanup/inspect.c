@@ -82,6 +82,17 @@ static struct item *add_item(struct inspection *in, enum item_kind kind, enum ch
 	return &b->v[b->n++];
 }
 
+/* note_faults - what is refused of the field or line of this call */
+static void note_faults(struct inspection *in, struct str text)
+{
+	unsigned faults = in->lines.faults & in->strict;
+
+	if (faults & MIME_FAULT_ENCODING)
+		text = str_of(in->lines.encoded);
+	if (faults)
+		add_item(in, ITEM_NOTHING, CHECK_HEADER, text)->faults = faults;
+}
+
 static void on_line(void *ctx, enum mime_line kind, struct str text)
 {
 	struct inspection *in = ctx;
@@ -90,14 +101,11 @@ static void on_line(void *ctx, enum mime_line kind, struct str text)
 	struct item *x;
 
 	/* the message's own fields came by inspect_field: here they only tell what the message is made of */
-	if (kind == MIME_LINE_HEADER) {
-		if (in->lines.faults & in->strict)
-			add_item(in, ITEM_NOTHING, CHECK_HEADER, text)->faults = in->lines.faults & in->strict;
+	note_faults(in, text);
+	if (kind == MIME_LINE_HEADER)
 		return;
-	}
 	x = add_item(in, kind == MIME_LINE_BODY ? ITEM_BODY : ITEM_PART_FIELD, checks_class(kind, str_head(text, (size_t)colon)), text);
 	x->asked = kind != MIME_LINE_BODY || !most || in->lines.offset < (uint64_t)most;
-	x->faults = in->lines.faults & in->strict;
 	x->piece = kind == MIME_LINE_BODY && in->piece;
 }
 
@@ -140,8 +148,7 @@ void inspect_header_end(struct inspection *in, bool by_empty_line)
 {
 	add_item(in, ITEM_HEADER_END, CHECK_HEADER, STR_EMPTY);
 	mime_lines_end_header(&in->lines, by_empty_line);
-	if (in->lines.faults & in->strict)
-		add_item(in, ITEM_NOTHING, CHECK_HEADER, STR_EMPTY)->faults = in->lines.faults & in->strict;
+	note_faults(in, STR_EMPTY);
 	in->lines.faults = 0;
 }
 
@@ -455,9 +462,9 @@ struct inspection *inspect_new(const struct conf *c, struct checks *k, struct po
 	buf_init(&in->line, LIMIT_CHECK_LINE + 2);
 	buf_init(&in->out, 8 * LIMIT_HEADER);
 	mime_lines_init(&in->lines, in->parses, on_line, in);
-	in->lines.max_open = (size_t)c->mime_nesting_limit < LIMIT_MIME_DEPTH ? (size_t)c->mime_nesting_limit : LIMIT_MIME_DEPTH;
-	in->lines.max_boundary = (size_t)c->mime_boundary_length_limit < LIMIT_MIME_BOUNDARY ? (size_t)c->mime_boundary_length_limit :
-		LIMIT_MIME_BOUNDARY;
+	/* Postfix counts two less than there are */
+	in->lines.max_open = (size_t)c->mime_nesting_limit + 2;
+	in->lines.max_boundary = (size_t)c->mime_boundary_length_limit;
 	in->lines.field_max = (size_t)c->header_size_limit;
 	return in;
 }

@@ -133,15 +133,18 @@ static void content_type(struct mime_lines *m, struct str value)
 static void content_encoding(struct mime_lines *m, struct str value)
 {
 	struct token v[3];
+	static const struct { const char *word; int encoding; } encodings[] = {
+		{ "7bit", MIME_7BIT }, { "8bit", MIME_8BIT }, { "binary", MIME_8BIT }, { "base64", MIME_ENCODED },
+		{ "quoted-printable", MIME_ENCODED },
+	};
 
 	if (take_part(&value, v) <= 0)
 		return;
-	if (is_word(&v[0], "8bit") || is_word(&v[0], "binary"))
-		m->encoding = MIME_8BIT;
-	else if (is_word(&v[0], "7bit"))
-		m->encoding = MIME_7BIT;
-	else if (is_word(&v[0], "base64") || is_word(&v[0], "quoted-printable"))
-		m->encoding = MIME_ENCODED;
+	for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++)
+		if (is_word(&v[0], encodings[i].word)) {
+			m->encoding = encodings[i].encoding;
+			m->encoded = encodings[i].encoding == MIME_ENCODED ? encodings[i].word : NULL;
+		}
 }
 
 static void end_field(struct mime_lines *m)
@@ -276,6 +279,8 @@ void mime_lines_end_header(struct mime_lines *m, bool by_empty_line)
 	m->past_first = true;
 	if (end_section(m, by_empty_line ? STR_EMPTY : STR("-")))
 		begin_nested(m);
+	/* an empty line counts */
+	m->offset = by_empty_line;
 }
 
 void mime_lines_more(struct mime_lines *m, struct str piece)

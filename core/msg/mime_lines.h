@@ -44,6 +44,7 @@ struct mime_lines {
 	size_t field_max;      /* more of a field is dropped */
 	enum { MIME_TEXT, MIME_OTHER, MIME_MULTIPART, MIME_MESSAGE } type; /* of the part whose headers these are */
 	enum { MIME_7BIT, MIME_8BIT, MIME_ENCODED } encoding; /* … as its Content-Transfer-Encoding says */
+	const char *encoded;           /* "base64" …, or NULL */
 	bool in_field;                 /* the line before belongs to a field, so does a piece that goes on with it */
 	struct buf field;
 	struct mime_boundary open[LIMIT_MIME_DEPTH];

@@ -38,6 +38,9 @@ static struct world {
 	void *commit_ctx;
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
+	bool busy;                     /* checks are at work on it */
+	struct action_wish *const *wishes;
+	void (*go_on)(void *ctx);
 } w;
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
@@ -122,8 +125,9 @@ void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
 
 struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e)
 {
-	(void)o;
 	(void)e;
+	w.wishes = o->wishes;
+	w.go_on = o->go_on;
 	w.begun++;
 	buf_clear(&w.content);
 	return (struct cleanup *)&w;
@@ -136,6 +140,7 @@ void cleanup_add(struct cleanup *i, struct str content)
 	if (w.full)
 		session_wait(w.conn.ctx, SESSION_WAITS_ROOM);
 }
+bool cleanup_is_busy(const struct cleanup *i) { return (void)i, w.busy; }
 void cleanup_end(struct cleanup *i, cleanup_fn fn, void *ctx)
 {
 	(void)i;

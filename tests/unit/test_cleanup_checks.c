@@ -400,6 +400,7 @@ T(checks_carry_out_what_access_tables_ask_for)
 #define IN_HEADER "improper use of 8-bit data in message header"
 #define IN_BODY "improper use of 8-bit data in message body"
 #define DOMAIN "invalid message/* or multipart/* encoding domain"
+#define NEST(n) "Content-Type: multipart/x; boundary=" n "\n\n--" n "\n"
 #define INFO(text) "info: body " text CLIENT ": body yes|"
 
 T(checks_refuse_what_is_no_mime)
@@ -415,14 +416,16 @@ T(checks_refuse_what_is_no_mime)
 		{ "strict_8bitmime=yes", "Subject: \xc3\xa9\n\nb\n", "550 5.6.0 " IN_HEADER, FAULT(IN_HEADER, "Subject: \xc3\xa9") },
 		{ "strict_8bitmime=yes", "Subject: x\n\n\xc3\xa9\n", "550 5.6.0 " IN_BODY, FAULT(IN_BODY, "\xc3\xa9") },
 		{ "disable_mime_input_processing=yes", "Content-Type: multipart/x; boundary=b\n\n--b\nSubject: rej-text\n\nx\n", OK, "" },
-		{ "mime_nesting_limit=1", "Content-Type: multipart/x; boundary=b\n\n--b\nContent-Type: multipart/x; boundary=c\n\nx\n",
-			"550 5.6.0 MIME nesting exceeds safety limit",
-			FAULT("MIME nesting exceeds safety limit", "Content-Type: multipart/x; boundary=c") },
+		{ "mime_nesting_limit=1", NEST("0") NEST("1") NEST("2") "x\n", OK, "" },
+		{ "mime_nesting_limit=1", NEST("0") NEST("1") NEST("2") NEST("3") "x\n", "550 5.6.0 MIME nesting exceeds safety limit",
+			FAULT("MIME nesting exceeds safety limit", "Content-Type: multipart/x; boundary=3") },
+		{ "strict_mime_encoding_domain=yes", "Content-Type: multipart/x; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\n\nx\n",
+			"550 5.6.0 " DOMAIN, FAULT(DOMAIN, "base64") },
 		{ "mime_boundary_length_limit=1", "Content-Type: multipart/x; boundary=bcd\n\n--b\nSubject: info x\n\nx\n", OK,
 			"info: header Subject: info x" CLIENT ": told|" },
-		/* a part's bytes, a line end counted once */
-		{ "body_checks_size_limit=20", "Subject: x\n\nyyyyyyyyyyyyyyyyyy\ninfoword\n", OK, INFO("infoword") },
-		{ "body_checks_size_limit=20", "Subject: x\n\nyyyyyyyyyyyyyyyyyyyyyy\ninfoword\n", OK, "" },
+		/* a part's bytes, a line end counted once, with the empty line before it */
+		{ "body_checks_size_limit=20", "Subject: x\n\nyyyyyyyyyyyyyyyyy\ninfoword\n", OK, INFO("infoword") },
+		{ "body_checks_size_limit=20", "Subject: x\n\nyyyyyyyyyyyyyyyyyy\ninfoword\n", OK, "" },
 		{ "body_checks_size_limit=0", "Subject: x\n\nyyyyyyyyyyyyyyyyyyyyyy\ninfoword\n", OK, INFO("infoword") },
 		{ "mime_header_checks=", "Content-Type: text/html\n\nx\n", OK, "" },
 		{ "nested_header_checks=", "Content-Type: message/rfc822\n\nSubject: rej-text\nContent-Type: text/html\n\nx\n", OK,
