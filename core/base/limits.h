@@ -34,6 +34,7 @@
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
 #define LIMIT_DOWNGRADE_HELD (64 * 1024) /* of a part looked through for 8-bit bytes before it is encoded for safety */
 #define LIMIT_CHECK_LOGGED 200           /* of a header field or body line that a check found; Postfix: 200 */
+#define LIMIT_CHECK_SENT_LOGGED 60       /* … on its way out; Postfix: 60 */
 #define LIMIT_CHECK_BCC 1000             /* recipients that checks add to a message: each is compared with all */
 #define LIMIT_CHECK_LINE 2048            /* a longer body line is looked at in pieces; Postfix: line_length_limit */
 #define LIMIT_CHECK_SLICE 20000          /* microseconds that checks have a thread of the pool; then whoever waits there is next */

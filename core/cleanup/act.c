@@ -17,6 +17,15 @@ static void log_origin(struct log_line *l, const struct envelope *e)
 		log_words(l, " from local;");
 }
 
+/* log_sent - Postfix's client says less than its cleanup */
+static void log_sent(const struct acts *a, const char *what, enum act_where where, struct str content, struct str text)
+{
+	struct str shown = str_head(content, LIMIT_CHECK_SENT_LOGGED);
+
+	log_text(LOG_SEV_INFO, a->service, 0, a->qid, "%s: %s %.*s%s%.*s", what, where_words[where], STR_ARG(shown), text.n ? ": " : "",
+		STR_ARG(text));
+}
+
 static void log_action(const struct acts *a, const char *what, enum act_where where, struct str content, struct str text)
 {
 	const struct envelope *e = a->envelope;
@@ -175,22 +184,23 @@ static const struct act_row {
 	bool (*is_one)(struct str text);           /* … of that kind; PREPEND, REPLACE: in a header */
 	const char *needs;
 	bool needs_queue;
+	bool sends;                                /* it may be done to mail on its way out */
 } rows[] = {
-	{ ACTION_REJECT, "reject", reject, NULL, ACT_KEEP, false, NULL, NULL, false },
-	{ ACTION_WARN, "warning", nothing, NULL, ACT_KEEP, false, NULL, NULL, false },
-	{ ACTION_INFO, "info", nothing, NULL, ACT_KEEP, false, NULL, NULL, false },
-	{ ACTION_FILTER, "filter", filter, NULL, ACT_KEEP, true, is_transport, "transport:destination", true },
-	{ ACTION_PASS, "pass", pass, NULL, ACT_KEEP, false, NULL, NULL, false },
-	{ ACTION_DISCARD, "discard", discard, NULL, ACT_KEEP, false, NULL, NULL, false },
-	{ ACTION_HOLD, "hold", hold, NULL, ACT_KEEP, false, NULL, NULL, true },
-	{ ACTION_PREPEND, "prepend", nothing, NULL, ACT_PREPEND, true, is_field, "\"headername: headervalue\"", false },
-	{ ACTION_REPLACE, "replace", nothing, NULL, ACT_REPLACE, true, is_field, "\"headername: headervalue\"", false },
-	{ ACTION_REDIRECT, "redirect", redirect, redirect_outside, ACT_KEEP, true, is_address, "user@domain", true },
-	{ ACTION_BCC, "bcc", add_bcc, NULL, ACT_KEEP, true, is_address, "user@domain", true },
-	{ ACTION_STRIP, "strip", nothing, NULL, ACT_DROP, false, NULL, NULL, false },
-	{ ACTION_IGNORE, NULL, nothing, NULL, ACT_DROP, false, NULL, NULL, false },
-	{ ACTION_DUNNO, NULL, nothing, NULL, ACT_KEEP, false, NULL, NULL, false },
-	{ ACTION_OK, NULL, nothing, NULL, ACT_KEEP, false, NULL, NULL, false },
+	{ ACTION_REJECT, "reject", reject, NULL, ACT_KEEP, false, NULL, NULL, false, false },
+	{ ACTION_WARN, "warning", nothing, NULL, ACT_KEEP, false, NULL, NULL, false, true },
+	{ ACTION_INFO, "info", nothing, NULL, ACT_KEEP, false, NULL, NULL, false, true },
+	{ ACTION_FILTER, "filter", filter, NULL, ACT_KEEP, true, is_transport, "transport:destination", true, false },
+	{ ACTION_PASS, "pass", pass, NULL, ACT_KEEP, false, NULL, NULL, false, false },
+	{ ACTION_DISCARD, "discard", discard, NULL, ACT_KEEP, false, NULL, NULL, false, false },
+	{ ACTION_HOLD, "hold", hold, NULL, ACT_KEEP, false, NULL, NULL, true, false },
+	{ ACTION_PREPEND, "prepend", nothing, NULL, ACT_PREPEND, true, is_field, "\"headername: headervalue\"", false, true },
+	{ ACTION_REPLACE, "replace", nothing, NULL, ACT_REPLACE, true, is_field, "\"headername: headervalue\"", false, true },
+	{ ACTION_REDIRECT, "redirect", redirect, redirect_outside, ACT_KEEP, true, is_address, "user@domain", true, false },
+	{ ACTION_BCC, "bcc", add_bcc, NULL, ACT_KEEP, true, is_address, "user@domain", true, false },
+	{ ACTION_STRIP, "strip", nothing, NULL, ACT_DROP, false, NULL, NULL, false, true },
+	{ ACTION_IGNORE, NULL, nothing, NULL, ACT_DROP, false, NULL, NULL, false, true },
+	{ ACTION_DUNNO, NULL, nothing, NULL, ACT_KEEP, false, NULL, NULL, false, true },
+	{ ACTION_OK, NULL, nothing, NULL, ACT_KEEP, false, NULL, NULL, false, true },
 };
 
 static const struct act_row *find_row(enum action_kind kind)
@@ -203,16 +213,21 @@ static const struct act_row *find_row(enum action_kind kind)
 
 /* --- checks ----------------------------------------------------------------------------------------------------------- */
 
-static bool is_argument_good(const struct act_row *row, const struct action *x, enum act_where where, const char *table)
+static const char *service_of(const struct acts *a)
+{
+	return a->sends ? a->service : "cleanup";
+}
+
+static bool is_argument_good(const struct acts *a, const struct act_row *row, const struct action *x, enum act_where where, const char *table)
 {
 	bool text = row->text == ACT_PREPEND || row->text == ACT_REPLACE;
 
 	if (!row->argument || (x->text.n && text && where == ACT_BODY))
 		return true;
 	if (!x->text.n)
-		log_warn("cleanup", "%s action without argument in %s map", action_word(x->kind), table);
+		log_warn(service_of(a), "%s action without text in %s map", action_word(x->kind), table);
 	else if (!row->is_one(x->text))
-		log_warn("cleanup", "bad %s %s \"%.*s\" in %s map -- need %s", action_word(x->kind),
+		log_warn(service_of(a), "bad %s %s \"%.*s\" in %s map -- need %s", action_word(x->kind),
 			row->is_one == is_address ? "target" : row->is_one == is_transport ? "command" : "header text", STR_ARG(x->text), table,
 			row->needs);
 	else
@@ -227,11 +242,12 @@ enum act_text acts_check(struct acts *a, struct str value, enum act_where where,
 
 	action_parse(value, where == ACT_HEADER ? ACTION_IN_HEADER : ACTION_IN_BODY, action);
 	row = find_row(action->kind);
-	if (!row) {
-		log_warn("cleanup", "unknown command in %s map: %.*s", table, STR_ARG(str_head(value, LIMIT_CHECK_LOGGED)));
+	if (!row || (a->sends && !row->sends)) {
+		log_warn(service_of(a), "%s command in %s map: %.*s", a->sends ? "unsupported" : "unknown", table,
+			STR_ARG(str_head(value, LIMIT_CHECK_LOGGED)));
 		return ACT_KEEP;
 	}
-	if (!is_argument_good(row, action, where, table))
+	if (!is_argument_good(a, row, action, where, table))
 		return ACT_KEEP;
 	if (row->needs_queue && a->queueless) {
 		acts_refuse(a, STR("4.3.5 an action of header_checks or body_checks needs the queue: start relayd"));
@@ -242,7 +258,7 @@ enum act_text acts_check(struct acts *a, struct str value, enum act_where where,
 		return ACT_KEEP;
 	row->act(a, action);
 	if (row->word)
-		log_action(a, row->word, where, content, action->text);
+		(a->sends ? log_sent : log_action)(a, row->word, where, content, action->text);
 	return row->text;
 }
 

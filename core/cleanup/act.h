@@ -17,6 +17,8 @@ struct acts {
 	const char *qid;
 	struct arena *arena;           /* as long as the envelope is needed */
 	bool bounces;                  /* nobody is there to be told that it is refused: it becomes envelope.refused, and goes on */
+	bool sends;                    /* it is on its way out: only its text may be changed, and service tells so in the log */
+	const char *service;           /* then; else cleanup's */
 	bool queueless;                /* what only a queue can do is refused */
 	/* what became of it */
 	struct reply refusal;          /* code 0: none */

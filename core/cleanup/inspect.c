@@ -97,7 +97,7 @@ static void on_line(void *ctx, enum mime_line kind, struct str text)
 {
 	struct inspection *in = ctx;
 	ptrdiff_t colon = kind == MIME_LINE_BODY ? 0 : str_chr(text, ':');
-	int64_t most = in->conf->body_checks_size_limit;
+	int64_t most = in->acts->sends ? 0 : in->conf->body_checks_size_limit;
 	struct item *x;
 
 	/* the message's own fields came by inspect_field: here they only tell what the message is made of */
@@ -448,7 +448,7 @@ struct inspection *inspect_new(const struct conf *c, struct checks *k, struct po
 	in->acts = acts;
 	in->ops = ops;
 	in->ctx = ctx;
-	in->strict = strict_of(c, k);
+	in->strict = acts->sends ? 0 : strict_of(c, k);
 	/* RFC 6531 section 3.2: there they are what was announced */
 	if (acts->envelope->flags & ENVELOPE_SMTPUTF8)
 		in->strict &= ~(unsigned)MIME_FAULT_8BIT_HEADER;

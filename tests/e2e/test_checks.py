@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lab import Relay, Sink, wait
+from lab import Relay, Sink, SinkSession, wait
 from test_access import Client
 from test_drops import drop, plain
 
@@ -180,3 +180,100 @@ def test_many_rules_and_a_hostile_line_block_nobody(tmp_path):
             assert slow.reply().startswith("250")
             assert quick.say("Subject: x\r\n\r\nx\r\n.").startswith("250")
             sink.wait(2)
+
+
+# --- on the way out: what Postfix 3.7.11 says and sends with the same tables ---
+
+SENT_HEADER = r"""
+/^Subject: rej/ REJECT no
+/^Subject: warn/ WARN watch it
+/^Subject: info/ INFO told
+/^Subject: say/ INFO
+/^Subject: hold/ HOLD why not
+/^Subject: prep/ PREPEND X-Extra: 1
+/^Subject: prebad/ PREPEND none
+/^Subject: prenone/ PREPEND
+/^Subject: repl (.*)/ REPLACE Subject: new $1
+/^Subject: repbad/ REPLACE none
+/^Subject: ign/ IGNORE
+/^Subject: strip/ STRIP gone
+/^Subject: dunno/ DUNNO
+/^Subject: unk/ FROBNICATE it
+/^X-Re: (.*)/ REPLACE X-Re: <$1>
+/^X-Y/ INFO x
+/^(Received|Message-Id|Date|From):/ IGNORE
+"""
+SENT_BODY = "/badword/ REJECT body no\n/infoword/ INFO body yes\n/prepword/ PREPEND before\n/replword/ REPLACE after\n/ignword/ IGNORE\n" \
+    "/stripword/ STRIP\n"
+PARTS = "pre\n--b\nSubject: a\nContent-Type: text/plain\n\nx\n--b\nContent-Type: message/rfc822\n\nSubject: z\nContent-Type: text/plain\n\n" \
+    "infoword\n--b--\n"
+UNSUPPORTED = "warning: unsupported command in smtp_header_checks map: "
+SENT = [
+    ("Subject: rej x", "b\n", "Subject: rej x", "b\n", [UNSUPPORTED + "REJECT no"]),
+    ("Subject: warn x", "b\n", "Subject: warn x", "b\n", ["warning: header Subject: warn x: watch it"]),
+    ("Subject: info x", "b\n", "Subject: info x", "b\n", ["info: header Subject: info x: told"]),
+    ("Subject: say x", "b\n", "Subject: say x", "b\n", ["info: header Subject: say x"]),
+    ("Subject: hold x", "b\n", "Subject: hold x", "b\n", [UNSUPPORTED + "HOLD why not"]),
+    ("Subject: prep x", "b\n", "X-Extra: 1\nSubject: prep x", "b\n", ["prepend: header Subject: prep x: X-Extra: 1"]),
+    ("Subject: prebad x", "b\n", "Subject: prebad x", "b\n",
+     ['warning: bad PREPEND header text "none" in smtp_header_checks map -- need "headername: headervalue"']),
+    ("Subject: prenone x", "b\n", "Subject: prenone x", "b\n", ["warning: PREPEND action without text in smtp_header_checks map"]),
+    ("Subject: repl x", "b\n", "Subject: new x", "b\n", ["replace: header Subject: repl x: Subject: new x"]),
+    ("Subject: repbad x", "b\n", "Subject: repbad x", "b\n",
+     ['warning: bad REPLACE header text "none" in smtp_header_checks map -- need "headername: headervalue"']),
+    ("Subject: ign x", "b\n", "", "b\n", []),
+    ("Subject: strip x", "b\n", "", "b\n", ["strip: header Subject: strip x: gone"]),
+    ("Subject: dunno x", "b\n", "Subject: dunno x", "b\n", []),
+    ("Subject: unk x", "b\n", "Subject: unk x", "b\n", [UNSUPPORTED + "FROBNICATE it"]),
+    ("X-Re: one\n  two\n\tthree\nX-Y: " + "z" * 100, "b\n", "X-Re: <one\n  two\n\tthree>\nX-Y: " + "z" * 100, "b\n",
+     ["replace: header X-Re: one?  two??three: X-Re: <one?  two??three>", "info: header X-Y: " + "z" * 55 + ": x"]),
+    ("Subject: x", "badword\ninfoword here\na\nprepword here\nreplword\nignword\nstripword " + "q" * 100 + "\n\nz\n", "Subject: x",
+     "badword\ninfoword here\na\nbefore\nprepword here\nafter\n\nz\n",
+     ["warning: unsupported command in smtp_body_checks map: REJECT body no", "info: body infoword here: body yes",
+      "prepend: body prepword here: before", "replace: body replword: after", "strip: body stripword " + "q" * 50]),
+    ("Content-Type: multipart/mixed; boundary=b\nMIME-Version: 1.0", PARTS, "Content-Type: multipart/mixed; boundary=b\nMIME-Version: 1.0", PARTS,
+     ["info: header Content-Type: multipart/mixed; boundary=b: mime=Content-Type", "info: header MIME-Version: 1.0: mime=MIME-Version",
+      "info: header Subject: a: mime=Subject", "info: header Content-Type: text/plain: mime=Content-Type",
+      "info: header Content-Type: message/rfc822: mime=Content-Type", "info: header Subject: z: nested=Subject",
+      "info: header Content-Type: text/plain: mime=Content-Type", "info: body infoword: body yes"]),
+]
+
+
+def test_mail_that_is_sent(tmp_path):
+    with Sink() as sink:
+        main = "".join("smtp_%s = regexp:%s/%s\n" % (p, tmp_path, p) for p in ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks"))
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\n%s" % (sink.port, main),
+                      files={"header_checks": SENT_HEADER, "mime_header_checks": "/^(.*): *(.*)$/ INFO mime=$1\n",
+                             "nested_header_checks": "/^(.*): *(.*)$/ INFO nested=$1\n", "body_checks": SENT_BODY})
+        with relay:
+            for header, body, want_header, want_body, want_log in SENT:
+                seen = len(relay.log())
+                qid, (m,) = arrives(relay, sink, header + "\n\n" + body.rstrip("\n"))
+                # the local client's missing fields are left out again by the table
+                assert m.content.decode().replace("\r\n", "\n") == (want_header and want_header + "\n") + "\n" + want_body
+                said = [re.sub(r".*?postfix/smtp(\[\d+\])?: (%s: )?" % qid, "", line) for line in relay.log()[seen:].splitlines()
+                        if "postfix/smtp" in line and "postfix/smtpd" not in line and "status=" not in line]
+                assert said == want_log
+            # a large message, in pieces
+            text = "x" * 70 + "\n"  # the whole body is looked at, however long it is
+            qid, (m,) = arrives(relay, sink, "Subject: repl x\n\n" + text * 20000 + "replword\n" + text * 20000)
+            assert m.body.count(b"x" * 70 + b"\r\n") == 40000 and b"\r\nafter\r\n" in m.body and len(m.body) == 40000 * 72 + 9
+
+
+def test_lmtp_has_names_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(SinkSession, "do_LHLO", SinkSession.do_EHLO, raising=False)
+    with Sink() as sink:
+        relay = Relay(tmp_path, "relayhost =\ndefault_transport = lmtp:inet:127.0.0.1:%d\nmynetworks = 127.0.0.0/8\n"
+                      "smtp_header_checks = regexp:{{/^Subject:/ IGNORE}}\nlmtp_header_checks = regexp:{{/^Subject: .*/ REPLACE Subject: by lmtp}}\n"
+                      % sink.port)
+        with relay:
+            _, (m,) = arrives(relay, sink, "Subject: x\n\nx")
+            assert b"Subject: by lmtp\r\n" in m.header
+
+
+def test_8bit_content_as_it_is(tmp_path):
+    with Sink(extensions=("PIPELINING",)) as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\ndisable_mime_output_conversion = yes\n" % sink.port)
+        with relay:
+            _, (m,) = arrives(relay, sink, "Subject: x\n\n\u00e9")
+            assert m.body == "\u00e9\r\n".encode() and b"quoted" not in m.header
