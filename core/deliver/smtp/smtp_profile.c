@@ -2,6 +2,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_checks.h"
 #include "core/deliver/smtp/smtp_profile.h"
 #include "core/deliver/smtp/smtp_tls.h"
 #include "core/net/tls_names.h"
@@ -206,6 +207,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 		.chunking = true, .pipelining = true,
 		.discard = parse_discard(c->smtp_discard_ehlo_keywords),
 		.line_limit = (size_t)c->smtp_line_length_limit,
+		.keep_8bit = c->disable_mime_output_conversion,
 	};
 	set_timeouts(p);
 	check_address(p, AF_INET, "bind_address", c->smtp_bind_address, &p->bind4, &why, diag);
@@ -214,6 +216,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 		wrong(p, CONF_ERROR, "fallback_relay", &why, diag);
 	open_sasl(p, &why, diag);
 	open_tls(p, &why, diag);
+	p->checks = smtp_checks_of(c, p->lmtp, diag);
 	buf_fini(&why);
 	p->broken = diag->errors > errors;
 	return p;
@@ -286,6 +289,7 @@ void smtp_profile_unref(struct smtp_profile *p)
 	list_remove(&p->link);
 	maps_close(&p->tls_policy);
 	maps_close(&p->sasl);
+	checks_unref(p->checks);
 	for (size_t i = 0; i < p->n_tls; i++) {
 		tls_context_unref(p->tls[i].context);
 		mem_free(p->tls[i].protocols);
@@ -307,5 +311,6 @@ void smtp_profile_refresh_all(struct deliver *d)
 
 		maps_refresh(&p->tls_policy, now);
 		maps_refresh(&p->sasl, now);
+		checks_refresh(p->checks, now);
 	}
 }
