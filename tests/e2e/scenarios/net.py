@@ -29,9 +29,10 @@ from lab import RELAYBOX, SLOW, Sink, wait
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
-KEPT = ("passwd", "group", "shadow", "gshadow", "login.defs", "default", "nsswitch.conf", "services", "protocols", "localtime", "pam.d",
-        "security", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl/openssl.cnf", "perl", "mailname", "mail.rc", "s-nail.rc",
-        "postfix/postfix-files", "postfix/postfix-files.d", "postfix/dynamicmaps.cf", "postfix/dynamicmaps.cf.d", "fail2ban")
+KEPT = ("passwd", "group", "shadow", "gshadow", "login.defs", "nsswitch.conf", "services", "protocols", "localtime", "ld.so.cache", "ld.so.conf",
+        "ssl/openssl.cnf", "mailname", "mail.rc", "s-nail.rc", "postfix/postfix-files", "postfix/postfix-files.d", "postfix/dynamicmaps.cf",
+        "postfix/dynamicmaps.cf.d")
+SEEN = ("alternatives", "default", "fail2ban", "ld.so.conf.d", "pam.d", "perl", "security")  # the machine's own, which nobody changes
 GATEWAY = "169.254.1.1"
 OWN = ("/etc", "/home", "/root", "/var/mail", "/var/spool", "/var/log", "/var/lib/postfix", "/var/lib/relaybox", "/run")
 POSTFIX = "/usr/lib/postfix/sbin/master"
@@ -104,6 +105,10 @@ def unable():
     return None
 
 
+def there(name):
+    return os.path.exists("/etc/" + name)
+
+
 class Host:
     """One machine. Only Net makes them."""
 
@@ -116,8 +121,9 @@ class Host:
             target = self.dir + own
             if own == "/etc":
                 os.makedirs(target)
-                subprocess.run(["cp", "-a", "--parents", *(name for name in KEPT if os.path.exists("/etc/" + name)), target], cwd="/etc",
-                               check=True)
+                subprocess.run(["cp", "-a", "--parents", *filter(there, KEPT), target], cwd="/etc", check=True)
+                for seen in filter(there, SEEN):
+                    os.makedirs(os.path.join(target, seen))
             else:
                 os.makedirs(target)
         if name in net.real:
@@ -129,7 +135,8 @@ class Host:
         self.netns = os.open("/proc/%d/ns/net" % self.holder.pid, os.O_RDONLY)
         self.inode = os.fstat(self.netns).st_ino
         socket.send_fds(net.tell, [b"n"], [self.netns])
-        binds = "".join("mkdir -p %s\nmount --bind %s%s %s\n" % (own, self.dir, own, own) for own in OWN)
+        binds = "".join("mount --bind -o ro /etc/%s %s/etc/%s\n" % (seen, self.dir, seen) for seen in filter(there, SEEN))
+        binds += "".join("mkdir -p %s\nmount --rbind %s%s %s\n" % (own, self.dir, own, own) for own in OWN)
         self.sh("hostname %s\nip link set lo up\n%s" % (hostname or name, binds))
         self.write("/etc/hosts", "127.0.0.1 localhost localhost.localdomain\n")
         self.write("/etc/aliases", "postmaster: root\n")
@@ -146,6 +153,9 @@ class Host:
         with open(self.path(name), "wb") as f:
             f.write(text.encode() if isinstance(text, str) else text)
         os.chmod(self.path(name), mode)
+        if self.name in self.net.real:
+            # Postfix's postmap waits until a table is old enough to be told from the next version
+            os.utime(self.path(name), (time.time() - 60,) * 2)
 
     def read(self, name):
         try:
@@ -186,7 +196,7 @@ class Host:
     @contextlib.contextmanager
     def network(self):
         """In this block, this thread's new sockets are the host's."""
-        with open("/proc/self/ns/net") as mine:
+        with open("/proc/thread-self/ns/net") as mine:
             if LIBC.setns(self.netns, CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
             try:
