@@ -28,6 +28,7 @@ def is_shared(session, item):
     return False
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session, items):
     shared = {item.fspath for item in items if is_shared(session, item)}
     for item in items:
