@@ -241,8 +241,9 @@ SENT = [
 
 def test_mail_that_is_sent(tmp_path):
     with Sink() as sink:
-        main = "".join("smtp_%s = regexp:%s/%s\n" % (p, tmp_path, p) for p in ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks"))
-        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\n%s" % (sink.port, main),
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nsmtp_header_checks = regexp:%s/header_checks\n"
+                      "smtp_mime_header_checks = regexp:%s/mime_header_checks\nsmtp_nested_header_checks = regexp:%s/nested_header_checks\n"
+                      "smtp_body_checks = regexp:%s/body_checks\n" % ((sink.port,) + (tmp_path,) * 4),
                       files={"header_checks": SENT_HEADER, "mime_header_checks": "/^(.*): *(.*)$/ INFO mime=$1\n",
                              "nested_header_checks": "/^(.*): *(.*)$/ INFO nested=$1\n", "body_checks": SENT_BODY})
         with relay:
