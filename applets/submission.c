@@ -166,7 +166,7 @@ static int make_envelope(struct submission *s, const struct inject_report *repor
 		return applet_fail(EX_UNAVAILABLE, "too many recipients");
 	for (size_t i = 0; i < s->rcpts.n; i++)
 		e->rcpts[i] = (struct rcpt){ .addr = s->rcpts.v[i], .notify = s->notify };
-	envelope_unique(e);
+	envelope_unique(e, false);
 	return EX_OK;
 }
 

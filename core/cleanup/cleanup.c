@@ -13,15 +13,16 @@
 
 static const struct source_row {
 	bool completes;                /* addresses are not complete yet: elsewhere they were judged in that form */
+	bool copies;                   /* always_bcc and its like: for mail from outside only */
 	bool ours;                     /* Received says only that we have it */
-	bool keeps_list;               /* recipients are neither expanded nor is one of two equal ones left out */
+	bool keeps_list;               /* recipients are as they are: they were expanded already */
 	bool limited;                  /* message_size_limit */
 	bool quiet;                    /* no log */
 	bool bounces;                  /* what rules refuse is queued, to come back to its sender as a notice */
 	bool checked;                  /* header_checks and its like (Postfix: not what comes from ourselves) */
 } sources[] = {
-	[CLEANUP_SMTP] = { .limited = true, .checked = true },
-	[CLEANUP_PICKUP] = { .completes = true, .limited = true, .bounces = true, .checked = true },
+	[CLEANUP_SMTP] = { .copies = true, .limited = true, .checked = true },
+	[CLEANUP_PICKUP] = { .completes = true, .copies = true, .limited = true, .bounces = true, .checked = true },
 	[CLEANUP_NOTICE] = { .completes = true, .ours = true },
 	[CLEANUP_FORWARD] = { .ours = true },
 	[CLEANUP_DIRECT] = { .completes = true, .keeps_list = true, .quiet = true, .checked = true },
@@ -36,7 +37,9 @@ struct cleanup {
 	void *writer;
 	struct envelope *envelope;
 	struct completion completion;
-	struct recipients_expand expand;
+	struct str sender;             /* as it was given, … */
+	struct rcpt *rcpts;            /* … and these, when they are about to change: what they are again when the message is refused */
+	size_t n_rcpts;
 	struct section section;
 	struct buf header;             /* what will be stored */
 	struct arena arena, scratch;   /* what addresses became; for one field */
@@ -260,7 +263,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	c->sink = o->sink.ops;
 	c->writer = w;
 	c->envelope = e;
-	c->expand = o->expand;
+	c->sender = e->sender;
 	c->limit = c->source->limited ? (uint64_t)o->conf->message_size_limit : 0;
 	memcpy(c->qid, qid, sizeof(qid));
 	arena_init(&c->arena, 4 * LIMIT_HEADER);
@@ -270,11 +273,13 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	if (c->source->completes)
 		e->sender = rewrite_address(o->router, &c->arena, e->sender, true);
 	c->completion = (struct completion){
-		.router = o->router, .conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch, .local = o->local,
-		.now = o->now, .out = &c->header,
+		.conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch,
+		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = !o->unmapped },
+		.completes = o->local || *o->conf->remote_header_rewrite_domain, .now = o->now, .out = &c->header,
 	};
 	begin_rules(c, o);
 	complete_begin(&c->completion, c->source->ours ? &ours : e, o->tls_note, o->front);
+	e->sender = rewrite_mapped(&c->completion.rewrite, &c->arena, e->sender, PLACE_ENVELOPE_SENDER);
 	return c;
 }
 
@@ -337,19 +342,39 @@ static void on_stored(void *ctx, struct qmsg *m, int error)
 
 static void finish_recipients(struct cleanup *c)
 {
-	const struct completion *x = &c->completion;
+	const struct rewrite *w = &c->completion.rewrite;
+	struct recipients_rules rules = { .router = w->router, .qid = w->qid, .completes = c->source->completes,
+		.maps = w->maps, .copies = c->source->copies && w->maps };
 
 	if (c->failure.code)
 		return;
-	if (c->source->completes)
-		recipients_complete(x->router, &c->arena, c->envelope, x->local);
+	if (w->failed) {
+		rewrite_refusal(&c->failure);
+		return;
+	}
+	c->rcpts = c->envelope->rcpts;
+	c->n_rcpts = c->envelope->n_rcpts;
 	acts_wishes(&c->acts, c->wishes ? *c->wishes : NULL);
-	acts_add_bcc(&c->acts, x->router);
-	if (!c->source->keeps_list)
-		recipients_finish(&c->arena, c->envelope, &c->expand, &c->failure);
-	acts_redirect(&c->acts, x->router);
+	acts_add_bcc(&c->acts, w->router);
+	if (c->source->keeps_list) {
+		for (size_t i = 0; i < c->envelope->n_rcpts; i++)
+			recipient_complete(w->router, &c->arena, &c->envelope->rcpts[i]);
+	} else {
+		recipients_become(&rules, &c->arena, &c->scratch, c->envelope, &c->failure);
+	}
+	acts_redirect(&c->acts, w->router);
 	if (c->arena.overflow && !c->failure.code)
 		reply_set(&c->failure, 552, "5.5.3", "Error: the addresses of all recipients are longer than %d bytes", 4 * LIMIT_HEADER);
+}
+
+/* give_back - the envelope, when nothing comes of it */
+static void give_back(struct cleanup *c)
+{
+	c->envelope->sender = c->sender;
+	if (!c->rcpts)
+		return;
+	c->envelope->rcpts = c->rcpts;
+	c->envelope->n_rcpts = c->n_rcpts;
 }
 
 /* drop - a rule wants it to be as if the message had been queued */
@@ -384,6 +409,7 @@ static void finish(struct cleanup *c)
 	if (c->acts.refusal.code && !c->failure.code)
 		c->failure = c->acts.refusal;
 	if (c->failure.code) {
+		give_back(c);
 		c->sink->abort(c->writer);
 		c->fn(c->ctx, &c->failure, NULL);
 		cleanup_free(c);
@@ -416,6 +442,7 @@ void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
 
 void cleanup_abort(struct cleanup *c)
 {
+	give_back(c);
 	c->sink->abort(c->writer);
 	cleanup_free(c);
 }

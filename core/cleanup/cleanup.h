@@ -19,22 +19,22 @@ enum cleanup_source {
 	CLEANUP_PICKUP,     /* a drop of a local program: sender and recipients as they were given */
 	CLEANUP_NOTICE,     /* written by us */
 	CLEANUP_FORWARD,    /* a message of the queue, to be queued once more */
-	CLEANUP_DIRECT      /* sendmail without a daemon: somebody counts the recipients, none is added or left out */
+	CLEANUP_DIRECT      /* sendmail without a daemon: the recipients were expanded before (recipients_become) */
 };
 struct cleanup_options {
 	enum cleanup_source source;
 	struct cleanup_sink sink;
 	struct router *router;
 	const struct conf *conf;
-	bool local;                    /* complete addresses, and the header in any case */
+	bool local;                    /* header addresses are completed as local ones, and what is missing is added */
 	const char *tls_note;          /* "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
 	struct str front;              /* fields that go behind the Received field: whole lines, borrowed for cleanup_begin */
-	struct recipients_expand expand;
 	usec now;                      /* wall */
 	/* what rules outside of the message want done with it: the list may grow until cleanup_end; NULL: nobody asked anything */
 	struct action_wish *const *wishes;
 	struct checks *checks;         /* of header and body; NULL: none */
 	bool unchecked;                /* not even by strict_* parameters */
+	bool unmapped;                 /* addresses are completed, no table rewrites or expands them, and no copies are made */
 	/* where checks look things up; NULL: at once. With a pool, cleanup_add may leave it busy: then nothing is added, nor ended, before
 	 * go_on is called */
 	struct pool *pool;

@@ -1,5 +1,4 @@
-/* complete - see complete.h. Address fields are only re-made where an address lacks its domain: the bytes around the local
- * part stay as written and "@domain" is put in behind it. */
+/* complete - see complete.h. */
 #include "core/cleanup/complete.h"
 
 #include "core/base/hash.h"
@@ -14,24 +13,30 @@ enum field {
 static const struct known {
 	struct str name;
 	enum field field;
-	bool addresses;
+	enum address_place place;      /* its addresses are rewritten as those; 0: it has none */
 	bool resent;                   /* makes it a resent message; other names with Resent- do not */
 } known[] = {
-	{ .name = STR("from"), .field = FIELD_FROM, .addresses = true },
+	{ .name = STR("from"), .field = FIELD_FROM, .place = PLACE_HEADER_SENDER },
 	{ .name = STR("date"), .field = FIELD_DATE },
 	{ .name = STR("message-id"), .field = FIELD_MESSAGE_ID },
 	{ .name = STR("received"), .field = FIELD_RECEIVED },
-	{ .name = STR("sender"), .addresses = true },
-	{ .name = STR("reply-to"), .addresses = true },
-	{ .name = STR("to"), .addresses = true },
-	{ .name = STR("cc"), .addresses = true },
-	{ .name = STR("errors-to"), .addresses = true },
-	{ .name = STR("resent-from"), .field = FIELD_RESENT_FROM, .addresses = true, .resent = true },
-	{ .name = STR("resent-sender"), .addresses = true, .resent = true },
-	{ .name = STR("resent-to"), .addresses = true, .resent = true },
-	{ .name = STR("resent-cc"), .addresses = true, .resent = true },
-	{ .name = STR("resent-bcc"), .resent = true },
-	{ .name = STR("resent-reply-to"), .addresses = true, .resent = true },
+	{ .name = STR("sender"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("reply-to"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("to"), .place = PLACE_HEADER_RECIPIENT },
+	{ .name = STR("cc"), .place = PLACE_HEADER_RECIPIENT },
+	{ .name = STR("bcc"), .place = PLACE_HEADER_RECIPIENT },
+	{ .name = STR("apparently-to"), .place = PLACE_HEADER_RECIPIENT },
+	{ .name = STR("disposition-notification-to"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("mail-followup-to"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("return-path"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("return-receipt-to"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("errors-to"), .place = PLACE_HEADER_SENDER },
+	{ .name = STR("resent-from"), .field = FIELD_RESENT_FROM, .place = PLACE_HEADER_SENDER, .resent = true },
+	{ .name = STR("resent-sender"), .place = PLACE_HEADER_SENDER, .resent = true },
+	{ .name = STR("resent-to"), .place = PLACE_HEADER_RECIPIENT, .resent = true },
+	{ .name = STR("resent-cc"), .place = PLACE_HEADER_RECIPIENT, .resent = true },
+	{ .name = STR("resent-bcc"), .place = PLACE_HEADER_RECIPIENT, .resent = true },
+	{ .name = STR("resent-reply-to"), .place = PLACE_HEADER_RECIPIENT, .resent = true },
 	{ .name = STR("resent-date"), .field = FIELD_RESENT_DATE, .resent = true },
 	{ .name = STR("resent-message-id"), .field = FIELD_RESENT_MESSAGE_ID, .resent = true },
 };
@@ -74,61 +79,13 @@ static bool is_dropped(const struct completion *c, struct str name)
 	return false;
 }
 
-/* place_of - where the address stands in its mailbox: not in the display name nor in a comment, which may hold the same word */
-static const char *place_of(const struct mailbox *m)
-{
-	size_t at = m->name.n ? (size_t)(m->name.p + m->name.n - m->raw.p) : 0, depth = 0;
-
-	for (; at < m->raw.n; at++) {
-		char c = m->raw.p[at];
-
-		if (!depth && str_starts(str_from(m->raw, at), m->addr.full))
-			return m->raw.p + at;
-		depth += c == '(';
-		depth -= c == ')' && depth;
-		at += c == '\\' && depth;
-	}
-	return NULL;
-}
-
-/* add_qualified - raw, which ends with the value, with "@domain" (or ".domain") added where an address lacks it; raw as it is
- * when nothing lacks or when the list cannot be parsed */
-static void add_qualified(const struct completion *c, struct str value, struct str raw)
-{
-	struct buf *out = c->out;
-	struct str rest = value, done = raw, full;
-	size_t start = out->n;
-	struct mailbox m;
-	const char *place;
-	int r;
-
-	while ((r = addr_list_next(c->scratch, &rest, &m)) == 1) {
-		full = rewrite_address(c->router, c->scratch, m.addr.full, true);
-		if (str_eq(full, m.addr.full) || !m.addr.full.n)
-			continue;
-		place = place_of(&m);
-		/* all that precedes this address, then the completed one */
-		if (!place || place < done.p || place + m.addr.full.n > raw.p + raw.n)
-			continue;
-		buf_add(out, done.p, (size_t)(place - done.p));
-		buf_str(out, full);
-		done = str_make(place + m.addr.full.n, (size_t)(raw.p + raw.n - (place + m.addr.full.n)));
-	}
-	if (r < 0) {
-		buf_truncate(out, start);
-		done = raw;
-	}
-	buf_str(out, done);
-	arena_reset(c->scratch);
-}
-
 void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front)
 {
 	c->dropped = initials(c->conf->message_drop_headers);
 	c->hops = 1;
 	received_format(c->out, &(struct received){
 		.envelope = from, .hostname = c->conf->myhostname, .mail_name = c->conf->mail_name, .qid = c->qid,
-		.tls = tls_note, .offset_minutes = date_offset(from->arrival),
+		.tls = tls_note, .show_sasl_user = c->conf->smtpd_sasl_authenticated_header, .offset_minutes = date_offset(from->arrival),
 	});
 	buf_str(c->out, front);
 }
@@ -153,14 +110,13 @@ void complete_field(struct completion *c, const struct header *h)
 		return;
 	c->seen |= 1u << k->field;
 	c->hops += k->field == FIELD_RECEIVED;
-	if (colon != h->name.n) {
-		buf_str(c->out, h->name);
-		raw = str_from(raw, colon);
-	}
-	if (c->local && k->addresses)
-		add_qualified(c, h->value, raw);
-	else
+	if (!c->completes || !k->place || !rewrite_field(&c->rewrite, c->scratch, h, k->place, c->out)) {
+		if (colon != h->name.n) {
+			buf_str(c->out, h->name);
+			raw = str_from(raw, colon);
+		}
 		buf_str(c->out, raw);
+	}
 	if (k->field == FIELD_MESSAGE_ID)
 		note_id(c, &c->message_id, h);
 	else if (k->field == FIELD_RESENT_MESSAGE_ID)
@@ -199,11 +155,11 @@ static void add_missing(struct completion *c)
 		buf_printf(c->out, "%sDate: %s\r\n", prefix, date);
 	}
 	if (is_missing(c, FIELD_FROM, FIELD_RESENT_FROM))
-		buf_printf(c->out, "%sFrom: %.*s\r\n", prefix, STR_ARG(sender.n ? sender : STR("MAILER-DAEMON (Mail Delivery System)")));
+		buf_printf(c->out, "%sFrom: %.*s\r\n", prefix, STR_ARG(sender.n ? sender : STR("MAILER-DAEMON")));
 }
 
 void complete_end(struct completion *c)
 {
-	if (c->local || c->conf->always_add_missing_headers)
+	if (c->completes || c->conf->always_add_missing_headers)
 		add_missing(c);
 }

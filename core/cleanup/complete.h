@@ -1,21 +1,22 @@
 /* complete - a header section made whole, field by field: what RFC 5322 section 3.6 demands is added, addresses of local mail
- * are given their domain, fields that must not travel (message_drop_headers) are left out, white space before a colon goes.
+ * are completed and rewritten (rewrite.h), fields that must not travel (message_drop_headers) are left out, white space before a colon goes.
  * All else stays byte for byte. Where a field of a resent message occurs, its Resent- fields are what is added. */
 #ifndef CORE_CLEANUP_COMPLETE_H
 #define CORE_CLEANUP_COMPLETE_H
 
+#include "core/cleanup/rewrite.h"
 #include "core/msg/envelope.h"
 #include "core/msg/header.h"
 #include "core/route/route.h"
 
 struct completion {
 	/* the owner's; */
-	struct router *router;
 	const struct conf *conf;
 	const struct envelope *envelope;
 	const char *qid;
 	struct arena *scratch;         /* for the addresses of one field */
-	bool local;
+	struct rewrite rewrite;
+	bool completes;                /* addresses, and what is missing: a client in local_header_rewrite_clients, or remote_header_rewrite_domain */
 	usec now;
 	/* what became of it */
 	struct buf *out;               /* CRLF lines, without the empty line */

@@ -2,6 +2,9 @@
 #include "core/cleanup/recipients.h"
 
 #include "core/base/limits.h"
+#include "core/cleanup/copies.h"
+#include "core/cleanup/rewrite.h"
+#include "core/cleanup/virtual.h"
 
 static bool grow(struct recipients *l)
 {
@@ -37,42 +40,129 @@ bool recipients_add_instead(struct recipients *l, const struct rcpt *r, struct s
 	return recipients_add(l, &x);
 }
 
-void recipient_complete(struct router *r, struct arena *a, struct rcpt *to, bool local)
+static void becomes(struct rcpt *to, struct str addr)
 {
-	struct str full = rewrite_address(r, a, to->addr, local);
-
-	if (!str_eq(full, to->addr) && !to->orig.n)
+	if (str_eq(addr, to->addr))
+		return;
+	if (!to->orig.n)
 		to->orig = to->addr;
-	to->addr = full;
+	to->addr = addr;
 }
 
-void recipients_complete(struct router *r, struct arena *a, struct envelope *e, bool local)
+void recipient_complete(struct router *r, struct arena *a, struct rcpt *to)
 {
-	for (size_t i = 0; i < e->n_rcpts; i++)
-		recipient_complete(r, a, &e->rcpts[i], local);
+	becomes(to, rewrite_address(r, a, to->addr, true));
 }
 
-static bool expand(struct arena *a, struct envelope *e, const struct recipients_expand *x, struct reply *failed)
-{
-	struct recipients l = { .arena = a };
+/* --- the steps ---------------------------------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < e->n_rcpts && !failed->code; i++) {
-		l.room = LIMIT_RCPT_EXPANSION;
-		x->fn(x->ctx, &l, &e->rcpts[i], failed);
-		if (l.full && !failed->code)
-			reply_set(failed, 554, "5.4.6", "Error: recipients that aliases make: more than %d of one, or %d of a message",
-				LIMIT_RCPT_EXPANSION, LIMIT_MESSAGE_RCPTS);
+struct work {
+	const struct recipients_rules *rules;
+	struct rewrite rewrite;
+	struct arena *arena, *scratch;
+	struct recipients list;
+	struct reply *failed;
+};
+
+/* keep - an address out of the scratch */
+static struct str keep(struct work *w, struct str now, struct str before)
+{
+	return str_eq(now, before) ? before : arena_str(w->arena, now);
+}
+
+/* rewrite - completed and mapped */
+static void rewrite(struct work *w, struct rcpt *r)
+{
+	struct str full = rewrite_address(w->rules->router, w->scratch, r->addr, true);
+
+	becomes(r, keep(w, rewrite_mapped(&w->rewrite, w->scratch, full, PLACE_ENVELOPE_RECIPIENT), r->addr));
+	if (w->rewrite.failed)
+		rewrite_refusal(w->failed);
+}
+
+/* take - one recipient into the list, and those in its place */
+static void take(struct work *w, const struct rcpt *r)
+{
+	const struct conf *c = w->rules->router->conf;
+	bool maps = w->rules->maps && w->rules->router->rewriting.virtual_alias.maps.n;
+
+	w->list.room = maps && c->virtual_alias_expansion_limit > LIMIT_RCPT_EXPANSION ? (size_t)c->virtual_alias_expansion_limit :
+		LIMIT_RCPT_EXPANSION;
+	if (maps)
+		virtual_expand(w->rules->router, w->rules->qid, w->scratch, r, &w->list, w->failed);
+	else
+		recipients_add(&w->list, r);
+}
+
+/* take_copy - an address that a parameter or a table names: nobody hears of its fate (Postfix: NOTIFY=NEVER) */
+static void take_copy(struct work *w, struct str to)
+{
+	struct rcpt r = { .addr = arena_str(w->arena, to), .notify = DSN_NOTIFY_NEVER };
+
+	if (!to.n || w->failed->code)
+		return;
+	rewrite(w, &r);
+	r.orig = STR_EMPTY;
+	if (!w->failed->code)
+		take(w, &r);
+}
+
+static void take_all(struct work *w, const struct envelope *e)
+{
+	const struct recipients_rules *x = w->rules;
+	struct str copy;
+
+	for (size_t i = 0; i < e->n_rcpts && !w->failed->code && !w->list.full; i++) {
+		struct rcpt r = e->rcpts[i];
+
+		rewrite(w, &r);
+		if (!w->failed->code)
+			take(w, &r);
+		if (x->copies && copy_of_recipient(x->router, w->scratch, r.addr, &copy, w->failed))
+			take_copy(w, copy);
+		arena_reset(w->scratch);
 	}
-	if (failed->code)
-		return false;
-	e->rcpts = l.v;
-	e->n_rcpts = l.n;
-	return true;
+	if (!x->copies)
+		return;
+	if (copy_of_sender(x->router, w->scratch, e->sender, &copy, w->failed))
+		take_copy(w, copy);
+	take_copy(w, str_of(x->router->conf->always_bcc));
+	arena_reset(w->scratch);
 }
 
-void recipients_finish(struct arena *a, struct envelope *e, const struct recipients_expand *x, struct reply *failed)
+/* changes - is there anything to do but to complete? */
+static bool changes(const struct recipients_rules *x)
+{
+	const struct rewriting *w = &x->router->rewriting;
+
+	return (x->maps && (w->any || w->virtual_alias.maps.n)) || (x->copies && copies_are_made(x->router));
+}
+
+static void take_each(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed)
+{
+	struct work w = { .rules = x, .rewrite = { .router = x->router, .qid = x->qid, .maps = x->maps }, .arena = a, .scratch = scratch,
+		.list = { .arena = a }, .failed = failed };
+
+	take_all(&w, e);
+	if (w.list.full && !failed->code && w.list.n >= LIMIT_MESSAGE_RCPTS)
+		reply_set(failed, 554, "5.4.6", "Error: more than %d recipients", LIMIT_MESSAGE_RCPTS);
+	else if ((w.list.full || scratch->overflow) && !failed->code)
+		virtual_refusal(failed);
+	if (failed->code)
+		return;
+	e->rcpts = w.list.v;
+	e->n_rcpts = w.list.n;
+}
+
+void recipients_become(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed)
 {
 	failed->code = 0;
-	if (!x->fn || expand(a, e, x, failed))
-		envelope_unique(e);
+	if (changes(x)) {
+		take_each(x, a, scratch, e, failed);
+	} else {
+		for (size_t i = 0; i < e->n_rcpts && x->completes; i++)
+			recipient_complete(x->router, a, &e->rcpts[i]);
+	}
+	if (!failed->code)
+		envelope_unique(e, x->router->conf->enable_original_recipient);
 }

@@ -1,4 +1,5 @@
-/* recipients - what the recipients of a message are in the queue: completed, expanded, each one once. */
+/* recipients - what the recipients of a message are in the queue: completed, mapped, with the copies that tables ask for, expanded,
+ * each one once. The order is that of Postfix's cleanup(8). */
 #ifndef CORE_CLEANUP_RECIPIENTS_H
 #define CORE_CLEANUP_RECIPIENTS_H
 
@@ -10,25 +11,25 @@ struct recipients {
 	struct arena *arena;
 	struct rcpt *v;
 	size_t n, cap;
-	size_t room;                   /* recipients that one recipient may still become (LIMIT_RCPT_EXPANSION) */
+	size_t room;                   /* recipients that one recipient may still become */
 	bool full;
 };
 bool recipients_add(struct recipients *l, const struct rcpt *r);
-/* recipients_add_instead - addr in the place of r: whose recipient it was, and what the sender wished, stay known */
+/* recipients_add_instead - addr, copied, in the place of r: whose recipient it was, and what the sender wished, stay known */
 bool recipients_add_instead(struct recipients *l, const struct rcpt *r, struct str addr);
 
-/* Who puts others in the place of a recipient (an alias table): fn adds what r becomes to the list, r itself if it stays.
- * failed: code 0, or why the message cannot be taken now. fn NULL: each stays as it is */
-struct recipients_expand {
-	void (*fn)(void *ctx, struct recipients *out, const struct rcpt *r, struct reply *failed);
-	void *ctx;
-};
+/* recipient_complete - the address completed as a local one, with what was written in orig; done already: nothing happens */
+void recipient_complete(struct router *r, struct arena *a, struct rcpt *to);
 
-/* recipient_complete - the address completed, with what was written in orig; done already: nothing happens */
-void recipient_complete(struct router *r, struct arena *a, struct rcpt *to, bool local);
-/* recipients_complete - all of an envelope */
-void recipients_complete(struct router *r, struct arena *a, struct envelope *e, bool local);
-/* recipients_finish - expand, then leave each once. failed: code 0, or the refusal; e is then unchanged */
-void recipients_finish(struct arena *a, struct envelope *e, const struct recipients_expand *x, struct reply *failed);
+struct recipients_rules {
+	struct router *router;
+	const char *qid;               /* for the log; NULL: none */
+	bool completes;                /* addresses are not complete yet */
+	bool maps;                     /* canonical and virtual tables count */
+	bool copies;                   /* always_bcc and its like, too */
+};
+/* recipients_become - e's recipients, which live in the arena then; scratch is used up and reset. failed: code 0, or why the message
+ * cannot be taken; e is then unchanged */
+void recipients_become(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed);
 
 #endif

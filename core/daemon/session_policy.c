@@ -3,17 +3,43 @@
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 #include "core/deliver/deliver.h"
-#include "core/route/local_user.h"
+#include "core/route/listed.h"
 
 /* --- whose is it? ----------------------------------------------------------------------------------------------------- */
 
 bool session_is_local(const struct session *s)
 {
-	/* local_header_rewrite_clients = permit_inet_interfaces */
-	return s->uid >= 0 || (!s->foreign && route_is_own_address(session_router(s), &s->address));
+	return s->uid >= 0 || (!s->foreign && header_clients_include(s->service->header_clients, session_router(s), &s->address,
+		s->smtp.authenticated));
+}
+
+/* --- limits of one client --------------------------------------------------------------------------------------------- */
+
+static unsigned count(struct session *s, enum client_rate what)
+{
+	return client_rate_count(s->client, what, loop_now(s->relay->loop), session_conf(s)->anvil_rate_time_unit);
+}
+
+bool session_over(struct session *s, enum client_rate what, int64_t limit)
+{
+	return s->uid < 0 && !s->exempt && limit && count(s, what) > (unsigned)limit;
 }
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
+
+/* say - "<address>: Recipient address rejected: why", with the enhanced code that says whose address it is */
+static bool say(struct str who, bool sender, int code, const char *enhanced, const char *why, struct reply *no)
+{
+	reply_set(no, code, enhanced ? enhanced : sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
+		"<%.*s>: %s address rejected: %s", STR_ARG(who), sender ? "Sender" : "Recipient", why);
+	return false;
+}
+
+static bool say_later(struct str who, struct reply *no)
+{
+	reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
+	return false;
+}
 
 /* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
 static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
@@ -26,37 +52,44 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 	route_resolve(session_router(s), &a, s->smtp.envelope.sender, rcpt, &to, NULL);
 	if (!to.failed.code && (to.transport->program == MASTER_ERROR || to.transport->program == MASTER_RETRY)) {
 		simple_answer(to.transport, to.nexthop, &r);
-		reply_set(out, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : r.code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: Recipient address rejected: %s", STR_ARG(s->smtp.rcpt.full), r.text);
+		say(s->smtp.rcpt.full, false, to.class == ROUTE_VIRTUAL_ALIAS ? (int)s->service->conf->unknown_virtual_alias_reject_code : r.code,
+			to.class != ROUTE_VIRTUAL_ALIAS && strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : NULL, r.text, out);
 	}
 	arena_fini(&a);
 	return r.code >= 400;
 }
 
+/* unknown - what a recipient of this class is not in, and how that is said */
+static bool unknown(struct session *s, enum route_class class, struct str who, bool sender, struct reply *no)
+{
+	const struct conf *c = session_conf(s);
+	const struct { const char *why; int64_t code; } rows[] = {
+		[ROUTE_LOCAL] = { "User unknown in local recipient table", c->unknown_local_recipient_reject_code },
+		[ROUTE_VIRTUAL_ALIAS] = { "User unknown in virtual alias table", c->unknown_virtual_alias_reject_code },
+		[ROUTE_RELAY] = { "User unknown in relay recipient table", c->unknown_relay_recipient_reject_code },
+	};
+
+	return say(who, sender, (int)rows[class].code, NULL, rows[class].why, no);
+}
+
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
 {
-	const struct conf *c = s->service->conf;
 	struct router *router = session_router(s);
 	struct str who = sender ? address : s->smtp.rcpt.full;
-	int code = (int)c->unknown_local_recipient_reject_code;
-	enum map_answer ours;
-	struct reply r;
+	enum map_answer known;
+	enum route_class class;
 
 	if (!address.n)
 		return true;
+	known = rewriting_knows(router, address);
+	if (known != MAP_NONE)
+		return known == MAP_FOUND || say_later(who, no);
 	if (!sender && is_sent_back(s, address, no))
 		return false;
-	if (!*c->local_recipient_maps || route_class_of(router, addr_split(address).domain, &ours) != ROUTE_LOCAL || ours == MAP_ERROR)
-		return true;
-	local_user_check(router, address, &r);
-	if (reply_verdict(&r) == VERDICT_DONE)
-		return true;
-	if (reply_verdict(&r) == VERDICT_LATER)
-		reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
-	else
-		reply_set(no, code, sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
-			"<%.*s>: %s address rejected: User unknown in local recipient table", STR_ARG(who), sender ? "Sender" : "Recipient");
-	return false;
+	known = route_lists(router, address, &class);
+	if (known == MAP_NONE)
+		return unknown(s, class, who, sender, no);
+	return known == MAP_FOUND || say_later(who, no);
 }
 
 static bool is_listed(void *ctx, struct str address, bool sender, struct reply *no)
@@ -177,7 +210,7 @@ static struct str only_recipient(struct session *s)
 {
 	const struct envelope *e = &s->smtp.envelope;
 
-	return e->n_rcpts == 1 ? rewrite_address(session_router(s), &s->arena, e->rcpts[0].addr, session_is_local(s)) : STR_EMPTY;
+	return e->n_rcpts == 1 ? e->rcpts[0].addr : STR_EMPTY;
 }
 
 static void fill_request(struct session *s, enum access_event event)
@@ -187,16 +220,16 @@ static void fill_request(struct session *s, enum access_event event)
 	bool mail = event >= ACCESS_AT_MAIL && event < ACCESS_AT_ETRN;
 
 	*q = (struct access_request){
-		.router = session_router(s), .conf = s->service->conf, .arena = &s->arena,
+		.router = session_router(s), .conf = session_conf(s), .arena = &s->arena,
 		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
 		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
-		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .tls = s->smtp.tls,
+		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .user = str_of(s->smtp.user), .tls = s->smtp.tls,
 		.ahead = s->event != SMTP_SERVER_EVENTS && smtp_server_sent_ahead(&s->smtp),
 		.many = s->smtp.envelope.n_rcpts > 1, .n_rcpts = s->smtp.envelope.n_rcpts,
 		.helo = s->smtp.helo[0] ? str_of(s->smtp.helo) : STR_EMPTY, .rcpt = rcpt, .is_listed = is_listed, .ctx = s,
 	};
 	if (event == ACCESS_AT_MAIL)
-		q->sender = rewrite_address(q->router, &s->arena, s->smtp.envelope.sender, session_is_local(s));
+		q->sender = rewrite_address(q->router, &s->arena, s->smtp.envelope.sender, true);
 	else if (mail)
 		q->sender = s->smtp.envelope.sender;
 	/* the empty sender is one */

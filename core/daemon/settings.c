@@ -94,7 +94,8 @@ static void service_smtp_options(struct service *v, int level)
 		.junk_command_limit = (unsigned)c->smtpd_junk_command_limit,
 		.starttls = v->tls && !v->tls_wrapper,
 		.tls_required = level >= CONF_TLS_ENCRYPT && !v->tls_wrapper,
-		.auth_mechanisms = "",
+		.auth = v->auth != NULL, .auth_in_clear = v->auth && auth_offers(v->auth, false),
+		.auth_mechanisms = "PLAIN LOGIN", .auth_as_of_old = c->broken_sasl_auth_clients,
 		.helo_required = c->smtpd_helo_required,
 		.vrfy_disabled = c->disable_vrfy_command,
 		.smtputf8 = c->smtputf8_enable,
@@ -130,6 +131,8 @@ void settings_succeed(struct settings *s, const struct settings *before)
 
 static void service_open(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
 {
+	/* who wrote `stress =` down decides himself */
+	static const char *const under_stress[] = { "stress=yes", NULL };
 	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
 	int level;
@@ -137,6 +140,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->conf = c;
 	v->host = l->host;
 	v->port = l->port;
+	v->stressed = conf_overlay(c, conf_is_set(c, "stress") ? NULL : under_stress, NULL, 0, diag);
 	v->max_sessions = l->maxproc;
 	v->rules = access_rules_new(c, diag);
 	if (!access_rules_close(v->rules))
@@ -144,6 +148,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
 	v->unchecked = has_override(c, "no_header_body_checks");
+	v->unmapped = has_override(c, "no_address_mappings");
+	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);
 	level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
@@ -152,7 +158,13 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
 	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
+	v->mynetworks = open_match("mynetworks", c->mynetworks, diag);
 	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
+	v->auth = auth_open(c, diag);
+	v->auth_exceptions = open_match("smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
+	if (v->auth && !auth_offers(v->auth, false) && !v->tls)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_sasl_auth_enable: port %u has no TLS, so nobody can log in there: set "
+			"smtpd_tls_cert_file and smtpd_tls_key_file, or smtpd_tls_auth_only = no", v->port);
 	service_smtp_options(v, level);
 }
 
@@ -161,13 +173,21 @@ static void service_fini(struct service *v)
 	if (v->http)
 		mem_free((char *)(uintptr_t)v->host);
 	access_rules_free(v->rules);
+	header_clients_free(v->header_clients);
 	service_load_unref(v->load);
 	if (v->tls)
 		tls_context_unref(v->tls);
 	if (v->proxy_networks)
 		match_close(v->proxy_networks);
+	auth_free(v->auth);
+	if (v->auth_exceptions)
+		match_close(v->auth_exceptions);
 	if (v->limit_exceptions)
 		match_close(v->limit_exceptions);
+	if (v->mynetworks)
+		match_close(v->mynetworks);
+	if (v->stressed)
+		conf_free(v->stressed);
 }
 
 /* take_listener - the service of one line, unless it has to stay out */
@@ -213,6 +233,7 @@ static void open_submit(struct settings *s)
 	s->submit.conf = s->conf;
 	s->submit.host = "";
 	s->submit.unchecked = has_override(s->conf, "no_header_body_checks");
+	s->submit.unmapped = has_override(s->conf, "no_address_mappings");
 	service_smtp_options(&s->submit, CONF_TLS_NONE);
 	s->submit.smtp.starttls = s->submit.smtp.tls_required = s->submit.smtp.helo_required = false;
 	s->submit.smtp.recipient_limit = 0;
@@ -229,6 +250,7 @@ static void finish_services(struct settings *s)
 		v->settings = s;
 		v->load = MEM_NEW(struct service_load);
 		v->load->refs = 1;
+		list_init(&v->load->waiting);
 	}
 }
 
@@ -288,7 +310,14 @@ void settings_refresh(struct settings *s, usec now_mono)
 {
 	router_refresh(s->router, now_mono);
 	checks_refresh(s->checks, now_mono);
-	for (size_t i = 0; i < s->n_services; i++)
+	for (size_t i = 0; i < s->n_services; i++) {
 		if (s->services[i].rules)
 			access_rules_refresh(s->services[i].rules, now_mono);
+		if (s->services[i].auth)
+			auth_refresh(s->services[i].auth, now_mono);
+		if (s->services[i].mynetworks)
+			match_refresh(s->services[i].mynetworks, now_mono);
+		if (s->services[i].header_clients)
+			header_clients_refresh(s->services[i].header_clients, now_mono);
+	}
 }

@@ -98,7 +98,7 @@ static void fill(struct probe *p, struct str rcpt)
 		sender = STR_EMPTY;
 	p->msg.id = new_id(d);
 	p->rcpt.addr = arena_str(&p->arena, rcpt);
-	recipient_complete(d->o.router, &p->arena, &p->rcpt, true);
+	recipient_complete(d->o.router, &p->arena, &p->rcpt);
 	p->rcpts[0] = &p->rcpt;
 	p->e = (struct envelope){
 		.sender = sender.n ? rewrite_address(d->o.router, &p->arena, sender, true) : STR_EMPTY,

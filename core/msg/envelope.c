@@ -11,7 +11,7 @@
 #define MAY_PASS_BY "opt_"
 enum { DIGITS_MAX = 12 };                      /* of a length: more than any has */
 
-void envelope_unique(struct envelope *e)
+void envelope_unique(struct envelope *e, bool by_origin)
 {
 	struct table seen;
 	struct buf key;
@@ -27,6 +27,8 @@ void envelope_unique(struct envelope *e)
 
 		buf_clear(&key);
 		buf_printf(&key, "%u %.*s %.*s", r->notify, STR_ARG(r->orcpt), STR_ARG(r->addr));
+		if (by_origin)
+			buf_printf(&key, " %.*s", STR_ARG(r->orig.n ? r->orig : r->addr));
 		for (size_t k = 0; k < key.n; k++)
 			key.p[k] = ascii_lower(key.p[k]);
 		if (!key.overflow && table_find(&seen, buf_view(&key)))

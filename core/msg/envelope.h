@@ -59,8 +59,9 @@ struct envelope {
 };
 /* why such a message is held; takes STR_ARG(unknown) */
 #define ENVELOPE_UNKNOWN_WHY "held: the envelope has the field \"%.*s\", which this version of relaybox does not know"
-/* envelope_unique - leave out each recipient that is there before, letter case aside, with the same DSN wishes */
-void envelope_unique(struct envelope *e);
+/* envelope_unique - leave out each recipient that is there before, letter case aside, with the same DSN wishes; by_origin: and which
+ * was written in the same way */
+void envelope_unique(struct envelope *e, bool by_origin);
 void envelope_format(struct buf *out, const struct envelope *e);
 /* envelope_parse - views point into `in`, arrays live in the arena; false: damaged. Look at `unknown` before acting on it */
 bool envelope_parse(struct arena *a, struct str in, struct envelope *out);

@@ -90,25 +90,42 @@ enum map_answer route_ask(struct route_ask *q, const char *parameter, const stru
 	return got;
 }
 
-enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
-	struct str sender, const char *empty_key, struct str *value)
+enum map_answer route_ask_address(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str address, struct str *value)
 {
-	struct str key = sender.n ? addr_key(q->arena, sender) : str_of(empty_key), base;
+	struct str key = addr_key(q->arena, address), base = STR_EMPTY;
 	struct addr x = addr_split(key);
 	enum map_answer got, local = MAP_NONE;
 
 	if (!maps->n)
 		return MAP_NONE;
 	got = route_ask(q, parameter, maps, key, false, value);
-	if (got != MAP_NONE || !sender.n)
-		return got;
-	if (route_base(r, q->arena, key, &base))
+	if (got == MAP_NONE && route_base(r, q->arena, key, &base))
 		got = route_ask(q, parameter, maps, base, true, value);
-	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL)
+	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL) {
 		got = route_ask(q, parameter, maps, x.local, true, value);
+		if (got == MAP_NONE)
+			got = route_ask(q, parameter, maps, addr_split(base).local, true, value);
+	}
 	if (got == MAP_NONE && x.domain.n)
 		got = route_ask(q, parameter, maps, str_make(x.domain.p - 1, x.domain.n + 1), true, value);
 	return got;
+}
+
+enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,
+	struct str *value)
+{
+	struct route_ask q = { .arena = a };
+
+	return route_ask_address(r, &q, parameter, maps, address, value);
+}
+
+enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str sender, const char *empty_key, struct str *value)
+{
+	if (!sender.n)
+		return route_ask(q, parameter, maps, str_of(empty_key), false, value);
+	return route_ask_address(r, q, parameter, maps, sender, value);
 }
 
 /* --- the decision ----------------------------------------------------------------------------------------------- */
@@ -195,11 +212,15 @@ static bool take_class(struct decision *d)
 
 	d->out->class = route_class_of(d->r, d->domain, &answer);
 	if (answer == MAP_ERROR)
-		return fail_lookup(d, "mydestination or relay_domains");
+		return fail_lookup(d, "mydestination, virtual_alias_domains or relay_domains");
 	route_trace(d->q.trace, "class: %.*s is in the %s class", STR_ARG(d->domain), words[d->out->class]);
 	d->nexthop = d->domain;
 	if (d->out->class == ROUTE_LOCAL) {
 		take_default(d, "local_transport", str_of(c->local_transport));
+		return true;
+	}
+	if (d->out->class == ROUTE_VIRTUAL_ALIAS) {
+		take_default(d, "virtual_alias_domains", STR("error:5.1.1 User unknown in virtual alias table"));
 		return true;
 	}
 	if (!take_relayhost(d))
@@ -268,6 +289,6 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 		fail(&d, 501, "5.1.3", "bad address syntax: an address of a host stands in brackets, as in user@[192.0.2.1]");
 		return;
 	}
-	if (take_class(&d) && take_transport_maps(&d))
+	if (take_class(&d) && (out->class == ROUTE_VIRTUAL_ALIAS || take_transport_maps(&d)))
 		take_transport(&d);
 }

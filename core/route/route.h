@@ -8,14 +8,16 @@
 #include "core/msg/addr.h"
 #include "core/msg/alias_text.h"
 #include "core/msg/reply.h"
+#include "core/route/rewriting.h"
 
 /* router - the maps and lists behind routing and rewriting, opened once per configuration. Borrow conf and master. */
 struct router {
 	const struct conf *conf;
 	const struct master *master;
-	struct match *mydestination, *relay_domains;
+	struct match *mydestination, *virtual_alias_domains, *relay_domains;
 	struct maps transport_maps, alias_maps;
 	struct match *mynetworks;
+	struct rewriting rewriting;
 	char alias_why[200];           /* why alias_expand said MAP_ERROR */
 	struct router_private *priv;
 };
@@ -38,6 +40,11 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 enum route_class route_class_of(struct router *r, struct str domain, enum map_answer *answer);
 bool route_is_own_address(const struct router *r, const struct ipaddr *a);     /* inet_interfaces, proxy_interfaces, loopback */
 
+/* route_find - tables asked with the keys of an address, as most of Postfix's are: full, without extension, local part if it is of
+ * mydestination, that without extension, @domain. value lives in the arena */
+enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,
+	struct str *value);
+
 /* --- nexthop text -------------------------------------------------------------------------------------------------- */
 struct nexthop {
 	struct str host;       /* without brackets */
@@ -52,8 +59,9 @@ bool nexthop_check(struct str list, struct buf *why);
 
 /* --- rewriting (trivial-rewrite's other half) ------------------------------------------------------------------------ */
 /* rewrite_address - complete an address: "root" -> root@$myorigin (append_at_myorigin), "u@host" -> u@host.$mydomain
- * (append_dot_mydomain), trailing dot off the domain. local: the client is local or in local_header_rewrite_clients; a remote
- * one's unqualified address is left alone (remote_header_rewrite_domain empty). */
+ * (append_dot_mydomain), "host!u" and "u%host" -> u@host (swap_bangpath, allow_percent_hack), trailing dot off the domain. local: as every
+ * address of an envelope is, and those of headers of a client in local_header_rewrite_clients; others get $remote_header_rewrite_domain,
+ * which is nothing if that is empty. */
 struct str rewrite_address(struct router *r, struct arena *a, struct str addr, bool local);
 
 /* --- aliases (aliases(5)) --------------------------------------------------------------------------------------------- */

@@ -128,6 +128,44 @@ static void open_aliases(struct router *r, struct conf_diag *diag)
 	buf_fini(&why);
 }
 
+static struct str without_proxy(struct str word)
+{
+	while (str_starts(word, STR("proxy:")))
+		word = str_from(word, 6);
+	return word;
+}
+
+static bool names_table(const char *list, struct str table)
+{
+	struct str rest = str_of(list), word;
+
+	while (words_next(&rest, &word) == 1)
+		if (str_eq(without_proxy(word), table))
+			return true;
+	return false;
+}
+
+static void open_listed(struct router *r, struct conf_diag *diag)
+{
+	struct listed *l = &r->priv->listed;
+	struct str rest = str_of(r->conf->local_recipient_maps), word;
+	struct buf others;
+
+	buf_init(&others, LIMIT_CONF_VALUE);
+	while (words_next(&rest, &word) == 1) {
+		l->checked = true;
+		if (str_eq(without_proxy(word), STR("unix:passwd.byname")))
+			l->accounts = true;
+		else if (names_table(r->conf->alias_maps, without_proxy(word)))
+			l->aliases = true;
+		else
+			buf_printf(&others, " %.*s", STR_ARG(word));
+	}
+	open_maps(&l->local, "local_recipient_maps", buf_cstr(&others), SOURCE_TABLE, diag);
+	open_maps(&l->relay, "relay_recipient_maps", r->conf->relay_recipient_maps, SOURCE_TABLE, diag);
+	buf_fini(&others);
+}
+
 static bool has_word(const char *list, const char *word)
 {
 	struct str rest = str_of(list), w;
@@ -260,12 +298,15 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	size_t errors = diag->errors;
 	enum match_kind relay_kind = has_word(c->parent_domain_matches_subdomains, "relay_domains") ?
 		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
+	enum match_kind virtual_kind = has_word(c->parent_domain_matches_subdomains, "virtual_alias_domains") ?
+		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
 
 	r->conf = c;
 	r->master = m;
 	r->priv = MEM_NEW(struct router_private);
 	r->priv->transport_parents = has_word(c->parent_domain_matches_subdomains, "transport_maps");
 	r->mydestination = open_match(MATCH_DOMAINS, "mydestination", c->mydestination, diag);
+	r->virtual_alias_domains = open_match(virtual_kind, "virtual_alias_domains", c->virtual_alias_domains, diag);
 	r->relay_domains = open_match(relay_kind, "relay_domains", c->relay_domains, diag);
 	r->mynetworks = open_match(MATCH_HOSTS, "mynetworks", c->mynetworks, diag);
 	check_networks(c->mynetworks, diag);
@@ -274,7 +315,9 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 		SOURCE_ROUTE, diag);
 	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
+	rewriting_open(&r->rewriting, c, diag);
 	open_aliases(r, diag);
+	open_listed(r, diag);
 	check_transport_maps(r, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);
@@ -293,12 +336,16 @@ void router_free(struct router *r)
 	if (!r)
 		return;
 	match_close(r->mydestination);
+	match_close(r->virtual_alias_domains);
 	match_close(r->relay_domains);
+	rewriting_close(&r->rewriting);
 	match_close(r->mynetworks);
 	maps_close(&r->transport_maps);
 	maps_close(&r->alias_maps);
 	maps_close(&r->priv->sender_relayhosts);
 	maps_close(&r->priv->sender_transports);
+	maps_close(&r->priv->listed.local);
+	maps_close(&r->priv->listed.relay);
 	mem_free(r->priv->own);
 	mem_free(r->priv);
 	mem_free(r);
@@ -307,12 +354,16 @@ void router_free(struct router *r)
 void router_refresh(struct router *r, usec now_mono)
 {
 	match_refresh(r->mydestination, now_mono);
+	match_refresh(r->virtual_alias_domains, now_mono);
 	match_refresh(r->relay_domains, now_mono);
+	rewriting_refresh(&r->rewriting, now_mono);
 	match_refresh(r->mynetworks, now_mono);
 	maps_refresh(&r->transport_maps, now_mono);
 	maps_refresh(&r->alias_maps, now_mono);
 	maps_refresh(&r->priv->sender_relayhosts, now_mono);
 	maps_refresh(&r->priv->sender_transports, now_mono);
+	maps_refresh(&r->priv->listed.local, now_mono);
+	maps_refresh(&r->priv->listed.relay, now_mono);
 }
 
 /* --- classes ---------------------------------------------------------------------------------------------------- */
@@ -332,6 +383,9 @@ enum route_class route_class_of(struct router *r, struct str domain, enum map_an
 	*answer = match_domain(r->mydestination, domain);
 	if (*answer != MAP_NONE)
 		return ROUTE_LOCAL;
+	*answer = match_domain(r->virtual_alias_domains, domain);
+	if (*answer != MAP_NONE)
+		return ROUTE_VIRTUAL_ALIAS;
 	*answer = match_domain(r->relay_domains, domain);
 	if (*answer != MAP_NONE)
 		return ROUTE_RELAY;

@@ -99,10 +99,17 @@ static void send_notify(struct buf *out, unsigned notify)
 	}
 }
 
-static void send_orcpt(struct buf *out, struct str orcpt)
+/* send_orcpt - what the sender said; else, as Postfix does, what the recipient was before it was rewritten here (RFC 3461 section
+ * 4.2) */
+static void send_orcpt(struct buf *out, const struct rcpt *r)
 {
+	struct str orcpt = r->orcpt;
 	ptrdiff_t semicolon = str_chr(orcpt, ';');
 
+	if (!orcpt.n && r->orig.n && r->orig.n <= LIMIT_ORCPT && str_is_ascii(r->orig)) {
+		buf_z(out, " ORCPT=rfc822;");
+		mime_xtext(out, r->orig);
+	}
 	if (semicolon <= 0 || !grammar_is_text(orcpt))
 		return;
 	buf_z(out, " ORCPT=");
@@ -119,7 +126,7 @@ static void send_rcpt(struct smtp_client *c, struct client_tx *t, size_t i)
 	buf_byte(c->out, '>');
 	if (offers(c, SMTP_EXT_DSN)) {
 		send_notify(c->out, r->notify);
-		send_orcpt(c->out, r->orcpt);
+		send_orcpt(c->out, r);
 	}
 	buf_z(c->out, "\r\n");
 	t->states[i] = RCPT_SENT;

@@ -41,7 +41,7 @@ static void take_message(struct stdio_session *s)
 	if (!str_is_ascii(buf_view(&s->content)))
 		e.flags |= ENVELOPE_8BIT;
 	e.uid = getuid();
-	envelope_unique(&e);
+	envelope_unique(&e, false);
 	e.arrival = clock_wall();
 	if (s->content.overflow) {
 		answer(s, 552, "5.3.4", "Message size exceeds fixed limit");

@@ -89,14 +89,20 @@ struct world {
 	struct envelope e;
 	struct reply reply;
 	unsigned told;
-	char recipients[600];
+	char recipients[600], sender[100];
+	unsigned notify[8];
+	size_t notify_n;
 };
 
-static void world_open(struct world *w, const char *more)
+static void world_open_with(struct world *w, const char *const *more)
 {
-	const char *extra[] = { "myhostname=mx.example.jp", "compatibility_level=3.6", "myorigin=example.jp",
-		"mydomain=example.jp", "append_dot_mydomain=yes", "mynetworks=127.0.0.0/8", "alias_maps=", "mail_name=Postfix", more, NULL };
+	const char *extra[20] = { "myhostname=mx.example.jp", "compatibility_level=3.6", "myorigin=example.jp",
+		"mydomain=example.jp", "append_dot_mydomain=yes", "mynetworks=127.0.0.0/8", "alias_maps=", "mail_name=Postfix", NULL };
 	struct conf_diag diag;
+	size_t n = 8;
+
+	while (*more && n < 19)
+		extra[n++] = *more++;
 
 	setenv("TZ", "UTC", 1);
 	*w = (struct world){ .told = 0 };
@@ -110,6 +116,11 @@ static void world_open(struct world *w, const char *more)
 	buf_init(&w->sink.header, 64 << 20);
 	buf_init(&w->sink.body, 64 << 20);
 	w->o = (struct cleanup_options){ .sink = { &fake_ops, &w->sink }, .router = w->router, .conf = w->conf, .now = NOW };
+}
+
+static void world_open(struct world *w, const char *more)
+{
+	world_open_with(w, (const char *const[]){ more, NULL });
 }
 
 static void world_close(struct world *w)
@@ -129,6 +140,10 @@ static void on_end(void *ctx, const struct reply *r, struct qmsg *m)
 	w->told++;
 	w->reply = *r;
 	w->recipients[0] = 0;
+	snprintf(w->sender, sizeof(w->sender), "%.*s", STR_ARG(w->e.sender));
+	w->notify_n = w->e.n_rcpts < 8 ? w->e.n_rcpts : 8;
+	for (size_t i = 0; i < w->notify_n; i++)
+		w->notify[i] = w->e.rcpts[i].notify;
 	for (size_t i = 0; i < w->e.n_rcpts && n < sizeof(w->recipients); i++) {
 		const struct rcpt *x = &w->e.rcpts[i];
 
@@ -226,9 +241,9 @@ static const struct row {
 	{ CLEANUP_SMTP, true, "Message-ID:\r\nDate:\r\nFrom:\r\n\r\nb\r\n", RECEIVED "Message-ID:\r\nDate:\r\nFrom:\r\n", "b\r\n" },
 	/* what must not travel */
 	{ CLEANUP_SMTP, false, "BCC: x@y\r\nSubject: x\r\nReturn-Path: <x@y>\r\nContent-Length: 5\r\n\r\nb\r\n", RECEIVED "Subject: x\r\n", "b\r\n" },
-	/* addresses of local mail: a domain, and nothing else touched */
+	/* addresses of local mail: a domain; the field is then written again, as Postfix does */
 	{ CLEANUP_SMTP, true, "From: root (root)\r\nTo: \"root, x\" <root>,\r\n\tu@host (c), v@x.test\r\n\r\nb\r\n",
-		RECEIVED "From: root@example.jp (root)\r\nTo: \"root, x\" <root@example.jp>,\r\n\tu@host.example.jp (c), v@x.test\r\n" IDS DATE, "b\r\n" },
+		RECEIVED "From: root@example.jp (root)\r\nTo: \"root, x\" <root@example.jp>, u@host.example.jp (c), v@x.test\r\n" IDS DATE, "b\r\n" },
 };
 
 T(cleanup_rows)
@@ -376,7 +391,9 @@ T(cleanup_recipients_rows)
 		{ CLEANUP_SMTP, false, "a@x.test b@x.test A@X.test", "a@x.test b@x.test" },
 		{ CLEANUP_SMTP, false, "root", "root" },
 		{ CLEANUP_SMTP, true, "root", "root" },
-		{ CLEANUP_PICKUP, true, "root root@example.jp u@host", "root@example.jp=root u@host.example.jp=u@host" },
+		{ CLEANUP_PICKUP, true, "root root@example.jp u@host", "root@example.jp=root root@example.jp u@host.example.jp=u@host" },
+		{ CLEANUP_PICKUP, true, "root root", "root@example.jp=root" },
+		{ CLEANUP_PICKUP, true, "host!u u%host.test \"a!b\"@x.test", "u@host.example.jp=host!u u@host.test=u%host.test \"a!b\"@x.test" },
 		{ CLEANUP_DIRECT, true, "root root", "root@example.jp=root root@example.jp=root" },
 	};
 	struct world w;
@@ -400,52 +417,102 @@ T(cleanup_recipients_rows)
 
 /* --- one becomes many ------------------------------------------------------------------------------------------------------ */
 
-struct many { size_t n; int fail; };
-
-static void make_many(void *ctx, struct recipients *out, const struct rcpt *r, struct reply *failed)
-{
-	struct many *m = ctx;
-	char addr[50];
-
-	if (m->fail)
-		reply_set(failed, m->fail, "4.3.0", "no table");
-	if (str_eq(r->addr, STR("stay@x.test")))
-		recipients_add(out, r);
-	for (size_t i = 0; !str_eq(r->addr, STR("stay@x.test")) && i < m->n; i++) {
-		snprintf(addr, sizeof(addr), "u%zu@z.test", i);
-		recipients_add_instead(out, r, str_of(addr));
-	}
-}
+#define VIRTUAL "virtual_alias_maps=inline:{ {u@y.test=b@z.test, c@z.test root} {stay@x.test=stay@x.test} {v@y.test=c@z.test} " \
+	"{loop@y.test=pool@y.test} {pool@y.test=loop@y.test} {self@y.test=b@z.test, self@y.test} {@w.test=@z.test} {e@y.test=f@z.test} " \
+	"{four@y.test=1@z.test 2@z.test 3@z.test 4@z.test} {three@y.test=1@z.test 2@z.test 3@z.test} {n1@y.test=n2@y.test} " \
+	"{n2@y.test=n3@y.test} {n3@y.test=n4@y.test} {empty@y.test=<>} {bad@y.test=b@z.test <} {long@y.test=a23456789012345678901@z.test} }"
 
 T(cleanup_one_recipient_becomes_many)
 {
-	struct many m = { .n = 2 };
+	static const struct { const char *in, *want; int code; } cases[] = {
+		/* known by what the sender wrote first; equal ones only where that is equal, too */
+		{ "u@y.test stay@x.test v@y.test=v", "b@z.test=u@y.test c@z.test=u@y.test root@example.jp=u@y.test stay@x.test c@z.test=v", 250 },
+		{ "u@y.test u@y.test U@Y.test=u@y.test", "b@z.test=u@y.test c@z.test=u@y.test root@example.jp=u@y.test", 250 },
+		{ "nobody@y.test", "nobody@y.test", 250 },
+		{ "self@y.test", "b@z.test=self@y.test self@y.test", 250 },
+		{ "some+ext@w.test SOME@W.TEST", "some+ext@z.test=some+ext@w.test SOME@z.test=SOME@W.TEST", 250 },
+		{ "e+x@y.test e@y.test", "f+x@z.test=e+x@y.test f@z.test=e@y.test", 250 },
+		{ "loop@y.test", "loop@y.test", 451 },
+		{ "three@y.test", "1@z.test=three@y.test 2@z.test=three@y.test 3@z.test=three@y.test", 250 },
+		{ "four@y.test", "four@y.test", 451 },
+		{ "n2@y.test", "n4@y.test=n2@y.test", 250 },
+		{ "n1@y.test", "n1@y.test", 451 },
+		{ "empty@y.test", "empty@y.test", 451 },
+		{ "b@z.test bad@y.test", "b@z.test bad@y.test", 451 },
+		{ "long@y.test", "long@y.test", 451 },
+	};
+	struct world w;
+
+	world_open_with(&w, (const char *const[]){ VIRTUAL, "recipient_delimiter=+", "virtual_alias_expansion_limit=3",
+		"virtual_alias_recursion_limit=3", "virtual_alias_address_length_limit=27", NULL });
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str rest = str_of(cases[i].in), one, addr;
+		struct cleanup *c;
+
+		ROW("%s", cases[i].in);
+		c = begin(&w);
+		for (w.e.n_rcpts = 0; str_word(&rest, " ", &one);) {
+			struct str orig = one;
+
+			str_cut(&orig, '=', &addr);
+			w.rcpts[w.e.n_rcpts++] = (struct rcpt){ .addr = addr, .orig = orig };
+		}
+		cleanup_end(c, on_end, &w);
+		CHECK_INT(w.reply.code, cases[i].code);
+		CHECK_STR(w.recipients, cases[i].want);
+		if (cases[i].code == 451)
+			CHECK_STR(w.reply.text, "Alias expansion error");
+	}
+	CHECK_INT(w.sink.committed + w.sink.aborted, w.sink.begun);
+	world_close(&w);
+}
+
+T(cleanup_equal_recipients_are_one_without_their_origin)
+{
 	struct world w;
 	struct cleanup *c;
 
-	world_open(&w, "mail_name=Postfix");
-	w.o.expand = (struct recipients_expand){ make_many, &m };
+	world_open_with(&w, (const char *const[]){ VIRTUAL, "enable_original_recipient=no", NULL });
 	c = begin(&w);
-	w.rcpts[1] = (struct rcpt){ .addr = STR("stay@x.test") };
-	w.rcpts[2] = (struct rcpt){ .addr = STR("v@y.test"), .orig = STR("v") };
+	w.rcpts[1] = (struct rcpt){ .addr = STR("v@y.test") };
+	w.rcpts[2] = (struct rcpt){ .addr = STR("v@y.test"), .notify = DSN_NOTIFY_NEVER };
 	w.e.n_rcpts = 3;
 	cleanup_end(c, on_end, &w);
-	/* each once, known by what the sender wrote first */
-	CHECK_STR(w.recipients, "u0@z.test=u@y.test u1@z.test=u@y.test stay@x.test");
-	ROW("a bound, in its own words");
-	m.n = LIMIT_RCPT_EXPANSION;
-	pass(&w, STR("\r\n"), 10);
-	CHECK_INT(w.reply.code, 250);
-	m.n = LIMIT_RCPT_EXPANSION + 1;
-	pass(&w, STR("\r\n"), 10);
-	CHECK_INT(w.reply.code, 554);
-	CHECK(strstr(w.reply.text, "more than 1000 of one") != NULL);
-	ROW("a table that cannot be read");
-	m = (struct many){ .n = 1, .fail = 451 };
-	pass(&w, STR("\r\n"), 10);
-	CHECK_INT(w.reply.code, 451);
-	CHECK_STR(w.recipients, "u@y.test");
-	CHECK_INT(w.sink.committed + w.sink.aborted, w.sink.begun);
+	/* what the sender wants to hear keeps them apart */
+	CHECK_STR(w.recipients, "b@z.test=u@y.test c@z.test=u@y.test root@example.jp=u@y.test c@z.test=v@y.test");
+	world_close(&w);
+}
+
+T(cleanup_adds_copies_for_mail_from_outside)
+{
+	static const struct { enum cleanup_source source; const char *sender, *want; } cases[] = {
+		{ CLEANUP_SMTP, "a@x.test", "u@y.test r@z.test all@example.jp" },
+		{ CLEANUP_PICKUP, "a+b@x.test", "u@y.test r@z.test all@example.jp" },
+		{ CLEANUP_SMTP, "s@x.test", "u@y.test r@z.test t@z.test all@example.jp" },
+		{ CLEANUP_SMTP, "s+e@x.test", "u@y.test r@z.test t@z.test all@example.jp" },
+		{ CLEANUP_SMTP, "list@x.test", "u@y.test" },
+		{ CLEANUP_SMTP, "", "u@y.test r@z.test all@example.jp" },
+		{ CLEANUP_FORWARD, "s@x.test", "u@y.test" },
+		{ CLEANUP_NOTICE, "s@x.test", "u@y.test" },
+	};
+	struct world w;
+
+	world_open_with(&w, (const char *const[]){ "always_bcc=all", "recipient_delimiter=+",
+		"sender_bcc_maps=inline:{ {s@x.test=t@z.test} {list@x.test=t@z.test, v@z.test} }",
+		"recipient_bcc_maps=inline:{ {@y.test=old@z.test} }", "recipient_canonical_maps=inline:{ {old@z.test=r@z.test} }", NULL });
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cleanup *c;
+
+		ROW("%s", cases[i].sender);
+		w.o.source = cases[i].source;
+		c = begin(&w);
+		w.e.sender = str_of(cases[i].sender);
+		cleanup_end(c, on_end, &w);
+		CHECK_STR(w.recipients, cases[i].want);
+		CHECK_INT(w.reply.code, strcmp(cases[i].sender, "list@x.test") ? 250 : 451);
+		for (size_t k = 1; w.reply.code == 250 && k < w.notify_n; k++)
+			CHECK_INT(w.notify[k], DSN_NOTIFY_NEVER);
+	}
 	world_close(&w);
 }
 
