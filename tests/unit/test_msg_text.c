@@ -170,19 +170,23 @@ T(envelope_round_trip)
 
 T(envelope_unique_leaves_wishes_apart)
 {
-	struct rcpt rcpts[] = {
-		{ .addr = STR("a@b") }, { .addr = STR("c@d") }, { .addr = STR("A@B"), .orig = STR("a") },
-		{ .addr = STR("a@b"), .notify = DSN_NOTIFY_NEVER }, { .addr = STR("a@b"), .orcpt = STR("rfc822;x") },
-		{ .addr = STR("c@d") },
-	};
-	struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
+	for (int by_origin = 0; by_origin < 2; by_origin++) {
+		struct rcpt rcpts[] = {
+			{ .addr = STR("a@b") }, { .addr = STR("c@d") }, { .addr = STR("A@B"), .orig = STR("a") },
+			{ .addr = STR("a@b"), .notify = DSN_NOTIFY_NEVER }, { .addr = STR("a@b"), .orcpt = STR("rfc822;x") },
+			{ .addr = STR("c@d") },
+		};
+		struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
 
-	envelope_unique(&e);
-	CHECK_INT(e.n_rcpts, 4);
-	CHECK_VIEW(rcpts[0].addr, "a@b");
-	CHECK_VIEW(rcpts[1].addr, "c@d");
-	CHECK_INT(rcpts[2].notify, DSN_NOTIFY_NEVER);
-	CHECK_VIEW(rcpts[3].orcpt, "rfc822;x");
+		ROW("%d", by_origin);
+		envelope_unique(&e, by_origin);
+		CHECK_INT(e.n_rcpts, (size_t)(4 + by_origin));
+		CHECK_VIEW(rcpts[0].addr, "a@b");
+		CHECK_VIEW(rcpts[1].addr, "c@d");
+		CHECK_VIEW(rcpts[2].orig, by_origin ? "a" : "");
+		CHECK_INT(rcpts[2 + by_origin].notify, DSN_NOTIFY_NEVER);
+		CHECK_VIEW(rcpts[3 + by_origin].orcpt, "rfc822;x");
+	}
 }
 
 T(envelope_refuses_damage)
