@@ -274,7 +274,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 		e->sender = rewrite_address(o->router, &c->arena, e->sender, true);
 	c->completion = (struct completion){
 		.conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch,
-		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = true },
+		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = !o->unmapped },
 		.completes = o->local || *o->conf->remote_header_rewrite_domain, .now = o->now, .out = &c->header,
 	};
 	begin_rules(c, o);
@@ -344,7 +344,7 @@ static void finish_recipients(struct cleanup *c)
 {
 	const struct rewrite *w = &c->completion.rewrite;
 	struct recipients_rules rules = { .router = w->router, .qid = w->qid, .completes = c->source->completes,
-		.maps = w->maps, .copies = c->source->copies };
+		.maps = w->maps, .copies = c->source->copies && w->maps };
 
 	if (c->failure.code)
 		return;

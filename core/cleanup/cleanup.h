@@ -34,6 +34,7 @@ struct cleanup_options {
 	struct action_wish *const *wishes;
 	struct checks *checks;         /* of header and body; NULL: none */
 	bool unchecked;                /* not even by strict_* parameters */
+	bool unmapped;                 /* addresses are completed, no table rewrites or expands them, and no copies are made */
 	/* where checks look things up; NULL: at once. With a pool, cleanup_add may leave it busy: then nothing is added, nor ended, before
 	 * go_on is called */
 	struct pool *pool;

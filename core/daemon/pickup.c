@@ -159,7 +159,7 @@ static void take(struct pickup *p)
 	struct cleanup_options o = {
 		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router, .conf = r->settings->conf,
 		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->checks,
-		.unchecked = r->settings->submit.unchecked, .pool = r->pool, .go_on = go_on, .ctx = p,
+		.unchecked = r->settings->submit.unchecked, .unmapped = r->settings->submit.unmapped, .pool = r->pool, .go_on = go_on, .ctx = p,
 	};
 	struct reply large;
 

@@ -147,8 +147,9 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
-	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);
 	v->unchecked = has_override(c, "no_header_body_checks");
+	v->unmapped = has_override(c, "no_address_mappings");
+	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);
 	level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
@@ -232,6 +233,7 @@ static void open_submit(struct settings *s)
 	s->submit.conf = s->conf;
 	s->submit.host = "";
 	s->submit.unchecked = has_override(s->conf, "no_header_body_checks");
+	s->submit.unmapped = has_override(s->conf, "no_address_mappings");
 	service_smtp_options(&s->submit, CONF_TLS_NONE);
 	s->submit.smtp.starttls = s->submit.smtp.tls_required = s->submit.smtp.helo_required = false;
 	s->submit.smtp.recipient_limit = 0;

@@ -36,7 +36,7 @@ struct service {
 	struct auth *auth;                 /* NULL: nobody logs in */
 	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
-	bool unchecked;                    /* receive_override_options: no_header_body_checks */
+	bool unchecked, unmapped;          /* receive_override_options: no_header_body_checks, no_address_mappings */
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
 	struct match *proxy_networks;      /* who may send a PROXY header */

@@ -154,11 +154,13 @@ def test_local_mail_that_is_dropped_is_gone(world):
 
 def test_a_service_that_is_not_checked(tmp_path):
     with Sink() as sink:
-        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nheader_checks = regexp:%s/header\n" % (sink.port, tmp_path),
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nheader_checks = regexp:%s/header\n"
+                      "virtual_alias_maps = inline:{u@sink.test=other@sink.test}\nalways_bcc = all@sink.test\n" % (sink.port, tmp_path),
                       files={"header": HEADER})
-        relay.write("master.cf", "%d inet n - n - - smtpd\n -o receive_override_options=no_header_body_checks\n" % relay.port)
+        relay.write("master.cf", "%d inet n - n - - smtpd\n -o receive_override_options=no_header_body_checks,no_address_mappings\n" % relay.port)
         with relay:
-            arrives(relay, sink, "Subject: refuse\n\nx")
+            _, (m,) = arrives(relay, sink, "Subject: refuse\n\nx")
+            assert m.rcpts == ["u@sink.test"]
 
 
 def test_many_rules_and_a_hostile_line_block_nobody(tmp_path):
@@ -241,8 +243,9 @@ SENT = [
 
 def test_mail_that_is_sent(tmp_path):
     with Sink() as sink:
-        main = "".join("smtp_%s = regexp:%s/%s\n" % (p, tmp_path, p) for p in ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks"))
-        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\n%s" % (sink.port, main),
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nsmtp_header_checks = regexp:%s/header_checks\n"
+                      "smtp_mime_header_checks = regexp:%s/mime_header_checks\nsmtp_nested_header_checks = regexp:%s/nested_header_checks\n"
+                      "smtp_body_checks = regexp:%s/body_checks\n" % ((sink.port,) + (tmp_path,) * 4),
                       files={"header_checks": SENT_HEADER, "mime_header_checks": "/^(.*): *(.*)$/ INFO mime=$1\n",
                              "nested_header_checks": "/^(.*): *(.*)$/ INFO nested=$1\n", "body_checks": SENT_BODY})
         with relay:
