@@ -177,7 +177,10 @@ T(envelope_unique_leaves_wishes_apart)
 	};
 	struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
 
-	envelope_unique(&e);
+	/* "a" is another origin, "A@B" is not */
+	envelope_unique(&e, true);
+	CHECK_INT(e.n_rcpts, 5);
+	envelope_unique(&e, false);
 	CHECK_INT(e.n_rcpts, 4);
 	CHECK_VIEW(rcpts[0].addr, "a@b");
 	CHECK_VIEW(rcpts[1].addr, "c@d");
