@@ -232,9 +232,11 @@ T(maildir_makes_what_is_missing_above)
 		CHECK_INT(names_in(o.path, "new"), 1);
 		CHECK_INT(names_in(o.path, "cur"), 0);
 		for (int n = 1; n < 8; n++) {
-			struct mailbox_order again = o;
+			struct mailbox_order again;
+			char name[40];
 
-			snprintf(again.path, sizeof(again.path), "%s.%d", o.path, n);
+			snprintf(name, sizeof(name), "%s.%d", names[i], n);
+			again = order_for(MAILBOX_MAILDIR, name);
 			deliver_failing(&again, fail_nth, n, fd, &r);
 			CHECK(r.code == 250 ? names_in(again.path, "new") == 1 : names_in(again.path, "new") <= 0);
 		}
