@@ -70,6 +70,8 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 	case ACCESS_WHO_CLIENT:
 		buf_printf(scratch, "%.*s[%.*s]", STR_ARG(q->client_name), STR_ARG(q->client_address));
 		return buf_view(scratch);
+	case ACCESS_WHO_REVERSE:
+		return q->reverse_name;
 	case ACCESS_WHO_HELO:
 		return q->helo;
 	case ACCESS_WHO_SENDER:
@@ -89,6 +91,8 @@ static const char *class_text(const struct access_run *r, enum access_who who)
 		[ACCESS_WHO_RECIPIENT] = ACCESS_RECIPIENT,
 	};
 
+	if (who == ACCESS_WHO_REVERSE)
+		return "Unverified Client host";
 	return access_stages[who == ACCESS_WHO_STAGE ? stage_of(r) : stages[who]].class;
 }
 

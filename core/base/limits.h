@@ -93,6 +93,8 @@
 #define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
 #define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
 #define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
+#define LIMIT_ACCESS_HOSTS 20            /* servers of a domain that check_*_mx_access and its like look at */
+#define LIMIT_ACCESS_SLEEP 300           /* seconds of sleep: SMTP clients wait five minutes for an answer (RFC 5321 section 4.5.3.2) */
 #define LIMIT_ACCESS_LISTED 16           /* addresses of a list's answer that are looked at; lists give a handful */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_ALIAS_TARGETS 1000

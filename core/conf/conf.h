@@ -107,6 +107,8 @@ const char *conf_get(const struct conf *c, const char *name);
 int conf_expand(const struct conf *c, struct str text, struct buf *out, struct buf *why);
 /* conf_parse_time - "5s", "2h", "1d12h" with default unit; false if not a time */
 bool conf_parse_time(struct str s, char unit, usec *out);
+/* conf_distance - edits between two words, whatever their case; more than `bound` counts as bound + 1 */
+unsigned conf_distance(struct str a, struct str b, unsigned bound);
 /* conf_dump - `name = value` lines: all = every parameter with its default (-D), else what differs (-n) */
 void conf_dump(const struct conf *c, bool all, FILE *to);
 /* conf_where - "main.cf:12" of a set parameter, or "default"/"environment"; for explain and errors */
