@@ -62,6 +62,8 @@ struct access_rules {
 	size_t n_maps;
 	struct maps rbl_replies;           /* rbl_reply_maps */
 	struct match *backup_networks;     /* permit_mx_backup_networks; NULL: empty */
+	/* a table's answer as a list; NULL when a word in it is unknown or names a table that no list names */
+	const struct access_list *(*compile_answer)(const struct access_rules *rules, struct arena *a, struct str text);
 	bool parents_match;                /* example.com in a table means its subdomains, too; else .example.com does */
 };
 extern const struct access_stage_row {
@@ -69,8 +71,6 @@ extern const struct access_stage_row {
 	const char *class;                 /* "Recipient address", of "… rejected: …" */
 } access_stages[ACCESS_STAGES];
 
-/* access_compile_answer - a table's answer as a list; NULL when a word in it is unknown or names a table that no list names */
-const struct access_list *access_compile_answer(const struct access_rules *rules, struct arena *a, struct str text);
 
 /* --- for words --- */
 /* access_refuse - the reply "code enhanced <who>: Class rejected: why" */

@@ -264,6 +264,22 @@ static void compile_classes(struct compiler *k, struct conf_diag *diag)
 	}
 }
 
+static const struct access_list *compile_answer(const struct access_rules *rules, struct arena *a, struct str text)
+{
+	struct compiler k = { .rules = (struct access_rules *)(uintptr_t)rules, .arena = a, .stage = ACCESS_STAGES, .late = true };
+	struct access_list *list = ARENA_NEW(a, struct access_list);
+	bool good;
+
+	buf_init(&k.unknown, 200);
+	buf_init(&k.undone, 200);
+	buf_init(&k.why, 200);
+	good = list && compile(&k, text, list);
+	buf_fini(&k.unknown);
+	buf_fini(&k.undone);
+	buf_fini(&k.why);
+	return good ? list : NULL;
+}
+
 static void open_parameters(struct access_rules *rules, struct conf_diag *diag)
 {
 	const struct conf *c = rules->conf;
@@ -289,6 +305,7 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 	struct compiler k = { .rules = rules, .arena = &rules->arena, .diag = diag };
 
 	rules->conf = c;
+	rules->compile_answer = compile_answer;
 	arena_init(&rules->arena, LIMIT_ACCESS_RULES);
 	while (next_word(&rest, &word))
 		rules->parents_match |= str_eq(word, STR("smtpd_access_maps"));
@@ -308,22 +325,6 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 	buf_fini(&k.undone);
 	buf_fini(&k.why);
 	return rules;
-}
-
-const struct access_list *access_compile_answer(const struct access_rules *rules, struct arena *a, struct str text)
-{
-	struct compiler k = { .rules = (struct access_rules *)(uintptr_t)rules, .arena = a, .stage = ACCESS_STAGES, .late = true };
-	struct access_list *list = ARENA_NEW(a, struct access_list);
-	bool good;
-
-	buf_init(&k.unknown, 200);
-	buf_init(&k.undone, 200);
-	buf_init(&k.why, 200);
-	good = list && compile(&k, text, list);
-	buf_fini(&k.unknown);
-	buf_fini(&k.undone);
-	buf_fini(&k.why);
-	return good ? list : NULL;
 }
 
 void access_rules_refresh(struct access_rules *rules, usec now_mono)

@@ -74,7 +74,7 @@ static enum access_says say(struct lookup *l)
 		return access_misconfigured(r, "an access table gives an action that relaybox does not carry out: use REJECT, DEFER, OK, DUNNO, "
 			"WARN, INFO or restrictions");
 	}
-	list = access_compile_answer(r->rules, r->request->arena, buf_view(&l->value));
+	list = r->rules->compile_answer(r->rules, r->request->arena, buf_view(&l->value));
 	if (!list)
 		return access_misconfigured(r, "an access table gives a restriction that is unknown, or a table that no list names");
 	return access_call(r, list);

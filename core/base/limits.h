@@ -45,6 +45,7 @@
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
 #define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
 #define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
+#define LIMIT_PATTERN_REPEAT 1000        /* {n} in it: each is written out; PCRE: 65535 */
 #define LIMIT_PATTERN_TREE (4 * 1024 * 1024) /* one expression while it is read: 30,000 items */
 #define LIMIT_PATTERN_STEPS 20000        /* … and as a program, its {n} written out; PCRE: 64 kB */
 #define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
