@@ -62,6 +62,7 @@
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
 #define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
 #define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
+#define LIMIT_PATTERN_REPEAT 1000        /* {n} in it: each is written out; PCRE: 65535 */
 #define LIMIT_PATTERN_TREE (4 * 1024 * 1024) /* one expression while it is read: 30,000 items */
 #define LIMIT_PATTERN_STEPS 20000        /* … and as a program, its {n} written out; PCRE: 64 kB */
 #define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
@@ -111,6 +112,8 @@
 #define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
 #define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
 #define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
+#define LIMIT_ACCESS_HOSTS 20            /* servers of a domain that check_*_mx_access and its like look at */
+#define LIMIT_ACCESS_SLEEP 300           /* seconds of sleep: SMTP clients wait five minutes for an answer (RFC 5321 section 4.5.3.2) */
 #define LIMIT_ACCESS_LISTED 16           /* addresses of a list's answer that are looked at; lists give a handful */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_CANONICAL_STEPS 100        /* canonical entries that lead from one address to the next */

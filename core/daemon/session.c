@@ -340,6 +340,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	loop_timer_init(&s->timer, session_on_timer);
 	arena_init(&s->arena, arena_bound(v));
 	format_text(s->client_name, sizeof(s->client_name), "%s", uid >= 0 ? "local" : "unknown");
+	format_text(s->reverse_name, sizeof(s->reverse_name), "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
 	if (v->load->stress)
