@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/places.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/session_private.h"
 
 #define MIN_DATA_RATE 500              /* bytes per second that content must keep up with (smtpd_min_data_rate) */
@@ -190,6 +191,23 @@ static void lost(struct session *s)
 	session_end(s);
 }
 
+/* relieve - memory is short; the session at hand may be one of those that end. Not after all is sent, as otherwise: it would keep its
+ * memory until then */
+static void relieve(struct relay *r)
+{
+	struct session *s;
+	struct reply no;
+
+	while ((s = pressure_next(r)) != NULL) {
+		session_log_break(s, "too little memory");
+		reply_set(&no, 421, "4.3.1", "%s Error: too little memory, try again later", s->service->smtp.hostname);
+		reply_format(&s->conn->out, &no);
+		conn_flush(s->conn);
+		conn_close(s->conn);
+		session_end(s);
+	}
+}
+
 void session_go(struct session *s)
 {
 	size_t got = s->conn->in.n;
@@ -216,6 +234,8 @@ void session_go(struct session *s)
 		session_deadline(s, progress || lines != s->smtp.lines, got);
 	if (s->eof && !s->waits)
 		lost(s);
+	if (pressure_is_on(s->relay))
+		relieve(s->relay);
 }
 
 /* --- connection events ------------------------------------------------------------------------------------------------ */
