@@ -5,6 +5,7 @@
 #define CORE_DAEMON_SETTINGS_H
 
 #include "core/access/access.h"
+#include "core/daemon/reads.h"
 #include "core/deliver/deliver.h"
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
@@ -36,6 +37,7 @@ struct service {
 struct settings {
 	struct list link;                  /* relay's list of generations */
 	usec over;                         /* mono: when a newer one came into force */
+	struct reads reads;                /* the files that it was made of */
 	struct conf *conf;
 	struct master master;
 	struct router *router;
