@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <linux/sched.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -48,6 +49,7 @@ static const struct seccomp_rule calls[] = {
 	SECCOMP_IF(fcntl, SECCOMP_IS(1, F_SETFD)),
 	SECCOMP_IF(fcntl, SECCOMP_IS(1, F_DUPFD_CLOEXEC)), SECCOMP_IF(fcntl, SECCOMP_IS(1, F_OFD_SETLK)),
 	SECCOMP_IF(fcntl, SECCOMP_IS(1, F_SETLK)),
+	SECCOMP_IF(ioctl, SECCOMP_IS(1, SIOCGIFINDEX)), SECCOMP_IF(ioctl, SECCOMP_IS(1, SIOCGIFNAME)),
 	SECCOMP_IF(ioctl, SECCOMP_IS(1, TIOCGWINSZ)), SECCOMP_IF(ioctl, SECCOMP_IS(1, TCGETS)), SECCOMP(dup3),
 	/* memory: none that is executed */
 	SECCOMP_IF(mmap, SECCOMP_WITHOUT(2, PROT_EXEC)), SECCOMP_IF(mprotect, SECCOMP_WITHOUT(2, PROT_EXEC)), SECCOMP(munmap),
