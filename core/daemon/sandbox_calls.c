@@ -44,7 +44,7 @@ static const struct seccomp_rule calls[] = {
 	SECCOMP(fallocate), SECCOMP(ftruncate), SECCOMP(statfs), SECCOMP(fstatfs), SECCOMP(flock), SECCOMP(faccessat), SECCOMP(readlinkat),
 	SECCOMP(getcwd),
 	SECCOMP_IF(mkdirat, SECCOMP_WITHOUT(2, GIVES_AWAY)), SECCOMP(unlinkat), SECCOMP(renameat), SECCOMP(renameat2), SECCOMP(linkat),
-	SECCOMP_IF(fchmod, SECCOMP_WITHOUT(1, GIVES_AWAY)), SECCOMP_IF(fchmodat, SECCOMP_WITHOUT(2, GIVES_AWAY)), SECCOMP(memfd_create),
+	SECCOMP(memfd_create),
 	SECCOMP_IF(fcntl, SECCOMP_IS(1, F_GETFL)), SECCOMP_IF(fcntl, SECCOMP_IS(1, F_SETFL)), SECCOMP_IF(fcntl, SECCOMP_IS(1, F_GETFD)),
 	SECCOMP_IF(fcntl, SECCOMP_IS(1, F_SETFD)),
 	SECCOMP_IF(fcntl, SECCOMP_IS(1, F_DUPFD_CLOEXEC)), SECCOMP_IF(fcntl, SECCOMP_IS(1, F_OFD_SETLK)),
@@ -70,7 +70,7 @@ static const struct seccomp_rule calls[] = {
 #ifdef SYS_open
 	SECCOMP_IF(open, SECCOMP_WITHOUT(2, GIVES_AWAY)), SECCOMP(stat), SECCOMP(lstat), SECCOMP(access), SECCOMP(rename), SECCOMP(unlink),
 	SECCOMP(link), SECCOMP(rmdir),
-	SECCOMP_IF(mkdir, SECCOMP_WITHOUT(1, GIVES_AWAY)), SECCOMP_IF(chmod, SECCOMP_WITHOUT(1, GIVES_AWAY)), SECCOMP(readlink),
+	SECCOMP_IF(mkdir, SECCOMP_WITHOUT(1, GIVES_AWAY)), SECCOMP(readlink),
 	SECCOMP(poll), SECCOMP(epoll_wait),
 	SECCOMP(dup2), SECCOMP(time),
 #endif
