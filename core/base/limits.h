@@ -131,6 +131,9 @@
 #define LIMIT_CLIENT_TLS_SAVED 64        /* TLS sessions that a transport remembers, a few KB each; the oldest goes */
 #define LIMIT_CLIENT_TLS_NAMES 32        /* names or fingerprints that a certificate is matched with; each is compared with each of its names */
 #define LIMIT_CLIENT_SITE 300            /* one next hop as written: brackets, a domain, a port */
+#define LIMIT_SECCOMP_STEPS 1024         /* instructions of a filter of system calls; ours have some 400, the kernel takes 4096 */
+#define LIMIT_SETTINGS_READS 4096        /* files that a configuration reads: tables, lists, certificates, secrets */
+#define LIMIT_SANDBOX_PORTS 256          /* ports of listeners and next hops, where they are fixed at the start */
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
