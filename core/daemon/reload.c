@@ -49,7 +49,7 @@ static const char *refuse_reload(struct relay *r, const struct settings *s)
 
 static void take_over(struct relay *r, struct settings *s)
 {
-	deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles);
+	deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles, s->templates);
 	schedule_reconfigure(r->schedule, s->conf, &s->master);
 	verify_reconfigure(r->verify, s->conf);
 	/* what waits between two deliveries was closed; the rest goes with relay_forget_settings */

@@ -292,6 +292,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
 	s->checks = checks_of_incoming(s->conf, diag);
+	s->templates = bounce_templates_new(s->conf, diag);
 	fs_watch_tables(NULL, NULL);
 	tell_closed(&s->reads, diag);
 	conf_diag_locate(diag, s->conf);
@@ -311,6 +312,7 @@ void settings_free(struct settings *s)
 	mem_free(s->services);
 	deliver_profiles_free(s->profiles);
 	checks_unref(s->checks);
+	bounce_templates_free(s->templates);
 	if (s->router)
 		router_free(s->router);
 	master_fini(&s->master);

@@ -53,6 +53,7 @@ struct settings {
 	struct master master;
 	struct router *router;
 	struct deliver_profiles *profiles; /* of the transports */
+	struct bounce_templates *templates; /* words of notices */
 	struct checks *checks;             /* of the content of mail that comes in; NULL: none */
 	struct service *services;          /* one per listener that can serve, then http_listen's */
 	size_t n_services;
