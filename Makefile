@@ -82,6 +82,8 @@ WARN = -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-p
 # A packet of the helper's protocol and what stands beside it; the sanitizers' frames are larger by their own padding. Text that
 # snprintf cuts at its bound is meant to be cut.
 release_WARN = $(if $(filter tests/%,$<),,-Wframe-larger-than=32768) $(if $(findstring clang,$(cc_name)),,-Wno-format-truncation)
+# Without optimisation gcc cannot see what is always set.
+cov_WARN = -Wno-maybe-uninitialized
 LANG_FLAGS = -std=c11 -D_GNU_SOURCE -DRELAYBOX_VERSION='"$(VERSION)"' -I.
 SECTIONS = -ffunction-sections -fdata-sections
 # Paths in the binary must not depend on where it was built.
@@ -127,7 +129,7 @@ endif
 
 CFLAGS = $($(KIND)_OPT)
 # The binary has a budget (tests/lint/binary): only what every message passes through is compiled for speed.
-HOT = $(addprefix core/,base/% smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_x25519.c msg/crlf.c msg/header.c msg/envelope.c \
+HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_exp_mod.c net/tls_x25519.c msg/crlf.c msg/header.c msg/envelope.c \
 	msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c daemon/session.c \
 	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)

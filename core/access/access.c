@@ -76,6 +76,8 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 		return q->sender;
 	case ACCESS_WHO_RECIPIENT:
 		return q->rcpt;
+	case ACCESS_WHO_LOGIN:
+		return q->user;
 	case ACCESS_WHO_STAGE:
 		break;
 	}
@@ -89,6 +91,8 @@ static const char *class_text(const struct access_run *r, enum access_who who)
 		[ACCESS_WHO_RECIPIENT] = ACCESS_RECIPIENT,
 	};
 
+	if (who == ACCESS_WHO_LOGIN)
+		return "SASL login name";
 	return access_stages[who == ACCESS_WHO_STAGE ? stage_of(r) : stages[who]].class;
 }
 

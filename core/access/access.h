@@ -40,6 +40,7 @@ struct access_request {                /* what is judged; views stay valid until
 	enum access_name name;
 	bool local;                        /* unix submit socket or sendmail -bs */
 	bool authenticated, tls;
+	struct str user;                   /* authenticated: as whom */
 	bool ahead;                        /* the client sent more behind this command */
 	bool many;                         /* at DATA and the end: more than one recipient, so rcpt is not one of them */
 	struct str helo, sender, rcpt, etrn;

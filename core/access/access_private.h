@@ -1,5 +1,6 @@
 /* access_private - what the files of the language of rules share: access.c (the machine), compile.c (text to programs), words.c (the
- * table of words), and the words themselves: words_client.c, words_address.c, words_table.c, words_dns.c. */
+ * table of words), and the words themselves: words_client.c, words_address.c, words_table.c, words_dns.c,
+ * words_login.c. */
 #ifndef CORE_ACCESS_ACCESS_PRIVATE_H
 #define CORE_ACCESS_ACCESS_PRIVATE_H
 
@@ -51,6 +52,7 @@ struct access_rules {
 	struct access_list lists[ACCESS_STAGES];
 	struct access_class { struct str name; struct access_list list; } *classes;
 	size_t n_classes;
+	struct maps logins;                /* smtpd_sender_login_maps */
 	struct map **maps;
 	size_t n_maps;
 	bool parents_match;                /* example.com in a table means its subdomains, too; else .example.com does */
@@ -64,7 +66,7 @@ extern const struct access_stage_row {
 const struct access_list *access_compile_answer(const struct access_rules *rules, struct arena *a, struct str text);
 
 /* --- for words --- */
-enum access_who { ACCESS_WHO_STAGE, ACCESS_WHO_CLIENT, ACCESS_WHO_HELO, ACCESS_WHO_SENDER, ACCESS_WHO_RECIPIENT };
+enum access_who { ACCESS_WHO_STAGE, ACCESS_WHO_CLIENT, ACCESS_WHO_HELO, ACCESS_WHO_SENDER, ACCESS_WHO_RECIPIENT, ACCESS_WHO_LOGIN };
 /* access_refuse - the reply "code enhanced <who>: Class rejected: why" */
 enum access_says access_refuse(struct access_run *r, enum access_who who, int code, const char *enhanced, const char *why);
 enum access_says access_temporary(struct access_run *r, struct str who);        /* a lookup failed */
@@ -91,5 +93,6 @@ access_hear access_sender_domain_answered, access_recipient_domain_answered, acc
 access_judge access_check_client, access_check_helo, access_check_sender, access_check_recipient, access_check_etrn;
 access_judge access_rbl_client, access_rhsbl_client, access_rhsbl_helo, access_rhsbl_sender, access_rhsbl_recipient, access_dnswl_client;
 access_hear access_listed, access_list_permits;
+access_judge access_login_mismatch, access_user_mismatch, access_known_mismatch, access_stranger_mismatch, access_check_login;
 
 #endif

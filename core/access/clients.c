@@ -6,11 +6,16 @@
 
 #define SWEEP_AT 4096  /* entries; then those without connections go */
 
-static struct str key_of(const struct ipaddr *a, char text[48])
+static struct str key_of(const struct ipaddr *a, unsigned prefix, char text[48])
 {
-	size_t n = a->family == AF_INET6 ? 8 : 4;
+	size_t n = a->family == AF_INET6 ? 16 : 4;
+
 	text[0] = a->family == AF_INET6 ? '6' : '4';
-	memcpy(text + 1, a->b, n);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned kept = prefix <= 8 * i ? 0 : prefix - 8 * i;
+
+		text[1 + i] = (char)(a->b[i] & (kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept)));
+	}
 	return str_make(text, n + 1);
 }
 
@@ -39,11 +44,10 @@ void clients_fini(struct clients *c)
 	table_fini(&c->table);
 }
 
-struct client *clients_enter(struct clients *c, const struct ipaddr *a)
+static struct client *enter(struct clients *c, struct str key)
 {
-	char text[48];
-	struct str key = key_of(a, text);
 	struct client *one = table_find(&c->table, key);
+
 	if (!one) {
 		if (c->table.n >= SWEEP_AT)
 			drop_idle(c, false);
@@ -54,11 +58,24 @@ struct client *clients_enter(struct clients *c, const struct ipaddr *a)
 	return one;
 }
 
-void clients_leave(struct clients *c, const struct ipaddr *a)
+struct client *clients_enter(struct clients *c, const struct ipaddr *a, unsigned prefix)
 {
 	char text[48];
-	struct client *one = table_find(&c->table, key_of(a, text));
-	if (one && one->connections)
+
+	return enter(c, key_of(a, prefix, text));
+}
+
+struct client *clients_enter_user(struct clients *c, int64_t uid)
+{
+	char text[1 + sizeof(uid)] = "u";
+
+	memcpy(text + 1, &uid, sizeof(uid));
+	return enter(c, str_make(text, sizeof(text)));
+}
+
+void clients_leave(struct client *one)
+{
+	if (one->connections)
 		one->connections--;
 }
 

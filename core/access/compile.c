@@ -223,6 +223,9 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 		rules->parents_match |= str_eq(word, STR("smtpd_access_maps"));
 	buf_init(&k.unknown, 2000);
 	buf_init(&k.why, 2000);
+	if (maps_open_form(&rules->logins, c->smtpd_sender_login_maps, SOURCE_TABLE, &k.why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_sender_login_maps: %s", buf_cstr(&k.why));
+	buf_clear(&k.why);
 	compile_classes(&k, diag);
 	for (size_t i = 0; i < ACCESS_STAGES; i++) {
 		k.stage = (enum access_stage)i;
@@ -254,6 +257,7 @@ void access_rules_refresh(struct access_rules *rules, usec now_mono)
 {
 	for (size_t i = 0; i < rules->n_maps; i++)
 		map_refresh(rules->maps[i], now_mono);
+	maps_refresh(&rules->logins, now_mono);
 }
 
 void access_rules_free(struct access_rules *rules)
@@ -263,6 +267,7 @@ void access_rules_free(struct access_rules *rules)
 	for (size_t i = 0; i < rules->n_maps; i++)
 		map_close(rules->maps[i]);
 	mem_free(rules->maps);
+	maps_close(&rules->logins);
 	arena_fini(&rules->arena);
 	mem_free(rules);
 }

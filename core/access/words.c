@@ -89,11 +89,11 @@ static const struct access_word words[] = {
 	{ "reject_unverified_sender", ACCESS_NO_ARGUMENT, 0, access_unverified_sender, access_sender_verified },
 	{ "check_sender_access", ACCESS_TABLE, 0, access_check_sender, NULL },
 	{ "reject_rhsbl_sender", ACCESS_ZONE, 0, access_rhsbl_sender, access_listed },
-	/* nobody logs in, and smtpd_sender_login_maps stops the start: no sender has an owner who must */
-	{ "reject_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, pass, NULL },
-	{ "reject_authenticated_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, pass, NULL },
-	{ "reject_unauthenticated_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, pass, NULL },
-	{ "reject_known_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, pass, NULL },
+	{ "reject_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, access_login_mismatch, NULL },
+	{ "reject_authenticated_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, access_user_mismatch, NULL },
+	{ "reject_unauthenticated_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, access_stranger_mismatch, NULL },
+	{ "reject_known_sender_login_mismatch", ACCESS_NO_ARGUMENT, 0, access_known_mismatch, NULL },
+	{ "check_sasl_access", ACCESS_TABLE, 0, access_check_login, NULL },
 
 	/* the recipient */
 	{ "permit_auth_destination", ACCESS_NO_ARGUMENT, 0, access_auth_destination, NULL },
@@ -128,7 +128,6 @@ static const struct access_word words[] = {
 	{ "check_recipient_mx_access", ACCESS_TABLE, 0, NULL, NULL },
 	{ "check_recipient_ns_access", ACCESS_TABLE, 0, NULL, NULL },
 	{ "check_ccert_access", ACCESS_TABLE, 0, NULL, NULL },
-	{ "check_sasl_access", ACCESS_TABLE, 0, NULL, NULL },
 	{ "permit_tls_clientcerts", ACCESS_NO_ARGUMENT, 0, NULL, NULL },
 	{ "permit_tls_all_clientcerts", ACCESS_NO_ARGUMENT, 0, NULL, NULL },
 	{ "permit_mx_backup", ACCESS_NO_ARGUMENT, 0, NULL, NULL },

@@ -73,18 +73,19 @@ enum access_says access_unknown_reverse(struct access_run *r, const struct acces
 
 /* --- HELO ------------------------------------------------------------------------------------------------------------- */
 
-static bool is_literal(struct str name)
-{
-	return name.n && name.p[0] == '[';
-}
-
-static enum access_says bad_literal(struct access_run *r)
+/* is_decided - nothing was said, or an address in brackets, which only has to be one: so for every check of the name */
+static bool is_decided(struct access_run *r, enum access_says *says)
 {
 	struct str name = r->request->helo;
 
-	if (addr_valid_domain(name))
-		return ACCESS_NEXT;
-	return access_refuse(r, ACCESS_WHO_HELO, (int)r->request->conf->invalid_hostname_reject_code, "5.5.2", "invalid ip address");
+	*says = ACCESS_NEXT;
+	if (!name.n)
+		return true;
+	if (name.p[0] != '[')
+		return false;
+	if (!addr_valid_domain(name))
+		*says = access_refuse(r, ACCESS_WHO_HELO, (int)r->request->conf->invalid_hostname_reject_code, "5.5.2", "invalid ip address");
+	return true;
 }
 
 static struct str without_dot(struct str name)
@@ -102,12 +103,11 @@ static bool is_host(struct str name)
 enum access_says access_invalid_helo(struct access_run *r, const struct access_row *row)
 {
 	struct str name = r->request->helo;
+	enum access_says says;
 
 	(void)row;
-	if (!name.n)
-		return ACCESS_NEXT;
-	if (is_literal(name))
-		return bad_literal(r);
+	if (is_decided(r, &says))
+		return says;
 	if (is_host(name))
 		return ACCESS_NEXT;
 	return access_refuse(r, ACCESS_WHO_HELO, (int)r->request->conf->invalid_hostname_reject_code, "5.5.2", "Invalid name");
@@ -116,12 +116,11 @@ enum access_says access_invalid_helo(struct access_run *r, const struct access_r
 enum access_says access_non_fqdn_helo(struct access_run *r, const struct access_row *row)
 {
 	struct str name = r->request->helo;
+	enum access_says says;
 
 	(void)row;
-	if (!name.n)
-		return ACCESS_NEXT;
-	if (is_literal(name))
-		return bad_literal(r);
+	if (is_decided(r, &says))
+		return says;
 	name = without_dot(name);
 	if (addr_valid_domain(name) && str_chr(name, '.') > 0)
 		return ACCESS_NEXT;
@@ -139,12 +138,11 @@ enum access_says access_naked_ip(struct access_run *r, const struct access_row *
 enum access_says access_unknown_helo(struct access_run *r, const struct access_row *row)
 {
 	struct str name = r->request->helo;
+	enum access_says says;
 
 	(void)row;
-	if (!name.n)
-		return ACCESS_NEXT;
-	if (is_literal(name))
-		return bad_literal(r);
+	if (is_decided(r, &says))
+		return says;
 	if (!is_host(name))
 		return access_refuse(r, ACCESS_WHO_HELO, (int)r->request->conf->unknown_hostname_reject_code, "4.7.1", "Host not found");
 	return access_ask(r, ACCESS_DOMAIN, without_dot(name));

@@ -214,6 +214,11 @@ enum access_says access_check_recipient(struct access_run *r, const struct acces
 	return check(r, row, ACCESS_WHO_RECIPIENT, r->request->rcpt, find_mail);
 }
 
+enum access_says access_check_login(struct access_run *r, const struct access_row *row)
+{
+	return check(r, row, ACCESS_WHO_LOGIN, r->request->user, find);
+}
+
 enum access_says access_check_etrn(struct access_run *r, const struct access_row *row)
 {
 	return check(r, row, ACCESS_WHO_STAGE, r->request->etrn, find_domain);

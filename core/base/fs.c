@@ -149,6 +149,11 @@ ssize_t fs_pread_all(int fd, void *p, size_t n, off_t at)
 	return (ssize_t)have;
 }
 
+void fs_begin_writing(int fd, off_t at, off_t n)
+{
+	(void)sync_file_range(fd, at, n, SYNC_FILE_RANGE_WRITE);
+}
+
 int fs_sync(int fd)
 {
 	int r;

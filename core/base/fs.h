@@ -23,6 +23,8 @@ ssize_t fs_write_all(int fd, const void *p, size_t n);               /* n, or -1
 ssize_t fs_pwrite_all(int fd, const void *p, size_t n, off_t at);
 ssize_t fs_pwritev_all(int fd, struct iovec *v, int count, off_t at);/* v is changed while it goes */
 ssize_t fs_pread_all(int fd, void *p, size_t n, off_t at);           /* bytes read; less than n only at end of file */
+/* fs_begin_writing - have the kernel begin to write n bytes from `at` on, so that a later fsync waits less; promises nothing */
+void fs_begin_writing(int fd, off_t at, off_t n);
 int fs_sync(int fd);                                                 /* fsync */
 int fs_datasync(int fd);                                             /* fdatasync */
 #define FS_NOT_OPENED (-2)

@@ -21,6 +21,9 @@
 #define LIMIT_RECIPIENT (5 * 1024)       /* … and for each recipient that smtpd_recipient_limit allows: address as written, completed, ORCPT */
 #define LIMIT_TRANSACTION_MOST (2 * LIMIT_STORE_ENVELOPE) /* … but what no record of the queue could hold is not gathered */
 #define LIMIT_DROP_ARENA 16              /* … of a local program: as many times that */
+#define LIMIT_SESSIONS_RESERVED_SHARE 10 /* this part of all places is kept for our own clients: mynetworks and local users */
+#define LIMIT_SESSIONS_WAITING 1000      /* connections that wait for a place at a listener with a process limit; more are sent away */
+#define LIMIT_SUBMIT_SESSIONS 100        /* of one local user at the submit socket; sendmail then leaves mail in maildrop */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
 #define LIMIT_HEADER (4 * 1024 * 1024)   /* all header fields of a message, in memory until it is queued; honest mail has a 30th */
@@ -37,12 +40,27 @@
 #define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */
 #define LIMIT_MIME_BOUNDARY 2048         /* Postfix: mime_boundary_length_limit */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */
+#define LIMIT_PASSWORD 256                /* of a client that logs in: SHA-crypt's work grows with its square */
+#define LIMIT_PASSWORD_ENTRY 512         /* what a table says of it */
+#define LIMIT_PASSWORD_ROUNDS 1000000    /* of SHA-crypt and PBKDF2 in such an entry: half a second */
+#define LIMIT_PASSWORD_COST 14           /* of bcrypt: a second */
+#define LIMIT_AUTH_USER 256              /* a login name, as Dovecot or a table has it */
+#define LIMIT_AUTH_WHY 200               /* why a login failed, for the reply and the log */
+#define LIMIT_AUTH_LINE 8192             /* of an authentication server (Dovecot: AUTH_CLIENT_MAX_LINE_LENGTH) */
+#define LIMIT_AUTH_TOLD 5                /* entries of a table of users that the start complains about … */
+#define LIMIT_AUTH_LOOKED_AT 10000       /* … of so many that it looks at */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */
 #define LIMIT_CONF_DEPTH 100             /* nested $name */
 #define LIMIT_CONF_STEPS 20000           /* $names replaced for one value */
 #define LIMIT_MAP_VALUE (64 * 1024)      /* one lookup result */
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
+#define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
+#define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
+#define LIMIT_PATTERN_TREE (4 * 1024 * 1024) /* one expression while it is read: 30,000 items */
+#define LIMIT_PATTERN_STEPS 20000        /* … and as a program, its {n} written out; PCRE: 64 kB */
+#define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
+#define LIMIT_PATTERN_TRIED (64 * 1024 * 1024) /* marks of branches and places: 1,000 branches of a text of LIMIT_MAP_VALUE use 8 MB */
 #define LIMIT_CDB_RECORD (16 * 1024 * 1024) /* key and value of one cdb record while a table is walked */
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
@@ -81,6 +99,7 @@
 #define LIMIT_VERIFY_TEXT 250            /* of what the server said about one; Postfix: 250 */
 #define LIMIT_VERIFY_FILE (64 * 1024 * 1024) /* the cache as a file: old lines, too */
 #define LIMIT_HTTP_CONNECTIONS 64        /* health checks at the same time */
+#define LIMIT_HTTP_CLIENT 32             /* … of one address */
 #define LIMIT_USER_NAME 64               /* name of an account; longer ones nobody has (shadow: 32, NSS modules more) */
 #define LIMIT_USER_HOME 1024             /* its home folder */
 #define LIMIT_USER_ENTRY (8 * 1024)      /* its whole entry in the user database */
@@ -104,6 +123,8 @@
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
+#define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
+#define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
 #define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */

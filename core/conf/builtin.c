@@ -33,8 +33,6 @@ static const struct { const char *name, *value; } rows[] = {
 	{ "virtual_alias_maps", "$virtual_maps" },
 	{ "virtual_alias_domains", "$virtual_alias_maps" },
 	{ "virtual_mailbox_domains", "$virtual_mailbox_maps" },
-	{ "smtpd_sasl_path", "smtpd" },
-	{ "smtpd_sasl_type", "cyrus" },
 	{ "smtp_sasl_type", "cyrus" },
 	{ "milter_macro_v", "$mail_name $mail_version" },
 	{ "milter_macro_daemon_name", "$myhostname" },

@@ -349,6 +349,7 @@ struct conf *conf_build(struct conf_source *s, const char *directory, struct con
 	finish_overrides(c);
 	c->relay_username = s->relay_user;
 	c->relay_password = s->relay_password;
+	c->smtpd_users = s->smtpd_users;
 	return c;
 }
 

@@ -1,6 +1,6 @@
 /* conf_env - settings from the environment, as containers give them:
  *
- *   RELAYHOST, RELAYHOST_USERNAME, RELAYHOST_PASSWORD[_FILE], then POSTFIX_<parameter> and POSTFIX_<parameter>_FILE.
+ *   RELAYHOST, RELAYHOST_USERNAME, RELAYHOST_PASSWORD[_FILE], SMTPD_SASL_USERS[_FILE], then POSTFIX_<parameter> and POSTFIX_<parameter>_FILE.
  *
  * They come after main.cf and win over it. An empty POSTFIX_<parameter> takes main.cf's setting away. Contents of files
  * and the RELAYHOST values are taken as they are; in a POSTFIX_<parameter> only $names that exist are replaced. */
@@ -118,6 +118,15 @@ static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag 
 	return true;
 }
 
+/* apply_users - clients that may log in */
+static bool apply_users(struct conf_source *s, struct conf_diag *diag)
+{
+	s->smtpd_users = take_password("SMTPD_SASL_USERS", diag);
+	if (s->smtpd_users)
+		set(s, STR("smtpd_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
+	return s->smtpd_users != NULL;
+}
+
 static void apply_value(struct conf_source *s, struct str name, const char *value)
 {
 	if (*value)
@@ -172,15 +181,16 @@ static bool apply_pass(struct conf_source *s, bool files, struct conf_diag *diag
 
 bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag)
 {
-	bool relay, values, files;
+	bool relay, users, values, files;
 
 	if (alone)
 		conf_foreign_apply(s);
 	relay = apply_relayhost(s, alone, diag);
+	users = apply_users(s, diag);
 	values = apply_pass(s, false, diag);
 	files = apply_pass(s, true, diag);
 	if (alone)
 		conf_foreign_networks(s);
 	conf_foreign_check(diag);
-	return relay || values || files;
+	return relay || users || values || files;
 }

@@ -23,7 +23,7 @@ static const struct { const char *variable, *lost; } not_done[] = {
 };
 
 /* whoever set these relies on them: starting without would let mail through that should not pass, or send it unchanged */
-static const char *const refused[] = { "ALLOWED_SENDER_DOMAINS", "MASQUERADED_DOMAINS", "SMTPD_SASL_USERS", "SMTP_HEADER_CHECKS" };
+static const char *const refused[] = { "ALLOWED_SENDER_DOMAINS", "MASQUERADED_DOMAINS", "SMTP_HEADER_CHECKS" };
 
 static bool says_no(const char *value)
 {

@@ -30,6 +30,7 @@ struct conf_source {
 	unsigned default_depth;        /* computed defaults being computed */
 	bool own_is_private;           /* of the host's networks, only private ones are mynetworks */
 	char *relay_user, *relay_password; /* RELAYHOST_USERNAME, RELAYHOST_PASSWORD; NULL: unset */
+	char *smtpd_users;             /* SMTPD_SASL_USERS; NULL: unset */
 };
 struct conf_source *source_new(void);
 void source_free(struct conf_source *s);

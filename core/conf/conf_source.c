@@ -52,6 +52,7 @@ void source_free(struct conf_source *s)
 	arena_fini(&s->arena);
 	free_secret(s->relay_user);
 	free_secret(s->relay_password);
+	free_secret(s->smtpd_users);
 	mem_free(s);
 }
 
@@ -69,6 +70,7 @@ struct conf_source *source_copy(const struct conf_source *s)
 	copy->own_is_private = s->own_is_private;
 	copy->relay_user = s->relay_user ? mem_dupz(s->relay_user) : NULL;
 	copy->relay_password = s->relay_password ? mem_dupz(s->relay_password) : NULL;
+	copy->smtpd_users = s->smtpd_users ? mem_dupz(s->smtpd_users) : NULL;
 	return copy;
 }
 

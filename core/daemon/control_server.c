@@ -12,6 +12,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/net/acceptor.h"
 #include "core/view/control.h"
 #include "core/view/listing.h"
 #include "core/daemon/stats.h"
@@ -20,10 +21,14 @@
 
 #define SLICE 65536                    /* listing bytes written before the peer must take them */
 #define LISTEN_BACKLOG 64
+#define REQUEST_TIME (10 * USEC_PER_SEC)
+#define ANSWER_TIME (300 * USEC_PER_SEC)       /* for a long listing to be taken */
+#define STR_OF_(x) #x
+#define STR_OF(x) STR_OF_(x)
 
 struct control_server {
 	struct relay *relay;
-	struct loop_io io;
+	struct acceptor acceptor;
 	struct list peers;
 };
 struct peer {
@@ -351,11 +356,16 @@ static const struct verb {
 	{ "reload", do_reload, RIGHT_OWNER },
 };
 
+static bool is_master(int64_t uid)
+{
+	return uid == 0 || uid == (int64_t)geteuid();
+}
+
 static bool may(const struct peer *p, enum right right)
 {
 	const struct conf *c = p->relay->settings->conf;
 
-	if (p->uid == 0 || p->uid == (int64_t)geteuid() || right == RIGHT_ANYONE)
+	if (is_master(p->uid) || right == RIGHT_ANYONE)
 		return true;
 	if (right == RIGHT_MAILQ)
 		return users_include(c->authorized_mailq_users, p->uid);
@@ -390,6 +400,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 		if (lf >= 0) {
 			p->answering = true;
+			conn_deadline(c, loop_now(p->relay->loop) + ANSWER_TIME);
 			buf_printf(&c->out, CONTROL_HELLO "%d\n", CONTROL_VERSION);
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
 		} else if (c->in.n >= LIMIT_CONTROL_LINE) {
@@ -408,28 +419,43 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	return CONN_KEEP;
 }
 
-static void on_accept(struct loop_io *io, uint32_t events)
+/* may_come - a user has so many connections, and all but the masters of this have a share between them */
+static bool may_come(struct control_server *s, int64_t uid)
 {
-	struct control_server *s = LIST_ITEM(io, struct control_server, io);
+	unsigned same = 0, others = 0;
+
+	LIST_EACH(&s->peers, it, tmp) {
+		struct peer *p = LIST_ITEM(it, struct peer, link);
+
+		same += p->uid == uid;
+		others += !is_master(p->uid);
+	}
+	return same < LIMIT_CONTROL_USER && (is_master(uid) || others < LIMIT_CONTROL_USERS);
+}
+
+static void on_accepted(struct acceptor *a, int fd)
+{
+	static const char no[] = CONTROL_HELLO STR_OF(CONTROL_VERSION) "\n!too many connections of your user, or of all users, to the control socket\n";
+	struct control_server *s = LIST_ITEM(a, struct control_server, acceptor);
 	struct ucred u;
 	socklen_t n = sizeof(u);
-	int fd;
 	struct peer *p;
 
-	(void)events;
-	fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) != 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) != 0 || !may_come(s, u.uid)) {
+		(void)!send(fd, no, sizeof(no) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		return;
 	}
 	p = MEM_NEW(struct peer);
 	p->relay = s->relay;
 	p->uid = u.uid;
-	list_append(&s->peers, &p->link);
 	p->conn = conn_accepted(s->relay->loop, fd, LIMIT_CONTROL_LINE, 32 << 20, on_conn, p);
-	conn_deadline(p->conn, loop_now(s->relay->loop) + 300 * USEC_PER_SEC);
+	if (!p->conn) {
+		mem_free(p);
+		return;
+	}
+	list_append(&s->peers, &p->link);
+	conn_deadline(p->conn, loop_now(s->relay->loop) + REQUEST_TIME);
 }
 
 struct control_server *control_open(struct relay *r)
@@ -452,9 +478,11 @@ struct control_server *control_open(struct relay *r)
 	s = MEM_NEW(struct control_server);
 	s->relay = r;
 	list_init(&s->peers);
-	s->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };
-	loop_io_add(r->loop, &s->io, EPOLLIN);
-	return s;
+	if (acceptor_open(&s->acceptor, r->loop, fd, "control", on_accepted) == 0)
+		return s;
+	close(fd);
+	mem_free(s);
+	return NULL;
 }
 
 void control_close(struct control_server *s)
@@ -467,8 +495,7 @@ void control_close(struct control_server *s)
 		conn_close(p->conn);
 		peer_free(p);
 	}
-	loop_io_remove(s->relay->loop, &s->io);
-	close(s->io.fd);
+	acceptor_close(&s->acceptor);
 	unlink("control");
 	mem_free(s);
 }

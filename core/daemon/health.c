@@ -9,6 +9,13 @@
 
 #define REQUEST_TIME (5 * USEC_PER_SEC)        /* a request comes, and is answered, within this */
 
+struct visitor {
+	struct list link;
+	struct relay *relay;
+	struct conn *conn;
+	struct ipaddr address;
+};
+
 /* NULL, or why not */
 static const char *alive(const struct relay *r)
 {
@@ -64,9 +71,16 @@ static void respond(struct relay *r, struct conn *c, const struct http_request *
 	buf_fini(&body);
 }
 
+static void leave(struct visitor *v)
+{
+	list_remove(&v->link);
+	mem_free(v);
+}
+
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 {
-	struct relay *r = c->ctx;
+	struct visitor *v = c->ctx;
+	struct relay *r = v->relay;
 	struct http_request q;
 	int status;
 
@@ -78,20 +92,47 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 		respond(r, c, &q, status);
 		conn_close_after_send(c, loop_now(r->loop) + REQUEST_TIME);
 	}
-	r->n_http--;
+	leave(v);
 	return CONN_CLOSE;
+}
+
+/* make_room - bounded in all and for each address: past that the oldest goes, of the same address first, which is one that says
+ * nothing, for all others are answered at once */
+static void make_room(struct relay *r, const struct ipaddr *a)
+{
+	struct visitor *oldest_same = NULL, *gone;
+	unsigned all = 0, same = 0;
+
+	LIST_EACH(&r->visitors, it, tmp) {
+		struct visitor *v = LIST_ITEM(it, struct visitor, link);
+		bool is_same = ipaddr_eq(&v->address, a);
+
+		all++;
+		same += is_same;
+		oldest_same = is_same && !oldest_same ? v : oldest_same;
+	}
+	if (all < LIMIT_HTTP_CONNECTIONS && same < LIMIT_HTTP_CLIENT)
+		return;
+	gone = oldest_same ? oldest_same : LIST_ITEM(list_first(&r->visitors), struct visitor, link);
+	conn_close(gone->conn);
+	leave(gone);
 }
 
 void health_open(struct relay *r, int fd)
 {
-	struct conn *c = NULL;
+	struct sockaddr_storage peer = { 0 };
+	socklen_t n = sizeof(peer);
+	struct visitor *v = MEM_NEW(struct visitor);
 
-	if (r->n_http >= LIMIT_HTTP_CONNECTIONS)
-		close(fd);
-	else
-		c = conn_accepted(r->loop, fd, LIMIT_HTTP_REQUEST, LIMIT_HTTP_REQUEST, on_conn, r);
-	if (!c)
+	v->relay = r;
+	if (getpeername(fd, (struct sockaddr *)&peer, &n) == 0)
+		ipaddr_from_sockaddr((struct sockaddr *)&peer, &v->address);
+	make_room(r, &v->address);
+	v->conn = conn_accepted(r->loop, fd, LIMIT_HTTP_REQUEST, LIMIT_HTTP_REQUEST, on_conn, v);
+	if (!v->conn) {
+		mem_free(v);
 		return;
-	r->n_http++;
-	conn_deadline(c, loop_now(r->loop) + REQUEST_TIME);
+	}
+	list_append(&r->visitors, &v->link);
+	conn_deadline(v->conn, loop_now(r->loop) + REQUEST_TIME);
 }

@@ -1,6 +1,5 @@
-/* listener - see listener.h. accept takes what waits, a bounded number a tick, so that a flood of connections cannot starve
- * the sessions that are there. Out of descriptors it rests for a second instead of spinning (threats I4). */
-#include "core/daemon/listener_private.h"
+/* listener - see listener.h. What is accepted goes to admission.c, which knows whether there is a place for it. */
+#include "core/daemon/listener.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,109 +11,37 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/net/acceptor.h"
 #include "core/net/dns.h"
 #include "core/net/dns_files.h"
-#include "core/daemon/health.h"
-#include "core/daemon/session.h"
+#include "core/daemon/admission.h"
 
 #define BACKLOG 4096
-#define ACCEPTS_PER_TICK 64
-#define FULL_WARNING (60 * USEC_PER_SEC)  /* between two lines about a limit that is reached */
 /* without any configuration: where nothing but root may use the first, the second */
 #define DEFAULT_PORT 25
 #define FALLBACK_PORT 2525
 
-static void turn_away(int fd, const struct service *v)
+struct listener {
+	struct list link;
+	struct acceptor acceptor;
+	struct relay *relay;
+	const struct service *service;
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	const struct service *next;    /* by the settings that are about to come into force; NULL: not wanted */
+	bool fresh;                    /* opened for them */
+};
+
+static void on_accepted(struct acceptor *a, int fd)
 {
-	char text[300];
-	int n = snprintf(text, sizeof(text), "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
+	struct listener *l = LIST_ITEM(a, struct listener, acceptor);
 
-	if (n > 0 && n < (int)sizeof(text))
-		(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-}
-
-static int64_t peer_uid(int fd)
-{
-	struct ucred u;
-	socklen_t n = sizeof(u);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? (int64_t)u.uid : -1;
-}
-
-static void rest(struct listener *l)
-{
-	log_warn("smtpd", "accept: %s: resting for a second", strerror(errno));
-	loop_io_set(l->relay->loop, &l->io, 0);
-	loop_timer_set(l->relay->loop, &l->rest, loop_now(l->relay->loop) + USEC_PER_SEC);
-}
-
-/* has_room - within the service's own limit? Beyond it clients wait in the kernel's queue, as with Postfix's process limit */
-static bool has_room(struct listener *l)
-{
-	const struct service *v = l->service;
-	usec now = loop_now(l->relay->loop);
-
-	if (v->http || !v->max_sessions || v->load->sessions < v->max_sessions)
-		return true;
-	v->load->full = true;
-	loop_io_set(l->relay->loop, &l->io, 0);
-	if (!v->load->warned || now - v->load->warned > FULL_WARNING) {
-		v->load->warned = now;
-		log_warn("master", "service on port %u has reached its process limit \"%lld\": new clients may experience noticeable delays; "
-			"raise its maxproc in master.cf, or default_process_limit", v->port, (long long)v->max_sessions);
-	}
-	return false;
-}
-
-static void take_client(struct listener *l, int fd)
-{
-	struct relay *r = l->relay;
-	bool local = l->address.ss_family == AF_UNIX;
-	int64_t uid = local ? peer_uid(fd) : -1;
-
-	if (l->service->http)
-		health_open(r, fd);
-	else if (r->n_sessions >= r->max_sessions)
-		turn_away(fd, l->service);
-	else if (local && uid < 0)
-		close(fd);
-	else
-		session_open(r, l->service, fd, uid);
-}
-
-static void on_accept(struct loop_io *io, uint32_t events)
-{
-	struct listener *l = LIST_ITEM(io, struct listener, io);
-
-	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TICK && has_room(l); i++) {
-		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			take_client(l, fd);
-			continue;
-		}
-		if (errno == EINTR || errno == ECONNABORTED)
-			continue;
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			rest(l);
-		return;
-	}
-}
-
-static void on_rested(struct loop_timer *t)
-{
-	struct listener *l = LIST_ITEM(t, struct listener, rest);
-
-	loop_io_set(l->relay->loop, &l->io, EPOLLIN);
+	admission_take(l->relay, l->service, fd, l->address.ss_family == AF_UNIX);
 }
 
 static void listener_close(struct listener *l)
 {
-	loop_timer_cancel(l->relay->loop, &l->rest);
-	loop_io_remove(l->relay->loop, &l->io);
-	close(l->io.fd);
+	acceptor_close(&l->acceptor);
 	list_remove(&l->link);
 	mem_free(l);
 }
@@ -169,10 +96,8 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 	l->fresh = true;
 	memcpy(&l->address, sa, n);
 	l->address_len = n;
-	l->io = (struct loop_io){ .fd = fd, .on_ready = on_accept };
-	loop_timer_init(&l->rest, on_rested);
 	list_append(&r->listeners, &l->link);
-	return loop_io_add(r->loop, &l->io, EPOLLIN);
+	return acceptor_open(&l->acceptor, r->loop, fd, "smtpd", on_accepted);
 }
 
 /* --- what a host text means ---------------------------------------------------------------------------------------- */

@@ -9,10 +9,6 @@
 int listener_open_all(struct relay *r, const struct settings *s);
 /* listener_open_submit - queue_directory/submit; relative to the working directory, which is queue_directory */
 int listener_open_submit(struct relay *r);
-/* listener_left - a session of this service has ended: there may be room for the next */
-void listener_left(struct relay *r, const struct service *v);
-/* listener_look_again - other limits are in force */
-void listener_look_again(struct relay *r);
 /* listener_close_mail - take no mail any more; whoever asks for health is answered until the end */
 void listener_close_mail(struct relay *r);
 

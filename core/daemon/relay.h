@@ -22,6 +22,8 @@ struct relay {
 	struct loop *loop;
 	struct pool *pool;                 /* handshakes, deliveries into files as ourselves */
 	struct pool *store_pool;           /* the store's alone: a flush never waits behind what others control */
+	struct pool *auth_pool;            /* password hashes, behind which nobody's handshake waits; NULL until the first */
+	struct loop_io hashed;             /* of auth_pool */
 	struct dns *dns;
 	const char *directory;             /* configuration directory */
 	const char *const *extra;          /* name=value overrides of the command line */
@@ -34,7 +36,9 @@ struct relay {
 	struct list listeners;
 	struct list sessions;
 	size_t n_sessions, max_sessions;
-	size_t n_http;
+	size_t n_waiting;                  /* accepted, without a session yet */
+	struct loop_task places;           /* a session has ended while somebody waits */
+	struct list visitors;              /* who asks for health */
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;

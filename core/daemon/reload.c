@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/daemon/admission.h"
 #include "core/daemon/listener.h"
 #include "core/daemon/relay.h"
 #include "core/daemon/session.h"
@@ -55,7 +56,8 @@ static void take_over(struct relay *r, struct settings *s)
 	r->settings->over = loop_now(r->loop);
 	list_push(&r->generations, &s->link);
 	r->settings = s;
-	listener_look_again(r);
+	admission_move(r, LIST_ITEM(s->link.next, struct settings, link));
+	admission_look(r);
 }
 
 bool relay_reload(struct relay *r)

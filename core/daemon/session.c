@@ -8,7 +8,7 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/daemon/listener.h"
+#include "core/daemon/places.h"
 #include "core/daemon/session_private.h"
 
 #define MIN_DATA_RATE 500              /* bytes per second that content must keep up with (smtpd_min_data_rate) */
@@ -34,17 +34,19 @@ void session_end(struct session *s)
 		return;
 	s->ended = true;
 	session_policy_cancel(s);
+	if (s->auth)
+		auth_cancel(s->auth);
 	if (s->name_query)
 		dns_cancel(s->name_query);
 	loop_timer_cancel(s->relay->loop, &s->timer);
 	if (!committing)
 		session_abort_message(s);
 	session_log_disconnect(s);
-	if (s->client && s->uid < 0)
-		clients_leave(&s->relay->clients, &s->address);
+	if (s->client)
+		clients_leave(s->client);
 	list_remove(&s->link);
 	s->relay->n_sessions--;
-	listener_left(s->relay, s->service);
+	places_left(s->relay, s->service);
 	if (!committing)
 		loop_defer(s->relay->loop, &s->free_task);
 }
@@ -65,6 +67,9 @@ void session_hang_up(struct session *s, int code, const char *enhanced, const ch
 
 void session_wake(struct session *s)
 {
+	/* it was us who took no content */
+	if (s->waits == SESSION_WAITS_ROOM)
+		s->deadline = loop_now(s->relay->loop) + session_conf(s)->smtpd_timeout;
 	s->waits = SESSION_WAITS_NOT;
 	/* the connection went while the store wrote */
 	if (s->ended) {
@@ -78,14 +83,15 @@ void session_wake(struct session *s)
 		conn_flush(s->conn);
 }
 
-/* session_deadline - a command must be complete in smtpd_timeout; content must also keep up a least rate */
+/* session_deadline - each command must be complete in smtpd_timeout after the one before, whatever it is; content must also keep up a
+ * least rate. Single bytes renew nothing, so that nobody holds a session by dripping */
 void session_deadline(struct session *s, bool fresh, size_t got)
 {
-	usec now = loop_now(s->relay->loop), timeout = s->service->conf->smtpd_timeout;
+	usec now = loop_now(s->relay->loop), timeout = session_conf(s)->smtpd_timeout;
 
-	if (fresh || s->deadline < now)
+	if (fresh)
 		s->deadline = now + timeout;
-	else if (s->message)
+	else if (smtp_server_reads_content(&s->smtp))
 		s->deadline += (usec)got * (USEC_PER_SEC / MIN_DATA_RATE);
 	if (s->deadline > now + timeout)
 		s->deadline = now + timeout;
@@ -96,7 +102,7 @@ void session_deadline(struct session *s, bool fresh, size_t got)
  * that in the kernel's; no thread waits with it */
 static bool must_slow(struct session *s)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	usec pause = c->smtpd_error_sleep_time, now;
 
 	if (s->smtp.errors < s->smtp.opt.soft_error_limit || !s->smtp.opt.soft_error_limit || s->slowed || !pause || s->uid >= 0 ||
@@ -186,8 +192,9 @@ static void lost(struct session *s)
 
 void session_go(struct session *s)
 {
-	bool progress = false;
 	size_t got = s->conn->in.n;
+	unsigned lines = s->smtp.lines;
+	bool progress = false;
 
 	if (got)
 		session_log_connect(s);
@@ -206,7 +213,7 @@ void session_go(struct session *s)
 		s->consumed = 0;
 	}
 	if (!s->waits)
-		session_deadline(s, progress, got);
+		session_deadline(s, progress || lines != s->smtp.lines, got);
 	if (s->eof && !s->waits)
 		lost(s);
 }
@@ -229,7 +236,8 @@ static void on_tls_ready(struct session *s)
 static void on_eof(struct session *s)
 {
 	/* an answer that is on its way is still given, but nobody waits for a name or a handshake any more */
-	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_COMMIT] = true, [SESSION_WAITS_SLOW] = true,
+	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_AUTH] = true,
+		[SESSION_WAITS_COMMIT] = true, [SESSION_WAITS_SLOW] = true,
 		[SESSION_WAITS_ROOM] = true };
 
 	s->eof = true;
@@ -297,6 +305,17 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
 
+/* take_limits - those of errors and junk that count now */
+static void take_limits(struct session *s)
+{
+	const struct conf *c = session_conf(s);
+	struct smtp_server_options *o = &s->smtp.opt;
+
+	o->soft_error_limit = (unsigned)c->smtpd_soft_error_limit;
+	o->hard_error_limit = (unsigned)c->smtpd_hard_error_limit;
+	o->junk_command_limit = (unsigned)c->smtpd_junk_command_limit;
+}
+
 /* arena_bound - room for as many recipients as may come, of any legal length; sendmail may name as many as a drop may */
 static size_t arena_bound(const struct service *v)
 {
@@ -323,11 +342,14 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	format_text(s->client_name, sizeof(s->client_name), "%s", uid >= 0 ? "local" : "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
+	if (v->load->stress)
+		take_limits(s);
 	list_append(&r->sessions, &s->link);
 	r->n_sessions++;
 	v->load->sessions++;
 	if (uid >= 0) {
 		format_text(s->client_text, sizeof(s->client_text), "local[]");
+		s->client = clients_enter_user(&r->clients, uid);
 		session_wake(s);
 		return;
 	}
@@ -349,6 +371,24 @@ void session_close_idle(struct relay *r)
 
 		if ((!s->waits || s->waits == SESSION_WAITS_SLOW) && smtp_server_is_idle(&s->smtp))
 			session_hang_up(s, 421, "4.3.2", "Server shutting down");
+	}
+}
+
+void session_stress(struct relay *r, const struct service_load *load)
+{
+	usec now = loop_now(r->loop);
+
+	LIST_EACH(&r->sessions, it, tmp) {
+		struct session *s = LIST_ITEM(it, struct session, link);
+		usec end = now + session_conf(s)->smtpd_timeout;
+
+		if (s->service->load != load)
+			continue;
+		take_limits(s);
+		if (s->waits || s->expect_proxy || s->deadline <= end)
+			continue;
+		s->deadline = end;
+		conn_deadline(s->conn, end);
 	}
 }
 

@@ -10,6 +10,8 @@
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid);
 /* session_close_idle - end what is between messages with 421; sessions in a message go on (shutdown) */
 void session_close_idle(struct relay *r);
+/* session_stress - the listeners of this load have come under stress, or are over it: what their sessions live by is other now */
+void session_stress(struct relay *r, const struct service_load *load);
 /* session_any_of - is there a session yet that a service of s began? */
 bool session_any_of(const struct relay *r, const struct settings *s);
 

@@ -1,6 +1,7 @@
 /* session_begin - from the accepted socket to the greeting: the PROXY header, TLS from the first byte, the client's name. */
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/daemon/places.h"
 #include "core/daemon/session_private.h"
 #include "core/net/proxy.h"
 
@@ -54,9 +55,11 @@ void session_identify(struct session *s)
 {
 	struct relay *r = s->relay;
 
-	s->client = clients_enter(&r->clients, &s->address);
+	s->client = clients_enter(&r->clients, &s->address, service_prefix(s->service, &s->address));
 	s->exempt |= s->service->limit_exceptions && match_address(s->service->limit_exceptions, &s->address) == MAP_FOUND;
-	if (!s->service->conf->smtpd_peername_lookup) {
+	if (s->service->auth_exceptions && match_address(s->service->auth_exceptions, &s->address) == MAP_FOUND)
+		smtp_server_no_auth(&s->smtp);
+	if (!session_conf(s)->smtpd_peername_lookup) {
 		named(s);
 		return;
 	}
@@ -77,7 +80,7 @@ void session_start_tls(struct session *s)
 	s->consumed = 0;
 	s->in_tls = true;
 	session_wait(s, SESSION_WAITS_TLS);
-	conn_deadline(s->conn, loop_now(s->relay->loop) + s->service->conf->smtpd_starttls_timeout);
+	conn_deadline(s->conn, loop_now(s->relay->loop) + session_conf(s)->smtpd_starttls_timeout);
 	conn_start_tls(s->conn, s->service->tls, NULL);
 }
 
@@ -114,13 +117,14 @@ static void close_silently(struct session *s)
  * proxy runs here, too, and it has the rights of mynetworks only when somebody wrote mynetworks down. */
 static void take_address(struct session *s, const struct ipaddr *client)
 {
-	s->foreign = ipaddr_is_loopback(client) && !(ipaddr_is_loopback(&s->address) && conf_is_set(s->service->conf, "mynetworks"));
+	s->foreign = ipaddr_is_loopback(client) && !(ipaddr_is_loopback(&s->address) && conf_is_set(session_conf(s), "mynetworks"));
 	s->address = *client;
 }
 
 void session_read_proxy(struct session *s)
 {
 	struct proxy_header h;
+	struct ipaddr client;
 	const char *why = "";
 	char peer[46];
 
@@ -138,12 +142,14 @@ void session_read_proxy(struct session *s)
 		return;
 	case PROXY_OK:
 		s->expect_proxy = false;
-		/* the proxy's own look at us is no client's connection */
-		s->exempt = h.local;
-		if (!h.local)
-			take_address(s, &h.source);
+		/* LOCAL and UNKNOWN: the proxy itself, with the rights and limits of its own address and no others */
+		client = h.local ? s->address : h.source;
+		take_address(s, &client);
 		buf_consume(&s->conn->in, h.length);
-		session_begin(s);
+		if (places_may_stay(s->relay, s->service, &s->address))
+			session_begin(s);
+		else
+			session_hang_up(s, 421, "4.3.2", "Error: too many connections, try again later");
 		return;
 	}
 }

@@ -161,7 +161,7 @@ void session_log_tls(struct session *s)
 {
 	const struct tls_info *t = conn_tls(s->conn);
 
-	if (s->service->conf->smtpd_tls_loglevel < 1)
+	if (session_conf(s)->smtpd_tls_loglevel < 1)
 		return;
 	session_log_connect(s);
 	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",

@@ -6,31 +6,29 @@
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 
-/* --- limits of one client --------------------------------------------------------------------------------------------- */
-
-static unsigned count(struct session *s, enum client_rate what)
-{
-	return client_rate_count(s->client, what, loop_now(s->relay->loop), s->service->conf->anvil_rate_time_unit);
-}
-
-/* over - has this client done more of it than the limit allows? It is counted, too */
-static bool over(struct session *s, enum client_rate what, int64_t limit)
-{
-	return s->client && !s->exempt && limit && count(s, what) > (unsigned)limit;
-}
-
 /* --- connection ------------------------------------------------------------------------------------------------------- */
+
+static void check_user(struct session *s)
+{
+	if (s->client->connections <= LIMIT_SUBMIT_SESSIONS)
+		return;
+	log_text(LOG_SEV_WARNING, "pickup", s->pid, NULL, "uid %lld has %u connections to the submit socket: no more are taken",
+		(long long)s->uid, LIMIT_SUBMIT_SESSIONS);
+	session_hang_up(s, 421, "4.7.0", "Error: too many connections of your user");
+}
 
 static void check_connection(struct session *s, struct reply *r)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	int64_t most = c->smtpd_client_connection_count_limit, rate_most = c->smtpd_client_connection_rate_limit;
 	bool many, fast;
 
 	(void)r;
-	if (!s->client || s->exempt)
+	if (s->uid >= 0)
+		check_user(s);
+	if (s->uid >= 0 || s->exempt)
 		return;
-	fast = count(s, CLIENT_CONNECTIONS) > (unsigned)rate_most && rate_most;
+	fast = session_over(s, CLIENT_CONNECTIONS, rate_most);
 	many = most && s->client->connections > (unsigned)most;
 	if (!many && !fast)
 		return;
@@ -56,12 +54,6 @@ static void act_starttls(struct session *s, struct reply *r)
 {
 	(void)r;
 	session_start_tls(s);
-}
-
-static void act_auth(struct session *s, struct reply *r)
-{
-	(void)s;
-	reply_set(r, 535, "5.7.8", "Error: authentication failed");
 }
 
 static void act_vrfy(struct session *s, struct reply *r)
@@ -106,7 +98,7 @@ static void check_mail(struct session *s, struct reply *r)
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
 		cleanup_refusal(r, errno);
-	else if (over(s, CLIENT_MESSAGES, s->service->conf->smtpd_client_message_rate_limit))
+	else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit))
 		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
 }
 
@@ -131,7 +123,7 @@ static void act_mail(struct session *s, struct reply *r)
 
 static void check_rcpt(struct session *s, struct reply *r)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, true);
 
 	s->request.rcpt = s->smtp.rcpt_becomes = rcpt;
@@ -145,14 +137,14 @@ static void check_rcpt(struct session *s, struct reply *r)
 
 static void act_rcpt(struct session *s, struct reply *r)
 {
-	const struct conf *c = s->service->conf;
+	const struct conf *c = session_conf(s);
 
 	if (s->uid < 0) {
 		if (c->smtpd_reject_unlisted_sender && !session_is_listed(s, s->smtp.envelope.sender, true, r))
 			return;
 		if (c->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->request.rcpt, false, r))
 			return;
-		if (over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
+		if (session_over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
 			reply_set(r, 450, "4.7.1", "Error: too many recipients from your address");
 			return;
 		}
@@ -167,7 +159,8 @@ static void log_client(struct session *s)
 	struct log_line l;
 
 	if (s->uid < 0) {
-		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), "client=%s", s->client_text);
+		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), s->smtp.authenticated ? "client=%s, sasl_method=%s, sasl_username=%s" :
+			"client=%s", s->client_text, s->smtp.auth_mechanism, s->smtp.user);
 		return;
 	}
 	log_begin(&l, "pickup", 0, cleanup_qid(s->message));
@@ -181,11 +174,11 @@ static void act_data(struct session *s, struct reply *r)
 {
 	const struct tls_info *tls = conn_tls(s->conn);
 	struct cleanup_options o = { .source = CLEANUP_SMTP, .sink = cleanup_to_store(s->relay->store), .router = session_router(s),
-		.conf = s->service->conf, .local = session_is_local(s), .now = loop_wall(s->relay->loop) };
+		.conf = session_conf(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop) };
 
 	if (tls)
 		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
-	if (tls && s->service->conf->smtpd_tls_received_header)
+	if (tls && session_conf(s)->smtpd_tls_received_header)
 		o.tls_note = s->tls_note;
 	s->message = cleanup_begin(&o, &s->smtp.envelope);
 	if (!s->message) {
@@ -249,7 +242,7 @@ const struct session_event session_events[SMTP_SERVER_EVENTS + 1] = {
 	[SMTP_SERVER_MESSAGE] = { NULL, ACCESS_AT_END, act_message, false },
 	[SMTP_SERVER_RSET] = { NULL, -1, act_rset, false },
 	[SMTP_SERVER_STARTTLS] = { NULL, -1, act_starttls, false },
-	[SMTP_SERVER_AUTH] = { NULL, -1, act_auth, false },
+	[SMTP_SERVER_AUTH] = { session_auth_check, -1, session_auth, false },
 	[SMTP_SERVER_VRFY] = { NULL, -1, act_vrfy, false },
 	[SMTP_SERVER_ETRN] = { NULL, ACCESS_AT_ETRN, act_etrn, true },
 	[SMTP_SERVER_QUIT] = { NULL, -1, act_quit, false },

@@ -3,7 +3,7 @@
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 #include "core/deliver/deliver.h"
-#include "core/route/local_user.h"
+#include "core/route/listed.h"
 
 /* --- whose is it? ----------------------------------------------------------------------------------------------------- */
 
@@ -11,6 +11,18 @@ bool session_is_local(const struct session *s)
 {
 	return s->uid >= 0 || (!s->foreign && header_clients_include(s->service->header_clients, session_router(s), &s->address,
 		s->smtp.authenticated));
+}
+
+/* --- limits of one client --------------------------------------------------------------------------------------------- */
+
+static unsigned count(struct session *s, enum client_rate what)
+{
+	return client_rate_count(s->client, what, loop_now(s->relay->loop), session_conf(s)->anvil_rate_time_unit);
+}
+
+bool session_over(struct session *s, enum client_rate what, int64_t limit)
+{
+	return s->uid < 0 && !s->exempt && limit && count(s, what) > (unsigned)limit;
 }
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
@@ -47,27 +59,24 @@ static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
 	return r.code >= 400;
 }
 
-/* is_local_user - or something else than a recipient of this host */
-static bool is_local_user(struct session *s, struct str address, struct str who, bool sender, struct reply *no)
+/* unknown - what a recipient of this class is not in, and how that is said */
+static bool unknown(struct session *s, enum route_class class, struct str who, bool sender, struct reply *no)
 {
-	const struct conf *c = s->service->conf;
-	struct reply r;
+	const struct conf *c = session_conf(s);
+	const struct { const char *why; int64_t code; } rows[] = {
+		[ROUTE_LOCAL] = { "User unknown in local recipient table", c->unknown_local_recipient_reject_code },
+		[ROUTE_VIRTUAL_ALIAS] = { "User unknown in virtual alias table", c->unknown_virtual_alias_reject_code },
+		[ROUTE_RELAY] = { "User unknown in relay recipient table", c->unknown_relay_recipient_reject_code },
+	};
 
-	if (!*c->local_recipient_maps)
-		return true;
-	local_user_check(session_router(s), address, &r);
-	if (reply_verdict(&r) == VERDICT_DONE)
-		return true;
-	if (reply_verdict(&r) == VERDICT_LATER)
-		return say_later(who, no);
-	return say(who, sender, (int)c->unknown_local_recipient_reject_code, NULL, "User unknown in local recipient table", no);
+	return say(who, sender, (int)rows[class].code, NULL, rows[class].why, no);
 }
 
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
 {
 	struct router *router = session_router(s);
 	struct str who = sender ? address : s->smtp.rcpt.full;
-	enum map_answer ours, known;
+	enum map_answer known;
 	enum route_class class;
 
 	if (!address.n)
@@ -77,13 +86,10 @@ bool session_is_listed(struct session *s, struct str address, bool sender, struc
 		return known == MAP_FOUND || say_later(who, no);
 	if (!sender && is_sent_back(s, address, no))
 		return false;
-	class = route_class_of(router, addr_split(address).domain, &ours);
-	if (ours == MAP_ERROR)
-		return true;
-	if (class == ROUTE_VIRTUAL_ALIAS)
-		return say(who, sender, (int)s->service->conf->unknown_virtual_alias_reject_code, NULL, "User unknown in virtual alias table",
-			no);
-	return class != ROUTE_LOCAL || is_local_user(s, address, who, sender, no);
+	known = route_lists(router, address, &class);
+	if (known == MAP_NONE)
+		return unknown(s, class, who, sender, no);
+	return known == MAP_FOUND || say_later(who, no);
 }
 
 static bool is_listed(void *ctx, struct str address, bool sender, struct reply *no)
@@ -214,10 +220,10 @@ static void fill_request(struct session *s, enum access_event event)
 	bool mail = event >= ACCESS_AT_MAIL && event < ACCESS_AT_ETRN;
 
 	*q = (struct access_request){
-		.router = session_router(s), .conf = s->service->conf, .arena = &s->arena,
+		.router = session_router(s), .conf = session_conf(s), .arena = &s->arena,
 		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
 		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
-		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .tls = s->smtp.tls,
+		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .user = str_of(s->smtp.user), .tls = s->smtp.tls,
 		.ahead = s->event != SMTP_SERVER_EVENTS && smtp_server_sent_ahead(&s->smtp),
 		.many = s->smtp.envelope.n_rcpts > 1, .n_rcpts = s->smtp.envelope.n_rcpts,
 		.helo = s->smtp.helo[0] ? str_of(s->smtp.helo) : STR_EMPTY, .rcpt = rcpt, .is_listed = is_listed, .ctx = s,

@@ -1,5 +1,5 @@
 /* session_private - what the files of a session share: session.c (life, the walk of an event), session_begin.c (from the accepted
- * socket to the greeting), session_mail.c (what each event does), session_policy.c (may it be done?), session_log.c.
+ * socket to the greeting), session_mail.c (what each event does), session_auth.c (logins), session_policy.c (may it be done?), session_log.c.
  *
  * An event of the server machine goes through phases: check (our own noes), judge (restriction lists), act, answer. Each may have
  * to wait, all in the same way: `waits` says for what, whoever brings the answer calls session_wake, and the walk goes on in the
@@ -15,6 +15,7 @@ enum session_wait { SESSION_WAITS_NOT,
 	SESSION_WAITS_NAME,            /* the client's host name */
 	SESSION_WAITS_TLS,             /* the handshake */
 	SESSION_WAITS_POLICY,          /* DNS or a probe, for a restriction */
+	SESSION_WAITS_AUTH,            /* a password, or who knows the users */
 	SESSION_WAITS_COMMIT,          /* the flush: not cancelled by anything */
 	SESSION_WAITS_SLOW,            /* a client that makes errors: smtpd_error_sleep_time */
 	SESSION_WAITS_ROOM,            /* content that cannot be taken now */
@@ -33,6 +34,7 @@ struct session {
 	struct client *client;
 	struct dns_query *name_query;
 	struct cleanup *message;
+	struct auth_check *auth;       /* a login under way */
 	unsigned pid;                  /* pseudo pid in the log */
 	int64_t uid;                   /* >= 0: local submission */
 	usec deadline;
@@ -67,6 +69,8 @@ void session_wake(struct session *s);          /* what was waited for has come: 
 void session_deadline(struct session *s, bool fresh, size_t got);
 void session_end(struct session *s);           /* the connection is gone */
 void session_hang_up(struct session *s, int code, const char *enhanced, const char *text); /* code 0: without a reply */
+/* session_conf - what the session lives by now */
+static inline const struct conf *session_conf(const struct session *s) { return service_conf(s->service); }
 static inline struct router *session_router(const struct session *s) { return s->service->settings->router; }
 
 /* --- session_begin.c --- */
@@ -87,9 +91,15 @@ struct session_event {
 extern const struct session_event session_events[SMTP_SERVER_EVENTS + 1];
 void session_abort_message(struct session *s);
 
+/* --- session_auth.c: what SMTP_SERVER_AUTH does --- */
+void session_auth_check(struct session *s, struct reply *r);
+void session_auth(struct session *s, struct reply *r);
+
 /* --- session_policy.c --- */
 /* session_is_local - mail written on this host, or by a client in local_header_rewrite_clients: its header is completed */
 bool session_is_local(const struct session *s);
+/* session_over - has this client done more of it than the limit allows? It is counted, too */
+bool session_over(struct session *s, enum client_rate what, int64_t limit);
 /* session_policy_begin - set out to judge `event`; false: there is nothing to judge */
 bool session_policy_begin(struct session *s, enum access_event event);
 /* session_policy_go - judge on; false: the session waits. Else s->answer has the refusal, or code 0 */

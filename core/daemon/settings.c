@@ -83,7 +83,8 @@ static void service_smtp_options(struct service *v, int level)
 		.junk_command_limit = (unsigned)c->smtpd_junk_command_limit,
 		.starttls = v->tls && !v->tls_wrapper,
 		.tls_required = level >= CONF_TLS_ENCRYPT && !v->tls_wrapper,
-		.auth_mechanisms = "",
+		.auth = v->auth != NULL, .auth_in_clear = v->auth && auth_offers(v->auth, false),
+		.auth_mechanisms = "PLAIN LOGIN", .auth_as_of_old = c->broken_sasl_auth_clients,
 		.helo_required = c->smtpd_helo_required,
 		.vrfy_disabled = c->disable_vrfy_command,
 		.smtputf8 = c->smtputf8_enable,
@@ -119,6 +120,8 @@ void settings_succeed(struct settings *s, const struct settings *before)
 
 static void service_open(struct settings *s, const struct master_listener *l, struct conf_diag *diag)
 {
+	/* who wrote `stress =` down decides himself */
+	static const char *const under_stress[] = { "stress=yes", NULL };
 	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
 	int level;
@@ -126,6 +129,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->conf = c;
 	v->host = l->host;
 	v->port = l->port;
+	v->stressed = conf_overlay(c, conf_is_set(c, "stress") ? NULL : under_stress, NULL, 0, diag);
 	v->max_sessions = l->maxproc;
 	v->rules = access_rules_new(c, diag);
 	if (!access_rules_close(v->rules))
@@ -141,7 +145,13 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
 	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
+	v->mynetworks = open_match("mynetworks", c->mynetworks, diag);
 	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
+	v->auth = auth_open(c, diag);
+	v->auth_exceptions = open_match("smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
+	if (v->auth && !auth_offers(v->auth, false) && !v->tls)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_sasl_auth_enable: port %u has no TLS, so nobody can log in there: set "
+			"smtpd_tls_cert_file and smtpd_tls_key_file, or smtpd_tls_auth_only = no", v->port);
 	service_smtp_options(v, level);
 }
 
@@ -156,8 +166,15 @@ static void service_fini(struct service *v)
 		tls_context_unref(v->tls);
 	if (v->proxy_networks)
 		match_close(v->proxy_networks);
+	auth_free(v->auth);
+	if (v->auth_exceptions)
+		match_close(v->auth_exceptions);
 	if (v->limit_exceptions)
 		match_close(v->limit_exceptions);
+	if (v->mynetworks)
+		match_close(v->mynetworks);
+	if (v->stressed)
+		conf_free(v->stressed);
 }
 
 /* take_listener - the service of one line, unless it has to stay out */
@@ -218,6 +235,7 @@ static void finish_services(struct settings *s)
 		v->settings = s;
 		v->load = MEM_NEW(struct service_load);
 		v->load->refs = 1;
+		list_init(&v->load->waiting);
 	}
 }
 
@@ -274,10 +292,14 @@ void settings_free(struct settings *s)
 void settings_refresh(struct settings *s, usec now_mono)
 {
 	router_refresh(s->router, now_mono);
-	for (size_t i = 0; i < s->n_services; i++)
+	for (size_t i = 0; i < s->n_services; i++) {
 		if (s->services[i].rules)
 			access_rules_refresh(s->services[i].rules, now_mono);
-	for (size_t i = 0; i < s->n_services; i++)
+		if (s->services[i].auth)
+			auth_refresh(s->services[i].auth, now_mono);
+		if (s->services[i].mynetworks)
+			match_refresh(s->services[i].mynetworks, now_mono);
 		if (s->services[i].header_clients)
 			header_clients_refresh(s->services[i].header_clients, now_mono);
+	}
 }

@@ -6,6 +6,7 @@
 
 #include "core/access/access.h"
 #include "core/access/header_clients.h"
+#include "core/auth/auth.h"
 #include "core/deliver/deliver.h"
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
@@ -14,12 +15,15 @@
 struct service_load {
 	unsigned refs;
 	int64_t sessions;
-	bool full;                         /* its listeners rest until a session ends */
-	usec warned;                       /* mono; 0: never */
+	struct list waiting;               /* accepted, without a session yet (admission.c) */
+	size_t n_waiting;
+	bool stress;                       /* under overload: service_conf is the other one */
+	usec full_at, warned;              /* mono: a client found no place; that was told. 0: never */
 };
 /* what one listener serves */
 struct service {
 	const struct conf *conf;           /* with the listener's -o overrides */
+	struct conf *stressed;             /* the same with stress=yes */
 	const char *host;                  /* "" = inet_interfaces */
 	uint16_t port;                     /* 0: the submit socket */
 	const struct settings *settings;   /* its generation */
@@ -28,11 +32,14 @@ struct service {
 	int64_t max_sessions;              /* at the same time (maxproc of master.cf); 0: no limit of its own */
 	struct service_load *load;
 	struct tls_context *tls;           /* NULL: no TLS */
+	struct auth *auth;                 /* NULL: nobody logs in */
+	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
 	struct match *proxy_networks;      /* who may send a PROXY header */
 	struct match *limit_exceptions;    /* clients without connection limits */
+	struct match *mynetworks;          /* clients that have places of their own */
 	struct smtp_server_options smtp;
 };
 struct settings {
@@ -47,6 +54,13 @@ struct settings {
 	bool certificate_unusable;         /* one that was named: a warning where TLS is only offered, but no progress for a reload */
 	struct service submit;             /* the unix submit socket */
 };
+/* service_conf - what counts now: some values are others under stress */
+static inline const struct conf *service_conf(const struct service *v) { return v->load->stress ? v->stressed : v->conf; }
+/* service_prefix - bits of an address that tell one client from another */
+static inline unsigned service_prefix(const struct service *v, const struct ipaddr *a)
+{
+	return (unsigned)(a->family == AF_INET6 ? v->conf->smtpd_client_ipv6_prefix_length : v->conf->smtpd_client_ipv4_prefix_length);
+}
 /* settings_load - NULL when diag has errors. directory and extra as conf_load */
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag);
 void settings_free(struct settings *s);

@@ -8,8 +8,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/log.h"
-
-#define MAILDROP_MODE 03733            /* anyone puts a file in, none but its owner lists it, files get its group */
+#include "core/store/maildrop.h"
 
 static const struct { const char *name; mode_t mode; bool take_over; } folders[] = {
 	{ "log", 0700, true }, { "big", 0700, true }, { "corrupt", 0700, true }, { "maildrop", MAILDROP_MODE, false },

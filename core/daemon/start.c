@@ -13,6 +13,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/daemon/admission.h"
 #include "core/daemon/control_server.h"
 #include "core/daemon/listener.h"
 #include "core/daemon/pickup.h"
@@ -22,6 +23,7 @@
 #include "core/daemon/session.h"
 #include "core/daemon/spool.h"
 #include "core/daemon/wiring.h"
+#include "core/base/signals.h"
 
 #define POOL_THREADS 2                 /* a handshake, and a delivery that waits for a lock */
 #define STORE_THREADS 2                /* a flush, and beside it what the next commit needs first */
@@ -134,6 +136,7 @@ static void on_second(struct loop_timer *t)
 	if (d->sockets_wait)
 		open_sockets(d);
 	relay_forget_settings(r);
+	admission_look(r);
 	LIST_EACH(&r->generations, it, tmp)
 		settings_refresh(LIST_ITEM(it, struct settings, link), now);
 	if (map_reloads() != tables)
@@ -165,6 +168,7 @@ static void begin_stop(struct daemon *d, int signo)
 	r->stopping = true;
 	log_info("master", "terminating on signal %d", signo);
 	listener_close_mail(r);
+	loop_defer(r->loop, &r->places);
 	schedule_stop(r->schedule);
 	session_close_idle(r);
 	loop_timer_set(r->loop, &d->give_up, loop_now(r->loop) + r->settings->conf->shutdown_timeout);
@@ -212,7 +216,15 @@ static void on_signal(struct loop_io *io, uint32_t events)
 
 static sigset_t block_signals(void)
 {
+	/* what means nothing here would end the daemon otherwise; the helper inherits it */
+	static const int meaningless[] = { SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT, SIGTTIN, SIGTTOU, SIGTSTP };
 	sigset_t set;
+
+	for (size_t i = 0; i < sizeof(meaningless) / sizeof(meaningless[0]); i++)
+		signal(meaningless[i], SIG_IGN);
+	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
+		signal(signo, SIG_IGN);
+	signals_ignore_reserved();
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
@@ -221,7 +233,6 @@ static sigset_t block_signals(void)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	return set;
 }
 
@@ -313,6 +324,8 @@ static void close_rooms(struct daemon *d)
 
 	control_close(r->control);
 	pickup_stop(r->pickup);
+	if (r->auth_pool)
+		pool_wait(r->auth_pool);
 	if (r->pool)
 		pool_wait(r->pool);
 	if (r->store_pool)
@@ -403,8 +416,10 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	list_init(&r->generations);
 	list_init(&r->listeners);
 	list_init(&r->sessions);
+	list_init(&r->visitors);
 	list_push(&r->generations, &s->link);
 	clients_init(&r->clients);
+	admission_init(r);
 	files = privilege_harden();
 	r->max_sessions = files > 2 * FD_RESERVE ? files - FD_RESERVE : files / 2;
 	if (r->max_sessions > MAX_SESSIONS)

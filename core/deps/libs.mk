@@ -16,6 +16,8 @@ hottest = bignum bignum_core bignum_mod bignum_mod_raw ecp ecp_curves ecp_curves
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
 $(foreach f,$(hottest),$(OUT)/mbed/$f.o): OPT = -O3
 OPT ?= $(FOR_SIZE)
+# powers are core/net/tls_exp_mod.c's
+$(OUT)/mbed/bignum.o: OWN = -Dmbedtls_mpi_core_exp_mod=tls_exp_mod -Dmbedtls_mpi_core_exp_mod_unsafe=tls_exp_mod_unsafe
 # X25519 is core/net/tls_x25519.c's
 $(OUT)/mbed/ecdh.o $(OUT)/mbed/psa_crypto_ecp.o: OWN = -Dmbedtls_ecp_mul=tls_ecp_mul -Dmbedtls_ecp_mul_restartable=tls_ecp_mul_restartable
 

@@ -18,7 +18,13 @@ enum cdb_duplicates { CDB_DUP_WARN_FIRST, CDB_DUP_REPLACE, CDB_DUP_SILENT_FIRST,
 struct cdb_builder;
 /* cdb_builder_new - builds PATH.tmp, renamed to PATH by finish; mode as of the source table. NULL with errno */
 struct cdb_builder *cdb_builder_new(const char *path, unsigned mode);
+/* cdb_builder_expect - so many records will come, perhaps: room for them is made at once */
+void cdb_builder_expect(struct cdb_builder *b, size_t records);
 int cdb_builder_add(struct cdb_builder *b, struct str key, struct str value, enum cdb_duplicates d); /* 1 added, 0 duplicate kept out, -1 errno */
+/* the same in two steps: with other work between them, the memory that the second step needs has come by then. The first gives
+ * what the second wants to be told of the same key */
+uint32_t cdb_builder_ask(const struct cdb_builder *b, struct str key);
+int cdb_builder_put(struct cdb_builder *b, uint32_t tag, struct str key, struct str value, enum cdb_duplicates d);
 int cdb_builder_finish(struct cdb_builder *b);                      /* 0 durable and in place, or -1 with errno; frees b */
 void cdb_builder_abort(struct cdb_builder *b);
 

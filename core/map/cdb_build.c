@@ -22,6 +22,8 @@
 #include "core/map/cdb_format.h"
 
 #define BUILD_BLOCK (256 * 1024)
+#define BUILD_MOST_EXPECTED ((size_t)1 << 22)  /* records to make room for unseen: 100 MB that may not be used */
+#define BUILD_WRITE_EVERY (4 * 1024 * 1024)   /* bytes after which the disk begins to write what it has */
 #define RECORD_DEAD 0u                        /* a position that no record can have */
 
 struct record {
@@ -38,7 +40,7 @@ struct cdb_builder {
 	unsigned mode;
 	char *block;                          /* bytes of the file from block_at on, not yet written */
 	size_t block_n;
-	uint64_t block_at;
+	uint64_t block_at, begun_at;          /* begun_at: up to there the disk was asked to write */
 	struct record *records;
 	size_t n_records, cap_records, n_dead;
 	struct slot *slots;
@@ -130,6 +132,10 @@ static int flush_block(struct cdb_builder *b)
 		return -1;
 	b->block_at += b->block_n;
 	b->block_n = 0;
+	if (b->block_at - b->begun_at >= BUILD_WRITE_EVERY) {
+		fs_begin_writing(b->fd, (off_t)b->begun_at, (off_t)(b->block_at - b->begun_at));
+		b->begun_at = b->block_at;
+	}
 	return 0;
 }
 
@@ -225,12 +231,12 @@ static void *use_huge_pages(void *p, size_t n)
 
 /* --- the duplicate check ------------------------------------------------------------------------------------------ */
 
-static void grow_slots(struct cdb_builder *b)
+static void grow_slots(struct cdb_builder *b, size_t to)
 {
 	struct slot *old = b->slots;
 	size_t cap = b->cap_slots;
 
-	b->cap_slots = cap * 2;
+	b->cap_slots = to;
 	b->slots = use_huge_pages(mem_alloc(b->cap_slots * sizeof(struct slot)), b->cap_slots * sizeof(struct slot));
 	for (size_t i = 0; i < cap; i++) {
 		size_t at = old[i].tag & (b->cap_slots - 1);
@@ -245,9 +251,8 @@ static void grow_slots(struct cdb_builder *b)
 }
 
 /* *where = the slot of the key, free or taken; 1 taken, 0 free, -1 */
-static int find_slot(struct cdb_builder *b, struct str key, struct slot **where)
+static int find_slot(struct cdb_builder *b, uint32_t tag, struct str key, struct slot **where)
 {
-	uint32_t tag = (uint32_t)hash_bytes(key.p, key.n);
 	size_t at = tag & (b->cap_slots - 1);
 
 	for (; b->slots[at].number; at = (at + 1) & (b->cap_slots - 1)) {
@@ -261,6 +266,13 @@ static int find_slot(struct cdb_builder *b, struct str key, struct slot **where)
 	*where = &b->slots[at];
 	(*where)->tag = tag;
 	return 0;
+}
+
+static void grow_records(struct cdb_builder *b, size_t to)
+{
+	b->cap_records = to;
+	b->records = mem_array(b->records, to, sizeof(struct record));
+	use_huge_pages(b->records, to * sizeof(struct record));
 }
 
 static int append(struct cdb_builder *b, struct slot *slot, struct str key, struct str value)
@@ -277,17 +289,40 @@ static int append(struct cdb_builder *b, struct slot *slot, struct str key, stru
 	cdb_format_pack(raw, (uint32_t)key.n, (uint32_t)value.n);
 	if (put(b, raw, 8) < 0 || put(b, key.p, key.n) < 0 || put(b, value.p, value.n) < 0)
 		return -1;
-	if (b->n_records == b->cap_records) {
-		b->cap_records = b->cap_records ? b->cap_records * 2 : 1024;
-		b->records = mem_array(b->records, b->cap_records, sizeof(struct record));
-		use_huge_pages(b->records, b->cap_records * sizeof(struct record));
-	}
+	if (b->n_records == b->cap_records)
+		grow_records(b, b->cap_records ? b->cap_records * 2 : 1024);
 	b->records[b->n_records] = (struct record){ cdb_format_hash(key), (uint32_t)at };
 	slot->number = (uint32_t)++b->n_records;
 	return 1;
 }
 
+void cdb_builder_expect(struct cdb_builder *b, size_t records)
+{
+	size_t slots = b->cap_slots;
+
+	records = records < BUILD_MOST_EXPECTED ? records : BUILD_MOST_EXPECTED;
+	while (records * 4 > slots * 3)
+		slots *= 2;
+	if (slots > b->cap_slots)
+		grow_slots(b, slots);
+	if (records > b->cap_records)
+		grow_records(b, records);
+}
+
+uint32_t cdb_builder_ask(const struct cdb_builder *b, struct str key)
+{
+	uint32_t tag = (uint32_t)hash_bytes(key.p, key.n);
+
+	__builtin_prefetch(&b->slots[tag & (b->cap_slots - 1)], 1);
+	return tag;
+}
+
 int cdb_builder_add(struct cdb_builder *b, struct str key, struct str value, enum cdb_duplicates d)
+{
+	return cdb_builder_put(b, cdb_builder_ask(b, key), key, value, d);
+}
+
+int cdb_builder_put(struct cdb_builder *b, uint32_t tag, struct str key, struct str value, enum cdb_duplicates d)
 {
 	struct slot *slot;
 	int taken;
@@ -297,8 +332,8 @@ int cdb_builder_add(struct cdb_builder *b, struct str key, struct str value, enu
 		return -1;
 	}
 	if ((b->n_records + 1) * 4 > b->cap_slots * 3)
-		grow_slots(b);
-	taken = find_slot(b, key, &slot);
+		grow_slots(b, b->cap_slots * 2);
+	taken = find_slot(b, tag, key, &slot);
 	if (taken > 0 && d == CDB_DUP_ERROR) {
 		errno = EEXIST;
 		taken = -1;

@@ -32,15 +32,15 @@ static const struct {
 	{ "hash", &map_type_cdb },         { "btree", &map_type_cdb },       { "lmdb", &map_type_cdb },
 	{ "dbm", &map_type_cdb },          { "cdb", &map_type_cdb },         { "texthash", &map_type_texthash },
 	{ "inline", &map_type_inline },    { "static", &map_type_static },   { "cidr", &map_type_cidr },
-	{ "regexp", &map_type_regexp },    { "unionmap", &map_type_unionmap }, { "pipemap", &map_type_pipemap },
-	{ "fail", &map_type_fail },
+	{ "regexp", &map_type_regexp },    { "pcre", &map_type_pcre },       { "fail", &map_type_fail },
+	{ "unionmap", &map_type_unionmap }, { "pipemap", &map_type_pipemap }, { "randmap", &map_type_randmap },
+	{ "unix", &map_type_unix },
 };
 
 /* types that Postfix has and relaybox has not, with what to do instead */
 static const struct {
 	const char *name, *hint;
 } absent[] = {
-	{ "pcre", "use regexp: with POSIX syntax" },
 	{ "ldap", "export it to a text table" },
 	{ "mysql", "export it to a text table" },
 	{ "pgsql", "export it to a text table" },
@@ -53,9 +53,7 @@ static const struct {
 	{ "nisplus", "use a text table" },
 	{ "netinfo", "use a text table" },
 	{ "environ", "use inline:" },
-	{ "randmap", "use inline:" },
 	{ "sdbm", "use cdb:" },
-	{ "unix", "use a text table" },
 };
 
 #define MAP_NESTING 10                 /* tables inside unionmap and pipemap */

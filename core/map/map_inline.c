@@ -1,10 +1,11 @@
-/* map_inline - tables whose content is their name: inline:{k=v, {k = v w}}, static:value, fail:why. */
+/* map_inline - tables whose content is their name: inline:{k=v, {k = v w}}, static:value, randmap:{a, b}, fail:why. */
 #include <errno.h>
 
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/random.h"
 #include "core/map/map_type.h"
 #include "core/map/words.h"
 
@@ -112,6 +113,50 @@ static enum map_answer static_find(void *state, struct str key, struct buf *out)
 	return MAP_FOUND;
 }
 
+/* --- randmap ------------------------------------------------------------------------------------------------------ */
+
+struct choice {
+	char **values;
+	size_t n;
+};
+
+static void randmap_close(void *state)
+{
+	struct choice *t = state;
+
+	for (size_t i = 0; i < t->n; i++)
+		mem_free(t->values[i]);
+	mem_free(t->values);
+	mem_free(t);
+}
+
+static void *randmap_open(const struct map_args *args, struct buf *why)
+{
+	struct choice *t = MEM_NEW(struct choice);
+	struct str body, word;
+	int got = -1;
+
+	if (words_unbrace(str_of(args->name), &body))
+		while ((got = words_next(&body, &word)) > 0 && (word.p[0] != '{' || words_unbrace(word, &word))) {
+			t->values = mem_array(t->values, t->n + 1, sizeof(*t->values));
+			t->values[t->n++] = str_dup(word);
+		}
+	if (got == 0 && t->n)
+		return t;
+	map_fail(args, why, "bad syntax; need \"randmap:{value, {value with spaces}}\"");
+	randmap_close(t);
+	return NULL;
+}
+
+static enum map_answer randmap_find(void *state, struct str key, struct buf *out)
+{
+	struct choice *t = state;
+
+	(void)key;
+	buf_z(out, t->values[random_below((uint32_t)t->n)]);
+	return MAP_FOUND;
+}
+
 /* --- fail --------------------------------------------------------------------------------------------------------- */
 
 static void *fail_open(const struct map_args *args, struct buf *why)
@@ -131,3 +176,4 @@ static enum map_answer fail_find(void *state, struct str key, struct buf *out)
 const struct map_type map_type_inline = { "inline", MAP_FOLDS, inline_open, inline_find, inline_each, NULL, NULL, inline_close };
 const struct map_type map_type_static = { "static", 0, static_open, static_find, NULL, NULL, NULL, mem_free };
 const struct map_type map_type_fail = { "fail", 0, fail_open, fail_find, NULL, NULL, NULL, mem_free };
+const struct map_type map_type_randmap = { "randmap", 0, randmap_open, randmap_find, NULL, NULL, NULL, randmap_close };

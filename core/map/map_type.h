@@ -56,9 +56,10 @@ int rules_each(const struct map_args *args, struct stamp *stamp, struct buf *why
 void rules_warn(const struct map_args *args, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 extern const struct map_type map_type_cdb, map_type_texthash;                          /* map_file.c */
-extern const struct map_type map_type_inline, map_type_static, map_type_fail;          /* map_inline.c */
+extern const struct map_type map_type_inline, map_type_static, map_type_fail, map_type_randmap; /* map_inline.c */
 extern const struct map_type map_type_unionmap, map_type_pipemap;                      /* map_nest.c */
 extern const struct map_type map_type_cidr;                                            /* map_cidr.c */
-extern const struct map_type map_type_regexp;                                          /* map_regexp.c */
+extern const struct map_type map_type_unix;                                            /* map_unix.c */
+extern const struct map_type map_type_regexp, map_type_pcre;                           /* map_regexp.c, map_pcre.c */
 
 #endif

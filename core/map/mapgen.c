@@ -15,6 +15,9 @@
 #include "core/map/words.h"
 #include "core/msg/mime.h"
 
+#define ENTRY_TYPICAL 40               /* bytes of a source line */
+/* entries that wait between the two steps of the builder: as many as can be read while memory is slow */
+#define WAITING_MOST 16u
 #define PROGRESS_EVERY 65536           /* entries between two calls of progress */
 
 struct job {
@@ -27,6 +30,8 @@ struct job {
 	struct buf key, value;         /* scratch */
 	struct table keys;             /* mapgen_delete: keys to leave out */
 	unsigned line;
+	struct entry { uint32_t tag; unsigned line; struct buf key, value; } waiting[WAITING_MOST];
+	unsigned n_in, n_out;          /* entries that ever waited, and that went on into the table */
 };
 
 bool mapgen_is_indexed(struct str type)
@@ -59,6 +64,10 @@ static void job_init(struct job *j, const char *name, const struct mapgen_option
 	buf_printf(&j->path, "%s.cdb", name);
 	buf_init(&j->key, LIMIT_MAP_VALUE);
 	buf_init(&j->value, LIMIT_CDB_RECORD);
+	for (size_t i = 0; i < WAITING_MOST; i++) {
+		buf_init(&j->waiting[i].key, LIMIT_CDB_RECORD);
+		buf_init(&j->waiting[i].value, LIMIT_CDB_RECORD);
+	}
 	table_init(&j->keys);
 }
 
@@ -76,6 +85,10 @@ static int job_end(struct job *j, int result)
 	buf_fini(&j->path);
 	buf_fini(&j->key);
 	buf_fini(&j->value);
+	for (size_t i = 0; i < WAITING_MOST; i++) {
+		buf_fini(&j->waiting[i].key);
+		buf_fini(&j->waiting[i].value);
+	}
 	return result;
 }
 
@@ -165,7 +178,7 @@ static bool is_text(const struct job *j, struct str s)
 	return j->o->any_bytes || str_is_ascii(s) || str_is_utf8(s);
 }
 
-static void warn_duplicate(struct job *j, struct str key)
+static void warn_duplicate(struct job *j, unsigned line, struct str key)
 {
 	char text[200];
 
@@ -173,7 +186,7 @@ static void warn_duplicate(struct job *j, struct str key)
 	if (j->o->duplicates != CDB_DUP_WARN_FIRST)
 		return;
 	snprintf(text, sizeof(text), "duplicate entry: \"%.*s\"; the first one stays", STR_ARG(str_head(key, 120)));
-	warn(j, j->line, text);
+	warn(j, line, text);
 }
 
 static void on_alias(void *ctx, const char *file, unsigned line, const char *text)
@@ -184,12 +197,64 @@ static void on_alias(void *ctx, const char *file, unsigned line, const char *tex
 		j->o->warn(j->o->ctx, file, line, text);
 }
 
+/* put_first - the one that waits longest goes into the table; -1 when that cannot be written */
+static int put_first(struct job *j)
+{
+	struct entry *e = &j->waiting[j->n_out++ % WAITING_MOST];
+	struct str key = buf_view(&e->key);
+	int added = cdb_builder_put(j->builder, e->tag, key, buf_view(&e->value), j->o->duplicates);
+
+	if (added < 0)
+		return fail(j, "write", buf_cstr(&j->path));
+	if (added)
+		j->report->entries++;
+	else
+		warn_duplicate(j, e->line, key);
+	return 0;
+}
+
+/* put_all - all that wait; before another warning, too, so that warnings come in the order of the lines */
+static int put_all(struct job *j)
+{
+	int result = 0;
+
+	while (result == 0 && j->n_out != j->n_in)
+		result = put_first(j);
+	return result;
+}
+
+/* let_wait - this entry, behind the others */
+static int let_wait(struct job *j, struct str key, struct str value)
+{
+	struct entry *e = &j->waiting[j->n_in % WAITING_MOST];
+
+	if (j->n_in - j->n_out == WAITING_MOST && put_first(j) < 0)
+		return -1;
+	j->n_in++;
+	e->line = j->line;
+	e->tag = cdb_builder_ask(j->builder, key);
+	buf_clear(&e->key);
+	buf_clear(&e->value);
+	if (buf_str(&e->key, key) && buf_str(&e->value, value))
+		return 0;
+	errno = EFBIG;
+	return fail(j, "write", buf_cstr(&j->path));
+}
+
+/* is_plain - nothing to be warned of but a duplicate */
+static bool is_plain(const struct job *j, struct str key, struct str value)
+{
+	return j->o->form == SOURCE_TABLE && !j->o->file_values && key.p[key.n - 1] != ':' && is_text(j, key) && is_text(j, value);
+}
+
 /* add_entry - one usable or unusable line of the source; -1 when the table cannot be written */
 static int add_entry(struct job *j, struct str key, struct str value)
 {
-	int added;
+	bool plain = is_plain(j, key, value);
 
-	if (!is_text(j, key) || !is_text(j, value)) {
+	if (!plain && put_all(j) < 0)
+		return -1;
+	if (!plain && (!is_text(j, key) || !is_text(j, value))) {
 		j->report->unusable++;
 		warn(j, j->line, "not UTF-8 text; ignoring this entry (-u takes any bytes)");
 		return 0;
@@ -203,15 +268,7 @@ static int add_entry(struct job *j, struct str key, struct str value)
 		j->report->unusable++;
 		return 0;
 	}
-	key = folded(j, key);
-	added = cdb_builder_add(j->builder, key, value, j->o->duplicates);
-	if (added < 0)
-		return fail(j, "write", buf_cstr(&j->path));
-	if (added)
-		j->report->entries++;
-	else
-		warn_duplicate(j, key);
-	return 0;
+	return let_wait(j, folded(j, key), value);
 }
 
 /* add_entries - all of the source; `size` bytes of it, as far as is known, are for the progress */
@@ -224,6 +281,7 @@ static int add_entries(struct job *j, struct source *s, size_t size)
 	while (result == 0 && (got = source_next(s, &key, &value)) != 0) {
 		j->line = s->line;
 		if (got < 0) {
+			result = put_all(j);
 			j->report->unusable++;
 			warn(j, s->line, s->error);
 			continue;
@@ -234,6 +292,8 @@ static int add_entries(struct job *j, struct source *s, size_t size)
 			j->o->progress(j->o->ctx, j->report->entries, at > 0 && (size_t)at < size ? (size_t)at : size, size);
 		}
 	}
+	if (result == 0)
+		result = put_all(j);
 	if (s->read_errno) {
 		errno = s->read_errno;
 		result = fail(j, "read", j->name);
@@ -250,6 +310,7 @@ static int add_file(struct job *j)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail(j, "read", j->name);
+	cdb_builder_expect(j->builder, st.st_size > 0 ? (size_t)st.st_size / ENTRY_TYPICAL : 0);
 	source_init_fd(&s, fd, j->o->form);
 	result = add_entries(j, &s, (size_t)st.st_size);
 	close(fd);

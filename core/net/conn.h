@@ -69,6 +69,6 @@ void conn_doubt(struct conn *c, usec patience);
  * bytes added to c->out meanwhile wait. peer: see tls.h (server: NULL), borrowed for the call. */
 void conn_start_tls(struct conn *c, struct tls_context *ctx, const struct tls_peer *peer);
 const struct tls_info *conn_tls(const struct conn *c);         /* NULL when plain or not yet CONN_TLS_READY */
-struct tls_session *conn_tls_session(const struct conn *c);    /* for tls_session_save, tls_peer_pem; NULL as above */
+struct tls_session *conn_tls_session(const struct conn *c);    /* for tls_session_save; NULL as above */
 
 #endif

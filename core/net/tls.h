@@ -65,7 +65,6 @@ void tls_close_notify(struct tls_session *s, struct buf *net_out);
 const struct tls_info *tls_session_info(struct tls_session *s);
 struct tls_saved *tls_session_save(struct tls_session *s); /* client: for a later resume; NULL if the server gave none */
 void tls_saved_free(struct tls_saved *s);
-size_t tls_peer_pem(struct tls_session *s, struct buf *out); /* the peer's chain as PEM (mxcheck); number of certificates */
 bool tls_peer_is(struct tls_session *s, const char *name); /* is its certificate for this host or address? */
 /* tls_peer_chain - what DANE compares (RFC 6698): for each certificate of the peer, in the order sent, the digests of the
  * whole and of its public key. How many */
@@ -78,8 +77,9 @@ size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS]);
 /* tls_public_key - "RSA 2048", "EC 256" for a SubjectPublicKeyInfo or RSAPublicKey in DER; false: not a key */
 bool tls_public_key(const void *der, size_t n, char out[32]);
 
-/* digests that protocols need (CRAM-MD5, TLSA, fingerprints) */
+/* digests that protocols need (CRAM-MD5, SCRAM, TLSA, fingerprints) */
 void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n);
+void tls_hmac_sha256(uint8_t out[32], const void *key, size_t key_n, const void *p, size_t n); /* p may be out */
 void tls_sha256(uint8_t out[32], const void *p, size_t n);
 void tls_sha512(uint8_t out[64], const void *p, size_t n);
 

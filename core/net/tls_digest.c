@@ -25,6 +25,12 @@ void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p,
 		BUG("hmac");
 }
 
+void tls_hmac_sha256(uint8_t out[32], const void *key, size_t key_n, const void *p, size_t n)
+{
+	if (mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key, key_n, p, n, out))
+		BUG("hmac");
+}
+
 void tls_sha256(uint8_t out[32], const void *p, size_t n)
 {
 	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), p, n, out))

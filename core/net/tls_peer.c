@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#include <mbedtls/base64.h>
 #include <mbedtls/oid.h>
 
 #include "core/base/mem.h"
@@ -183,24 +182,6 @@ const char *tls_trust_word(enum tls_trust t)
 }
 
 /* --- its chain ---------------------------------------------------------------------------------------------------- */
-
-size_t tls_peer_pem(struct tls_session *s, struct buf *out)
-{
-	size_t count = 0;
-
-	for (const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl); crt; crt = crt->next, count++) {
-		buf_z(out, "-----BEGIN CERTIFICATE-----\n");
-		for (size_t at = 0; at < crt->raw.len; at += 48) {
-			size_t n = crt->raw.len - at < 48 ? crt->raw.len - at : 48, used;
-			unsigned char line[65];
-
-			mbedtls_base64_encode(line, sizeof(line), &used, crt->raw.p + at, n);
-			buf_printf(out, "%.*s\n", (int)used, (char *)line);
-		}
-		buf_z(out, "-----END CERTIFICATE-----\n");
-	}
-	return count;
-}
 
 static bool is_anchor(mbedtls_x509_crt *chain, const mbedtls_x509_crt *believed)
 {

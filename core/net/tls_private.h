@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include <mbedtls/bignum.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
 
@@ -46,6 +47,18 @@ int tls_judge(struct tls_session *s, char why[160]);
 
 /* --- tls_digest.c --- */
 bool tls_digest(size_t length, const void *p, size_t n, uint8_t out[64]); /* by its length; false: there is none so long */
+
+/* --- tls_exp_mod.c --- x = a^e modulo m, all but the exponent in the library's Montgomery form: m has n limbs and is odd, e has
+ * `limbs`; rr is 2^(128 n) modulo m; t has as many limbs as mbedtls_mpi_core_exp_mod_working_limbs says. x may be a. The second
+ * does not keep e secret */
+void tls_exp_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_mpi_uint *m, size_t n, const mbedtls_mpi_uint *e,
+	size_t limbs, const mbedtls_mpi_uint *rr, mbedtls_mpi_uint *t);
+void tls_exp_mod_unsafe(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_mpi_uint *m, size_t n, const mbedtls_mpi_uint *e,
+	size_t limbs, const mbedtls_mpi_uint *rr, mbedtls_mpi_uint *t);
+
+/* --- tls_cpu.c --- what this processor can do */
+bool tls_cpu_has_adx(void);    /* mulx, adcx, adox */
+bool tls_cpu_has_sha(void);    /* sha256rnds2 and its kin */
 
 /* --- tls_x25519.c --- RFC 7748; the scalar is clamped already. false: not on this machine */
 bool tls_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]);

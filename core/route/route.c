@@ -9,25 +9,42 @@
 
 /* --- asking tables ---------------------------------------------------------------------------------------------- */
 
-enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
-	struct str sender, const char *empty_key, struct str *value)
+enum map_answer route_ask_address(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str address, struct str *value)
 {
-	struct str key = sender.n ? addr_key(q->arena, sender) : str_of(empty_key), base;
+	struct str key = addr_key(q->arena, address), base = STR_EMPTY;
 	struct addr x = addr_split(key);
 	enum map_answer got, local = MAP_NONE;
 
 	if (!maps->n)
 		return MAP_NONE;
 	got = route_ask(q, parameter, maps, key, false, value);
-	if (got != MAP_NONE || !sender.n)
-		return got;
-	if (route_base(r, q->arena, key, &base))
+	if (got == MAP_NONE && route_base(r, q->arena, key, &base))
 		got = route_ask(q, parameter, maps, base, true, value);
-	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL)
+	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL) {
 		got = route_ask(q, parameter, maps, x.local, true, value);
+		if (got == MAP_NONE)
+			got = route_ask(q, parameter, maps, addr_split(base).local, true, value);
+	}
 	if (got == MAP_NONE && x.domain.n)
 		got = route_ask(q, parameter, maps, str_make(x.domain.p - 1, x.domain.n + 1), true, value);
 	return got;
+}
+
+enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,
+	struct str *value)
+{
+	struct route_ask q = { .arena = a };
+
+	return route_ask_address(r, &q, parameter, maps, address, value);
+}
+
+enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str sender, const char *empty_key, struct str *value)
+{
+	if (!sender.n)
+		return route_ask(q, parameter, maps, str_of(empty_key), false, value);
+	return route_ask_address(r, q, parameter, maps, sender, value);
 }
 
 /* --- the decision ----------------------------------------------------------------------------------------------- */

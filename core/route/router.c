@@ -128,6 +128,44 @@ static void open_aliases(struct router *r, struct conf_diag *diag)
 	buf_fini(&why);
 }
 
+static struct str without_proxy(struct str word)
+{
+	while (str_starts(word, STR("proxy:")))
+		word = str_from(word, 6);
+	return word;
+}
+
+static bool names_table(const char *list, struct str table)
+{
+	struct str rest = str_of(list), word;
+
+	while (words_next(&rest, &word) == 1)
+		if (str_eq(without_proxy(word), table))
+			return true;
+	return false;
+}
+
+static void open_listed(struct router *r, struct conf_diag *diag)
+{
+	struct listed *l = &r->priv->listed;
+	struct str rest = str_of(r->conf->local_recipient_maps), word;
+	struct buf others;
+
+	buf_init(&others, LIMIT_CONF_VALUE);
+	while (words_next(&rest, &word) == 1) {
+		l->checked = true;
+		if (str_eq(without_proxy(word), STR("unix:passwd.byname")))
+			l->accounts = true;
+		else if (names_table(r->conf->alias_maps, without_proxy(word)))
+			l->aliases = true;
+		else
+			buf_printf(&others, " %.*s", STR_ARG(word));
+	}
+	open_maps(&l->local, "local_recipient_maps", buf_cstr(&others), SOURCE_TABLE, diag);
+	open_maps(&l->relay, "relay_recipient_maps", r->conf->relay_recipient_maps, SOURCE_TABLE, diag);
+	buf_fini(&others);
+}
+
 static bool has_word(const char *list, const char *word)
 {
 	struct str rest = str_of(list), w;
@@ -279,6 +317,7 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
 	rewriting_open(&r->rewriting, c, diag);
 	open_aliases(r, diag);
+	open_listed(r, diag);
 	check_transport_maps(r, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);
@@ -305,6 +344,8 @@ void router_free(struct router *r)
 	maps_close(&r->alias_maps);
 	maps_close(&r->priv->sender_relayhosts);
 	maps_close(&r->priv->sender_transports);
+	maps_close(&r->priv->listed.local);
+	maps_close(&r->priv->listed.relay);
 	mem_free(r->priv->own);
 	mem_free(r->priv);
 	mem_free(r);
@@ -321,6 +362,8 @@ void router_refresh(struct router *r, usec now_mono)
 	maps_refresh(&r->alias_maps, now_mono);
 	maps_refresh(&r->priv->sender_relayhosts, now_mono);
 	maps_refresh(&r->priv->sender_transports, now_mono);
+	maps_refresh(&r->priv->listed.local, now_mono);
+	maps_refresh(&r->priv->listed.relay, now_mono);
 }
 
 /* --- classes ---------------------------------------------------------------------------------------------------- */

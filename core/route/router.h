@@ -4,8 +4,15 @@
 
 #include "core/route/route.h"
 
+/* what tells which recipients of ours exist (listed.h) */
+struct listed {
+	bool checked;                  /* local_recipient_maps is not empty */
+	bool accounts, aliases;        /* it names unix:passwd.byname, or a table of alias_maps */
+	struct maps local, relay;      /* its other tables, and relay_recipient_maps */
+};
 struct router_private {
 	struct maps sender_relayhosts, sender_transports;
+	struct listed listed;
 	bool transport_parents;        /* transport_maps is in parent_domain_matches_subdomains */
 	struct ipaddr *own;            /* addresses of this system, loopback apart */
 	size_t n_own;
@@ -20,7 +27,10 @@ struct route_ask {
 };
 enum map_answer route_ask(struct route_ask *q, const char *parameter, const struct maps *maps, struct str key, bool partial,
 	struct str *value);
-/* route_ask_sender - the sender's keys: full, without extension, local part if local, @domain */
+/* route_ask_address - the keys of an address: full, without extension, local part if local, that without extension, @domain */
+enum map_answer route_ask_address(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
+	struct str address, struct str *value);
+/* route_ask_sender - the same, and a key of its own for the empty sender */
 enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
 	struct str sender, const char *empty_key, struct str *value);
 void route_trace(struct buf *trace, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -55,6 +55,7 @@ void smtp_server_fini(struct smtp_server *s)
 	s->priv = NULL;
 }
 
+void smtp_server_no_auth(struct smtp_server *s) { s->priv->offer &= ~(unsigned)OFFER_AUTH; }
 void smtp_server_greet(struct smtp_server *s) { buf_printf(s->out, "220 %s\r\n", s->opt.banner); }
 
 void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client)
@@ -73,6 +74,13 @@ void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *
 bool smtp_server_wants_command(const struct smtp_server *s)
 {
 	return s->priv->waiting == SERVER_NO_EVENT && s->priv->queued == SERVER_NO_EVENT && s->priv->state == SERVER_COMMAND;
+}
+
+bool smtp_server_reads_content(const struct smtp_server *s)
+{
+	enum server_state now = s->priv->state;
+
+	return now == SERVER_CONTENT || now == SERVER_CHUNK || now == SERVER_SWALLOW;
 }
 
 bool smtp_server_sent_ahead(const struct smtp_server *s) { return s->priv->input_waits; }
@@ -222,6 +230,7 @@ static enum smtp_server_event on_command(struct smtp_server *s, struct str *in)
 	case GRAMMAR_OK:
 		/* CR CR LF: some clients end all their lines so, the final dot's, too */
 		s->priv->double_cr = line.p[line.n] == '\r' && line.p[line.n + 1] == '\r';
+		s->lines++;
 		return server_dispatch(s, line, in);
 	case GRAMMAR_BAD:
 		/* a chunk may follow, of whatever size: see server_bdat */
@@ -247,6 +256,7 @@ static enum smtp_server_event on_long_line(struct smtp_server *s, struct str *in
 		return SMTP_SERVER_WANT_INPUT;
 	p->verb = VERB_UNKNOWN;
 	p->total[VERB_UNKNOWN]++;
+	s->lines++;
 	server_say(s, "500 5.5.2 Error: line too long");
 	if (!end || ++p->long_lines >= 3)
 		return server_hang_up(s, SMTP_HANGUP_LONG_LINES);

@@ -28,6 +28,7 @@ struct smtp_server_options {
 	bool auth;                     /* offer AUTH with auth_mechanisms (needs TLS unless auth_in_clear) */
 	bool auth_in_clear;
 	const char *auth_mechanisms;   /* "PLAIN LOGIN" */
+	bool auth_as_of_old;           /* "AUTH=" in the EHLO reply, too */
 	bool helo_required, vrfy_disabled, etrn, smtputf8, chunking, pipelining, dsn;
 	bool forbid_early_pipelining;  /* 503 and hang up on talk before its turn (E5) */
 	bool strict_envelopes;
@@ -84,16 +85,18 @@ struct smtp_server {
 	bool esmtp, tls, authenticated;
 	int64_t declared_size;         /* MAIL SIZE=, 0 if not given */
 	const char *auth_mechanism;
-	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH; wiped after */
+	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH, wiped after; the owner may give auth_user another name before a 235 */
 	char user[256];                /* authenticated as */
 	enum smtp_server_hangup hangup;
 	enum smtp_server_phase phase;
+	unsigned lines;                /* commands and responses that came whole so far, whatever became of them */
 	bool bare_lf;                  /* the content under way has lines that end in LF alone */
 	unsigned errors;
 	struct smtp_server_private *priv;
 };
 void smtp_server_init(struct smtp_server *s, const struct smtp_server_options *o, struct buf *out, struct arena *a);
 void smtp_server_fini(struct smtp_server *s);
+void smtp_server_no_auth(struct smtp_server *s);       /* this client is not offered to log in */
 void smtp_server_greet(struct smtp_server *s);         /* "220 banner" into out */
 /* smtp_server_next - look at *in, consume from its front what is used */
 enum smtp_server_event smtp_server_next(struct smtp_server *s, struct str *in);
@@ -103,6 +106,7 @@ void smtp_server_tls_done(struct smtp_server *s);      /* forget everything but 
  * borrowed */
 void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client);
 bool smtp_server_wants_command(const struct smtp_server *s); /* what comes next in the input is a command */
+bool smtp_server_reads_content(const struct smtp_server *s); /* what comes next is content, wanted or not */
 bool smtp_server_sent_ahead(const struct smtp_server *s);    /* there was more input behind the command under way */
 bool smtp_server_is_idle(const struct smtp_server *s); /* no transaction open: a good moment to end (drain) */
 size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16]); /* verbs used, in Postfix's order */

@@ -1,6 +1,8 @@
 /* server_auth - AUTH on the server's side (RFC 4954): PLAIN (RFC 4616) and LOGIN, from the wire to a user and a password
  * for the owner to judge. Both are plain text without control characters or they are refused here, so nothing odd can
  * reach a log line or a password file (threats C3, D4, J1). Secrets are wiped when the answer is in. */
+#include <stdio.h>
+
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/msg/mime.h"
@@ -160,6 +162,7 @@ enum smtp_server_event server_on_sasl(struct smtp_server *s, struct str *in)
 		server_say(s, "500 5.5.6 SASL response limit exceeded");
 		return server_hang_up(s, SMTP_HANGUP_LONG_SASL);
 	case GRAMMAR_OK:
+		s->lines++;
 		break;
 	}
 	if (str_eq(line, STR("*")))
@@ -171,7 +174,7 @@ void server_auth_answer(struct smtp_server *s, const struct reply *r)
 {
 	if (r->code == 235) {
 		s->authenticated = true;
-		memcpy(s->user, s->auth_user, strlen(s->auth_user) + 1);
+		snprintf(s->user, sizeof(s->user), "%s", s->auth_user);
 	}
 	server_auth_wipe(s);
 	reply_format(s->out, r);

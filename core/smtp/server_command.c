@@ -71,8 +71,12 @@ void server_write_ehlo(struct smtp_server *s)
 		if (rows[i].bit == OFFER_SIZE && s->opt.size_limit > 0)
 			buf_printf(s->out, " %lld", (long long)s->opt.size_limit);
 		if (rows[i].bit == OFFER_AUTH)
-			buf_printf(s->out, " %s", s->opt.auth_mechanisms ? s->opt.auth_mechanisms : "");
+			buf_printf(s->out, " %s", s->opt.auth_mechanisms);
 		buf_z(s->out, "\r\n");
+		if (rows[i].bit == OFFER_AUTH && s->opt.auth_as_of_old) {
+			last = s->out->n;
+			buf_printf(s->out, "250-AUTH=%s\r\n", s->opt.auth_mechanisms);
+		}
 	}
 	if (s->out->n > last + 3)
 		s->out->p[last + 3] = ' ';

@@ -62,21 +62,22 @@ static bool failed(struct flight *f, const char *what)
 	return false;
 }
 
-/* flush_failed - a disk that could not keep this cannot be trusted with the next; a full one can, once there is room */
 static bool flush_failed(struct flight *f, const char *what)
 {
 	failed(f, what);
-	if (f->error != ENOSPC && f->error != EDQUOT)
+	if (segment_flush_is_lost(f->error))
 		f->broken = f->error;
 	return false;
 }
 
-/* sync_folder - the names in it. One that cannot be opened was not flushed, and nothing is lost that was kept */
+/* sync_folder - the names in it */
 static bool sync_folder(struct flight *f, const char *path, const char *what)
 {
-	int r = fs_sync_dir(path);
+	bool lost = false;
 
-	return r == 0 || (r == FS_NOT_OPENED ? failed(f, what) : flush_failed(f, what));
+	if (segment_sync_folder(path, &lost) == 0)
+		return true;
+	return lost ? flush_failed(f, what) : failed(f, what);
 }
 
 /* sync_root - the parent may be another user's: then the directory was not made by us either */

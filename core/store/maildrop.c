@@ -37,18 +37,6 @@ static void close_keeping_errno(int fd)
 	errno = saved;
 }
 
-int maildrop_make(const char *queue_directory)
-{
-	char path[4096];
-
-	if (snprintf(path, sizeof(path), "%s/maildrop", queue_directory) >= (int)sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	/* mkdir's mode has passed the umask */
-	return fs_mkdir(path, 0700) < 0 ? -1 : fs_chmod(path, 03733);
-}
-
 /* drop_mode - who may read a drop: relayd must, strangers must not. In a folder that gives files its group that is the
  * group; else the folder must not be listable, so that nobody can guess the name. -1 with errno: not safe */
 static int drop_mode(int folder, mode_t *mode)

@@ -9,9 +9,9 @@
 
 #include "core/msg/envelope.h"
 
-/* maildrop_make - the folder, as relayd makes it: sticky, anyone may put a file in, only the owner may list it, and files
- * get the owner's group, so that relayd can read what others wrote (mode 3733). 0, or -1 with errno */
-int maildrop_make(const char *queue_directory);
+/* of the folder: sticky, anyone may put a file in, only the owner may list it, and files get the owner's group, so that relayd
+ * can read what others wrote. core/daemon/spool.c makes it */
+#define MAILDROP_MODE 03733
 int maildrop_write(const char *queue_directory, const struct envelope *e, struct str content); /* 0, or -1 with errno */
 /* maildrop_write_named - the same, and what it is called */
 #define MAILDROP_NAME 40

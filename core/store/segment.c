@@ -187,6 +187,22 @@ void segment_index(struct segment *g, const struct entry *e)
 	entry_format(g->index + g->n_index++ * RECORD_ENTRY, e);
 }
 
+/* --- what a flush that failed means ------------------------------------------------------------------------------------- */
+
+bool segment_flush_is_lost(int error)
+{
+	return error != ENOSPC && error != EDQUOT;
+}
+
+int segment_sync_folder(const char *path, bool *lost)
+{
+	int r = fs_sync_dir(path);
+
+	if (r == -1 && segment_flush_is_lost(errno))
+		*lost = true;
+	return r < 0 ? -1 : 0;
+}
+
 /* --- the footer ----------------------------------------------------------------------------------------------------- */
 
 int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync,
@@ -206,7 +222,7 @@ int segment_write_footer(int fd, const struct segment_header *h, const unsigned 
 	if (fs_pwritev_all(fd, v, 3, (off_t)*end) < 0 || fs_truncate(fd, (off_t)after) < 0)
 		return -1;
 	if (sync && fs_datasync(fd) < 0) {
-		*broken = errno != ENOSPC && errno != EDQUOT;
+		*broken = segment_flush_is_lost(errno);
 		return -1;
 	}
 	*end = after;
@@ -217,15 +233,9 @@ int segment_write_footer(int fd, const struct segment_header *h, const unsigned 
 
 static int retire_work(struct chore *c)
 {
-	int r;
-
 	if (c->spare ? fs_rename(c->path, c->to) < 0 : fs_unlink(c->path) < 0 && errno != ENOENT)
 		return -1;
-	if (!c->sync)
-		return 0;
-	r = fs_sync_dir(c->dir);
-	c->broken = r == -1 && errno == EIO;
-	return r;
+	return c->sync ? segment_sync_folder(c->dir, &c->broken) : 0;
 }
 
 static void chore_work(struct pool_job *j)

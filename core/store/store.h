@@ -80,7 +80,6 @@ bool store_has_room(struct store *s, uint64_t size);
 struct store_writer;
 struct store_writer *store_begin(struct store *s, uint64_t *id);
 int store_add(struct store_writer *w, struct str piece);       /* 0, or -1 with errno; then only abort makes sense */
-uint64_t store_written(const struct store_writer *w);          /* bytes of body so far */
 /* store_commit - append the message with its envelope and header section (CRLF lines, with the empty line that ends it;
  * borrowed for the call): content is header and body. w is gone. fn tells when it is durable (m) or refused (error).
  * The envelope's header_size and size are filled in here. */

@@ -152,6 +152,11 @@ void segment_dead(struct store *s, struct store_place p);              /* no lon
 void segment_index(struct segment *g, const struct entry *e);
 void segment_seal(struct store *s, struct segment *g);                  /* footer, in the background */
 bool segment_retire_next(struct store *s);                              /* drop one that nobody needs; false: none */
+/* segment_flush_is_lost - a disk that could not keep this cannot be trusted with the next; a full one can, once there is room */
+bool segment_flush_is_lost(int error);
+/* segment_sync_folder - the names in it, on disk; -1 with errno, and whether that is lost. A folder that cannot be opened was not flushed,
+ * and nothing is lost that was kept */
+int segment_sync_folder(const char *path, bool *lost);
 int segment_write_footer(int fd, const struct segment_header *h, const unsigned char *index, size_t n, uint64_t *end, bool sync,
 	bool *broken);
 void segment_drop_spares(struct store *s);                              /* space is short */

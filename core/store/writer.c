@@ -110,11 +110,6 @@ int store_add(struct store_writer *w, struct str piece)
 	return 0;
 }
 
-uint64_t store_written(const struct store_writer *w)
-{
-	return w->size;
-}
-
 static void writer_free(struct store_writer *w)
 {
 	drop_body(w);

@@ -122,7 +122,8 @@ def test_connections_without_a_word_leave_no_line(tmp_path):
 
 
 def test_silent_probes_through_a_proxy_leave_no_line(tmp_path):
-    with proxied(tmp_path, "mynetworks = 192.0.2.0/24\nsmtpd_upstream_proxy_networks = 127.0.0.1\n") as relay:
+    with proxied(tmp_path, "mynetworks = 192.0.2.0/24\nsmtpd_upstream_proxy_networks = 127.0.0.1\n"
+                 "smtpd_client_connection_count_limit = 0\n") as relay:
         before = relay.log()
         for head in (b"", v2("0.0.0.0", 0x20), None, V2[:5], b"PROXY UNKNOWN\r\n"):
             for n in range(200):
@@ -161,6 +162,17 @@ def test_the_address_behind_the_proxy_counts(tmp_path):
                      V2 + b"\x21\x31\0\0", V2 + b"\x31\x11\0\0"):
             assert converse(relay.port, head, "EHLO x") == []
         assert len(relay.wait_log(r"warning: haproxy read error from \[127\.0\.0\.1\]", 6)) == 6
+
+
+def test_a_proxy_that_names_no_client_has_its_own_rights_and_limits(tmp_path):
+    heads = (v2("0.0.0.0", 0x20), b"PROXY UNKNOWN\r\n")
+    with proxied(tmp_path / "a", "smtpd_client_connection_rate_limit = 2\nanvil_rate_time_unit = 1h\nsmtpd_client_event_limit_exceptions =\n") as relay:
+        for head in heads:  # loopback, and nobody wrote mynetworks down
+            assert rcpt(relay.port, head)[0].startswith("454 4.7.1")
+        assert converse(relay.port, heads[1])[0].startswith("421 4.7.0")
+    with proxied(tmp_path / "b", "mynetworks = 127.0.0.1\n") as relay:
+        for head in heads:
+            assert rcpt(relay.port, head)[0].startswith("250")
 
 
 def test_words_right_behind_the_header_are_logged_as_any(tmp_path):

@@ -4,13 +4,14 @@
   make mutants                                  COUNT (200) faults over all rooms, and the hand-made ones of tests/mutants/audit
   make mutants ROOMS="base msg" COUNT=50        of these rooms; "core/net/dns.c" is a room, too
   make mutants ROOMS=audit                      only the hand-made ones
-  SEED=N  another draw   SECONDS=N  stop after so long   JOBS=N  at once   FAULT=no  unit tests only   AGAIN=1  survivors once more
+  SEED=N  another draw   SECONDS=N  stop after so long   JOBS=N  at once   FAULT=no  unit tests and dialogues only
+  E2E=yes  what the fault tests do not notice goes through the end-to-end tests of its room, too; the table counts them apart
 
-The unit tests run in a coverage build first: only those that reach a line are asked about a fault in it, fast ones first, the first
-that fails ends it. What no unit test notices is linked into relaybox and goes through the fault tests of its room (BINARY below).
-A fault that leaves the object code as it was is none. What is known to change nothing that can be seen stands in
-tests/mutants/equivalent, with the reason. Everything is kept in BUILD/mutants: it can be stopped and goes on where it was; what
-survived is asked again when a test program or the source changed. It is no part of make check; tests/lint/mutants is.
+The unit tests run in a coverage build first: only those that reach a line are asked about a fault in it, those of its room first,
+the first case that fails ends it. What no unit test notices is linked into relaybox and goes through the fault tests of its room
+(FAULT below). A fault that leaves the object code as it was is none. What is known to change nothing that can be seen stands in
+tests/mutants/equivalent, with the reason. Everything is kept in BUILD/mutants: it can be stopped and goes on where it was, and what
+survived is only asked by tests that are new or changed. It is no part of make check; tests/lint/mutants is.
 """
 import concurrent.futures
 import fnmatch
@@ -32,22 +33,35 @@ import plant  # noqa: E402
 
 os.chdir(TOP)
 # make hands its variables over; the builds that we start are none of its jobs
-ASK = {name: os.environ.get(name, "") for name in ("ROOMS", "COUNT", "SEED", "SECONDS", "JOBS", "FAULT", "AGAIN")}
+ASK = {name: os.environ.get(name, "") for name in ("ROOMS", "COUNT", "SEED", "SECONDS", "JOBS", "FAULT", "E2E")}
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "COV", "FUZZ"):
     os.environ.pop(name, None)
 OUT = os.path.abspath(os.path.join(os.environ.get("BUILD") or "build", "mutants"))
 DEPS = os.path.abspath(os.environ.get("DEPS") or "build/deps")
 LEAST = 5           # faults of a room, however small it is
 TEST_SECONDS = 20   # of one test program, or three times what it takes
-MUTANT_SECONDS = 20
 BINARY_SECONDS = 150
 # The fault tests that may notice what happens in a room, fastest first; every other room has the first row.
-BINARY = {
+FAULT = {
     "": ["tests/fault/test_format.py", "tests/fault/test_rights.py"],
     "store": ["tests/fault/test_format.py", "tests/fault/test_calls.py::test_killed_at_every_call_it_keeps_its_promise",
               "tests/fault/test_errors.py", "tests/fault/test_power.py::test_power_cuts_lose_nothing"],
     "deliver": ["tests/fault/test_maildir.py", "tests/fault/test_rights.py", "tests/fault/test_format.py"],
     "base": ["tests/fault/test_format.py", "tests/fault/test_maildir.py", "tests/fault/test_disk.py"],
+}
+
+# The same of the end-to-end tests; the first row comes last everywhere.
+E2E = {
+    "": ["tests/e2e/test_relay.py", "tests/e2e/test_daemon.py", "tests/e2e/test_applets.py"],
+    "access": ["tests/e2e/test_access.py", "tests/e2e/test_verify.py"],
+    "conf": ["tests/e2e/test_configs.py", "tests/e2e/test_settings.py"],
+    "daemon": ["tests/e2e/test_daemon.py", "tests/e2e/test_drops.py", "tests/e2e/test_privilege.py", "tests/e2e/test_limits.py", "tests/e2e/test_settings.py"],
+    "deliver": ["tests/e2e/test_relay.py", "tests/e2e/test_mail_server.py", "tests/e2e/test_tls.py", "tests/e2e/test_spool.py"],
+    "map": ["tests/e2e/test_mapgen.py"],
+    "probe": ["tests/e2e/test_mxcheck_modes.py", "tests/e2e/scenarios/test_mxcheck.py"],
+    "store": ["tests/e2e/test_spool.py", "tests/e2e/test_kill.py"],
+    "submit": ["tests/e2e/test_direct.py", "tests/e2e/test_sendmail.py", "tests/e2e/test_mail.py"],
+    "view": ["tests/e2e/test_relayctl.py"],
 }
 
 
@@ -140,7 +154,11 @@ class Variant:
         return subprocess.run(self.compile + ["-w", "-c", "-o", out, source], capture_output=True, timeout=120).returncode == 0
 
     def build_program(self, objects, out):
-        return subprocess.run(self.link + ["-Wl,-S", "-o", out] + objects + [self.core] + self.libs, capture_output=True, timeout=120).returncode == 0
+        done = subprocess.run(self.link + ["-Wl,-S", "-o", out] + objects + ["-Wl,--start-group", self.core] + self.libs + ["-Wl,--end-group"],
+                              capture_output=True, text=True, timeout=120)
+        # what compiles is linked: a program that is not there would be a test that notices nothing
+        if done.returncode:
+            raise RuntimeError("%s is not linked: %s" % (out, done.stderr[-1000:]))
 
 
 # --- who reaches what -----------------------------------------------------------------------------------------------------
@@ -161,9 +179,10 @@ class Reach:
             if self.tests.get(name, {}).get("stamp") != stamp:
                 print("mutants: what %s reaches" % name, flush=True)
                 self.tests[name] = dict(self.run(path, os.path.join(OUT, "gcov", name)), stamp=stamp)
-                json.dump(self.tests, open(self.path, "w"))
+                with open(self.path + ".new", "w") as f:
+                    json.dump(self.tests, f)
+                os.rename(self.path + ".new", self.path)
         self.tests = {n: t for n, t in self.tests.items() if n in names}
-        self.state = digest(*(n + t["stamp"] for n, t in sorted(self.tests.items())))
 
     def run(self, path, folder):
         subprocess.run(["rm", "-rf", folder], check=True)
@@ -229,46 +248,46 @@ class Bench:
     def __init__(self, unit, release, reach):
         self.unit, self.release, self.reach = unit, release, reach
 
-    def try_one(self, fault, tests, with_binary):
-        """(result, what decided it)"""
+    def try_one(self, fault, stages, passed):
+        """(result, by which stage, what decided it); passed: what has been asked and saw nothing, by name, is filled in"""
         folder = os.path.join(OUT, "work", digest(fault.file, str(fault.line), fault.after))
         os.makedirs(folder, exist_ok=True)
         try:
-            return self.judge(fault, tests, with_binary, folder)
+            return self.judge(fault, stages, passed, folder)
         except subprocess.TimeoutExpired:
-            return "invalid", "the compiler takes too long"
+            return "invalid", "", "the compiler takes too long"
         finally:
             subprocess.run(["rm", "-rf", folder])
 
-    def judge(self, fault, tests, with_binary, folder):
+    def judge(self, fault, stages, passed, folder):
         source, made = os.path.join(folder, os.path.basename(fault.file)), os.path.join(folder, "fault.o")
         lines = read(fault.file).split("\n")
         lines[fault.line - 1] = fault.after
         with open(source, "w", encoding="utf-8") as f:
             f.write("\n".join(lines))
         if not self.unit.build_object(source, made):
-            return "invalid", "does not compile"
-        end = time.monotonic() + MUTANT_SECONDS
+            return "invalid", "", "does not compile"
         for name in self.reach.of(fault):
-            if time.monotonic() > end:
-                break
+            stamp = self.reach.tests[name]["stamp"]
+            if passed.get(name) == stamp:
+                continue
             if not self.passes(name, made, folder):
-                return "killed", name
-        if self.same_code(fault, source, folder):
-            return "equivalent", "the same code"
-        if with_binary or tests:
-            killer = self.ask_binary(fault, source, tests, folder)
-            if killer:
-                return "killed", killer
-        return "survived", "" if self.reach.of(fault) else "no unit test comes here"
+                return "killed", "unit", name
+            passed[name] = stamp
+        if "code" not in passed and self.same_code(fault, source, folder):
+            return "equivalent", "", "the same code"
+        passed["code"] = "differs"
+        killer = self.ask_binary(fault, source, stages, passed, folder)
+        if killer:
+            return "killed", *killer
+        return "survived", "", "" if self.reach.of(fault) else "no unit test comes here"
 
     def passes(self, name, made, folder):
         program = os.path.join(folder, name)
         objects = [os.path.join(self.unit.objects, "tests/unit", o + ".o") for o in (name, "t")]
-        if not self.unit.build_program(objects + [made], program):
-            return True
+        self.unit.build_program(objects + [made], program)
         seconds = max(TEST_SECONDS, 3 * self.reach.tests[name]["seconds"])
-        status = run_limited([program], seconds, env=dict(os.environ, GCOV_PREFIX=os.path.join(folder, "gcov")))
+        status = run_limited([program], seconds, env=dict(os.environ, GCOV_PREFIX=os.path.join(folder, "gcov"), RELAYBOX_FIRST="1"))
         os.remove(program)
         return status == 0
 
@@ -287,24 +306,28 @@ class Bench:
             codes.append(open(out, "rb").read())
         return codes[0] == codes[1]
 
-    def ask_binary(self, fault, source, tests, folder):
-        """The first fault test that notices it."""
+    def ask_binary(self, fault, source, stages, passed, folder):
+        """The first stage and test that notices it, in relaybox itself."""
         made, program = os.path.join(folder, "release.o"), os.path.join(folder, "relaybox")
-        if not self.release.build_object(source, made) or not self.release.build_program(self.release.main + [made], program):
-            return None
-        subprocess.run(["strip", "-s", program])
-        # daemons under test become somebody else
-        os.chmod(folder, 0o755)
-        end = time.monotonic() + BINARY_SECONDS
-        wanted = tests or BINARY.get(room_of(fault.file), BINARY[""])
         env = dict(os.environ, RELAYBOX=program, RELAYBOX_PASS="release", RELAYBOX_CALLS="6", RELAYBOX_CUTS="4", PYTHONDONTWRITEBYTECODE="1",
                    RELAYBOX_TESTS=self.unit.tests)
-        for test in wanted:
-            if not os.path.exists(test.split("::")[0]) or time.monotonic() > end:
-                continue
-            status = run_limited(["/usr/bin/python3", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], BINARY_SECONDS, env=env)
-            if status not in (0, 5):
-                return test
+        for stage, tests in stages:
+            for test in tests:
+                file = test.split("::")[0]
+                stamp = digest(read(file)) if os.path.exists(file) else ""
+                if not stamp or passed.get(test) == stamp:
+                    continue
+                if not os.path.exists(program):
+                    if not self.release.build_object(source, made):
+                        return None
+                    self.release.build_program(self.release.main + [made], program)
+                    subprocess.run(["strip", "-s", program])
+                    # daemons under test become somebody else
+                    os.chmod(folder, 0o755)
+                status = run_limited(["/usr/bin/python3", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test], BINARY_SECONDS, env=env)
+                if status not in (0, 5):
+                    return stage, test
+                passed[test] = stamp
         return None
 
 
@@ -324,8 +347,19 @@ def choose(rooms, count, seed):
     return chosen
 
 
+def stages_of(fault, tests):
+    """What to ask when no unit test notices it: [(stage, test files)]"""
+    room, stages = room_of(fault.file), []
+    if ASK["FAULT"] != "no":
+        stages.append(("fault", [t for t in tests if "/fault/" in t] or FAULT.get(room, FAULT[""])))
+    if ASK["E2E"] == "yes":
+        own = [t for t in tests if "/e2e/" in t]
+        stages.append(("e2e", own or list(dict.fromkeys(E2E.get(room, []) + E2E[""]))))
+    return stages
+
+
 class Results:
-    """What is known, kept by what the fault and the tests are."""
+    """What is known, kept by what the fault is."""
 
     def __init__(self):
         self.path, self.rows = os.path.join(OUT, "results.jsonl"), {}
@@ -334,33 +368,30 @@ class Results:
                 row = json.loads(line)
                 self.rows[row["key"]] = row
 
-    def key(self, fault):
-        return digest(fault.file, read(fault.file), str(fault.line), fault.after)
+    def find(self, fault):
+        key = digest(fault.file, read(fault.file), str(fault.line), fault.after)
+        return self.rows.get(key, {"key": key, "result": "", "passed": {}})
 
-    def known(self, fault, state, again):
-        row = self.rows.get(self.key(fault))
-        if row and row["result"] == "survived" and (again or row["state"] != state):
-            return None
-        return row
-
-    def add(self, fault, result, why, state):
-        row = {"key": self.key(fault), "result": result, "why": why, "state": state}
+    def add(self, row, result, by, why):
+        row.update(result=result, by=by, why=why)
         self.rows[row["key"]] = row
         with open(self.path, "a") as f:
             f.write(json.dumps(row) + "\n")
-        return row
 
 
 def table(done):
     """Rooms, then what survived."""
     rooms = sorted({room_of(f.file) for f, _ in done})
-    print("\n%-10s %8s %8s %8s %10s" % ("room", "planted", "killed", "survived", "equivalent"))
+    print("\n%-10s %8s %8s %8s %8s %8s %10s" % ("room", "planted", "unit", "fault", "e2e", "survived", "equivalent"))
     for room in rooms + ["all"]:
         rows = [r for f, r in done if room in (room_of(f.file), "all")]
-        count = {k: sum(r["result"] == k for r in rows) for k in ("killed", "survived", "equivalent")}
-        real = count["killed"] + count["survived"]
-        print("%-10s %8d %8d %8d %10d   %3d %%" % (room, real, count["killed"], count["survived"], count["equivalent"],
-                                                  100 * count["killed"] // real if real else 100))
+        by = {k: sum(r["result"] == "killed" and r["by"] == k for r in rows) for k in ("unit", "fault", "e2e")}
+        survived, equal = (sum(r["result"] == k for r in rows) for k in ("survived", "equivalent"))
+        killed = sum(by.values())
+        real = killed + survived
+        print("%-10s %8d %8d %8d %8d %8d %10d   %3d %%, without e2e %3d %%" % (
+            room, real, by["unit"], by["fault"], by["e2e"], survived, equal, 100 * killed // real if real else 100,
+            100 * (killed - by["e2e"]) // real if real else 100))
     for f, r in sorted((f, r) for f, r in done if r["result"] == "survived"):
         print("\nsurvived: %s:%d (%s)%s\n  - %s\n  + %s" % (f.file, f.line, f.kind, ", " + r["why"] if r["why"] else "", f.before, f.after.strip()))
 
@@ -377,7 +408,7 @@ def main():
     os.makedirs(OUT, exist_ok=True)
     print("mutants: building for coverage, and for real", flush=True)
     make("COV=1", "unit-build")
-    if ASK["FAULT"] != "no":
+    if ASK["FAULT"] != "no" or ASK["E2E"] == "yes":
         make("all")
     unit, release = Variant("COV=1"), Variant()
     reach = Reach(unit)
@@ -385,19 +416,20 @@ def main():
     bench, results, known, done = Bench(unit, release, reach), Results(), equivalent(), []
 
     def one(fault, tests):
-        row = results.known(fault, reach.state, ASK["AGAIN"])
-        if row or time.monotonic() > end:
-            return row, 0
-        began = time.monotonic()
+        row, began = results.find(fault), time.monotonic()
         if is_equivalent(fault, known):
-            result = ("equivalent", "in the list")
-        else:
-            result = bench.try_one(fault, tests if ASK["FAULT"] != "no" else [], ASK["FAULT"] != "no")
-        return results.add(fault, *result, reach.state), time.monotonic() - began
+            return dict(row, result="equivalent", by="", why="in the list"), 0
+        if row["result"] not in ("", "survived") or began > end:
+            return row, 0
+        before = dict(row["passed"])
+        result = bench.try_one(fault, stages_of(fault, tests), row["passed"])
+        if result[0] != row["result"] or row["passed"] != before:
+            results.add(row, *result)
+        return row, time.monotonic() - began
 
     with concurrent.futures.ThreadPoolExecutor(int(ASK["JOBS"] or 1)) as pool:
         for n, ((fault, _), (row, seconds)) in enumerate(zip(faults, pool.map(lambda f: one(*f), faults)), 1):
-            if not row:
+            if not row["result"]:
                 continue
             done.append((fault, row))
             if seconds:

@@ -7,7 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/daemon/listener.h"
+#include "core/daemon/places.h"
 #include "core/daemon/session.h"
 #include "core/daemon/session_private.h"
 #include "tests/unit/t.h"
@@ -32,6 +32,10 @@ static struct world {
 	verify_fn on_verified;
 	void *ctx;
 	unsigned cancelled;
+	/* a login under way */
+	char login[300];
+	auth_fn on_login;
+	void *login_ctx;
 	/* the way into the queue */
 	struct buf content;
 	cleanup_fn on_commit;
@@ -39,6 +43,7 @@ static struct world {
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
 } w;
+static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
 
@@ -118,6 +123,19 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	ask(rcpt, ctx);
 	return (struct verify_wait *)&w;
 }
+bool auth_burns(const struct auth *a) { return (void)a, false; }
+struct auth_check *auth_ask(struct auth *a, struct loop *l, struct pool *p, const struct auth_question *q, auth_fn fn, void *ctx)
+{
+	(void)a;
+	(void)l;
+	(void)p;
+	snprintf(w.login, sizeof(w.login), "%s %s %s", q->user, q->password, q->client);
+	w.on_login = fn;
+	w.login_ctx = ctx;
+	return (struct auth_check *)&w;
+}
+void auth_cancel(struct auth_check *c) { w.cancelled += c != NULL; }
+int loop_io_add(struct loop *l, struct loop_io *io, uint32_t events) { return (void)l, (void)io, (void)events, 0; }
 void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
 
 struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e)
@@ -153,7 +171,8 @@ void simple_answer(const struct master_transport *t, struct str text, struct rep
 	(void)t;
 	reply_set(out, 550, "5.1.1", "%.*s", STR_ARG(text));
 }
-void listener_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
+void places_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
+bool places_may_stay(struct relay *r, const struct service *v, const struct ipaddr *a) { return (void)r, (void)v, (void)a, true; }
 
 /* --- for tests -------------------------------------------------------------------------------------------------------- */
 
@@ -163,6 +182,7 @@ static void world_open(const char *const *more)
 	const char *extra[20] = { "myhostname=here.test", "mydestination=here.test", "relay_domains=relayed.test", "mynetworks=10.0.0.0/8",
 		"alias_maps=", "local_recipient_maps=", "compatibility_level=3.6", "smtpd_peername_lookup=no", "smtpd_banner=here.test" };
 	size_t n = 9;
+	struct buf why;
 
 	w = (struct world){ .now = 1000 * USEC_PER_SEC, .deadline = USEC_NEVER };
 	buf_init(&w.content, 65536);
@@ -178,8 +198,11 @@ static void world_open(const char *const *more)
 		.rules = access_rules_new(w.settings.conf, &w.diag),
 		.header_clients = header_clients_new(w.settings.conf->local_header_rewrite_clients, &w.diag),
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
-			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .auth_mechanisms = "", .chunking = true,
-			.pipelining = true, .discard_keywords = "" } };
+			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
+			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
+	buf_init(&why, 1024);
+	w.service.limit_exceptions = match_open(MATCH_HOSTS, w.settings.conf->smtpd_client_event_limit_exceptions, &why);
+	buf_fini(&why);
 	list_init(&w.relay.sessions);
 	list_init(&w.relay.listeners);
 	clients_init(&w.relay.clients);
@@ -220,7 +243,7 @@ static const char *said(void)
 	return text;
 }
 
-static void domain_says(enum dns_status status)
+static inline void domain_says(enum dns_status status)
 {
 	dns_fn fn = w.on_dns;
 
@@ -244,6 +267,7 @@ static void world_close(void)
 	tick();
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
+	match_close(w.service.limit_exceptions);
 	header_clients_free(w.service.header_clients);
 	router_free(w.settings.router);
 	master_fini(&w.settings.master);

@@ -93,7 +93,7 @@ static inline void q_content(struct buf *b, uint64_t seed, size_t n)
 {
 	buf_init(b, n + 64);
 	for (size_t i = 0; b->n < n; i++)
-		buf_printf(b, "%llx-%zu;", (unsigned long long)seed, i);
+		buf_printf(b, "%016llx, piece %zu of what only it has;\n", (unsigned long long)seed, i);
 	buf_truncate(b, n);
 }
 

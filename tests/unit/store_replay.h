@@ -42,13 +42,15 @@ void pool_wait(struct pool *p)
 
 /* --- the ledger ------------------------------------------------------------------------------------------------------------- */
 
-enum { REPLAY_MOST = 4000, REPLAY_ANCHORS = 7, REPLAY_FILLERS = 4, REPLAY_SIZE = 850 };
-struct replay_msg { uint64_t id; int in_acked, out_asked, out_acked; usec due_asked, due_acked; };
+enum { REPLAY_MOST = 4000, REPLAY_STAY = 7, REPLAY_STAY_MOST = 16, REPLAY_FILLERS = 4, REPLAY_SIZE = 850 };
+struct replay_msg { uint64_t id; int in_acked, out_asked, out_acked, goes; usec due_asked, due_acked; };
 static struct replay {
 	struct store *s;
 	struct store_options o;
 	struct replay_msg v[REPLAY_MOST];
 	int n, oldest, of_model[2];
+	int stays[REPLAY_STAY_MOST], n_stays; /* of the others */
+	uint32_t seed;          /* which of them go, and when */
 	uint64_t moving;        /* a message whose copy is on its way, or was */
 	usec now;
 	unsigned long crashes, moved;
@@ -131,19 +133,43 @@ static void replay_end_moving(void)
 	replay.moving = 0;
 }
 
-/* replay_others - enough for a new segment. The first of them stays a while; what stayed longest ends */
+static uint32_t replay_draw(uint32_t n)
+{
+	replay.seed = replay.seed * 1664525 + 1013904223;
+	return (replay.seed >> 8) % n;
+}
+
+static void replay_end_other(void)
+{
+	int *v = &replay.stays[replay_draw((uint32_t)replay.n_stays)];
+
+	replay_end(*v);
+	*v = replay.stays[--replay.n_stays];
+}
+
+/* replay_others - enough for a new segment. None, one or two of them stay a while, and those that stay end in no order: so any
+ * segment may be the next that is empty, whatever stands in it for the sake of others */
 static void replay_others(void)
 {
-	int first = replay_accept();
+	int first = replay.n, stay = (int)replay_draw(3);
 
-	for (int i = 1; i < REPLAY_FILLERS; i++)
-		replay_accept();
-	for (int i = replay.oldest; i < first - REPLAY_FILLERS * REPLAY_ANCHORS; i++, replay.oldest++)
-		if (i != replay.of_model[0] && i != replay.of_model[1])
+	/* those of the time before, once they are there */
+	for (int i = replay.oldest; i < first; i++)
+		if (replay.v[i].goes && !replay.v[i].out_asked)
 			replay_end(i);
-	for (int i = first - REPLAY_FILLERS + 1; i < first; i++)
-		if (i >= 0 && i != replay.of_model[0] && i != replay.of_model[1])
-			replay_end(i);
+	while (replay.oldest < first && (!replay.v[replay.oldest].goes || replay.v[replay.oldest].out_asked))
+		replay.oldest++;
+	for (int i = 0; i < REPLAY_FILLERS && replay_accept() >= 0; i++)
+		replay.v[first + i].goes = i >= stay;
+	for (int i = first; i < first + stay && i < replay.n && replay.n_stays < REPLAY_STAY_MOST; i++)
+		replay.stays[replay.n_stays++] = i;
+	while (replay.n_stays > REPLAY_STAY)
+		replay_end_other();
+	if (replay.n_stays && replay_draw(2))
+		replay_end_other();
+	/* what stays is tried now and then: compaction meets states on disk and on their way there */
+	for (uint32_t i = replay_draw(3); replay.n_stays && i > 0; i--)
+		replay_update(replay.stays[replay_draw((uint32_t)replay.n_stays)]);
 }
 
 /* --- a crash ------------------------------------------------------------------------------------------------------------------ */
@@ -230,7 +256,8 @@ static const char *replay_open(void)
 
 	snprintf(dir, sizeof(dir), "%s/replay", q_fast_dir());
 	memset(replay.v, 0, sizeof(replay.v));
-	replay.n = replay.oldest = 0;
+	replay.n = replay.oldest = replay.n_stays = 0;
+	replay.seed = 1;
 	replay.moving = 0;
 	replay.of_model[0] = replay.of_model[1] = -1;
 	replay.now = 2000000000000000;
@@ -259,6 +286,8 @@ static const char *replay_trace(const char *trace)
 
 	if (why)
 		return why;
+	for (const char *p = trace; *p; p++)
+		replay.seed = replay.seed * 31 + (uint32_t)*p;
 	for (const char *p = trace; *p && !why; p++)
 		why = replay_step(*p);
 	/* everything lands, and half of the others ends: what was needless goes */

@@ -1,5 +1,6 @@
 /*
- * t.c - main() and the helpers of t.h. Kept free of core so that it can test core's lowest files.
+ * t.c - main() and the helpers of t.h. Kept free of core so that it can test core's lowest files. With RELAYBOX_FIRST set the
+ * first case that fails is the last.
  */
 #include "tests/unit/t.h"
 
@@ -189,6 +190,8 @@ int main(int argc, char **argv)
 			printf("ok %s\n", c->name);
 		fflush(stdout);
 		bad += failed;
+		if (bad && getenv("RELAYBOX_FIRST"))
+			break;
 	}
 	if (made_tmpdir)
 		nftw(tmpdir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -647,3 +647,64 @@ T(action_reads_what_tables_say)
 		CHECK_STR(enhanced, rows[i].enhanced);
 	}
 }
+
+/* who may send as whom (postconf(5), smtpd_sender_login_maps) */
+T(access_ties_senders_to_users)
+{
+#define MAPS "smtpd_sender_login_maps=inline:{a@own.test=Ann, {shared@own.test=ann, bob}, @dom.test=bob}|recipient_delimiter=+|"
+	static const struct { const char *set, *user, *sender, *want; } rows[] = {
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a+x@own.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "bob", "shared@own.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "bob", "any@dom.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "any@dom.test",
+			"553 5.7.1 <any@dom.test>: Sender address rejected: not owned by user ann" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "x@else.test",
+			"553 5.7.1 <x@else.test>: Sender address rejected: not owned by user ann" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", NULL, "a@own.test",
+			"553 5.7.1 <a@own.test>: Sender address rejected: not logged in" },
+		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", NULL, "x@else.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_known_sender_login_mismatch", "ann", "x@else.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_known_sender_login_mismatch", "ann", "any@dom.test",
+			"553 5.7.1 <any@dom.test>: Sender address rejected: not owned by user ann" },
+		{ MAPS "smtpd_sender_restrictions=reject_known_sender_login_mismatch", NULL, "a@own.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_authenticated_sender_login_mismatch", "ann", "x@else.test",
+			"553 5.7.1 <x@else.test>: Sender address rejected: not owned by user ann" },
+		{ MAPS "smtpd_sender_restrictions=reject_authenticated_sender_login_mismatch", NULL, "a@own.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", "bob", "a@own.test", "ok" },
+		{ MAPS "smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", NULL, "a@own.test",
+			"553 5.7.1 <a@own.test>: Sender address rejected: not logged in" },
+		{ "smtpd_sender_login_maps=fail:x|smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test",
+			"451 4.3.0 <a@own.test>: Temporary lookup failure" },
+		{ "smtpd_sender_login_maps=fail:x|smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", NULL, "a@own.test",
+			"451 4.3.0 <a@own.test>: Temporary lookup failure" },
+		{ "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test",
+			"553 5.7.1 <a@own.test>: Sender address rejected: not owned by user ann" },
+		{ "smtpd_client_restrictions=check_sasl_access inline:{ann=reject}", "ann", "a@own.test",
+			"554 5.7.1 <ann>: SASL login name rejected: Access denied" },
+		{ "smtpd_client_restrictions=check_sasl_access inline:{ann=reject}", "bob", "a@own.test", "ok" },
+		{ "smtpd_client_restrictions=check_sasl_access inline:{ann=reject}", NULL, "a@own.test", "ok" },
+	};
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[MAX_EXTRA] = { HERE };
+		char set[400];
+		struct lab l;
+
+		ROW("%zu", i);
+		snprintf(set, sizeof(set), "%s", rows[i].set);
+		split(set, extra);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", "a@relayed.test");
+		l.request.sender = str_of(rows[i].sender);
+		l.request.authenticated = rows[i].user != NULL;
+		l.request.user = str_of(rows[i].user ? rows[i].user : "");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}

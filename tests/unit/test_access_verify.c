@@ -439,3 +439,33 @@ T(verify_goes_on_in_memory_when_a_file_call_fails)
 	}
 	CHECK(fail_at > 3);
 }
+
+/* each age is one of four settings: good or bad, asked again or forgotten; at its end what was known still counts, past it no more */
+T(verify_keeps_each_answer_as_long_as_told)
+{
+	static const struct { const char *set; bool good; usec age; bool known, probed; } rows[] = {
+		{ "address_verify_positive_refresh_time=100s", true, 60, true, false }, { "address_verify_positive_refresh_time=100s", true, 140, true, true },
+		{ "address_verify_negative_refresh_time=100s", false, 60, true, false }, { "address_verify_negative_refresh_time=100s", false, 140, true, true },
+		{ "address_verify_positive_expire_time=100s", true, 60, true, false }, { "address_verify_positive_expire_time=100s", true, 140, false, true },
+		{ "address_verify_negative_expire_time=100s", false, 60, true, false }, { "address_verify_negative_expire_time=100s", false, 140, false, true },
+		/* one kind's is not the other's */
+		{ "address_verify_positive_refresh_time=100s", false, 140, true, false }, { "address_verify_negative_refresh_time=100s", true, 140, true, false },
+		{ "address_verify_positive_expire_time=100s", false, 140, true, false }, { "address_verify_negative_expire_time=100s", true, 140, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+		struct client a;
+
+		ROW("%s at %d", rows[i].set, (int)rows[i].age);
+		REQUIRE(world_open(&w, rows[i].set));
+		file_put(&w, HEAD, rows[i].age * USEC_PER_SEC, rows[i].good ? "\tdeliverable\ta@x.test\t2.1.5\tOk\n" : "\tundeliverable\ta@x.test\t5.1.1\tno\n");
+		CHECK_INT(ask(&w, &a, "a@x.test"), !rows[i].known);
+		if (rows[i].known)
+			CHECK_INT(a.said.code, rows[i].good ? 250 : 550);
+		CHECK_INT(w.n_probes, rows[i].probed);
+		while (w.n_open)
+			answer(&w, 0, 250, "2.1.5", "Ok");
+		world_close(&w);
+	}
+}

@@ -82,6 +82,54 @@ T(mapgen_folds_keys_and_keeps_the_first_duplicate)
 	CHECK_INT(r.unusable, 1);
 }
 
+/* entries wait for each other on their way into the table: warnings come in the order of the lines all the same */
+T(mapgen_warns_line_by_line)
+{
+	struct buf text, want;
+	struct told t = { .text = "" };
+	struct mapgen_options o = { .warn = on_warn, .ctx = &t };
+	struct mapgen_report r;
+	struct buf why;
+	char value[20];
+
+	buf_init(&text, 10000);
+	buf_init(&want, 4096);
+	buf_init(&why, 300);
+	for (unsigned line = 1; line <= 120; line++) {
+		if (line % 40 == 17) {
+			buf_printf(&text, "k%u\n", line);
+			buf_printf(&want, "%u:expected format: key whitespace value\n", line);
+		} else if (line % 40 == 25) {
+			buf_printf(&text, "k%u: v%u\n", line, line);
+			buf_printf(&want, "%u:record is in \"key: value\" format; is this an alias file?\n", line);
+		} else if (line % 40 == 30) {
+			buf_printf(&text, "k%u \xff\n", line);
+			buf_printf(&want, "%u:not UTF-8 text; ignoring this entry (-u takes any bytes)\n", line);
+		} else if (line % 5 == 4) {
+			buf_printf(&text, "K%u v%u\n", line - 3, line);
+			buf_printf(&want, "%u:duplicate entry: \"k%u\"; the first one stays\n", line, line - 3);
+		} else {
+			buf_printf(&text, "k%u v%u\n", line, line);
+		}
+	}
+	put("lines", buf_cstr(&text));
+	CHECK_INT(mapgen_build(at("lines"), &o, &r, &why), 0);
+	CHECK_STR(t.text, buf_cstr(&want));
+	CHECK_INT(r.duplicates, 24);
+	CHECK_INT(r.unusable, 6);
+	CHECK_INT(r.entries, 120 - 24 - 6);
+	for (unsigned line = 1; line <= 120; line++) {
+		bool is = line % 40 != 17 && line % 40 != 25 && line % 40 != 30 && line % 5 != 4;
+
+		snprintf(value, sizeof(value), is ? "v%u" : "(none)", line);
+		snprintf(t.text, sizeof(t.text), "k%u", line);
+		CHECK_STR(find("lines", t.text), value);
+	}
+	buf_fini(&text);
+	buf_fini(&want);
+	buf_fini(&why);
+}
+
 T(mapgen_options_change_what_is_stored)
 {
 	struct mapgen_report r;

@@ -206,6 +206,14 @@ static int on_drop(void *ctx, const char *name)
 	return 0;
 }
 
+static int make_folder(void)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/maildrop", t_tmpdir());
+	return fs_mkdir(path, 0700) < 0 ? -1 : fs_chmod(path, MAILDROP_MODE);
+}
+
 T(maildrop_keeps_mail_in_order)
 {
 	struct rcpt rcpt = { .addr = STR("b@x") };
@@ -217,7 +225,7 @@ T(maildrop_keeps_mail_in_order)
 	char path[300];
 
 	CHECK_INT(maildrop_write(t_tmpdir(), &e, STR("x")), -1);
-	REQUIRE(maildrop_make(t_tmpdir()) == 0);
+	REQUIRE(make_folder() == 0);
 	CHECK_INT(maildrop_write(t_tmpdir(), &e, STR("one\n")), 0);
 	usleep(2000);
 	CHECK_INT(maildrop_write(t_tmpdir(), &e, STR("two\n")), 0);
@@ -249,7 +257,7 @@ T(maildrop_refuses_what_is_no_drop)
 	struct buf content;
 	char path[300], link_path[300];
 
-	REQUIRE(maildrop_make(t_tmpdir()) == 0);
+	REQUIRE(make_folder() == 0);
 	arena_init(&a, LIMIT_SESSION_ARENA);
 	buf_init(&content, 1000);
 	snprintf(path, sizeof(path), "%s/maildrop/0000000000000000-00000000", t_tmpdir());

@@ -144,6 +144,93 @@ T(session_refuses_unlisted_senders_when_told_to)
 	}
 }
 
+/* a recipient that a table of ours does not list is refused with the code for its class, one that cannot be looked up waits */
+T(session_refuses_recipients_that_no_table_lists)
+{
+	static const struct { const char *set, *want; } rows[] = {
+		{ "relay_recipient_maps=inline:{b@outside.test=x}", "250 2.1.5 Ok|" },
+		{ "relay_recipient_maps=inline:{c@outside.test=x}",
+			"551 5.1.1 <b@outside.test>: Recipient address rejected: User unknown in relay recipient table|" },
+		{ "relay_recipient_maps=fail:x", "451 4.3.0 <b@outside.test>: Temporary lookup failure|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { "relay_domains=outside.test", "unknown_relay_recipient_reject_code=551", rows[i].set, NULL };
+
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO MAIL);
+		said();
+		feed("RCPT TO:<b@outside.test>\r\n");
+		CHECK_STR(said(), rows[i].want);
+		world_close();
+	}
+}
+
+/* a login is answered later, and what was sent behind it waits */
+T(session_waits_for_a_login)
+{
+	static const char *const more[] = { "smtpd_relay_restrictions=permit_sasl_authenticated,reject", "smtpd_client_auth_rate_limit=2", NULL };
+	static const struct { enum auth_verdict verdict; const char *why, *want, *rcpt; } rows[] = {
+		{ AUTH_NO, "", "535 5.7.8 Error: authentication failed: (reason unavailable)|250 2.0.0 Ok|",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ AUTH_LATER, "away", "454 4.7.0 Temporary authentication failure: away|250 2.0.0 Ok|",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ AUTH_YES, "", "235 2.7.0 Authentication successful|250 2.0.0 Ok|", "250 2.1.5 Ok|" },
+	};
+
+	world_auth = true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO);
+		said();
+		feed("AUTH PLAIN AHVzZXIAc2VjcmV0\r\nNOOP\r\n");
+		CHECK_STR(said(), "");
+		CHECK_STR(w.login, "user secret 192.0.2.1");
+		w.on_login(w.login_ctx, rows[i].verdict, "User", rows[i].why);
+		CHECK_STR(said(), rows[i].want);
+		CHECK_STR(((struct session *)w.conn.ctx)->smtp.user, rows[i].verdict == AUTH_YES ? "User" : "");
+		feed(MAIL RCPT);
+		said();
+		feed(RCPT);
+		CHECK_STR(said(), rows[i].rcpt);
+		CHECK_INT(w.cancelled, 0);
+		world_close();
+	}
+	world_auth = false;
+}
+
+T(session_cancels_a_login_when_the_client_goes)
+{
+	static const char *const none[] = { NULL };
+
+	world_auth = true;
+	world_open(none);
+	feed(HELLO "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	w.on_conn(&w.conn, CONN_FAILED);
+	CHECK_INT(w.cancelled, 1);
+	CHECK_INT(w.relay.n_sessions, 0);
+	tick();
+	world_close();
+	world_auth = false;
+}
+
+T(session_counts_logins)
+{
+	static const char *const more[] = { "smtpd_client_auth_rate_limit=1", "smtpd_client_event_limit_exceptions=", NULL };
+
+	world_auth = true;
+	world_open(more);
+	feed(HELLO "AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	w.on_login(w.login_ctx, AUTH_NO, "user", "");
+	said();
+	feed("AUTH PLAIN AHVzZXIAc2VjcmV0\r\n");
+	CHECK_STR(said(), "450 4.7.1 Error: too many AUTH commands from your address|");
+	world_close();
+	world_auth = false;
+}
+
 T(session_takes_no_more_content_while_there_is_no_room)
 {
 	static const char *const none[] = { NULL };
@@ -231,6 +318,52 @@ T(session_ends_a_client_that_is_silent)
 	CHECK(w.closed);
 	tick();
 	world_close();
+}
+
+/* every whole line buys the next one its time, and single bytes buy nothing */
+T(session_renews_its_time_by_lines_and_not_by_bytes)
+{
+	static const char *const none[] = { NULL };
+	static const char *const lines[] = { "NOOP\r\n", "RSET\r\n", "BOGUS\r\n", "VRFY\r\n", "\r\n", HELLO, MAIL, RCPT };
+	usec end;
+
+	world_open(none);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		ROW("%.4s", lines[i]);
+		w.now += 100 * USEC_PER_SEC;
+		feed(lines[i]);
+		CHECK_INT(w.deadline, w.now + 300 * USEC_PER_SEC);
+	}
+	end = w.deadline;
+	for (int i = 0; i < 29; i++) {
+		w.now += 10 * USEC_PER_SEC;
+		feed("N");
+		CHECK_INT(w.deadline, end);
+	}
+	world_close();
+}
+
+T(session_gives_content_time_for_its_bytes)
+{
+	static const char *const none[] = { NULL };
+	static const char *const ways[] = { "DATA\r\n", "BDAT 100000\r\n", /* refused: there is no transaction */ "RSET\r\nBDAT 100000\r\n" };
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		usec end;
+
+		ROW("%s", ways[i]);
+		world_open(none);
+		feed(HELLO MAIL RCPT);
+		feed(ways[i]);
+		end = w.deadline;
+		for (int k = 0; k < 29; k++) {
+			w.now += 10 * USEC_PER_SEC;
+			feed("x");
+			end += USEC_PER_SEC / 500;
+			CHECK_INT(w.deadline, end);
+		}
+		world_close();
+	}
 }
 
 T(session_greets_when_the_name_is_known_or_late)

@@ -105,7 +105,7 @@ T(map_open_says_what_is_wrong)
 {
 	static const struct { const char *spec, *want; } rows[] = {
 		{ "foo:x", "foo:x: unsupported map type \"foo\"" },
-		{ "pcre:/x", "pcre:/x: unsupported map type \"pcre\"; use regexp: with POSIX syntax" },
+		{ "sqlite:/x", "sqlite:/x: unsupported map type \"sqlite\"; export it to a text table" },
 		{ "hash:", "hash:: expected type:name" },
 		{ "nothing", "nothing: expected type:name" },
 		{ "inline:k=v", "inline:k=v: bad syntax; need \"inline:{name=value, {name = value with spaces}}\"" },

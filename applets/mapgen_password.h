@@ -1,0 +1,8 @@
+/* mapgen_password - mapgen --password: what smtpd_sasl_password_maps says of a password. */
+#ifndef APPLETS_MAPGEN_PASSWORD_H
+#define APPLETS_MAPGEN_PASSWORD_H
+
+/* mapgen_password - reads a password from standard input (from a terminal twice, unseen) and prints its entry; a sysexits code */
+int mapgen_password(void);
+
+#endif

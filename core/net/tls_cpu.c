@@ -1,0 +1,56 @@
+/* tls_cpu - what this processor can do beyond what the binary is compiled for. Asked once: in a virtual machine the answer costs a
+ * trip to its host. */
+#include <stdatomic.h>
+
+#include "core/net/tls_private.h"
+
+enum { KNOWN = 1, ADX = 2, SHA = 4 };
+
+#ifdef __x86_64__
+#include <cpuid.h>
+
+static int ask(void)
+{
+	unsigned a, b, c, d, sse;
+	int can = KNOWN;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d))
+		return can;
+	sse = c;
+	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		return can;
+	if (b & bit_BMI2 && b & bit_ADX)
+		can |= ADX;
+	if (b & bit_SHA && sse & bit_SSSE3 && sse & bit_SSE4_1)
+		can |= SHA;
+	return can;
+}
+#else
+static int ask(void)
+{
+	return KNOWN;
+}
+#endif
+
+/* threads that ask at the same time get the same answer */
+static bool can(int what)
+{
+	static atomic_int answer;
+	int a = atomic_load_explicit(&answer, memory_order_relaxed);
+
+	if (!a) {
+		a = ask();
+		atomic_store_explicit(&answer, a, memory_order_relaxed);
+	}
+	return a & what;
+}
+
+bool tls_cpu_has_adx(void)
+{
+	return can(ADX);
+}
+
+bool tls_cpu_has_sha(void)
+{
+	return can(SHA);
+}

@@ -1,0 +1,95 @@
+/* Powers modulo an odd number: what core/net/tls_exp_mod.c gives is what the library gives. Lengths of eight limbs and more in
+ * steps of eight take another way through the processor than the rest. */
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/random.h"
+#include "core/net/tls_private.h"
+#include "tests/unit/t.h"
+
+size_t mbedtls_mpi_core_exp_mod_working_limbs(size_t n, size_t limbs);
+void mbedtls_mpi_core_exp_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_mpi_uint *m, size_t n,
+	const mbedtls_mpi_uint *e, size_t limbs, const mbedtls_mpi_uint *rr, mbedtls_mpi_uint *t);
+
+enum { MOST = 64 };
+typedef mbedtls_mpi_uint limb;
+
+/* numbers of the kinds that carries go wrong with, too: all ones, all zeroes, runs of both */
+static void fill(limb *p, size_t n)
+{
+	uint8_t kind[MOST];
+
+	random_bytes(p, n * sizeof(*p));
+	random_bytes(kind, n);
+	for (size_t i = 0; i < n; i++)
+		p[i] = kind[i] % 4 == 0 ? 0 : kind[i] % 4 == 1 ? (limb)-1 : p[i];
+}
+
+/* rr = 2^(2 * bits of n limbs) modulo m, and a below m */
+static void prepare(limb *rr, limb *a, const limb *m, size_t n)
+{
+	mbedtls_mpi mod, x;
+
+	mbedtls_mpi_init(&mod);
+	mbedtls_mpi_init(&x);
+	CHECK(mbedtls_mpi_read_binary_le(&mod, (const unsigned char *)m, n * sizeof(*m)) == 0);
+	CHECK(mbedtls_mpi_lset(&x, 1) == 0 && mbedtls_mpi_shift_l(&x, 2 * n * sizeof(*m) * 8) == 0);
+	CHECK(mbedtls_mpi_mod_mpi(&x, &x, &mod) == 0);
+	CHECK(mbedtls_mpi_write_binary_le(&x, (unsigned char *)rr, n * sizeof(*rr)) == 0);
+	CHECK(mbedtls_mpi_read_binary_le(&x, (const unsigned char *)a, n * sizeof(*a)) == 0);
+	CHECK(mbedtls_mpi_mod_mpi(&x, &x, &mod) == 0);
+	CHECK(mbedtls_mpi_write_binary_le(&x, (unsigned char *)a, n * sizeof(*a)) == 0);
+	mbedtls_mpi_free(&mod);
+	mbedtls_mpi_free(&x);
+}
+
+static void compare(size_t n, size_t limbs, bool in_place)
+{
+	limb m[MOST], a[MOST], e[MOST], rr[MOST], want[MOST], got[MOST], open[MOST];
+	limb *t = mem_array(NULL, mbedtls_mpi_core_exp_mod_working_limbs(n, limbs), sizeof(*t));
+
+	fill(m, n);
+	m[0] |= 1;
+	m[n - 1] |= (limb)1 << 63;
+	fill(a, n);
+	fill(e, limbs);
+	prepare(rr, a, m, n);
+	mbedtls_mpi_core_exp_mod(want, a, m, n, e, limbs, rr, t);
+	tls_exp_mod_unsafe(open, a, m, n, e, limbs, rr, t);
+	memcpy(got, a, n * sizeof(*a));
+	tls_exp_mod(got, in_place ? got : a, m, n, e, limbs, rr, t);
+	if (memcmp(want, got, n * sizeof(*got)) || memcmp(want, open, n * sizeof(*open)))
+		t_fail(__FILE__, __LINE__, "%zu limbs, exponent of %zu", n, limbs);
+	mem_free(t);
+}
+
+T(powers_are_those_of_the_library)
+{
+	for (size_t n = 1; n <= 33; n++)
+		for (size_t limbs = 1; limbs <= 6; limbs++)
+			compare(n, limbs, limbs & 1);
+	for (int i = 0; i < 20; i++)
+		compare(16, 20, i & 1);
+	compare(24, 28, true);
+	compare(32, 36, false);
+	compare(64, 2, false);
+}
+
+T(the_power_zero_is_one)
+{
+	limb m[16], a[16], rr[16], one[20] = { 1 }, zero[20] = { 0 }, got[16], want[16], open[16];
+	limb *t = mem_array(NULL, mbedtls_mpi_core_exp_mod_working_limbs(16, 20), sizeof(*t));
+
+	memset(m, 0xff, sizeof(m));
+	fill(a, 16);
+	prepare(rr, a, m, 16);
+	mbedtls_mpi_core_exp_mod(want, a, m, 16, zero, 1, rr, t);
+	for (size_t limbs = 1; limbs <= 20; limbs++) {
+		tls_exp_mod(got, a, m, 16, zero, limbs, rr, t);
+		tls_exp_mod_unsafe(open, a, m, 16, zero, limbs, rr, t);
+		CHECK(memcmp(want, got, sizeof(got)) == 0 && memcmp(want, open, sizeof(open)) == 0);
+		tls_exp_mod(got, a, m, 16, one, limbs, rr, t);
+		CHECK(memcmp(a, got, sizeof(got)) == 0);
+	}
+	mem_free(t);
+}
