@@ -156,11 +156,11 @@ static void ask(struct asking *a, struct str key, bool with_key)
 	}
 }
 
-static void on_message_line(void *ctx, bool is_header, struct str text)
+static void on_message_line(void *ctx, enum mime_line kind, struct str text)
 {
 	struct asking *a = ctx;
 
-	if (a->code <= 1 && (is_header ? a->q->headers : a->q->bodies))
+	if (a->code <= 1 && (kind == MIME_LINE_BODY ? a->q->bodies : a->q->headers))
 		ask(a, text, true);
 }
 

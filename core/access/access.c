@@ -84,7 +84,7 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 	return stage_of(r) == ACCESS_ETRN ? q->etrn : stage_of(r) == ACCESS_DATA ? STR("DATA") : STR("END-OF-MESSAGE");
 }
 
-static const char *class_text(const struct access_run *r, enum access_who who)
+const char *access_class(const struct access_run *r, enum access_who who)
 {
 	static const enum access_stage stages[] = {
 		[ACCESS_WHO_CLIENT] = ACCESS_CLIENT, [ACCESS_WHO_HELO] = ACCESS_HELO, [ACCESS_WHO_SENDER] = ACCESS_SENDER,
@@ -103,7 +103,7 @@ enum access_says access_refuse(struct access_run *r, enum access_who who, int co
 
 	buf_init(&scratch, 512);
 	text = who_text(r, who, &scratch);
-	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), class_text(r, who), why);
+	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), access_class(r, who), why);
 	/* the class digit must agree with the code */
 	if (r->reply->enhanced[0])
 		r->reply->enhanced[0] = (char)('0' + code / 100);
@@ -195,6 +195,7 @@ void access_begin(struct access_run *r, const struct access_rules *rules, enum a
 	r->result = ACTION_NONE;
 	r->told = false;
 	r->say = NULL;
+	r->effect.kind = ACTION_NONE;
 	r->reply->code = 0;
 }
 
@@ -257,6 +258,11 @@ static bool take(struct access_run *r, enum access_says says, enum access_outcom
 		return true;
 	case ACCESS_TELL:
 		break;
+	case ACCESS_TELL_PERMIT:
+		r->depth = 0;
+		r->stage++;
+		*out = ACCESS_SAY;
+		return true;
 	}
 	row_done(r);
 	*out = ACCESS_SAY;
@@ -295,6 +301,7 @@ enum access_outcome access_next(struct access_run *r)
 		return ACCESS_SAY;
 	}
 	r->say = NULL;
+	r->effect.kind = ACTION_NONE;
 	while (next_list(r)) {
 		struct access_frame *now = &r->stack[r->depth - 1];
 		const struct access_row *row = &now->list->rows[now->at];
@@ -318,5 +325,6 @@ void access_answer(struct access_run *r, const struct access_answer *a)
 
 	r->question = ACCESS_NO_QUESTION;
 	r->say = NULL;
+	r->effect.kind = ACTION_NONE;
 	r->told = take(r, row->word->answered(r, row, a), &out) && out == ACCESS_SAY;
 }

@@ -52,7 +52,9 @@ struct access_request {                /* what is judged; views stay valid until
 enum access_outcome {
 	ACCESS_DONE,                       /* run->result: ACTION_OK, or ACTION_REJECT or _DEFER with run->reply */
 	ACCESS_ASK,                        /* run->question; access_answer, then go on */
-	ACCESS_SAY,                        /* run->say and run->reply belong in the log; go on */
+	/* run->say (NULL: nothing) and run->reply belong in the log, run->effect (ACTION_NONE: nothing) is to be done to the
+	 * message; go on */
+	ACCESS_SAY,
 };
 enum access_question { ACCESS_NO_QUESTION,
 	ACCESS_DOMAIN,                     /* key: has this name MX or addresses? */
@@ -89,6 +91,7 @@ struct access_run {                    /* one evaluation, resumable */
 	struct access_later if_permit, if_reject;
 	enum action_kind result;
 	const char *say;                   /* ACCESS_SAY: "reject_warning", "warn", "info"; at the end: a mistake of configuration, or NULL */
+	struct action effect;              /* ACCESS_SAY; its text is in the request's arena */
 	bool told;                         /* an answer gave something to say */
 	struct reply *reply;               /* the owner's */
 };

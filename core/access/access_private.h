@@ -13,7 +13,8 @@ enum access_says {
 	ACCESS_REFUSE,         /* run->reply */
 	ACCESS_WAIT,           /* run->question and run->asked; word->answered hears the answer */
 	ACCESS_CALL,           /* run->call is to be judged in this row's place */
-	ACCESS_TELL,           /* run->say and run->reply belong in the log, then go on */
+	ACCESS_TELL,           /* run->say and run->reply belong in the log, run->effect is to be done, then go on */
+	ACCESS_TELL_PERMIT,    /* the same, and the list ends */
 };
 enum access_argument { ACCESS_NO_ARGUMENT, ACCESS_TABLE, ACCESS_ZONE, ACCESS_TEXT };
 enum access_flag {
@@ -69,6 +70,8 @@ const struct access_list *access_compile_answer(const struct access_rules *rules
 enum access_who { ACCESS_WHO_STAGE, ACCESS_WHO_CLIENT, ACCESS_WHO_HELO, ACCESS_WHO_SENDER, ACCESS_WHO_RECIPIENT, ACCESS_WHO_LOGIN };
 /* access_refuse - the reply "code enhanced <who>: Class rejected: why" */
 enum access_says access_refuse(struct access_run *r, enum access_who who, int code, const char *enhanced, const char *why);
+/* access_class - "Client host", "Sender address" … */
+const char *access_class(const struct access_run *r, enum access_who who);
 enum access_says access_temporary(struct access_run *r, struct str who);        /* a lookup failed */
 enum access_says access_misconfigured(struct access_run *r, const char *what);  /* what is wrong goes to the log */
 /* access_put_off - refuse for now, unless the list refuses for good, with what is in run->reply; "defer" as action refuses at once */

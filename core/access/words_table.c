@@ -1,8 +1,11 @@
 /* words_table - check_*_access: keys of a client, a name or an address, asked of a table, and what its answer does (access(5)).
  *
- * An answer is an action, or a list of restrictions that is judged in the row's place. An action that relaybox cannot carry out
- * defers the mail, and the log says so: passing it by would do less than the administrator asked for. */
+ * An answer is an action, or a list of restrictions that is judged in the row's place. What an action wants done to the message
+ * (HOLD, REDIRECT …) is handed to the owner as an effect, and the list goes on. */
 #include "core/access/access_private.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/msg/header.h"
 
 /* one look-up under way: whose table, and what it said */
 struct lookup {
@@ -36,9 +39,90 @@ static enum access_says refuse(struct lookup *l, const struct action *a, int cod
 
 static enum access_says tell(struct lookup *l, const struct action *a, const char *word)
 {
-	reply_set(l->r->reply, 0, "", "<%.*s>: %.*s", STR_ARG(l->subject), STR_ARG(str_head(a->text, LIMIT_REPLY_TEXT / 2)));
+	reply_set(l->r->reply, 0, "", "%.*s", STR_ARG(str_head(a->text, LIMIT_REPLY_TEXT / 2)));
 	l->r->say = word;
 	return ACCESS_TELL;
+}
+
+/* --- actions that are carried out where the message enters the queue ---------------------------------------------------- */
+
+static bool is_target(struct str text)
+{
+	return str_chr(text, '@') >= 0;
+}
+
+static bool is_transport(struct str text)
+{
+	return str_chr(text, ':') >= 0;
+}
+
+static bool is_header(struct str text)
+{
+	size_t colon;
+
+	return header_name_length(text, &colon) > 0;
+}
+
+static const struct effect_row {
+	enum action_kind kind;
+	const char *word;                  /* in the log; NULL: nothing is said */
+	const char *needs;                 /* what the argument has to be; NULL: any text, which is what the log says */
+	bool (*is_one)(struct str text);
+	bool early;                        /* too late once the content has come */
+	enum access_says says;
+} effects[] = {
+	{ ACTION_HOLD, "hold", NULL, NULL, false, ACCESS_TELL },
+	{ ACTION_DISCARD, "discard", NULL, NULL, false, ACCESS_TELL_PERMIT },
+	{ ACTION_REDIRECT, "redirect", "user@domain target", is_target, false, ACCESS_TELL },
+	{ ACTION_BCC, "bcc", "user@domain address", is_target, false, ACCESS_TELL },
+	{ ACTION_FILTER, "filter", "transport:destination", is_transport, false, ACCESS_TELL },
+	{ ACTION_PREPEND, NULL, "header: text", is_header, true, ACCESS_TELL },
+};
+
+static const struct effect_row *find_effect(enum action_kind kind)
+{
+	size_t i = 0;
+
+	while (i < sizeof(effects) / sizeof(effects[0]) && effects[i].kind != kind)
+		i++;
+	return i < sizeof(effects) / sizeof(effects[0]) ? &effects[i] : NULL;
+}
+
+/* why an effect cannot be; false: it can */
+static bool is_misplaced(struct lookup *l, const struct action *a, const struct effect_row *e)
+{
+	const char *table = map_spec(l->map), *word = action_word(a->kind);
+
+	if (!l->r->request->sender.p)
+		log_warn("smtpd", "access table %s: with smtpd_delay_reject = no, action %s is always skipped in client or helo restrictions",
+			table, word);
+	else if (e->early && l->r->stages[l->r->stage] == ACCESS_END_OF_DATA)
+		log_warn("smtpd", "access table %s: action %s must be used before smtpd_end_of_data_restrictions", table, word);
+	else if (e->is_one && !e->is_one(a->text))
+		log_warn("smtpd", "access table %s entry \"%.*s\" requires %s", table, STR_ARG(l->subject), e->needs);
+	else
+		return false;
+	return true;
+}
+
+static enum access_says act(struct lookup *l, const struct action *a, const struct effect_row *e)
+{
+	struct access_run *r = l->r;
+	char text[LIMIT_REPLY_TEXT / 2];
+
+	if (is_misplaced(l, a, e))
+		return ACCESS_NEXT;
+	if (e->is_one)
+		format_text(text, sizeof(text), "triggers %s %.*s", action_word(a->kind), STR_ARG(a->text));
+	else if (a->text.n)
+		format_text(text, sizeof(text), "%.*s", STR_ARG(a->text));
+	else
+		format_text(text, sizeof(text), "triggers %s action", action_word(a->kind));
+	reply_set(r->reply, 0, "", "<%.*s>: %s %s", STR_ARG(str_head(l->subject, LIMIT_REPLY_TEXT / 4)), access_class(r, l->who), text);
+	r->say = e->word;
+	r->effect = *a;
+	r->effect.text = arena_str(r->request->arena, a->text);
+	return e->says;
 }
 
 static enum access_says say(struct lookup *l)
@@ -71,8 +155,7 @@ static enum access_says say(struct lookup *l)
 	case ACTION_NONE:
 		break;
 	default:
-		return access_misconfigured(r, "an access table gives an action that relaybox does not carry out: use REJECT, DEFER, OK, DUNNO, "
-			"WARN, INFO or restrictions");
+		return act(l, &a, find_effect(a.kind));
 	}
 	list = access_compile_answer(r->rules, r->request->arena, buf_view(&l->value));
 	if (!list)

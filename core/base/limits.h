@@ -36,7 +36,12 @@
 #define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
 #define LIMIT_DOWNGRADE_HELD (64 * 1024) /* of a part looked through for 8-bit bytes before it is encoded for safety */
-#define LIMIT_MIME_DEPTH 100             /* parts in parts; what is deeper is body (Postfix: 100) */
+#define LIMIT_CHECK_LOGGED 200           /* of a header field or body line that a check found; Postfix: 200 */
+#define LIMIT_CHECK_SENT_LOGGED 60       /* … on its way out; Postfix: 60 */
+#define LIMIT_CHECK_BCC 1000             /* recipients that checks add to a message: each is compared with all */
+#define LIMIT_CHECK_LINE 2048            /* a longer body line is looked at in pieces; Postfix: line_length_limit */
+#define LIMIT_CHECK_SLICE 20000          /* microseconds that checks have a thread of the pool; then whoever waits there is next */
+#define LIMIT_MIME_DEPTH 102             /* parts in parts; what is deeper is body (Postfix: mime_nesting_limit of 100, and two) */
 #define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */
 #define LIMIT_MIME_BOUNDARY 2048         /* Postfix: mime_boundary_length_limit */
 #define LIMIT_SASL_RESPONSE 12288        /* RFC 4954 section 4 */

@@ -1,4 +1,5 @@
-/* cleanup - see cleanup.h. Three states: reading the header section, streaming the body, waiting for the sink. */
+/* cleanup - see cleanup.h. Three states: reading the header section, streaming the body, waiting for the sink. Where checks are,
+ * fields and body take the way through inspect.h before they come to the same places. */
 #include "core/cleanup/cleanup.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/cleanup/complete.h"
+#include "core/cleanup/inspect.h"
 #include "core/cleanup/section.h"
 #include "core/smtp/content.h"
 
@@ -16,12 +18,14 @@ static const struct source_row {
 	bool keeps_list;               /* recipients are as they are: they were expanded already */
 	bool limited;                  /* message_size_limit */
 	bool quiet;                    /* no log */
+	bool bounces;                  /* what rules refuse is queued, to come back to its sender as a notice */
+	bool checked;                  /* header_checks and its like (Postfix: not what comes from ourselves) */
 } sources[] = {
-	[CLEANUP_SMTP] = { .copies = true, .limited = true },
-	[CLEANUP_PICKUP] = { .completes = true, .copies = true, .limited = true },
+	[CLEANUP_SMTP] = { .copies = true, .limited = true, .checked = true },
+	[CLEANUP_PICKUP] = { .completes = true, .copies = true, .limited = true, .bounces = true, .checked = true },
 	[CLEANUP_NOTICE] = { .completes = true, .ours = true },
 	[CLEANUP_FORWARD] = { .ours = true },
-	[CLEANUP_DIRECT] = { .completes = true, .keeps_list = true, .quiet = true },
+	[CLEANUP_DIRECT] = { .completes = true, .keeps_list = true, .quiet = true, .checked = true },
 };
 
 /* bytes of header sections in memory, of all messages on their way in */
@@ -44,6 +48,13 @@ struct cleanup {
 	bool in_body, eight_bit;
 	uint64_t received, limit;      /* content bytes as they came; limit 0: none */
 	struct reply failure;          /* code != 0: refuse */
+	struct acts acts;              /* what rules want done with the message */
+	struct action_wish *const *wishes;
+	struct inspection *inspection; /* NULL: nothing is checked */
+	bool pool;                     /* checks may answer later */
+	bool busy, ending;             /* checks are at work; … on the last of it */
+	void (*go_on)(void *ctx);
+	void *go_on_ctx;
 	cleanup_fn fn;
 	void *ctx;
 };
@@ -93,13 +104,17 @@ static void on_field(void *ctx, const struct header *h)
 {
 	struct cleanup *c = ctx;
 
-	if (!c->failure.code)
+	if (c->failure.code)
+		return;
+	if (c->inspection)
+		inspect_field(c->inspection, h);
+	else
 		complete_field(&c->completion, h);
 }
 
 static void check_header(struct cleanup *c)
 {
-	hold(c, c->header.n + c->section.pending.n);
+	hold(c, c->header.n + c->section.pending.n + (c->inspection ? inspect_held(c->inspection) : 0));
 	if (c->header.overflow || c->scratch.overflow)
 		reply_set(&c->failure, 552, "5.3.4", "Error: all header fields together are larger than %d bytes", LIMIT_HEADER);
 	else if (c->held > LIMIT_HEADER_FAIR && headers_held > LIMIT_HEADERS_HELD)
@@ -129,7 +144,7 @@ static void check_hops(struct cleanup *c)
 	reply_set(&c->failure, 554, "5.4.0", "Error: too many hops");
 }
 
-static void add_body(struct cleanup *c, struct str s)
+static void put_body(struct cleanup *c, struct str s)
 {
 	if (!c->eight_bit)
 		c->eight_bit = content_has_8bit(s);
@@ -137,22 +152,102 @@ static void add_body(struct cleanup *c, struct str s)
 		fail(c, errno);
 }
 
-/* end_header - body: what the section had taken for its own */
-static void end_header(struct cleanup *c, struct str body)
+static void finish_header(struct cleanup *c)
 {
-	c->in_body = true;
 	complete_end(&c->completion);
 	buf_z(&c->header, "\r\n");
 	check_header(c);
 	if (!c->source->quiet)
 		log_ids(c);
 	check_hops(c);
+}
+
+static void add_body(struct cleanup *c, struct str s)
+{
+	if (c->inspection)
+		inspect_body(c->inspection, s);
+	else
+		put_body(c, s);
+}
+
+/* end_header - body: what the section had taken for its own */
+static void end_header(struct cleanup *c, struct str body)
+{
+	c->in_body = true;
+	if (c->inspection)
+		inspect_header_end(c->inspection, !body.n);
+	else
+		finish_header(c);
 	add_body(c, body);
 	section_fini(&c->section);
 	hold(c, c->header.n);
 }
 
+/* --- what passed the checks --------------------------------------------------------------------------------------------- */
+
+static void checked_field(void *ctx, const struct header *h)
+{
+	struct cleanup *c = ctx;
+
+	complete_field(&c->completion, h);
+}
+
+static void checked_line(void *ctx, struct str raw)
+{
+	struct cleanup *c = ctx;
+
+	buf_str(&c->header, raw);
+}
+
+static void checked_header_end(void *ctx)
+{
+	finish_header(ctx);
+}
+
+static void checked_body(void *ctx, struct str crlf)
+{
+	put_body(ctx, crlf);
+}
+
+static void finish(struct cleanup *c);
+
+static void checked(void *ctx)
+{
+	struct cleanup *c = ctx;
+	bool waited = c->busy;
+
+	if (c->acts.refusal.code && !c->failure.code)
+		c->failure = c->acts.refusal;
+	if (c->failure.code)
+		release_header(c);
+	c->busy = false;
+	if (c->ending)
+		finish(c);
+	else if (waited && c->go_on)
+		c->go_on(c->go_on_ctx);
+}
+
 /* --- from begin to end ------------------------------------------------------------------------------------------------ */
+
+/* begin_rules - what access tables put before all else; checks, where there are any */
+static void begin_rules(struct cleanup *c, const struct cleanup_options *o)
+{
+	static const struct inspect_ops ops = {
+		.field = checked_field, .line = checked_line, .header_end = checked_header_end, .body = checked_body, .done = checked,
+	};
+
+	c->acts = (struct acts){ .envelope = c->envelope, .qid = c->qid, .arena = &c->arena, .queueless = c->source->keeps_list,
+		.bounces = c->source->bounces };
+	c->wishes = o->wishes;
+	c->pool = o->pool;
+	c->go_on = o->go_on;
+	c->go_on_ctx = o->ctx;
+	for (const struct action_wish *w = o->wishes ? *o->wishes : NULL; w; w = w->next)
+		if (w->action.kind == ACTION_PREPEND)
+			buf_printf(&c->header, "%.*s\r\n", STR_ARG(w->action.text));
+	if (c->source->checked && !o->unchecked && inspect_wanted(o->conf, o->checks))
+		c->inspection = inspect_new(o->conf, o->checks, o->pool, &c->acts, &ops, c);
+}
 
 struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e)
 {
@@ -179,9 +274,10 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 		e->sender = rewrite_address(o->router, &c->arena, e->sender, true);
 	c->completion = (struct completion){
 		.conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch,
-		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = true },
+		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = !o->unmapped },
 		.completes = o->local || *o->conf->remote_header_rewrite_domain, .now = o->now, .out = &c->header,
 	};
+	begin_rules(c, o);
 	complete_begin(&c->completion, c->source->ours ? &ours : e, o->tls_note, o->front);
 	e->sender = rewrite_mapped(&c->completion.rewrite, &c->arena, e->sender, PLACE_ENVELOPE_SENDER);
 	return c;
@@ -211,11 +307,21 @@ void cleanup_add(struct cleanup *c, struct str content)
 		release_header(c);
 	else if (rest.n)
 		add_body(c, rest);
+	if (c->inspection && !c->failure.code) {
+		c->busy = c->pool;
+		inspect_go(c->inspection);
+	}
+}
+
+bool cleanup_is_busy(const struct cleanup *c)
+{
+	return c->busy;
 }
 
 static void cleanup_free(struct cleanup *c)
 {
 	release_header(c);
+	inspect_free(c->inspection);
 	arena_fini(&c->arena);
 	arena_fini(&c->scratch);
 	mem_free(c);
@@ -238,7 +344,7 @@ static void finish_recipients(struct cleanup *c)
 {
 	const struct rewrite *w = &c->completion.rewrite;
 	struct recipients_rules rules = { .router = w->router, .qid = w->qid, .completes = c->source->completes,
-		.maps = w->maps, .copies = c->source->copies };
+		.maps = w->maps, .copies = c->source->copies && w->maps };
 
 	if (c->failure.code)
 		return;
@@ -248,12 +354,15 @@ static void finish_recipients(struct cleanup *c)
 	}
 	c->rcpts = c->envelope->rcpts;
 	c->n_rcpts = c->envelope->n_rcpts;
+	acts_wishes(&c->acts, c->wishes ? *c->wishes : NULL);
+	acts_add_bcc(&c->acts, w->router);
 	if (c->source->keeps_list) {
 		for (size_t i = 0; i < c->envelope->n_rcpts; i++)
 			recipient_complete(w->router, &c->arena, &c->envelope->rcpts[i]);
 	} else {
 		recipients_become(&rules, &c->arena, &c->scratch, c->envelope, &c->failure);
 	}
+	acts_redirect(&c->acts, w->router);
 	if (c->arena.overflow && !c->failure.code)
 		reply_set(&c->failure, 552, "5.5.3", "Error: the addresses of all recipients are longer than %d bytes", 4 * LIMIT_HEADER);
 }
@@ -268,33 +377,67 @@ static void give_back(struct cleanup *c)
 	c->envelope->n_rcpts = c->n_rcpts;
 }
 
-void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
+/* drop - a rule wants it to be as if the message had been queued */
+static void drop(struct cleanup *c)
 {
-	struct str body;
-	struct buf header;
+	struct reply r;
 
-	if (!c->in_body && !c->failure.code) {
-		section_end(&c->section, &body);
-		end_header(c, body);
-	}
-	finish_recipients(c);
-	c->fn = fn;
-	c->ctx = ctx;
-	if (c->failure.code) {
-		give_back(c);
-		c->sink->abort(c->writer);
-		fn(ctx, &c->failure, NULL);
-		cleanup_free(c);
-		return;
-	}
+	c->sink->abort(c->writer);
+	reply_set(&r, 250, "2.0.0", "Ok: queued as %s", c->qid);
+	c->fn(c->ctx, &r, NULL);
+	cleanup_free(c);
+}
+
+static void commit(struct cleanup *c)
+{
+	struct buf header = c->header;
+
 	if (c->eight_bit)
 		c->envelope->flags |= ENVELOPE_8BIT;
+	if (c->acts.hold)
+		c->envelope->flags |= ENVELOPE_HOLD;
 	/* the sink has what it needs when commit returns, when c may be gone */
-	header = c->header;
 	hold(c, 0);
 	buf_init(&c->header, 0);
 	c->sink->commit(c->writer, c->envelope, buf_view(&header), on_stored, c);
 	buf_fini(&header);
+}
+
+static void finish(struct cleanup *c)
+{
+	finish_recipients(c);
+	if (c->acts.refusal.code && !c->failure.code)
+		c->failure = c->acts.refusal;
+	if (c->failure.code) {
+		give_back(c);
+		c->sink->abort(c->writer);
+		c->fn(c->ctx, &c->failure, NULL);
+		cleanup_free(c);
+	} else if (c->acts.discard) {
+		drop(c);
+	} else {
+		commit(c);
+	}
+}
+
+void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
+{
+	struct str body;
+
+	c->fn = fn;
+	c->ctx = ctx;
+	if (!c->in_body && !c->failure.code) {
+		section_end(&c->section, &body);
+		end_header(c, body);
+	}
+	c->ending = true;
+	if (!c->inspection || c->failure.code) {
+		finish(c);
+		return;
+	}
+	inspect_body_end(c->inspection);
+	c->busy = c->pool;
+	inspect_go(c->inspection);
 }
 
 void cleanup_abort(struct cleanup *c)

@@ -7,8 +7,10 @@
 #ifndef CORE_CLEANUP_CLEANUP_H
 #define CORE_CLEANUP_CLEANUP_H
 
+#include "core/cleanup/checks.h"
 #include "core/cleanup/recipients.h"
 #include "core/cleanup/sink.h"
+#include "core/msg/action.h"
 #include "core/route/route.h"
 
 /* where a message comes from: what is done to it is a row in cleanup.c */
@@ -28,9 +30,19 @@ struct cleanup_options {
 	const char *tls_note;          /* "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
 	struct str front;              /* fields that go behind the Received field: whole lines, borrowed for cleanup_begin */
 	usec now;                      /* wall */
+	/* what rules outside of the message want done with it: the list may grow until cleanup_end; NULL: nobody asked anything */
+	struct action_wish *const *wishes;
+	struct checks *checks;         /* of header and body; NULL: none */
+	bool unchecked;                /* not even by strict_* parameters */
+	bool unmapped;                 /* addresses are completed, no table rewrites or expands them, and no copies are made */
+	/* where checks look things up; NULL: at once. With a pool, cleanup_add may leave it busy: then nothing is added, nor ended, before
+	 * go_on is called */
+	struct pool *pool;
+	void (*go_on)(void *ctx);
+	void *ctx;
 };
 struct cleanup;
-/* fn - reply: 250 "Ok: queued as QID" with m durable (NULL in memory), or a refusal with m NULL. Strings of the envelope are
+/* fn - reply: 250 "Ok: queued as QID" with m durable (NULL in memory, and where a rule dropped it), or a refusal with m NULL. Strings of the envelope are
  * good until fn returns. */
 typedef void (*cleanup_fn)(void *ctx, const struct reply *reply, struct qmsg *m);
 
@@ -39,6 +51,7 @@ typedef void (*cleanup_fn)(void *ctx, const struct reply *reply, struct qmsg *m)
 struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e);
 const char *cleanup_qid(const struct cleanup *c);
 void cleanup_add(struct cleanup *c, struct str content);
+bool cleanup_is_busy(const struct cleanup *c);
 /* cleanup_end - all content was added. c stays alive until fn was called, maybe before this returns, and is freed then. */
 void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx);
 void cleanup_abort(struct cleanup *c);

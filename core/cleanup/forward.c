@@ -23,6 +23,9 @@ static bool fill_envelope(struct forward *f, const struct cleanup_forward *x)
 		recipients_add_instead(&l, x->rcpt, x->addresses[i]);
 	f->envelope = *x->old;
 	f->envelope.sender = x->sender;
+	/* the old one was held, and has been let go */
+	f->envelope.flags &= ~(unsigned)ENVELOPE_HOLD;
+	f->envelope.held = STR_EMPTY;
 	f->envelope.rcpts = l.v;
 	f->envelope.n_rcpts = l.n;
 	f->envelope.arrival = x->now;

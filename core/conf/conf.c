@@ -325,8 +325,7 @@ static void finish_host(struct conf *c, struct conf_diag *diag)
 /* finish_overrides - of receive_override_options, what concerns something that is done here */
 static void finish_overrides(struct conf *c)
 {
-	const char *list = conf_get(c, "receive_override_options");
-	struct str rest = str_of(list ? list : ""), word;
+	struct str rest = str_of(c->receive_override_options), word;
 
 	while (str_word(&rest, ", \t\r\n", &word))
 		if (str_ieq(word, STR("no_unknown_recipient_checks")))

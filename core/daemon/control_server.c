@@ -267,7 +267,7 @@ static bool explain_client(struct peer *p, struct arena *a, struct str client, s
 	access_begin(&run, s->services[0].rules, ACCESS_AT_RCPT, &q, &no);
 	buf_printf(trace, "client %.*s: ", STR_ARG(client));
 	while ((o = access_next(&run)) == ACCESS_SAY)
-		buf_printf(trace, "%s (%s); ", no.text, run.say);
+		buf_printf(trace, "%s (%s); ", run.say ? no.text : "adds a header field", run.say ? run.say : "prepend");
 	if (o == ACCESS_ASK)
 		buf_printf(trace, "depends on %s %.*s\n", run.question == ACCESS_PROBE ? "a probe of" : "DNS for", STR_ARG(run.asked));
 	else if (run.result == ACTION_OK)

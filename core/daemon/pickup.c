@@ -30,6 +30,7 @@ struct pickup {
 	struct crlf_clean clean;
 	struct loop_timer slice;       /* takes the next piece, so that others have their turn in between */
 	bool busy, committing, stopped;
+	bool read_all;                 /* of the drop at work */
 };
 
 static void look(struct pickup *p);
@@ -53,11 +54,12 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 {
 	struct pickup *p = ctx;
 	struct relay *r = p->relay;
-	bool never = !m && reply_verdict(reply) == VERDICT_NEVER;
+	enum verdict verdict = reply_verdict(reply);
+	bool never = verdict == VERDICT_NEVER, done = verdict == VERDICT_DONE; /* a rule may have dropped it */
 
 	if (p->stopped) {
 		/* the store's last flush: the daemon ends, and the queue has it */
-		if (m)
+		if (done)
 			forget_drop(p);
 		return;
 	}
@@ -68,13 +70,13 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 	}
 	if (never)
 		table_add(&p->refused, str_of(p->current), p);
-	if (m)
+	if (done)
 		forget_drop(p);
 	else
 		log_warn("pickup", "maildrop/%s: %s%s: %s", p->current, never ? "refused: " : "", reply->text, never ? "left alone" :
 			"trying again later");
 	finish(p);
-	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (m || never ? 0 : 60 * USEC_PER_SEC));
+	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (done || never ? 0 : 60 * USEC_PER_SEC));
 }
 
 static void refuse(struct pickup *p, int error)
@@ -89,6 +91,19 @@ static void end(struct pickup *p)
 {
 	p->committing = true;
 	cleanup_end(p->message, on_committed, p);
+}
+
+/* go_on - the message can take more */
+static void go_on(void *ctx)
+{
+	struct pickup *p = ctx;
+
+	if (p->stopped)
+		return;
+	if (p->read_all)
+		end(p);
+	else
+		loop_timer_set(p->relay->loop, &p->slice, loop_now(p->relay->loop));
 }
 
 /* take_piece - LIMIT_CLIENT_PIECE bytes of it, in CRLF lines; at its end the message is queued */
@@ -114,10 +129,9 @@ static void take_piece(struct pickup *p)
 	cleanup_add(p->message, buf_view(&crlf));
 	buf_fini(&crlf);
 	mem_free(piece);
-	if (p->done == p->drop.size || !n)
-		end(p);
-	else
-		loop_timer_set(p->relay->loop, &p->slice, loop_now(p->relay->loop));
+	p->read_all = p->done == p->drop.size || !n;
+	if (!cleanup_is_busy(p->message))
+		go_on(p);
 }
 
 static void on_slice(struct loop_timer *t)
@@ -144,7 +158,8 @@ static void take(struct pickup *p)
 	struct relay *r = p->relay;
 	struct cleanup_options o = {
 		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router, .conf = r->settings->conf,
-		.local = true, .now = loop_wall(r->loop),
+		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->checks,
+		.unchecked = r->settings->submit.unchecked, .unmapped = r->settings->submit.unmapped, .pool = r->pool, .go_on = go_on, .ctx = p,
 	};
 	struct reply large;
 

@@ -94,6 +94,8 @@ static void check_mail(struct session *s, struct reply *r)
 {
 	struct relay *relay = s->relay;
 
+	/* those of the transaction before are gone with its arena */
+	s->wishes = NULL;
 	if (store_is_broken(relay->store))
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
@@ -170,11 +172,18 @@ static void log_client(struct session *s)
 	log_end(&l);
 }
 
+static void go_on_with_content(void *ctx)
+{
+	session_wake(ctx);
+}
+
 static void act_data(struct session *s, struct reply *r)
 {
 	const struct tls_info *tls = conn_tls(s->conn);
 	struct cleanup_options o = { .source = CLEANUP_SMTP, .sink = cleanup_to_store(s->relay->store), .router = session_router(s),
-		.conf = session_conf(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop) };
+		.conf = session_conf(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop), .wishes = &s->wishes,
+		.checks = s->service->unchecked ? NULL : s->service->settings->checks, .unchecked = s->service->unchecked,
+		.unmapped = s->service->unmapped, .pool = s->relay->pool, .go_on = go_on_with_content, .ctx = s };
 
 	if (tls)
 		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
@@ -193,6 +202,8 @@ static void act_body(struct session *s, struct reply *r)
 {
 	(void)r;
 	cleanup_add(s->message, s->smtp.chunk);
+	if (cleanup_is_busy(s->message))
+		session_wait(s, SESSION_WAITS_ROOM);
 }
 
 static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)

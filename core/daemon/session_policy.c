@@ -251,12 +251,53 @@ bool session_policy_begin(struct session *s, enum access_event event)
 	return true;
 }
 
+static bool is_held(const struct session *s)
+{
+	for (const struct action_wish *w = s->wishes; w; w = w->next)
+		if (w->action.kind == ACTION_HOLD)
+			return true;
+	return false;
+}
+
+/* remember - what a rule wants done to the message; false: there is no room for it, and mail does not pass without */
+static bool remember(struct session *s, const struct action *effect)
+{
+	struct action_wish **at = &s->wishes, *w = ARENA_NEW(&s->arena, struct action_wish);
+
+	if (!w || s->arena.overflow)
+		return false;
+	w->action = *effect;
+	while (*at)
+		at = &(*at)->next;
+	*at = w;
+	return true;
+}
+
+/* note - false: refused */
+static bool note(struct session *s)
+{
+	const struct access_run *run = &s->run;
+	bool effect = run->effect.kind != ACTION_NONE;
+
+	/* that it is held is said once */
+	if (run->effect.kind == ACTION_HOLD && is_held(s))
+		return true;
+	if (run->say)
+		session_log_reject(s, run->say, &s->answer);
+	if (effect && !remember(s, &run->effect)) {
+		reply_set(&s->answer, 452, "4.3.1", "Error: what rules want done to this message is too much");
+		return false;
+	}
+	return true;
+}
+
 bool session_policy_go(struct session *s)
 {
 	for (;;) {
 		switch (access_next(&s->run)) {
 		case ACCESS_SAY:
-			session_log_reject(s, s->run.say, &s->answer);
+			if (!note(s))
+				return true;
 			break;
 		case ACCESS_ASK:
 			if (!ask(s))

@@ -56,6 +56,7 @@ struct session {
 	/* judging */
 	struct access_request request;
 	struct access_run run;
+	struct action_wish *wishes;    /* what rules want done with the message of this transaction; in the arena */
 	struct dns_query *query;       /* for run's question */
 	struct verify_wait *verify;
 	struct ipaddr *listed;         /* what a list of DNS gave; in the arena */

@@ -60,6 +60,17 @@ static struct match *open_match(const char *parameter, const char *list, struct 
 	return m;
 }
 
+/* what receive_override_options switches off for one service */
+static bool has_override(const struct conf *c, const char *word)
+{
+	struct str rest = str_of(c->receive_override_options), w;
+
+	while (str_word(&rest, ", \t\r\n", &w))
+		if (str_ieq(w, str_of(word)))
+			return true;
+	return false;
+}
+
 static int tls_level(const struct conf *c)
 {
 	if (c->smtpd_tls_security_level != CONF_TLS_UNSET)
@@ -136,6 +147,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
+	v->unchecked = has_override(c, "no_header_body_checks");
+	v->unmapped = has_override(c, "no_address_mappings");
 	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);
 	level = tls_level(c);
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
@@ -219,6 +232,8 @@ static void open_submit(struct settings *s)
 {
 	s->submit.conf = s->conf;
 	s->submit.host = "";
+	s->submit.unchecked = has_override(s->conf, "no_header_body_checks");
+	s->submit.unmapped = has_override(s->conf, "no_address_mappings");
 	service_smtp_options(&s->submit, CONF_TLS_NONE);
 	s->submit.smtp.starttls = s->submit.smtp.tls_required = s->submit.smtp.helo_required = false;
 	s->submit.smtp.recipient_limit = 0;
@@ -261,6 +276,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	open_submit(s);
 	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
+	s->checks = checks_of_incoming(s->conf, diag);
 out:
 	if (s->conf)
 		conf_diag_locate(diag, s->conf);
@@ -281,6 +297,7 @@ void settings_free(struct settings *s)
 	service_load_unref(s->submit.load);
 	mem_free(s->services);
 	deliver_profiles_free(s->profiles);
+	checks_unref(s->checks);
 	if (s->router)
 		router_free(s->router);
 	master_fini(&s->master);
@@ -292,6 +309,7 @@ void settings_free(struct settings *s)
 void settings_refresh(struct settings *s, usec now_mono)
 {
 	router_refresh(s->router, now_mono);
+	checks_refresh(s->checks, now_mono);
 	for (size_t i = 0; i < s->n_services; i++) {
 		if (s->services[i].rules)
 			access_rules_refresh(s->services[i].rules, now_mono);

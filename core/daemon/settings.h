@@ -7,6 +7,7 @@
 #include "core/access/access.h"
 #include "core/access/header_clients.h"
 #include "core/auth/auth.h"
+#include "core/cleanup/checks.h"
 #include "core/deliver/deliver.h"
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
@@ -35,6 +36,7 @@ struct service {
 	struct auth *auth;                 /* NULL: nobody logs in */
 	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
+	bool unchecked, unmapped;          /* receive_override_options: no_header_body_checks, no_address_mappings */
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
 	struct match *proxy_networks;      /* who may send a PROXY header */
@@ -49,6 +51,7 @@ struct settings {
 	struct master master;
 	struct router *router;
 	struct deliver_profiles *profiles; /* of the transports */
+	struct checks *checks;             /* of the content of mail that comes in; NULL: none */
 	struct service *services;          /* one per listener that can serve, then http_listen's */
 	size_t n_services;
 	bool certificate_unusable;         /* one that was named: a warning where TLS is only offered, but no progress for a reload */

@@ -7,7 +7,16 @@ static void route(void *ctx, struct arena *a, const struct envelope *e, const st
 {
 	struct relay *r = ctx;
 	struct route found;
+	struct str text = e->refused, code;
 
+	/* on its way into the queue, when nobody was there to be told */
+	if (text.n && str_cut(&text, ' ', &code)) {
+		char enhanced[12] = "";
+
+		bytes_copy(enhanced, code.p, code.n < sizeof(enhanced) ? code.n : 0);
+		reply_set(&out->failed, 550, enhanced, "%.*s", STR_ARG(text));
+		return;
+	}
 	route_resolve(r->settings->router, a, e->sender, rcpt->addr, &found, NULL);
 	out->transport = found.transport;
 	out->nexthop = found.nexthop;

@@ -9,7 +9,7 @@ static const struct action_row {
 	unsigned places;
 	bool replies;          /* the argument may begin with an enhanced code */
 } rows[] = {
-	{ "DUNNO", ACTION_DUNNO, EVERYWHERE, false }, { "OK", ACTION_OK, ACTION_IN_ACCESS, false },
+	{ "DUNNO", ACTION_DUNNO, EVERYWHERE, false }, { "OK", ACTION_OK, EVERYWHERE, false },
 	{ "REJECT", ACTION_REJECT, EVERYWHERE, true }, { "DEFER", ACTION_DEFER, ACTION_IN_ACCESS, true },
 	{ "DEFER_IF_PERMIT", ACTION_DEFER_IF_PERMIT, ACTION_IN_ACCESS, true },
 	{ "DEFER_IF_REJECT", ACTION_DEFER_IF_REJECT, ACTION_IN_ACCESS, true },
@@ -18,7 +18,7 @@ static const struct action_row {
 	{ "REDIRECT", ACTION_REDIRECT, EVERYWHERE, false }, { "BCC", ACTION_BCC, EVERYWHERE, false },
 	{ "FILTER", ACTION_FILTER, EVERYWHERE, false }, { "PREPEND", ACTION_PREPEND, EVERYWHERE, false },
 	{ "REPLACE", ACTION_REPLACE, IN_TEXT, false }, { "IGNORE", ACTION_IGNORE, IN_TEXT, false },
-	{ "STRIP", ACTION_STRIP, IN_TEXT, false },
+	{ "STRIP", ACTION_STRIP, IN_TEXT, false }, { "PASS", ACTION_PASS, IN_TEXT, false },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

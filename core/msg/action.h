@@ -1,5 +1,5 @@
-/* action - what a rule says is to be done with mail: one type for access tables and restriction lists, and for
- * checks of headers, which are not done yet.
+/* action - what a rule says is to be done with mail: one type for access tables, restriction lists, and checks of headers and
+ * bodies.
  *
  * A rule's text is an action's word and, for most, an argument: `REJECT no such shop`, `REDIRECT boss@example.com`,
  * `550 5.7.1 go away`, `OK` (access(5), header_checks(5)). What no row of the table knows is no action; in an access table it is
@@ -18,7 +18,8 @@ enum action_kind {
 	ACTION_WARN, ACTION_INFO,                       /* a line in the log */
 	ACTION_HOLD, ACTION_DISCARD,
 	ACTION_REDIRECT, ACTION_BCC, ACTION_FILTER, ACTION_PREPEND, /* text: address, address, transport:nexthop, header line */
-	ACTION_REPLACE, ACTION_IGNORE, ACTION_STRIP,    /* of a header line */
+	ACTION_REPLACE, ACTION_IGNORE, ACTION_STRIP,    /* of a header field or body line */
+	ACTION_PASS,                                    /* ask nothing more about this message */
 	ACTION_KINDS
 };
 /* where an action may stand; bits */
@@ -30,6 +31,8 @@ struct action {
 	struct str enhanced;   /* "5.7.1"; empty: the reader's own */
 	struct str text;       /* argument, view of what was parsed; may be empty */
 };
+/* what rules outside of a message want done with it, in the order in which they were met */
+struct action_wish { struct action_wish *next; struct action action; };
 /* action_parse - take a rule's text apart; ACTION_NONE in out when its first word is none that may stand in `place` */
 void action_parse(struct str text, enum action_place place, struct action *out);
 /* action_word - "REJECT" …, for logs */

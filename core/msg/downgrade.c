@@ -201,12 +201,12 @@ static void end_section(struct downgrade *d)
 		d->first = false;
 }
 
-static void on_line(void *ctx, bool is_header, struct str text)
+static void on_line(void *ctx, enum mime_line kind, struct str text)
 {
 	struct downgrade *d = ctx;
 	struct str ignored;
 
-	if (is_header) {
+	if (kind != MIME_LINE_BODY) {
 		d->is_mime |= d->first && is_named(text, "MIME-Version", &ignored);
 		if (!takes_encoding(d, text))
 			put_field(d, text);

@@ -20,7 +20,8 @@ enum envelope_flags {
 	ENVELOPE_LOCAL = 4,      /* from sendmail, maildrop or a bounce: not from the network */
 	ENVELOPE_BOUNCE = 8,     /* made by us: a non-delivery or delay notice */
 	ENVELOPE_VERIFY = 16,    /* an address probe: never delivered past RCPT, never bounced, never stored */
-	ENVELOPE_KNOWN_FLAGS = 31,
+	ENVELOPE_HOLD = 32,      /* a rule wants it held as it enters the queue */
+	ENVELOPE_KNOWN_FLAGS = 63,
 };
 
 /* a field that may be passed by, as it was read */
@@ -50,6 +51,8 @@ struct envelope {
 	struct str helo;
 	struct str proto;        /* "ESMTP", "ESMTPS" … */
 	struct str sasl_user;
+	struct str held;         /* why it is held, when nobody asked for that; empty otherwise */
+	struct str refused;      /* a rule refused it when nobody was there to be told: "5.7.1 text". No recipient ever gets it */
 	int64_t uid;             /* local submission; -1 otherwise */
 	struct envelope_field *more; /* opt_ fields that we do not know; in the arena it was read into */
 	struct str unknown;      /* set by envelope_parse: a field that must be known and is not. Never deliver such a message */

@@ -92,9 +92,11 @@ static bool is_word(const struct token *t, const char *word)
 
 static void open_part(struct mime_lines *m, const char *boundary, bool digest)
 {
-	if (m->n_open == LIMIT_MIME_DEPTH)
+	if (m->n_open >= m->max_open) {
+		m->faults |= MIME_FAULT_NESTING;
 		return;
-	m->open[m->n_open++] = (struct mime_boundary){ mem_dupz(boundary), digest };
+	}
+	m->open[m->n_open++] = (struct mime_boundary){ str_dup(str_head(str_of(boundary), m->max_boundary)), digest };
 }
 
 static void close_part(struct mime_lines *m)
@@ -128,16 +130,40 @@ static void content_type(struct mime_lines *m, struct str value)
 	m->composite = m->type == MIME_MULTIPART || m->type == MIME_MESSAGE;
 }
 
+static void content_encoding(struct mime_lines *m, struct str value)
+{
+	struct token v[3];
+	static const struct { const char *word; int encoding; } encodings[] = {
+		{ "7bit", MIME_7BIT }, { "8bit", MIME_8BIT }, { "binary", MIME_8BIT }, { "base64", MIME_ENCODED },
+		{ "quoted-printable", MIME_ENCODED },
+	};
+
+	if (take_part(&value, v) <= 0)
+		return;
+	for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++)
+		if (is_word(&v[0], encodings[i].word)) {
+			m->encoding = encodings[i].encoding;
+			m->encoded = encodings[i].encoding == MIME_ENCODED ? encodings[i].word : NULL;
+		}
+}
+
 static void end_field(struct mime_lines *m)
 {
-	struct str field = buf_view(&m->field);
+	struct str field = buf_view(&m->field), name;
 	ptrdiff_t colon = str_chr(field, ':');
 
 	if (!field.n)
 		return;
-	if (m->parse_mime && str_ieq(str_head(field, (size_t)colon), STR("Content-Type")))
+	name = str_head(field, (size_t)colon);
+	m->faults = 0;
+	if (m->parse_mime && str_ieq(name, STR("Content-Type")))
 		content_type(m, str_from(field, (size_t)colon + 1));
-	m->fn(m->ctx, true, field);
+	else if (m->parse_mime && str_ieq(name, STR("Content-Transfer-Encoding")))
+		content_encoding(m, str_from(field, (size_t)colon + 1));
+	if (!str_is_ascii(field))
+		m->faults |= MIME_FAULT_8BIT_HEADER;
+	m->fn(m->ctx, m->section, field);
+	m->faults = 0;
 	buf_clear(&m->field);
 }
 
@@ -145,6 +171,8 @@ static void end_field(struct mime_lines *m)
 static bool header_line(struct mime_lines *m, struct str line)
 {
 	size_t name, colon;
+
+	m->in_field = true;
 
 	if (m->field.n && line.n && (*line.p == ' ' || *line.p == '\t')) {
 		if (m->field.n < m->field_max) {
@@ -155,8 +183,10 @@ static bool header_line(struct mime_lines *m, struct str line)
 	}
 	end_field(m);
 	name = header_name_length(line, &colon);
-	if (!name)
+	if (!name) {
+		m->in_field = false;
 		return false;
+	}
 	/* "name :" is an old way to write "name:" */
 	buf_str(&m->field, str_head(line, name));
 	buf_str(&m->field, str_from(line, colon));
@@ -178,6 +208,8 @@ static void look_for_boundary(struct mime_lines *m, struct str line)
 			close_part(m);
 		else
 			m->type = m->open[i].digest ? MIME_MESSAGE : MIME_TEXT;
+		m->section = MIME_LINE_PART;
+		m->encoding = MIME_7BIT;
 		m->at_boundary = true;
 		m->typed = false;
 		m->composite = !m->in_body && m->type == MIME_MESSAGE;
@@ -187,26 +219,79 @@ static void look_for_boundary(struct mime_lines *m, struct str line)
 
 void mime_lines_init(struct mime_lines *m, bool parse_mime, mime_lines_fn fn, void *ctx)
 {
-	*m = (struct mime_lines){ .fn = fn, .ctx = ctx, .parse_mime = parse_mime, .field_max = LIMIT_MIME_FIELD };
+	*m = (struct mime_lines){ .fn = fn, .ctx = ctx, .parse_mime = parse_mime, .field_max = LIMIT_MIME_FIELD,
+		.section = MIME_LINE_HEADER, .max_open = LIMIT_MIME_DEPTH, .max_boundary = LIMIT_MIME_BOUNDARY };
 	/* the last piece of a field may pass its bound, as in Postfix */
 	buf_init(&m->field, SIZE_MAX / 2);
 }
 
+static void body_line(struct mime_lines *m, struct str text)
+{
+	if (m->encoding == MIME_7BIT && !str_is_ascii(text))
+		m->faults |= MIME_FAULT_8BIT_BODY;
+	m->fn(m->ctx, MIME_LINE_BODY, text);
+	m->faults = 0;
+	m->offset += text.n + 1;
+}
+
+/* end_section - the line behind the last field of a header section; true: another section begins behind it */
+static bool end_section(struct mime_lines *m, struct str line)
+{
+	bool nested = m->type == MIME_MESSAGE && !line.n;
+
+	if (m->composite && m->encoding == MIME_ENCODED)
+		m->faults |= MIME_FAULT_ENCODING;
+	m->in_body = !nested;
+	m->type = line.n ? m->type : MIME_TEXT;
+	m->offset = 0;
+	if (line.n && !m->past_first)
+		m->fn(m->ctx, MIME_LINE_BODY, STR(""));
+	m->past_first = true;
+	return nested;
+}
+
+static void begin_nested(struct mime_lines *m)
+{
+	m->section = MIME_LINE_NESTED;
+	m->encoding = MIME_7BIT;
+}
+
 void mime_lines_add(struct mime_lines *m, struct str line)
 {
+	bool nested = false;
+
 	m->at_boundary = false;
 	if (!m->in_body) {
 		if (header_line(m, line))
 			return;
-		m->in_body = line.n || m->type != MIME_MESSAGE;
-		m->type = line.n ? m->type : MIME_TEXT;
-		if (line.n && !m->past_first)
-			m->fn(m->ctx, false, STR(""));
-		m->past_first = true;
+		nested = end_section(m, line);
 	}
 	if (m->in_body)
 		look_for_boundary(m, line);
-	m->fn(m->ctx, false, line);
+	body_line(m, line);
+	if (nested)
+		begin_nested(m);
+}
+
+void mime_lines_end_header(struct mime_lines *m, bool by_empty_line)
+{
+	end_field(m);
+	m->past_first = true;
+	if (end_section(m, by_empty_line ? STR_EMPTY : STR("-")))
+		begin_nested(m);
+	/* an empty line counts */
+	m->offset = by_empty_line;
+}
+
+void mime_lines_more(struct mime_lines *m, struct str piece)
+{
+	if (m->in_body || !m->in_field) {
+		body_line(m, piece);
+		/* not a line end */
+		m->offset--;
+	} else if (m->field.n < m->field_max) {
+		buf_str(&m->field, piece);
+	}
 }
 
 void mime_lines_end(struct mime_lines *m)

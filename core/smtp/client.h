@@ -41,6 +41,7 @@ struct smtp_client_options {
 	bool chunking, pipelining;     /* use them when offered */
 	unsigned discard;              /* extensions to ignore */
 	size_t line_limit;             /* smtp_line_length_limit; 0 = none */
+	bool keep_8bit;                /* 8-bit content goes as it is to servers that take 7 bits */
 };
 struct smtp_tx {                       /* one transaction; what it points at is borrowed until it ends */
 	struct str sender;

@@ -156,7 +156,7 @@ static void send_data(struct smtp_client *c)
 static void ask_body(struct smtp_client *c, struct client_tx *t)
 {
 	content_out_init(&t->content, !t->chunking, c->opt.line_limit);
-	if ((t->tx.flags & ENVELOPE_8BIT) && !offers(c, SMTP_EXT_8BITMIME))
+	if ((t->tx.flags & ENVELOPE_8BIT) && !offers(c, SMTP_EXT_8BITMIME) && !c->opt.keep_8bit)
 		t->downgrade = downgrade_new();
 	t->body = BODY_ASK;
 }

@@ -208,7 +208,7 @@ static void format_head(struct store_writer *w, struct envelope *e, size_t heade
 	e->header_size = header_size;
 	e->size = header_size + w->size;
 	w->sum = (struct summary){ .message = { .arrival = e->arrival, .size = e->size, .n_rcpts = (uint32_t)e->n_rcpts,
-		.flags = e->flags & ENVELOPE_BOUNCE ? QMSG_BOUNCE : 0 } };
+		.flags = (e->flags & ENVELOPE_BOUNCE ? QMSG_BOUNCE : 0) | (e->flags & ENVELOPE_HOLD ? QMSG_HOLD : 0) } };
 	summary_format(head, RECORD_MESSAGE, &w->sum);
 	buf_add(&w->head, head, sizeof(head));
 	envelope_format(&w->head, e);

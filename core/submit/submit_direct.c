@@ -18,6 +18,7 @@ struct direct {
 	struct conf *conf;             /* the given one, for a host without mailboxes */
 	struct master master;
 	struct router *router;
+	struct checks *checks;
 	struct arena arena;
 	struct envelope envelope;      /* addresses completed */
 	struct buf message;            /* header completed */
@@ -32,15 +33,19 @@ static bool open_settings(struct direct *d, const struct conf *c, struct buf *wh
 	/* tables of local delivery are neither opened nor complained about */
 	static const char *const no_local[] = { "alias_maps=", "local_recipient_maps=", "mydestination=", NULL };
 	struct conf_diag diag;
+	bool good;
 
 	conf_diag_init(&diag);
 	d->conf = conf_overlay(c, no_local, NULL, 0, &diag);
 	if (d->conf && master_load(d->conf, &d->master, &diag) == 0)
 		d->router = router_new(d->conf, &d->master, &diag);
-	if (!d->router)
+	if (d->router)
+		d->checks = checks_of_incoming(d->conf, &diag);
+	if (!d->router || diag.errors)
 		buf_printf(why, "%s", diag.n ? diag.v[diag.n - 1].text : "the configuration cannot be used");
+	good = d->router && !diag.errors;
 	conf_diag_fini(&diag);
-	return d->router != NULL;
+	return good;
 }
 
 /* open_log - where relayd would log, if this user may write there, else syslog, else nowhere: standard error is for people */
@@ -97,7 +102,7 @@ static bool clean(struct direct *d, const struct envelope *e, struct str content
 	struct cleanup_memory memory = { .header = { .max = LIMIT_HEADER }, .body = { .max = content.n + 2 } };
 	struct cleanup_options o = {
 		.source = CLEANUP_DIRECT, .sink = cleanup_to_memory(&memory), .router = d->router, .conf = d->conf, .local = true,
-		.now = e->arrival,
+		.now = e->arrival, .checks = d->checks,
 	};
 	struct cleaned answer = { .d = d };
 	struct cleanup *c;
@@ -117,6 +122,7 @@ static bool clean(struct direct *d, const struct envelope *e, struct str content
 	buf_str(&d->message, buf_view(&memory.header));
 	buf_str(&d->message, buf_view(&memory.body));
 	d->envelope.size = d->message.n;
+	d->envelope.header_size = memory.header.n;
 	buf_fini(&memory.header);
 	buf_fini(&memory.body);
 	*refusal = answer.reply;
@@ -193,9 +199,18 @@ static int refuse(const struct reply *refusal, size_t n, enum verdict *verdicts,
 	return reply_verdict(refusal) == VERDICT_NEVER ? EX_UNAVAILABLE : EX_TEMPFAIL;
 }
 
+/* dropped - a rule wants it to be as if the message had been sent */
+static int dropped(size_t n, enum verdict *verdicts)
+{
+	for (size_t i = 0; i < n; i++)
+		verdicts[i] = VERDICT_DONE;
+	return EX_OK;
+}
+
 static void close_all(struct direct *d)
 {
 	router_free(d->router);
+	checks_unref(d->checks);
 	master_fini(&d->master);
 	conf_free(d->conf);
 	mem_free(d->hops);
@@ -222,7 +237,7 @@ int submit_direct(const struct conf *c, const struct submit_options *o, const st
 	if (open_settings(&d, c, &why)) {
 		open_log(d.conf);
 		if (clean(&d, e, content, &refusal))
-			code = send_all(&d, o, out, verdicts, &why);
+			code = d.message.n ? send_all(&d, o, out, verdicts, &why) : dropped(e->n_rcpts, verdicts);
 		else
 			code = refuse(&refusal, e->n_rcpts, verdicts, &why);
 		log_flush();

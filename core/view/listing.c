@@ -144,6 +144,8 @@ static int load(struct store *s, struct qmsg *m, bool active, struct arena *a, s
 		return -1;
 	if (e->envelope.unknown.n)
 		e->held = arena_printf(a, ENVELOPE_UNKNOWN_WHY, STR_ARG(e->envelope.unknown));
+	else if (m->flags & QMSG_HOLD)
+		e->held = e->envelope.held;
 	return store_states(s, m, a, &e->states);
 }
 

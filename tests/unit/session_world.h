@@ -42,6 +42,9 @@ static struct world {
 	void *commit_ctx;
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
+	bool busy;                     /* checks are at work on it */
+	struct action_wish *const *wishes;
+	void (*go_on)(void *ctx);
 } w;
 static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
 
@@ -140,8 +143,9 @@ void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
 
 struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e)
 {
-	(void)o;
 	(void)e;
+	w.wishes = o->wishes;
+	w.go_on = o->go_on;
 	w.begun++;
 	buf_clear(&w.content);
 	return (struct cleanup *)&w;
@@ -154,6 +158,7 @@ void cleanup_add(struct cleanup *i, struct str content)
 	if (w.full)
 		session_wait(w.conn.ctx, SESSION_WAITS_ROOM);
 }
+bool cleanup_is_busy(const struct cleanup *i) { return (void)i, w.busy; }
 void cleanup_end(struct cleanup *i, cleanup_fn fn, void *ctx)
 {
 	(void)i;

@@ -87,8 +87,14 @@ static void go_on(struct lab *l, struct buf *line)
 	static const char *const questions[] = { "", "domain", "probe", "list" };
 	enum access_outcome o;
 
-	while ((o = access_next(&l->run)) == ACCESS_SAY)
-		buf_printf(&l->said, "%s %s|", l->run.say, l->reply.text);
+	while ((o = access_next(&l->run)) == ACCESS_SAY) {
+		const struct action *effect = &l->run.effect;
+
+		if (l->run.say)
+			buf_printf(&l->said, "%s %s|", l->run.say, l->reply.text);
+		if (effect->kind != ACTION_NONE)
+			buf_printf(&l->said, "=%s %.*s|", action_word(effect->kind), STR_ARG(effect->text));
+	}
 	buf_clear(line);
 	if (o == ACCESS_ASK)
 		buf_printf(line, "%s %.*s", questions[l->run.question], STR_ARG(l->run.asked));
@@ -399,11 +405,37 @@ T(access_says_what_postfix_says)
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{relayed.test=DUNNO}, defer", "x", "a@b",
 			"a@relayed.test", "450 4.3.2 <a@relayed.test>: Recipient address rejected: Try again later", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test=WARN look here}}", "x", "a@b",
-			"a@relayed.test", "ok", "warn <a@relayed.test>: look here|" },
+			"a@relayed.test", "ok", "warn look here|" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{relayed.test=bogus}", "x", "a@b",
 			"a@relayed.test", "451 4.3.5 Server configuration error", "" },
-		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test=PREPEND X: y}}", "x", "a@b",
-			"a@relayed.test", "451 4.3.5 Server configuration error", "" },
+		/* what is to be done with the message; the list goes on, but behind DISCARD */
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = PREPEND X: y}}", "x", "a@b",
+			"a@relayed.test", "ok", "=PREPEND X: y|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = PREPEND none}}", "x", "a@b",
+			"a@relayed.test", "ok", "" },
+		{ ACCESS_AT_END, "smtpd_end_of_data_restrictions=check_recipient_access inline:{{relayed.test = PREPEND X: y}}", "x", "a@b",
+			"a@relayed.test", "ok", "" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = HOLD}}", "x", "a@b",
+			"a@relayed.test", "ok", "hold <a@relayed.test>: Recipient address triggers HOLD action|=HOLD |" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = HOLD some text}}", "x", "a@b",
+			"a@relayed.test", "ok", "hold <a@relayed.test>: Recipient address some text|=HOLD some text|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = HOLD}}, reject", "x", "a@b",
+			"a@relayed.test", "554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied", "hold <a@relayed.test>: Recipient address triggers HOLD action|=HOLD |" },
+		{ ACCESS_AT_END, "smtpd_end_of_data_restrictions=check_recipient_access inline:{{relayed.test = HOLD}}", "x", "a@b",
+			"a@relayed.test", "ok", "hold <a@relayed.test>: Recipient address triggers HOLD action|=HOLD |" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = DISCARD because}}, reject", "x", "a@b",
+			"a@relayed.test", "ok", "discard <a@relayed.test>: Recipient address because|=DISCARD because|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = REDIRECT boss@x.test}}", "x", "a@b",
+			"a@relayed.test", "ok", "redirect <a@relayed.test>: Recipient address triggers REDIRECT boss@x.test|=REDIRECT boss@x.test|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = REDIRECT boss}}", "x", "a@b",
+			"a@relayed.test", "ok", "" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = BCC c@x.test}}", "x", "a@b",
+			"a@relayed.test", "ok", "bcc <a@relayed.test>: Recipient address triggers BCC c@x.test|=BCC c@x.test|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = FILTER smtp:x}}", "x", "a@b",
+			"a@relayed.test", "ok", "filter <a@relayed.test>: Recipient address triggers FILTER smtp:x|=FILTER smtp:x|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = FILTER none}}", "x", "a@b",
+			"a@relayed.test", "ok", "" },
+		{ ACCESS_AT_HELO, "smtpd_helo_restrictions=check_helo_access inline:{x=HOLD}|smtpd_delay_reject=no", "x", NULL, "", "ok", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{relayed.test=strict}|smtpd_restriction_classes=strict|"
 			"strict=reject_non_fqdn_sender, permit", "x", "a@b", "a@relayed.test",
 			"504 5.5.2 <a@b>: Sender address rejected: need fully-qualified address", "" },
@@ -622,7 +654,8 @@ T(action_reads_what_tables_say)
 		{ "550", ACTION_IN_ACCESS, ACTION_REJECT, 550, "", "" },
 		{ "550 go away", ACTION_IN_HEADER, ACTION_NONE, 0, "", "" },
 		{ "1764000000", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" },
-		{ "OK", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" }, { "OK", ACTION_IN_HEADER, ACTION_NONE, 0, "", "" },
+		{ "OK", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" }, { "OK", ACTION_IN_HEADER, ACTION_OK, 0, "", "" },
+		{ "PASS", ACTION_IN_BODY, ACTION_PASS, 0, "", "" }, { "PASS", ACTION_IN_ACCESS, ACTION_NONE, 0, "", "" },
 		{ "dunno", ACTION_IN_BODY, ACTION_DUNNO, 0, "", "" },
 		{ "REDIRECT boss@x.test", ACTION_IN_HEADER, ACTION_REDIRECT, 0, "", "boss@x.test" },
 		{ "PREPEND X-Spam: yes", ACTION_IN_ACCESS, ACTION_PREPEND, 0, "", "X-Spam: yes" },

@@ -249,6 +249,51 @@ T(session_takes_no_more_content_while_there_is_no_room)
 	world_close();
 }
 
+T(session_waits_while_checks_are_at_work)
+{
+	static const char *const none[] = { NULL };
+
+	world_open(none);
+	feed(HELLO MAIL RCPT "DATA\r\n");
+	said();
+	w.busy = true;
+	feed("first\r\n..\r\n");
+	feed("more\r\n.\r\n");
+	CHECK_STR(buf_cstr(&w.content), "first\r\n");
+	CHECK(w.on_commit == NULL);
+	w.busy = false;
+	w.go_on(w.conn.ctx);
+	CHECK_STR(buf_cstr(&w.content), "first\r\n.\r\nmore\r\n");
+	CHECK(w.on_commit != NULL);
+	world_close();
+}
+
+/* what a list wants done stays with its transaction, whatever becomes of the recipient */
+T(session_remembers_what_rules_want_done)
+{
+	static const char *const more[] = { "smtpd_recipient_restrictions=check_recipient_access inline:{ {one@=HOLD} {two@=REDIRECT b@x.test} "
+		"{three@=restrict} }, permit", "smtpd_restriction_classes=restrict", "restrict=check_recipient_access inline:{ {three@=BCC c@x.test} }, reject",
+		NULL };
+	static const enum action_kind want[] = { ACTION_HOLD, ACTION_REDIRECT, ACTION_BCC };
+	const struct action_wish *x;
+
+	world_open(more);
+	feed(HELLO MAIL "RCPT TO:<one@relayed.test>\r\nRCPT TO:<one@relayed.test>\r\nRCPT TO:<two@relayed.test>\r\n"
+		"RCPT TO:<three@relayed.test>\r\nDATA\r\n");
+	CHECK(w.wishes != NULL);
+	x = *w.wishes;
+	for (size_t i = 0; i < 3; i++, x = x ? x->next : NULL)
+		CHECK_INT(x ? x->action.kind : ACTION_NONE, want[i]);
+	CHECK(!x);
+	said();
+	feed("x\r\n.\r\n");
+	w.on_commit(w.commit_ctx, &(struct reply){ .code = 250, .text = "Ok" }, NULL);
+	CHECK_STR(said(), "250 Ok|");
+	feed(MAIL RCPT "DATA\r\n");
+	CHECK(*w.wishes == NULL);
+	world_close();
+}
+
 T(session_drops_what_a_refused_message_had)
 {
 	static const char *const more[] = { "smtpd_end_of_data_restrictions=reject", NULL };

@@ -170,22 +170,23 @@ T(envelope_round_trip)
 
 T(envelope_unique_leaves_wishes_apart)
 {
-	struct rcpt rcpts[] = {
-		{ .addr = STR("a@b") }, { .addr = STR("c@d") }, { .addr = STR("A@B"), .orig = STR("a") },
-		{ .addr = STR("a@b"), .notify = DSN_NOTIFY_NEVER }, { .addr = STR("a@b"), .orcpt = STR("rfc822;x") },
-		{ .addr = STR("c@d") },
-	};
-	struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
+	for (int by_origin = 0; by_origin < 2; by_origin++) {
+		struct rcpt rcpts[] = {
+			{ .addr = STR("a@b") }, { .addr = STR("c@d") }, { .addr = STR("A@B"), .orig = STR("a") },
+			{ .addr = STR("a@b"), .notify = DSN_NOTIFY_NEVER }, { .addr = STR("a@b"), .orcpt = STR("rfc822;x") },
+			{ .addr = STR("c@d") },
+		};
+		struct envelope e = { .rcpts = rcpts, .n_rcpts = 6 };
 
-	/* "a" is another origin, "A@B" is not */
-	envelope_unique(&e, true);
-	CHECK_INT(e.n_rcpts, 5);
-	envelope_unique(&e, false);
-	CHECK_INT(e.n_rcpts, 4);
-	CHECK_VIEW(rcpts[0].addr, "a@b");
-	CHECK_VIEW(rcpts[1].addr, "c@d");
-	CHECK_INT(rcpts[2].notify, DSN_NOTIFY_NEVER);
-	CHECK_VIEW(rcpts[3].orcpt, "rfc822;x");
+		ROW("%d", by_origin);
+		envelope_unique(&e, by_origin);
+		CHECK_INT(e.n_rcpts, (size_t)(4 + by_origin));
+		CHECK_VIEW(rcpts[0].addr, "a@b");
+		CHECK_VIEW(rcpts[1].addr, "c@d");
+		CHECK_VIEW(rcpts[2].orig, by_origin ? "a" : "");
+		CHECK_INT(rcpts[2 + by_origin].notify, DSN_NOTIFY_NEVER);
+		CHECK_VIEW(rcpts[3 + by_origin].orcpt, "rfc822;x");
+	}
 }
 
 T(envelope_refuses_damage)
@@ -215,7 +216,7 @@ T(envelope_names_what_it_does_not_know)
 		{ "envelope 1 1\nrcpt 1 a\nnonsense 1 x\nmore 0 \nrcpt 1 b\nend 0 \n", "nonsense" },
 		{ "envelope 1 2\nrcpt 1 a\nend 0 \n", "envelope" },
 		{ "envelope 1 1\nrcpt 1 a\nnotify 2 16\nend 0 \n", "notify" },
-		{ "envelope 1 1\nflags 2 32\nend 0 \n", "flags" },
+		{ "envelope 1 1\nflags 2 64\nend 0 \n", "flags" },
 		{ "envelope 1 1\nret 1 3\nend 0 \n", "ret" },
 		{ "envelope 1 1\nopt 1 3\nend 0 \n", "opt" },
 		{ "envelope 1 1\nopt_x 1 3\nOPT_y 1 3\nend 0 \n", "OPT_y" },
@@ -394,9 +395,11 @@ T(mime_parameters)
 	buf_fini(&out);
 }
 
-static void note_line(void *ctx, bool is_header, struct str text)
+static void note_line(void *ctx, enum mime_line kind, struct str text)
 {
-	buf_printf(ctx, "%s%.*s|", is_header ? "H:" : "", STR_ARG(text));
+	static const char *const marks[] = { "", "H:", "P:", "N:" };
+
+	buf_printf(ctx, "%s%.*s|", marks[kind], STR_ARG(text));
 }
 
 T(mime_lines_tells_headers_from_body)
@@ -408,14 +411,14 @@ T(mime_lines_tells_headers_from_body)
 		{ false, " A: b\n", "| A: b|" },
 		{ false, "Content-Type: multipart/x; boundary=b\n\n--b\nA: b\n", "H:Content-Type: multipart/x; boundary=b||--b|A: b|" },
 		{ true, "Content-Type: multipart/x; boundary=b\n\n--b\nA: b\n\nC: d\n--b--\nE: f\n",
-			"H:Content-Type: multipart/x; boundary=b||--b|H:A: b||C: d|--b--|E: f|" },
-		{ true, "Content-Type: message/rfc822\n\nA: b\n\nC: d\n", "H:Content-Type: message/rfc822||H:A: b||C: d|" },
+			"H:Content-Type: multipart/x; boundary=b||--b|P:A: b||C: d|--b--|E: f|" },
+		{ true, "Content-Type: message/rfc822\n\nA: b\n\nC: d\n", "H:Content-Type: message/rfc822||N:A: b||C: d|" },
 		{ true, "Content-Type: message/partial\n\nA: b\n", "H:Content-Type: message/partial||A: b|" },
-		{ true, "Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n", "H:Content-Type: multipart/digest; boundary=b||--b||H:A: b|" },
+		{ true, "Content-Type: multipart/digest; boundary=b\n\n--b\n\nA: b\n", "H:Content-Type: multipart/digest; boundary=b||--b||N:A: b|" },
 		{ true, "Content-Type: multipart/x; boundary=\"a \\\"b\"\n\n--a \"bc\nA: b\n",
-			"H:Content-Type: multipart/x; boundary=\"a \\\"b\"||--a \"bc|H:A: b|" },
+			"H:Content-Type: multipart/x; boundary=\"a \\\"b\"||--a \"bc|P:A: b|" },
 		{ true, "Content-Type: (x(y)) multipart/x; z; boundary(q) = b\n\n--b\nA: b\n",
-			"H:Content-Type: (x(y)) multipart/x; z; boundary(q) = b||--b|H:A: b|" },
+			"H:Content-Type: (x(y)) multipart/x; z; boundary(q) = b||--b|P:A: b|" },
 	};
 	struct buf out;
 
@@ -435,9 +438,9 @@ T(mime_lines_tells_headers_from_body)
 	buf_fini(&out);
 }
 
-static void count_line(void *ctx, bool is_header, struct str text)
+static void count_line(void *ctx, enum mime_line kind, struct str text)
 {
-	*(size_t *)ctx += is_header && str_eq(text, STR("Deep: x"));
+	*(size_t *)ctx += kind != MIME_LINE_BODY && str_eq(text, STR("Deep: x"));
 }
 
 T(mime_lines_goes_down_so_far_and_no_further)

@@ -3,6 +3,7 @@
 #ifndef CORE_DELIVER_SMTP_SMTP_PROFILE_H
 #define CORE_DELIVER_SMTP_SMTP_PROFILE_H
 
+#include "core/cleanup/checks.h"
 #include "core/deliver/deliver.h"
 #include "core/map/map.h"
 #include "core/smtp/client.h"
@@ -18,6 +19,9 @@ struct smtp_profile {
 	bool cache;                    /* keep sessions between deliveries */
 	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
 	struct maps tls_policy, sasl;
+	struct checks *checks;         /* of content that is sent; NULL: none */
+	struct address_maps generic;   /* smtp_generic_maps */
+	bool generic_extension;        /* … whose results keep an extension */
 	unsigned sasl_forbidden, sasl_forbidden_tls;
 	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
 	size_t n_tls;

@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
+#include "core/deliver/smtp/smtp_checks.h"
 #include "core/deliver/smtp/smtp_hello.h"
 #include "core/deliver/smtp/smtp_tap.h"
 #include "core/deliver/smtp/smtp_try.h"
@@ -28,8 +29,10 @@ static void end_reading(struct smtp_session *s)
 {
 	if (s->reader)
 		s->d->o.content.close(s->reader);
+	smtp_checks_free(s->checks);
+	s->checks = NULL;
 	s->reader = NULL;
-	s->feeding = false;
+	s->feeding = s->checking = false;
 }
 
 static void free_later(struct loop_task *task)
@@ -202,7 +205,7 @@ struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_ses
 
 void smtp_session_set_deadline(struct smtp_session *s)
 {
-	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : s->feeding ? SMTP_PHASE_BODY : s->client.phase;
+	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : s->feeding || s->checking ? SMTP_PHASE_BODY : s->client.phase;
 
 	if (s->state >= SMTP_STATE_IDLE || s->state == SMTP_STATE_CONNECT)
 		return;
@@ -238,6 +241,8 @@ static void begin(struct smtp_session *s)
 
 	enter(s);
 	tx = make_tx(t->job->envelope, t->rcpts, s->d->o.stop == DELIVER_STOP_MAIL ? 0 : t->n_tx, t->is_probe);
+	if (t->generic)
+		tx.sender = t->generic->sender;
 	smtp_client_begin(&s->client, &tx);
 }
 
@@ -247,7 +252,7 @@ static void look_ahead(struct smtp_session *s)
 {
 	struct smtp_tx tx;
 
-	if (s->uses < 2 || s->backup || !smtp_client_takes_next(&s->client) || !smtp_pool_wants(s))
+	if (s->uses < 2 || s->backup || s->profile->generic.maps.n || !smtp_client_takes_next(&s->client) || !smtp_pool_wants(s))
 		return;
 	s->next = s->try->job->dest->priv ? schedule_next(s->try->job->dest) : NULL;
 	if (!s->next)
@@ -272,9 +277,67 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 		conn_flush(s->conn);
 }
 
+static void feed(struct smtp_session *s);
+
+/* on_checked - a piece has passed; at once, or after its time on the pool */
+static void on_checked(void *ctx, struct str content, bool last, bool failed)
+{
+	struct smtp_session *s = ctx;
+	bool waited = s->waits_for_checks;
+
+	s->checking = s->waits_for_checks = false;
+	if (failed) {
+		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "a table of header or body checks could not be asked");
+		return;
+	}
+	smtp_client_body(&s->client, content, last);
+	if (!waited)
+		return;
+	feed(s);
+	if (s->state < SMTP_STATE_LEAVING)
+		smtp_session_pump(s);
+	if (s->state < SMTP_STATE_LEAVING)
+		conn_flush(s->conn);
+}
+
+/* give_piece - of the content to the machine, through the transport's checks where it has some */
+static void give_piece(struct smtp_session *s, struct str piece, bool last)
+{
+	if (!s->checks) {
+		smtp_client_body(&s->client, piece, last);
+		return;
+	}
+	s->checking = true;
+	smtp_checks_add(s->checks, piece, last);
+	if (s->state < SMTP_STATE_LEAVING)
+		s->waits_for_checks = s->checking;
+}
+
+static void open_checks(struct smtp_session *s)
+{
+	char qid[QID_MAX];
+
+	deliver_qid(s->try->job, qid);
+	s->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = s->profile->conf, .checks = s->profile->checks,
+		.pool = s->d->o.pool, .envelope = s->try->job->envelope, .qid = qid, .service = smtp_session_service(s),
+		.give = on_checked, .ctx = s });
+}
+
+/* feed_header - the header that stands for the content's own */
+static void feed_header(struct smtp_session *s)
+{
+	const struct smtp_generic *g = s->try->generic;
+
+	s->sent = g->header_size;
+	s->feeding = s->sent < s->size;
+	give_piece(s, buf_view(&g->header), !s->feeding);
+}
+
 static void feed(struct smtp_session *s)
 {
-	while (s->feeding && s->conn->out.n < LIMIT_CLIENT_FEED) {
+	if (s->feeding && !s->checking && !s->sent && s->try && s->try->generic)
+		feed_header(s);
+	while (s->feeding && !s->checking && s->conn->out.n < LIMIT_CLIENT_FEED) {
 		ssize_t n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
 
 		if (n < 0 || (n == 0 && s->sent < s->size)) {
@@ -283,9 +346,10 @@ static void feed(struct smtp_session *s)
 		}
 		s->sent += (uint64_t)n;
 		s->feeding = s->sent < s->size;
-		smtp_client_body(&s->client, str_make(s->d->scratch, (size_t)n), !s->feeding);
+		give_piece(s, str_make(s->d->scratch, (size_t)n), !s->feeding);
 	}
-	if (s->feeding)
+	/* a piece that the checks have may end the session when it comes back */
+	if (s->feeding || s->checking || s->state >= SMTP_STATE_LEAVING || !s->reader)
 		return;
 	end_reading(s);
 	look_ahead(s);
@@ -300,6 +364,8 @@ static void start_feeding(struct smtp_session *s)
 		return;
 	}
 	s->feeding = true;
+	if (s->profile->checks && !s->checks)
+		open_checks(s);
 	feed(s);
 }
 
@@ -427,7 +493,7 @@ static void on_connected(struct smtp_session *s)
 static void lost(struct smtp_session *s, bool timeout)
 {
 	char said[300], text[600];
-	enum smtp_phase phase = s->feeding ? SMTP_PHASE_BODY : s->client.phase;
+	enum smtp_phase phase = s->feeding || s->checking ? SMTP_PHASE_BODY : s->client.phase;
 
 	if (s->state == SMTP_STATE_IDLE) {
 		smtp_session_drop(s);

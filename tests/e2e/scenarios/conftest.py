@@ -1,5 +1,4 @@
 import os
-import signal
 import sys
 
 import pytest
@@ -8,11 +7,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 from net import lent  # noqa: E402
-
-
-def pytest_configure(config):
-    # a test run that is told to end shall still take its networks down
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 @pytest.fixture(scope="module")
