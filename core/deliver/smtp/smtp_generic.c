@@ -115,6 +115,8 @@ struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p,
 	for (size_t i = 0; i < job->n && g->rcpts; i++) {
 		g->rcpts[i] = *job->rcpts[i];
 		g->rcpts[i].addr = map_address(&m, &g->arena, job->rcpts[i]->addr);
+		if (!g->rcpts[i].orig.n && !str_eq(g->rcpts[i].addr, job->rcpts[i]->addr))
+			g->rcpts[i].orig = job->rcpts[i]->addr;
 	}
 	if (g->arena.overflow)
 		fail(g, "address mapping failed: too many addresses");
