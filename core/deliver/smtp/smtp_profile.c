@@ -107,6 +107,15 @@ static int look_at_login(void *ctx, struct str key, struct str value)
 	return 0;
 }
 
+static void open_generic(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	p->generic.parameter = p->lmtp ? "lmtp_generic_maps" : "smtp_generic_maps";
+	open_maps(p, &p->generic.maps, "generic_maps", p->conf->smtp_generic_maps, why, diag);
+	/* what is wrong with it is told where the router is opened */
+	p->generic_extension = rewriting_propagate(p->conf->propagate_unmatched_extensions, why) & EXTENSION_GENERIC;
+	buf_clear(why);
+}
+
 static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
@@ -248,6 +257,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	check_address(p, AF_INET6, "bind_address6", c->smtp_bind_address6, &p->bind6, &why, diag);
 	if (!p->lmtp && !nexthop_check(str_of(c->smtp_fallback_relay), &why))
 		wrong(p, CONF_ERROR, "fallback_relay", &why, diag);
+	open_generic(p, &why, diag);
 	open_sasl(p, &why, diag);
 	open_tls(p, &why, diag);
 	p->checks = smtp_checks_of(c, p->lmtp, diag);
@@ -323,6 +333,7 @@ void smtp_profile_unref(struct smtp_profile *p)
 	list_remove(&p->link);
 	maps_close(&p->tls_policy);
 	maps_close(&p->sasl);
+	maps_close(&p->generic.maps);
 	checks_unref(p->checks);
 	for (size_t i = 0; i < p->n_tls; i++) {
 		tls_context_unref(p->tls[i].context);
@@ -345,6 +356,7 @@ void smtp_profile_refresh_all(struct deliver *d)
 
 		maps_refresh(&p->tls_policy, now);
 		maps_refresh(&p->sasl, now);
+		maps_refresh(&p->generic.maps, now);
 		checks_refresh(p->checks, now);
 	}
 }
