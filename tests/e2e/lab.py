@@ -136,7 +136,11 @@ class Relay:
                 raise AssertionError("relayd ended with %d: %s%s" % (self.process.returncode, self.stderr(), self.log()))
             return subprocess.run([RELAYBOX, "relayctl", "-c", self.dir, "ping"], env=self.env,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-        wait(answers)
+        try:
+            wait(answers)
+        except AssertionError:
+            self.kill()
+            raise
         return self
 
     def stop(self, signo=signal.SIGTERM):
