@@ -169,6 +169,44 @@ T(session_is_authenticated_by_the_late_answer)
 	}
 }
 
+/* --- lists of DNS ------------------------------------------------------------------------------------------------------- */
+
+/* a list that is silent is another thing than one that knows nobody: whom it would let in is not refused for good */
+T(session_tells_a_silent_list_from_one_that_lists_nobody)
+{
+	static const char *const more[] = { "smtpd_recipient_restrictions=permit_dnswl_client l.test, reject", NULL };
+	static const struct { enum dns_status status; const char *says; } answers[] = {
+		{ DNS_NXDOMAIN, "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ DNS_NODATA, "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ DNS_AGAIN, "450 4.7.1 <unknown[192.0.2.1]>: Client host rejected: DNS whitelist lookup failed|" },
+	};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO MAIL);
+		said();
+		feed(RCPT);
+		CHECK_STR(w.asked, "1.2.0.192.l.test");
+		domain_says(answers[i].status);
+		CHECK_STR(said(), answers[i].says);
+		world_close();
+	}
+}
+
+/* what ETRN is judged by has no sender, though a mail may be under way */
+T(session_judges_etrn_without_the_mail)
+{
+	static const char *const more[] = { "smtpd_etrn_restrictions=check_sender_access inline:{ { s@outside.test=REJECT } }", NULL };
+
+	world_open(more);
+	feed(HELLO);
+	said();
+	feed("ETRN relayed.test\r\n");
+	CHECK_STR(said(), "459 4.7.0 Queuing is not available|");
+	world_close();
+}
+
 /* --- content that waits for room ---------------------------------------------------------------------------------------- */
 
 static void begin_paused(void)
