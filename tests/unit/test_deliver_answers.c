@@ -1,0 +1,65 @@
+/* what a server's answers say about the mail, and what about the server */
+#include "tests/unit/deliver_world.h"
+
+/* a no to one recipient is no fault of the destination, though every host of it says so; one that does not talk is */
+T(smtp_blames_the_destination_only_for_what_is_its_own)
+{
+	static const struct { const char *greeting, *rcpt; bool failed; int code; const char *enhanced; } rows[] = {
+		{ NULL, "450 4.2.0 later", false, 450, "4.2.0" }, { NULL, "400 4.2.0 later", false, 400, "4.2.0" },
+		{ "421 4.3.2 busy", NULL, true, 421, "4.3.2" }, { "400 4.3.0 odd", NULL, true, 400, "4.3.0" }, { "!", NULL, true, 451, "4.4.2" },
+		{ NULL, NULL, false, 250, "2.0.0" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static const char *const extra[] = { BASE, "smtp_connection_cache_on_demand=no", NULL };
+		struct fake a = { .ip = "127.0.0.2", .greeting = rows[i].greeting, .rcpt = rows[i].rcpt }, b = a;
+		struct world w;
+		struct parcel p;
+		struct dest dest;
+		char hop[100];
+
+		ROW("%zu", i);
+		b.ip = "127.0.0.3";
+		REQUIRE(fake_start(&a));
+		b.port = a.port;
+		REQUIRE(fake_start(&b) && world_open(&w, extra, NULL, -1));
+		snprintf(hop, sizeof(hop), "[127.0.0.2]:%u, [127.0.0.3]:%u", a.port, b.port);
+		dest = dest_of(&w, "smtp", hop);
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, rows[i].code);
+		CHECK_STR(p.results[0].reply.enhanced, rows[i].enhanced);
+		CHECK_INT(p.d.dest_failed, rows[i].failed);
+		/* both were asked, unless the first was content */
+		CHECK_INT(b.connections, rows[i].code != 250);
+		deliver_dest_idle(w.deliver, &dest);
+		world_close(&w);
+		fake_stop(&a);
+		fake_stop(&b);
+	}
+}
+
+/* 421 to one recipient is an answer about that one: the others are delivered */
+T(smtp_421_to_one_recipient_does_not_end_the_others)
+{
+	static const char *const extra[] = { BASE, NULL };
+	struct fake f = { .ip = "127.0.0.1", .rcpt_bad = "421 4.3.2 not this one now" };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+	char hop[64];
+
+	REQUIRE(fake_start(&f));
+	snprintf(hop, sizeof(hop), "[127.0.0.1]:%u", f.port);
+	REQUIRE(world_open(&w, extra, NULL, -1));
+	dest = dest_of(&w, "smtp", hop);
+	parcel_put(&w, &p, "s@b.test", "one@x.test bad@x.test two@x.test", CONTENT);
+	parcel_send(&w, &p, &dest);
+	CHECK_INT(p.results[0].reply.code, 250);
+	CHECK_INT(p.results[1].reply.code, 421);
+	CHECK_INT(p.results[2].reply.code, 250);
+	CHECK_INT(f.messages, 1);
+	deliver_dest_idle(w.deliver, &dest);
+	world_close(&w);
+	fake_stop(&f);
+}
