@@ -764,3 +764,26 @@ T(resolver_names)
 		place_fini(&p);
 	}
 }
+
+/* questions that were given up in flight make room for others, however many there were */
+T(resolver_gives_the_place_of_a_cancelled_question_back)
+{
+	struct place p;
+	struct got g = { 0 };
+
+	REQUIRE(place_init(&p, -1, -1, true));
+	for (int i = 0; i < 3 * LIMIT_DNS_FLIGHTS; i++) {
+		struct dns_query *q;
+		char name[32];
+
+		snprintf(name, sizeof(name), "silent%d.example", i);
+		q = dns_ask(p.d, str_of(name), DNS_A, got_answer, &g);
+		loop_tick(p.l, 0);
+		dns_cancel(q);
+	}
+	dns_ask(p.d, STR("good"), DNS_A, got_answer, &g);
+	wait_for(&p, &g.count, 1);
+	CHECK_INT(g.count, 1);
+	CHECK_INT(g.a.status, DNS_OK);
+	place_fini(&p);
+}
