@@ -316,6 +316,7 @@ T(session_gives_a_handshake_its_own_time)
 	feed("NOOP\r\n");
 	CHECK_STR(said(), "");
 	buf_clear(&w.conn.in);
+	w.now += 5 * USEC_PER_SEC;
 	w.on_conn(&w.conn, CONN_TLS_READY);
 	CHECK_INT(w.deadline, w.now + 200 * USEC_PER_SEC);
 	/* all that was said in clear is forgotten */
