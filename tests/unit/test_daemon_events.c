@@ -194,16 +194,21 @@ T(session_tells_a_silent_list_from_one_that_lists_nobody)
 	}
 }
 
-/* what ETRN is judged by has no sender, though a mail may be under way */
-T(session_judges_etrn_without_the_mail)
+/* the empty sender is one of a mail; where there is no mail, as at ETRN, there is no sender */
+T(session_has_a_sender_only_with_a_mail)
 {
-	static const char *const more[] = { "smtpd_etrn_restrictions=check_sender_access inline:{ { s@outside.test=REJECT } }", NULL };
+	static const char *const more[] = { "smtpd_etrn_restrictions=check_sender_access inline:{ { <>=REJECT } }",
+		"smtpd_sender_restrictions=check_sender_access inline:{ { <>=REJECT } }", "smtpd_delay_reject=no", NULL };
 
 	world_open(more);
 	feed(HELLO);
 	said();
 	feed("ETRN relayed.test\r\n");
 	CHECK_STR(said(), "459 4.7.0 Queuing is not available|");
+	feed("MAIL FROM:<>\r\n");
+	CHECK_STR(said(), "554 5.7.1 <>: Sender address rejected: Access denied|");
+	feed(MAIL);
+	CHECK_STR(said(), "250 2.1.0 Ok|");
 	world_close();
 }
 
