@@ -63,3 +63,38 @@ T(smtp_421_to_one_recipient_does_not_end_the_others)
 	world_close(&w);
 	fake_stop(&f);
 }
+
+/* of an MX host, too, the address is asked for again after it failed, in the order of the records or not */
+T(smtp_asks_for_the_addresses_of_all_hosts_again)
+{
+	struct name table[] = { { "d.test", 'M', "10 one.test" }, { "d.test", 'M', "20 two.test" }, { "one.test", 'A', "127.0.0.5" }, { "two.test", 'A', "127.0.0.6" } };
+	static const char *const extra[] = { BASE, NULL };
+
+	for (int moved = 2; moved < 4; moved++) {
+		struct names names = { .v = table, .n = 4 };
+		struct fake a = { .ip = "127.0.0.2" };
+		struct world w;
+		struct parcel p;
+		struct dest dest;
+		char hop[64];
+
+		ROW("%s", table[moved].name);
+		table[2].value = "127.0.0.5";
+		table[3].value = "127.0.0.6";
+		REQUIRE(fake_start(&a) && names_start(&names) && world_open(&w, extra, &names, -1));
+		snprintf(hop, sizeof(hop), "d.test:%u", a.port);
+		dest = dest_of(&w, "smtp", hop);
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, 451);
+		table[moved].value = "127.0.0.2";
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, 250);
+		CHECK_STR(p.results[0].remote_mta, table[moved].name);
+		deliver_dest_idle(w.deliver, &dest);
+		world_close(&w);
+		names_stop(&names);
+		fake_stop(&a);
+	}
+}
