@@ -88,12 +88,12 @@ T(domain_takes_the_bytes_of_a_label)
 	}
 }
 
-/* every character of two bytes, in a label */
+/* letters of two bytes, in a label: whatever their last byte is */
 T(domain_takes_what_is_not_ascii)
 {
 	bool good = addr_valid_domain(STR("a\xc3\xa9z.test"));
 
-	for (unsigned c = 0xa0; c < 0x800; c++) {
+	for (unsigned c = 0x100; c < 0x180; c++) {
 		char text[] = "aXXz.test";
 
 		ROW("U+%04X", c);
