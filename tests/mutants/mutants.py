@@ -37,7 +37,8 @@ ASK = {name: os.environ.get(name, "") for name in ("ROOMS", "COUNT", "SEED", "SE
 for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "SAN", "COV", "FUZZ"):
     os.environ.pop(name, None)
 OUT = os.path.abspath(os.path.join(os.environ.get("BUILD") or "build", "mutants"))
-DEPS = os.path.abspath(os.environ.get("DEPS") or "build/deps")
+# as make has it: the flags of the libraries have it in them, and other flags are another build
+DEPS = os.environ.get("DEPS") or "build/deps"
 LEAST = 5           # faults of a room, however small it is
 TEST_SECONDS = 20   # of one test program, or three times what it takes
 BINARY_SECONDS = 100  # of one file of tests of the binary, or four times what it takes without a fault
