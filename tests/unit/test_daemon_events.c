@@ -253,6 +253,32 @@ T(session_goes_on_with_content_when_there_is_room)
 	world_close();
 }
 
+/* content comes as the network cuts it: anywhere, also between CR and LF and around the dot */
+T(session_takes_content_however_it_is_cut)
+{
+	static const char content[] = "Subject: x\r\n\r\n..dot\r\nend\r\n.\r\n";
+	const size_t n = sizeof(content) - 1;
+
+	for (size_t first = 0; first <= n; first++) {
+		char piece[sizeof(content)];
+
+		ROW("%zu", first);
+		world_open(none);
+		feed(HELLO MAIL RCPT "DATA\r\n");
+		said();
+		snprintf(piece, sizeof(piece), "%.*s", (int)first, content);
+		feed(piece);
+		CHECK_INT(w.on_commit != NULL, first == n);
+		if (first < n)
+			feed(content + first);
+		CHECK_STR(buf_cstr(&w.content), "Subject: x\r\n\r\n.dot\r\nend\r\n");
+		CHECK(w.on_commit);
+		commit();
+		CHECK_STR(said(), "250 2.0.0 Ok: queued as ABC|");
+		world_close();
+	}
+}
+
 /* each piece may have to wait anew, in the middle of what one read brought */
 T(session_waits_for_room_as_often_as_it_must)
 {

@@ -98,3 +98,32 @@ T(smtp_asks_for_the_addresses_of_all_hosts_again)
 		fake_stop(&a);
 	}
 }
+
+/* and the hosts of the domain themselves: it may have moved as a whole */
+T(smtp_asks_for_the_hosts_of_a_domain_again)
+{
+	struct name table[] = { { "d.test", 'M', "10 one.test" }, { "one.test", 'A', "127.0.0.5" }, { "two.test", 'A', "127.0.0.2" } };
+	static const char *const extra[] = { BASE, NULL };
+	struct names names = { .v = table, .n = 3 };
+	struct fake a = { .ip = "127.0.0.2" };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+	char hop[64];
+
+	REQUIRE(fake_start(&a) && names_start(&names) && world_open(&w, extra, &names, -1));
+	snprintf(hop, sizeof(hop), "d.test:%u", a.port);
+	dest = dest_of(&w, "smtp", hop);
+	for (int i = 0; i < 2; i++) {
+		ROW("%d", i);
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, i ? 250 : 451);
+		table[0].value = "10 two.test";
+	}
+	CHECK_STR(p.results[0].remote_mta, "two.test");
+	deliver_dest_idle(w.deliver, &dest);
+	world_close(&w);
+	names_stop(&names);
+	fake_stop(&a);
+}
