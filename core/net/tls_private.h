@@ -58,6 +58,7 @@ void tls_exp_mod_unsafe(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mb
 
 /* --- tls_cpu.c --- what this processor can do */
 bool tls_cpu_has_adx(void);    /* mulx, adcx, adox */
+bool tls_cpu_has_ifma(void);   /* eight products of 52 bits at once (AVX-512), and a system that keeps those registers */
 bool tls_cpu_has_sha(void);    /* sha256rnds2 and its kin */
 
 /* --- tls_x25519.c --- RFC 7748; the scalar is clamped already. false: not on this machine */

@@ -72,7 +72,10 @@ T(powers_are_those_of_the_library)
 		compare(16, 20, i & 1);
 	compare(24, 28, true);
 	compare(32, 36, false);
+	compare(40, 44, true);
 	compare(64, 2, false);
+	for (int i = 0; i < 8; i++)
+		compare(16 + i % 3 * 8, 1 + (size_t)i, false);
 }
 
 T(the_power_zero_is_one)
