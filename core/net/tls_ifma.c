@@ -20,6 +20,9 @@ __extension__ typedef unsigned __int128 wide;
 enum { BITS = 52, LANES = 8, VECTORS = 5, MOST = VECTORS * LANES, ENTRIES = 1 << TLS_POWER_WINDOW };
 #define DIGIT (((uint64_t)1 << BITS) - 1)
 
+/* unrolled, so that the vectors stay in registers */
+#define EACH_VECTOR _Pragma("GCC unroll 5") for (size_t v = 0; v < vectors; v++)
+
 typedef uint64_t number[MOST] __attribute__((aligned(64)));
 struct field {
 	number m;
@@ -27,46 +30,73 @@ struct field {
 	size_t limbs;
 };
 
+/* every lane of t below 2^52, the carries in the lane above. One step leaves at most one to be carried on; those are found for all
+ * lanes together: a carry runs on through lanes that are full, as in the sum of two numbers of one bit a lane */
+INLINE_IFMA void carry_on(__m512i *t, const size_t vectors)
+{
+	__m512i digit = _mm512_set1_epi64((long long)DIGIT), above[VECTORS];
+	uint64_t over = 0, full = 0, more;
+
+	EACH_VECTOR {
+		above[v] = _mm512_srli_epi64(t[v], BITS);
+		t[v] = _mm512_and_si512(t[v], digit);
+	}
+	EACH_VECTOR {
+		t[v] = _mm512_add_epi64(t[v], _mm512_alignr_epi64(above[v], v ? above[v - 1] : _mm512_setzero_si512(), LANES - 1));
+		over |= (uint64_t)_mm512_cmpgt_epu64_mask(t[v], digit) << v * LANES;
+		full |= (uint64_t)_mm512_cmpeq_epu64_mask(t[v], digit) << v * LANES;
+	}
+	more = (over * 2 + full) ^ full;
+	EACH_VECTOR {
+		t[v] = _mm512_mask_add_epi64(t[v], (__mmask8)(more >> v * LANES), t[v], _mm512_set1_epi64(1));
+		t[v] = _mm512_and_si512(t[v], digit);
+	}
+}
+
 /* x = a * b / 2^(52 limbs) modulo f->m, or that and f->m */
 INLINE_IFMA void multiply(const struct field *f, uint64_t *x, const uint64_t *a, const uint64_t *b, const size_t vectors)
 {
-	__m512i va[VECTORS], vm[VECTORS], t[VECTORS], zero = _mm512_setzero_si512();
-	uint64_t low = 0, a0 = a[0], m0 = f->m[0], m1 = f->m[1], carry = 0;
+	__m512i va[VECTORS], vm[VECTORS], t[VECTORS], r[VECTORS], zero = _mm512_setzero_si512();
+	uint64_t low = 0, a0 = a[0], m0 = f->m[0], m1 = f->m[1], inverse = f->inverse;
 
-	for (size_t v = 0; v < vectors; v++) {
+	/* two sums, of a's part and of m's: the first needs not wait for the second */
+	EACH_VECTOR {
 		va[v] = _mm512_load_si512(a + v * LANES);
 		vm[v] = _mm512_load_si512(f->m + v * LANES);
-		t[v] = zero;
+		t[v] = r[v] = zero;
 	}
 	for (size_t i = 0; i < f->limbs; i++) {
-		__m512i vb = _mm512_set1_epi64((long long)b[i]), vu;
-		wide w = (wide)a0 * b[i] + low;
-		uint64_t u = (uint64_t)w * f->inverse & DIGIT, next;
+		__m512i vb = _mm512_set1_epi64((long long)b[i]), vu, both;
+		wide p = (wide)a0 * b[i];
+		uint64_t w = (uint64_t)p + low, above = (uint64_t)(p >> 64) + (w < low), u = w * inverse & DIGIT, next;
 
-		for (size_t v = 0; v < vectors; v++)
+		EACH_VECTOR
 			t[v] = _mm512_madd52lo_epu64(t[v], va[v], vb);
 		/* what becomes the lowest limb: all but what u gives it comes early */
-		next = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(_mm512_alignr_epi64(t[0], t[0], 1)));
+		both = _mm512_add_epi64(t[0], r[0]);
+		next = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(_mm512_alignr_epi64(both, both, 1)));
 		vu = _mm512_set1_epi64((long long)u);
-		w += (wide)m0 * u;
-		low = (uint64_t)(w >> BITS) + next + (m1 * u & DIGIT);
-		for (size_t v = 0; v < vectors; v++)
-			t[v] = _mm512_madd52lo_epu64(t[v], vm[v], vu);
-		for (size_t v = 0; v < vectors; v++)
+		p = (wide)m0 * u;
+		w += (uint64_t)p;
+		above += (uint64_t)(p >> 64) + (w < (uint64_t)p);
+		low = (above << (64 - BITS) | w >> BITS) + next + (m1 * u & DIGIT);
+		EACH_VECTOR
+			r[v] = _mm512_madd52lo_epu64(r[v], vm[v], vu);
+		EACH_VECTOR {
 			t[v] = _mm512_alignr_epi64(v + 1 < vectors ? t[v + 1] : zero, t[v], 1);
-		for (size_t v = 0; v < vectors; v++)
+			r[v] = _mm512_alignr_epi64(v + 1 < vectors ? r[v + 1] : zero, r[v], 1);
+		}
+		EACH_VECTOR {
 			t[v] = _mm512_madd52hi_epu64(t[v], va[v], vb);
-		for (size_t v = 0; v < vectors; v++)
-			t[v] = _mm512_madd52hi_epu64(t[v], vm[v], vu);
+			r[v] = _mm512_madd52hi_epu64(r[v], vm[v], vu);
+		}
 	}
-	for (size_t v = 0; v < vectors; v++)
+	EACH_VECTOR
+		t[v] = _mm512_add_epi64(t[v], r[v]);
+	t[0] = _mm512_mask_set1_epi64(t[0], 1, (long long)low);
+	carry_on(t, vectors);
+	EACH_VECTOR
 		_mm512_store_si512(x + v * LANES, t[v]);
-	x[0] = low;
-	for (size_t i = 0; i < vectors * LANES; i++) {
-		carry += x[i];
-		x[i] = carry & DIGIT;
-		carry >>= BITS;
-	}
 }
 
 /* x = table[which], read from all of them */
@@ -74,15 +104,15 @@ INLINE_IFMA void look_up(uint64_t *x, const number *table, uint64_t which, const
 {
 	__m512i sum[VECTORS];
 
-	for (size_t v = 0; v < vectors; v++)
+	EACH_VECTOR
 		sum[v] = _mm512_setzero_si512();
 	for (uint64_t k = 0; k < ENTRIES; k++) {
 		__m512i mask = _mm512_set1_epi64((long long)tls_mask(k, which));
 
-		for (size_t v = 0; v < vectors; v++)
+		EACH_VECTOR
 			sum[v] = _mm512_or_si512(sum[v], _mm512_and_si512(mask, _mm512_load_si512(table[k] + v * LANES)));
 	}
-	for (size_t v = 0; v < vectors; v++)
+	EACH_VECTOR
 		_mm512_store_si512(x + v * LANES, sum[v]);
 }
 
