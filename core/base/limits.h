@@ -106,6 +106,8 @@
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
+#define LIMIT_RELAY_THREADS 8            /* relayd's, which is as many handshakes at a time; each keeps up to 500 KiB */
+#define LIMIT_TLS_KEY_COPIES 8           /* of an RSA key: one signs one handshake at a time */
 #define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */

@@ -20,6 +20,7 @@ __extension__ typedef unsigned __int128 wide;
 enum { BITS = 52, LANES = 8, VECTORS = 5, MOST = VECTORS * LANES, ENTRIES = 1 << TLS_POWER_WINDOW };
 #define DIGIT (((uint64_t)1 << BITS) - 1)
 
+typedef __m512i eight;
 /* unrolled, so that the vectors stay in registers */
 #define EACH_VECTOR _Pragma("GCC unroll 5") for (size_t v = 0; v < vectors; v++)
 
@@ -32,9 +33,9 @@ struct field {
 
 /* every lane of t below 2^52, the carries in the lane above. One step leaves at most one to be carried on; those are found for all
  * lanes together: a carry runs on through lanes that are full, as in the sum of two numbers of one bit a lane */
-INLINE_IFMA void carry_on(__m512i *t, const size_t vectors)
+INLINE_IFMA void carry_on(eight *t, const size_t vectors)
 {
-	__m512i digit = _mm512_set1_epi64((long long)DIGIT), above[VECTORS];
+	eight digit = _mm512_set1_epi64((long long)DIGIT), above[VECTORS];
 	uint64_t over = 0, full = 0, more;
 
 	EACH_VECTOR {
@@ -56,7 +57,7 @@ INLINE_IFMA void carry_on(__m512i *t, const size_t vectors)
 /* x = a * b / 2^(52 limbs) modulo f->m, or that and f->m */
 INLINE_IFMA void multiply(const struct field *f, uint64_t *x, const uint64_t *a, const uint64_t *b, const size_t vectors)
 {
-	__m512i va[VECTORS], vm[VECTORS], t[VECTORS], r[VECTORS], zero = _mm512_setzero_si512();
+	eight va[VECTORS], vm[VECTORS], t[VECTORS], r[VECTORS], zero = _mm512_setzero_si512();
 	uint64_t low = 0, a0 = a[0], m0 = f->m[0], m1 = f->m[1], inverse = f->inverse;
 
 	/* two sums, of a's part and of m's: the first needs not wait for the second */
@@ -66,7 +67,7 @@ INLINE_IFMA void multiply(const struct field *f, uint64_t *x, const uint64_t *a,
 		t[v] = r[v] = zero;
 	}
 	for (size_t i = 0; i < f->limbs; i++) {
-		__m512i vb = _mm512_set1_epi64((long long)b[i]), vu, both;
+		eight vb = _mm512_set1_epi64((long long)b[i]), vu, both;
 		wide p = (wide)a0 * b[i];
 		uint64_t w = (uint64_t)p + low, above = (uint64_t)(p >> 64) + (w < low), u = w * inverse & DIGIT, next;
 
@@ -102,12 +103,12 @@ INLINE_IFMA void multiply(const struct field *f, uint64_t *x, const uint64_t *a,
 /* x = table[which], read from all of them */
 INLINE_IFMA void look_up(uint64_t *x, const number *table, uint64_t which, const size_t vectors)
 {
-	__m512i sum[VECTORS];
+	eight sum[VECTORS];
 
 	EACH_VECTOR
 		sum[v] = _mm512_setzero_si512();
 	for (uint64_t k = 0; k < ENTRIES; k++) {
-		__m512i mask = _mm512_set1_epi64((long long)tls_mask(k, which));
+		eight mask = _mm512_set1_epi64((long long)tls_mask(k, which));
 
 		EACH_VECTOR
 			sum[v] = _mm512_or_si512(sum[v], _mm512_and_si512(mask, _mm512_load_si512(table[k] + v * LANES)));

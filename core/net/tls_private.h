@@ -13,7 +13,8 @@
 
 struct identity {
 	mbedtls_x509_crt chain;
-	mbedtls_pk_context key;
+	mbedtls_pk_context keys[LIMIT_TLS_KEY_COPIES]; /* the same: an RSA key is locked while it signs */
+	size_t n_keys;
 };
 
 struct tls_context {
@@ -24,6 +25,7 @@ struct tls_context {
 	mbedtls_ssl_ticket_context ticket;
 	struct identity own[LIMIT_TLS_IDENTITIES];
 	size_t n_own;
+	atomic_uint turn;              /* whose copy of the keys is next */
 };
 
 struct tls_session {
