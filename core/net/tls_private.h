@@ -58,6 +58,9 @@ void tls_exp_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_m
 void tls_exp_mod_unsafe(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_mpi_uint *m, size_t n, const mbedtls_mpi_uint *e,
 	size_t limbs, const mbedtls_mpi_uint *rr, mbedtls_mpi_uint *t);
 
+/* --- tls_sha256.c --- one block of SHA-256 (FIPS 180-4) into its state; plainly: without the processor's own instructions */
+void tls_sha256_block(uint32_t state[8], const unsigned char p[64], bool plainly);
+
 /* --- tls_cpu.c --- what this processor can do */
 bool tls_cpu_has_adx(void);    /* mulx, adcx, adox */
 bool tls_cpu_has_ifma(void);   /* eight products of 52 bits at once (AVX-512), and a system that keeps those registers */
