@@ -25,10 +25,8 @@ enum { LIMB = 64 };
 
 /* --- t[0..n] += b[0..n] * u; the limb that is carried out ------------------------------------------------------------------ */
 
-static inline uint64_t row_c(uint64_t *t, const uint64_t *b, size_t n, uint64_t u)
+static inline uint64_t row_on(uint64_t *t, const uint64_t *b, size_t n, uint64_t u, uint64_t carry)
 {
-	uint64_t carry = 0;
-
 	for (size_t i = 0; i < n; i++) {
 		wide x = (wide)b[i] * u + t[i] + carry;
 
@@ -38,11 +36,16 @@ static inline uint64_t row_c(uint64_t *t, const uint64_t *b, size_t n, uint64_t 
 	return carry;
 }
 
+static inline uint64_t row_c(uint64_t *t, const uint64_t *b, size_t n, uint64_t u)
+{
+	return row_on(t, b, n, u, 0);
+}
+
 #ifdef __x86_64__
 #define STEP(at, from, to) \
 	"mulxq " at "(%[b]), %[low], " to "\n\tadcxq " from ", %[low]\n\tadoxq " at "(%[t]), %[low]\n\tmovq %[low], " at "(%[t])\n\t"
 
-/* n is a multiple of eight, and not 0 */
+/* eight limbs at a time, and n is eight at least; those that are left over follow one by one */
 static inline uint64_t row_adx(uint64_t *t, const uint64_t *b, size_t n, uint64_t u)
 {
 	size_t groups = n / 8;
@@ -70,7 +73,7 @@ static inline uint64_t row_adx(uint64_t *t, const uint64_t *b, size_t n, uint64_
 		: [t] "+r"(t), [b] "+r"(b), [groups] "+c"(groups), [low] "=&r"(low), [high] "=&r"(high), [carry] "=&r"(carry)
 		: "d"(u)
 		: "cc", "memory");
-	return carry;
+	return row_on(t, b, n % 8, u, carry);
 }
 #endif
 
@@ -121,7 +124,7 @@ MULTIPLY(multiply_adx, row_adx)
 
 static multiply_fn *choose(size_t n)
 {
-	return n % 8 == 0 && tls_cpu_has_adx() ? multiply_adx : multiply_c;
+	return n >= 8 && tls_cpu_has_adx() ? multiply_adx : multiply_c;
 }
 #else
 static multiply_fn *choose(size_t n)

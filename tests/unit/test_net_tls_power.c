@@ -1,6 +1,5 @@
 /* The arithmetic of our own below TLS. Powers modulo an odd number: what core/net/tls_exp_mod.c gives is what the library gives.
- * Lengths of eight limbs and more in steps of eight take another way through the processor than the rest, and 16, 24 and 32 a
- * third. SHA-256: that of the standard, and the same with the processor's instructions and without. */
+ * Lengths of eight limbs and more take another way through the processor than the rest, and 16, 24 and 32 a third. SHA-256: that of the standard, and the same with the processor's instructions and without. */
 #include <stdio.h>
 #include <string.h>
 
