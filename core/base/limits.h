@@ -142,6 +142,8 @@
 #define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_POOL_THREADS 4
+#define LIMIT_RELAY_THREADS 8            /* relayd's, which is as many handshakes at a time; each keeps up to 500 KiB */
+#define LIMIT_TLS_KEY_COPIES 8           /* of an RSA key: one signs one handshake at a time */
 #define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */

@@ -83,6 +83,13 @@ static int start_threads(struct pool *p, unsigned threads)
 	return r;
 }
 
+unsigned pool_cores(unsigned least, unsigned most)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < (long)least ? least : cores > (long)most ? most : (unsigned)cores;
+}
+
 struct pool *pool_new(unsigned threads)
 {
 	struct pool *p = mem_alloc(sizeof(*p) + threads * sizeof(p->threads[0]));

@@ -14,6 +14,8 @@ struct pool_job {
 	void (*done)(struct pool_job *);
 };
 
+/* pool_cores - as many threads as this process may use processors, but from `least` to `most` */
+unsigned pool_cores(unsigned least, unsigned most);
 struct pool *pool_new(unsigned threads);               /* NULL with errno; threads >= 1 */
 void pool_free(struct pool *p);                        /* waits for running jobs, drops waiting ones */
 void pool_run(struct pool *p, struct pool_job *j);

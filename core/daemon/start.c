@@ -26,7 +26,7 @@
 #include "core/daemon/wiring.h"
 #include "core/base/signals.h"
 
-#define POOL_THREADS 2                 /* a handshake, and a delivery that waits for a lock */
+#define POOL_THREADS 2                 /* at least: a handshake, and a delivery that waits for a lock */
 #define STORE_THREADS 2                /* a flush, and beside it what the next commit needs first */
 #define FD_RESERVE 500                 /* descriptors kept for the log, maps and outbound connections */
 #define MAX_SESSIONS 20000
@@ -292,7 +292,7 @@ static bool open_pools(struct daemon *d)
 {
 	struct relay *r = &d->relay;
 
-	r->pool = pool_new(POOL_THREADS);
+	r->pool = pool_new(pool_cores(POOL_THREADS, LIMIT_RELAY_THREADS));
 	r->store_pool = pool_new(STORE_THREADS);
 	if (!r->pool || !r->store_pool || loop_use_pool(r->loop, r->pool) != 0)
 		return false;
