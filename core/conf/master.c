@@ -120,9 +120,20 @@ static void add_transport(struct master_load *ld, enum master_program program, c
 /* as_smtpd - what a postscreen line says in names of its own */
 static void as_smtpd(struct master_load *ld, struct master_line *l)
 {
+	static const char *const tests[] = { "postscreen_access_list", "postscreen_dnsbl_sites", "postscreen_greet_action" };
 	const char *proxy = conf_get(ld->conf, "postscreen_upstream_proxy_protocol");
+	struct buf lost;
 
-	conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_init(&lost, 200);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		if (conf_is_set(ld->conf, tests[i]))
+			buf_printf(&lost, "%s%s", lost.n ? ", " : "", tests[i]);
+	if (lost.n)
+		conf_diag_add(ld->diag, CONF_WARNING, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without %s: use "
+			"check_client_access and reject_rbl_client in smtpd_client_restrictions", buf_cstr(&lost));
+	else
+		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_fini(&lost);
 	if (!proxy || !*proxy || l->n_overrides == MASTER_OVERRIDES)
 		return;
 	l->overrides[l->n_overrides++] = mem_dupz("smtpd_upstream_proxy_protocol=$postscreen_upstream_proxy_protocol");
