@@ -293,6 +293,9 @@ static void open_parameters(struct access_rules *rules, struct conf_diag *diag)
 	if (maps_open(&rules->rbl_replies, c->rbl_reply_maps, &why) < 0)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "rbl_reply_maps: %s", buf_cstr(&why));
 	buf_clear(&why);
+	if (maps_open(&rules->footers, c->smtpd_reject_footer_maps, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_reject_footer_maps: %s", buf_cstr(&why));
+	buf_clear(&why);
 	if (*c->permit_mx_backup_networks && !(rules->backup_networks = match_open(MATCH_HOSTS, c->permit_mx_backup_networks, &why)))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "permit_mx_backup_networks: %s", buf_cstr(&why));
 	buf_fini(&why);
@@ -336,6 +339,7 @@ void access_rules_refresh(struct access_rules *rules, usec now_mono)
 	for (size_t i = 0; i < rules->n_maps; i++)
 		map_refresh(rules->maps[i], now_mono);
 	maps_refresh(&rules->rbl_replies, now_mono);
+	maps_refresh(&rules->footers, now_mono);
 	if (rules->backup_networks)
 		match_refresh(rules->backup_networks, now_mono);
 }
@@ -348,6 +352,7 @@ void access_rules_free(struct access_rules *rules)
 		map_close(rules->maps[i]);
 	mem_free(rules->maps);
 	maps_close(&rules->rbl_replies);
+	maps_close(&rules->footers);
 	match_close(rules->backup_networks);
 	arena_fini(&rules->arena);
 	mem_free(rules);

@@ -412,3 +412,28 @@ T(session_knows_the_name_that_leads_nowhere)
 		world_close();
 	}
 }
+
+T(session_says_more_behind_a_refusal)
+{
+	static const struct { const char *list, *footer, *says; } rows[] = {
+		{ "smtpd_recipient_restrictions=reject", "smtpd_reject_footer=\\c. Call $server_name, $client_address ${helo_name}",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied. Call here.test, 192.0.2.1 a.test|" },
+		{ "smtpd_recipient_restrictions=defer", "smtpd_reject_footer=one\\ntwo $recipient", "450 4.3.2 two r@relayed.test|" },
+		{ "smtpd_recipient_restrictions=reject", "smtpd_reject_footer_maps=regexp:{{/^554 5.7.1 .*denied/ \\c, $$$$sender}}",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied, s@outside.test|" },
+		{ "smtpd_recipient_restrictions=reject", "smtpd_reject_footer_maps=fail:x", "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ "smtpd_recipient_restrictions=", "smtpd_reject_footer=x", "250 2.1.5 Ok|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { rows[i].list, rows[i].footer, NULL };
+
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO MAIL);
+		said();
+		feed(RCPT);
+		CHECK_STR(said(), rows[i].says);
+		world_close();
+	}
+}
