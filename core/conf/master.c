@@ -174,14 +174,24 @@ static bool is_network(const struct master_line *l)
 	return str_eq(l->type, STR("inet"));
 }
 
-/* refers - does this value of main.cf name the service: as a transport, or by its socket? */
+/* refers - does this value of main.cf name the service: as a transport, or by its socket? A policy service is told of where it is
+ * asked */
 static bool refers(struct str value, struct str service)
 {
+	bool is_policy = false;
 	struct str word;
 
 	while (str_word(&value, ", \t\r\n:;{}=[]?", &word)) {
 		ptrdiff_t slash = str_rchr(word, '/');
 
+		if (str_eq(word, STR("check_policy_service"))) {
+			is_policy = true;
+			continue;
+		}
+		if (is_policy) {
+			is_policy = str_eq(word, STR("unix")) || str_eq(word, STR("inet"));
+			continue;
+		}
 		if (str_eq(word, service))
 			return true;
 		if (slash > 0 && str_ends(str_head(word, (size_t)slash), STR("private")) && str_eq(str_from(word, (size_t)slash + 1), service))
