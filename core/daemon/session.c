@@ -143,6 +143,7 @@ static void say_answer(struct session *s, bool logs)
 		s->relay->counts.rejects++;
 		if (logs)
 			session_log_reject(s, "reject", &s->answer);
+		session_add_footer(s);
 	}
 	if (s->event == SMTP_SERVER_EVENTS)
 		smtp_server_deny(&s->smtp, &s->answer, s->client_text);

@@ -1,5 +1,8 @@
 /* session_policy - may this be done? Runs the restriction lists of an event, and asks DNS and address probes what they ask. The answer
  * is data for session.c: nothing is sent or logged from here but what the lists want in the log. */
+#include <time.h>
+
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 #include "core/deliver/deliver.h"
@@ -339,4 +342,30 @@ void session_policy_cancel(struct session *s)
 		loop_timer_cancel(s->relay->loop, &s->timer);
 	s->query = NULL;
 	s->verify = NULL;
+}
+
+/* --- behind a refusal -------------------------------------------------------------------------------------------------- */
+
+void session_add_footer(struct session *s)
+{
+	const struct sockaddr *peer = (const struct sockaddr *)&s->conn->peer;
+	unsigned port = peer->sa_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)peer)->sin6_port) :
+		peer->sa_family == AF_INET ? ntohs(((const struct sockaddr_in *)(const void *)peer)->sin_port) : 0;
+	const struct conf *c = s->service->conf;
+	time_t now = (time_t)(loop_wall(s->relay->loop) / USEC_PER_SEC);
+	char stamp[40] = "", number[12];
+	struct access_value more[] = { { "client_port", STR_EMPTY }, { "localtime", STR_EMPTY }, { "server_name", str_of(c->myhostname) } };
+	struct tm tm;
+
+	if (!s->service->rules || s->uid >= 0 || (!*c->smtpd_reject_footer && !*c->smtpd_reject_footer_maps))
+		return;
+	format_text(number, sizeof(number), "%u", port);
+	if (localtime_r(&now, &tm))
+		strftime(stamp, sizeof(stamp), "%b %d %H:%M:%S", &tm);
+	more[0].value = str_of(number);
+	more[1].value = str_of(stamp);
+	access_footer(s->service->rules, &(struct access_request){ .arena = &s->arena, .conf = c, .client_name = str_of(s->client_name),
+		.client_address = str_of(s->client_address), .reverse_name = str_of(s->reverse_name), .helo = str_of(s->smtp.helo),
+		.sender = s->smtp.envelope.sender, .rcpt = s->event == SMTP_SERVER_RCPT ? s->smtp.rcpt.full : STR_EMPTY }, more,
+		sizeof(more) / sizeof(more[0]), &s->answer);
 }

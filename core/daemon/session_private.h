@@ -117,6 +117,9 @@ void session_policy_slept(struct session *s);
 /* session_is_listed - is this address known here, as far as it is ours? false with the refusal */
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no);
 
+/* session_add_footer - smtpd_reject_footer behind s->answer, after it was logged */
+void session_add_footer(struct session *s);
+
 /* --- session_hosts.c --- */
 /* session_ask_hosts - for s->run; true: the answer comes later, by session_policy_answer */
 bool session_ask_hosts(struct session *s);
