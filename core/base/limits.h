@@ -113,6 +113,11 @@
 #define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
 #define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
+#define LIMIT_HANDSHAKES 4096            /* steps of TLS handshakes that wait for a thread; past that … */
+#define LIMIT_HANDSHAKES_CLIENT 64       /* … no client may have more than this among them */
+#define LIMIT_PICKUP_NAMES 20000         /* of drops told by the kernel and not looked at; past it the folder is listed once more */
+#define LIMIT_PICKUP_REFUSED 20000       /* files in maildrop remembered as no drops; further ones are looked at with each list */
+#define LIMIT_PICKUP_TOLD 100            /* … that are named in the log */
 #define LIMIT_POOL_THREADS 4
 #define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */

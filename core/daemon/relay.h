@@ -20,7 +20,8 @@ struct relay_counts {                  /* since start */
 };
 struct relay {
 	struct loop *loop;
-	struct pool *pool;                 /* handshakes, deliveries into files as ourselves */
+	struct pool *pool;                 /* handshakes, in turn for each client */
+	struct pool *file_pool;            /* deliveries into files as ourselves, which wait for others' locks */
 	struct pool *store_pool;           /* the store's alone: a flush never waits behind what others control */
 	struct dns *dns;
 	const char *directory;             /* configuration directory */

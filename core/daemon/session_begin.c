@@ -68,6 +68,15 @@ void session_identify(struct session *s)
 
 /* --- TLS -------------------------------------------------------------------------------------------------------------- */
 
+/* turn_of - handshakes are done in turn for each host, of IPv6 for each network that one may have to itself */
+static uint64_t turn_of(const struct ipaddr *a)
+{
+	uint64_t turn = 0;
+
+	memcpy(&turn, a->b, a->family == AF_INET6 ? sizeof(turn) : 4);
+	return turn;
+}
+
 void session_start_tls(struct session *s)
 {
 	if (s->conn->in.n > s->consumed) {
@@ -77,6 +86,7 @@ void session_start_tls(struct session *s)
 	buf_clear(&s->conn->in);
 	s->consumed = 0;
 	s->in_tls = true;
+	s->conn->turn = turn_of(&s->address);
 	session_wait(s, SESSION_WAITS_TLS);
 	conn_deadline(s->conn, loop_now(s->relay->loop) + session_conf(s)->smtpd_starttls_timeout);
 	conn_start_tls(s->conn, s->service->tls, NULL);

@@ -71,11 +71,35 @@ static void step_done(struct pool_job *job)
 		conn_pump(c);
 }
 
+/* is_too_much - all have their turns in the pool's queue, but past so many in it nobody gets more than his part */
+static bool is_too_much(struct conn *c, struct pool *pool)
+{
+	unsigned all, his;
+
+	pool_waiting(pool, c->turn, &all, &his);
+	return all >= LIMIT_HANDSHAKES && his >= LIMIT_HANDSHAKES_CLIENT;
+}
+
+/* conn_tls_take_back - a step that no thread has begun: nobody waits for it any more */
+bool conn_tls_take_back(struct conn *c)
+{
+	struct conn_tls *t = c->priv->tls;
+	struct pool *pool = loop_pool(c->priv->loop);
+
+	if (pool && pool_take_back(pool, &t->job))
+		t->busy = false;
+	return !t->busy;
+}
+
 static void step_start(struct conn *c)
 {
 	struct conn_tls *t = c->priv->tls;
 	struct pool *pool = loop_pool(c->priv->loop);
 
+	if (pool && t->server && is_too_much(c, pool)) {
+		conn_fail(c, 0, "too many TLS handshakes of this client wait already");
+		return;
+	}
 	buf_str(&t->job_in, buf_view(&t->net_in));
 	buf_clear(&t->net_in);
 	t->busy = true;
@@ -124,7 +148,7 @@ void conn_tls_receive(struct conn *c)
 	t->net_eof |= n == 0;
 	if (t->ready)
 		open_records(c);
-	else if (t->busy)
+	else if (t->busy && !(t->net_eof && conn_tls_take_back(c)))
 		; /* step_done looks at it */
 	else if (t->net_eof)
 		handshake_lost(c);
@@ -183,6 +207,7 @@ void conn_start_tls(struct conn *c, struct tls_context *ctx, const struct tls_pe
 	t->c = c;
 	t->server = !peer;
 	t->s = tls_session_new(ctx, peer);
+	t->job.of = c->turn;
 	t->job.work = step_work;
 	t->job.done = step_done;
 	buf_init(&t->net_in, LIMIT_CONN_READ);

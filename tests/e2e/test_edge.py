@@ -4,8 +4,10 @@ Strangers are 127.0.0.2 and further ones; 127.0.0.1 is mynetworks. IDs are those
 """
 import json
 import os
+import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -228,3 +230,76 @@ def test_d2_the_greediest_is_refused_first(tmp_path):
         for s in small:
             assert talk(s, b"RSET")[0] == "250 2.0.0 Ok"
         close(small + large)
+
+
+def hello():
+    """A ClientHello."""
+    out = ssl.MemoryBIO()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    try:
+        tls.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    except ssl.SSLWantReadError:
+        return out.read()
+
+
+def test_j3_handshakes_are_done_in_turn_for_each_client(tmp_path):
+    """Three hundred ClientHellos of one client, answered with RSA-4096, wait behind another's handshake and keep no message."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:4096", "-nodes", "-days", "30", "-keyout", key, "-out", cert, "-subj",
+                    "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
+    with Relay(tmp_path / "r", EDGE + "smtpd_client_connection_count_limit = 0\nsmtpd_tls_security_level = may\n"
+               "smtpd_tls_cert_file = %s\nsmtpd_tls_key_file = %s\n" % (cert, key)) as relay:
+        flood = [connect(relay) for _ in range(300)]
+        for s in flood:
+            assert greeting(s) == b"220" and talk(s, b"EHLO x", b"STARTTLS")[1].startswith("220")
+        for s in flood:
+            s.sendall(hello())
+        with connect(relay, "127.0.0.1") as own:
+            greeting(own)
+            assert talk(own, b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>", b"DATA",
+                        b"Subject: x\r\n\r\nx\r\n.")[4].startswith("250 2.0.0 Ok: queued")
+        with connect(relay, "127.0.0.1") as own:
+            greeting(own)
+            talk(own, b"EHLO x", b"STARTTLS")
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+            secure = tls.wrap_socket(own)
+            answered = len(select.select(flood, [], [], 0)[0])
+            assert answered < 250, "the other client waited for %d of 300" % answered
+            secure.sendall(b"EHLO x\r\n")
+            assert secure.recv(500).startswith(b"250")
+            secure.close()
+        # handshakes of those that have gone are not done
+        close(flood)
+
+
+def test_f2_files_that_are_no_drops_cost_later_drops_nothing(tmp_path):
+    """Thousands of them are looked at once; then a drop is taken by its name, and the folder is not read any more."""
+    with Relay(tmp_path, EDGE + "sendmail_submission = maildrop\n") as relay:
+        folder = relay.path("queue", "maildrop")
+        for i in range(5000):
+            with open(os.path.join(folder, "junk-%d" % i), "w"):
+                pass
+            with open(os.path.join(folder, ".x"), "w") as f:
+                f.write("no drop")
+            os.rename(os.path.join(folder, ".x"), os.path.join(folder, "%016x-%08x" % (i, i)))
+        relay.wait_log("not a message: left alone", 100)
+
+        def drop(name):
+            relay.run("sendmail", "-f", name + "@relayed.test", "b@relayed.test", stdin="Subject: x\n\nx\n")
+            relay.wait_log("from=<%s@relayed.test>, size=" % name)
+        drop("first")
+        before = os.stat(folder).st_atime_ns
+        for i in range(3):
+            drop("a%d" % i)
+        assert os.stat(folder).st_atime_ns == before, "the folder was listed again"
+        os.listdir(folder)
+        if os.stat(folder).st_atime_ns == before:
+            pytest.skip("this file system keeps no times of reading")
+        assert len(relay.log_lines("not a message: left alone")) == 100
+        # and a restart takes what came meanwhile, old or new
+        relay.stop()
+        relay.run("sendmail", "-f", "late@relayed.test", "b@relayed.test", stdin="Subject: x\n\nx\n")
+        relay.start()
+        relay.wait_log("from=<late@relayed.test>, size=")
