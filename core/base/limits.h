@@ -60,7 +60,7 @@
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
 #define LIMIT_DNS_MESSAGE 65535
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
-#define LIMIT_DNS_CACHE_BYTES (8 * 1024 * 1024) /* replies remembered */
+#define LIMIT_DNS_CACHE_BYTES (4 * 1024 * 1024) /* replies remembered, for each of three purposes */
 #define LIMIT_DNS_REPLY (512 * 1024)     /* one reply taken apart: eight times its longest */
 #define LIMIT_DNS_KEY 400                /* what a question is remembered by: type, name and server asked */
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
@@ -115,6 +115,7 @@
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_HANDSHAKES 4096            /* steps of TLS handshakes that wait for a thread; past that … */
 #define LIMIT_HANDSHAKES_CLIENT 64       /* … no client may have more than this among them */
+#define LIMIT_GENERATIONS 256            /* configurations in memory at the same time: each reload makes one, its last session ends it */
 #define LIMIT_PICKUP_NAMES 20000         /* of drops told by the kernel and not looked at; past it the folder is listed once more */
 #define LIMIT_PICKUP_REFUSED 20000       /* files in maildrop remembered as no drops; further ones are looked at with each list */
 #define LIMIT_PICKUP_TOLD 100            /* … that are named in the log */

@@ -23,7 +23,8 @@ struct relay {
 	struct pool *pool;                 /* handshakes, in turn for each client */
 	struct pool *file_pool;            /* deliveries into files as ourselves, which wait for others' locks */
 	struct pool *store_pool;           /* the store's alone: a flush never waits behind what others control */
-	struct dns *dns;
+	struct dns *dns;                   /* of deliveries; the two below are separate so that no flood of clients' questions delays these */
+	struct dns *name_dns, *judge_dns;  /* clients' names; what restrictions ask */
 	const char *directory;             /* configuration directory */
 	const char *const *extra;          /* name=value overrides of the command line */
 	struct settings *settings;         /* the generation in force */

@@ -63,7 +63,7 @@ void session_identify(struct session *s)
 	}
 	session_wait(s, SESSION_WAITS_NAME);
 	loop_timer_set(r->loop, &s->timer, loop_now(r->loop) + NAME_WAIT);
-	s->name_query = dns_lookup_name(r->dns, &s->address, on_name, s);
+	s->name_query = dns_lookup_name(r->name_dns, &s->address, on_name, s);
 }
 
 /* --- TLS -------------------------------------------------------------------------------------------------------------- */

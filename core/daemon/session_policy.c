@@ -99,14 +99,14 @@ static void on_domain_mx(void *ctx, const struct dns_answer *a)
 	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0])
 		take_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
 	else if (a->status == DNS_NODATA)
-		s->query = dns_lookup_host(s->relay->dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
+		s->query = dns_lookup_host(s->relay->judge_dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
 	else
 		domain_answered(s, a->status);
 }
 
 static bool ask_domain(struct session *s)
 {
-	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_MX, on_domain_mx, s);
+	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_MX, on_domain_mx, s);
 	return true;
 }
 
@@ -130,13 +130,13 @@ static void on_list_address(void *ctx, const struct dns_answer *a)
 	s->listed = ARENA_ARRAY(&s->arena, struct ipaddr, n);
 	for (size_t i = 0; s->listed && i < n; i++)
 		s->listed[s->n_listed++] = a->records[i].address;
-	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_TXT, on_list_text, s);
+	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_TXT, on_list_text, s);
 }
 
 static bool ask_list(struct session *s)
 {
 	s->n_listed = 0;
-	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_A, on_list_address, s);
+	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_A, on_list_address, s);
 	return true;
 }
 

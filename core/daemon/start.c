@@ -313,6 +313,8 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	if (!open_pools(d))
 		return false;
 	r->dns = dns_new(r->loop, &(struct dns_options){ 0 });
+	r->name_dns = dns_new(r->loop, &(struct dns_options){ 0 });
+	r->judge_dns = dns_new(r->loop, &(struct dns_options){ 0 });
 	if (!open_queue(r))
 		return false;
 	r->deliver = wiring_deliver(r, helper_fd);
@@ -325,10 +327,18 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	return true;
 }
 
+static void log_slices(const struct loop_slices *s)
+{
+	if (s->n_long)
+		log_info("master", "%llu steps of the loop were longer than 50 ms, the longest %lld ms (%u events, %u timers, %u tasks)",
+			(unsigned long long)s->n_long, (long long)(s->worst / USEC_PER_MSEC), s->events, s->timers, s->tasks);
+}
+
 static void close_rooms(struct daemon *d)
 {
 	struct relay *r = &d->relay;
 
+	log_slices(loop_slices(r->loop));
 	control_close(r->control);
 	pickup_stop(r->pickup);
 	if (r->pool)

@@ -17,6 +17,7 @@ enum { EVENTS_PER_TICK = 256, HOOKS = 4 };
 struct loop {
 	int epoll;
 	bool stop;
+	bool ticking;          /* there was a tick before this one, and nothing but it in between */
 	usec now, wall;
 	struct heap timers;
 	struct list tasks;
@@ -25,6 +26,7 @@ struct loop {
 	struct { void (*fn)(void *ctx); void *ctx; } hooks[HOOKS];
 	unsigned n_hooks;
 	int served, n_events;  /* of the running tick */
+	struct loop_slices slices, tick;
 	struct epoll_event events[EVENTS_PER_TICK];
 };
 
@@ -186,8 +188,27 @@ struct pool *loop_pool(const struct loop *l)
 
 /* --- the tick ----------------------------------------------------------------------------------------------------- */
 
+const struct loop_slices *loop_slices(const struct loop *l)
+{
+	return &l->slices;
+}
+
+/* measure - the tick that began at l->now is over */
+static void measure(struct loop *l, usec now)
+{
+	struct loop_slices *s = &l->slices;
+	usec took = now - l->now;
+
+	s->n_long += took > LOOP_LONG;
+	if (took <= s->worst)
+		return;
+	l->tick.worst = took;
+	l->tick.n_long = s->n_long;
+	*s = l->tick;
+}
+
 /* milliseconds to sleep, rounded up so that a timer is due when it ends */
-static int sleep_ms(struct loop *l, usec max_wait)
+static int sleep_ms(struct loop *l, usec max_wait, usec now)
 {
 	struct heap_node *first = heap_first(&l->timers);
 	usec wait = max_wait;
@@ -195,7 +216,7 @@ static int sleep_ms(struct loop *l, usec max_wait)
 	if (!list_is_empty(&l->tasks))
 		return 0;
 	if (first) {
-		usec left = first->key - clock_mono();
+		usec left = first->key - now;
 
 		wait = left < wait ? left : wait;
 	}
@@ -215,6 +236,7 @@ static void serve_events(struct loop *l)
 		if (io)
 			io->on_ready(io, e->events);
 	}
+	l->tick = (struct loop_slices){ .events = (unsigned)l->n_events };
 	l->served = l->n_events = 0;
 }
 
@@ -228,6 +250,7 @@ static void serve_timers(struct loop *l)
 		if (!x || x->key > l->now)
 			return;
 		heap_remove(&l->timers, x);
+		l->tick.timers++;
 		t = LIST_ITEM(x, struct loop_timer, node);
 		t->on_due(t);
 	}
@@ -246,6 +269,7 @@ static void serve_tasks(struct loop *l)
 		struct loop_task *t = LIST_ITEM(x, struct loop_task, link);
 
 		list_remove(x);
+		l->tick.tasks++;
 		t->run(t);
 	}
 }
@@ -258,8 +282,13 @@ static void call_hooks(struct loop *l)
 
 int loop_tick(struct loop *l, usec max_wait)
 {
-	int n = epoll_wait(l->epoll, l->events, EVENTS_PER_TICK, sleep_ms(l, max_wait));
+	usec now = clock_mono();
+	int n;
 
+	if (l->ticking)
+		measure(l, now);
+	l->ticking = true;
+	n = epoll_wait(l->epoll, l->events, EVENTS_PER_TICK, sleep_ms(l, max_wait, now));
 	if (n < 0 && errno != EINTR)
 		return -1;
 	l->n_events = n < 0 ? 0 : n;
@@ -273,7 +302,7 @@ int loop_tick(struct loop *l, usec max_wait)
 
 int loop_run(struct loop *l)
 {
-	l->stop = false;
+	l->stop = l->ticking = false;
 	read_clocks(l);
 	call_hooks(l); /* for what was made before the first tick */
 	while (!l->stop)

@@ -303,3 +303,19 @@ def test_f2_files_that_are_no_drops_cost_later_drops_nothing(tmp_path):
         relay.run("sendmail", "-f", "late@relayed.test", "b@relayed.test", stdin="Subject: x\n\nx\n")
         relay.start()
         relay.wait_log("from=<late@relayed.test>, size=")
+
+
+def test_reloads_are_bounded_while_sessions_keep_what_they_began_with(tmp_path):
+    with Relay(tmp_path, EDGE + "smtpd_client_connection_count_limit = 0\n") as relay:
+        held = []
+        for _ in range(258):
+            held.append(connect(relay))
+            greeting(held[-1])
+            last = relay.run("relayctl", "reload", check=False)
+            if last.returncode:
+                break
+        assert b"refused" in last.stderr and len(held) == 256
+        relay.wait_log("reload refused: 256 earlier configurations are still in use")
+        assert talk(held[0], b"NOOP")[0].startswith("250")
+        close(held)
+        wait(lambda: relay.run("relayctl", "reload", check=False).returncode == 0)

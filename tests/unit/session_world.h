@@ -26,6 +26,7 @@ static struct world {
 	struct loop_task *task;
 	/* one question at a time */
 	char asked[300];
+	const struct dns *asked_of;
 	dns_fn on_dns;
 	dns_addresses_fn on_addresses;
 	dns_name_fn on_name;
@@ -39,6 +40,8 @@ static struct world {
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
 } w;
+
+static char resolvers[3];              /* of deliveries, of names, of judging: never looked into */
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
 
@@ -82,33 +85,31 @@ void conn_close_after_send(struct conn *c, usec deadline) { (void)c, (void)deadl
 void conn_start_tls(struct conn *c, struct tls_context *t, const struct tls_peer *p) { (void)c, (void)t, (void)p; }
 const struct tls_info *conn_tls(const struct conn *c) { return (void)c, NULL; }
 
-static struct dns_query *ask(struct str name, void *ctx)
+static struct dns_query *ask(const struct dns *d, struct str name, void *ctx)
 {
+	w.asked_of = d;
 	snprintf(w.asked, sizeof(w.asked), "%.*s", STR_ARG(name));
 	w.ctx = ctx;
 	return (struct dns_query *)&w;
 }
 struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
 {
-	(void)d;
 	(void)type;
 	w.on_dns = fn;
-	return ask(name, ctx);
+	return ask(d, name, ctx);
 }
 struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, enum dns_source from, dns_addresses_fn fn, void *ctx)
 {
-	(void)d;
 	(void)families;
 	(void)from;
 	w.on_addresses = fn;
-	return ask(host, ctx);
+	return ask(d, host, ctx);
 }
 struct dns_query *dns_lookup_name(struct dns *d, const struct ipaddr *a, dns_name_fn fn, void *ctx)
 {
-	(void)d;
 	(void)a;
 	w.on_name = fn;
-	return ask(STR("name"), ctx);
+	return ask(d, STR("name"), ctx);
 }
 void dns_cancel(struct dns_query *q) { w.cancelled += q != NULL; }
 struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *known, verify_fn fn, void *ctx)
@@ -116,7 +117,7 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	(void)v;
 	(void)known;
 	w.on_verified = fn;
-	ask(rcpt, ctx);
+	ask(NULL, rcpt, ctx);
 	return (struct verify_wait *)&w;
 }
 void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
@@ -187,6 +188,9 @@ static void world_open(const char *const *more)
 	clients_init(&w.relay.clients);
 	w.relay.settings = &w.settings;
 	w.relay.memory_limit = SIZE_MAX;
+	w.relay.dns = (struct dns *)(void *)&resolvers[0];
+	w.relay.name_dns = (struct dns *)(void *)&resolvers[1];
+	w.relay.judge_dns = (struct dns *)(void *)&resolvers[2];
 	((struct sockaddr_in *)&w.conn.peer)->sin_family = AF_INET;
 	memcpy(&((struct sockaddr_in *)&w.conn.peer)->sin_addr, "\xc0\x00\x02\x01", 4);
 	session_open(&w.relay, &w.service, -1, -1);

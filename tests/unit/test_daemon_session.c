@@ -37,6 +37,7 @@ static void begin(const struct waiting_row *row)
 		feed(row->input);
 	}
 	CHECK_STR(w.asked, row->asks);
+	CHECK(w.asked_of == w.relay.judge_dns);
 	CHECK_STR(said(), "");
 }
 
@@ -325,6 +326,7 @@ T(session_greets_when_the_name_is_known_or_late)
 		ROW("%zu", i);
 		world_open(more);
 		CHECK_STR(said(), "");
+		CHECK(w.asked_of == w.relay.name_dns);
 		w.on_name(w.ctx, rows[i].status, rows[i].name, rows[i].why);
 		CHECK_STR(said(), rows[i].says);
 		world_close();
