@@ -5,7 +5,6 @@
  * same. */
 #include "core/daemon/session.h"
 
-#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/places.h"
@@ -23,6 +22,7 @@ static void free_session(struct loop_task *t)
 
 	smtp_server_fini(&s->smtp);
 	arena_fini(&s->arena);
+	mem_free(s->names);
 	mem_free(s);
 }
 
@@ -356,7 +356,8 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	loop_task_init(&s->free_task, free_session);
 	loop_timer_init(&s->timer, session_on_timer);
 	arena_init(&s->arena, arena_bound(v));
-	format_text(s->client_name, sizeof(s->client_name), "%s", uid >= 0 ? "local" : "unknown");
+	s->client_name = uid >= 0 ? "local" : "unknown";
+	s->client_text = uid >= 0 ? "local[]" : "";
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
 	if (v->load->stress)
@@ -365,7 +366,6 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	r->n_sessions++;
 	v->load->sessions++;
 	if (uid >= 0) {
-		format_text(s->client_text, sizeof(s->client_text), "local[]");
 		s->client = clients_enter_user(&r->clients, uid);
 		session_wake(s);
 		return;

@@ -1,6 +1,7 @@
 /* session_begin - from the accepted socket to the greeting: the PROXY header, TLS from the first byte, the client's name. */
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/daemon/places.h"
 #include "core/daemon/session_private.h"
 #include "core/net/proxy.h"
@@ -9,15 +10,22 @@
 
 /* --- the name --------------------------------------------------------------------------------------------------------- */
 
-static void name_client(struct session *s)
+static void name_client(struct session *s, const char *name)
 {
-	format_text(s->client_text, sizeof(s->client_text), "%s[%s]", s->client_name, s->client_address);
+	size_t n = strlen(name) + 1, size = 2 * n + strlen(s->client_address) + 2;
+	char *names = mem_realloc(NULL, size);
+
+	memcpy(names, name, n);
+	format_text(names + n, size - n, "%s[%s]", name, s->client_address);
+	mem_free(s->names);
+	s->names = names;
+	s->client_name = names;
+	s->client_text = names + n;
 }
 
 /* the name is known, or will not be: let the connection itself be judged, and greet */
 static void named(struct session *s)
 {
-	name_client(s);
 	if (s->tls_done)
 		session_log_tls(s);
 	session_wake(s);
@@ -44,7 +52,7 @@ static void on_name(void *ctx, enum dns_status status, const char *name, const c
 	s->name_query = NULL;
 	loop_timer_cancel(s->relay->loop, &s->timer);
 	if (status == DNS_OK)
-		format_text(s->client_name, sizeof(s->client_name), "%s", name);
+		name_client(s, name);
 	/* dns.h: it says which name was somebody else's */
 	s->name_state = status == DNS_OK ? ACCESS_NAME_VERIFIED : status == DNS_AGAIN ? ACCESS_NAME_LATER :
 	                str_starts(str_of(why), STR("hostname ")) ? ACCESS_NAME_WRONG : ACCESS_NAME_NONE;
@@ -95,7 +103,7 @@ void session_start_tls(struct session *s)
 void session_begin(struct session *s)
 {
 	ipaddr_format(&s->address, s->client_address);
-	name_client(s);
+	name_client(s, s->client_name);
 	if (s->service->tls_wrapper && !s->in_tls)
 		session_start_tls(s);
 	else

@@ -49,8 +49,9 @@ struct session {
 	bool ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
 	bool foreign;                  /* a loopback address that a proxy told us: another host's, or nobody's */
 	enum access_name name_state;
-	char client_name[256], client_address[46];
-	char client_text[256 + 46 + 4]; /* "name[address]" */
+	char client_address[46];
+	const char *client_name, *client_text; /* "name[address]"; both in … */
+	char *names;                   /* … this, or constant: ten thousand idle sessions have it */
 	/* judging */
 	struct access_request request;
 	struct access_run run;

@@ -12,13 +12,15 @@
 #include "core/base/pool.h"
 #include "core/net/loop.h"
 
-enum { EVENTS_PER_TICK = 256, HOOKS = 4 };
+enum { EVENTS_PER_TICK = 256, HOOKS = 4, LOOK_EVERY = 16 };
+#define TURN (10 * USEC_PER_MSEC)          /* of events, of timers, of tasks in a tick, more or less */
 
 struct loop {
 	int epoll;
 	bool stop;
 	bool ticking;          /* there was a tick before this one, and nothing but it in between */
 	usec now, wall;
+	usec seen;             /* the last look at the clock in this tick */
 	struct heap timers;
 	struct list tasks;
 	struct pool *pool;
@@ -227,22 +229,39 @@ static int sleep_ms(struct loop *l, usec max_wait, usec now)
 	return (int)((wait + 999) / 1000);
 }
 
+/* is_long - what began at `from` has taken its time: the rest of it comes in the next tick, after all others had theirs. The clock is
+ * looked at now and then */
+static bool is_long(struct loop *l, unsigned done, usec from)
+{
+	if (done % LOOK_EVERY)
+		return false;
+	l->seen = clock_mono();
+	return l->seen - from > TURN;
+}
+
 static void serve_events(struct loop *l)
 {
+	l->tick = (struct loop_slices){ 0 };
+	l->seen = l->now;
 	while (l->served < l->n_events) {
 		struct epoll_event *e = &l->events[l->served++];
 		struct loop_io *io = e->data.ptr;
 
+		l->tick.events++;
 		if (io)
 			io->on_ready(io, e->events);
+		/* level triggered: the kernel tells of the others again */
+		if (is_long(l, l->tick.events, l->now))
+			break;
 	}
-	l->tick = (struct loop_slices){ .events = (unsigned)l->n_events };
 	l->served = l->n_events = 0;
 }
 
 /* only as many as there are now: a timer that sets itself to a time long past must not hold the loop */
 static void serve_timers(struct loop *l)
 {
+	usec from = l->seen;
+
 	for (uint32_t left = l->timers.n; left > 0; left--) {
 		struct heap_node *x = heap_first(&l->timers);
 		struct loop_timer *t;
@@ -253,6 +272,8 @@ static void serve_timers(struct loop *l)
 		l->tick.timers++;
 		t = LIST_ITEM(x, struct loop_timer, node);
 		t->on_due(t);
+		if (is_long(l, l->tick.timers, from))
+			return;
 	}
 }
 
@@ -260,6 +281,7 @@ static void serve_timers(struct loop *l)
 static void serve_tasks(struct loop *l)
 {
 	struct list batch, *x;
+	usec from = l->seen;
 
 	if (list_is_empty(&l->tasks))
 		return;
@@ -271,6 +293,11 @@ static void serve_tasks(struct loop *l)
 		list_remove(x);
 		l->tick.tasks++;
 		t->run(t);
+		if (is_long(l, l->tick.tasks, from)) {
+			/* in front of those that came meanwhile */
+			list_append_all(&batch, &l->tasks);
+			list_append_all(&l->tasks, &batch);
+		}
 	}
 }
 
