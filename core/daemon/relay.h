@@ -36,6 +36,7 @@ struct relay {
 	struct list listeners;
 	struct list sessions;
 	size_t n_sessions, max_sessions;
+	struct reply *spare_answer;        /* room for the next event's */
 	size_t memory_system, memory_limit; /* bytes: what there is, what all may hold (pressure.c) */
 	size_t promised;                   /* bytes that come back at the end of the tick that began at … */
 	usec promised_at, pressure_warned;

@@ -23,6 +23,7 @@ static void free_session(struct loop_task *t)
 	smtp_server_fini(&s->smtp);
 	arena_fini(&s->arena);
 	mem_free(s->names);
+	mem_free(s->answer);
 	mem_free(s);
 }
 
@@ -137,15 +138,34 @@ static bool take_event(struct session *s)
 
 static void say_answer(struct session *s, bool logs)
 {
-	if (s->answer.code >= 400) {
+	if (s->answer->code >= 400) {
 		s->relay->counts.rejects++;
 		if (logs)
-			session_log_reject(s, "reject", &s->answer);
+			session_log_reject(s, "reject", s->answer);
 	}
 	if (s->event == SMTP_SERVER_EVENTS)
-		smtp_server_deny(&s->smtp, &s->answer, s->client_text);
+		smtp_server_deny(&s->smtp, s->answer, s->client_text);
 	else
-		smtp_server_answer(&s->smtp, &s->answer);
+		smtp_server_answer(&s->smtp, s->answer);
+}
+
+/* begin_answer, end_answer - a session has room for an answer while an event is under way, and ten thousand idle ones have none */
+static void begin_answer(struct session *s)
+{
+	struct relay *r = s->relay;
+
+	if (!s->answer)
+		s->answer = r->spare_answer ? r->spare_answer : mem_realloc(NULL, sizeof(*s->answer));
+	if (s->answer == r->spare_answer)
+		r->spare_answer = NULL;
+	s->answer->code = 0;
+}
+
+static void end_answer(struct session *s)
+{
+	mem_free(s->relay->spare_answer);
+	s->relay->spare_answer = s->answer;
+	s->answer = NULL;
 }
 
 /* walk - one event, until it is answered or waits */
@@ -155,30 +175,31 @@ static void walk(struct session *s)
 	bool logs = row->logs;
 
 	if (s->phase == SESSION_CHECK) {
-		s->answer.code = 0;
+		begin_answer(s);
 		if (row->check)
-			row->check(s, &s->answer);
+			row->check(s, s->answer);
 		if (s->ended)
 			return;
-		s->phase = s->answer.code ? SESSION_ANSWER :
+		s->phase = s->answer->code ? SESSION_ANSWER :
 		           row->judged >= 0 && session_policy_begin(s, (enum access_event)row->judged) ? SESSION_JUDGE : SESSION_ACT;
 	}
 	if (s->phase == SESSION_JUDGE) {
 		if (!session_policy_go(s))
 			return;
-		logs |= s->answer.code != 0;
-		s->phase = s->answer.code ? SESSION_ANSWER : SESSION_ACT;
+		logs |= s->answer->code != 0;
+		s->phase = s->answer->code ? SESSION_ANSWER : SESSION_ACT;
 	}
 	if (s->phase == SESSION_ACT) {
 		s->phase = SESSION_ANSWER;
 		if (row->act)
-			row->act(s, &s->answer);
+			row->act(s, s->answer);
 		if (s->waits || s->ended)
 			return;
 	}
 	s->phase = SESSION_READY;
-	if (s->answer.code)
+	if (s->answer->code)
 		say_answer(s, logs);
+	end_answer(s);
 }
 
 /* lost - the client finished sending, and nothing of it is left to answer */

@@ -214,7 +214,7 @@ bool session_policy_begin(struct session *s, enum access_event event)
 	if (event == ACCESS_AT_RCPT && str_ieq(s->smtp.rcpt.full, STR("postmaster")))
 		return false;
 	fill_request(s, event);
-	access_begin(&s->run, s->service->rules, event, &s->request, &s->answer);
+	access_begin(&s->run, s->service->rules, event, &s->request, s->answer);
 	return true;
 }
 
@@ -223,7 +223,7 @@ bool session_policy_go(struct session *s)
 	for (;;) {
 		switch (access_next(&s->run)) {
 		case ACCESS_SAY:
-			session_log_reject(s, s->run.say, &s->answer);
+			session_log_reject(s, s->run.say, s->answer);
 			break;
 		case ACCESS_ASK:
 			if (!ask(s))
@@ -232,7 +232,7 @@ bool session_policy_go(struct session *s)
 			return false;
 		case ACCESS_DONE:
 			if (s->run.result == ACTION_OK)
-				s->answer.code = 0;
+				s->answer->code = 0;
 			else if (s->run.say)
 				log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s", s->run.say);
 			return true;

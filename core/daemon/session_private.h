@@ -42,7 +42,7 @@ struct session {
 	enum smtp_server_event event;  /* under way; SMTP_SERVER_EVENTS: the connection itself, before the greeting */
 	enum session_phase phase;
 	enum session_wait waits;
-	struct reply answer;           /* to the event; code 0: none yet */
+	struct reply *answer;          /* to the event under way; code 0: none yet. NULL between events */
 	void (*wake)(struct session *s); /* session_wake, for session_policy.c, which the walk calls and which knows no walk */
 	bool running;                  /* inside session_go */
 	bool slowed;                   /* the next command has waited already */

@@ -4,6 +4,7 @@ Strangers are 127.0.0.2 and further ones; 127.0.0.1 is mynetworks. IDs are those
 """
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -15,7 +16,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import RELAYBOX, Relay, Sink, certificate, free_port, wait  # noqa: E402
+from lab import RELAYBOX, SLOW, Relay, certificate, wait  # noqa: E402
 
 EDGE = "mynetworks = 127.0.0.1/32\nrelay_domains = relayed.test\nrelayhost = [127.0.0.1]:9\n"
 
@@ -319,3 +320,79 @@ def test_reloads_are_bounded_while_sessions_keep_what_they_began_with(tmp_path):
         assert talk(held[0], b"NOOP")[0].startswith("250")
         close(held)
         wait(lambda: relay.run("relayctl", "reload", check=False).returncode == 0)
+
+
+def test_e4_a_line_without_an_end_costs_no_memory(tmp_path):
+    """A gigabyte of it, as a command and as content: what the first megabyte took is all that it takes."""
+    def pour(relay, megabytes, *before):
+        with connect(relay, seconds=60 * SLOW) as s:
+            greeting(s)
+            if before:
+                talk(s, *before)
+            try:
+                for _ in range(megabytes):
+                    s.sendall(b"x" * (1 << 20))
+            except OSError:
+                pass
+    with Relay(tmp_path, EDGE) as relay:
+        for before in ((), (b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>", b"DATA")):
+            pour(relay, 12, *before)
+            wait(lambda: stats(relay)["sessions"] == 0)
+            small = rss(relay)
+            pour(relay, 1024, *before)
+            wait(lambda: stats(relay)["sessions"] == 0)
+            assert rss(relay) - small < 64 << 10
+
+
+def crowd(relay, n):
+    """Greeted sessions of many clients."""
+    held = [connect(relay, "127.0.%d.%d" % (1 + i // 200, 1 + i % 200)) for i in range(n)]
+    for s in held:
+        assert greeting(s) == b"220"
+        s.sendall(b"EHLO x\r\n")
+    for s in held:
+        assert s.recv(500).startswith(b"250")
+    return held
+
+
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
+def test_i4_ten_thousand_idle_connections_cost_48_mb_and_nobody_his_turn(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 10500:
+        pytest.skip("this user may have %d files" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with Relay(tmp_path, EDGE + "smtpd_client_connection_count_limit = 0\n") as relay:
+            held = crowd(relay, 10000)
+            wait(lambda: rss(relay) <= 48 * 10 ** 6)
+            with connect(relay, "127.0.0.1") as own:
+                greeting(own)
+                assert talk(own, b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>", b"DATA",
+                            b"Subject: x\r\n\r\nx\r\n.")[4].startswith("250 2.0.0 Ok: queued")
+            # many steps of a bounded size each
+            assert stats(relay)["loop_worst_slice_events"] <= 256
+            close(held)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
+def test_i4_two_thousand_idle_tls_sessions_cost_100_mb(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    cert, key = certificate(str(tmp_path))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    try:
+        with Relay(tmp_path / "r", EDGE + "smtpd_client_connection_count_limit = 0\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = %s\n"
+                   "smtpd_tls_key_file = %s\n" % (cert, key)) as relay:
+            n, before = 500, rss(relay)
+            held = crowd(relay, n)
+            for i, s in enumerate(held):
+                assert talk(s, b"STARTTLS")[0].startswith("220")
+                held[i] = tls.wrap_socket(s)
+            # a quarter of them, and a quarter of the memory
+            wait(lambda: rss(relay) - before <= 25 * 10 ** 6)
+            close(held)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -249,6 +249,7 @@ static void world_close(void)
 		w.on_commit(w.commit_ctx, &later, NULL);
 	}
 	tick();
+	mem_free(w.relay.spare_answer);
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
 	router_free(w.settings.router);
