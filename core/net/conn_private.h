@@ -16,6 +16,7 @@ struct conn_tls {
 	char why[160];
 	bool server;
 	bool started;                  /* a client said its first word */
+	bool answered;                 /* a step was done */
 	bool busy;                     /* the session belongs to a pool thread */
 	bool ready;                    /* the handshake is done */
 	bool more;                     /* c->in was full: there may be more to decrypt without another read */

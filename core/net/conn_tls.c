@@ -50,6 +50,7 @@ static void step_done(struct pool_job *job)
 	struct conn *c = t->c;
 
 	t->busy = false;
+	t->answered = true;
 	if (c->priv->closed || c->priv->failed) {
 		if (c->priv->freed)
 			conn_release(c);
@@ -148,7 +149,8 @@ void conn_tls_receive(struct conn *c)
 	t->net_eof |= n == 0;
 	if (t->ready)
 		open_records(c);
-	else if (t->busy && !(t->net_eof && conn_tls_take_back(c)))
+	/* who went before our first word cannot have finished; later, what waits may be the last word of a handshake that is whole */
+	else if (t->busy && !(t->net_eof && t->server && !t->answered && conn_tls_take_back(c)))
 		; /* step_done looks at it */
 	else if (t->net_eof)
 		handshake_lost(c);
