@@ -39,6 +39,7 @@ void session_end(struct session *s)
 	if (s->name_query)
 		dns_cancel(s->name_query);
 	loop_timer_cancel(s->relay->loop, &s->timer);
+	loop_task_cancel(&s->turn_task);
 	if (!committing)
 		session_abort_message(s);
 	session_log_disconnect(s);
@@ -81,6 +82,11 @@ void session_wake(struct session *s)
 	session_go(s);
 	if (!s->ended)
 		conn_flush(s->conn);
+}
+
+static void on_turn(struct loop_task *t)
+{
+	session_wake(LIST_ITEM(t, struct session, turn_task));
 }
 
 /* session_deadline - each command must be complete in smtpd_timeout after the one before, whatever it is; content must also keep up a
@@ -210,6 +216,13 @@ static void lost(struct session *s)
 	session_end(s);
 }
 
+/* let_others - go on in the next tick */
+static void let_others(struct session *s)
+{
+	session_wait(s, SESSION_WAITS_TURN);
+	loop_defer(s->relay->loop, &s->turn_task);
+}
+
 /* relieve - memory is short; the session at hand may be one of those that end. Not after all is sent, as otherwise: it would keep its
  * memory until then */
 static void relieve(struct relay *r)
@@ -237,7 +250,12 @@ void session_go(struct session *s)
 		session_log_connect(s);
 	s->running = true;
 	while (!s->waits && !s->ended) {
-		if (s->phase == SESSION_READY && !take_event(s))
+		bool had_turn = s->phase == SESSION_READY && s->smtp.lines - lines >= LIMIT_SESSION_STEP;
+		bool idle = s->phase == SESSION_READY && (had_turn || !take_event(s));
+
+		if (had_turn || (idle && s->smtp.yields))
+			let_others(s);
+		if (idle)
 			break;
 		progress |= s->event != SMTP_SERVER_BODY;
 		walk(s);
@@ -276,7 +294,7 @@ static void on_eof(struct session *s)
 {
 	/* an answer that is on its way is still given, but nobody waits for a name or a handshake any more */
 	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_COMMIT] = true, [SESSION_WAITS_SLOW] = true,
-		[SESSION_WAITS_ROOM] = true };
+		[SESSION_WAITS_ROOM] = true, [SESSION_WAITS_TURN] = true };
 
 	s->eof = true;
 	if (!s->waits && !s->expect_proxy && s->connect_logged) {
@@ -375,12 +393,14 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->phase = SESSION_CHECK;
 	s->wake = session_wake;
 	loop_task_init(&s->free_task, free_session);
+	loop_task_init(&s->turn_task, on_turn);
 	loop_timer_init(&s->timer, session_on_timer);
 	arena_init(&s->arena, arena_bound(v));
 	s->client_name = uid >= 0 ? "local" : "unknown";
 	s->client_text = uid >= 0 ? "local[]" : "";
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
+	s->smtp.opt.most_lines = LIMIT_SESSION_STEP;
 	if (v->load->stress)
 		take_limits(s);
 	list_append(&r->sessions, &s->link);

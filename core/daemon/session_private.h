@@ -18,11 +18,12 @@ enum session_wait { SESSION_WAITS_NOT,
 	SESSION_WAITS_COMMIT,          /* the flush: not cancelled by anything */
 	SESSION_WAITS_SLOW,            /* a client that makes errors: smtpd_error_sleep_time */
 	SESSION_WAITS_ROOM,            /* content that cannot be taken now */
+	SESSION_WAITS_TURN,            /* the other clients: it had many commands in one step */
 };
 
 struct session {
 	struct list link;              /* relay's sessions */
-	struct loop_task free_task;
+	struct loop_task free_task, turn_task;
 	struct loop_timer timer;       /* of the wait for a name, or of a slow answer */
 	struct relay *relay;
 	const struct service *service; /* and with it the settings that the session began with */

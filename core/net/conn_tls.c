@@ -147,10 +147,12 @@ void conn_tls_receive(struct conn *c)
 		return;
 	}
 	t->net_eof |= n == 0;
+	/* who went before our first word cannot have finished; later, what waits may be the last word of a handshake that is whole */
+	if (t->busy && t->net_eof && t->server && !t->answered)
+		conn_tls_take_back(c);
 	if (t->ready)
 		open_records(c);
-	/* who went before our first word cannot have finished; later, what waits may be the last word of a handshake that is whole */
-	else if (t->busy && !(t->net_eof && t->server && !t->answered && conn_tls_take_back(c)))
+	else if (t->busy)
 		; /* step_done looks at it */
 	else if (t->net_eof)
 		handshake_lost(c);

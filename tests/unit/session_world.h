@@ -58,6 +58,7 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 	if (w.timer == t)
 		w.timer = NULL;
 }
+void loop_task_cancel(struct loop_task *t) { w.task = w.task == t ? NULL : w.task; }
 void loop_task_init(struct loop_task *t, void (*run)(struct loop_task *)) { t->run = run; }
 void loop_defer(struct loop *l, struct loop_task *t)
 {
