@@ -37,6 +37,7 @@ static void begin(const struct waiting_row *row)
 		feed(row->input);
 	}
 	CHECK_STR(w.asked, row->asks);
+	CHECK(w.asked_of == w.relay.judge_dns);
 	CHECK_STR(said(), "");
 }
 
@@ -388,6 +389,42 @@ T(session_renews_its_time_by_lines_and_not_by_bytes)
 	world_close();
 }
 
+/* many commands at once: some of them, then the other clients, then more */
+T(session_lets_others_have_their_turn)
+{
+	static const char *const more[] = { "smtpd_soft_error_limit=10000", NULL };
+	static const char *const lines[] = { "NOOP\r\n", "RSET\r\n", "VRFY a@relayed.test\r\n" };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		size_t all = 0, said_before = 0;
+		unsigned steps = 0;
+
+		ROW("%.4s", lines[i]);
+		world_open(more);
+		feed(HELLO);
+		buf_clear(&w.conn.out);
+		for (int k = 0; k < 249; k++)
+			buf_z(&w.conn.in, lines[i]);
+		feed(lines[i]);
+		while (w.conn.out.n > said_before) {
+			all = w.conn.out.n;
+			said_before = all;
+			steps++;
+			CHECK_INT(w.deadline, w.now + 300 * USEC_PER_SEC);
+			tick();
+		}
+		CHECK_INT(steps, 3);
+		CHECK_INT(w.conn.in.n, 0);
+		/* one that goes between two steps */
+		for (int k = 0; k < 150; k++)
+			buf_z(&w.conn.in, lines[i]);
+		feed(lines[i]);
+		w.on_conn(&w.conn, CONN_FAILED);
+		tick();
+		world_close();
+	}
+}
+
 T(session_gives_content_time_for_its_bytes)
 {
 	static const char *const none[] = { NULL };
@@ -457,6 +494,7 @@ T(session_greets_when_the_name_is_known_or_late)
 		ROW("%zu", i);
 		world_open(more);
 		CHECK_STR(said(), "");
+		CHECK(w.asked_of == w.relay.name_dns);
 		w.on_name(w.ctx, rows[i].status, rows[i].name, rows[i].why);
 		CHECK_STR(said(), rows[i].says);
 		world_close();
