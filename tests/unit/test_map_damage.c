@@ -117,7 +117,7 @@ static int on_call(const char *call, const char *path)
 /* of a table and its text, the one that stands in the way is named */
 T(table_that_may_not_be_read_is_named)
 {
-	char spec[300], path[300], want[400];
+	char spec[320], path[300], want[400];
 
 	for (int i = 0; i < 2; i++) {
 		struct cdb_builder *b;
