@@ -5,6 +5,7 @@
 
 #include "core/base/fs.h"
 #include "core/map/cdb.h"
+#include "core/map/map.h"
 #include "tests/unit/t.h"
 
 /* put - without a flush: there are thousands */
@@ -101,4 +102,47 @@ T(cdb_believes_no_length)
 	}
 	cdb_hold_below(0);
 	buf_fini(&whole);
+}
+
+/* --- files that may not be read -------------------------------------------------------------------------------------------- */
+
+static const char *closed, *closed_too; /* how the names end of what may not be read */
+
+static int on_call(const char *call, const char *path)
+{
+	(void)call;
+	return path && (str_ends(str_of(path), str_of(closed)) || str_ends(str_of(path), str_of(closed_too))) ? EACCES : 0;
+}
+
+/* of a table and its text, the one that stands in the way is named */
+T(table_that_may_not_be_read_is_named)
+{
+	char spec[320], path[300], want[400];
+
+	for (int i = 0; i < 2; i++) {
+		struct cdb_builder *b;
+		struct maps m;
+		struct buf why;
+
+		ROW("%d", i);
+		snprintf(path, sizeof(path), "%s/closed%d", t_tmpdir(), i);
+		put(path, STR("a b\n"));
+		snprintf(spec, sizeof(spec), "%s.cdb", path);
+		if (i == 0) {
+			b = cdb_builder_new(spec, 0644);
+			REQUIRE(b);
+			CHECK_INT(cdb_builder_finish(b), 0);
+		}
+		snprintf(want, sizeof(want), "%s%s: Permission denied", path, i ? "" : ".cdb");
+		snprintf(spec, sizeof(spec), "hash:%s", path);
+		closed = i ? "closed1" : "closed0";
+		closed_too = i ? "closed1" : "closed0.cdb";
+		fs_hook = on_call;
+		buf_init(&why, 1000);
+		(void)maps_open(&m, spec, &why);
+		fs_hook = NULL;
+		CHECK_STR(strstr(buf_cstr(&why), want) ? want : buf_cstr(&why), want);
+		maps_close(&m);
+		buf_fini(&why);
+	}
 }
