@@ -79,17 +79,13 @@ static int expand(struct router *r, struct arena *a, const struct rcpt *rcpt, st
 	struct alias_target *v;
 	struct rcpt one = *rcpt;
 	size_t n, before = to->n;
-	char *lower;
 
 	if (route_class_of(r, parts.domain, &answer) != ROUTE_LOCAL || answer == MAP_ERROR) {
 		add(to, rcpt);
 		return answer == MAP_ERROR ? -1 : 0;
 	}
 	local = addr_unquote_local(a, parts.local);
-	lower = arena_alloc(a, local.n + 1);
-	for (size_t i = 0; lower && i < local.n; i++)
-		lower[i] = ascii_lower(local.p[i]);
-	answer = lower ? alias_expand(r, a, str_make(lower, local.n), &v, &n, &owner) : MAP_ERROR;
+	answer = alias_expand(r, a, arena_lower(a, local), &v, &n, &owner);
 	if (answer == MAP_ERROR)
 		return -1;
 	for (size_t i = 0; answer == MAP_FOUND && i < n; i++)
