@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/daemon/admission.h"
 #include "core/daemon/listener.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/relay.h"
 #include "core/daemon/session.h"
 
@@ -41,12 +42,14 @@ static const char *refuse_reload(struct relay *r, const struct settings *s)
 	/* half a renewal: what runs has a working one */
 	if (s->certificate_unusable && !r->settings->certificate_unusable)
 		return "a certificate cannot be used";
+	if (!sandbox_fits(&r->sandbox, s))
+		return "a new port needs a restart where sandbox = required";
 	return listener_open_all(r, s) == 0 ? NULL : "not every port can be had";
 }
 
 static void take_over(struct relay *r, struct settings *s)
 {
-	deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles);
+	deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles, s->templates);
 	schedule_reconfigure(r->schedule, s->conf, &s->master);
 	verify_reconfigure(r->verify, s->conf);
 	/* what waits between two deliveries was closed; the rest goes with relay_forget_settings */
@@ -58,6 +61,7 @@ static void take_over(struct relay *r, struct settings *s)
 	r->settings = s;
 	admission_move(r, LIST_ITEM(s->link.next, struct settings, link));
 	admission_look(r);
+	pressure_set(r);
 }
 
 bool relay_reload(struct relay *r)

@@ -95,6 +95,8 @@ static struct str read_body(struct arena *a, struct store_reader *r, uint64_t at
 
 static void format(struct notice *n, const struct failure *f, const struct audience *to, struct arena *a, struct buf *text)
 {
+	static const enum bounce_text texts[] = { [DSN_FAILED] = BOUNCE_FAILURE, [DSN_DELAYED] = BOUNCE_DELAY,
+		[DSN_DELIVERED] = BOUNCE_SUCCESS, [DSN_RELAYED] = BOUNCE_SUCCESS };
 	const struct conf *c = n->d->o.conf;
 	usec now = loop_wall(n->d->o.loop);
 	struct dsn_rcpt *rows = ARENA_ARRAY(a, struct dsn_rcpt, f->n);
@@ -106,12 +108,14 @@ static void format(struct notice *n, const struct failure *f, const struct audie
 	if (str_ends(headers, STR("\r\n\r\n")) || str_eq(headers, STR("\r\n")))
 		headers.n -= 2;
 	for (size_t i = 0; rows && i < f->n; i++)
-		rows[i] = (struct dsn_rcpt){ &f->e->rcpts[f->rcpts[i]], &f->results[i].reply, str_of(f->results[i].remote_mta) };
+		rows[i] = (struct dsn_rcpt){ &f->e->rcpts[f->rcpts[i]], &f->results[i].reply, str_of(f->results[i].remote_mta),
+			str_of(f->results[i].relay) };
 	dsn_format(text, &(struct dsn_request){
 		.kind = (enum dsn_kind)f->kind, .postmaster = to->postmaster, .hostname = c->myhostname, .mail_name = c->mail_name,
 		.qid = n->about, .to = to->to, .envelope = f->e, .rcpts = rows, .n_rcpts = rows ? f->n : 0, .headers = headers,
 		.body = body, .now = now,
 		.will_retry_until = f->kind == DSN_DELAYED ? f->e->arrival + c->maximal_queue_lifetime : 0,
+		.words = bounce_template(n->d->o.templates, texts[f->kind]),
 		.boundary = arena_printf(a, "%s.%lld/%s", n->about, (long long)(now / USEC_PER_SEC), c->myhostname).p,
 	});
 	if (r)

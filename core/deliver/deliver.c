@@ -37,8 +37,10 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	return d;
 }
 
-void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p)
+void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p,
+	const struct bounce_templates *templates)
 {
+	d->o.templates = templates;
 	d->o.conf = c;
 	d->o.master = m;
 	d->o.router = r;

@@ -3,6 +3,7 @@
 #ifndef CORE_DELIVER_DELIVER_H
 #define CORE_DELIVER_DELIVER_H
 
+#include "core/deliver/bounce_template.h"
 #include "core/deliver/content.h"
 #include "core/net/conn.h"
 #include "core/net/dns.h"
@@ -47,6 +48,7 @@ struct deliver_options {
 	const struct master *master;
 	struct router *router;
 	struct deliver_profiles *profiles;             /* borrowed */
+	const struct bounce_templates *templates;      /* words of notices; borrowed; NULL: built-in */
 	/* set after the schedule exists; used for mail forwarded by aliases */
 	void (*queued)(void *ctx, struct qmsg *m);     /* a new message is durable: schedule it */
 	void (*done)(void *ctx, struct delivery *d);   /* = schedule_done */
@@ -65,7 +67,8 @@ struct deliver_options {
 struct deliver *deliver_new(const struct deliver_options *o);
 void deliver_free(struct deliver *d);                  /* closes every session; nobody is told. The schedule goes first */
 /* deliver_reconfigure - new deliveries follow the new settings; what runs ends with the old ones, which must live on till then */
-void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p);
+void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p,
+	const struct bounce_templates *templates);
 bool deliver_uses(const struct deliver *d, const struct master *m);     /* is a transport of m still referred to? */
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);

@@ -15,7 +15,7 @@ static const struct {
 	const char *subject, *copy_subject, *action, *part;
 } kinds[] = {
 	[DSN_FAILED] = { "Undelivered Mail Returned to Sender", "Postmaster Copy: Undelivered Mail", "failed", "Undelivered Message" },
-	[DSN_DELAYED] = { "Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail", "delayed", "Delayed Message" },
+	[DSN_DELAYED] = { "Delayed Mail (still being retried)", "Postmaster Warning: Delayed Mail", "delayed", "Undelivered Message" },
 	[DSN_DELIVERED] = { "Successful Mail Delivery Report", "Successful Mail Delivery Report", "delivered", "Message" },
 	[DSN_RELAYED] = { "Successful Mail Delivery Report", "Successful Mail Delivery Report", "relayed", "Message" },
 };
@@ -75,6 +75,8 @@ static bool has_utf8_reply(const struct dsn_request *r)
 
 static bool has_8bit(const struct dsn_request *r)
 {
+	if (r->words && !str_is_ascii(r->words->text))
+		return true;
 	if (!str_is_ascii(r->headers) || !str_is_ascii(r->body) || !str_is_ascii(r->to) || has_utf8_reply(r))
 		return true;
 	for (size_t i = 0; is_utf8(r) && i < r->n_rcpts; i++)
@@ -101,11 +103,22 @@ static void put_part(struct buf *out, const struct dsn_request *r, const char *w
 
 /* --- the message header ------------------------------------------------------------------------------------------- */
 
+static struct str or_built_in(struct str own, const char *built_in)
+{
+	return own.n ? own : str_of(built_in);
+}
+
+/* the queue completes the address in From */
 static void put_header(struct buf *out, const struct dsn_request *r)
 {
+	static const struct dsn_template none;
+	const struct dsn_template *w = r->words ? r->words : &none;
+	struct str subject = r->postmaster ? or_built_in(w->postmaster_subject, kinds[r->kind].copy_subject) :
+		or_built_in(w->subject, kinds[r->kind].subject);
+
 	put_date(out, "Date", r->now);
-	buf_printf(out, "From: MAILER-DAEMON@%s (Mail Delivery System)\r\n", r->hostname);
-	buf_printf(out, "Subject: %s\r\n", r->postmaster ? kinds[r->kind].copy_subject : kinds[r->kind].subject);
+	buf_printf(out, "From: %.*s\r\n", STR_ARG(or_built_in(w->from, "Mail Delivery System <MAILER-DAEMON>")));
+	buf_printf(out, "Subject: %.*s\r\n", STR_ARG(subject));
 	buf_z(out, "To: ");
 	put_safe(out, r->to, is_utf8(r));
 	buf_printf(out, "\r\nAuto-Submitted: auto-%s\r\nMIME-Version: 1.0\r\n"
@@ -160,12 +173,40 @@ static struct str known_address(const struct rcpt *r)
 	return r->orig.n ? r->orig : r->addr;
 }
 
+/* what the text is written in: UTF-8 where an address or a reply is, else what its author says */
+static const char *text_type(const struct dsn_request *r, bool utf8, char out[100])
+{
+	struct str charset = r->words ? r->words->charset : STR_EMPTY;
+
+	if (utf8 || !charset.n)
+		charset = utf8 ? STR("utf-8") : STR("us-ascii");
+	snprintf(out, 100, "text/plain; charset=%.*s", (int)(charset.n < 60 ? charset.n : 60), charset.p);
+	return out;
+}
+
+/* put_success - what became of it: whom it was given to, and what that said */
+static void put_success(struct buf *line, const struct dsn_rcpt *d)
+{
+	struct said said = { d->remote_mta, STR_EMPTY };
+
+	buf_printf(line, "delivery via %.*s: ", STR_ARG(d->relay));
+	if (said_parse(str_of(d->reply->text), &said))
+		buf_str(line, said.reply);
+	else if (d->remote_mta.n && d->reply->code)
+		reply_line(line, d->reply);
+	else
+		buf_z(line, d->reply->text);
+}
+
 static void put_text(struct buf *out, const struct dsn_request *r)
 {
+	char type[100];
 	bool utf8 = is_utf8(r) || has_utf8_reply(r);
 
-	put_part(out, r, "Notification", utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii");
-	if (!r->postmaster)
+	put_part(out, r, "Notification", text_type(r, utf8, type));
+	if (!r->postmaster && r->words && r->words->text.p)
+		buf_str(out, r->words->text);
+	else if (!r->postmaster)
 		put_explanation(out, r);
 	for (size_t i = 0; i < r->n_rcpts; i++) {
 		struct str to = known_address(r->rcpts[i].rcpt);
@@ -173,7 +214,9 @@ static void put_text(struct buf *out, const struct dsn_request *r)
 
 		buf_init(&line, LIMIT_REPLY_TEXT + 64);
 		/* a deliverer may have put its own words around the answer already */
-		if (r->rcpts[i].reply->code && r->rcpts[i].remote_mta.n && strncmp(r->rcpts[i].reply->text, "host ", 5)) {
+		if (r->kind >= DSN_DELIVERED && r->rcpts[i].relay.n)
+			put_success(&line, &r->rcpts[i]);
+		else if (r->rcpts[i].reply->code && r->rcpts[i].remote_mta.n && strncmp(r->rcpts[i].reply->text, "host ", 5)) {
 			buf_printf(&line, "host %.*s said: ", STR_ARG(r->rcpts[i].remote_mta));
 			reply_line(&line, r->rcpts[i].reply);
 		} else {
@@ -263,7 +306,10 @@ static void put_report(struct buf *out, const struct dsn_request *r)
 	buf_printf(out, "X-%s-Queue-ID: %s\r\n", r->mail_name, r->qid);
 	buf_printf(out, "X-%s-Sender: ", r->mail_name);
 	buf_z(out, is_utf8(r) && !str_is_ascii(r->envelope->sender) ? "utf-8; " : "rfc822; ");
-	put_safe(out, r->envelope->sender, is_utf8(r));
+	if (r->envelope->sender.n)
+		put_safe(out, r->envelope->sender, is_utf8(r));
+	else
+		buf_printf(out, "MAILER-DAEMON@%s", r->hostname);
 	buf_z(out, "\r\n");
 	put_date(out, "Arrival-Date", r->envelope->arrival);
 	for (size_t i = 0; i < r->n_rcpts; i++)
@@ -282,6 +328,10 @@ static void put_original(struct buf *out, const struct dsn_request *r)
 		put_part(out, r, what, whole ? "message/global" : "message/global-headers");
 	else
 		put_part(out, r, what, whole ? "message/rfc822" : "text/rfc822-headers");
+	/* as a mailbox would have it */
+	buf_z(out, "Return-Path: <");
+	put_safe(out, r->envelope->sender, is_utf8(r));
+	buf_z(out, ">\r\n");
 	buf_str(out, r->headers);
 	if (whole) {
 		buf_z(out, "\r\n");

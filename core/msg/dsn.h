@@ -10,6 +10,12 @@ struct dsn_rcpt {
 	const struct rcpt *rcpt;
 	const struct reply *reply;   /* the last word on this recipient */
 	struct str remote_mta;       /* "mx.example.com", or empty when the reply is our own */
+	struct str relay;            /* "mx.example.com[192.0.2.1]:25": who took it */
+};
+/* other words than the built-in ones (bounce(5)); a field that is empty: those */
+struct dsn_template {
+	struct str charset, from, subject, postmaster_subject;
+	struct str text;             /* what the sender is told before the recipients, CRLF lines; its NULL: the built-in one */
 };
 struct dsn_request {
 	enum dsn_kind kind;
@@ -26,6 +32,7 @@ struct dsn_request {
 	usec now;                    /* wall */
 	usec will_retry_until;       /* DSN_DELAYED; 0 otherwise */
 	const char *boundary;        /* unique text */
+	const struct dsn_template *words; /* NULL: built-in */
 };
 void dsn_format(struct buf *out, const struct dsn_request *r);      /* complete message, CRLF lines, header first; Received and Message-Id are the queue's */
 

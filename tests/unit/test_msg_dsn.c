@@ -18,7 +18,7 @@ static void set_up(void)
 	setenv("TZ", "UTC", 1);
 	rcpt = (struct rcpt){ .addr = STR("bob@x.example"), .orig = STR("alias@h.example"), .orcpt = STR("rfc822;alias@h.example") };
 	reply_set(&reply, 550, "5.1.1", "<bob@x.example>: Recipient address rejected: User unknown in virtual mailbox table");
-	failed = (struct dsn_rcpt){ &rcpt, &reply, STR("mx.x.example") };
+	failed = (struct dsn_rcpt){ &rcpt, &reply, STR("mx.x.example"), STR_EMPTY };
 	envelope = (struct envelope){ .sender = STR("alice@h.example"), .rcpts = &rcpt, .n_rcpts = 1, .envid = STR("env1"), .arrival = WHEN };
 	request = (struct dsn_request){
 		.kind = DSN_FAILED, .hostname = "h.example", .mail_name = "Postfix", .qid = "ABC123", .to = STR("alice@h.example"),
@@ -29,7 +29,7 @@ static void set_up(void)
 
 static const char golden[] =
 	"Date: Sun, 22 Nov 2026 06:00:00 +0000\r\n"
-	"From: MAILER-DAEMON@h.example (Mail Delivery System)\r\n"
+	"From: Mail Delivery System <MAILER-DAEMON>\r\n"
 	"Subject: Undelivered Mail Returned to Sender\r\n"
 	"To: alice@h.example\r\n"
 	"Auto-Submitted: auto-replied\r\n"
@@ -80,6 +80,7 @@ static const char golden[] =
 	"Content-Description: Undelivered Message\r\n"
 	"Content-Type: message/rfc822\r\n"
 	"\r\n"
+	"Return-Path: <alice@h.example>\r\n"
 	"Subject: hi\r\n"
 	"From: alice@h.example\r\n"
 	"\r\n"
@@ -113,7 +114,7 @@ T(dsn_delay_says_when_it_ends)
 	CHECK(str_find(buf_view(&out), STR("more than 5 hour(s).\r\nIt will be retried until it is 5 day(s) old.\r\n")) > 0);
 	CHECK(str_find(buf_view(&out), STR("Action: delayed\r\nStatus: 4.4.1\r\nDiagnostic-Code: X-Postfix; connect to mx")) > 0);
 	CHECK(str_find(buf_view(&out), STR("Will-Retry-Until: Fri, 27 Nov 2026 01:00:00 +0000\r\n")) > 0);
-	CHECK(str_find(buf_view(&out), STR("Content-Description: Delayed Message Headers\r\nContent-Type: text/rfc822-headers\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("Content-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers\r\n")) > 0);
 	CHECK(str_ends(buf_view(&out), STR("From: alice@h.example\r\n\r\n--ABC123.1/h.example--\r\n")));
 	buf_fini(&out);
 }
@@ -231,5 +232,64 @@ T(dsn_copy_for_the_postmaster)
 	request.kind = DSN_DELAYED;
 	dsn_format(&out, &request);
 	CHECK(str_find(buf_view(&out), STR("Subject: Postmaster Warning: Delayed Mail\r\n")) > 0);
+	buf_fini(&out);
+}
+
+/* Postfix 3.7: who took it, and what that said */
+T(dsn_success_says_who_took_it)
+{
+	static const struct { const char *relay, *remote, *text, *want; int code; } rows[] = {
+		{ "h[1.2.3.4]:25", "h", "ok", "<alias@h.example>: delivery via h[1.2.3.4]:25: 250 2.0.0 ok\r\n", 250 },
+		{ "local", "", "delivered to mailbox", "<alias@h.example>: delivery via local: delivered to mailbox\r\n", 250 },
+	};
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	request.kind = DSN_RELAYED;
+	request.body = STR_EMPTY;
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&out);
+		reply_set(&reply, rows[i].code, "2.0.0", "%s", rows[i].text);
+		failed.relay = str_of(rows[i].relay);
+		failed.remote_mta = str_of(rows[i].remote);
+		dsn_format(&out, &request);
+		CHECK(str_find(buf_view(&out), str_of(rows[i].want)) > 0);
+		CHECK(str_find(buf_view(&out), STR("Action: relayed\r\nStatus: 2.0.0\r\n")) > 0);
+	}
+	buf_fini(&out);
+}
+
+T(dsn_null_sender_has_a_name)
+{
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	envelope.sender = STR("");
+	request.postmaster = true;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("X-Postfix-Sender: rfc822; MAILER-DAEMON@h.example\r\n")) > 0);
+	buf_fini(&out);
+}
+
+T(dsn_words_of_an_administrator)
+{
+	static const struct dsn_template words = { .charset = STR("iso-8859-1"), .from = STR("Robot <bounce>"), .subject = STR("Back"),
+		.postmaster_subject = STR("Copy"), .text = STR("M\xfcll\r\n") };
+	struct buf out;
+
+	set_up();
+	buf_init(&out, 100000);
+	request.words = &words;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("From: Robot <bounce>\r\nSubject: Back\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nM\xfcll\r\n\r\n<alias@h.example>: host")) > 0);
+	CHECK(str_find(buf_view(&out), STR("This is the mail system")) < 0);
+	buf_clear(&out);
+	request.postmaster = true;
+	dsn_format(&out, &request);
+	CHECK(str_find(buf_view(&out), STR("Subject: Copy\r\n")) > 0);
+	CHECK(str_find(buf_view(&out), STR("M\xfcll")) < 0);
 	buf_fini(&out);
 }

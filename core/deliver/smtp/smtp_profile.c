@@ -1,4 +1,8 @@
 /* smtp_profile - one transport's settings, worked out once per configuration, so that a delivery parses nothing. */
+#include <limits.h>
+
+#include "core/base/format.h"
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
@@ -77,6 +81,32 @@ static void open_maps(struct smtp_profile *p, struct maps *out, const char *suff
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
+/* look_at_token - a password that may be the name of a token's file (core/smtp/token.h) is opened like all that the settings are made
+ * of, though it is read at each login only: who watches what is opened hears of it */
+static void look_at_token(struct str password)
+{
+	char name[PATH_MAX];
+	int fd;
+
+	if (!str_starts(password, STR("file:/")))
+		return;
+	format_text(name, sizeof(name), "%.*s", STR_ARG(str_from(password, 5)));
+	fd = fs_open_table(name);
+	if (fd >= 0)
+		fs_close(fd);
+}
+
+static int look_at_login(void *ctx, struct str key, struct str value)
+{
+	struct str user;
+
+	(void)ctx;
+	(void)key;
+	if (str_cut(&value, ':', &user))
+		look_at_token(value);
+	return 0;
+}
+
 static void open_generic(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	p->generic.parameter = p->lmtp ? "lmtp_generic_maps" : "smtp_generic_maps";
@@ -92,6 +122,10 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 
 	if (c->smtp_sasl_auth_enable)
 		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
+	for (size_t i = 0; i < p->sasl.n; i++)
+		(void)map_each(p->sasl.v[i], look_at_login, NULL);
+	if (c->relay_password)
+		look_at_token(str_of(c->relay_password));
 	/* Postfix's client stops there: mail would go out without the login that somebody asked for */
 	if (c->smtp_sasl_auth_enable && !*c->smtp_sasl_password_maps && !c->relay_username)
 		buf_z(why, "there is no password to log in with: set smtp_sasl_password_maps, or RELAYHOST_USERNAME and RELAYHOST_PASSWORD in "
