@@ -1,6 +1,7 @@
 """What becomes of addresses in envelope and header, as in the Postfix that rewriting.json was made with."""
 import json
 import os
+import re
 import smtplib
 
 import pytest
@@ -34,3 +35,33 @@ def test_one_sender_for_all_mail(tmp_path):
             m = sink.wait(1)[0]
     assert (m.sender, m.rcpts) == ("joe@company.test", ["x@y.test"])
     assert rewriting.fields(m.header) == ['From: "Doe, Joe" <joe@company.test>', "Reply-To: r@b.test", "Subject: s"]
+
+
+def test_sendmail_without_a_daemon_rewrites_too(tmp_path):
+    with Sink() as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmyorigin = example.test\nsendmail_submission = direct\nalways_bcc = copy@far.test\n"
+                      "virtual_alias_maps = inline:{ {team@v.test=a@far.test, b@far.test} }\nsmtp_generic_maps = inline:{ {me@example.test=me@isp.test} }\n"
+                      "sender_canonical_maps = inline:{ {joe=me} }\n" % sink.port)
+        relay.run("sendmail", "-f", "joe", "team@v.test", "joe", stdin="From: Joe <joe>\nTo: team@v.test\n\nx\n")
+        m = sink.wait(1)[0]
+    assert (m.sender, sorted(m.rcpts)) == ("me@isp.test", ["a@far.test", "b@far.test", "copy@far.test", "joe@example.test"])
+    assert rewriting.fields(m.header) == ["From: Joe <me@isp.test>", "To: team@v.test"]
+
+
+def test_probes_ask_about_what_a_recipient_becomes(tmp_path):
+    asked = []
+
+    def rcpt(_, argument):
+        asked.append(argument)
+        return "550 5.1.1 nobody" if "gone" in argument else None
+
+    with Sink(script={"RCPT": rcpt}) as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nrelay_domains = v.test\naddress_verify_poll_delay = 1s\naddress_verify_map =\n"
+                      "unverified_recipient_reject_code = 550\nsmtpd_recipient_restrictions = reject_unverified_recipient\n"
+                      "virtual_alias_domains =\nvirtual_alias_maps = inline:{ {one@v.test=real@far.test} {two@v.test=a@far.test b@far.test} "
+                      "{old@v.test=gone@far.test} {loop@v.test=pool@v.test} {pool@v.test=loop@v.test} }\n" % sink.port)
+        with relay, smtplib.SMTP("127.0.0.1", relay.port) as client:
+            client.ehlo("client.test")
+            client.mail("a@b.test")
+            assert [client.rcpt(name + "@v.test")[0] for name in ("one", "two", "old", "loop")] == [250, 250, 550, 450]
+    assert [re.search("<(.*?)>", a).group(1) for a in asked] == ["real@far.test", "gone@far.test"]
