@@ -65,3 +65,16 @@ def test_probes_ask_about_what_a_recipient_becomes(tmp_path):
             client.mail("a@b.test")
             assert [client.rcpt(name + "@v.test")[0] for name in ("one", "two", "old", "loop")] == [250, 250, 550, 450]
     assert [re.search("<(.*?)>", a).group(1) for a in asked] == ["real@far.test", "gone@far.test"]
+
+
+def test_explain_tells_what_an_address_becomes(tmp_path):
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nvirtual_alias_maps = inline:{ {team@v.test=a@far.test, b@far.test} {x@v.test=y@v.test} {y@v.test=x@v.test} }\n"
+                               "sender_canonical_maps = inline:{ {me@b.test=you@b.test} }\n" % sink.port) as relay:
+        text = relay.run("relayctl", "explain", "team@v.test", "--from", "me@b.test").stdout.decode()
+        loop = relay.run("relayctl", "explain", "x@v.test").stdout.decode()
+        unknown = relay.run("relayctl", "explain", "nobody@v.test").stdout.decode()
+    assert "the sender becomes you@b.test" in text and "becomes a@far.test" in text and "becomes b@far.test" in text
+    assert text.count("=> transport smtp, nexthop [127.0.0.1]:%d" % sink.port) == 2
+    assert "virtual_alias_maps: inline:{" in text
+    assert "=> 451 4.6.0 Alias expansion error" in loop
+    assert "=> transport smtp" in unknown
