@@ -71,6 +71,7 @@
 #define LIMIT_PATTERN_STEPS 20000        /* … and as a program, its {n} written out; PCRE: 64 kB */
 #define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
 #define LIMIT_PATTERN_TRIED (64 * 1024 * 1024) /* marks of branches and places: 1,000 branches of a text of LIMIT_MAP_VALUE use 8 MB */
+#define LIMIT_CDB_HELD (4 * 1024 * 1024) /* a cdb table up to this that relayd asks often is kept in memory */
 #define LIMIT_CDB_RECORD (16 * 1024 * 1024) /* key and value of one cdb record while a table is walked */
 #define LIMIT_MAP_AHEAD 16u              /* entries that wait on their way into a table until the memory for them has come */
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */

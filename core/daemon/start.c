@@ -24,6 +24,7 @@
 #include "core/daemon/session.h"
 #include "core/daemon/spool.h"
 #include "core/daemon/wiring.h"
+#include "core/map/cdb.h"
 #include "core/base/signals.h"
 
 #define POOL_THREADS 2                 /* at least: handshakes */
@@ -420,6 +421,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	sigset_t set;
 
 	umask(077);
+	cdb_hold_below(LIMIT_CDB_HELD);
 	buf_init(&why, 600);
 	if (!identity_find(s->conf, &owner, &why)) {
 		fprintf(stderr, "relayd: %s\n", buf_cstr(&why));

@@ -175,7 +175,9 @@ T(conf_env_of_other_images)
 T(conf_env_tells_what_is_not_done)
 {
 	static const struct { const char *variable, *told; } rows[] = {
-		{ "OVERWRITE_FROM=\"x\" <a@b>", "OVERWRITE_FROM has no effect: senders are left as they are" },
+		{ "OVERWRITE_FROM=\"x\" <a@b>", NULL }, { "OVERWRITE_FROM=x", "OVERWRITE_FROM needs an address" },
+		{ "OVERWRITE_FROM=$x <a@b>", "OVERWRITE_FROM needs an address" }, { "OVERWRITE_FROM=no", NULL },
+		{ "OVERWRITE_FROM=<a@b", "OVERWRITE_FROM needs an address" },
 		{ "ANONYMIZE_EMAILS=true", "ANONYMIZE_EMAILS has no effect" }, { "ANONYMIZE_EMAILS=false", NULL },
 		{ "DKIM_AUTOGENERATE=1", "DKIM_AUTOGENERATE has no effect: mail is not signed" },
 		{ "XOAUTH2_CLIENT_ID=x", "XOAUTH2_CLIENT_ID has no effect" }, { "POSTMAP_transport=a b", "POSTMAP_transport has no effect" },
