@@ -15,7 +15,8 @@ static const struct opt options[] = {
 	{ 'o', 'o', "set", OPT_ARG, "NAME=VALUE", "override one main.cf parameter; may be repeated" },
 	{ 't', 't', "check", OPT_NONE, NULL, "check the configuration and exit" },
 	{ 'n', 'n', "non-default", OPT_NONE, NULL, "print the parameters that differ from their defaults and exit" },
-	{ 'D', 'D', "defaults", OPT_NONE, NULL, "print every parameter and exit" },
+	{ 'D', 'D', "defaults", OPT_NONE, NULL, "print every parameter with its default and exit" },
+	{ 'x', 'x', "expand", OPT_NONE, NULL, "print every parameter with its value and exit; $names are expanded, with -n and -D too" },
 	{ 'd', 'd', "daemon", OPT_NONE, NULL, "go to the background (the default is the foreground)" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "log more; may be repeated" },
 	{ 'h', 'h', "help", OPT_NONE, NULL, "show this help and exit" },
@@ -35,6 +36,22 @@ static void note_directory(const char *directory)
 		applet_fail(0, "warning: configuration directory %s: this is a file, not the directory of main.cf: the defaults are used", directory);
 }
 
+/* dump - also what is refused, with what is wrong on standard error */
+static int dump(const char *directory, const char *const *extra, int job, bool expanded)
+{
+	struct conf_diag diag;
+	struct conf *c;
+
+	conf_diag_init(&diag);
+	c = conf_load_whole(directory, extra, &diag);
+	conf_diag_locate(&diag, c);
+	conf_diag_print(&diag, stderr, "relayd");
+	conf_dump(c, job == 'D' ? CONF_DUMP_DEFAULTS : job == 'n' ? CONF_DUMP_SET : CONF_DUMP_ALL, expanded, stdout);
+	conf_diag_fini(&diag);
+	conf_free(c);
+	return EX_OK;
+}
+
 static int run(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -42,7 +59,7 @@ static int run(int argc, char **argv)
 	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof(*extra));
 	char **operands = mem_alloc(((size_t)argc + 1) * sizeof(*operands)), absolute[PATH_MAX];
 	int id, job = 0, n_extra = 0;
-	bool daemonise = false;
+	bool daemonise = false, expanded = false;
 	struct settings *s;
 
 	opt_init(&o, options, argc, argv, operands);
@@ -51,6 +68,7 @@ static int run(int argc, char **argv)
 		case 'c': directory = o.arg; break;
 		case 'o': extra[n_extra++] = o.arg; break;
 		case 't': case 'n': case 'D': job = id; break;
+		case 'x': expanded = true; break;
 		case 'd': daemonise = true; break;
 		case 'v': log_verbose++; break;
 		case 'h': return applet_help(&applet_relayd);
@@ -64,6 +82,8 @@ static int run(int argc, char **argv)
 	directory = conf_default_directory(directory);
 	if (realpath(directory, absolute))
 		directory = absolute;
+	if (job == 'n' || job == 'D' || (expanded && job != 't'))
+		return dump(directory, extra, job, expanded);
 	conf_diag_init(&diag);
 	s = settings_load(directory, extra, &diag);
 	conf_diag_print(&diag, stderr, "relayd");
@@ -74,17 +94,13 @@ static int run(int argc, char **argv)
 		printf("relayd: %s: the configuration is good\n", directory);
 		return EX_OK;
 	}
-	if (job) {
-		conf_dump(s->conf, job == 'D', stdout);
-		return EX_OK;
-	}
 	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise });
 }
 
 const struct applet applet_relayd = {
 	.name = "relayd",
 	.summary = "SMTP router with a durable queue",
-	.usage = "[-c DIR] [-o NAME=VALUE]... [-d] [-v]\n[-c DIR] -t | -n | -D",
+	.usage = "[-c DIR] [-o NAME=VALUE]... [-d] [-v]\n[-c DIR] -t | -n | -D | -x",
 	.options = options,
 	.notes = "Without -d relayd stays in the foreground and logs where maillog_file says (standard error by default).\n"
 		"Signals: TERM stop, HUP reload, USR1 try all queued mail now.",

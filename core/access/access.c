@@ -70,6 +70,8 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 	case ACCESS_WHO_CLIENT:
 		buf_printf(scratch, "%.*s[%.*s]", STR_ARG(q->client_name), STR_ARG(q->client_address));
 		return buf_view(scratch);
+	case ACCESS_WHO_REVERSE:
+		return q->reverse_name;
 	case ACCESS_WHO_HELO:
 		return q->helo;
 	case ACCESS_WHO_SENDER:
@@ -77,7 +79,7 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 	case ACCESS_WHO_RECIPIENT:
 		return q->rcpt;
 	case ACCESS_WHO_LOGIN:
-		return q->user;
+		return q->login;
 	case ACCESS_WHO_STAGE:
 		break;
 	}
@@ -93,6 +95,8 @@ const char *access_class(const struct access_run *r, enum access_who who)
 
 	if (who == ACCESS_WHO_LOGIN)
 		return "SASL login name";
+	if (who == ACCESS_WHO_REVERSE)
+		return "Unverified Client host";
 	return access_stages[who == ACCESS_WHO_STAGE ? stage_of(r) : stages[who]].class;
 }
 

@@ -36,11 +36,12 @@ struct access_request {                /* what is judged; views stay valid until
 	struct arena *arena;               /* for lists that tables give, and replies put off */
 	struct ipaddr client;
 	struct str client_name;            /* "unknown" or verified */
+	struct str reverse_name;           /* what the address says, and may be another's: "unknown" or a name */
+	struct str login;                  /* empty: nobody logged in */
 	struct str client_address;         /* as text */
 	enum access_name name;
 	bool local;                        /* unix submit socket or sendmail -bs */
 	bool authenticated, tls;
-	struct str user;                   /* authenticated: as whom */
 	bool ahead;                        /* the client sent more behind this command */
 	bool many;                         /* at DATA and the end: more than one recipient, so rcpt is not one of them */
 	struct str helo, sender, rcpt, etrn;
@@ -60,6 +61,17 @@ enum access_question { ACCESS_NO_QUESTION,
 	ACCESS_DOMAIN,                     /* key: has this name MX or addresses? */
 	ACCESS_PROBE,                      /* key: an address; is it deliverable? */
 	ACCESS_DNSLIST,                    /* key: a name; its addresses, and its text as why */
+	ACCESS_HOSTS,                      /* key: a domain; run->hosts says which hosts of it, with their addresses */
+	ACCESS_SLEEP,                      /* key: so many seconds; the answer is their end */
+};
+/* the hosts of a domain. MX: a domain without a record is its own, as for mail; NS: a domain without a record has those of the
+ * domain above it; A: itself */
+enum access_hosts { ACCESS_HOSTS_A, ACCESS_HOSTS_MX, ACCESS_HOSTS_NS };
+struct access_host {
+	const char *name;
+	unsigned preference;               /* MX */
+	const struct ipaddr *addresses;
+	size_t n;
 };
 struct access_answer {
 	int code;                          /* 2xx: yes; 4xx: not known now; 5xx: no */
@@ -68,6 +80,8 @@ struct access_answer {
 	bool null_mx;                      /* ACCESS_DOMAIN: it says that it takes no mail (RFC 7505) */
 	const struct ipaddr *addresses;    /* ACCESS_DNSLIST */
 	size_t n_addresses;
+	const struct access_host *hosts;   /* ACCESS_HOSTS */
+	size_t n_hosts;
 };
 struct access_frame {                  /* one list under way */
 	const struct access_list *list;
@@ -88,6 +102,7 @@ struct access_run {                    /* one evaluation, resumable */
 	size_t depth;
 	enum access_question question;
 	struct str asked;                  /* of the question */
+	enum access_hosts hosts;           /* of ACCESS_HOSTS */
 	struct access_later if_permit, if_reject;
 	enum action_kind result;
 	const char *say;                   /* ACCESS_SAY: "reject_warning", "warn", "info"; at the end: a mistake of configuration, or NULL */

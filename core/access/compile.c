@@ -10,7 +10,10 @@ struct compiler {
 	struct arena *arena;
 	enum access_stage stage;           /* ACCESS_STAGES: in a class, or in a table's answer */
 	bool late;                         /* a table's answer: nothing may be opened any more */
-	struct buf unknown;                /* words that are not done, one "…" after the other */
+	struct buf unknown;                /* words that nobody knows, one "…" after the other */
+	struct buf undone;                 /* words that are not done, and what to do */
+	const struct access_word *noted[8];/* words whose note was told */
+	struct conf_diag *diag;            /* for notes; NULL: late */
 	struct buf why;                    /* what else is wrong */
 };
 
@@ -64,6 +67,17 @@ static bool looks_like_argument(struct str word)
 	return str_chr(word, ':') > 0 || str_chr(word, '/') >= 0;
 }
 
+static bool check_seconds(struct compiler *k, const struct access_row *row)
+{
+	uint64_t seconds;
+
+	if (str_to_u64(row->text, &seconds) && seconds >= 1 && seconds <= LIMIT_ACCESS_SLEEP)
+		return true;
+	buf_printf(&k->why, "%s%s %.*s: use a number of seconds, 1 to %d", k->why.n ? "; " : "", row->word->name,
+		STR_ARG(str_head(row->text, 40)), LIMIT_ACCESS_SLEEP);
+	return false;
+}
+
 /* take_argument - the row's argument off *rest; false: told */
 static bool take_argument(struct compiler *k, struct access_row *row, struct str *rest)
 {
@@ -83,6 +97,8 @@ static bool take_argument(struct compiler *k, struct access_row *row, struct str
 		row->map = open_map(k, word);
 		return row->map;
 	}
+	if (row->word->argument == ACCESS_SECONDS)
+		return check_seconds(k, row);
 	equals = str_chr(row->text, '=');
 	if (row->word->argument == ACCESS_ZONE && equals >= 0) {
 		row->filter = str_from(row->text, (size_t)equals + 1);
@@ -101,17 +117,51 @@ static const struct access_list *find_class(const struct access_rules *rules, st
 	return NULL;
 }
 
-/* not_done - remember a word that stops the start, with its argument, each once */
-static void not_done(struct compiler *k, struct str word, struct str argument)
+/* not_done - remember a word that stops the start, with its argument, each once; known: it is one of Postfix's */
+static void not_done(struct compiler *k, struct str word, struct str argument, const struct access_word *known)
 {
-	char text[200];
-	struct buf one;
+	struct buf *all = known ? &k->undone : &k->unknown, one;
+	const char *nearest = known ? NULL : access_word_nearest(word);
 
-	buf_init(&one, sizeof(text) - 1);
+	buf_init(&one, 300);
 	buf_printf(&one, "\"%.*s%s%.*s\"", STR_ARG(str_head(word, 60)), argument.n ? " " : "", STR_ARG(str_head(argument, 100)));
-	if (str_find(buf_view(&k->unknown), buf_view(&one)) < 0)
-		buf_printf(&k->unknown, "%s%s", k->unknown.n ? ", " : "", buf_cstr(&one));
+	if (nearest)
+		buf_printf(&one, " (did you mean %s?)", nearest);
+	if (str_find(buf_view(all), buf_view(&one)) < 0)
+		buf_printf(all, "%s%s%s%s", all->n ? ", " : "", buf_cstr(&one), known && known->note ? ": " : "", known && known->note ? known->note : "");
 	buf_fini(&one);
+}
+
+/* tell_note - once for each word, wherever it stands */
+static void tell_note(struct compiler *k, const struct access_word *word)
+{
+	size_t i = 0;
+
+	while (i < sizeof(k->noted) / sizeof(k->noted[0]) && k->noted[i] && k->noted[i] != word)
+		i++;
+	if (!k->diag || i == sizeof(k->noted) / sizeof(k->noted[0]) || k->noted[i])
+		return;
+	k->noted[i] = word;
+	conf_diag_add(k->diag, CONF_WARNING, NULL, 0, "%s: %s", word->name, word->note);
+}
+
+static bool compile(struct compiler *k, struct str text, struct access_list *list);
+
+/* old_lists - reject_maps_rbl: a list of its own, with each of maps_rbl_domains */
+static void old_lists(struct compiler *k, struct access_row *row)
+{
+	struct str rest = str_of(k->rules->conf->maps_rbl_domains), word;
+	struct access_list *list = ARENA_NEW(k->arena, struct access_list);
+	struct buf text;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	while (next_word(&rest, &word))
+		buf_printf(&text, "reject_rbl_client %.*s ", STR_ARG(word));
+	row->word = &access_word_class;
+	row->list = list;
+	if (list)
+		compile(k, arena_str(k->arena, buf_view(&text)), list);
+	buf_fini(&text);
 }
 
 static void take_word(struct compiler *k, struct str word, struct str *rest, struct access_row *row)
@@ -133,13 +183,17 @@ static void take_word(struct compiler *k, struct str word, struct str *rest, str
 	} else {
 		argument = row->text;
 	}
+	if (row->word && row->word->note && row->word->judge)
+		tell_note(k, row->word);
+	if (row->word && row->word->flags & ACCESS_OLD_LISTS)
+		old_lists(k, row);
 	if (row->word && row->word->judge)
 		return;
 	if (!row->word && next_word(&after, &next) && looks_like_argument(next)) {
 		argument = next;
 		*rest = after;
 	}
-	not_done(k, word, argument);
+	not_done(k, word, argument, row->word);
 	row->word = NULL;
 }
 
@@ -159,7 +213,8 @@ static bool compile(struct compiler *k, struct str text, struct access_list *lis
 		struct access_row row = { 0 };
 
 		take_word(k, word, &rest, &row);
-		if (!row.word || (row.word->argument == ACCESS_TABLE && !row.map)) {
+		/* what was wrong with an argument is told */
+		if (!row.word || (row.word->argument == ACCESS_TABLE ? !row.map : row.word->argument != ACCESS_NO_ARGUMENT && !row.text.n)) {
 			good = false;
 			continue;
 		}
@@ -171,12 +226,14 @@ static bool compile(struct compiler *k, struct str text, struct access_list *lis
 static void tell(struct compiler *k, const char *parameter, struct conf_diag *diag)
 {
 	if (k->unknown.n)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0,
-			"%s: unknown or unsupported: %s: take it out, or use a restriction that relaybox.conf(5) lists", parameter,
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: unknown: %s: take it out, or use a restriction that relaybox.conf(5) lists", parameter,
 			buf_cstr(&k->unknown));
+	if (k->undone.n)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: not done: %s", parameter, buf_cstr(&k->undone));
 	if (k->why.n)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&k->why));
 	buf_clear(&k->unknown);
+	buf_clear(&k->undone);
 	buf_clear(&k->why);
 }
 
@@ -207,6 +264,36 @@ static void compile_classes(struct compiler *k, struct conf_diag *diag)
 	}
 }
 
+static const struct access_list *compile_answer(const struct access_rules *rules, struct arena *a, struct str text)
+{
+	struct compiler k = { .rules = (struct access_rules *)(uintptr_t)rules, .arena = a, .stage = ACCESS_STAGES, .late = true };
+	struct access_list *list = ARENA_NEW(a, struct access_list);
+	bool good;
+
+	buf_init(&k.unknown, 200);
+	buf_init(&k.undone, 200);
+	buf_init(&k.why, 200);
+	good = list && compile(&k, text, list);
+	buf_fini(&k.unknown);
+	buf_fini(&k.undone);
+	buf_fini(&k.why);
+	return good ? list : NULL;
+}
+
+static void open_parameters(struct access_rules *rules, struct conf_diag *diag)
+{
+	const struct conf *c = rules->conf;
+	struct buf why;
+
+	buf_init(&why, 500);
+	if (maps_open(&rules->rbl_replies, c->rbl_reply_maps, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "rbl_reply_maps: %s", buf_cstr(&why));
+	buf_clear(&why);
+	if (*c->permit_mx_backup_networks && !(rules->backup_networks = match_open(MATCH_HOSTS, c->permit_mx_backup_networks, &why)))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "permit_mx_backup_networks: %s", buf_cstr(&why));
+	buf_fini(&why);
+}
+
 struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *diag)
 {
 	const char *texts[ACCESS_STAGES] = {
@@ -215,17 +302,20 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 	};
 	struct access_rules *rules = MEM_NEW(struct access_rules);
 	struct str rest = str_of(c->parent_domain_matches_subdomains), word;
-	struct compiler k = { .rules = rules, .arena = &rules->arena };
+	struct compiler k = { .rules = rules, .arena = &rules->arena, .diag = diag };
 
 	rules->conf = c;
+	rules->compile_answer = compile_answer;
 	arena_init(&rules->arena, LIMIT_ACCESS_RULES);
 	while (next_word(&rest, &word))
 		rules->parents_match |= str_eq(word, STR("smtpd_access_maps"));
 	buf_init(&k.unknown, 2000);
+	buf_init(&k.undone, 2000);
 	buf_init(&k.why, 2000);
 	if (maps_open_form(&rules->logins, c->smtpd_sender_login_maps, SOURCE_TABLE, &k.why) < 0)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_sender_login_maps: %s", buf_cstr(&k.why));
 	buf_clear(&k.why);
+	open_parameters(rules, diag);
 	compile_classes(&k, diag);
 	for (size_t i = 0; i < ACCESS_STAGES; i++) {
 		k.stage = (enum access_stage)i;
@@ -235,22 +325,9 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 	if (rules->arena.overflow)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_recipient_restrictions: the restriction lists are too long together");
 	buf_fini(&k.unknown);
+	buf_fini(&k.undone);
 	buf_fini(&k.why);
 	return rules;
-}
-
-const struct access_list *access_compile_answer(const struct access_rules *rules, struct arena *a, struct str text)
-{
-	struct compiler k = { .rules = (struct access_rules *)(uintptr_t)rules, .arena = a, .stage = ACCESS_STAGES, .late = true };
-	struct access_list *list = ARENA_NEW(a, struct access_list);
-	bool good;
-
-	buf_init(&k.unknown, 200);
-	buf_init(&k.why, 200);
-	good = list && compile(&k, text, list);
-	buf_fini(&k.unknown);
-	buf_fini(&k.why);
-	return good ? list : NULL;
 }
 
 void access_rules_refresh(struct access_rules *rules, usec now_mono)
@@ -258,6 +335,9 @@ void access_rules_refresh(struct access_rules *rules, usec now_mono)
 	for (size_t i = 0; i < rules->n_maps; i++)
 		map_refresh(rules->maps[i], now_mono);
 	maps_refresh(&rules->logins, now_mono);
+	maps_refresh(&rules->rbl_replies, now_mono);
+	if (rules->backup_networks)
+		match_refresh(rules->backup_networks, now_mono);
 }
 
 void access_rules_free(struct access_rules *rules)
@@ -268,6 +348,8 @@ void access_rules_free(struct access_rules *rules)
 		map_close(rules->maps[i]);
 	mem_free(rules->maps);
 	maps_close(&rules->logins);
+	maps_close(&rules->rbl_replies);
+	match_close(rules->backup_networks);
 	arena_fini(&rules->arena);
 	mem_free(rules);
 }

@@ -4,7 +4,7 @@
 /* --- is it ours? ------------------------------------------------------------------------------------------------------ */
 
 /* no sender-specified routing: user%elsewhere@here must not pass as mail for here (docs/threats.md C10) */
-static bool is_plain_local(struct str local)
+bool access_is_plain_local(struct str local)
 {
 	for (size_t i = 0; i < local.n; i++)
 		if (ascii_is_one_of(local.p[i], "@%!"))
@@ -17,7 +17,7 @@ bool access_is_ours(const struct access_request *q, enum map_answer *answer)
 	struct addr a = addr_split(q->rcpt);
 
 	*answer = MAP_FOUND;
-	if (!is_plain_local(a.local))
+	if (!access_is_plain_local(a.local))
 		return false;
 	if (str_is_empty(a.domain))
 		return true;
@@ -65,6 +65,16 @@ enum access_says access_unauth_defer(struct access_run *r, const struct access_r
 {
 	(void)row;
 	return unauth_destination(r, 454);
+}
+
+/* the old word for both */
+enum access_says access_relay_domains(struct access_run *r, const struct access_row *row)
+{
+	enum access_says says = access_auth_destination(r, row);
+
+	if (says != ACCESS_NEXT || !r->request->rcpt.n)
+		return says;
+	return access_refuse(r, ACCESS_WHO_RECIPIENT, (int)r->request->conf->relay_domains_reject_code, "5.7.1", "Relay access denied");
 }
 
 /* --- is it whole, and known? ------------------------------------------------------------------------------------------ */

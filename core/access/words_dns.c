@@ -1,4 +1,4 @@
-/* words_dns - lists that are asked by DNS: reject_rbl_client, reject_rhsbl_*, permit_dnswl_client. The name to ask is made here, the
+/* words_dns - lists that are asked by DNS: reject_rbl_client, reject_rhsbl_*, permit_dnswl_client, permit_rhswl_client. The name to ask is made here, the
  * owner brings the addresses and the text that it has; `domain=127.0.0.[2..11]` says which addresses count. */
 #include "core/access/access_private.h"
 
@@ -118,42 +118,78 @@ static bool is_listed(const struct access_row *row, const struct access_answer *
 
 enum access_says access_rbl_client(struct access_run *r, const struct access_row *row) { return ask_client(r, row); }
 enum access_says access_dnswl_client(struct access_run *r, const struct access_row *row) { return ask_client(r, row); }
-enum access_says access_rhsbl_helo(struct access_run *r, const struct access_row *row) { return ask_name(r, row, r->request->helo); }
 
-enum access_says access_rhsbl_client(struct access_run *r, const struct access_row *row)
+/* listed_name - of whom a list of names is asked: what is said to be blocked, and the domain in it */
+static struct str listed_name(const struct access_request *q, enum access_who who, struct str *domain)
 {
-	return r->request->name == ACCESS_NAME_VERIFIED ? ask_name(r, row, r->request->client_name) : ACCESS_NEXT;
+	struct str what = who == ACCESS_WHO_HELO ? q->helo : who == ACCESS_WHO_SENDER ? q->sender : who == ACCESS_WHO_RECIPIENT ? q->rcpt :
+		who == ACCESS_WHO_REVERSE ? q->reverse_name : q->name == ACCESS_NAME_VERIFIED ? q->client_name : STR_EMPTY;
+
+	*domain = who == ACCESS_WHO_SENDER || who == ACCESS_WHO_RECIPIENT ? addr_split(what).domain : what;
+	if (who == ACCESS_WHO_REVERSE && str_ieq(what, STR("unknown")))
+		*domain = STR_EMPTY;
+	return what;
 }
 
-enum access_says access_rhsbl_sender(struct access_run *r, const struct access_row *row)
+enum access_says access_rhsbl(struct access_run *r, const struct access_row *row)
 {
-	return ask_name(r, row, addr_split(r->request->sender).domain);
+	struct str domain;
+
+	listed_name(r->request, row->word->who, &domain);
+	return ask_name(r, row, domain);
 }
 
-enum access_says access_rhsbl_recipient(struct access_run *r, const struct access_row *row)
+/* template_of - rbl_reply_maps for this list, else default_rbl_reply; false: the table cannot be read */
+static bool template_of(struct access_run *r, const struct access_row *row, struct buf *out)
 {
-	return ask_name(r, row, addr_split(r->request->rcpt).domain);
+	struct maps *maps = (struct maps *)(uintptr_t)&r->rules->rbl_replies;
+	enum map_answer m = maps_find(maps, row->text, false, out, NULL);
+
+	if (m == MAP_NONE)
+		buf_z(out, r->request->conf->default_rbl_reply);
+	return m != MAP_ERROR;
+}
+
+/* refuse_listed - with the template's words: a code, perhaps an enhanced one, and text */
+static enum access_says refuse_listed(struct access_run *r, const struct access_row *row, const char *why)
+{
+	static const char *const classes[] = { [ACCESS_WHO_STAGE] = "Client host", [ACCESS_WHO_CLIENT] = "Client host", [ACCESS_WHO_HELO] = "Helo command",
+		[ACCESS_WHO_SENDER] = "Sender address", [ACCESS_WHO_RECIPIENT] = "Recipient address", [ACCESS_WHO_REVERSE] = "Unverified Client host" };
+	const struct access_request *q = r->request;
+	enum access_who who = row->word->who;
+	struct str ignored, what = who == ACCESS_WHO_STAGE ? q->client_address : listed_name(q, who, &ignored);
+	struct str code = arena_printf(r->request->arena, "%d", (int)q->conf->maps_rbl_reject_code);
+	const struct access_value values[] = { { "rbl_code", code }, { "rbl_class", str_of(classes[who]) }, { "rbl_what", what },
+		{ "rbl_domain", row->text }, { "rbl_reason", str_of(why) } };
+	enum access_says says = ACCESS_REFUSE;
+	struct buf template, text;
+	struct action a;
+
+	buf_init(&template, LIMIT_MAP_VALUE);
+	buf_init(&text, LIMIT_REPLY_TEXT);
+	if (!template_of(r, row, &template)) {
+		says = access_temporary(r, what);
+	} else {
+		access_template(q, buf_view(&template), values, sizeof(values) / sizeof(values[0]), &text);
+		action_parse(buf_view(&text), ACTION_IN_ACCESS, &a);
+		if (a.code && a.enhanced.n)
+			reply_set(r->reply, a.code, arena_z(q->arena, a.enhanced), "%.*s", STR_ARG(a.text));
+		else if (a.code)
+			reply_set(r->reply, a.code, a.code >= 500 ? "5.7.1" : "4.7.1", "%.*s", STR_ARG(a.text));
+		else
+			reply_set(r->reply, 450, "4.7.1", "Service unavailable");
+		if (r->reply->enhanced[0])
+			r->reply->enhanced[0] = (char)('0' + r->reply->code / 100);
+	}
+	buf_fini(&template);
+	buf_fini(&text);
+	return says;
 }
 
 enum access_says access_listed(struct access_run *r, const struct access_row *row, const struct access_answer *a)
 {
-	/* which word it is says what is blocked */
-	static const struct { access_judge *judge; const char *class; } kinds[] = {
-		{ access_rbl_client, "Client host" }, { access_rhsbl_client, "Client host" }, { access_rhsbl_helo, "Helo command" },
-		{ access_rhsbl_sender, "Sender address" }, { access_rhsbl_recipient, "Recipient address" },
-	};
-	const struct access_request *q = r->request;
-	struct str what[] = { q->client_address, q->client_name, q->helo, q->sender, q->rcpt };
-	int code = (int)q->conf->maps_rbl_reject_code;
-
 	/* a list that does not answer lists nobody */
-	if (a->code >= 400 || !is_listed(row, a))
-		return ACCESS_NEXT;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (row->word->judge == kinds[i].judge)
-			reply_set(r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "Service unavailable; %s [%.*s] blocked using %.*s%s%s",
-				kinds[i].class, STR_ARG(what[i]), STR_ARG(row->text), *a->text ? "; " : "", a->text);
-	return ACCESS_REFUSE;
+	return a->code >= 400 || !is_listed(row, a) ? ACCESS_NEXT : refuse_listed(r, row, a->text);
 }
 
 enum access_says access_list_permits(struct access_run *r, const struct access_row *row, const struct access_answer *a)

@@ -33,7 +33,7 @@ static enum access_says not_owned(struct access_run *r)
 	enum access_says says;
 
 	buf_init(&why, 400);
-	buf_printf(&why, "not owned by user %.*s", STR_ARG(r->request->user));
+	buf_printf(&why, "not owned by user %.*s", STR_ARG(r->request->login));
 	says = access_refuse(r, ACCESS_WHO_SENDER, 553, "5.7.1", buf_cstr(&why));
 	buf_fini(&why);
 	return says;
@@ -48,7 +48,7 @@ static enum access_says judge_user(struct access_run *r, bool unknown_too)
 	owned = owners(r, &list, &failed);
 	if (failed)
 		return access_temporary(r, r->request->sender);
-	if (owned ? has_name(list, r->request->user) : !unknown_too)
+	if (owned ? has_name(list, r->request->login) : !unknown_too)
 		return ACCESS_NEXT;
 	return not_owned(r);
 }

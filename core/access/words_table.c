@@ -157,7 +157,7 @@ static enum access_says say(struct lookup *l)
 	default:
 		return act(l, &a, find_effect(a.kind));
 	}
-	list = access_compile_answer(r->rules, r->request->arena, buf_view(&l->value));
+	list = r->rules->compile_answer(r->rules, r->request->arena, buf_view(&l->value));
 	if (!list)
 		return access_misconfigured(r, "an access table gives a restriction that is unknown, or a table that no list names");
 	return access_call(r, list);
@@ -250,6 +250,22 @@ static enum map_answer find_client(struct lookup *l, struct str name)
 	return m == MAP_NONE ? find_address(l, l->r->request->client_address) : m;
 }
 
+bool access_look(struct access_run *r, const struct access_row *row, struct str subject, struct str name, struct str address,
+	enum access_says *says)
+{
+	struct lookup l = { .r = r, .map = row->map, .who = row->word->who, .subject = subject };
+	enum map_answer m;
+
+	buf_init(&l.value, LIMIT_MAP_VALUE);
+	m = name.n ? find_domain(&l, name) : find_address(&l, address);
+	if (m == MAP_FOUND)
+		*says = say(&l);
+	else if (m == MAP_ERROR)
+		*says = access_temporary(r, subject);
+	buf_fini(&l.value);
+	return m != MAP_NONE;
+}
+
 static enum access_says check(struct access_run *r, const struct access_row *row, enum access_who who, struct str subject,
 	enum map_answer (*by)(struct lookup *l, struct str key))
 {
@@ -278,6 +294,22 @@ enum access_says access_check_client(struct access_run *r, const struct access_r
 	return check(r, row, ACCESS_WHO_CLIENT, r->request->client_name, find_client);
 }
 
+/* whoever has the address chooses what it says: a name that lets in would let anybody in */
+enum access_says access_check_reverse(struct access_run *r, const struct access_row *row)
+{
+	struct str name = r->request->reverse_name;
+	enum access_says says;
+
+	says = check(r, row, ACCESS_WHO_REVERSE, name, find_client);
+	return says == ACCESS_PERMIT ? access_misconfigured(r, "check_reverse_client_hostname_access gives OK, which whoever has the address can "
+		"bring about: use DUNNO") : says;
+}
+
+enum access_says access_check_login(struct access_run *r, const struct access_row *row)
+{
+	return check(r, row, ACCESS_WHO_LOGIN, r->request->login, find);
+}
+
 enum access_says access_check_helo(struct access_run *r, const struct access_row *row)
 {
 	return check(r, row, ACCESS_WHO_HELO, r->request->helo, find_domain);
@@ -295,11 +327,6 @@ enum access_says access_check_sender(struct access_run *r, const struct access_r
 enum access_says access_check_recipient(struct access_run *r, const struct access_row *row)
 {
 	return check(r, row, ACCESS_WHO_RECIPIENT, r->request->rcpt, find_mail);
-}
-
-enum access_says access_check_login(struct access_run *r, const struct access_row *row)
-{
-	return check(r, row, ACCESS_WHO_LOGIN, r->request->user, find);
 }
 
 enum access_says access_check_etrn(struct access_run *r, const struct access_row *row)

@@ -1,5 +1,5 @@
 /* arena - see arena.h. Blocks grow by doubling from ARENA_FIRST to ARENA_MOST; a reset keeps the first, smallest one,
- * so that an idle session costs little. */
+ * so that an idle session costs little. The largest one is a power of two with what the C library adds. */
 #include "core/base/arena.h"
 
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include "core/base/format.h"
 #include "core/base/mem.h"
 
-enum { ARENA_ALIGN = _Alignof(max_align_t), ARENA_FIRST = 1024, ARENA_MOST = 64 * 1024 };
+enum { ARENA_ALIGN = _Alignof(max_align_t), ARENA_FIRST = 1024, ARENA_MOST = 64 * 1024 - 64 };
 
 struct arena_block {
 	struct arena_block *next;  /* older */

@@ -4,6 +4,7 @@
 #define CORE_BASE_LIMITS_H
 
 #define LIMIT_SMTP_COMMAND 2048          /* a command line with its CRLF: RFC 5321 says 512, extensions add; Postfix: 2048 */
+#define LIMIT_GROUP_FILE (64 * 1024)     /* /proc/self/cgroup, and limits in files below /sys/fs/cgroup */
 #define LIMIT_SMTP_LONG_LINE (64 * 1024) /* skipped of a command line that is too long; then the session ends */
 #define LIMIT_SMTP_DISCARD (256 * 1024 * 1024) /* content of refused messages read for nothing per session; then it ends */
 #define LIMIT_SMTP_OVERSHOOT 1000        /* recipients past the limit that are refused but are no errors (Postfix) */
@@ -24,6 +25,8 @@
 #define LIMIT_SESSIONS_RESERVED_SHARE 10 /* this part of all places is kept for our own clients: mynetworks and local users */
 #define LIMIT_SESSIONS_WAITING 1000      /* connections that wait for a place at a listener with a process limit; more are sent away */
 #define LIMIT_SUBMIT_SESSIONS 100        /* of one local user at the submit socket; sendmail then leaves mail in maildrop */
+#define LIMIT_SESSION_FAIR (16 * 1024)   /* memory of a session that is never ended for want of memory */
+#define LIMIT_CONNECTION_KERNEL (6 * 1024) /* reckoned for what the kernel needs for a connection; control groups count it */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
 #define LIMIT_SESSION_OUTPUT (256 * 1024)/* replies that the peer does not read; then the session ends */
 #define LIMIT_HEADER (4 * 1024 * 1024)   /* all header fields of a message, in memory until it is queued; honest mail has a 30th */
@@ -62,6 +65,7 @@
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
 #define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
 #define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
+#define LIMIT_PATTERN_REPEAT 1000        /* {n} in it: each is written out; PCRE: 65535 */
 #define LIMIT_PATTERN_TREE (4 * 1024 * 1024) /* one expression while it is read: 30,000 items */
 #define LIMIT_PATTERN_STEPS 20000        /* … and as a program, its {n} written out; PCRE: 64 kB */
 #define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
@@ -111,6 +115,8 @@
 #define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
 #define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
 #define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
+#define LIMIT_ACCESS_HOSTS 20            /* servers of a domain that check_*_mx_access and its like look at */
+#define LIMIT_ACCESS_SLEEP 300           /* seconds of sleep: SMTP clients wait five minutes for an answer (RFC 5321 section 4.5.3.2) */
 #define LIMIT_ACCESS_LISTED 16           /* addresses of a list's answer that are looked at; lists give a handful */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
 #define LIMIT_CANONICAL_STEPS 100        /* canonical entries that lead from one address to the next */

@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <sysexits.h>
 
+#include "core/base/memory.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define CACHE_BYTES 0
 #elif defined(__has_feature)
@@ -82,12 +84,28 @@ static void *obtain(size_t n)
 	p = malloc(n ? n : 1);
 	if (!p)
 		die("out of memory (%zu bytes)", n);
+	/* the smallest are not worth their counting */
+	if (n > LEAST)
+		memory_count((ptrdiff_t)malloc_usable_size(p));
 	return p;
+}
+
+/* give_back - a block of which the C library says that it has so many bytes */
+static void give_back(void *p, size_t have)
+{
+	if (have > LEAST)
+		memory_count(-(ptrdiff_t)have);
+	free(p);
 }
 
 void *mem_alloc(size_t n)
 {
 	return memset(obtain(n), 0, n ? n : 1);
+}
+
+static void count_change(size_t from, size_t to)
+{
+	memory_count((to > LEAST ? (ptrdiff_t)to : 0) - (from > LEAST ? (ptrdiff_t)from : 0));
 }
 
 void *mem_realloc(void *p, size_t n)
@@ -99,6 +117,7 @@ void *mem_realloc(void *p, size_t n)
 		p = realloc(p, n ? n : 1);
 		if (!p)
 			die("out of memory (%zu bytes)", n);
+		count_change(have, malloc_usable_size(p));
 		return p;
 	}
 	if (p && n <= have && n >= have / 4)
@@ -129,12 +148,12 @@ char *mem_dupz(const char *z)
 
 void mem_free(void *p)
 {
-	size_t have = p && cache ? malloc_usable_size(p) : 0;
+	size_t have = p ? malloc_usable_size(p) : 0;
 	struct spare *s = p;
 	unsigned k;
 
-	if (have < 64 || have >= 2 * MOST || cache->bytes + have > CACHE_BYTES) {
-		free(p);
+	if (!cache || have < 64 || have >= 2 * MOST || cache->bytes + have > CACHE_BYTES) {
+		give_back(p, have);
 		return;
 	}
 	k = class_within(have);
@@ -147,6 +166,7 @@ void mem_free(void *p)
 void mem_cache(void)
 {
 	cache = CACHE_BYTES ? &only : NULL;
+	memory_count_here();
 }
 
 void mem_trim(void)
@@ -156,7 +176,7 @@ void mem_trim(void)
 			struct spare *s = cache->blocks[k];
 
 			cache->blocks[k] = s->next;
-			free(s);
+			give_back(s, malloc_usable_size(s));
 		}
 	only.bytes = 0;
 }

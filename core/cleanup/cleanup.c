@@ -79,6 +79,11 @@ void cleanup_refusal(struct reply *r, int error)
 	}
 }
 
+size_t cleanup_memory(const struct cleanup *c)
+{
+	return c->header.cap + c->section.pending.cap + c->arena.used + c->scratch.used;
+}
+
 static void fail(struct cleanup *c, int error)
 {
 	if (!c->failure.code)

@@ -55,6 +55,7 @@ bool cleanup_is_busy(const struct cleanup *c);
 /* cleanup_end - all content was added. c stays alive until fn was called, maybe before this returns, and is freed then. */
 void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx);
 void cleanup_abort(struct cleanup *c);
+size_t cleanup_memory(const struct cleanup *c);        /* bytes that it holds, without what the sink has */
 /* cleanup_refusal - the reply for an errno of cleanup_begin or of the store */
 void cleanup_refusal(struct reply *r, int error);
 

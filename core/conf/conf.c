@@ -177,9 +177,8 @@ static void check_addresses(const struct conf *c, struct conf_diag *diag)
 	}
 }
 
-struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag)
+struct conf *conf_load_whole(const char *directory, const char *const *extra, struct conf_diag *diag)
 {
-	size_t errors = diag->errors;
 	struct conf_source *s = source_new();
 	struct buf path, text;
 	struct conf *c;
@@ -214,6 +213,14 @@ struct conf *conf_load(const char *directory, const char *const *extra, struct c
 	conf_check_entries(c, 0, buf_cstr(&text), diag);
 	buf_fini(&path);
 	buf_fini(&text);
+	return c;
+}
+
+struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag)
+{
+	size_t errors = diag->errors;
+	struct conf *c = conf_load_whole(directory, extra, diag);
+
 	if (diag->errors == errors)
 		return c;
 	conf_free(c);
@@ -262,6 +269,10 @@ static void build_field(struct conf *c, const struct param *p, struct conf_diag 
 		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
 		if (p->kind == PARAM_TEXT || p->kind == PARAM_RAW)
 			*(const char **)(void *)((char *)c + p->at) = "";
+		/* so that a wrong value is not told again as what follows from it */
+		buf_clear(&why);
+		if (e && is_plain(p->dflt))
+			(void)param_store(p, c, p->dflt, &why);
 	}
 	buf_fini(&text);
 	buf_fini(&why);

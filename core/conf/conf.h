@@ -97,6 +97,8 @@ const char *conf_default_directory(const char *from_option);
  * Returns NULL when diag holds an error. Owned by the caller (conf_free). `extra` are `name=value` overrides, last and
  * strongest, NULL-terminated, or NULL. */
 struct conf *conf_load(const char *directory, const char *const *extra, struct conf_diag *diag);
+/* conf_load_whole - never NULL: what is wrong has its default, for who wants to see all that is wrong at once */
+struct conf *conf_load_whole(const char *directory, const char *const *extra, struct conf_diag *diag);
 /* conf_overlay - a conf of its own with `name=value` overrides (master.cf -o) applied over base's source */
 struct conf *conf_overlay(const struct conf *base, const char *const *overrides, const char *file, unsigned line,
 	struct conf_diag *diag);
@@ -108,8 +110,12 @@ const char *conf_get(const struct conf *c, const char *name);
 int conf_expand(const struct conf *c, struct str text, struct buf *out, struct buf *why);
 /* conf_parse_time - "5s", "2h", "1d12h" with default unit; false if not a time */
 bool conf_parse_time(struct str s, char unit, usec *out);
-/* conf_dump - `name = value` lines: all = every parameter with its default (-D), else what differs (-n) */
-void conf_dump(const struct conf *c, bool all, FILE *to);
+/* conf_distance - edits between two words, whatever their case; more than `bound` counts as bound + 1 */
+unsigned conf_distance(struct str a, struct str b, unsigned bound);
+/* conf_dump - `name = value` lines: every parameter with its default, what was set, or every parameter with its value; expanded:
+ * without $names */
+enum conf_dump_what { CONF_DUMP_DEFAULTS, CONF_DUMP_SET, CONF_DUMP_ALL };
+void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, FILE *to);
 /* conf_where - "main.cf:12" of a set parameter, or "default"/"environment"; for explain and errors */
 const char *conf_where(const struct conf *c, const char *name);
 /* conf_is_set - was the name given a value in a file, the environment or an override? (else it has its default) */
@@ -160,6 +166,8 @@ struct master {
 /* master_load - DIR/master.cf, with the lines that POSTFIXMASTER_service__type variables replace, add or (empty) take out;
  * absent: listeners from smtpd_listen and the built-in transports */
 int master_load(const struct conf *c, struct master *out, struct conf_diag *diag);
+/* master_load_whole - the same; what is wrong is left out, and the rest is there */
+void master_load_whole(const struct conf *c, struct master *out, struct conf_diag *diag);
 void master_fini(struct master *m);
 /* master_parse_endpoint - "[host:]port", port a number or a service name; false with why. *host is a view of s */
 bool master_parse_endpoint(struct str s, struct str *host, uint16_t *port, struct buf *why);

@@ -141,18 +141,36 @@ static bool is_shown(const struct conf_entry *e)
 		!strcmp(e->origin, "option");
 }
 
-void conf_dump(const struct conf *c, bool all, FILE *to)
+/* expanded_text - name's value, or text, without $names; as it was written where it cannot be expanded */
+static const char *expanded_text(const struct conf *c, const char *name, const char *text)
 {
-	size_t max = all ? n_params : c->source->n, n = 0;
+	struct buf out, why;
+
+	buf_init(&out, LIMIT_CONF_VALUE);
+	buf_init(&why, 1024);
+	if ((name ? expand_value(c, str_of(name), &out, &why) : conf_expand(c, str_of(text), &out, &why)) == 0)
+		text = source_keep(c->source, buf_view(&out));
+	buf_fini(&out);
+	buf_fini(&why);
+	return text;
+}
+
+void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, FILE *to)
+{
+	size_t max = what == CONF_DUMP_SET ? c->source->n : n_params, n = 0;
 	struct dump_row *rows = mem_array(NULL, max + 1, sizeof(*rows));
 
 	for (size_t i = 0; i < max; i++) {
-		const struct conf_entry *e = all ? NULL : c->source->v[i];
+		const struct conf_entry *e = what == CONF_DUMP_SET ? c->source->v[i] : what == CONF_DUMP_ALL ?
+			source_find(c->source, str_of(params[i].name)) : NULL;
 
-		if (all)
-			rows[n++] = (struct dump_row){ params[i].name, default_text(c, &params[i]) };
-		else if (is_shown(e))
-			rows[n++] = (struct dump_row){ e->name, e->raw };
+		if (what == CONF_DUMP_SET && !is_shown(e))
+			continue;
+		rows[n].name = e ? e->name : params[i].name;
+		rows[n].text = e ? e->raw : default_text(c, &params[i]);
+		if (expanded)
+			rows[n].text = expanded_text(c, what == CONF_DUMP_DEFAULTS ? NULL : rows[n].name, rows[n].text);
+		n++;
 	}
 	qsort(rows, n, sizeof(*rows), by_name);
 	for (size_t i = 0; i < n; i++)

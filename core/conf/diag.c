@@ -20,6 +20,21 @@ void conf_diag_fini(struct conf_diag *d)
 	conf_diag_init(d);
 }
 
+static bool same_finding(const struct conf_finding *a, const struct conf_finding *b)
+{
+	return a->severity == b->severity && a->line == b->line && !a->file == !b->file && (!a->file || !strcmp(a->file, b->file)) &&
+		!strcmp(a->text, b->text);
+}
+
+/* is_known - a conf with overrides finds again what is wrong with the whole */
+static bool is_known(const struct conf_diag *d, const struct conf_finding *f)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (same_finding(f, &d->v[i]))
+			return true;
+	return false;
+}
+
 void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, const char *fmt, ...)
 {
 	struct buf text;
@@ -29,6 +44,10 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, 
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
+	if (is_known(d, &(struct conf_finding){ s, (char *)(uintptr_t)file, line, (char *)(uintptr_t)buf_cstr(&text) })) {
+		buf_fini(&text);
+		return;
+	}
 	d->v = mem_array(d->v, d->n + 1, sizeof(d->v[0]));
 	d->v[d->n++] = (struct conf_finding){ s, file ? mem_dupz(file) : NULL, line, buf_take(&text) };
 	d->errors += s == CONF_ERROR;
@@ -49,23 +68,13 @@ void conf_diag_locate(struct conf_diag *d, const struct conf *c)
 	}
 }
 
-static bool same_finding(const struct conf_finding *a, const struct conf_finding *b)
-{
-	return a->severity == b->severity && a->line == b->line && !a->file == !b->file && (!a->file || !strcmp(a->file, b->file)) &&
-		!strcmp(a->text, b->text);
-}
-
 void conf_diag_take(struct conf_diag *d, struct conf_diag *from, const struct conf *c)
 {
 	conf_diag_locate(from, c);
 	for (size_t i = 0; i < from->n; i++) {
 		const struct conf_finding *f = &from->v[i];
-		bool known = false;
 
-		for (size_t j = 0; j < d->n; j++)
-			known = known || same_finding(f, &d->v[j]);
-		if (!known)
-			conf_diag_add(d, f->severity, f->file, f->line, "%s", f->text);
+		conf_diag_add(d, f->severity, f->file, f->line, "%s", f->text);
 	}
 	conf_diag_fini(from);
 }

@@ -342,10 +342,9 @@ static void listen_parameter(struct master_load *ld)
 	buf_fini(&why);
 }
 
-int master_load(const struct conf *c, struct master *out, struct conf_diag *diag)
+void master_load_whole(const struct conf *c, struct master *out, struct conf_diag *diag)
 {
 	struct master_load ld = { .conf = c, .out = out, .diag = diag };
-	size_t errors = diag->errors;
 	struct buf path, text;
 	int r;
 
@@ -374,6 +373,13 @@ int master_load(const struct conf *c, struct master *out, struct conf_diag *diag
 	buf_fini(&ld.not_run);
 	buf_fini(&path);
 	buf_fini(&text);
+}
+
+int master_load(const struct conf *c, struct master *out, struct conf_diag *diag)
+{
+	size_t errors = diag->errors;
+
+	master_load_whole(c, out, diag);
 	if (diag->errors == errors)
 		return 0;
 	master_fini(out);

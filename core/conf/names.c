@@ -116,9 +116,8 @@ enum name_class name_class(struct str name, const char **advice, const char **ha
 
 enum { NAME_MAX_LEN = 63 };
 
-/* distance - edits (insert, delete, replace, swap of neighbours) between a and b, whatever
- * their case; more than `bound` counts as bound + 1 */
-static unsigned distance(struct str a, struct str b, unsigned bound)
+/* edits: insert, delete, replace, swap of neighbours */
+unsigned conf_distance(struct str a, struct str b, unsigned bound)
 {
 	unsigned rows[3][NAME_MAX_LEN + 1];
 
@@ -153,7 +152,7 @@ struct nearest {
 
 static void consider(struct nearest *n, struct str candidate)
 {
-	unsigned d = n->distance ? distance(n->name, candidate, n->distance - 1) : 1;
+	unsigned d = n->distance ? conf_distance(n->name, candidate, n->distance - 1) : 1;
 
 	if (d >= n->distance)
 		return;

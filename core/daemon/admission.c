@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/daemon/health.h"
 #include "core/daemon/places.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/session.h"
 
 #define FULL_WARNING (60 * USEC_PER_SEC)   /* between two lines about a limit that is reached */
@@ -49,9 +50,11 @@ static void someone_does_without(struct relay *r, const struct service *v)
 	if (load->warned && now - load->warned <= FULL_WARNING)
 		return;
 	load->warned = now;
-	if (v->max_sessions)
+	if (v->max_sessions && !pressure_is_on(r))
 		log_warn("master", "service on port %u has reached its process limit \"%lld\": new clients may experience noticeable delays; "
 			"raise its maxproc in master.cf, or default_process_limit", v->port, (long long)v->max_sessions);
+	else if (pressure_is_on(r))
+		log_warn("master", "memory_limit: %zu bytes are held and %zu may be: clients are turned away", pressure_used(r), r->memory_limit);
 	else
 		log_warn("master", "service on port %u: %zu sessions are all that this process may have: clients are turned away; "
 			"raise its limit of open files (ulimit -n)", v->port, r->max_sessions);

@@ -1,6 +1,8 @@
 /* places - see places.h. */
 #include "core/daemon/places.h"
 
+#include "core/daemon/pressure.h"
+
 static size_t for_strangers(size_t places)
 {
 	return places - places / LIMIT_SESSIONS_RESERVED_SHARE;
@@ -10,7 +12,7 @@ enum place places_look(const struct relay *r, const struct service *v, bool own)
 {
 	size_t all = own ? r->max_sessions : for_strangers(r->max_sessions), here = (size_t)v->max_sessions;
 
-	if (r->n_sessions >= all)
+	if (r->n_sessions >= all || (!own && pressure_is_on(r)))
 		return PLACE_NONE;
 	return !here || (size_t)v->load->sessions < (own ? here : for_strangers(here)) ? PLACE_FREE : PLACE_BUSY;
 }

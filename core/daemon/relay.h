@@ -15,7 +15,7 @@ struct control_server;
 struct pickup;
 
 struct relay_counts {                  /* since start */
-	uint64_t connects, silent_connects, rejects, submissions;
+	uint64_t connects, silent_connects, rejects, submissions, memory_refusals;
 	uint64_t mail[HISTORY_COLUMNS];    /* messages accepted; recipients sent, deferred, bounced: one a try */
 };
 struct relay {
@@ -36,6 +36,9 @@ struct relay {
 	struct list listeners;
 	struct list sessions;
 	size_t n_sessions, max_sessions;
+	size_t memory_system, memory_limit; /* bytes: what there is, what all may hold (pressure.c) */
+	size_t promised;                   /* bytes that come back at the end of the tick that began at … */
+	usec promised_at, pressure_warned;
 	size_t n_waiting;                  /* accepted, without a session yet */
 	struct loop_task places;           /* a session has ended while somebody waits */
 	struct list visitors;              /* who asks for health */

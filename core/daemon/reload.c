@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/daemon/admission.h"
 #include "core/daemon/listener.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/relay.h"
 #include "core/daemon/session.h"
 
@@ -58,6 +59,7 @@ static void take_over(struct relay *r, struct settings *s)
 	r->settings = s;
 	admission_move(r, LIST_ITEM(s->link.next, struct settings, link));
 	admission_look(r);
+	pressure_set(r);
 }
 
 bool relay_reload(struct relay *r)

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/places.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/session_private.h"
 
 #define MIN_DATA_RATE 500              /* bytes per second that content must keep up with (smtpd_min_data_rate) */
@@ -190,6 +191,23 @@ static void lost(struct session *s)
 	session_end(s);
 }
 
+/* relieve - memory is short; the session at hand may be one of those that end. Not after all is sent, as otherwise: it would keep its
+ * memory until then */
+static void relieve(struct relay *r)
+{
+	struct session *s;
+	struct reply no;
+
+	while ((s = pressure_next(r)) != NULL) {
+		session_log_break(s, "too little memory");
+		reply_set(&no, 421, "4.3.1", "%s Error: too little memory, try again later", s->service->smtp.hostname);
+		reply_format(&s->conn->out, &no);
+		conn_flush(s->conn);
+		conn_close(s->conn);
+		session_end(s);
+	}
+}
+
 void session_go(struct session *s)
 {
 	size_t got = s->conn->in.n;
@@ -216,6 +234,8 @@ void session_go(struct session *s)
 		session_deadline(s, progress || lines != s->smtp.lines, got);
 	if (s->eof && !s->waits)
 		lost(s);
+	if (pressure_is_on(s->relay))
+		relieve(s->relay);
 }
 
 /* --- connection events ------------------------------------------------------------------------------------------------ */
@@ -340,6 +360,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	loop_timer_init(&s->timer, session_on_timer);
 	arena_init(&s->arena, arena_bound(v));
 	format_text(s->client_name, sizeof(s->client_name), "%s", uid >= 0 ? "local" : "unknown");
+	format_text(s->reverse_name, sizeof(s->reverse_name), "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
 	if (v->load->stress)

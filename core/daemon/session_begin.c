@@ -31,10 +31,24 @@ void session_on_timer(struct loop_timer *t)
 		session_wake(s);
 		return;
 	}
+	if (s->waits == SESSION_WAITS_POLICY) {
+		session_policy_slept(s);
+		return;
+	}
 	dns_cancel(s->name_query);
 	s->name_query = NULL;
 	s->name_state = ACCESS_NAME_LATER;
 	named(s);
+}
+
+/* note_reverse - the name in "hostname NAME does not resolve to address …", or a verified one */
+static void note_reverse(struct session *s, struct str text, bool verified)
+{
+	struct str word = text;
+
+	if (!verified && (!str_word(&text, " ", &word) || !str_eq(word, STR("hostname")) || !str_word(&text, " ", &word)))
+		word = STR("unknown");
+	format_text(s->reverse_name, sizeof(s->reverse_name), "%.*s", STR_ARG(word));
 }
 
 static void on_name(void *ctx, enum dns_status status, const char *name, const char *why)
@@ -46,6 +60,7 @@ static void on_name(void *ctx, enum dns_status status, const char *name, const c
 	if (status == DNS_OK)
 		format_text(s->client_name, sizeof(s->client_name), "%s", name);
 	/* dns.h: it says which name was somebody else's */
+	note_reverse(s, str_of(status == DNS_OK ? name : why), status == DNS_OK);
 	s->name_state = status == DNS_OK ? ACCESS_NAME_VERIFIED : status == DNS_AGAIN ? ACCESS_NAME_LATER :
 	                str_starts(str_of(why), STR("hostname ")) ? ACCESS_NAME_WRONG : ACCESS_NAME_NONE;
 	named(s);

@@ -4,6 +4,7 @@
 
 #include "core/access/users.h"
 #include "core/base/log.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/session_private.h"
 
 /* --- connection ------------------------------------------------------------------------------------------------------- */
@@ -100,6 +101,8 @@ static void check_mail(struct session *s, struct reply *r)
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
 		cleanup_refusal(r, errno);
+	else if (pressure_is_on(relay))
+		reply_set(r, 452, "4.3.1", "Error: too little memory, try again later");
 	else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit))
 		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
 }

@@ -99,7 +99,7 @@ static bool is_listed(void *ctx, struct str address, bool sender, struct reply *
 
 /* --- questions -------------------------------------------------------------------------------------------------------- */
 
-static void take_answer(struct session *s, const struct access_answer *a)
+void session_policy_answer(struct session *s, const struct access_answer *a)
 {
 	s->query = NULL;
 	access_answer(&s->run, a);
@@ -108,7 +108,7 @@ static void take_answer(struct session *s, const struct access_answer *a)
 
 static void answered(struct session *s, int code, const char *enhanced, const char *text)
 {
-	take_answer(s, &(struct access_answer){ .code = code, .enhanced = enhanced, .text = text, .addresses = s->listed,
+	session_policy_answer(s, &(struct access_answer){ .code = code, .enhanced = enhanced, .text = text, .addresses = s->listed,
 		.n_addresses = s->n_listed });
 }
 
@@ -130,7 +130,7 @@ static void on_domain_mx(void *ctx, const struct dns_answer *a)
 	struct session *s = ctx;
 
 	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0])
-		take_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
+		session_policy_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
 	else if (a->status == DNS_NODATA)
 		s->query = dns_lookup_host(s->relay->dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
 	else
@@ -193,11 +193,25 @@ static bool ask_probe(struct session *s)
 	return false;
 }
 
+void session_policy_slept(struct session *s)
+{
+	answered(s, 250, "", "");
+}
+
+static bool ask_time(struct session *s)
+{
+	uint64_t seconds = 0;
+
+	(void)str_to_u64(s->run.asked, &seconds);
+	loop_timer_set(s->relay->loop, &s->timer, loop_now(s->relay->loop) + seconds * USEC_PER_SEC);
+	return true;
+}
+
 /* ask - true: the answer comes later */
 static bool ask(struct session *s)
 {
 	static bool (*const by_question[])(struct session *) = { [ACCESS_DOMAIN] = ask_domain, [ACCESS_PROBE] = ask_probe,
-		[ACCESS_DNSLIST] = ask_list };
+		[ACCESS_DNSLIST] = ask_list, [ACCESS_HOSTS] = session_ask_hosts, [ACCESS_SLEEP] = ask_time };
 
 	s->n_listed = 0;
 	return by_question[s->run.question](s);
@@ -223,7 +237,8 @@ static void fill_request(struct session *s, enum access_event event)
 		.router = session_router(s), .conf = session_conf(s), .arena = &s->arena,
 		.client = s->foreign ? (struct ipaddr){ .family = AF_UNSPEC } : s->address,
 		.client_name = str_of(s->client_name), .client_address = str_of(s->client_address), .name = s->name_state,
-		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .user = str_of(s->smtp.user), .tls = s->smtp.tls,
+		.reverse_name = str_of(s->reverse_name), .login = s->smtp.authenticated ? str_of(s->smtp.user) : STR_EMPTY,
+		.local = s->uid >= 0, .authenticated = s->smtp.authenticated, .tls = s->smtp.tls,
 		.ahead = s->event != SMTP_SERVER_EVENTS && smtp_server_sent_ahead(&s->smtp),
 		.many = s->smtp.envelope.n_rcpts > 1, .n_rcpts = s->smtp.envelope.n_rcpts,
 		.helo = s->smtp.helo[0] ? str_of(s->smtp.helo) : STR_EMPTY, .rcpt = rcpt, .is_listed = is_listed, .ctx = s,
@@ -320,6 +335,8 @@ void session_policy_cancel(struct session *s)
 		dns_cancel(s->query);
 	if (s->verify)
 		verify_cancel(s->verify);
+	if (s->run.question == ACCESS_SLEEP)
+		loop_timer_cancel(s->relay->loop, &s->timer);
 	s->query = NULL;
 	s->verify = NULL;
 }

@@ -1,5 +1,6 @@
 /* session_private - what the files of a session share: session.c (life, the walk of an event), session_begin.c (from the accepted
- * socket to the greeting), session_mail.c (what each event does), session_auth.c (logins), session_policy.c (may it be done?), session_log.c.
+ * socket to the greeting), session_mail.c (what each event does), session_auth.c (logins), session_policy.c (may it be
+ * done?), session_hosts.c, session_log.c.
  *
  * An event of the server machine goes through phases: check (our own noes), judge (restriction lists), act, answer. Each may have
  * to wait, all in the same way: `waits` says for what, whoever brings the answer calls session_wake, and the walk goes on in the
@@ -52,6 +53,7 @@ struct session {
 	bool foreign;                  /* a loopback address that a proxy told us: another host's, or nobody's */
 	enum access_name name_state;
 	char client_name[256], client_address[46];
+	char reverse_name[256];        /* what the address says; "unknown", or a name that may be another's */
 	char client_text[256 + 46 + 4]; /* "name[address]" */
 	/* judging */
 	struct access_request request;
@@ -61,6 +63,9 @@ struct session {
 	struct verify_wait *verify;
 	struct ipaddr *listed;         /* what a list of DNS gave; in the arena */
 	size_t n_listed;
+	struct access_host *hosts;     /* of a domain; in the arena */
+	size_t n_hosts, host_at;
+	struct str host_domain;        /* the one that is asked now: it or one above it */
 };
 
 /* --- session.c --- */
@@ -106,8 +111,15 @@ bool session_policy_begin(struct session *s, enum access_event event);
 /* session_policy_go - judge on; false: the session waits. Else s->answer has the refusal, or code 0 */
 bool session_policy_go(struct session *s);
 void session_policy_cancel(struct session *s);
+/* session_policy_answer - what was asked is known: judge on. _slept: the time that a restriction waits is over */
+void session_policy_answer(struct session *s, const struct access_answer *a);
+void session_policy_slept(struct session *s);
 /* session_is_listed - is this address known here, as far as it is ours? false with the refusal */
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no);
+
+/* --- session_hosts.c --- */
+/* session_ask_hosts - for s->run; true: the answer comes later, by session_policy_answer */
+bool session_ask_hosts(struct session *s);
 
 /* --- session_log.c --- */
 void session_log_connect(struct session *s);

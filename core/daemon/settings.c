@@ -47,14 +47,15 @@ static void check_protocols(const char *parameter, const char *list, struct conf
 	buf_fini(&why);
 }
 
-static struct match *open_match(const char *parameter, const char *list, struct conf_diag *diag)
+/* what is wrong with a default is wrong with mynetworks, which says so */
+static struct match *open_match(const struct conf *c, const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct buf why;
 	struct match *m;
 
 	buf_init(&why, 1024);
 	m = match_open(MATCH_HOSTS, list, &why);
-	if (!m)
+	if (!m && (conf_is_set(c, parameter) || !conf_is_set(c, "mynetworks")))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
 	buf_fini(&why);
 	return m;
@@ -157,11 +158,11 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
-	v->proxy_networks = open_match("smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
-	v->mynetworks = open_match("mynetworks", c->mynetworks, diag);
-	v->limit_exceptions = open_match("smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
+	v->proxy_networks = open_match(c, "smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
+	v->mynetworks = open_match(c, "mynetworks", c->mynetworks, diag);
+	v->limit_exceptions = open_match(c, "smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
 	v->auth = auth_open(c, diag);
-	v->auth_exceptions = open_match("smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
+	v->auth_exceptions = open_match(c, "smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
 	if (v->auth && !auth_offers(v->auth, false) && !v->tls)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_sasl_auth_enable: port %u has no TLS, so nobody can log in there: set "
 			"smtpd_tls_cert_file and smtpd_tls_key_file, or smtpd_tls_auth_only = no", v->port);
@@ -259,18 +260,16 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	struct settings *s = MEM_NEW(struct settings);
 
 	list_init(&s->link);
-	s->conf = conf_load(directory, extra, diag);
-	if (!s->conf || master_load(s->conf, &s->master, diag) != 0)
-		goto out;
+	/* all that is wrong is told at once, so an error stops nothing before the end */
+	s->conf = conf_load_whole(directory, extra, diag);
+	master_load_whole(s->conf, &s->master, diag);
 	if (access("/etc/resolv.conf", R_OK) != 0)
 		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
 	s->router = router_new(s->conf, &s->master, diag);
-	if (!s->router)
-		goto out;
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof(*s->services));
 	for (size_t i = 0; i < s->master.n_listeners; i++)
 		take_listener(s, &s->master.listeners[i], diag);
-	if (s->master.n_listeners && !s->n_services)
+	if (s->master.n_listeners && !s->n_services && !diag->errors)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	open_http(s, diag);
 	open_submit(s);
@@ -278,13 +277,9 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->profiles = deliver_profiles_new(&s->master, diag);
 	s->checks = checks_of_incoming(s->conf, diag);
 	s->templates = bounce_templates_new(s->conf, diag);
-out:
-	if (s->conf)
-		conf_diag_locate(diag, s->conf);
-	if (s->services && diag->errors == 0)
-		return s;
+	conf_diag_locate(diag, s->conf);
 	if (diag->errors == 0)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "the configuration could not be loaded");
+		return s;
 	settings_free(s);
 	return NULL;
 }

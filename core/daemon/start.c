@@ -17,6 +17,7 @@
 #include "core/daemon/control_server.h"
 #include "core/daemon/listener.h"
 #include "core/daemon/pickup.h"
+#include "core/daemon/pressure.h"
 #include "core/daemon/privilege.h"
 #include "core/daemon/relay.h"
 #include "core/daemon/sandbox.h"
@@ -420,6 +421,8 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	list_push(&r->generations, &s->link);
 	clients_init(&r->clients);
 	admission_init(r);
+	r->memory_system = memory_of_system();
+	pressure_set(r);
 	files = privilege_harden();
 	r->max_sessions = files > 2 * FD_RESERVE ? files - FD_RESERVE : files / 2;
 	if (r->max_sessions > MAX_SESSIONS)

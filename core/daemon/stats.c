@@ -1,6 +1,8 @@
 /* stats - one table of figures; see stats.h. */
 #include "core/daemon/stats.h"
 
+#include "core/daemon/pressure.h"
+
 #include <inttypes.h>
 
 /* add_cell - text of strangers without what would end a cell or a line */
@@ -18,11 +20,14 @@ static void add_figures(struct relay *r, const struct store_stats *q, struct buf
 		{ "uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC) },
 		{ "queued_messages\tmessages in the queue", store_count(r->store) },
 		{ "sessions\tSMTP sessions now", r->n_sessions },
+		{ "memory_bytes\tbytes of memory held", pressure_used(r) },
+		{ "memory_limit_bytes\tof so many", r->memory_limit },
 		{ "outbound_connections\toutbound connections now", deliver_sessions(r->deliver) },
 		{ "deliveries_in_flight\tdeliveries in flight", schedule_in_flight(r->schedule) },
 		{ "connects_total\tconnections taken", c->connects },
 		{ "silent_connects_total\tof these without a word", c->silent_connects },
 		{ "rejects_total\tcommands refused", c->rejects },
+		{ "memory_refusals_total\tsessions ended for want of memory", c->memory_refusals },
 		{ "messages_total\tmessages accepted", c->mail[0] },
 		{ "submissions_total\tof these submitted locally", c->submissions },
 		{ "sent_total\trecipients delivered", c->mail[1] },

@@ -6,8 +6,6 @@
 #include "core/base/limits.h"
 #include "core/map/pattern_private.h"
 
-#define REPEAT_MOST 1000               /* {n}: each is written out */
-
 struct pattern_node *pattern_wrong(struct pattern_text *t, const char *fmt, ...)
 {
 	va_list ap;
@@ -337,8 +335,8 @@ static struct pattern_node *repeated(struct pattern_text *t, struct pattern_node
 	if (item && skip(t) && take_repeat(t, &least, &most)) {
 		if (item->kind == PATTERN_ASSERT || item->kind == PATTERN_LOOK || item->kind == PATTERN_EMPTY)
 			return pattern_missing(t, "a place in the text is not repeated");
-		if (least > REPEAT_MOST || (most != UINT_MAX && (most > REPEAT_MOST || most < least)))
-			return pattern_missing(t, "{n,m}: n is above m, or one of them above %d", REPEAT_MOST);
+		if (least > LIMIT_PATTERN_REPEAT || (most != UINT_MAX && (most > LIMIT_PATTERN_REPEAT || most < least)))
+			return pattern_missing(t, "{n,m}: n is above m, or one of them above %d", LIMIT_PATTERN_REPEAT);
 		n = pattern_node(t, PATTERN_REPEAT);
 		if (!n)
 			return NULL;

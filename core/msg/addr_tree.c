@@ -229,7 +229,7 @@ static void find_places(struct addr_tree *t, struct arena *a)
 		if (text.overflow || !canonical(a, buf_view(&text), &address))
 			continue;
 		t->v[t->n] = (struct addr_place){ .was = arena_str(a, buf_view(&text)), .is = address.full,
-			.rooted = text.p[text.n - 1] == '.' };
+			.rooted = address.domain.n && text.p[text.n - 1] == '.' };
 		i->place = ++t->n;
 	}
 	buf_fini(&text);
@@ -276,18 +276,28 @@ bool addr_tree_is_changed(const struct addr_tree *t)
 
 /* --- writing ---------------------------------------------------------------------------------------------------------- */
 
-static void put_address(struct buf *out, const struct addr_tree *t, const struct addr_node *n)
-{
-	if (n->place)
-		buf_str(out, t->v[n->place - 1].is);
-	else
-		for (const struct addr_node *i = n->head; i; i = i->next)
-			put_token(out, &i->token);
-}
-
 static bool is_word(const struct addr_node *n)
 {
 	return n->head || n->token.kind != ADDR_SIGN;
+}
+
+static bool needs_blank(const struct addr_node *n)
+{
+	return n->next && (n->group || is_sign(n->next, "<") || (is_word(n) && is_word(n->next)));
+}
+
+static void put_address(struct buf *out, const struct addr_tree *t, const struct addr_node *n)
+{
+	if (n->place) {
+		buf_str(out, t->v[n->place - 1].is);
+		return;
+	}
+	/* none that can be understood */
+	for (const struct addr_node *i = n->head; i; i = i->next) {
+		put_token(out, &i->token);
+		if (needs_blank(i))
+			buf_byte(out, ' ');
+	}
 }
 
 /* put_list - on one line, but for a line end behind each comma */
@@ -300,7 +310,7 @@ static void put_list(struct buf *out, const struct addr_tree *t)
 			put_token(out, &n->token);
 		if (is_sign(n, ","))
 			buf_byte(out, '\n');
-		else if (n->next && (n->group || is_sign(n->next, "<") || (is_word(n) && is_word(n->next))))
+		else if (needs_blank(n))
 			buf_byte(out, ' ');
 	}
 }

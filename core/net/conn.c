@@ -512,6 +512,15 @@ struct conn *conn_connect(struct loop *l, const struct sockaddr *to, socklen_t t
 	return c;
 }
 
+size_t conn_memory(const struct conn *c)
+{
+	const struct conn_tls *t = c->priv->tls;
+	size_t n = c->in.cap + c->out.cap;
+
+	/* job_in and job_out are somebody else's while a step runs */
+	return t ? n + t->net_in.cap + t->net_out.cap + (t->busy ? 0 : t->job_in.cap + t->job_out.cap) + CONN_TLS_MEMORY : n;
+}
+
 void conn_set_owner(struct conn *c, conn_fn fn, void *ctx)
 {
 	c->priv->fn = fn;

@@ -55,6 +55,8 @@ void conn_flush(struct conn *c);
 /* conn_has_input - has anything come that no event told of: bytes, the end, an error? It stays where it is (and is asked of
  * the kernel: below TLS a record may turn out to hold no data) */
 bool conn_has_input(const struct conn *c);
+/* conn_memory - bytes that the connection holds: its buffers, and about what a TLS session has */
+size_t conn_memory(const struct conn *c);
 void conn_close(struct conn *c);                               /* now; unsent output is dropped */
 const char *conn_error_text(int error);                         /* an errno in the words log readers know */
 /* conn_close_after_send - no more events (whatever a running callback answers); sends what waits, then closes. Before a

@@ -4,6 +4,8 @@
 
 #include "core/net/conn.h"
 
+#define CONN_TLS_MEMORY (40 * 1024)    /* of the library, for one session: two records and the keys */
+
 struct conn_tls {
 	struct conn *c;
 	struct tls_session *s;

@@ -3,6 +3,7 @@
  * was a third of its time. Each thread keeps a few blocks of each size instead: no lock, and a bound.
  *
  * The library overwrites what is secret before it frees it. */
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/limits.h"
+#include "core/base/memory.h"
 
 enum { SMALLEST = 64, CLASSES = 6 };
 
@@ -31,6 +33,12 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_exit;
 static _Thread_local bool known;
 
+static void give_up(struct block *b)
+{
+	memory_count(-(ptrdiff_t)malloc_usable_size(b));
+	free(b);
+}
+
 static void give_back(void *ignored)
 {
 	(void)ignored;
@@ -39,7 +47,7 @@ static void give_back(void *ignored)
 			struct block *b = bins[i].first;
 
 			bins[i].first = b->next;
-			free(b);
+			give_up(b);
 		}
 		bins[i].n = LIMIT_TLS_KEPT_BLOCKS;
 	}
@@ -86,6 +94,7 @@ void *tls_calloc(size_t n, size_t size)
 	b = calloc(1, sizeof(*b) + (class < CLASSES ? (size_t)SMALLEST << class : total));
 	if (!b)
 		return NULL;
+	memory_count((ptrdiff_t)malloc_usable_size(b));
 	b->class = class;
 	return b + 1;
 }
@@ -100,7 +109,7 @@ void tls_free(void *p)
 	b--;
 	bin = &bins[b->class < CLASSES ? b->class : 0];
 	if (b->class >= CLASSES || bin->n >= LIMIT_TLS_KEPT_BLOCKS) {
-		free(b);
+		give_up(b);
 		return;
 	}
 	if (!known)

@@ -286,6 +286,17 @@ def test_postconf_style_output(tmp_path):
     assert "maximal_queue_lifetime = 5d\n" in everything and "queue_run_delay = 300s\n" in everything
 
 
+def test_postconf_style_output_of_a_refused_configuration(tmp_path):
+    r = Relay(tmp_path / "r", "myhostname = h.example\nrelayhost = [$myhostname]\nqueue_run_delay = soon\nsmtpd_milters = unix:x\n")
+    for option, wants in (("-n", ["relayhost = [$myhostname]\n", "queue_run_delay = soon\n"]), ("-D", ["myorigin = $myhostname\n", "queue_run_delay = 300s\n"]),
+                          ("-x", ["relayhost = [h.example]\n", "myorigin = h.example\n", "queue_run_delay = soon\n"]),
+                          ("-nx", ["relayhost = [h.example]\n"]), ("-Dx", ["myorigin = h.example\n", "relayhost =\n"])):
+        done = r.run("relayd", "-c", r.dir, option)
+        assert all(want in done.stdout.decode() for want in wants), (option, done.stdout)
+        assert b"smtpd_milters" in done.stderr and b"queue_run_delay" in done.stderr
+        assert ("myorigin" in done.stdout.decode()) == ("n" not in option)
+
+
 def test_background_start_returns_when_it_serves(tmp_path):
     r = Relay(tmp_path / "r", "")
     done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-d"], env=r.env, timeout=30, stdin=subprocess.DEVNULL,

@@ -43,14 +43,14 @@ def greeting(s):
 
 def talk(s, *lines):
     """The last reply to each line."""
-    file, replies = s.makefile("rb"), []
-    for line in lines:
-        s.sendall(line + b"\r\n")
-        while True:
+    replies = []
+    with s.makefile("rb") as file:
+        for line in lines:
+            s.sendall(line + b"\r\n")
             reply = file.readline()
-            if reply[3:4] != b"-":
-                break
-        replies.append(reply.decode().rstrip("\r\n"))
+            while reply[3:4] == b"-":
+                reply = file.readline()
+            replies.append(reply.decode().rstrip("\r\n"))
     return replies
 
 
@@ -160,3 +160,71 @@ def test_signals_that_mean_nothing_change_nothing(tmp_path):
         assert relay.run("relayctl", "ping").returncode == 0
         assert subprocess.run(["pgrep", "-P", str(relay.process.pid)], capture_output=True, text=True).stdout.split() == children
         assert [line for line in relay.log()[len(before):].splitlines() if "unknown[127.0.0.2]" not in line] == []
+
+
+def rss(relay):
+    with open("/proc/%d/status" % relay.process.pid) as f:
+        return int(f.read().split("VmRSS:")[1].split()[0]) * 1024
+
+
+def hold_recipients(n):
+    """A transaction as large as smtpd_recipient_limit allows, not ended."""
+    lines = [b"EHLO x", b"MAIL FROM:<a@relayed.test>"]
+    lines += [b"RCPT TO:<%s%05d@%s.relayed.test> ORCPT=rfc822;%s" % (b"a" * 58, i, b"b" * 60, b"c" * 400) for i in range(n)]
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+HOLDS = {
+    "recipients": lambda: [hold_recipients(999)],
+    "a header": lambda: [b"EHLO x\r\nMAIL FROM:<a@relayed.test>\r\nRCPT TO:<b@relayed.test>\r\nBDAT 9000000\r\n" +
+                         b"".join(b"X-%d: %s\r\n" % (i, b"x" * 900) for i in range(4000))],
+    "replies": lambda: [b"EHLO x\r\n" + b"MAIL\r\n" * 6000],
+}
+
+
+@pytest.mark.parametrize("what", sorted(HOLDS))
+def test_d2_what_all_clients_hold_together_is_bounded(tmp_path, what):
+    """Three clients with fifty connections each, in a process that may have 64 MB: it lives, and takes our mail."""
+    with narrow(tmp_path, EDGE + "smtpd_forbid_unauth_pipelining = no\nsmtpd_hard_error_limit = 100000\nsmtpd_soft_error_limit = 100000\nsmtpd_junk_command_limit = 100000\n",
+                "--data=%d" % (64 << 20)) as relay:
+        assert stats(relay)["memory_limit_bytes"] == 48 << 20
+        held, pieces = [], HOLDS[what]()
+        for i in range(150):
+            s = connect(relay, "127.0.0.%d" % (2 + i // 50))
+            s.setblocking(False)
+            try:
+                for piece in pieces:
+                    s.send(piece)
+            except OSError:
+                pass
+            held.append(s)
+            if i % 50 == 49:
+                with connect(relay, "127.0.0.1") as own:
+                    assert talk(own, b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>")[0].startswith("220")
+        # what grows beside sessions, or is less than fair in each, passes it by a little
+        now = stats(relay)
+        assert now["memory_bytes"] <= 54 << 20 and rss(relay) < 64 << 20
+        close(held)
+        relay.run("sendmail", "-f", "c@relayed.test", "d@relayed.test", stdin="Subject: x\n\nx\n")
+        relay.wait_log("from=<c@relayed.test>, size=")
+
+
+def test_d2_the_greediest_is_refused_first(tmp_path):
+    """Past memory_limit the one that holds most goes, with a 4xx; those that hold little stay."""
+    with Relay(tmp_path, EDGE + "smtpd_forbid_unauth_pipelining = no\nmemory_limit = 8000000\nsmtpd_client_connection_count_limit = 0\n") as relay:
+        small = [connect(relay) for _ in range(10)]
+        for s in small:
+            assert greeting(s) == b"220"
+            assert talk(s, b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>")[2] == "250 2.1.5 Ok"
+        large = []
+        while stats(relay)["memory_refusals_total"] == 0 and len(large) < 60:
+            large.append(connect(relay))
+            large[-1].sendall(hold_recipients(999) + b"NOOP\r\n")
+            with large[-1].makefile("rb") as file:
+                while file.readline()[:9] not in (b"250 2.0.0", b"421 4.3.1", b""):
+                    pass
+        relay.wait_log("memory_limit: .* the first has")
+        relay.wait_log("too little memory after NOOP from")
+        for s in small:
+            assert talk(s, b"RSET")[0] == "250 2.0.0 Ok"
+        close(small + large)

@@ -437,17 +437,18 @@ FIELDS = [
     ("root", "root@example.jp"),
     ("\"root\" <root>", "\"root\" <root@example.jp>"),
     ("root (root)", "root@example.jp (root)"),
-    ("(root) root", "(root) root@example.jp"),
-    ("root <(root (\\) root)) root>", "root <(root (\\) root)) root@example.jp>"),
-    ("a@b.example, a <a>, b <b@c.example>, Group: a, g <a@host>;", "a@b.example, a <a@example.jp>, b <b@c.example>, Group: a@example.jp, g <a@host.example.jp>;"),
+    ("(root) root", "root@example.jp (root)"),
+    ("root <(root (\\) root)) root>", "root <root@example.jp (root (\\) root))>"),
+    ("a@b.example, a <a>, b <b@c.example>, Group: a, g <a@host>;", "a@b.example, a <a@example.jp>, b <b@c.example>,\r\n\tGroup: a@example.jp, g <a@host.example.jp>;"),
     ("\"a b\" <\"a b\">", "\"a b\" <\"a b\"@example.jp>"),
-    ("not <an address", "not <an address"),
+    ("not <an address", "not <an, address@example.jp"),
+    ("a@b.example (c),  d@e.example", "a@b.example (c),  d@e.example"),
 ]
 
 
 @pytest.mark.parametrize("written,want", FIELDS, ids=[f[0] for f in FIELDS])
-def test_addresses_in_headers_are_completed_where_they_stand(tmp_path, written, want):
-    """The display name and comments may hold the same word."""
+def test_addresses_in_headers_are_completed_as_postfix_does(tmp_path, written, want):
+    """The display name and comments may hold the same word; a field without an address to complete stays as it is."""
     with Sink() as sink:
         r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmyorigin = example.jp\nmydomain = example.jp\nappend_dot_mydomain = yes\n" % sink.port)
         with r:
@@ -455,9 +456,12 @@ def test_addresses_in_headers_are_completed_where_they_stand(tmp_path, written, 
             assert b"\r\nFrom: %s\r\n" % want.encode() in sink.wait(1)[0].header
 
 
-def test_a_recipient_named_twice_gets_one_copy(tmp_path):
-    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmyorigin = example.jp\n" % sink.port) as r:
+@pytest.mark.parametrize("keep, local", [("no", ["root@example.jp"]), ("yes", ["root@example.jp", "root@example.jp"])])
+def test_a_recipient_named_twice_gets_one_copy(tmp_path, keep, local):
+    """Twice is once where it was written in the same way; else once only without enable_original_recipient."""
+    with Sink() as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmyorigin = example.jp\nenable_original_recipient = %s\n"
+                               % (sink.port, keep)) as r:
         with smtplib.SMTP("127.0.0.1", r.port) as client:
             client.sendmail("a@example.com", ["b@x.org", "B@X.org", "c@x.org", "b@x.org"], "Subject: s\n\nx\n")
         r.run("sendmail", "root", "root@example.jp", "root", stdin="Subject: s\n\nx\n")
-        assert [m.rcpts for m in sorted(sink.wait(2), key=lambda m: len(m.rcpts))] == [["root@example.jp"], ["b@x.org", "c@x.org"]]
+        assert sorted(m.rcpts for m in sink.wait(2)) == [["b@x.org", "c@x.org"], local]

@@ -25,7 +25,7 @@ struct fake {
 	const char *ip;                /* "127.0.0.2" */
 	uint16_t port;                 /* 0: any */
 	/* replies without CRLF; NULL: the usual one. "!" closes the connection instead, "?" says nothing until the client goes */
-	const char *greeting, *ehlo, *mail, *rcpt, *rcpt_bad, *data, *end, *auth;
+	const char *greeting, *ehlo, *mail, *rcpt, *rcpt_bad, *data, *end, *auth, *starttls;
 	unsigned close_after;          /* messages; then the connection is closed at the next MAIL, 0: never */
 	int fd;
 	pthread_t thread;
@@ -90,6 +90,8 @@ static inline bool fake_command(struct fake_conn *c, char *line)
 
 	if (str_istarts(s, STR("EHLO")) || str_istarts(s, STR("LHLO")))
 		return fake_say(c, f->ehlo, "250-fake\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES");
+	if (str_istarts(s, STR("STARTTLS")))
+		return fake_say(c, f->starttls, "454 4.7.0 not now");
 	if (str_istarts(s, STR("AUTH"))) {
 		f->auths++;
 		pthread_mutex_lock(&f->lock);

@@ -84,6 +84,7 @@ struct conn *conn_accepted(struct loop *l, int fd, size_t in_max, size_t out_max
 }
 void conn_deadline(struct conn *c, usec deadline) { (void)c, w.deadline = deadline; }
 void conn_flush(struct conn *c) { (void)c; }
+size_t conn_memory(const struct conn *c) { return c->in.cap + c->out.cap; }
 void conn_close(struct conn *c) { (void)c, w.closed = true; }
 void conn_close_after_send(struct conn *c, usec deadline) { (void)c, (void)deadline, w.closed = true; }
 void conn_start_tls(struct conn *c, struct tls_context *t, const struct tls_peer *p) { (void)c, (void)t, (void)p; }
@@ -165,6 +166,7 @@ void cleanup_end(struct cleanup *i, cleanup_fn fn, void *ctx)
 	w.on_commit = fn;
 	w.commit_ctx = ctx;
 }
+size_t cleanup_memory(const struct cleanup *c) { return (void)c, 0; }
 void cleanup_abort(struct cleanup *i) { (void)i, w.aborted++; }
 void cleanup_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh) { (void)s, (void)m, (void)fresh, w.queued++; }
@@ -212,6 +214,7 @@ static void world_open(const char *const *more)
 	list_init(&w.relay.listeners);
 	clients_init(&w.relay.clients);
 	w.relay.settings = &w.settings;
+	w.relay.memory_limit = SIZE_MAX;
 	((struct sockaddr_in *)&w.conn.peer)->sin_family = AF_INET;
 	memcpy(&((struct sockaddr_in *)&w.conn.peer)->sin_addr, "\xc0\x00\x02\x01", 4);
 	session_open(&w.relay, &w.service, -1, -1);

@@ -84,7 +84,7 @@ static void lab_ask(struct lab *l, const char *client, const char *rcpt)
 /* go_on - to the next question or the end; in one line */
 static void go_on(struct lab *l, struct buf *line)
 {
-	static const char *const questions[] = { "", "domain", "probe", "list" };
+	static const char *const questions[] = { "", "domain", "probe", "list", "hosts", "sleep" };
 	enum access_outcome o;
 
 	while ((o = access_next(&l->run)) == ACCESS_SAY) {
@@ -601,6 +601,153 @@ T(access_reads_lists_of_dns)
 	buf_fini(&line);
 }
 
+/* words that ask about the client's other name, about logins, or wait; old words */
+T(access_asks_about_reverse_names_and_logins)
+{
+	static const struct { const char *set, *reverse, *login, *rcpt, *want; } rows[] = {
+		{ "smtpd_client_restrictions=check_reverse_client_hostname_access inline:{r.test=REJECT}", "h.r.test", "", "a@relayed.test",
+			"554 5.7.1 <h.r.test>: Unverified Client host rejected: Access denied" },
+		{ "smtpd_client_restrictions=check_reverse_client_hostname_access inline:{r.test=OK}, reject", "h.r.test", "", "a@relayed.test",
+			"451 4.3.5 Server configuration error" },
+		{ "smtpd_client_restrictions=check_reverse_client_hostname_access inline:{{192.0=450 4.7.9 no}}", "h.r.test", "", "a@relayed.test",
+			"450 4.7.9 <h.r.test>: Unverified Client host rejected: no" },
+		{ "smtpd_client_restrictions=check_reverse_client_hostname_access inline:{{192.0=450 4.7.9 no}}", "unknown", "", "a@relayed.test",
+			"450 4.7.9 <unknown>: Unverified Client host rejected: no" },
+		{ "smtpd_client_restrictions=reject_rhsbl_reverse_client x.test", "unknown", "", "a@relayed.test", "ok" },
+		{ "smtpd_client_restrictions=reject_rhsbl_reverse_client x.test", "h.r.test", "", "a@relayed.test", "list h.r.test.x.test" },
+		{ "smtpd_recipient_restrictions=check_sasl_access inline:{joe=REJECT}", "unknown", "", "a@relayed.test", "ok" },
+		{ "smtpd_recipient_restrictions=check_sasl_access inline:{joe=REJECT}", "unknown", "joe", "a@relayed.test",
+			"554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied" },
+		{ "smtpd_recipient_restrictions=check_ccert_access inline:{a=REJECT}, permit_tls_clientcerts, permit_tls_all_clientcerts, defer", "unknown", "",
+			"a@relayed.test", "450 4.3.2 <a@relayed.test>: Recipient address rejected: Try again later" },
+		{ "smtpd_recipient_restrictions=check_relay_domains, reject", "unknown", "", "a@relayed.test", "ok" },
+		{ "smtpd_relay_restrictions=check_relay_domains", "unknown", "", "a@third.test",
+			"554 5.7.1 <a@third.test>: Recipient address rejected: Relay access denied" },
+		{ "smtpd_client_restrictions=sleep 7, reject", "unknown", "", "a@relayed.test", "sleep 7" },
+		{ "smtpd_client_restrictions=reject_maps_rbl|maps_rbl_domains=one.test two.test", "unknown", "", "a@relayed.test", "list 1.2.0.192.one.test" },
+		{ "smtpd_client_restrictions=reject_maps_rbl, reject", "unknown", "", "a@relayed.test",
+			"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied" },
+		{ "smtpd_helo_restrictions=check_helo_a_access inline:{1.2.3.4=REJECT}", "unknown", "", "a@relayed.test", "hosts h" },
+		{ "smtpd_client_restrictions=check_client_ns_access inline:{1.2.3.4=REJECT}", "unknown", "", "a@relayed.test", "ok" },
+		{ "smtpd_client_restrictions=check_reverse_client_hostname_mx_access inline:{1.2.3.4=REJECT}", "h.r.test", "", "a@relayed.test", "hosts h.r.test" },
+		{ "smtpd_recipient_restrictions=check_recipient_mx_access inline:{1.2.3=REJECT}", "", "", "a@[1.2.3.4]",
+			"454 4.7.1 <a@[1.2.3.4]>: Relay access denied" },
+		{ "smtpd_relay_restrictions=check_recipient_mx_access inline:{1.2.3=REJECT}", "", "", "a@[1.2.3.4]",
+			"554 5.7.1 <a@[1.2.3.4]>: Recipient address rejected: Access denied" },
+		{ "smtpd_relay_restrictions=check_recipient_a_access inline:{1.2.3=OK}", "", "", "a@[1.2.3.4]", "451 4.3.5 Server configuration error" },
+	};
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[MAX_EXTRA] = { HERE };
+		char set[400];
+		struct lab l;
+
+		ROW("%s %s", rows[i].set, rows[i].reverse);
+		snprintf(set, sizeof(set), "%s", rows[i].set);
+		split(set, extra);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", rows[i].rcpt);
+		l.request.reverse_name = str_of(rows[i].reverse);
+		l.request.login = str_of(rows[i].login);
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
+T(access_looks_at_the_hosts_of_a_domain)
+{
+	static const struct ipaddr first[] = { { AF_INET, { 198, 51, 100, 1 } } }, second[] = { { AF_INET, { 198, 51, 100, 2 } }, { AF_INET, { 203, 0, 113, 9 } } };
+	static const struct access_host hosts[] = { { "mx1.far.test", 10, first, 1 }, { "mx2.far.test", 20, second, 2 }, { "here.example.test", 30, NULL, 0 } };
+	static const struct { const char *set; size_t n; int code; const char *want; } rows[] = {
+		{ "smtpd_sender_restrictions=check_sender_mx_access inline:{mx2.far.test=REJECT}", 2, 250, "554 5.7.1 <s@outside.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions=check_sender_ns_access inline:{far.test=REJECT}", 2, 250, "554 5.7.1 <s@outside.test>: Sender address rejected: Access denied" },
+		{ "smtpd_sender_restrictions=check_sender_mx_access cidr:{{203.0.113.0/24 550 bogus}}", 2, 250, "550 5.7.1 <s@outside.test>: Sender address rejected: bogus" },
+		/* the first entry counts, whatever it says, and none lets in */
+		{ "smtpd_sender_restrictions=check_sender_mx_access inline:{mx1.far.test=DUNNO, 203.0.113=REJECT}", 2, 250, "ok" },
+		{ "smtpd_sender_restrictions=check_sender_mx_access inline:{198.51.100=OK}", 2, 250, "451 4.3.5 Server configuration error" },
+		{ "smtpd_sender_restrictions=check_sender_mx_access inline:{203.0.113=REJECT}", 1, 250, "ok" },
+		{ "smtpd_sender_restrictions=check_sender_mx_access static:REJECT", 0, 450, "ok" },
+		{ "smtpd_sender_restrictions=check_sender_mx_access fail:x", 2, 250, "451 4.3.0 <s@outside.test>: Temporary lookup failure" },
+		{ "smtpd_helo_restrictions=check_helo_a_access inline:{198.51.100.1=DEFER}", 1, 250, "450 4.7.1 <h>: Helo command rejected: Access denied" },
+		/* a backup: for domains that name us, whose first server is where it is said to be */
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 3, 250, "ok" },
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 2, 250, "554 5.7.1 <a@third.test>: Relay access denied" },
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 0, 550, "554 5.7.1 <a@third.test>: Relay access denied" },
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 0, 450, "450 4.4.4 <a@third.test>: Recipient address rejected: Unable to look up mail exchangers" },
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination|permit_mx_backup_networks=198.51.100.0/24", 3, 250, "ok" },
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination|permit_mx_backup_networks=203.0.113.0/24", 3, 250,
+			"554 5.7.1 <a@third.test>: Relay access denied" },
+	};
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[MAX_EXTRA] = { HERE };
+		char set[400];
+		struct lab l;
+
+		ROW("%s %zu", rows[i].set, rows[i].n);
+		snprintf(set, sizeof(set), "%s", rows[i].set);
+		split(set, extra);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", strstr(rows[i].set, "backup") ? "a@third.test" : "a@relayed.test");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK_INT(l.run.question, ACCESS_HOSTS);
+		access_answer(&l.run, &(struct access_answer){ .code = rows[i].code, .enhanced = "", .text = "", .hosts = hosts, .n_hosts = rows[i].n });
+		go_on(&l, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	/* what the local part would send elsewhere is no mail for the domain that names us */
+	for (size_t i = 0; i < 2; i++) {
+		const char *extra[MAX_EXTRA] = { HERE, "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination" };
+		struct lab l;
+
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", i ? "x!a@third.test" : "a%far.test@third.test");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK(str_starts(buf_view(&line), STR("554 5.7.1 ")));
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
+T(access_answers_who_is_listed_in_the_words_of_a_template)
+{
+	static const struct { const char *set, *text, *want; } rows[] = {
+		{ "default_rbl_reply=$rbl_code 5.7.9 $rbl_class $client of ${helo_name} on $(rbl_domain)${rbl_reason?: $rbl_reason}${sasl_username:!}", "why",
+			"554 5.7.9 Client host unknown[192.0.2.1] of h on zen.test: why!" },
+		{ "default_rbl_reply=$rbl_code go${rbl_reason?{ for $rbl_reason}} $$", "", "554 5.7.1 go $" },
+		{ "default_rbl_reply=450 wait, $recipient_domain", "", "450 4.7.1 wait, relayed.test" },
+		{ "default_rbl_reply=go away", "", "450 4.7.1 Service unavailable" },
+		{ "rbl_reply_maps=inline:{{zen.test = 521 5.7.1 see zen.test/$$client_address}}", "", "521 5.7.1 see zen.test/192.0.2.1" },
+		{ "rbl_reply_maps=inline:{{other.test = 521 5.7.1 x}}", "", "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.test" },
+		{ "rbl_reply_maps=fail:x", "", "451 4.3.0 <192.0.2.1>: Temporary lookup failure" },
+	};
+	static const struct ipaddr found = { AF_INET, { 127, 0, 0, 2 } };
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[MAX_EXTRA] = { HERE, "smtpd_client_restrictions=reject_rbl_client zen.test", rows[i].set };
+		struct lab l;
+
+		ROW("%s", rows[i].set);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", "a@relayed.test");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		access_answer(&l.run, &(struct access_answer){ .code = 250, .enhanced = "", .text = rows[i].text, .addresses = &found, .n_addresses = 1 });
+		go_on(&l, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
 T(access_refuses_unknown_words_and_knows_an_open_relay)
 {
 	static const struct { const char *list; int errors; bool closes; const char *says; } rows[] = {
@@ -616,14 +763,22 @@ T(access_refuses_unknown_words_and_knows_an_open_relay)
 		{ "warn_if_reject permit, reject", 0, false, "" },
 		/* a word and its argument are one thing, and all of a list are told at once */
 		{ "check_policy_service unix:private/policy", 1, false,
-			"smtpd_relay_restrictions: unknown or unsupported: \"check_policy_service unix:private/policy\": take it out, or use a "
-			"restriction that relaybox.conf(5) lists" },
-		{ "check_policy_service inet:127.0.0.1:10023, bogus, check_helo_mx_access hash:/x bogus, reject", 1, true,
-			"smtpd_relay_restrictions: unknown or unsupported: \"check_policy_service inet:127.0.0.1:10023\", \"bogus\", "
-			"\"check_helo_mx_access hash:/x\": take it out, or use a restriction that relaybox.conf(5) lists" },
+			"smtpd_relay_restrictions: not done: \"check_policy_service unix:private/policy\": policy services are not asked: let another "
+			"server ask it, or use reject_rbl_client and check_*_access in its place" },
+		{ "check_policy_service inet:127.0.0.1:10023, bogus, reject_rlb_client x.test, bogus, reject", 2, true,
+			"smtpd_relay_restrictions: not done: \"check_policy_service inet:127.0.0.1:10023\": policy services are not asked: let another "
+			"server ask it, or use reject_rbl_client and check_*_access in its place" },
+		{ "bogus, reject_rlb_client x.test, bogus, reject", 1, true,
+			"smtpd_relay_restrictions: unknown: \"bogus\", \"reject_rlb_client\" (did you mean reject_rbl_client?), \"x.test\": take it out, "
+			"or use a restriction that relaybox.conf(5) lists" },
 		{ "bogus_check hash:/x, reject", 1, true,
-			"smtpd_relay_restrictions: unknown or unsupported: \"bogus_check hash:/x\": take it out, or use a restriction that "
-			"relaybox.conf(5) lists" },
+			"smtpd_relay_restrictions: unknown: \"bogus_check hash:/x\": take it out, or use a restriction that relaybox.conf(5) lists" },
+		{ "sleep 301, reject", 1, true, "smtpd_relay_restrictions: sleep 301: use a number of seconds, 1 to 300" },
+		{ "sleep x, reject", 1, true, "smtpd_relay_restrictions: sleep x: use a number of seconds, 1 to 300" },
+		{ "sleep 1, check_relay_domains", 0, true, "" },
+		{ "permit_mx_backup", 0, false, "" },
+		{ "permit_tls_clientcerts, permit_tls_clientcerts, reject", 0, true,
+			"permit_tls_clientcerts: no client is asked for a certificate: nobody is let in by one" },
 		{ "check_sender_access hash:/nonexistent/x, reject", 1, true, NULL },
 		{ "reject_rbl_client", 1, false, "smtpd_relay_restrictions: reject_rbl_client needs an argument" },
 	};
@@ -638,7 +793,8 @@ T(access_refuses_unknown_words_and_knows_an_open_relay)
 		lab_open(&l, extra);
 		CHECK_INT(l.diag.errors, rows[i].errors);
 		CHECK(access_rules_close(l.rules) == rows[i].closes);
-		if (rows[i].errors && rows[i].says && l.diag.n)
+		CHECK(!rows[i].says || !*rows[i].says == !l.diag.n);
+		if (rows[i].says && *rows[i].says && l.diag.n)
 			CHECK_STR(l.diag.v[l.diag.n - 1].text, rows[i].says);
 		lab_close(&l);
 	}
@@ -734,7 +890,7 @@ T(access_ties_senders_to_users)
 		lab_ask(&l, "192.0.2.1", "a@relayed.test");
 		l.request.sender = str_of(rows[i].sender);
 		l.request.authenticated = rows[i].user != NULL;
-		l.request.user = str_of(rows[i].user ? rows[i].user : "");
+		l.request.login = str_of(rows[i].user ? rows[i].user : "");
 		judge(&l, ACCESS_AT_RCPT, &line);
 		CHECK_STR(buf_cstr(&line), rows[i].want);
 		lab_close(&l);

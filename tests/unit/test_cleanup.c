@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "core/cleanup/cleanup.h"
 #include "core/cleanup/forward.h"
+#include "core/cleanup/recipients.h"
 #include "tests/unit/t.h"
 
 #define NOW (1795309200 * USEC_PER_SEC)        /* 2026-11-22 01:00:00 UTC */
@@ -653,4 +654,77 @@ T(cleanup_into_memory)
 	buf_fini(&m.header);
 	buf_fini(&m.body);
 	world_close(&w);
+}
+
+/* the last byte that fits is taken, one more is not; however it is cut into pieces */
+T(cleanup_takes_a_message_up_to_its_limit)
+{
+	static const char content[] = "Subject: x\r\n\r\nbody\r\n";
+	const int n = (int)sizeof(content) - 1;
+
+	for (int limit = n - 1; limit <= n + 1; limit++) {
+		for (size_t step = 1; step <= sizeof(content); step += 6) {
+			char set[60];
+			struct world w;
+
+			ROW("%d of %d in pieces of %zu", n, limit, step);
+			snprintf(set, sizeof(set), "message_size_limit=%d", limit);
+			world_open(&w, set);
+			pass(&w, STR(content), step);
+			CHECK_INT(w.reply.code, n <= limit ? 250 : 552);
+			CHECK_INT(w.sink.committed, n <= limit);
+			world_close(&w);
+		}
+	}
+}
+
+/* the memory that large header sections may take together is there again after each of them, however it ended */
+T(cleanup_gives_the_memory_of_headers_back)
+{
+	static char content[LIMIT_HEADER / 2 + 100];
+	struct world w;
+	size_t n = 0;
+
+	while (n < LIMIT_HEADER / 2)
+		n += (size_t)snprintf(content + n, sizeof(content) - n, "X-Field: some text that makes a header section large\r\n");
+	world_open(&w, "mail_name=Postfix");
+	for (int i = 0; i < 3 * LIMIT_HEADERS_HELD / (LIMIT_HEADER / 2); i++) {
+		struct cleanup *c;
+
+		ROW("%d", i);
+		if (i % 3 == 0) {
+			pass(&w, str_make(content, n), n);
+			CHECK_INT(w.reply.code, 250);
+			continue;
+		}
+		/* given up, or refused by the sink */
+		w.sink.add_error = i % 3 == 1 ? ENOSPC : 0;
+		c = begin(&w);
+		cleanup_add(c, str_make(content, n));
+		cleanup_add(c, STR("\r\nbody\r\n"));
+		cleanup_abort(c);
+		w.sink.add_error = 0;
+	}
+	world_close(&w);
+}
+
+T(recipients_stop_where_their_memory_ends)
+{
+	struct recipients l = { .room = LIMIT_MESSAGE_RCPTS };
+	struct rcpt r = { .addr = STR("u@x.test") };
+	struct arena a;
+	size_t n = 0;
+
+	arena_init(&a, 20 * sizeof(r));
+	l.arena = &a;
+	while (n < LIMIT_MESSAGE_RCPTS && recipients_add(&l, &r))
+		n++;
+	CHECK(n > 0 && n <= 20);
+	CHECK_INT(l.n, n);
+	CHECK(l.full);
+	/* full stays full, though one more might fit */
+	CHECK(!recipients_add(&l, &r));
+	for (size_t i = 0; i < l.n; i++)
+		CHECK_VIEW(l.v[i].addr, "u@x.test");
+	arena_fini(&a);
 }

@@ -181,7 +181,6 @@ T(conf_env_tells_what_is_not_done)
 		{ "XOAUTH2_CLIENT_ID=x", "XOAUTH2_CLIENT_ID has no effect" }, { "POSTMAP_transport=a b", "POSTMAP_transport has no effect" },
 		{ "LOG_SUBJECT=yes", "LOG_SUBJECT" }, { "SMTP_HEADER_TAG=x", "SMTP_HEADER_TAG" }, { "DKIM_SELECTOR=x", NULL },
 		{ "POSTFIX_RELAYHOST=[x]", "unknown parameter RELAYHOST: it has no effect; did you mean relayhost?" },
-		{ "SMTPD_SASL_USERS=a:b", "SMTPD_SASL_USERS is not supported" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

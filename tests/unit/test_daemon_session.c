@@ -411,6 +411,37 @@ T(session_gives_content_time_for_its_bytes)
 	}
 }
 
+/* past memory_limit nobody begins a message, and who holds much is ended; who holds little stays */
+T(session_ends_for_its_memory_and_not_before)
+{
+	static const char *const none[] = { NULL };
+
+	world_open(none);
+	feed(HELLO);
+	said();
+	w.relay.memory_limit = 1;
+	feed(MAIL);
+	CHECK_STR(said(), "452 4.3.1 Error: too little memory, try again later|");
+	w.relay.memory_limit = SIZE_MAX;
+	feed(MAIL);
+	CHECK_STR(said(), "250 2.1.0 Ok|");
+	w.relay.memory_limit = 1;
+	for (int i = 0; i < 100 && !w.closed; i++) {
+		char line[1000];
+
+		w.now += USEC_PER_SEC;
+		snprintf(line, sizeof(line), "RCPT TO:<%060d@%060d.%060d.relayed.test>\r\n", i, i, i);
+		feed(line);
+		CHECK_INT(w.relay.counts.memory_refusals, w.closed);
+		CHECK(w.closed || strstr(said(), "250 2.1.5 Ok|"));
+	}
+	CHECK(w.closed);
+	CHECK(strstr(said(), "421 4.3.1 here.test Error: too little memory, try again later|"));
+	CHECK_INT(w.relay.n_sessions, 0);
+	tick();
+	world_close();
+}
+
 T(session_greets_when_the_name_is_known_or_late)
 {
 	static const char *const more[] = { "smtpd_peername_lookup=yes", "smtpd_client_restrictions=reject_unknown_reverse_client_hostname",

@@ -105,8 +105,9 @@ void mbox_deliver(const struct mailbox_order *o, int content_fd, struct reply *o
 	}
 	fd = fs_open(o->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	error = fd < 0 ? errno : append(o, content_fd, fd);
-	if (fd >= 0 && fs_close(fd) < 0 && !error)
-		error = errno;
+	/* what was flushed is there whatever close says, and a failure here would bring it once more */
+	if (fd >= 0)
+		fs_close(fd);
 	if (lock > 0)
 		fs_unlink(lock_path);
 	if (error)

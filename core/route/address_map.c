@@ -1,0 +1,205 @@
+/* address_map - see rewriting.h: how tables are asked for an address, and what their entries mean. */
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/msg/addr_repair.h"
+#include "core/route/router.h"
+
+/* --- asking ----------------------------------------------------------------------------------------------------------- */
+
+struct question { struct router *r; struct route_ask q; const struct address_maps *m; struct str *value; };
+
+/* ask - local@domain; either may be left out. Whole: tables of patterns are asked, too */
+static enum map_answer ask(struct question *x, struct str local, struct str domain, bool whole)
+{
+	struct arena *a = x->q.arena;
+	struct str bare = addr_unquote_local(a, local);
+	bool quoted = bare.n != local.n;
+	enum map_answer got = MAP_NONE;
+
+	for (int i = quoted ? 0 : 1; i < 2 && got == MAP_NONE; i++) {
+		struct str l = i ? bare : local;
+		struct str key = domain.p ? arena_printf(a, "%.*s@%.*s", STR_ARG(l), STR_ARG(domain)) : l;
+
+		got = route_ask(&x->q, x->m->parameter, &x->m->maps, key, !whole, x->value);
+	}
+	return got;
+}
+
+/* is_ours - may an entry stand for the local part alone? */
+static enum map_answer is_ours(struct router *r, struct str domain)
+{
+	enum map_answer answer = MAP_FOUND;
+
+	if (str_ieq(domain, str_of(r->conf->myorigin)) || route_class_of(r, domain, &answer) == ROUTE_LOCAL)
+		return answer;
+	return answer == MAP_ERROR ? MAP_ERROR : MAP_NONE;
+}
+
+/* strip - the local part without its extension, which begins at ext of it; false: there is none */
+static bool strip(const struct router *r, struct arena *a, struct str local, struct str *base, struct str *ext)
+{
+	struct str bare = addr_unquote_local(a, local);
+
+	if (!route_base(r, a, bare, base))
+		return false;
+	*ext = str_from(bare, base->n);
+	if (bare.n != local.n)
+		*base = arena_printf(a, "\"%.*s\"", STR_ARG(*base));
+	return true;
+}
+
+enum map_answer address_find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *value,
+	struct str *extension, struct buf *trace)
+{
+	struct question x = { .r = r, .q = { .arena = a, .trace = trace }, .m = m, .value = value };
+	struct addr s = addr_split(address);
+	struct str domain = s.domain.n ? s.domain : STR_EMPTY, base = STR_EMPTY, ext = STR_EMPTY;
+	bool has_base, by_base = false;
+	enum map_answer got, ours = MAP_NONE;
+
+	if (extension)
+		*extension = STR_EMPTY;
+	if (!m->maps.n || !s.local.n)
+		return MAP_NONE;
+	has_base = strip(r, a, s.local, &base, &ext);
+	got = ask(&x, s.local, domain, true);
+	if (got == MAP_NONE && has_base)
+		by_base = (got = ask(&x, base, domain, false)) == MAP_FOUND;
+	if (got == MAP_NONE && domain.n && (ours = is_ours(r, domain)) == MAP_ERROR)
+		return MAP_ERROR;
+	if (ours == MAP_FOUND) {
+		got = ask(&x, s.local, STR_EMPTY, false);
+		if (got == MAP_NONE && has_base)
+			by_base = (got = ask(&x, base, STR_EMPTY, false)) == MAP_FOUND;
+	}
+	if (got == MAP_NONE && domain.n)
+		got = ask(&x, STR_EMPTY, domain, false);
+	if (by_base && extension)
+		*extension = ext;
+	return got;
+}
+
+/* --- what an entry says ------------------------------------------------------------------------------------------------ */
+
+/* join - local part and extension at domain; the local part is quoted again where that is needed */
+static struct str join(struct arena *a, struct str local, struct str extension, struct str domain)
+{
+	struct addr out;
+	struct buf text;
+	bool good;
+
+	if (!extension.n)
+		return domain.n ? arena_printf(a, "%.*s@%.*s", STR_ARG(local), STR_ARG(domain)) : local;
+	local = addr_unquote_local(a, local);
+	buf_init(&text, 4 * LIMIT_ADDRESS);
+	buf_byte(&text, '"');
+	for (size_t i = 0; i < local.n + extension.n; i++) {
+		char c = i < local.n ? local.p[i] : extension.p[i - local.n];
+
+		if (c == '"' || c == '\\')
+			buf_byte(&text, '\\');
+		buf_byte(&text, c);
+	}
+	buf_byte(&text, '"');
+	if (domain.n)
+		buf_printf(&text, "@%.*s", STR_ARG(domain));
+	good = !text.overflow && addr_parse(a, buf_view(&text), &out);
+	buf_fini(&text);
+	return good ? out.full : STR_EMPTY;
+}
+
+static enum map_answer no_address(const struct address_maps *m, struct str address, struct str entry)
+{
+	log_warn("cleanup", "%s: lookup of %.*s returns \"%.*s\", which is no address", m->parameter, STR_ARG(address),
+		STR_ARG(str_head(entry, 200)));
+	return MAP_ERROR;
+}
+
+/* take_entry - the addresses of an entry, extension and all */
+static bool take_entry(struct router *r, struct arena *a, struct str entry, struct str extension, struct address_list *out)
+{
+	struct addr_element *v;
+	size_t n = addr_repair(a, entry, &v);
+	bool good = n > 0;
+
+	out->v = good ? ARENA_ARRAY(a, struct str, n) : NULL;
+	good = good && out->v;
+	for (size_t i = 0; i < n && good; i++) {
+		struct addr x = addr_split(v[i].good ? rewrite_address(r, a, v[i].mailbox.addr.full, true) : STR_EMPTY);
+
+		out->v[out->n] = join(a, x.local, extension, x.domain);
+		good = v[i].good && out->v[out->n++].n;
+	}
+	mem_free(v);
+	return good;
+}
+
+enum map_answer address_map(struct router *r, struct arena *a, const struct address_maps *m, struct str address, bool propagate,
+	struct address_list *out, struct buf *trace)
+{
+	struct str entry = STR_EMPTY, extension = STR_EMPTY, base, ext;
+	struct addr s = addr_split(address);
+	enum map_answer got = address_find(r, a, m, address, &entry, propagate ? &extension : NULL, trace);
+
+	*out = (struct address_list){ .v = NULL };
+	if (got != MAP_FOUND)
+		return got;
+	if (entry.n && entry.p[0] == '@') {
+		if (extension.n && strip(r, a, s.local, &base, &ext))
+			s.local = base;
+		entry = arena_printf(a, "%.*s%.*s", STR_ARG(s.local), STR_ARG(entry));
+	}
+	if (!take_entry(r, a, entry, extension, out))
+		return no_address(m, address, entry);
+	return a->overflow ? MAP_ERROR : MAP_FOUND;
+}
+
+enum map_answer rewriting_knows(struct router *r, struct str address)
+{
+	struct rewriting *w = &r->rewriting;
+	const struct address_maps *const asked[] = { &w->recipient_canonical, &w->canonical, &w->virtual_alias };
+	enum map_answer got = MAP_NONE;
+	struct str value;
+	struct arena a;
+
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && got == MAP_NONE; i++)
+		got = address_find(r, &a, asked[i], address, &value, NULL, NULL);
+	arena_fini(&a);
+	return got;
+}
+
+/* --- masquerading ------------------------------------------------------------------------------------------------------ */
+
+static bool is_exempt(const struct conf *c, struct str local)
+{
+	struct str rest = str_of(c->masquerade_exceptions), w;
+
+	while (str_word(&rest, ", \t\r\n", &w))
+		if (str_ieq(w, local))
+			return true;
+	return false;
+}
+
+struct str masquerade_address(const struct conf *c, struct arena *a, struct str address)
+{
+	struct addr s = addr_split(address);
+	struct str rest = str_of(c->masquerade_domains), w;
+	bool shorten;
+
+	if (!s.domain.n || !rest.n || is_exempt(c, s.local))
+		return address;
+	while (str_word(&rest, ", \t\r\n", &w)) {
+		for (shorten = true; w.n && w.p[0] == '!'; w = str_from(w, 1))
+			shorten = !shorten;
+		if (!w.n || w.n > s.domain.n || !str_iends(s.domain, w))
+			continue;
+		if (w.n == s.domain.n)
+			return address;
+		if (s.domain.p[s.domain.n - w.n - 1] != '.')
+			continue;
+		return shorten ? arena_printf(a, "%.*s@%.*s", STR_ARG(s.local), STR_ARG(route_lower(a, w))) : address;
+	}
+	return address;
+}
