@@ -61,6 +61,22 @@ static struct match *open_match(const struct conf *c, const char *parameter, con
 	return m;
 }
 
+/* reports_of - the words of notify_classes that are about sessions */
+static unsigned reports_of(const struct conf *c)
+{
+	static const struct { const char *word; enum report_class class; } words[] = {
+		{ "protocol", REPORT_PROTOCOL }, { "policy", REPORT_POLICY }, { "resource", REPORT_RESOURCE }, { "software", REPORT_SOFTWARE },
+		{ "data", REPORT_DATA },
+	};
+	struct str rest = str_of(c->notify_classes), word;
+	unsigned all = 0;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			all |= str_ieq(word, str_of(words[i].word)) ? words[i].class : 0;
+	return all;
+}
+
 /* what receive_override_options switches off for one service */
 static bool has_override(const struct conf *c, const char *word)
 {
@@ -148,6 +164,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
+	v->reports = reports_of(c);
 	v->unchecked = has_override(c, "no_header_body_checks");
 	v->unmapped = has_override(c, "no_address_mappings");
 	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);

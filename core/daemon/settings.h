@@ -21,6 +21,8 @@ struct service_load {
 	bool stress;                       /* under overload: service_conf is the other one */
 	usec full_at, warned;              /* mono: a client found no place; that was told. 0: never */
 };
+/* errors of a session that notify_classes may name; bits */
+enum report_class { REPORT_PROTOCOL = 1, REPORT_POLICY = 2, REPORT_RESOURCE = 4, REPORT_SOFTWARE = 8, REPORT_DATA = 16 };
 /* what one listener serves */
 struct service {
 	const struct conf *conf;           /* with the listener's -o overrides */
@@ -36,6 +38,7 @@ struct service {
 	struct auth *auth;                 /* NULL: nobody logs in */
 	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
+	unsigned reports;                  /* enum report_class: of which errors the postmaster is told */
 	bool unchecked, unmapped;          /* receive_override_options: no_header_body_checks, no_address_mappings */
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
