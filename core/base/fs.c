@@ -449,10 +449,16 @@ static bool is_table(int fd)
 	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 
+static void (*table_seen)(void *ctx, const char *path);
+static void *table_seen_ctx;
+
 int fs_open_table(const char *path)
 {
-	int fd = fs_open_guarded(path, O_RDONLY, 0);
+	int fd;
 
+	if (table_seen)
+		table_seen(table_seen_ctx, path);
+	fd = fs_open_guarded(path, O_RDONLY, 0);
 	if (fd < 0 && table_opener && (errno == EACCES || errno == EPERM))
 		fd = table_opener(table_opener_ctx, path);
 	if (fd < 0 || is_table(fd))
@@ -465,4 +471,10 @@ void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx)
 {
 	table_opener = opener;
 	table_opener_ctx = ctx;
+}
+
+void fs_watch_tables(void (*seen)(void *ctx, const char *path), void *ctx)
+{
+	table_seen = seen;
+	table_seen_ctx = ctx;
 }

@@ -63,5 +63,7 @@ int fs_open_guarded(const char *path, int flags, mode_t mode);
  * it dropped its privileges (fs_set_opener), so that root-only maps stay readable. EINVAL: no regular file */
 int fs_open_table(const char *path);
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx);
+/* fs_watch_tables - seen is told of each path that fs_open_table and fs_read_file are asked for, there or not; NULL: nobody is */
+void fs_watch_tables(void (*seen)(void *ctx, const char *path), void *ctx);
 
 #endif

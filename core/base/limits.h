@@ -74,6 +74,7 @@
 #define LIMIT_PATTERN_STACK (256 * 1024) /* ways that were left for later in one match */
 #define LIMIT_PATTERN_TRIED (64 * 1024 * 1024) /* marks of branches and places: 1,000 branches of a text of LIMIT_MAP_VALUE use 8 MB */
 #define LIMIT_CDB_RECORD (16 * 1024 * 1024) /* key and value of one cdb record while a table is walked */
+#define LIMIT_MAP_AHEAD 16u              /* entries that wait on their way into a table until the memory for them has come */
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
@@ -134,6 +135,9 @@
 #define LIMIT_CLIENT_TLS_SAVED 64        /* TLS sessions that a transport remembers, a few KB each; the oldest goes */
 #define LIMIT_CLIENT_TLS_NAMES 32        /* names or fingerprints that a certificate is matched with; each is compared with each of its names */
 #define LIMIT_CLIENT_SITE 300            /* one next hop as written: brackets, a domain, a port */
+#define LIMIT_SECCOMP_STEPS 1024         /* instructions of a filter of system calls; ours have some 400, the kernel takes 4096 */
+#define LIMIT_SETTINGS_READS 4096        /* files that a configuration reads: tables, lists, certificates, secrets */
+#define LIMIT_SANDBOX_PORTS 256          /* ports of listeners and next hops, where they are fixed at the start */
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */

@@ -51,6 +51,11 @@ static const struct known *find_known(struct str name)
 	return &other;
 }
 
+unsigned complete_place_of(struct str name)
+{
+	return name.n ? (unsigned)find_known(name)->place : 0;
+}
+
 /* initials - a bit for each letter that a word of the list begins with: most names need no more than a look at it */
 static uint32_t initials(const char *list)
 {

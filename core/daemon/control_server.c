@@ -458,6 +458,16 @@ static void on_accepted(struct acceptor *a, int fd)
 	conn_deadline(p->conn, loop_now(s->relay->loop) + REQUEST_TIME);
 }
 
+/* bind_for_all - everybody may connect: who may ask for what is asked of the kernel, of each */
+static int bind_for_all(int fd, const struct sockaddr_un *sa)
+{
+	mode_t mask = umask(0111);
+	int result = bind(fd, (const struct sockaddr *)sa, sizeof(*sa));
+
+	umask(mask);
+	return result;
+}
+
 struct control_server *control_open(struct relay *r)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "control" };
@@ -467,8 +477,7 @@ struct control_server *control_open(struct relay *r)
 	if (fd < 0)
 		return NULL;
 	/* the spool is locked: whoever left this name is gone */
-	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-		fs_chmod(sa.sun_path, 0666) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+	if ((unlink(sa.sun_path) != 0 && errno != ENOENT) || bind_for_all(fd, &sa) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
 		int error = errno;
 
 		close(fd);

@@ -295,13 +295,17 @@ int listener_open_all(struct relay *r, const struct settings *s)
 int listener_open_submit(struct relay *r)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "submit" };
+	mode_t mask;
+	int result;
 
 	/* the spool is locked: whoever left this name is gone */
 	if (unlink(sa.sun_path) != 0 && errno != ENOENT)
 		return -1;
-	if (listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof(sa)) != 0)
-		return -1;
-	return fs_chmod(sa.sun_path, 0666);
+	/* for everybody from its first moment on; the sandbox has no chmod */
+	mask = umask(0111);
+	result = listener_open(r, &r->settings->submit, (struct sockaddr *)&sa, sizeof(sa));
+	umask(mask);
+	return result;
 }
 
 void listener_close_mail(struct relay *r)

@@ -8,9 +8,9 @@
 #include "core/daemon/identity.h"
 #include "core/daemon/settings.h"
 
-/* privilege_fork_helper - when root is to be given up: start the privileged helper, which may open the tables that the settings
- * name, and main.cf and master.cf in the configuration directory. Its descriptor, or -1 when none is needed or none could be had (logged). */
-int privilege_fork_helper(const struct settings *s, const char *directory, const struct identity *owner, pid_t *pid);
+/* privilege_fork_helper - when root is to be given up: start the privileged helper, which may open again what the settings were read
+ * from. Its descriptor, or -1 when none is needed or none could be had (logged). */
+int privilege_fork_helper(const struct settings *s, const struct identity *owner, pid_t *pid);
 /* privilege_drop - become the owner; 0, or -1 with the reason logged */
 int privilege_drop(const struct identity *owner);
 /* privilege_harden - no core files with other people's mail in them, no new privileges, many descriptors; returns how many

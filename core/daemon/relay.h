@@ -8,7 +8,7 @@
 #include "core/deliver/deliver.h"
 #include "core/access/clients.h"
 #include "core/view/history.h"
-#include "core/daemon/settings.h"
+#include "core/daemon/sandbox.h"
 
 struct listener;
 struct control_server;
@@ -27,6 +27,7 @@ struct relay {
 	struct dns *dns;
 	const char *directory;             /* configuration directory */
 	const char *const *extra;          /* name=value overrides of the command line */
+	struct sandbox sandbox;
 	struct settings *settings;         /* the generation in force */
 	struct list generations;           /* all that are still referenced, newest first */
 	struct store *store;

@@ -42,6 +42,8 @@ static const char *refuse_reload(struct relay *r, const struct settings *s)
 	/* half a renewal: what runs has a working one */
 	if (s->certificate_unusable && !r->settings->certificate_unusable)
 		return "a certificate cannot be used";
+	if (!sandbox_fits(&r->sandbox, s))
+		return "a new port needs a restart where sandbox = required";
 	return listener_open_all(r, s) == 0 ? NULL : "not every port can be had";
 }
 

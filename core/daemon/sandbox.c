@@ -1,148 +1,159 @@
-/* sandbox - see sandbox.h. The list names what must not be had rather than what is needed: what libc and the allocator call
- * differs between builds, and a relay that dies of a harmless call loses its promise. */
+/* sandbox - see sandbox.h. */
 #include "core/daemon/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/landlock.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <pwd.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
+#include "core/base/landlock.h"
 #include "core/base/log.h"
+#include "core/base/sanitized.h"
+#include "core/deliver/local/mailbox.h"
 
-static const int refused[] = {
-	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_pivot_root,
-	SYS_chroot, SYS_unshare, SYS_setns, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
-	SYS_io_uring_register, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module, SYS_finit_module, SYS_delete_module,
-	SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_sethostname, SYS_setdomainname, SYS_settimeofday, SYS_clock_settime,
-	SYS_acct, SYS_quotactl, SYS_syslog, SYS_personality, SYS_open_by_handle_at, SYS_mknodat,
+/* what libc and the configuration read of every host, whose files come and go: account files, resolver, services, time; certificates */
+static const struct { const char *path; unsigned rights; } places[] = {
+	{ "/etc", LANDLOCK_READING }, { "/usr/local/etc", LANDLOCK_READING }, { "/run/secrets", LANDLOCK_READING },
+	{ "/usr/share/zoneinfo", LANDLOCK_READING }, { "/usr/share/ca-certificates", LANDLOCK_READING },
+	{ "/usr/local/share/ca-certificates", LANDLOCK_READING }, { "/run/systemd/resolve", LANDLOCK_READING },
+	{ "/run/resolvconf", LANDLOCK_READING }, { "/run/NetworkManager", LANDLOCK_READING },
+	{ "/proc/sys/net", LANDLOCK_READING }, { "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE }, { "/dev/urandom", LANDLOCK_READ },
 };
-#define N_REFUSED (sizeof(refused) / sizeof(*refused))
 
-#if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#else
-#define NATIVE_ARCH 0
-#endif
-
-static int close_calls(void)
+/* allow_mailbox - itself where it is there; else it is made, an mbox beside its lock, in the nearest folder above that is there */
+static void allow_mailbox(struct landlock *l, struct mailbox_order *o)
 {
-	struct sock_filter f[N_REFUSED + 6];
-	struct sock_fprog program = { .filter = f };
-	size_t n = 0;
+	bool maildir = o->kind == MAILBOX_MAILDIR;
+	char *slash;
 
-	if (!NATIVE_ARCH) {
-		errno = ENOSYS;
-		return -1;
-	}
-	/* a call by another architecture's numbers is not ours */
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-	f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < N_REFUSED; i++)
-		f[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)refused[i], (uint8_t)(N_REFUSED - i), 0);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	program.len = (unsigned short)n;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return -1;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
-
-static int allow_below(int ruleset, const char *path, uint64_t access)
-{
-	struct landlock_path_beneath_attr rule = { .allowed_access = access };
-	int fd = open(path, O_PATH | O_CLOEXEC), result;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	rule.parent_fd = fd;
-	result = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	close(fd);
-	return result;
-}
-
-#define WRITING (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
-	LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_MAKE_SOCK | \
-	LANDLOCK_ACCESS_FS_MAKE_FIFO)
-#define NEVER (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK)
-
-/* allow_file - a file that an alias delivers to; one that is not there is made in its folder, beside a lock. Where even mail_owner may not come
- * to, the delivery tells */
-static void allow_file(void *ctx, struct str file)
-{
-	const int *ruleset = ctx;
-	ptrdiff_t slash = str_rchr(file, '/');
-	char path[4096];
-
-	if (file.n >= sizeof(path) || slash < 0)
-		return;
-	memcpy(path, file.p, file.n);
-	path[file.n] = '\0';
-	if (access(path, F_OK) == 0) {
-		(void)allow_below(*ruleset, path, LANDLOCK_ACCESS_FS_WRITE_FILE);
+	if (access(o->path, F_OK) == 0) {
+		landlock_allow(l, o->path, maildir ? LANDLOCK_OWNING : LANDLOCK_READ | LANDLOCK_WRITE | LANDLOCK_TRUNCATE);
 		return;
 	}
-	path[slash ? slash : 1] = '\0';
-	(void)allow_below(*ruleset, path, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
-		LANDLOCK_ACCESS_FS_REMOVE_FILE);
-}
-
-static int close_files(const struct conf *c, const struct router *aliases)
-{
-	struct landlock_ruleset_attr attr = { .handled_access_fs = WRITING | NEVER };
-	char log_folder[4096] = "";
-	int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
-	int result;
-	struct str log;
-	ptrdiff_t slash;
-	int error;
-
-	if (ruleset < 0)
-		return -1;
-	result = allow_below(ruleset, ".", WRITING);
-	log = str_of(c->maillog_file);
-	slash = str_rchr(log, '/');
-	if (slash > 0 && (size_t)slash < sizeof(log_folder)) {
-		memcpy(log_folder, log.p, (size_t)slash);
-		log_folder[slash] = '\0';
-		result |= allow_below(ruleset, log_folder, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
+	while ((slash = strrchr(o->path, '/')) && slash != o->path) {
+		*slash = '\0';
+		if (access(o->path, F_OK) != 0)
+			continue;
+		landlock_allow(l, o->path, maildir ? LANDLOCK_OWNING : LANDLOCK_WRITING);
+		return;
 	}
-	result |= allow_below(ruleset, "/dev", LANDLOCK_ACCESS_FS_WRITE_FILE);
-	router_each_alias_file(aliases, allow_file, &ruleset);
-	if (result == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
-		result = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
-	error = errno;
-	close(ruleset);
-	errno = error;
-	return result;
 }
 
-static int lacking(const struct conf *c, const char *what)
+/* allow_alias_file - where even mail_owner may not come to, the delivery tells */
+static void allow_alias_file(void *ctx, struct str file)
+{
+	struct mailbox_order o = { .now = 0 };
+
+	if (file.n >= sizeof(o.path) || str_eq(file, STR("/dev/null")))
+		return;
+	memcpy(o.path, file.p, file.n);
+	mailbox_set_path(&o);
+	allow_mailbox(ctx, &o);
+}
+
+static void allow_home(struct landlock *l, const char *home, const char *home_mailbox)
+{
+	struct mailbox_order o = { .now = 0 };
+
+	if (home[0] == '/' && home[1] && access(home, F_OK) == 0 && mailbox_locate(&o, home, home_mailbox, ""))
+		allow_mailbox(l, &o);
+}
+
+/* allow_mailboxes - where no helper writes them: the folder of all, or those in the homes of users that we may write for */
+static void allow_mailboxes(struct landlock *l, const struct conf *c)
+{
+	const struct passwd *pw;
+
+	if (!*c->home_mailbox) {
+		landlock_allow(l, c->mail_spool_directory, LANDLOCK_OWNING);
+		return;
+	}
+	setpwent();
+	while ((pw = getpwent()))
+		if (geteuid() == 0 || pw->pw_uid == geteuid())
+			allow_home(l, pw->pw_dir, c->home_mailbox);
+	endpwent();
+}
+
+static void allow_ports(struct landlock *l, const struct sandbox *x)
+{
+	for (size_t i = 0; i < x->bound.n && x->bound.n <= LIMIT_SANDBOX_PORTS; i++)
+		landlock_allow_port(l, LANDLOCK_TCP_BIND, x->bound.v[i]);
+	for (size_t i = 0; i < x->called.n && x->called.n <= LIMIT_SANDBOX_PORTS; i++)
+		landlock_allow_port(l, LANDLOCK_TCP_CONNECT, x->called.v[i]);
+}
+
+static int close_files(const struct settings *s, const char *directory, bool has_helper, const struct sandbox *x)
+{
+	const struct conf *c = s->conf;
+	struct landlock l;
+
+	if (landlock_begin(&l, x->tcp) != 0)
+		return -1;
+	landlock_allow(&l, ".", LANDLOCK_OWNING);
+	if (c->maillog_file[0] == '/' && strncmp(c->maillog_file, "/dev/", 5) != 0)
+		landlock_allow_folder(&l, c->maillog_file, LANDLOCK_APPENDING);
+	if (strchr(c->address_verify_map, '/'))
+		landlock_allow_folder(&l, strchr(c->address_verify_map, '/'), LANDLOCK_WRITING);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		landlock_allow(&l, places[i].path, places[i].rights);
+	landlock_allow(&l, directory, LANDLOCK_READING);
+	for (size_t i = 0; i < s->reads.n; i++)
+		landlock_allow_folder(&l, s->reads.v[i], LANDLOCK_READING);
+	router_each_alias_file(s->router, allow_alias_file, &l);
+	if (!has_helper)
+		allow_mailboxes(&l, c);
+	if (SANITIZED)
+		landlock_allow(&l, "/tmp", LANDLOCK_OWNING);
+	allow_ports(&l, x);
+	return landlock_close(&l);
+}
+
+/* lacks - half of the sandbox cannot be had: the end where it is required, else a line that says so */
+static int lacks(const struct conf *c, const char *what)
 {
 	bool fatal = c->sandbox == CONF_SANDBOX_REQUIRED;
 
-	log_text(fatal ? LOG_SEV_ERROR : LOG_SEV_INFO, "master", 0, NULL, "sandbox: %s: %s%s", what, strerror(errno),
-		fatal ? "" : ": going on without");
+	log_text(fatal ? LOG_SEV_ERROR : LOG_SEV_INFO, "master", 0, NULL, "sandbox: %s: %s: %s", what, strerror(errno),
+		fatal ? "sandbox = required: not started" : "going on without");
 	return fatal ? -1 : 0;
 }
 
-int sandbox_close(const struct conf *c, const struct router *aliases, bool write_only_queue)
+static void tell_parts(bool tcp)
 {
+	struct buf parts;
+
+	buf_init(&parts, 200);
+	landlock_lacks(&parts, tcp);
+	if (parts.n)
+		log_info("master", "sandbox: Landlock of this kernel does not cover: %s", buf_cstr(&parts));
+	buf_fini(&parts);
+}
+
+/* tcp_of - which rights to TCP ports are ruled over: none but where the sandbox is required, for a reload may bring new ones; and no calls
+ * where a table chooses the next hop */
+static unsigned tcp_of(const struct conf *c, const struct sandbox *x)
+{
+	if (c->sandbox != CONF_SANDBOX_REQUIRED)
+		return 0;
+	return x->called.n > LIMIT_SANDBOX_PORTS ? LANDLOCK_TCP_BIND : LANDLOCK_TCP_BIND | LANDLOCK_TCP_CONNECT;
+}
+
+int sandbox_close(const struct settings *s, const char *directory, bool has_helper, struct sandbox *x)
+{
+	const struct conf *c = s->conf;
+
+	*x = (struct sandbox){ .tcp = 0 };
 	if (c->sandbox == CONF_SANDBOX_NO)
 		return 0;
-	if (write_only_queue && close_files(c, aliases) != 0 && lacking(c, "Landlock") != 0)
+	sandbox_ports_bound(s, &x->bound);
+	sandbox_ports_called(s, &x->called);
+	x->tcp = tcp_of(c, x);
+	if (close_files(s, directory, has_helper, x) == 0)
+		tell_parts(x->tcp != 0);
+	else if (lacks(c, "Landlock") != 0)
 		return -1;
-	if (close_calls() != 0 && lacking(c, "seccomp") != 0)
+	if (sandbox_close_calls() != 0 && lacks(c, "seccomp") != 0)
 		return -1;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/net/tls_names.h"
 
@@ -272,11 +273,26 @@ static void finish_services(struct settings *s)
 	}
 }
 
+/* tell_closed - a file of ours by its rights that cannot be opened: the sandbox was closed without its folder */
+static void tell_closed(const struct reads *r, struct conf_diag *diag)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		int fd = access(r->v[i], R_OK) < 0 ? -1 : fs_open_table(r->v[i]);
+
+		if (fd >= 0)
+			fs_close(fd);
+		else if (errno == EACCES && access(r->v[i], R_OK) == 0)
+			conf_diag_add(diag, CONF_ERROR, r->v[i], 0, "nothing in its folder was read when relayd was started, so the sandbox hides it: "
+				"restart relayd");
+	}
+}
+
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag)
 {
 	struct settings *s = MEM_NEW(struct settings);
 
 	list_init(&s->link);
+	fs_watch_tables(reads_add, &s->reads);
 	/* all that is wrong is told at once, so an error stops nothing before the end */
 	s->conf = conf_load_whole(directory, extra, diag);
 	master_load_whole(s->conf, &s->master, diag);
@@ -294,6 +310,8 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->profiles = deliver_profiles_new(&s->master, diag);
 	s->checks = checks_of_incoming(s->conf, diag);
 	s->templates = bounce_templates_new(s->conf, diag);
+	fs_watch_tables(NULL, NULL);
+	tell_closed(&s->reads, diag);
 	conf_diag_locate(diag, s->conf);
 	if (diag->errors == 0)
 		return s;
@@ -317,6 +335,7 @@ void settings_free(struct settings *s)
 	master_fini(&s->master);
 	if (s->conf)
 		conf_free(s->conf);
+	reads_fini(&s->reads);
 	mem_free(s);
 }
 

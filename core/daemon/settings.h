@@ -8,6 +8,7 @@
 #include "core/access/header_clients.h"
 #include "core/auth/auth.h"
 #include "core/cleanup/checks.h"
+#include "core/daemon/reads.h"
 #include "core/deliver/deliver.h"
 #include "core/net/tls.h"
 #include "core/smtp/server.h"
@@ -50,6 +51,7 @@ struct service {
 struct settings {
 	struct list link;                  /* relay's list of generations */
 	usec over;                         /* mono: when a newer one came into force */
+	struct reads reads;                /* the files that it was made of */
 	struct conf *conf;
 	struct master master;
 	struct router *router;

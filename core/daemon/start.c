@@ -428,13 +428,13 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (r->max_sessions > MAX_SESSIONS)
 		r->max_sessions = MAX_SESSIONS;
 	/* before anything is opened that it should not hold */
-	helper_fd = privilege_fork_helper(s, o->directory, &owner, &d.helper_pid);
+	helper_fd = privilege_fork_helper(s, &owner, &d.helper_pid);
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
 	if (listener_open_all(r, s) != 0 || spool_prepare(s->conf->queue_directory, &owner) != 0)
 		goto out;
-	if (privilege_drop(&owner) != 0 || sandbox_close(s->conf, s->router, helper_fd >= 0) != 0 || !open_rooms(&d, helper_fd))
+	if (privilege_drop(&owner) != 0 || sandbox_close(s, o->directory, helper_fd >= 0, &r->sandbox) != 0 || !open_rooms(&d, helper_fd))
 		goto out;
 	start_clockwork(&d, set);
 	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);

@@ -136,29 +136,3 @@ void aliascheck_file(const char *path, aliascheck_fn fn, void *ctx)
 
 	each_entry(path, check_entry, &x);
 }
-
-struct listing { void (*fn)(void *ctx, struct str file); void *ctx; };
-
-static void list_files(void *ctx, unsigned line, struct str key, struct str value)
-{
-	struct listing *x = ctx;
-	struct alias_target t;
-	struct arena a;
-
-	(void)line;
-	(void)key;
-	arena_init(&a, LIMIT_SESSION_ARENA);
-	while (alias_text_next(&a, &value, &t)) {
-		if (t.kind == ALIAS_FILE)
-			x->fn(x->ctx, t.text);
-		arena_reset(&a);
-	}
-	arena_fini(&a);
-}
-
-void aliascheck_each_file(const char *path, void (*fn)(void *ctx, struct str file), void *ctx)
-{
-	struct listing x = { .fn = fn, .ctx = ctx };
-
-	each_entry(path, list_files, &x);
-}

@@ -13,7 +13,5 @@ bool aliascheck_entry(const char *file, unsigned line, struct str key, struct st
 /* aliascheck_file - every entry of an aliases file; nothing is told of a file that cannot be read, nor of lines that are no
  * entries: who opens or builds the table tells those */
 void aliascheck_file(const char *path, aliascheck_fn fn, void *ctx);
-/* aliascheck_each_file - the files that entries of an aliases file deliver to; none of a file that cannot be read */
-void aliascheck_each_file(const char *path, void (*fn)(void *ctx, struct str file), void *ctx);
 
 #endif

@@ -16,8 +16,6 @@
 #include "core/msg/mime.h"
 
 #define ENTRY_TYPICAL 40               /* bytes of a source line */
-/* entries that wait between the two steps of the builder: as many as can be read while memory is slow */
-#define WAITING_MOST 16u
 #define PROGRESS_EVERY 65536           /* entries between two calls of progress */
 
 struct job {
@@ -30,7 +28,7 @@ struct job {
 	struct buf key, value;         /* scratch */
 	struct table keys;             /* mapgen_delete: keys to leave out */
 	unsigned line;
-	struct entry { uint32_t tag; unsigned line; struct buf key, value; } waiting[WAITING_MOST];
+	struct entry { uint32_t tag; unsigned line; struct buf key, value; } waiting[LIMIT_MAP_AHEAD];
 	unsigned n_in, n_out;          /* entries that ever waited, and that went on into the table */
 };
 
@@ -64,7 +62,7 @@ static void job_init(struct job *j, const char *name, const struct mapgen_option
 	buf_printf(&j->path, "%s.cdb", name);
 	buf_init(&j->key, LIMIT_MAP_VALUE);
 	buf_init(&j->value, LIMIT_CDB_RECORD);
-	for (size_t i = 0; i < WAITING_MOST; i++) {
+	for (size_t i = 0; i < LIMIT_MAP_AHEAD; i++) {
 		buf_init(&j->waiting[i].key, LIMIT_CDB_RECORD);
 		buf_init(&j->waiting[i].value, LIMIT_CDB_RECORD);
 	}
@@ -85,7 +83,7 @@ static int job_end(struct job *j, int result)
 	buf_fini(&j->path);
 	buf_fini(&j->key);
 	buf_fini(&j->value);
-	for (size_t i = 0; i < WAITING_MOST; i++) {
+	for (size_t i = 0; i < LIMIT_MAP_AHEAD; i++) {
 		buf_fini(&j->waiting[i].key);
 		buf_fini(&j->waiting[i].value);
 	}
@@ -200,7 +198,7 @@ static void on_alias(void *ctx, const char *file, unsigned line, const char *tex
 /* put_first - the one that waits longest goes into the table; -1 when that cannot be written */
 static int put_first(struct job *j)
 {
-	struct entry *e = &j->waiting[j->n_out++ % WAITING_MOST];
+	struct entry *e = &j->waiting[j->n_out++ % LIMIT_MAP_AHEAD];
 	struct str key = buf_view(&e->key);
 	int added = cdb_builder_put(j->builder, e->tag, key, buf_view(&e->value), j->o->duplicates);
 
@@ -226,9 +224,9 @@ static int put_all(struct job *j)
 /* let_wait - this entry, behind the others */
 static int let_wait(struct job *j, struct str key, struct str value)
 {
-	struct entry *e = &j->waiting[j->n_in % WAITING_MOST];
+	struct entry *e = &j->waiting[j->n_in % LIMIT_MAP_AHEAD];
 
-	if (j->n_in - j->n_out == WAITING_MOST && put_first(j) < 0)
+	if (j->n_in - j->n_out == LIMIT_MAP_AHEAD && put_first(j) < 0)
 		return -1;
 	j->n_in++;
 	e->line = j->line;

@@ -83,11 +83,13 @@ static inline uint64_t row_adx(uint64_t *t, const uint64_t *b, size_t n, uint64_
 
 /* --- x = a * b / 2^(64 n) modulo m; t: 2 n limbs --------------------------------------------------------------------------- */
 
+struct modulus;
+typedef void multiply_fn(const struct modulus *m, uint64_t *x, const uint64_t *a, const uint64_t *b, uint64_t *t);
 struct modulus {
 	const uint64_t *m;
 	size_t n;
 	uint64_t inverse;              /* of -m modulo 2^64 */
-	void (*multiply)(const struct modulus *m, uint64_t *x, const uint64_t *a, const uint64_t *b, uint64_t *t);
+	multiply_fn *multiply;
 };
 
 /* x = t, or t - m where t (with its carry) is not below m */
@@ -123,6 +125,16 @@ static void reduce_once(const struct modulus *m, uint64_t *x, const uint64_t *t,
 MULTIPLY(multiply_c, row_c)
 #ifdef __x86_64__
 MULTIPLY(multiply_adx, row_adx)
+
+static multiply_fn *choose(size_t n)
+{
+	return n % 8 == 0 && tls_cpu_has_adx() ? multiply_adx : multiply_c;
+}
+#else
+static multiply_fn *choose(size_t n)
+{
+	return multiply_c;
+}
 #endif
 
 static void set_modulus(struct modulus *to, const uint64_t *m, size_t n)
@@ -131,11 +143,7 @@ static void set_modulus(struct modulus *to, const uint64_t *m, size_t n)
 
 	for (int i = 0; i < 5; i++)
 		inverse *= 2 - m[0] * inverse;
-	*to = (struct modulus){ m, n, 0 - inverse, multiply_c };
-#ifdef __x86_64__
-	if (n % 8 == 0 && tls_cpu_has_adx())
-		to->multiply = multiply_adx;
-#endif
+	*to = (struct modulus){ m, n, 0 - inverse, choose(n) };
 }
 
 /* --- powers ---------------------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@ struct router {
 };
 struct router *router_new(const struct conf *c, const struct master *m, struct conf_diag *diag); /* NULL: diag has the errors */
 void router_free(struct router *r);
-/* router_each_alias_file - the files that alias_maps deliver to, as far as their tables have a text that can be read */
+/* router_each_alias_file - the files that alias_maps deliver to, as far as their tables can be walked */
 void router_each_alias_file(const struct router *r, void (*fn)(void *ctx, struct str file), void *ctx);
 void router_refresh(struct router *r, usec now_mono);
 

@@ -96,11 +96,31 @@ static void check_aliases(const struct router *r, struct conf_diag *diag)
 			aliascheck_file(alias_source(r->alias_maps.v[i]), on_slip, &s);
 }
 
+struct listing { void (*fn)(void *ctx, struct str file); void *ctx; };
+
+static int list_files(void *ctx, struct str key, struct str value)
+{
+	struct listing *x = ctx;
+	struct alias_target t;
+	struct arena a;
+
+	(void)key;
+	arena_init(&a, LIMIT_SESSION_ARENA);
+	while (alias_text_next(&a, &value, &t)) {
+		if (t.kind == ALIAS_FILE)
+			x->fn(x->ctx, t.text);
+		arena_reset(&a);
+	}
+	arena_fini(&a);
+	return 0;
+}
+
 void router_each_alias_file(const struct router *r, void (*fn)(void *ctx, struct str file), void *ctx)
 {
+	struct listing x = { .fn = fn, .ctx = ctx };
+
 	for (size_t i = 0; i < r->alias_maps.n; i++)
-		if (alias_source(r->alias_maps.v[i]))
-			aliascheck_each_file(alias_source(r->alias_maps.v[i]), fn, ctx);
+		(void)map_each(r->alias_maps.v[i], list_files, &x);
 }
 
 /* The default names a file that many systems lack, and is then as good as empty. A file that was named and is not there is no

@@ -122,6 +122,7 @@ static bool clean(struct direct *d, const struct envelope *e, struct str content
 	buf_str(&d->message, buf_view(&memory.header));
 	buf_str(&d->message, buf_view(&memory.body));
 	d->envelope.size = d->message.n;
+	d->envelope.header_size = memory.header.n;
 	buf_fini(&memory.header);
 	buf_fini(&memory.body);
 	*refusal = answer.reply;

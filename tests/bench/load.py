@@ -1,5 +1,6 @@
 """load - the measurements themselves, each one run inside a place of its own and returning plain numbers."""
 import os
+import random
 import re
 import signal
 import subprocess
@@ -35,8 +36,9 @@ class Watch:
         self.thread.join()
 
 
-def load_options(sessions=50, size=4096, per_connection=0, destinations=0, recipients=1, pipelining="-p", to=None):
-    options = ["-s", sessions, "-l", size, "-m", per_connection, "-r", recipients]
+def load_options(sessions=50, size=4096, per_connection=0, destinations=0, recipients=1, pipelining="-p", to=None, secure=None):
+    options = [secure] if secure else []
+    options += ["-s", sessions, "-l", size, "-m", per_connection, "-r", recipients]
     options += [pipelining] if pipelining else []
     options += ["-d", destinations] if destinations else []
     return options + (["-t", to] if to else [])
@@ -65,12 +67,12 @@ def pass_through(mta, sink, count, **load):
     seconds = (got["last_ns"] - sent["start_ns"]) / 1e9
     return {"rate": count / seconds, "mb_s": got["bytes"] / 1e6 / seconds, "cpu_ms": used / count,
             "accept_p50_ms": sent["accept_us"]["p50"] / 1e3, "accept_p99_ms": sent["accept_us"]["p99"] / 1e3,
-            "accept_rate": sent["rate"], "age_p50_ms": got["age_us"]["p50"] / 1e3}
+            "secured": got["secured"], "resumed": got["resumed"], "accept_rate": sent["rate"], "age_p50_ms": got["age_us"]["p50"] / 1e3}
 
 
-def relay(kind, count, warm=200, queue="disk", params=None, files=(), memory=False, address="127.0.0.1", **load):
+def relay(kind, count, warm=200, queue="disk", params=None, files=(), memory=False, address="127.0.0.1", sink_options=(), **load):
     """A fresh relay of that kind, warmed up, then measured."""
-    sink = tools.Sink(SINK, address=address)
+    sink = tools.Sink(SINK, *sink_options, address=address)
     with KINDS[kind](SINK, queue=queue, files=files, **(params or {})) as mta:
         warm = min(warm, count)
         if warm:
@@ -82,6 +84,55 @@ def relay(kind, count, warm=200, queue="disk", params=None, files=(), memory=Fal
             result = pass_through(mta, sink, count, **load)
         return dict(result, peak_pss_mib=watch.peak, peak_rss_mib=peak_rss_mib(mta.pid))
 
+
+# --- TLS -----------------------------------------------------------------------------------------------------------------
+
+def tls_in(key):
+    """Parameters with which a relay offers STARTTLS."""
+    return {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": tools.certificate(key)}
+
+
+def tls_out(resume=False):
+    """Parameters with which a relay insists on STARTTLS, verifies nothing, and resumes sessions or none."""
+    return {"smtp_tls_security_level": "encrypt",
+            "smtp_tls_session_cache_database": "btree:DIR/data/smtp_scache" if resume else ""}
+
+
+def shakes_in(kind, count, key, resume, sessions=10):
+    """TLS sessions with a client that does no more than EHLO behind each handshake."""
+    tools.Sink(SINK)
+    with KINDS[kind](SINK, **tls_in(key)) as mta:
+        options = ["-q", "-m", 1, "-s", sessions, "-Z" if resume else "-z"]
+        tools.source(mta.port, "-n", 50, *options)
+        used = cpu_ms(mta.pid)
+        sent = tools.source(mta.port, "-n", count, *options)
+        used = cpu_ms(mta.pid) - used
+        if not resume and sent["resumed"] or resume and sent["resumed"] < count / 2:
+            raise Unable("of %d TLS sessions %d were resumed" % (count, sent["resumed"]))
+    return {"rate": sent["rate"], "cpu_ms": used / count, "resumed": sent["resumed"] / count}
+
+
+def tls_relay(kind, count, key="rsa", **load):
+    """4 KiB and more over TLS both ways."""
+    pem = tools.certificate(key)
+    params = dict(load.pop("params", {}), **tls_in(key), **tls_out())
+    return relay(kind, count, params=params, sink_options=["-z", pem], secure="-z", **load)
+
+
+def shakes_out(kind, count, key, resume):
+    """Mail that comes in clear and leaves on a connection each: CPU with TLS on the way out, and what TLS adds. Two places."""
+    def run(more, options):
+        params = dict({"smtp_connection_cache_on_demand": "no"}, **more)
+        return place.isolate(relay, kind, count, warm=20, params=params, sink_options=options, sessions=10)
+    clear = run({"smtp_tls_security_level": "none"}, [])
+    got = run(tls_out(resume), ["-z", tools.certificate(key)])
+    if got["secured"] < count * 0.95 or (got["resumed"] > 0) != resume:
+        raise Unable("of %d messages %d went over TLS, %d of them resumed" % (count, got["secured"], got["resumed"]))
+    return {"rate": got["rate"], "cpu_ms": (got["cpu_ms"] * count - clear["cpu_ms"] * count) / got["secured"], "all_cpu_ms": got["cpu_ms"],
+            "resumed": got["resumed"] / got["secured"]}
+
+
+# --- what else ---------------------------------------------------------------------------------------------------------
 
 def flushes(kind, count, **load):
     """fsync, fdatasync and their like per message, counted by strace: in a run of its own, as it slows everything."""
@@ -105,14 +156,14 @@ def flushes(kind, count, **load):
         return {"per_message": calls / count, "accepted": sent["accepted"]}
 
 
-def idle(kind, sessions):
-    """Memory when nothing happens, with so many sessions that said EHLO and wait."""
+def idle(kind, sessions, secure=False):
+    """Memory when nothing happens, with so many sessions that said EHLO and wait; under TLS or not."""
     tools.Sink(SINK)
-    with KINDS[kind](SINK) as mta:
+    with KINDS[kind](SINK, **(tls_in("rsa") if secure else {})) as mta:
         settle(mta.pid)
         result = {"pss_mib": pss_mib(mta.pid), "processes": len(tree(mta.pid))}
         if sessions:
-            held = tools.Held(mta.port, sessions)
+            held = tools.Held(mta.port, sessions, *["-z"] * secure)
             settle(mta.pid)
             result = {"pss_mib": pss_mib(mta.pid), "processes": len(tree(mta.pid))}
             held.close()
@@ -213,14 +264,21 @@ def floor(runs):
     return {"ms": result["wall_us"]["p50"] / 1e3, "cpu_ms": result["cpu_ms"], "rss_mib": result["rss_kib"] / 1024}
 
 
-def mapgen_input(count):
-    """The table all builders read: distinct keys in no order."""
-    path = os.path.join(tools.DIR, "map-%d" % count)
+# one line each of the tables that the builders read: a route by name, and one by address
+MAPGEN_LINES = {
+    "names": lambda k: "user%07d@d%d.example.test smtp:[relay%d.example.test]\n" % (k, k % 1000, k % 97),
+    "addresses": lambda k: "user%d@example%d.org relay:[10.%d.%d.%d]:25\n" % (k, k % 1000, k >> 16, k >> 8 & 255, k & 255),
+}
+
+
+def mapgen_input(count, lines):
+    """The table all builders read: distinct keys, shuffled."""
+    path = os.path.join(tools.DIR, "map-%s-%d" % (lines, count))
     if not os.path.exists(path):
-        step = 7919                    # a prime that divides no count we use: visits every key once
+        keys = list(range(count))
+        random.Random(1).shuffle(keys)
         with open(path, "w") as f:
-            f.writelines("user%07d@d%d.example.test smtp:[relay%d.example.test]\n" % (k, k % 1000, k % 97)
-                         for i in range(count) for k in [i * step % count])
+            f.writelines(map(MAPGEN_LINES[lines], keys))
     return path
 
 

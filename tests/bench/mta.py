@@ -76,6 +76,7 @@ class Mta:
         params = dict(params, relayhost="[127.0.0.1]:%d" % self.sink_port, queue_directory=self.queue, **self.params)
         for name, text in self.files.items():
             self.write(name, text)
+        os.makedirs(self.dir + "/data", exist_ok=True)
         self.write("main.cf", "".join("%s = %s\n" % (k, v.replace("DIR", self.dir)) for k, v in params.items()))
 
     def wait_ready(self, seconds=30):

@@ -4,12 +4,15 @@ A line is (what, budget, ours, peer, ratio, met): texts, and whether the budget 
 compare with). Everything measured also goes into ctx.raw for results.json. Comparisons are paired: A B A B ..., the
 medians of each and the median of the rounds' own ratios.
 """
+import math
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 
 import checks
 import dma
@@ -19,14 +22,21 @@ from mta import KINDS, RELAYBOX
 from place import ROOT, Unable, isolate
 
 POSTFIXES = ["postfix", "postfix-tuned"]
+# what is measured without a binary of relaybox
+PEER = re.compile(r"(ask )?(postfix|postmap|cdb|dma|true|tools|ours)")
 
 
 class Context:
     """What a row is told: how thorough to be, and where its numbers go."""
 
-    def __init__(self, quick, full):
-        self.quick, self.full, self.raw = quick, full, {}
-        self.rounds = 3 if quick else 5
+    def __init__(self, quick, full, alone=False):
+        """alone: one round, without the peers; --beside takes care of rounds and pairs."""
+        self.quick, self.full, self.alone, self.raw = quick, full, alone, {}
+        self.rounds = 1 if alone else 3 if quick else 5
+
+    @property
+    def peers(self):
+        return ROOT and not self.alone
 
     def say(self, text):
         sys.stderr.write("\r\033[K  %s" % text if sys.stderr.isatty() else "")
@@ -45,6 +55,10 @@ class Context:
     def paired(self, variants, rounds=None):
         """variants: name -> function of no arguments; A B A B ... Those that cannot run are left out, with the reason."""
         lost = {}
+        if self.alone:
+            variants = {name: fn for name, fn in variants.items() if not PEER.match(name)}
+            if not variants:
+                return
         for i in range(rounds or self.rounds):
             for name, fn in variants.items():
                 if name in lost:
@@ -61,9 +75,13 @@ class Context:
             raise Unable("; ".join("%s: %s" % pair for pair in lost.items()))
 
     def median(self, name, field):
+        if self.alone and name not in self.raw:
+            return math.nan
         return statistics.median(r[field] for r in self.raw[name])
 
     def ratio(self, ours, peer, field):
+        if self.alone and not (ours in self.raw and peer in self.raw):
+            return math.nan
         return statistics.median(a[field] / b[field] for a, b in zip(self.raw[ours], self.raw[peer]) if b[field])
 
     def best(self, names, field, most=True):
@@ -72,16 +90,16 @@ class Context:
         return (max if most else min)(there, key=lambda n: self.median(n, field)) if there else None
 
 
-def beside(ctx, what, field, budget, limit, peers=POSTFIXES, most=True, unit="/s", form="%.0f"):
+def beside(ctx, what, field, budget, limit, peers=POSTFIXES, most=True, unit="/s", form="%.0f", ours="relayd"):
     """A line that compares relayd's field with the best peer's; limit is the ratio to reach, or to stay below."""
-    ours = form % ctx.median("relayd", field) + unit
+    name, ours = ours, form % ctx.median(ours, field) + unit
     peer = ctx.best(peers, field, most)
     if not peer:
         return what, budget, ours, "", "", None
-    ratio = ctx.ratio("relayd", peer, field)
-    shown = "%.1fx" % ratio if most else "1/%.1f" % (1 / ratio) if ratio else "0"
+    ratio = ctx.ratio(name, peer, field)
+    shown = "%.1fx" % ratio if most or ratio > 1 else "1/%.1f" % (1 / ratio) if ratio > 0 else "0"
     met = None if limit is None else ratio >= limit if most else ratio <= limit
-    return what, budget, ours, form % ctx.median(peer, field) + unit + " " + peer, shown, met
+    return what, budget, ours, form % ctx.median(peer, field) + unit + " " + peer.split(" ")[0].split(",")[0], shown, met
 
 
 def runs(kinds, counts, **kw):
@@ -124,7 +142,7 @@ def flush(ctx):
     lines = []
     for sessions, budget, good in (50, "<= 0.1", lambda n: n <= 0.1), (1, "1", lambda n: 0.99 <= n <= 1.05):
         shown = {}
-        for kind in ["relayd", "postfix"] if ROOT else ["relayd"]:
+        for kind in ["relayd", "postfix"] if ctx.peers else ["relayd"]:
             key = "%s %d" % (kind, sessions)
             shown[kind] = ctx.measure(key, load.flushes, kind, ctx.count(1000, 300), sessions=sessions)["per_message"]
         lines.append(("flushes per message, %d session%s" % (sessions, "s" * (sessions > 1)), budget,
@@ -185,6 +203,73 @@ def big(ctx):
             ("10 MiB messages, 100 at once: RSS", "<= 32 MiB", "%.1f MiB" % larger, "", "", larger <= 32)]
 
 
+# --- TLS -----------------------------------------------------------------------------------------------------------------
+
+KEYS = {"rsa": "RSA-2048", "ec": "P-256"}
+
+
+def tls(ctx):
+    """4 KiB over STARTTLS both ways: many messages per connection, and one"""
+    lines = []
+    for what, per, counts, budget, limit in (
+            ("many messages each", 0, (ctx.count(10000, 3000), ctx.count(600, 300)), ">= 10x Postfix", 10),
+            ("a connection per message", 1, (ctx.count(3000, 1000), ctx.count(600, 300)), ">= 3x Postfix", 3)):
+        names = ["relayd" + ", one" * per, "postfix" + ", one" * per]
+        ctx.paired({name: (lambda name=name, n=n: isolate(load.tls_relay, name.split(",")[0], n, sessions=50, per_connection=per))
+                    for name, n in zip(names, counts)})
+        what = "TLS both ways, 50 sessions, " + what
+        lines += [beside(ctx, what, "rate", budget, limit, names[1:], ours=names[0]),
+                  beside(ctx, what + ": CPU", "cpu_ms", "", None, names[1:], False, " ms", "%.3f", ours=names[0])]
+    return lines
+
+
+def shakes(ctx, fn, what, resume, counts):
+    """fn, in places of its own, for both kinds of keys."""
+    lines = []
+    for key, words in KEYS.items():
+        names = ["relayd " + key, "postfix " + key]
+        ctx.paired({name: (lambda name=name, n=n: fn(name.split()[0], n, key, resume)) for name, n in zip(names, counts)})
+        lines.append(beside(ctx, "%s, %s: CPU" % (what, words), "cpu_ms", "<= Postfix's", 1, names[1:], False, " ms", "%.2f", ours=names[0]))
+    return lines
+
+
+def tls_in(ctx):
+    """full TLS sessions from clients"""
+    return shakes(ctx, partial(isolate, load.shakes_in), "full TLS session in", False, [ctx.count(1500, 400)] * 2)
+
+
+def tls_in_again(ctx):
+    """resumed TLS sessions from clients"""
+    return shakes(ctx, partial(isolate, load.shakes_in), "resumed TLS session in", True, [ctx.count(1500, 400)] * 2)
+
+
+def tls_out(ctx):
+    """full TLS sessions with servers: what TLS adds to a message on a connection of its own"""
+    return shakes(ctx, load.shakes_out, "full TLS session out", False, [ctx.count(1500, 500), ctx.count(500, 200)])
+
+
+def tls_out_again(ctx):
+    """resumed TLS sessions with servers"""
+    return shakes(ctx, load.shakes_out, "resumed TLS session out", True, [ctx.count(1500, 500), ctx.count(500, 200)])
+
+
+def tls_big(ctx):
+    """10 MiB over TLS both ways, 20 at once"""
+    ctx.paired({kind: (lambda kind=kind, n=n: isolate(load.tls_relay, kind, n, size=10 << 20, sessions=20, warm=10, memory=True,
+                                                     params={"message_size_limit": "20000000"}))
+                for kind, n in (("relayd", ctx.count(60, 20)), ("postfix", ctx.count(60, 20)))})
+    what = "10 MiB over TLS both ways, 20 at once"
+    return [beside(ctx, what, "mb_s", ">= Postfix's", 1, ["postfix"], unit=" MB/s"),
+            beside(ctx, what + ": CPU", "cpu_ms", "<= Postfix's", 1, ["postfix"], False, " ms", "%.0f"),
+            (what + ": RSS", "<= 32 MiB", "%.1f MiB" % ctx.median("relayd", "peak_rss_mib"), "", "", ctx.median("relayd", "peak_rss_mib") <= 32)]
+
+
+def tls_idle(ctx):
+    """memory with 2,000 idle TLS sessions"""
+    ours = ctx.measure("relayd", load.idle, "relayd", 2000, secure=True)["pss_mib"]
+    return [("memory with 2,000 idle TLS sessions", "<= 100 MiB", "%.1f MiB" % ours, "", "", ours <= 100)]
+
+
 # --- states -------------------------------------------------------------------------------------------------------------
 
 def depth(ctx):
@@ -212,7 +297,7 @@ def idle(ctx):
     for n, budget in (0, 2), (1000, 8), (10000, 64):
         ours = ctx.measure("relayd %d" % n, load.idle, "relayd", n)["pss_mib"]
         peer = ""
-        if n == 0 and ROOT:
+        if n == 0 and ctx.peers:
             got = ctx.measure("postfix 0", load.idle, "postfix", 0)
             peer = "%.1f MiB postfix, %d processes" % (got["pss_mib"], got["processes"])
         lines.append(("idle memory" if not n else "memory with {:,} idle sessions".format(n), "<= %d MiB" % budget,
@@ -223,7 +308,7 @@ def idle(ctx):
 def start(ctx):
     """the command to the first 220, empty queue"""
     ours = ctx.measure("relayd", load.start, "relayd", ctx.count(11, 5))["ms"]
-    peer = ctx.measure("postfix", load.start, "postfix", 3)["ms"] if ROOT else None
+    peer = ctx.measure("postfix", load.start, "postfix", 3)["ms"] if ctx.peers else None
     return [("start to first 220", "<= 10 ms", "%.1f ms" % ours, "%.0f ms postfix" % peer if peer else "",
              "1/%.0f" % (peer / ours) if peer else "", ours <= 10)]
 
@@ -241,7 +326,7 @@ def sendmail(ctx):
              beside(ctx, "sendmail -t: CPU", "cpu_ms", "<= 1/2 of dma's", 1 / 2, ["dma"], False, " ms", "%.1f")]
     if "dma" not in ctx.raw:
         for i in 1, 3:
-            lines[i] = ("sendmail -t beside dma", "<= 1/2 of dma's", lines[i][2], ctx.raw["unable"]["dma"], "", None)
+            lines[i] = ("sendmail -t beside dma", "<= 1/2 of dma's", lines[i][2], ctx.raw.get("unable", {}).get("dma", ""), "", None)
     straight = ctx.median("direct", "ms")
     lines.append(("sendmail -t straight to a relayhost", "< 40 ms (no stall)", "%.1f ms" % straight, "", "", straight < 40))
     return lines + [("an empty program (the floor)", "", "%.1f ms" % ctx.median("true", "ms"), "", "", None)]
@@ -256,21 +341,28 @@ def binary(ctx):
 
 def mapgen(ctx):
     """build a table of 1,000,000 entries and ask for all of them"""
-    n = ctx.count(1000000, 100000)
-    path = load.mapgen_input(n)
-    names = {"relaybox": RELAYBOX, "postmap": "postmap", "cdb": "cdb"}
-    ctx.paired({name: lambda name=name: isolate(load.mapgen, name, path) for name, program in names.items()
-                if shutil.which(program)})
-    ours, what = ctx.median("relaybox", "s"), "mapgen, {:,} entries".format(n)
-    lines = []
-    for peer, budget, limit in ("postmap", ">= 5x faster", 1 / 5), ("cdb", "<= 2.5x of cdb -c", 2.5):
-        if peer not in ctx.raw:
-            lines.append((what, budget, "%.2f s" % ours, peer + " is not installed", "", None))
-            continue
-        ratio = ctx.ratio("relaybox", peer, "s")
-        lines.append((what, budget, "%.2f s" % ours, "%.2f s %s" % (ctx.median(peer, "s"), peer),
-                      "%.1fx faster" % (1 / ratio) if limit < 1 else "%.2fx" % ratio, ratio <= limit))
+    n, lines = ctx.count(1000000, 100000), []
+    for kind in load.MAPGEN_LINES:
+        path = load.mapgen_input(n, kind)
+        lines += mapgen_lines(ctx, path, kind, "mapgen, {:,} entries, routes by {}".format(n, kind))
     return lines + lookups(ctx, path, "lookups, {:,} entries".format(n))
+
+
+def mapgen_lines(ctx, path, kind, what):
+    """Lines of the mapgen row: one table, built by each."""
+    names = {"relaybox": RELAYBOX, "postmap": "postmap", "cdb": "cdb"}
+    ctx.paired({name + " " + kind: lambda name=name: isolate(load.mapgen, name, path) for name, program in names.items()
+                if shutil.which(program)})
+    ours, lines = ctx.median("relaybox " + kind, "s"), []
+    for peer, budget, limit in ("postmap", ">= 5x faster", 1 / 5), ("cdb", "<= 2.5x of cdb -c", 2.5):
+        name = peer + " " + kind
+        if name not in ctx.raw:
+            lines.append((what, budget, "%.2f s" % ours, "" if ctx.alone else peer + " is not installed", "", None))
+            continue
+        ratio = ctx.ratio("relaybox " + kind, name, "s")
+        lines.append((what, budget, "%.2f s" % ours, "%.2f s %s" % (ctx.median(name, "s"), peer),
+                      "%.1fx faster" % (1 / ratio) if limit < 1 else "%.2fx" % ratio, ratio <= limit))
+    return lines
 
 
 def lookups(ctx, path, what):
@@ -299,7 +391,7 @@ def mxcheck(ctx):
 def growth(ctx):
     """how the cost grows with sessions, size, queue depth and destinations"""
     quick = ctx.quick
-    for kind in ["relayd"] + (["postfix"] if ROOT else []):
+    for kind in ["relayd"] + (["postfix"] if ctx.peers else []):
         n = 1 if kind == "relayd" else 0.1
         for sessions in (1, 5, 20, 50, 100) if quick else (1, 2, 5, 10, 20, 50, 100, 200):
             ctx.measure("sessions %s %d" % (kind, sessions), load.relay, kind, int((500 + 150 * min(sessions, 50)) * n),
@@ -310,11 +402,12 @@ def growth(ctx):
     for queued in (1000, 10000, 50000) if quick else (1000, 10000, 30000, 100000) + ((300000, 1000000) if ctx.full else ()):
         ctx.measure("depth relayd %d" % queued, load.depth, queued, 5000, 3, limit=3600)
     for n in (1, 10, 100) if quick else (1, 10, 100, 1000):
-        for kind in ["relayd"] + (["postfix"] if ROOT else []):
+        for kind in ["relayd"] + (["postfix"] if ctx.peers else []):
             ctx.measure("destinations %s %d" % (kind, n), load.destinations, kind, 5000 if kind == "relayd" else 600, n,
                         rounds=3)
     return [("growth", "", "%d measurements" % len(ctx.raw), "", "", None)]
 
 
-ROWS = {f.__name__: f for f in (many, one, single, flush, direct, tmpfs, big, depth, idle, start, sendmail, binary, mapgen, mxcheck)}
+ROWS = {f.__name__: f for f in (many, one, single, flush, direct, tmpfs, big, tls, tls_in, tls_in_again, tls_out, tls_out_again, tls_big,
+                                tls_idle, depth, idle, start, sendmail, binary, mapgen, mxcheck)}
 EXTRA = {"growth": growth}

@@ -1,8 +1,9 @@
 /*
  * sink - an SMTP server that takes everything as fast as one thread can, counts it, and knows how old it is.
  *
- *	sink [-b] [-c COUNT] [-i] [-r PHASE=CODE[:PERCENT]]... [-w PHASE=MS] [ADDRESS:]PORT
+ *	sink [-b] [-c COUNT] [-i] [-r PHASE=CODE[:PERCENT]]... [-w PHASE=MS] [-z FILE] [ADDRESS:]PORT
  *
+ *	-z  offer STARTTLS with the key and certificate in FILE
  *	-b  offer CHUNKING and take BDAT            -c  print the counts and exit after COUNT messages
  *	-r  answer a PHASE (connect ehlo mail rcpt data end) with CODE, each time or PERCENT of the times
  *	-w  answer that PHASE only after MS milliseconds: a slow server, or a tarpit
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/secure.h"
 
 enum {
 	CARRY = 4,                     /* of "\r\n.\r\n", may lie in the read before */
@@ -48,7 +50,8 @@ static const char *const phase_names[PHASES] = { "connect", "ehlo", "mail", "rcp
 struct session {
 	int fd;
 	enum mode mode;
-	bool quit, last, refuse;       /* last: this BDAT is the last; refuse: the end is answered with the refusal */
+	struct ssl_st *tls;            /* NULL: in clear */
+	bool shaking, quit, last, refuse;       /* last: this BDAT is the last; refuse: the end is answered with the refusal */
 	size_t n_line, n_head, n_carry, n_out, n_rest;
 	uint64_t chunk, due;           /* bytes of BDAT to come; when a delayed answer goes out, 0: none waits */
 	struct session *next;          /* in the queue of the delayed, or of the free */
@@ -57,13 +60,13 @@ struct session {
 };
 
 static struct {
-	uint64_t count, bytes, unique, recipients, refused, connections, sessions, first, last;
+	uint64_t count, bytes, unique, recipients, refused, connections, resumed, secured, sessions, first, last;
 	struct hist age;
 } total;
 static struct { int code; unsigned percent; } refusal[PHASES];
 static enum phase slow_phase;
 static uint64_t slow, until_count, awaited;
-static bool chunking, orders;
+static bool chunking, orders, secure;
 static struct session *delayed, **delayed_end = &delayed, *unused;
 static uint8_t *ids;
 static uint64_t ids_used;
@@ -75,10 +78,11 @@ static int poller;
 static void print_counts(FILE *out)
 {
 	fprintf(out, "{\"count\":%llu,\"unique\":%llu,\"bytes\":%llu,\"recipients\":%llu,\"refused\":%llu,"
-		"\"connections\":%llu,\"sessions\":%llu,\"first_ns\":%llu,\"last_ns\":%llu,\"age_us\":",
+		"\"connections\":%llu,\"secured\":%llu,\"resumed\":%llu,\"sessions\":%llu,\"first_ns\":%llu,\"last_ns\":%llu,\"age_us\":",
 		(unsigned long long)total.count, (unsigned long long)total.unique, (unsigned long long)total.bytes,
 		(unsigned long long)total.recipients, (unsigned long long)total.refused,
-		(unsigned long long)total.connections, (unsigned long long)total.sessions,
+		(unsigned long long)total.connections, (unsigned long long)total.secured, (unsigned long long)total.resumed,
+		(unsigned long long)total.sessions,
 		(unsigned long long)total.first, (unsigned long long)total.last);
 	hist_print(&total.age, out);
 	fprintf(out, "}\n");
@@ -193,8 +197,18 @@ static void end_of_message(struct session *s)
 
 static void on_ehlo(struct session *s, const char *argument)
 {
-	answer(s, EHLO, chunking ? "250-sink.example.test\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 8BITMIME\r\n" :
-		"250-sink.example.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n");
+	char text[200];
+
+	snprintf(text, sizeof(text), "250-sink.example.test\r\n250-PIPELINING\r\n%s%s250 8BITMIME\r\n", chunking ? "250-CHUNKING\r\n" : "",
+		secure && !s->tls ? "250-STARTTLS\r\n" : "");
+	answer(s, EHLO, text);
+}
+
+/* the answer still goes in clear: s->shaking makes finish() begin with the handshake behind it */
+static void on_starttls(struct session *s, const char *argument)
+{
+	s->shaking = secure && !s->tls;
+	say(s, s->shaking ? "220 2.0.0 Go\r\n" : "502 5.5.2 Not here\r\n");
 }
 
 static void on_mail(struct session *s, const char *argument)
@@ -238,7 +252,7 @@ static void on_quit(struct session *s, const char *argument)
 }
 
 static const struct { char verb[5]; void (*run)(struct session *s, const char *argument); } commands[] = {
-	{ "MAIL", on_mail }, { "RCPT", on_rcpt }, { "DATA", on_data }, { "BDAT", on_bdat }, { "EHLO", on_ehlo }, { "HELO", on_ok },
+	{ "MAIL", on_mail }, { "RCPT", on_rcpt }, { "DATA", on_data }, { "BDAT", on_bdat }, { "EHLO", on_ehlo }, { "STAR", on_starttls }, { "HELO", on_ok },
 	{ "RSET", on_ok }, { "NOOP", on_ok }, { "QUIT", on_quit },
 };
 
@@ -323,7 +337,7 @@ static size_t take_chunk(struct session *s, const char *p, size_t n)
 
 static void take(struct session *s, char *p, size_t n)
 {
-	while (!s->quit && !s->due && (n || (s->mode == CHUNK && !s->chunk))) {
+	while (!s->quit && !s->due && !s->shaking && (n || (s->mode == CHUNK && !s->chunk))) {
 		size_t used = s->mode == LINES ? take_line(s, p, n) :
 			s->mode == CONTENT ? take_content(s, p, n) : take_chunk(s, p, n);
 
@@ -343,6 +357,7 @@ static void take(struct session *s, char *p, size_t n)
 
 static void end_session(struct session *s)
 {
+	secure_free(s->tls);
 	close(s->fd);
 	free(s->rest);
 	total.sessions--;
@@ -350,36 +365,86 @@ static void end_session(struct session *s)
 	unused = s;
 }
 
-/* finish - send what is to say, or line up when it is to wait */
-static void finish(struct session *s)
+static bool send_out(struct session *s)
+{
+	struct iovec v = { s->out, s->n_out };
+
+	return s->tls ? secure_writev(s->tls, &v, 1) == (ssize_t)s->n_out : send(s->fd, s->out, s->n_out, MSG_NOSIGNAL) == (ssize_t)s->n_out;
+}
+
+/* finish - send what is to say, or line up when it is to wait; false when the session cannot go on now */
+static bool finish(struct session *s)
 {
 	if (s->due) {
 		s->next = NULL;
 		*delayed_end = s;
 		delayed_end = &s->next;
 		epoll_ctl(poller, EPOLL_CTL_DEL, s->fd, NULL);
-		return;
+		return false;
 	}
-	if (s->n_out && send(s->fd, s->out, s->n_out, MSG_NOSIGNAL) != (ssize_t)s->n_out)
+	if (s->n_out && !send_out(s))
 		s->quit = true;
 	s->n_out = 0;
-	if (s->quit)
-		end_session(s);
+	if (s->shaking && !s->tls)
+		s->tls = secure_new(s->fd);
+	if (!s->quit)
+		return true;
+	end_session(s);
+	return false;
 }
 
-static void on_readable(struct session *s)
+/* shake - true when it is done; what the client said behind it may have been read with it */
+static bool shake(struct session *s)
 {
-	ssize_t n = read(s->fd, input + CARRY, READ_MAX);
+	int done = secure_shake(s->tls);
+
+	if (done < 0)
+		end_session(s);
+	if (done <= 0)
+		return false;
+	s->shaking = false;
+	total.secured++;
+	total.resumed += secure_is_resumed(s->tls);
+	return true;
+}
+
+/* fill - all that has come, as far as there is room: one read, or the records of TLS that are there */
+static ssize_t fill(struct session *s)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	if (!s->tls)
+		return read(s->fd, input + CARRY, READ_MAX);
+	do {
+		n = secure_read(s->tls, input + CARRY + have, READ_MAX - have);
+		have += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && have < READ_MAX);
+	return have ? (ssize_t)have : n;
+}
+
+/* take_some - one fill of the buffer; true when there may be more that no event will tell of */
+static bool take_some(struct session *s)
+{
+	ssize_t n = fill(s);
 
 	if (n <= 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
+			return false;
 		s->quit = true;
 		s->n_out = 0;
 	} else {
 		take(s, input + CARRY, (size_t)n);
 	}
-	finish(s);
+	return finish(s) && s->tls && n == READ_MAX;
+}
+
+static void on_readable(struct session *s)
+{
+	if (s->shaking && !shake(s))
+		return;
+	while (take_some(s))
+		;
 }
 
 static void watch(struct session *s)
@@ -404,7 +469,7 @@ static int wake(void)
 			delayed_end = &delayed;
 		s->due = 0;
 		s->rest = NULL;
-		if (s->n_out && send(s->fd, s->out, s->n_out, MSG_NOSIGNAL) != (ssize_t)s->n_out)
+		if (s->n_out && !send_out(s))
 			s->quit = true;
 		s->n_out = 0;
 		watch(s);
@@ -482,7 +547,7 @@ static void on_orders(void)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sink [-b] [-c COUNT] [-i] [-r PHASE=CODE[:PERCENT]]... [-w PHASE=MS] [ADDRESS:]PORT\n"
+	fprintf(stderr, "usage: sink [-b] [-c COUNT] [-i] [-r PHASE=CODE[:PERCENT]]... [-w PHASE=MS]\n            [-z FILE] [ADDRESS:]PORT\n"
 		"phases: connect ehlo mail rcpt data end\n");
 	return EX_USAGE;
 }
@@ -564,7 +629,7 @@ int main(int argc, char **argv)
 	sigset_t usr1;
 	int option;
 
-	while ((option = getopt(argc, argv, "bc:ir:w:")) != -1) {
+	while ((option = getopt(argc, argv, "bc:ir:w:z:")) != -1) {
 		const char *text = optarg;
 
 		switch (option) {
@@ -575,6 +640,10 @@ int main(int argc, char **argv)
 		case 'w':
 			slow_phase = phase_option(&text);
 			slow = bench_number('w', text, 86400000) * 1000000;
+			break;
+		case 'z':
+			secure_server(text);
+			secure = true;
 			break;
 		default: return usage();
 		}

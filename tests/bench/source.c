@@ -2,16 +2,18 @@
  * source - an SMTP load generator: so many sessions, so many messages, as fast as the other side takes them.
  *
  *	source [-s SESSIONS] [-n MESSAGES] [-l BYTES] [-m PER_CONNECTION] [-p | -P] [-r RECIPIENTS] [-d DESTINATIONS]
- *	       [-f FROM] [-t TO] [-T SECONDS] [-i] [ADDRESS:]PORT
+ *	       [-f FROM] [-t TO] [-T SECONDS] [-z | -Z] [-q] [-i] [ADDRESS:]PORT
  *
  *	-m  messages per connection; 0 (the default): one connection per session for all
  *	-p  MAIL, RCPT and DATA in one write, where PIPELINING is offered
  *	-P  also the next message's commands, or QUIT, right behind the content (RFC 2920, 3.1)
  *	-d  recipients in dK.example.test, K from 0, in turn; without it all go to -t
+ *	-z  STARTTLS first; -Z: each connection offers the TLS session that the server gave last
+ *	-q  no mail: QUIT after EHLO, and a connection counts as a message
  *	-i  only open the sessions, say EHLO, print {"open":N} and hold them until standard input ends
  *
  * Prints one line of JSON at the end: how many messages were accepted and refused, from when to when (ns of
- * CLOCK_MONOTONIC), the rate, and "accept_us", the time from the end of the data to its 250. Each message is BYTES long,
+ * CLOCK_MONOTONIC), how many TLS sessions were resumed, the rate, and "accept_us", the time from the end of the data to its 250. Each message is BYTES long,
  * header included, and bears X-Bench with a number and the time at which its content was handed over, for sink.
  *
  * A refused message is counted and not tried again; its connection is closed. Exit status 1 if any was refused, or when
@@ -33,6 +35,7 @@
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/secure.h"
 
 enum {
 	SESSIONS_MAX = 60000,
@@ -41,10 +44,11 @@ enum {
 	OUT_MAX = 16384,
 	EVENTS = 256,
 };
-enum state { IDLE, OPENING, GREETING, EHLO, MAIL, RCPT, DATA, END, QUIT, HELD };
+enum state { IDLE, OPENING, GREETING, EHLO, STARTTLS, SHAKE, MAIL, RCPT, DATA, END, QUIT, HELD };
 
 struct session {
 	int fd;
+	struct ssl_st *tls;            /* NULL: in clear */
 	enum state state;
 	bool pipelining, writable_wanted;
 	bool ahead, quitting;          /* the next commands, or QUIT, went with the content */
@@ -59,11 +63,11 @@ struct session {
 static struct {
 	uint64_t sessions, messages, size, per_connection, recipients, destinations, seconds;
 	const char *from, *to;
-	bool group, deep, hold;
+	bool group, deep, hold, secure, quit;
 	struct sockaddr_in peer;
 } want = {.sessions = 1, .messages = 1, .size = 4096, .recipients = 1, .seconds = 600,
 	.from = "source@example.test", .to = "sink@example.test"};
-static uint64_t begun, accepted, refused, opening, held, connections;
+static uint64_t begun, accepted, refused, opening, held, connections, resumed;
 static struct hist accept_time;
 static struct session *all;
 static char *body, date[64];
@@ -139,6 +143,8 @@ static void close_session(struct session *s)
 {
 	if (s->state < MAIL)
 		opening--;
+	secure_free(s->tls);
+	s->tls = NULL;
 	close(s->fd);
 	s->fd = -1;
 	s->state = IDLE;
@@ -158,14 +164,14 @@ static void give_up(struct session *s)
 
 /* --- writing: out, then the shared body, then tail ------------------------------------------------------------------- */
 
-static void flush(struct session *s)
+/* send_rest - some of what is left to be sent; 0: nothing is, or not now */
+static ssize_t send_rest(struct session *s)
 {
 	const struct { char *at; size_t n; } parts[3] = { { s->out, s->n_out }, { body, s->content }, { s->tail, s->n_tail } };
 	struct iovec v[3];
-	size_t total = s->n_out + s->content + s->n_tail, skip = s->n_sent;
+	size_t skip = s->n_sent;
 	int n = 0;
 	ssize_t sent;
-	bool more;
 
 	for (int i = 0; i < 3; i++) {
 		size_t gone = skip < parts[i].n ? skip : parts[i].n;
@@ -175,14 +181,25 @@ static void flush(struct session *s)
 			v[n++] = (struct iovec){ parts[i].at + gone, parts[i].n - gone };
 	}
 	if (!n)
+		return 0;
+	sent = s->tls ? secure_writev(s->tls, v, n) : writev(s->fd, v, n);
+	return sent < 0 && errno == EAGAIN ? 0 : sent;
+}
+
+static void flush(struct session *s)
+{
+	size_t total = s->n_out + s->content + s->n_tail;
+	ssize_t sent;
+	bool more;
+
+	if (!total)
 		return;
-	sent = writev(s->fd, v, n);
-	if (sent < 0 && errno != EAGAIN) {
+	while ((sent = send_rest(s)) > 0)
+		s->n_sent += (size_t)sent;
+	if (sent < 0) {
 		give_up(s);
 		return;
 	}
-	if (sent > 0)
-		s->n_sent += (size_t)sent;
 	more = s->n_sent < total;
 	if (!more) {
 		if (s->state == END)
@@ -252,13 +269,58 @@ static void send_content(struct session *s)
 
 static void on_ehlo(struct session *s)
 {
+	struct text t = { s->out, s->n_out };
+
+	if (want.secure && !s->tls) {
+		put(&t, "STARTTLS\r\n");
+		s->n_out = t.used;
+		s->state = STARTTLS;
+		return;
+	}
 	opening--;
 	if (want.hold) {
 		s->state = HELD;
 		held++;
+	} else if (want.quit) {
+		begun++;
+		accepted++;
+		put(&t, "QUIT\r\n");
+		s->n_out = t.used;
+		s->state = QUIT;
 	} else {
 		next_message(s);
 	}
+}
+
+static void say_ehlo(struct session *s)
+{
+	struct text t = { s->out, 0 };
+
+	put(&t, "EHLO source.example.test\r\n");
+	s->n_out = t.used;
+	s->state = EHLO;
+}
+
+static void on_starttls(struct session *s)
+{
+	s->tls = secure_new(s->fd);
+	s->state = SHAKE;
+}
+
+static void shake(struct session *s)
+{
+	int done = secure_shake(s->tls);
+
+	if (done < 0) {
+		give_up(s);
+		return;
+	}
+	if (!done)
+		return;
+	resumed += secure_is_resumed(s->tls);
+	s->pipelining = false;
+	say_ehlo(s);
+	flush(s);
 }
 
 static void on_mail(struct session *s)
@@ -305,9 +367,8 @@ static void on_end(struct session *s)
 static bool on_reply(struct session *s, int code)
 {
 	static void (*const steps[])(struct session *s) = {
-		[EHLO] = on_ehlo, [MAIL] = on_mail, [RCPT] = on_rcpt, [DATA] = send_content, [END] = on_end,
+		[GREETING] = say_ehlo, [EHLO] = on_ehlo, [STARTTLS] = on_starttls, [MAIL] = on_mail, [RCPT] = on_rcpt, [DATA] = send_content, [END] = on_end,
 	};
-	struct text t = { s->out, 0 };
 
 	if (s->state == QUIT) {
 		close_session(s);
@@ -317,13 +378,8 @@ static bool on_reply(struct session *s, int code)
 		give_up(s);
 		return false;
 	}
-	if (s->state == GREETING) {
-		put(&t, "EHLO source.example.test\r\n");
-		s->n_out = t.used;
-		s->state = EHLO;
-	} else if (steps[s->state]) {
+	if (steps[s->state])
 		steps[s->state](s);
-	}
 	return true;
 }
 
@@ -350,22 +406,37 @@ static bool on_lines(struct session *s)
 	return false;
 }
 
-static void on_readable(struct session *s)
+/* read_once - false when there is no more for now, or the session is over */
+static bool read_once(struct session *s)
 {
-	ssize_t n = read(s->fd, s->in + s->n_in, REPLY_MAX - s->n_in);
+	ssize_t n = s->tls ? secure_read(s->tls, s->in + s->n_in, REPLY_MAX - s->n_in) : read(s->fd, s->in + s->n_in, REPLY_MAX - s->n_in);
 
 	if (n < 0 && errno == EAGAIN)
-		return;
+		return false;
 	if (n <= 0) {
 		if (s->state == QUIT)
 			close_session(s);
 		else
 			give_up(s);
-		return;
+		return false;
 	}
 	s->n_in += (size_t)n;
-	if (on_lines(s))
+	if (!on_lines(s))
+		return false;
+	if (s->state == SHAKE)
+		shake(s);
+	else
 		flush(s);
+	return s->tls && s->state > SHAKE && s->fd >= 0;
+}
+
+static void on_readable(struct session *s)
+{
+	if (s->state == SHAKE)
+		shake(s);
+	else
+		while (read_once(s))
+			;
 }
 
 static void on_connected(struct session *s)
@@ -396,6 +467,7 @@ static void start(struct session *s)
 	epoll_ctl(poller, EPOLL_CTL_ADD, s->fd, &e);
 	s->state = OPENING;
 	s->writable_wanted = true;
+	s->tls = NULL;
 	s->pipelining = s->ahead = s->quitting = false;
 	s->taken = 0;
 	s->n_in = s->n_out = s->n_sent = s->content = s->n_tail = 0;
@@ -416,7 +488,9 @@ static void on_event(struct session *s, uint32_t events)
 			on_connected(s);
 		return;
 	}
-	if (events & EPOLLOUT)
+	if (events & EPOLLOUT && s->state == SHAKE)
+		shake(s);
+	else if (events & EPOLLOUT)
 		flush(s);
 	if (s->fd >= 0 && s->state != OPENING && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		on_readable(s);
@@ -481,7 +555,7 @@ static void prepare(void)
 static int usage(void)
 {
 	fprintf(stderr, "usage: source [-s SESSIONS] [-n MESSAGES] [-l BYTES] [-m PER_CONNECTION] [-p | -P] [-r RECIPIENTS]\n"
-		"              [-d DESTINATIONS] [-f FROM] [-t TO] [-T SECONDS] [-i] [ADDRESS:]PORT\n");
+		"              [-d DESTINATIONS] [-f FROM] [-t TO] [-T SECONDS] [-z | -Z] [-q] [-i] [ADDRESS:]PORT\n");
 	return EX_USAGE;
 }
 
@@ -491,7 +565,7 @@ int main(int argc, char **argv)
 	uint64_t began, ended;
 	double seconds;
 
-	while ((option = getopt(argc, argv, "d:f:il:m:n:pPr:s:t:T:")) != -1)
+	while ((option = getopt(argc, argv, "d:f:il:m:n:pPqr:s:t:T:zZ")) != -1)
 		switch (option) {
 		case 'd': want.destinations = bench_number('d', optarg, 1000000); break;
 		case 'f': want.from = optarg; break;
@@ -501,10 +575,16 @@ int main(int argc, char **argv)
 		case 'n': want.messages = bench_number('n', optarg, UINT32_MAX); break;
 		case 'P': want.deep = want.group = true; break;
 		case 'p': want.group = true; break;
+		case 'q': want.quit = true; break;
 		case 'r': want.recipients = bench_number('r', optarg, 200); break;
 		case 's': want.sessions = bench_number('s', optarg, SESSIONS_MAX); break;
 		case 't': want.to = optarg; break;
 		case 'T': want.seconds = bench_number('T', optarg, 86400); break;
+		case 'z':
+		case 'Z':
+			want.secure = true;
+			secure_client(option == 'Z');
+			break;
 		default: return usage();
 		}
 	if (optind != argc - 1 || !want.recipients || !want.sessions)
@@ -519,9 +599,9 @@ int main(int argc, char **argv)
 	}
 	ended = bench_now();
 	seconds = (double)(ended - began) / 1e9;
-	printf("{\"accepted\":%llu,\"refused\":%llu,\"connections\":%llu,\"bytes\":%llu,\"start_ns\":%llu,\"end_ns\":%llu,"
+	printf("{\"accepted\":%llu,\"refused\":%llu,\"connections\":%llu,\"resumed\":%llu,\"bytes\":%llu,\"start_ns\":%llu,\"end_ns\":%llu,"
 		"\"seconds\":%.6f,\"rate\":%.1f,\"accept_us\":", (unsigned long long)accepted, (unsigned long long)refused,
-		(unsigned long long)connections, (unsigned long long)(accepted * want.size), (unsigned long long)began,
+		(unsigned long long)connections, (unsigned long long)resumed, (unsigned long long)(accepted * want.size), (unsigned long long)began,
 		(unsigned long long)ended, seconds, (double)accepted / seconds);
 	hist_print(&accept_time, stdout);
 	printf("}\n");

@@ -18,12 +18,27 @@ FLAGS = ("-std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=
 def build():
     """Compile what is older than its source into build/bench."""
     os.makedirs(DIR, exist_ok=True)
-    shared = [os.path.join(HERE, name) for name in ("bench.c", "bench.h")]
+    shared = [os.path.join(HERE, name) for name in ("bench.c", "secure.c", "bench.h", "secure.h")]
     for name in "source", "sink", "repeat":
         program, text = os.path.join(DIR, name), os.path.join(HERE, name + ".c")
         if not os.path.exists(program) or any(os.path.getmtime(f) > os.path.getmtime(program) for f in shared + [text]):
             compiler = os.environ.get("CC", "gcc").split()
-            subprocess.run(compiler + FLAGS + ["-I" + TOP, "-o", program, text, shared[0]], check=True)
+            subprocess.run(compiler + FLAGS + ["-I" + TOP, "-o", program, text] +
+                           (shared[:1] if name == "repeat" else shared[:2] + ["-lssl", "-lcrypto"]), check=True)
+
+
+def certificate(kind):
+    """A file with a key and its certificate for localhost: "rsa" (2048 bits) or "ec" (P-256)."""
+    path = os.path.join(DIR, kind + ".pem")
+    if not os.path.exists(path):
+        new = {"rsa": ["rsa:2048"], "ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}[kind]
+        done = subprocess.run(["openssl", "req", "-x509", "-newkey", *new, "-nodes", "-days", "3650", "-keyout", "-", "-out", "-", "-subj",
+                               "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if done.returncode:
+            raise Unable("openssl req: exit status %d" % done.returncode)
+        with open(path, "wb") as f:
+            f.write(done.stdout)
+    return path
 
 
 def json_line(process, what, seconds):
@@ -69,8 +84,8 @@ def source(port, *options, check=True):
 class Held:
     """Idle sessions, open until close()."""
 
-    def __init__(self, port, count):
-        self.process = subprocess.Popen([os.path.join(DIR, "source"), "-i", "-s", str(count), str(port)],
+    def __init__(self, port, count, *options):
+        self.process = subprocess.Popen([os.path.join(DIR, "source"), "-i", *options, "-s", str(count), str(port)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         got = json_line(self.process, "%d sessions did not open" % count, 60)["open"]
         if got != count:

@@ -76,7 +76,8 @@ class DsnSession(SinkSession):
     def do_RCPT(self, argument):
         super().do_RCPT(argument)
         if self.rcpts:
-            address, *wishes = argument[3:].split(" ")
+            address, wishes = re.fullmatch(r"(<.*>)(.*)", argument[3:]).groups()
+            wishes = wishes.split()
             self.rcpts[-1] = " ".join([address] + sorted(w for w in wishes if w != "ORCPT=rfc822;" + address[1:-1].replace("+", "+2B")))
 
 

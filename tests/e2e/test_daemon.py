@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import pytest
-from lab import RELAYBOX, SANITIZER, SLOW, Relay, Sink, free_port, wait
+from lab import RELAYBOX, SANDBOX, SANITIZER, SLOW, free_port, Relay, Sink, wait
 
 
 def send(port, rcpt="b@example.org", **kw):
@@ -24,7 +24,7 @@ def send(port, rcpt="b@example.org", **kw):
 
 def test_reload_takes_the_new_configuration_and_keeps_sessions(tmp_path):
     with Sink() as first, Sink() as second:
-        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % first.port)
+        r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nsandbox = yes\n" % first.port)
         with r:
             send(r.port)
             first.wait(1)
@@ -71,8 +71,39 @@ def test_reload_never_falls_back_to_what_nobody_wrote(tmp_path, change, says):
             sink.wait(1)
 
 
+@pytest.mark.skipif(not SANDBOX, reason="no Landlock here")
+@pytest.mark.parametrize("name, text", [("main.cf", "relayhost = [127.0.0.1]:2\n"), ("master.cf", "%d inet n - n - - smtpd\n"),
+                                        ("main.cf", "http_listen = 127.0.0.1:%d\n"), ("main.cf", "transport_maps = inline:{a.test=discard:}\n")])
+def test_new_ports_need_a_restart_where_the_sandbox_is_required(tmp_path, name, text):
+    with Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\n") as r:
+        with open(r.path(name), "a") as f:
+            f.write(text % free_port() if "%" in text else text)
+        r.process.send_signal(signal.SIGHUP)
+        r.wait_log("error: reload refused: a new port needs a restart where sandbox = required")
+        r.stop()
+        r.start()
+
+
+@pytest.mark.skipif(not SANDBOX, reason="no Landlock here")
+def test_files_in_folders_that_nothing_was_read_from_need_a_restart(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "table").write_text("a.test discard:\n")
+    with Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\ntransport_maps = inline:{b.test=discard:}\n") as r:
+        main = open(r.path("main.cf")).read()
+        r.write("main.cf", main + "transport_maps = texthash:%s/other/table\n" % tmp_path)
+        r.process.send_signal(signal.SIGHUP)
+        r.wait_log("error: %s/other/table: nothing in its folder was read when relayd was started, so the sandbox hides it: restart" % tmp_path)
+        r.wait_log("reload refused")
+        # where something was read others may come
+        r.write("table", "a.test discard:\n")
+        r.write("main.cf", main + "transport_maps = texthash:%s\n" % r.path("table"))
+        reload(r)
+        send(r.port, "b@a.test")
+        r.wait_log("to=<b@a.test>, relay=none.*status=sent")
+
+
 def test_reload_moves_a_listener(tmp_path):
-    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\n")
+    r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:1\nsandbox = yes\n")
     with r:
         other = free_port()
         r.write("master.cf", "%d inet n - n - - smtpd\n" % other)

@@ -617,7 +617,7 @@ T(access_asks_about_reverse_names_and_logins)
 		{ "smtpd_client_restrictions=reject_rhsbl_reverse_client x.test", "h.r.test", "", "a@relayed.test", "list h.r.test.x.test" },
 		{ "smtpd_recipient_restrictions=check_sasl_access inline:{joe=REJECT}", "unknown", "", "a@relayed.test", "ok" },
 		{ "smtpd_recipient_restrictions=check_sasl_access inline:{joe=REJECT}", "unknown", "joe", "a@relayed.test",
-			"554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied" },
+			"554 5.7.1 <joe>: SASL login name rejected: Access denied" },
 		{ "smtpd_recipient_restrictions=check_ccert_access inline:{a=REJECT}, permit_tls_clientcerts, permit_tls_all_clientcerts, defer", "unknown", "",
 			"a@relayed.test", "450 4.3.2 <a@relayed.test>: Recipient address rejected: Try again later" },
 		{ "smtpd_recipient_restrictions=check_relay_domains, reject", "unknown", "", "a@relayed.test", "ok" },

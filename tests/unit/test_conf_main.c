@@ -331,7 +331,7 @@ T(conf_classifies_names)
 		{ "smtpd_sender_restrictions = $mua_sender_restrictions", -1, NULL },
 		{ "smtpd_etrn_restrictions = permit_mynetworks, reject", -1, NULL },
 		{ "lmtp_connect_timeout = 5s", -1, NULL }, { "lmtp_lhlo_name = x", -1, NULL },
-		{ "lmtp_generic_maps = hash:/x", CONF_ERROR, "lmtp_generic_maps" },
+		{ "lmtp_generic_maps = hash:/x\nluser_relay = $user@x", -1, NULL },
 		{ "relayhost = a\nrelayhost =  a\n", -1, NULL },
 		{ "relayhost = a\nrelayhost = b", CONF_WARNING, "overriding earlier entry of relayhost (line 1)" },
 		{ "  stray = 1\nrelayhost = b", CONF_WARNING, "continues the one before, but there is none" },

@@ -31,13 +31,13 @@ T(envelope_of_a_stranger_has_recipients_and_not_too_many)
 
 struct seen { unsigned headers, lines; };
 
-static void on_line(void *ctx, bool is_header, struct str text)
+static void on_line(void *ctx, enum mime_line kind, struct str text)
 {
 	struct seen *s = ctx;
 
 	(void)text;
-	s->headers += is_header;
-	s->lines += !is_header;
+	s->headers += kind != MIME_LINE_BODY;
+	s->lines += kind == MIME_LINE_BODY;
 }
 
 /* a boundary counts where it is one word behind one sign: then what follows it is the header of a part */

@@ -303,7 +303,7 @@ int helper_main(int fd, const struct helper_rules *rules)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
-	if (rules->confine && helper_confine(&what) < 0 && rules->must) {
+	if (rules->confine && helper_confine(rules, &what) < 0 && rules->must) {
 		log_error("master", "privileged helper: %s: %s", what, strerror(errno));
 		open = false;
 	}

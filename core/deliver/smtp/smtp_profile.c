@@ -1,4 +1,8 @@
 /* smtp_profile - one transport's settings, worked out once per configuration, so that a delivery parses nothing. */
+#include <limits.h>
+
+#include "core/base/format.h"
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
@@ -77,12 +81,51 @@ static void open_maps(struct smtp_profile *p, struct maps *out, const char *suff
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
+/* look_at_token - a password that may be the name of a token's file (core/smtp/token.h) is opened like all that the settings are made
+ * of, though it is read at each login only: who watches what is opened hears of it */
+static void look_at_token(struct str password)
+{
+	char name[PATH_MAX];
+	int fd;
+
+	if (!str_starts(password, STR("file:/")))
+		return;
+	format_text(name, sizeof(name), "%.*s", STR_ARG(str_from(password, 5)));
+	fd = fs_open_table(name);
+	if (fd >= 0)
+		fs_close(fd);
+}
+
+static int look_at_login(void *ctx, struct str key, struct str value)
+{
+	struct str user;
+
+	(void)ctx;
+	(void)key;
+	if (str_cut(&value, ':', &user))
+		look_at_token(value);
+	return 0;
+}
+
+static void open_generic(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	p->generic.parameter = p->lmtp ? "lmtp_generic_maps" : "smtp_generic_maps";
+	open_maps(p, &p->generic.maps, "generic_maps", p->conf->smtp_generic_maps, why, diag);
+	/* what is wrong with it is told where the router is opened */
+	p->generic_extension = rewriting_propagate(p->conf->propagate_unmatched_extensions, why) & EXTENSION_GENERIC;
+	buf_clear(why);
+}
+
 static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
 
 	if (c->smtp_sasl_auth_enable)
 		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
+	for (size_t i = 0; i < p->sasl.n; i++)
+		(void)map_each(p->sasl.v[i], look_at_login, NULL);
+	if (c->relay_password)
+		look_at_token(str_of(c->relay_password));
 	/* Postfix's client stops there: mail would go out without the login that somebody asked for */
 	if (c->smtp_sasl_auth_enable && !*c->smtp_sasl_password_maps && !c->relay_username)
 		buf_z(why, "there is no password to log in with: set smtp_sasl_password_maps, or RELAYHOST_USERNAME and RELAYHOST_PASSWORD in "
@@ -214,6 +257,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	check_address(p, AF_INET6, "bind_address6", c->smtp_bind_address6, &p->bind6, &why, diag);
 	if (!p->lmtp && !nexthop_check(str_of(c->smtp_fallback_relay), &why))
 		wrong(p, CONF_ERROR, "fallback_relay", &why, diag);
+	open_generic(p, &why, diag);
 	open_sasl(p, &why, diag);
 	open_tls(p, &why, diag);
 	p->checks = smtp_checks_of(c, p->lmtp, diag);
@@ -289,6 +333,7 @@ void smtp_profile_unref(struct smtp_profile *p)
 	list_remove(&p->link);
 	maps_close(&p->tls_policy);
 	maps_close(&p->sasl);
+	maps_close(&p->generic.maps);
 	checks_unref(p->checks);
 	for (size_t i = 0; i < p->n_tls; i++) {
 		tls_context_unref(p->tls[i].context);
@@ -311,6 +356,7 @@ void smtp_profile_refresh_all(struct deliver *d)
 
 		maps_refresh(&p->tls_policy, now);
 		maps_refresh(&p->sasl, now);
+		maps_refresh(&p->generic.maps, now);
 		checks_refresh(p->checks, now);
 	}
 }

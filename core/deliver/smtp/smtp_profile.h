@@ -20,6 +20,8 @@ struct smtp_profile {
 	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
 	struct maps tls_policy, sasl;
 	struct checks *checks;         /* of content that is sent; NULL: none */
+	struct address_maps generic;   /* smtp_generic_maps */
+	bool generic_extension;        /* … whose results keep an extension */
 	unsigned sasl_forbidden, sasl_forbidden_tls;
 	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
 	size_t n_tls;

@@ -241,6 +241,8 @@ static void begin(struct smtp_session *s)
 
 	enter(s);
 	tx = make_tx(t->job->envelope, t->rcpts, s->d->o.stop == DELIVER_STOP_MAIL ? 0 : t->n_tx, t->is_probe);
+	if (t->generic)
+		tx.sender = t->generic->sender;
 	smtp_client_begin(&s->client, &tx);
 }
 
@@ -250,7 +252,7 @@ static void look_ahead(struct smtp_session *s)
 {
 	struct smtp_tx tx;
 
-	if (s->uses < 2 || s->backup || !smtp_client_takes_next(&s->client) || !smtp_pool_wants(s))
+	if (s->uses < 2 || s->backup || s->profile->generic.maps.n || !smtp_client_takes_next(&s->client) || !smtp_pool_wants(s))
 		return;
 	s->next = s->try->job->dest->priv ? schedule_next(s->try->job->dest) : NULL;
 	if (!s->next)
@@ -321,8 +323,20 @@ static void open_checks(struct smtp_session *s)
 		.give = on_checked, .ctx = s });
 }
 
+/* feed_header - the header that stands for the content's own */
+static void feed_header(struct smtp_session *s)
+{
+	const struct smtp_generic *g = s->try->generic;
+
+	s->sent = g->header_size;
+	s->feeding = s->sent < s->size;
+	give_piece(s, buf_view(&g->header), !s->feeding);
+}
+
 static void feed(struct smtp_session *s)
 {
+	if (s->feeding && !s->checking && !s->sent && s->try && s->try->generic)
+		feed_header(s);
 	while (s->feeding && !s->checking && s->conn->out.n < LIMIT_CLIENT_FEED) {
 		ssize_t n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
 

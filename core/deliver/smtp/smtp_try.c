@@ -22,6 +22,7 @@ static void let_go(struct smtp_try *t)
 	list_remove(&t->park.link);
 	smtp_candidates_fini(&t->candidates);
 	smtp_policy_fini(&t->policy);
+	smtp_generic_free(t->generic);
 	t->dest->tries--;
 	smtp_dest_release(t->dest);
 	smtp_profile_unref(t->profile);
@@ -185,9 +186,18 @@ static struct smtp_try *make(struct deliver *d, struct delivery *job, bool is_pr
 	t->park.go = on_park;
 	loop_task_init(&t->task, on_task);
 	list_init(&t->park.link);
+	t->generic = smtp_generic_new(d, t->profile, job, is_probe);
 	list_append(&d->tries, &t->link);
 	start_candidates(t);
 	return t;
+}
+
+/* give_up - before anybody was asked: nobody could do better */
+static void give_up(struct smtp_try *t, const struct reply *r)
+{
+	smtp_answer_remember(t, r, NULL, false);
+	smtp_answer_left(t);
+	finish(t);
 }
 
 static struct smtp_try *on_take(struct smtp_session *s, struct delivery *job)
@@ -201,6 +211,11 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 	struct smtp_session *s;
 
 	t->starting = true;
+	if (t->generic && t->generic->failed.code) {
+		give_up(t, &t->generic->failed);
+		t->starting = false;
+		return t;
+	}
 	s = smtp_pool_take(t->dest, t->profile);
 	if (s)
 		smtp_session_serve(s, t);
@@ -235,7 +250,7 @@ static void on_ready(struct smtp_try *t, struct smtp_session *s)
 	for (size_t i = 0; i < t->job->n; i++) {
 		if (t->job->results[i].reply.code)
 			continue;
-		t->rcpts[t->n_tx] = t->job->rcpts[i];
+		t->rcpts[t->n_tx] = t->generic ? &t->generic->rcpts[i] : t->job->rcpts[i];
 		t->rows[t->n_tx] = i;
 		t->accepted[t->n_tx++] = false;
 	}

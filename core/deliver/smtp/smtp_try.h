@@ -4,6 +4,7 @@
 
 #include "core/deliver/delivery_log.h"
 #include "core/deliver/smtp/smtp_candidates.h"
+#include "core/deliver/smtp/smtp_generic.h"
 #include "core/deliver/smtp/smtp_policy.h"
 #include "core/deliver/smtp/smtp_pool.h"
 
@@ -20,6 +21,7 @@ struct smtp_try {
 	struct smtp_candidates candidates;
 	struct smtp_target target;     /* being tried */
 	struct smtp_policy policy;     /* … and what a session to it must have, which the session takes */
+	struct smtp_generic *generic;  /* the addresses as they are sent; NULL: as they are */
 	/* recipients */
 	const struct rcpt **rcpts;     /* of the transaction that runs: a subset of the job's */
 	size_t *rows;                  /* their rows in the job */

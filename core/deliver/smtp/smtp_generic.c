@@ -1,0 +1,135 @@
+/* smtp_generic - see smtp_generic.h. One look for each address, as in Postfix's client: what a table gives is not asked for again. */
+#include "core/deliver/smtp/smtp_generic.h"
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/cleanup/complete.h"
+#include "core/deliver/deliver_private.h"
+#include "core/msg/addr_tree.h"
+
+struct mapping { struct smtp_generic *g; struct router *router; struct smtp_profile *p; };
+
+static void fail(struct smtp_generic *g, const char *text)
+{
+	if (!g->failed.code)
+		reply_set(&g->failed, 451, "4.3.0", "%s", text);
+}
+
+static struct str map_address(const struct mapping *m, struct arena *a, struct str address)
+{
+	struct address_list to;
+	enum map_answer got;
+
+	if (!address.n || m->g->failed.code)
+		return address;
+	got = address_map(m->router, a, &m->p->generic, address, m->p->generic_extension, &to, NULL);
+	if (got == MAP_ERROR)
+		fail(m->g, "address mapping failed: a table of generic maps cannot be read");
+	if (got == MAP_FOUND && to.n > 1)
+		log_warn(m->p->lmtp ? "lmtp" : "smtp", "%s has several addresses for %.*s: the first one counts", m->p->generic.parameter,
+			STR_ARG(address));
+	return got == MAP_FOUND ? to.v[0] : address;
+}
+
+/* --- header ------------------------------------------------------------------------------------------------------------ */
+
+static void map_field(const struct mapping *m, struct arena *scratch, const struct header *h)
+{
+	struct addr_tree t;
+
+	addr_tree_init(&t, scratch, h->value);
+	for (size_t i = 0; i < t.n; i++) {
+		struct str full = t.v[i].is, now = map_address(m, scratch, full);
+
+		/* what no table changes stays as it is written */
+		t.v[i].is = str_eq(full, now) ? t.v[i].was : now;
+	}
+	if (addr_tree_is_changed(&t))
+		addr_tree_format(&t, h->name, &m->g->header);
+	else
+		buf_str(&m->g->header, h->raw);
+	addr_tree_fini(&t);
+	arena_reset(scratch);
+}
+
+static void map_header(const struct mapping *m, struct str text)
+{
+	struct str rest = text;
+	struct arena scratch;
+	struct header h;
+
+	arena_init(&scratch, 4 * LIMIT_HEADER);
+	while (header_next(&rest, &h) == 1) {
+		if (complete_place_of(h.name))
+			map_field(m, &scratch, &h);
+		else
+			buf_str(&m->g->header, h.raw);
+	}
+	buf_str(&m->g->header, rest);
+	if (scratch.overflow || m->g->header.overflow)
+		fail(m->g, "address mapping failed: the header is too large");
+	arena_fini(&scratch);
+}
+
+static bool read_header(struct deliver *d, const struct delivery *job, struct buf *text)
+{
+	void *r = d->o.content.open(d->o.content.ctx, job->msg);
+	uint64_t size = job->envelope->header_size;
+	ssize_t n = 1;
+
+	while (r && text->n < size && (n = d->o.content.read(r, text->n, d->scratch, size - text->n < LIMIT_CLIENT_PIECE ?
+		(size_t)(size - text->n) : LIMIT_CLIENT_PIECE)) > 0)
+		buf_add(text, d->scratch, (size_t)n);
+	if (r)
+		d->o.content.close(r);
+	return r && text->n == size && !text->overflow;
+}
+
+static void take_header(const struct mapping *m, struct deliver *d, const struct delivery *job)
+{
+	struct buf text;
+
+	m->g->header_size = job->envelope->header_size;
+	buf_init(&text, 2 * LIMIT_HEADER);
+	if (read_header(d, job, &text))
+		map_header(m, buf_view(&text));
+	else
+		fail(m->g, "queue file read error");
+	buf_fini(&text);
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------------- */
+
+struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p, const struct delivery *job, bool probe)
+{
+	struct smtp_generic *g;
+	struct mapping m = { .router = d->o.router, .p = p };
+
+	if (!p->generic.maps.n || !m.router)
+		return NULL;
+	g = m.g = MEM_NEW(struct smtp_generic);
+	arena_init(&g->arena, 4 * LIMIT_HEADER);
+	buf_init(&g->header, 2 * LIMIT_HEADER);
+	g->sender = map_address(&m, &g->arena, job->envelope->sender);
+	g->rcpts = ARENA_ARRAY(&g->arena, struct rcpt, job->n);
+	for (size_t i = 0; i < job->n && g->rcpts; i++) {
+		g->rcpts[i] = *job->rcpts[i];
+		g->rcpts[i].addr = map_address(&m, &g->arena, job->rcpts[i]->addr);
+		if (!g->rcpts[i].orig.n && !str_eq(g->rcpts[i].addr, job->rcpts[i]->addr))
+			g->rcpts[i].orig = job->rcpts[i]->addr;
+	}
+	if (g->arena.overflow)
+		fail(g, "address mapping failed: too many addresses");
+	if (!probe && !g->failed.code)
+		take_header(&m, d, job);
+	return g;
+}
+
+void smtp_generic_free(struct smtp_generic *g)
+{
+	if (!g)
+		return;
+	arena_fini(&g->arena);
+	buf_fini(&g->header);
+	mem_free(g);
+}
