@@ -280,3 +280,24 @@ def test_8bit_content_as_it_is(tmp_path):
         with relay:
             _, (m,) = arrives(relay, sink, "Subject: x\n\n\u00e9")
             assert m.body == "\u00e9\r\n".encode() and b"quoted" not in m.header
+
+
+def test_a_line_of_cleanup_has_checks_of_its_own(tmp_path):
+    """The recipe that takes the client's address out of submitted mail, and no other."""
+    with Sink() as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nheader_checks = regexp:{{/^X-A:/ IGNORE}}\n" % sink.port)
+        private = Relay(tmp_path / "unused", "")  # for a second port
+        relay.write("master.cf", "%d inet n - n - - smtpd\n%d inet n - n - - smtpd\n -o cleanup_service_name=private\n"
+                    "cleanup unix n - n - 0 cleanup\nprivate unix n - n - 0 cleanup\n -o { header_checks = regexp:{{/^Received:/ IGNORE}} }\n"
+                    % (relay.port, private.port))
+        with relay:
+            _, (m,) = arrives(relay, sink, "Received: from a\nX-A: b\nSubject: x\n\nx")
+            assert b"Received: from a\r\n" in m.header and b"X-A" not in m.header
+            relay.port, port = private.port, relay.port
+            _, (m,) = arrives(relay, sink, "Received: from a\nX-A: b\nSubject: x\n\nx")
+            # the field of ours is one like any other
+            assert b"Received" not in m.header and b"client.test" not in m.header and b"X-A: b\r\n" in m.header
+            relay.port = port
+        relay.write("master.cf", "%d inet n - n - - smtpd\n -o cleanup_service_name=nosuch\n" % relay.port)
+        done = relay.run("relayd", "-t", "-c", relay.dir, check=False)
+        assert done.returncode != 0 and b'cleanup_service_name: no line of master.cf is called "nosuch"' in done.stdout + done.stderr

@@ -17,6 +17,7 @@ static struct world {
 	struct relay relay;
 	struct settings settings;
 	struct service service;
+	struct incoming incoming;
 	struct service_load load;
 	struct conf_diag diag;
 	struct conn conn;
@@ -214,10 +215,12 @@ static void world_open(const char *const *more)
 	if (!w.settings.conf || master_load(w.settings.conf, &w.settings.master, &w.diag) != 0)
 		t_fail(__FILE__, __LINE__, "configuration");
 	w.settings.router = router_new(w.settings.conf, &w.settings.master, &w.diag);
+	w.incoming.conf = w.settings.conf;
+	w.settings.incoming = &w.incoming;
 	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
 		.rules = access_rules_new(w.settings.conf, &w.diag),
 		.header_clients = header_clients_new(w.settings.conf->local_header_rewrite_clients, &w.diag),
-		.reports = world_reports,
+		.reports = world_reports, .incoming = &w.incoming,
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
 			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
 			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };

@@ -562,3 +562,26 @@ T(checks_name_a_table_that_cannot_be_opened)
 	conf_free(c);
 	conf_diag_fini(&diag);
 }
+
+/* the field of ours, and what access tables put before it, are fields like any other (Postfix 3.7: "info: header X-P: 1", then "info: header
+ * Received: from me") */
+T(checks_see_the_fields_of_ours)
+{
+	static const struct { const char *rules, *header; } cases[] = {
+		{ "header_checks=regexp:{{/^Received: from me/ IGNORE}}", "X-P: 1\r\nSubject: x\r\n\r\n" },
+		{ "header_checks=regexp:{{/^X-P: (.*)/ REPLACE X-Q: $1} {/^Received:/ IGNORE}}", "X-Q: 1\r\nSubject: x\r\n\r\n" },
+		{ "header_checks=regexp:{{/^Received: (from me) .*/ REPLACE Received: $1} {/^X-P/ IGNORE}}", "Received: from me\r\nSubject: x\r\n\r\n" },
+	};
+	struct action_wish wish = { .action = { .kind = ACTION_PREPEND, .text = STR("X-P: 1") } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world w;
+
+		ROW("%s", cases[i].rules);
+		world_open(&w, cases[i].rules);
+		w.wishes = &wish;
+		pass(&w, "Subject: x\n\nb\n", 3);
+		CHECK_STR(buf_cstr(&w.memory.header), cases[i].header);
+		world_close(&w);
+	}
+}
