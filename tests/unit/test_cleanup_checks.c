@@ -569,8 +569,8 @@ T(checks_see_the_fields_of_ours)
 {
 	static const struct { const char *rules, *header; } cases[] = {
 		{ "header_checks=regexp:{{/^Received: from me/ IGNORE}}", "X-P: 1\r\nSubject: x\r\n\r\n" },
-		{ "header_checks=regexp:{{/^X-P: (.*)/ REPLACE X-Q: $1} {/^Received:/ IGNORE}}", "X-Q: 1\r\nSubject: x\r\n\r\n" },
-		{ "header_checks=regexp:{{/^Received: (from me) .*/ REPLACE Received: $1} {/^X-P/ IGNORE}}", "Received: from me\r\nSubject: x\r\n\r\n" },
+		{ "header_checks=regexp:{{/^X-P: (.*)/ REPLACE X-Q: $$1} {/^Received:/ IGNORE}}", "X-Q: 1\r\nSubject: x\r\n\r\n" },
+		{ "header_checks=regexp:{{/^Received: (from me) .*/ REPLACE Received: $$1} {/^X-P/ IGNORE}}", "Received: from me\r\nSubject: x\r\n\r\n" },
 	};
 	struct action_wish wish = { .action = { .kind = ACTION_PREPEND, .text = STR("X-P: 1") } };
 
