@@ -29,6 +29,7 @@ struct batch {
 	struct item *v;
 	size_t n, cap;
 	struct buf text, values, value;
+	struct buf said;               /* by tables, for the log: no other thread than the loop's may log */
 };
 struct inspection {
 	const struct conf *conf;
@@ -216,6 +217,7 @@ static void ask_tables(struct pool_job *j)
 	struct batch *b = LIST_ITEM(j, struct batch, job);
 	usec until = clock_mono() + LIMIT_CHECK_SLICE;
 
+	log_aside(&b->said);
 	for (; b->at < b->n; b->at++) {
 		if (!b->v[b->at].asked)
 			continue;
@@ -224,6 +226,7 @@ static void ask_tables(struct pool_job *j)
 			break;
 	}
 	b->at += b->at < b->n;
+	log_aside(NULL);
 }
 
 /* --- acting --------------------------------------------------------------------------------------------------------------- */
@@ -369,8 +372,12 @@ static void batch_clear(struct batch *b)
 static void asked(struct inspection *in)
 {
 	struct batch *b = in->batch;
+	struct str said = buf_view(&b->said), line;
 
 	b->owner = NULL;
+	while (str_cut(&said, '\n', &line))
+		log_warn("cleanup", "%.*s", STR_ARG(line));
+	buf_clear(&b->said);
 	if ((b->text.overflow || b->values.overflow) && !in->acts->refusal.code)
 		acts_refuse(in->acts, STR("4.3.0 Error: checks put more into this message than it may hold"));
 	for (size_t i = 0; i < b->n; i++)
@@ -388,6 +395,7 @@ static void batch_free(struct batch *b)
 	buf_fini(&b->text);
 	buf_fini(&b->values);
 	buf_fini(&b->value);
+	buf_fini(&b->said);
 	mem_free(b->v);
 	mem_free(b);
 }
@@ -459,6 +467,7 @@ struct inspection *inspect_new(const struct conf *c, struct checks *k, struct po
 	buf_init(&in->batch->text, 2 * LIMIT_HEADER);
 	buf_init(&in->batch->values, 4 * LIMIT_HEADER);
 	buf_init(&in->batch->value, LIMIT_MAP_VALUE);
+	buf_init(&in->batch->said, LIMIT_LOG_BUFFER);
 	buf_init(&in->line, LIMIT_CHECK_LINE + 2);
 	buf_init(&in->out, 8 * LIMIT_HEADER);
 	mime_lines_init(&in->lines, in->parses, on_line, in);

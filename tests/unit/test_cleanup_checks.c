@@ -585,3 +585,40 @@ T(checks_see_the_fields_of_ours)
 		world_close(&w);
 	}
 }
+
+/* a table that cannot answer puts the mail off, and what it says stands in the log, though another thread asked it */
+T(checks_that_fail_put_mail_off)
+{
+	struct pool *pool = pool_new(1);
+	char rules[400] = "body_checks=regexp:{{/^(x+)$$/ REPLACE ", line[2100] = "Subject: x\r\n\r\n";
+	unsigned went = 0;
+	struct cleanup *c;
+	struct world w;
+
+	for (int i = 0; i < 34; i++)
+		strncat(rules, "$$1", sizeof(rules) - strlen(rules) - 1);
+	strncat(rules, "}}", sizeof(rules) - strlen(rules) - 1);
+	memset(line + 14, 'x', 2000);
+	snprintf(line + 2014, 10, "\r\n");
+	world_open(&w, rules);
+	for (int pooled = 0; pooled < 2; pooled++) {
+		ROW("pooled %d", pooled);
+		w.o.pool = pooled ? pool : NULL;
+		w.o.go_on = go_on;
+		w.o.ctx = &went;
+		c = begin(&w);
+		cleanup_add(c, str_of(line));
+		while (cleanup_is_busy(c))
+			pool_wait(pool);
+		cleanup_end(c, on_end, &w);
+		CHECK_INT(w.reply.code, 451);
+		CHECK_STR(w.reply.enhanced, "4.3.0");
+		log_flush();
+		buf_clear(&w.log);
+		fs_read_file(w.log_path, &w.log);
+		CHECK(strstr(buf_cstr(&w.log), "is too long") != NULL);
+		CHECK(strstr(buf_cstr(&w.log), "0123456789: body_checks map lookup problem -- message not accepted, try again later") != NULL);
+	}
+	world_close(&w);
+	pool_free(pool);
+}
