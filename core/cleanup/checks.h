@@ -14,8 +14,8 @@
 enum check_class { CHECK_HEADER, CHECK_MIME, CHECK_NESTED, CHECK_BODY, CHECK_CLASSES };
 struct checks;
 
-/* names and values of the four parameters, by class; the strings are borrowed */
-struct checks_from { const char *name[CHECK_CLASSES], *value[CHECK_CLASSES]; };
+/* names and values of the four parameters, by class; the strings are borrowed. sends: for mail on its way out, where fewer actions count */
+struct checks_from { const char *name[CHECK_CLASSES], *value[CHECK_CLASSES]; bool sends; };
 /* checks_new - NULL when there is nothing to look at, or with what is wrong in diag */
 struct checks *checks_new(const struct checks_from *from, struct conf_diag *diag);
 /* checks_of_incoming - header_checks, mime_header_checks, nested_header_checks, body_checks */
