@@ -107,6 +107,11 @@ void checks_unref(struct checks *k)
 	mem_free(k);
 }
 
+bool checks_in_use(const struct checks *k)
+{
+	return k && k->refs > 1;
+}
+
 void checks_refresh(struct checks *k, usec now_mono)
 {
 	for (size_t i = 0; k && !k->busy && i < CHECK_CLASSES; i++)

@@ -22,6 +22,7 @@ struct checks *checks_new(const struct checks_from *from, struct conf_diag *diag
 struct checks *checks_of_incoming(const struct conf *c, struct conf_diag *diag);
 struct checks *checks_ref(struct checks *k);           /* NULL stays NULL */
 void checks_unref(struct checks *k);                   /* NULL: nothing */
+bool checks_in_use(const struct checks *k);            /* by somebody else than the one owner; NULL: no */
 /* checks_refresh - tables that changed are read again, unless they are in use */
 void checks_refresh(struct checks *k, usec now_mono);
 const char *checks_name(const struct checks *k, enum check_class class);

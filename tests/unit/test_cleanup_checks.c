@@ -509,6 +509,7 @@ T(checks_on_a_pool_answer_later)
 	c = begin(&w);
 	cleanup_add(c, STR("Subject: repl x\r\n\r\nreplword\r\nbo"));
 	CHECK(cleanup_is_busy(c));
+	CHECK(checks_in_use(w.checks));
 	/* whoever comes meanwhile waits for its turn */
 	other = begin(&w);
 	cleanup_add(other, STR("Subject: x\r\n\r\nx\r\n"));
@@ -542,6 +543,7 @@ T(checks_on_a_pool_answer_later)
 	CHECK(!cleanup_is_busy(c));
 	cleanup_end(c, on_end, &w);
 	CHECK_INT(w.reply.code, 550);
+	CHECK(!checks_in_use(w.checks));
 	world_close(&w);
 	pool_free(pool);
 }
