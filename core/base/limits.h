@@ -36,6 +36,9 @@
 #define LIMIT_HEADER_NAME 2048           /* a line without a colon up to there is no field; Postfix: line_length_limit */
 #define LIMIT_FORWARD_ARENA (4 * 1024 * 1024) /* addresses of one alias, LIMIT_ALIAS_TARGETS of them at their longest, and their list */
 #define LIMIT_NOTICE (4 * 1024 * 1024)   /* what a notice says beside the message that comes back: 500 recipients and replies at their longest */
+#define LIMIT_REPORT (50 * 1024)         /* transcript of a session with errors that the postmaster gets; Postfix: 50,000 */
+#define LIMIT_REPORT_LINE 900            /* of one line of it */
+#define LIMIT_REPORT_PAUSE 1000000       /* microseconds between two of them: a client with a thousand sessions is told of by a few */
 #define LIMIT_NOTICE_ROWS 500            /* recipients in one notice; more get several */
 #define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */

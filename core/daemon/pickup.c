@@ -165,8 +165,9 @@ static void take(struct pickup *p)
 {
 	struct relay *r = p->relay;
 	struct cleanup_options o = {
-		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router, .conf = r->settings->conf,
-		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->checks,
+		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router,
+		.conf = r->settings->submit.incoming->conf,
+		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->submit.incoming->checks,
 		.unchecked = r->settings->submit.unchecked, .unmapped = r->settings->submit.unmapped, .pool = r->pool, .go_on = go_on, .ctx = p,
 	};
 	struct reply large;

@@ -49,6 +49,7 @@ struct relay {
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;
+	usec reported_at;                  /* mono: when the postmaster was last told of a session; 0: never */
 	struct history history;
 	struct control_server *control;
 	struct pickup *pickup;

@@ -105,9 +105,18 @@ bool relay_reload(struct relay *r)
 
 /* --- the old ones ----------------------------------------------------------------------------------------------------- */
 
+/* a message under checks may have lost its session */
+static bool is_checking(const struct settings *s)
+{
+	for (size_t i = 0; i < s->n_incoming; i++)
+		if (checks_in_use(s->incoming[i].checks))
+			return true;
+	return false;
+}
+
 static bool is_used(const struct relay *r, const struct settings *s)
 {
-	return session_any_of(r, s) || schedule_uses(r->schedule, &s->master) || deliver_uses(r->deliver, &s->master);
+	return is_checking(s) || session_any_of(r, s) || schedule_uses(r->schedule, &s->master) || deliver_uses(r->deliver, &s->master);
 }
 
 void relay_forget_settings(struct relay *r)

@@ -45,6 +45,7 @@ void session_end(struct session *s)
 	if (!committing)
 		session_abort_message(s);
 	session_log_disconnect(s);
+	session_report_end(s);
 	if (s->client)
 		clients_leave(s->client);
 	list_remove(&s->link);
@@ -130,11 +131,18 @@ static bool must_slow(struct session *s)
 static bool take_event(struct session *s)
 {
 	struct str in = str_from(buf_view(&s->conn->in), s->consumed);
-	size_t before = in.n;
+	size_t before = in.n, out = s->conn->out.n;
+	bool content = s->report && smtp_server_reads_content(&s->smtp);
 
 	if (must_slow(s))
 		return false;
 	s->event = smtp_server_next(&s->smtp, &in);
+	if (s->report) {
+		if (!content)
+			session_report_in(s, str_make(s->conn->in.p + s->consumed, before - in.n));
+		session_report_out(s, out);
+		session_report_machine(s, out);
+	}
 	s->consumed += before - in.n;
 	s->slowed &= before == in.n;
 	s->phase = SESSION_CHECK;
@@ -144,8 +152,10 @@ static bool take_event(struct session *s)
 	return false;
 }
 
-static void say_answer(struct session *s, bool logs)
+static void say_answer(struct session *s, bool logs, bool judged)
 {
+	size_t before = s->conn->out.n;
+
 	if (s->answer->code >= 400) {
 		s->relay->counts.rejects++;
 		if (logs)
@@ -156,6 +166,8 @@ static void say_answer(struct session *s, bool logs)
 		smtp_server_deny(&s->smtp, s->answer, s->client_text);
 	else
 		smtp_server_answer(&s->smtp, s->answer);
+	session_report_out(s, before);
+	session_report_answer(s, s->answer, judged);
 }
 
 /* begin_answer, end_answer - a session has room for an answer while an event is under way, and ten thousand idle ones have none */
@@ -181,7 +193,7 @@ static void end_answer(struct session *s)
 static void walk(struct session *s)
 {
 	const struct session_event *row = &session_events[s->event];
-	bool logs = row->logs;
+	bool logs = row->logs, judged = false;
 
 	if (s->phase == SESSION_CHECK) {
 		begin_answer(s);
@@ -195,19 +207,23 @@ static void walk(struct session *s)
 	if (s->phase == SESSION_JUDGE) {
 		if (!session_policy_go(s))
 			return;
-		logs |= s->answer->code != 0;
+		judged = s->answer->code != 0;
+		logs |= judged;
 		s->phase = s->answer->code ? SESSION_ANSWER : SESSION_ACT;
 	}
 	if (s->phase == SESSION_ACT) {
+		size_t before = s->conn->out.n;
+
 		s->phase = SESSION_ANSWER;
 		if (row->act)
 			row->act(s, s->answer);
 		if (s->waits || s->ended)
 			return;
+		session_report_out(s, before);
 	}
 	s->phase = SESSION_READY;
 	if (s->answer->code)
-		say_answer(s, logs);
+		say_answer(s, logs, judged);
 	end_answer(s);
 }
 
@@ -407,6 +423,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->smtp.opt.most_lines = LIMIT_SESSION_STEP;
 	if (v->load->stress)
 		take_limits(s);
+	session_report_begin(s);
 	list_append(&r->sessions, &s->link);
 	r->n_sessions++;
 	v->load->sessions++;

@@ -60,6 +60,7 @@ struct session {
 	/* judging */
 	struct access_request request;
 	struct access_run run;
+	struct session_report *report; /* NULL: nothing to tell the postmaster yet */
 	struct action_wish *wishes;    /* what rules want done with the message of this transaction; in the arena */
 	struct dns_query *query;       /* for run's question */
 	struct verify_wait *verify;
@@ -125,6 +126,15 @@ void session_add_footer(struct session *s);
 /* --- session_hosts.c --- */
 /* session_ask_hosts - for s->run; true: the answer comes later, by session_policy_answer */
 bool session_ask_hosts(struct session *s);
+
+/* --- session_report.c --- */
+void session_report_begin(struct session *s);                  /* keep a transcript, if somebody may want it */
+void session_report_in(struct session *s, struct str text);    /* a command; nothing while content is read */
+void session_report_out(struct session *s, size_t before);     /* what was added to the output since it was this long */
+/* session_report_answer - a refusal of ours, of a restriction list or not; session_report_machine - what was added is the machine's own */
+void session_report_answer(struct session *s, const struct reply *a, bool judged);
+void session_report_machine(struct session *s, size_t before);
+void session_report_end(struct session *s);
 
 /* --- session_log.c --- */
 void session_log_connect(struct session *s);

@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/notice.h"
 #include "core/daemon/places.h"
 #include "core/daemon/session.h"
 #include "core/daemon/session_private.h"
@@ -16,6 +17,7 @@ static struct world {
 	struct relay relay;
 	struct settings settings;
 	struct service service;
+	struct incoming incoming;
 	struct service_load load;
 	struct conf_diag diag;
 	struct conn conn;
@@ -43,6 +45,8 @@ static struct world {
 	void *commit_ctx;
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
+	unsigned notices;
+	char notice[8000];
 	bool busy;                     /* checks are at work on it */
 	struct action_wish *const *wishes;
 	void (*go_on)(void *ctx);
@@ -169,6 +173,14 @@ void cleanup_end(struct cleanup *i, cleanup_fn fn, void *ctx)
 	w.commit_ctx = ctx;
 }
 size_t cleanup_memory(const struct cleanup *c) { return (void)c, 0; }
+void cleanup_notice(const struct cleanup_notice *n, cleanup_fn fn, void *ctx)
+{
+	struct reply r = { .code = 250 };
+
+	w.notices++;
+	snprintf(w.notice, sizeof(w.notice), "%.*s > %.*s: %.*s", STR_ARG(n->sender), STR_ARG(n->to), STR_ARG(n->text));
+	fn(ctx, &r, NULL);
+}
 void cleanup_abort(struct cleanup *i) { (void)i, w.aborted++; }
 void cleanup_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh) { (void)s, (void)m, (void)fresh, w.queued++; }
@@ -182,6 +194,8 @@ void simple_answer(const struct master_transport *t, struct str text, struct rep
 }
 void places_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
 bool places_may_stay(struct relay *r, const struct service *v, const struct ipaddr *a) { return (void)r, (void)v, (void)a, true; }
+
+static unsigned world_reports;         /* enum report_class, of the next world */
 
 /* --- for tests -------------------------------------------------------------------------------------------------------- */
 
@@ -203,9 +217,12 @@ static void world_open(const char *const *more)
 	if (!w.settings.conf || master_load(w.settings.conf, &w.settings.master, &w.diag) != 0)
 		t_fail(__FILE__, __LINE__, "configuration");
 	w.settings.router = router_new(w.settings.conf, &w.settings.master, &w.diag);
+	w.incoming.conf = w.settings.conf;
+	w.settings.incoming = &w.incoming;
 	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
 		.rules = access_rules_new(w.settings.conf, &w.diag),
 		.header_clients = header_clients_new(w.settings.conf->local_header_rewrite_clients, &w.diag),
+		.reports = world_reports, .incoming = &w.incoming,
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
 			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
 			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };

@@ -269,6 +269,49 @@ T(session_waits_while_checks_are_at_work)
 	world_close();
 }
 
+/* the postmaster is told of sessions with errors of the classes that he asked for; Postfix 3.7's words */
+T(session_reports_errors)
+{
+	static const char head[] = "double-bounce@here.test > postmaster@here.test: From: Mail Delivery System <MAILER-DAEMON@here.test>\r\n"
+		"To: Postmaster <postmaster@here.test>\r\nSubject: relaybox SMTP server: errors from unknown[192.0.2.1]\r\n"
+		"Auto-Submitted: auto-generated\r\n\r\nTranscript of session follows.\r\n\r\n";
+	static const struct { unsigned classes; const char *more, *in; const char *want; } rows[] = {
+		{ REPORT_PROTOCOL, NULL, "HELO x\r\nFOO\r\nQUIT\r\n", " Out: 220 here.test\r\n In:  HELO x\r\n Out: 250 here.test\r\n In:  FOO\r\n"
+			" In:  QUIT\r\n Out: 502 5.5.2 Error: command not recognized\r\n Out: 221 2.0.0 Bye\r\n\r\n\r\n"
+			"For other details, see the local mail logfile\r\n" },
+		{ REPORT_POLICY, NULL, "HELO x\r\nFOO\r\nQUIT\r\n", NULL },
+		{ REPORT_POLICY, "smtpd_recipient_restrictions=reject", "HELO x\r\n" MAIL RCPT "QUIT\r\n",
+			" Out: 554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied\r\n" },
+		{ REPORT_PROTOCOL, "smtpd_recipient_restrictions=reject", "HELO x\r\n" MAIL RCPT "QUIT\r\n", NULL },
+		{ REPORT_SOFTWARE | REPORT_RESOURCE, "smtpd_recipient_restrictions=check_recipient_access fail:x", "HELO x\r\n" MAIL RCPT "QUIT\r\n",
+			"follows.\r\n\r\n Out: 451 4.3.0 <r@relayed.test>: Temporary lookup failure\r\n" },
+		{ REPORT_PROTOCOL | REPORT_POLICY | REPORT_RESOURCE | REPORT_SOFTWARE, NULL, "HELO x\r\nQUIT\r\n", NULL },
+		/* content is nobody's business */
+		{ REPORT_PROTOCOL, NULL, "HELO x\r\n" MAIL RCPT "DATA\r\nprivate\r\n.\r\n", NULL },
+		{ REPORT_PROTOCOL, NULL, "EHLO x\r\nFOO\r\n" MAIL RCPT "BDAT 9 LAST\r\nprivate\r\nQUIT\r\n", " In:  BDAT 9 LAST\r\n" },
+		{ REPORT_PROTOCOL, NULL, "EHLO x\r\nAUTH PLAIN private\r\nAUTH LOGIN\r\nprivate\r\nQUIT\r\n", " In:  AUTH (not shown)\r\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { rows[i].more, NULL };
+
+		ROW("%zu %s", i, rows[i].in);
+		world_reports = rows[i].classes;
+		world_open(more);
+		feed(rows[i].in);
+		if (w.on_commit && strstr(rows[i].in, "BDAT"))
+			w.on_commit(w.commit_ctx, &(struct reply){ .code = 250, .text = "Ok" }, NULL);
+		CHECK(!strstr(w.notice, "private"));
+		if (CHECK_INT(w.notices, rows[i].want != NULL) && rows[i].want) {
+			CHECK(str_starts(str_of(w.notice), STR(head)));
+			if (!CHECK(strstr(w.notice, rows[i].want) != NULL))
+				printf("# %s\n", w.notice);
+		}
+		world_close();
+	}
+	world_reports = 0;
+}
+
 /* what a list wants done stays with its transaction, whatever becomes of the recipient */
 T(session_remembers_what_rules_want_done)
 {
