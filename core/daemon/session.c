@@ -297,14 +297,6 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
 
-/* arena_bound - room for as many recipients as may come, of any legal length; sendmail may name as many as a drop may */
-static size_t arena_bound(const struct service *v)
-{
-	size_t most = LIMIT_SESSION_ARENA + (size_t)v->smtp.recipient_limit * LIMIT_RECIPIENT;
-
-	return !v->smtp.recipient_limit || most > LIMIT_TRANSACTION_MOST ? LIMIT_TRANSACTION_MOST : most;
-}
-
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 {
 	struct session *s = MEM_NEW(struct session);
@@ -319,7 +311,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->wake = session_wake;
 	loop_task_init(&s->free_task, free_session);
 	loop_timer_init(&s->timer, session_on_timer);
-	arena_init(&s->arena, arena_bound(v));
+	arena_init(&s->arena, smtp_server_arena(&v->smtp));
 	format_text(s->client_name, sizeof(s->client_name), "%s", uid >= 0 ? "local" : "unknown");
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
