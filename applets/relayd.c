@@ -42,7 +42,7 @@ static int run(int argc, char **argv)
 	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof(*extra));
 	char **operands = mem_alloc(((size_t)argc + 1) * sizeof(*operands)), absolute[PATH_MAX];
 	int id, job = 0, n_extra = 0;
-	bool daemonise = false;
+	bool daemonise = false, in_log;
 	struct settings *s;
 
 	opt_init(&o, options, argc, argv, operands);
@@ -66,10 +66,12 @@ static int run(int argc, char **argv)
 		directory = absolute;
 	conf_diag_init(&diag);
 	s = settings_load(directory, extra, &diag);
-	conf_diag_print(&diag, stderr, "relayd");
+	/* who reads the log as JSON is not given text: of a start that goes on, the log tells */
+	in_log = s && !job && s->conf->log_format == CONF_LOG_JSON;
+	if (!in_log)
+		conf_diag_print(&diag, stderr, "relayd");
 	if (!s)
 		return EX_CONFIG;
-	conf_diag_fini(&diag);
 	if (job == 't') {
 		printf("relayd: %s: the configuration is good\n", directory);
 		return EX_OK;
@@ -78,7 +80,8 @@ static int run(int argc, char **argv)
 		conf_dump(s->conf, job == 'D', stdout);
 		return EX_OK;
 	}
-	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise });
+	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise,
+		.found = in_log ? &diag : NULL });
 }
 
 const struct applet applet_relayd = {
