@@ -76,6 +76,7 @@ static inline bool ascii_is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline bool ascii_is_alpha(char c) { c = ascii_lower(c); return c >= 'a' && c <= 'z'; }
 static inline bool ascii_is_alnum(char c) { return ascii_is_alpha(c) || ascii_is_digit(c); }
 static inline bool ascii_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static inline bool ascii_is_control(char c) { return (unsigned char)c < 32 || c == 127; }
 static inline bool ascii_is_print(char c) { return c >= 32 && c < 127; }
 /* ascii_is_one_of - c is in the NUL-terminated set; sets are a few bytes, shorter than a call of strchr is long */
 static inline bool ascii_is_one_of(char c, const char *set)

@@ -391,14 +391,6 @@ static void take_limits(struct session *s)
 	o->junk_command_limit = (unsigned)c->smtpd_junk_command_limit;
 }
 
-/* arena_bound - room for as many recipients as may come, of any legal length; sendmail may name as many as a drop may */
-static size_t arena_bound(const struct service *v)
-{
-	size_t most = LIMIT_SESSION_ARENA + (size_t)v->smtp.recipient_limit * LIMIT_RECIPIENT;
-
-	return !v->smtp.recipient_limit || most > LIMIT_TRANSACTION_MOST ? LIMIT_TRANSACTION_MOST : most;
-}
-
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 {
 	struct session *s = MEM_NEW(struct session);
@@ -414,7 +406,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	loop_task_init(&s->free_task, free_session);
 	loop_task_init(&s->turn_task, on_turn);
 	loop_timer_init(&s->timer, session_on_timer);
-	arena_init(&s->arena, arena_bound(v));
+	arena_init(&s->arena, smtp_server_arena(&v->smtp));
 	s->client_name = uid >= 0 ? "local" : "unknown";
 	s->client_text = uid >= 0 ? "local[]" : "";
 	s->reverse_name = "unknown";
