@@ -38,6 +38,10 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 enum route_class route_class_of(struct router *r, struct str domain, enum map_answer *answer);
 bool route_is_own_address(const struct router *r, const struct ipaddr *a);     /* inet_interfaces, proxy_interfaces, loopback */
 
+/* route_leads_home - would mail that is sent there come back to us? Own addresses in any spelling: those that a translator turns into one,
+ * and what means "this host". A question about loops: whose rights an address has is asked of route_is_own_address */
+bool route_leads_home(const struct router *r, const struct ipaddr *a);
+
 /* --- nexthop text -------------------------------------------------------------------------------------------------- */
 struct nexthop {
 	struct str host;       /* without brackets */
