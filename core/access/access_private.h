@@ -19,6 +19,7 @@ enum access_flag {
 	ACCESS_CLOSES = 1,     /* a list with this word cannot be an open relay */
 	ACCESS_ENDS = 2,       /* what stands behind it is never asked */
 	ACCESS_WARNS = 4,      /* it only changes what the next row means */
+	ACCESS_KNOWS = 8,      /* it can tell which recipients of other servers exist */
 };
 struct access_word;
 struct access_row {

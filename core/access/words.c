@@ -103,9 +103,9 @@ static const struct access_word words[] = {
 	{ "reject_unknown_recipient_domain", ACCESS_NO_ARGUMENT, 0, access_unknown_recipient_domain, access_recipient_domain_answered },
 	{ "reject_unlisted_recipient", ACCESS_NO_ARGUMENT, 0, access_unlisted_recipient, NULL },
 	{ "check_recipient_maps", ACCESS_NO_ARGUMENT, 0, access_unlisted_recipient, NULL },
-	{ "reject_unverified_recipient", ACCESS_NO_ARGUMENT, 0, access_unverified_recipient, access_recipient_verified },
+	{ "reject_unverified_recipient", ACCESS_NO_ARGUMENT, ACCESS_KNOWS, access_unverified_recipient, access_recipient_verified },
 	{ "reject_multi_recipient_bounce", ACCESS_NO_ARGUMENT, 0, access_many_recipients, NULL },
-	{ "check_recipient_access", ACCESS_TABLE, 0, access_check_recipient, NULL },
+	{ "check_recipient_access", ACCESS_TABLE, ACCESS_KNOWS, access_check_recipient, NULL },
 	{ "reject_rhsbl_recipient", ACCESS_ZONE, 0, access_rhsbl_recipient, access_listed },
 	{ "check_etrn_access", ACCESS_TABLE, 0, access_check_etrn, NULL },
 

@@ -257,6 +257,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	open_submit(s);
 	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
+	settings_lint(s, diag);
 out:
 	fs_watch_tables(NULL, NULL);
 	tell_closed(&s->reads, diag);
