@@ -182,7 +182,7 @@ bool network_has(const struct network *n, const struct ipaddr *a)
 {
 	unsigned whole = n->prefix / 8, bits = n->prefix % 8;
 
-	if (n->net.family != a->family || memcmp(n->net.b, a->b, whole))
+	if (n->net.family != a->family || memcmp(n->net.b, a->b, whole) != 0)
 		return false;
 	return !bits || !((n->net.b[whole] ^ a->b[whole]) >> (8 - bits));
 }
