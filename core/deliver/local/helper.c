@@ -155,7 +155,7 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 		reply_set(&a.reply, 451, "4.3.5", "no mailbox is written for %s: give %s an alias", order.user, order.user);
 	else if (!located || !is_below(order.path, *rules->home_mailbox ? pw.pw_dir : rules->spool))
 		reply_set(&a.reply, 451, "4.3.5", "the mailbox of %s has no usable path: home_mailbox, mail_spool_directory", order.user);
-	else if (strcmp(order.path, r->order.path))
+	else if (strcmp(order.path, r->order.path) != 0)
 		reply_set(&a.reply, 451, "4.3.5", "mailboxes are elsewhere since relayd was started: restart it");
 	else if (become(&pw, *rules->home_mailbox ? NULL : rules->spool) < 0)
 		reply_set(&a.reply, 451, "4.3.0", "cannot become user %s: %s", order.user, strerror(errno));
