@@ -68,6 +68,9 @@ bool str_to_hex64(struct str s, uint64_t *out);        /* hex digits only, at mo
 char *str_dup(struct str s);                           /* owned, NUL-terminated copy (mem_free) */
 bool str_is_utf8(struct str s);                        /* valid UTF-8: no overlong, surrogate, > U+10FFFF */
 bool str_is_ascii(struct str s);                       /* every byte < 0x80 */
+/* str_visible_step - the same of a character that is seen as itself: no control, no direction mark, nothing of no width, no space but " ".
+ * 0: empty, not valid or not visible (visible.c) */
+size_t str_visible_step(struct str s);
 size_t str_utf8_step(struct str s);                     /* bytes of the UTF-8 sequence in front; 0: empty or not valid */
 
 static inline char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }

@@ -1,6 +1,6 @@
 """The edge: whoever connects, and however often, keeps nobody else from being served, and what all hold together is bounded.
 
-Strangers are 127.0.0.2 and further ones; 127.0.0.1 is mynetworks. IDs are those of docs/threats.md.
+Strangers are 127.0.0.2 and further ones; 127.0.0.1 is mynetworks. IDs are those of docs/security.md.
 """
 import json
 import os

@@ -148,13 +148,25 @@ static void check_protocols(const struct smtp_profile *p, const char *suffix, co
 
 struct walk { struct smtp_profile *p; const struct map *table; struct buf *why; struct conf_diag *diag; };
 
+/* trusts_somebody - not a row that checks certificates where there is nobody to trust */
+static bool trusts_somebody(const struct conf *c, struct str value)
+{
+	struct str level;
+
+	if (*c->smtp_tls_CAfile || *c->smtp_tls_CApath || !str_word(&value, " \t", &level))
+		return true;
+	return !str_eq(level, STR("verify")) && !str_eq(level, STR("secure"));
+}
+
 static int check_entry(void *ctx, struct str key, struct str value)
 {
 	struct walk *w = ctx;
 	struct buf text;
 
-	if (tls_demand_check(w->p->conf, value, w->why))
+	if (tls_demand_check(w->p->conf, value, w->why) && trusts_somebody(w->p->conf, value))
 		return 0;
+	if (!w->why->n)
+		buf_z(w->why, "nobody is trusted without an authority: set smtp_tls_CAfile");
 	buf_init(&text, LIMIT_REPLY_TEXT);
 	buf_printf(&text, "%s: %.*s: %s: mail for it will wait", map_spec(w->table), STR_ARG(str_head(key, 200)), buf_cstr(w->why));
 	buf_clear(w->why);
@@ -185,6 +197,19 @@ static void check_authorities(const struct smtp_profile *p, const struct tls_dem
 	wrong(p, *c->smtp_tls_policy_maps ? CONF_WARNING : CONF_ERROR, "tls_security_level", why, diag);
 }
 
+/* check_plaintext - a password that is sent without TLS where the server offers none, or where somebody in between takes the offer out */
+static void check_plaintext(const struct smtp_profile *p, const struct tls_demand *x, struct buf *why, struct conf_diag *diag)
+{
+	const struct conf *c = p->conf;
+
+	/* RELAYHOST_USERNAME alone brings its own level */
+	if (c->smtp_tls_level_is_ours || !c->smtp_sasl_auth_enable || x->require || x->failed.code || p->sasl_forbidden & SASL_NO_PLAINTEXT || *c->smtp_tls_policy_maps)
+		return;
+	buf_z(why, "without noplaintext passwords go in clear where a server, or somebody before it, offers no TLS: set "
+		"smtp_tls_security_level = encrypt");
+	wrong(p, CONF_WARNING, "sasl_security_options", why, diag);
+}
+
 /* check_level - the level of what no table names, as far as it can be told without a next hop */
 static void check_level(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
@@ -197,6 +222,7 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 		buf_z(why, x.failed.text);
 	wrong(p, x.level->refused ? CONF_ERROR : CONF_WARNING, "tls_security_level", why, diag);
 	check_authorities(p, &x, why, diag);
+	check_plaintext(p, &x, why, diag);
 	if (x.offer && !x.failed.code) {
 		if (!smtp_tls_context(p, &x, why))
 			wrong(p, CONF_ERROR, "tls_security_level: TLS is not available", why, diag);
