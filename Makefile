@@ -53,7 +53,7 @@ help:
 #: make torture          kill -9, power cuts and injected faults, at length
 #: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
 #: make coverage         how many lines of core the unit tests and the corpus reach
-#: make bench            measure it beside its peers
+#: make bench            measure it beside its peers (tests/bench/run --help: some rows; --beside: two binaries in turn)
 #: make install          into PREFIX (/usr/local), under DESTDIR
 #: make deps             get and build the libraries only (DEPS_SRC=DIR: from tarballs there, without network)
 #: make clean            remove what was built, but for the libraries
