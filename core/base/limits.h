@@ -25,7 +25,7 @@
 #define LIMIT_SESSIONS_RESERVED_SHARE 10 /* this part of all places is kept for our own clients: mynetworks and local users */
 #define LIMIT_SESSIONS_WAITING 1000      /* connections that wait for a place at a listener with a process limit; more are sent away */
 #define LIMIT_SUBMIT_SESSIONS 100        /* of one local user at the submit socket; sendmail then leaves mail in maildrop */
-#define LIMIT_SESSION_STEP 100           /* commands of a session in one step of the loop; then the others have their turn */
+#define LIMIT_SESSION_STEP 50           /* commands of a session in one step of the loop; then the others have their turn */
 #define LIMIT_SESSION_FAIR (16 * 1024)   /* memory of a session that is never ended for want of memory */
 #define LIMIT_CONNECTION_KERNEL (6 * 1024) /* reckoned for what the kernel needs for a connection; control groups count it */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */

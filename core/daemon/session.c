@@ -173,18 +173,17 @@ static void say_answer(struct session *s, bool logs, bool judged)
 /* begin_answer, end_answer - a session has room for an answer while an event is under way, and ten thousand idle ones have none */
 static void begin_answer(struct session *s)
 {
-	struct relay *r = s->relay;
-
+	s->answer = s->relay->spare_answer;
+	s->relay->spare_answer = NULL;
 	if (!s->answer)
-		s->answer = r->spare_answer ? r->spare_answer : mem_realloc(NULL, sizeof(*s->answer));
-	if (s->answer == r->spare_answer)
-		r->spare_answer = NULL;
+		s->answer = mem_realloc(NULL, sizeof(*s->answer));
 	s->answer->code = 0;
 }
 
 static void end_answer(struct session *s)
 {
-	mem_free(s->relay->spare_answer);
+	if (s->relay->spare_answer)
+		mem_free(s->relay->spare_answer);
 	s->relay->spare_answer = s->answer;
 	s->answer = NULL;
 }
