@@ -95,6 +95,17 @@ struct str arena_str(struct arena *a, struct str s)
 	return str_make(p, s.n);
 }
 
+struct str arena_lower(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (!p)
+		return STR_EMPTY;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	return str_make(p, s.n);
+}
+
 const char *arena_z(struct arena *a, struct str s)
 {
 	return arena_str(a, s).p;

@@ -19,6 +19,7 @@ void arena_fini(struct arena *a);                      /* free every block */
 void arena_reset(struct arena *a);                     /* forget all; keeps one block */
 void *arena_alloc(struct arena *a, size_t n);          /* zeroed, aligned for any type; NULL past the bound */
 struct str arena_str(struct arena *a, struct str s);   /* copy, NUL-terminated; empty past the bound */
+struct str arena_lower(struct arena *a, struct str s);  /* the same with small letters (ASCII) */
 const char *arena_z(struct arena *a, struct str s);    /* copy as a C string; "" past the bound */
 struct str arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

@@ -18,9 +18,15 @@ struct forward {
 static bool fill_envelope(struct forward *f, const struct cleanup_forward *x)
 {
 	struct recipients l = { .arena = &f->arena, .room = LIMIT_RCPT_EXPANSION };
+	struct rcpt r = { .addr = STR_EMPTY };
 
-	for (size_t i = 0; i < x->n; i++)
-		recipients_add_instead(&l, x->rcpt, x->addresses[i]);
+	for (size_t i = 0; i < x->n; i++) {
+		r.addr = x->addresses[i];
+		if (x->list)
+			recipients_add(&l, &r);
+		else
+			recipients_add_instead(&l, x->rcpt, r.addr);
+	}
 	f->envelope = *x->old;
 	f->envelope.sender = x->sender;
 	/* the old one was held, and has been let go */
@@ -77,7 +83,7 @@ void cleanup_forward(const struct cleanup_forward *x, cleanup_fn fn, void *ctx)
 	arena_init(&f->arena, LIMIT_FORWARD_ARENA);
 	reply_set(&failed, 451, "4.3.0", "the queue takes no mail now");
 	if (fill_envelope(f, x)) {
-		o.front = arena_printf(&f->arena, "Delivered-To: %.*s\r\n", STR_ARG(x->rcpt->addr));
+		o.front = arena_printf(&f->arena, "Delivered-To: %.*s\r\n", STR_ARG(arena_lower(&f->arena, x->rcpt->addr)));
 		c = cleanup_begin(&o, &f->envelope);
 	}
 	if (c && add_content(c, x) == 0) {

@@ -13,6 +13,7 @@ struct cleanup_forward {
 	const struct envelope *old;
 	const struct rcpt *rcpt;       /* … and the recipient in whose place the addresses are */
 	struct str sender;             /* of the new one */
+	bool list;                     /* it is a list's, whose owner hears of failures: nothing is left of what the old one wished (RFC 3461 5.2.7) */
 	const struct str *addresses;
 	size_t n;
 	usec now;                      /* wall */

@@ -89,7 +89,7 @@ static void take(struct work *w, const struct rcpt *r)
 	w->list.room = maps && c->virtual_alias_expansion_limit > LIMIT_RCPT_EXPANSION ? (size_t)c->virtual_alias_expansion_limit :
 		LIMIT_RCPT_EXPANSION;
 	if (maps)
-		virtual_expand(w->rules->router, w->rules->qid, w->scratch, r, &w->list, w->failed);
+		virtual_expand(w->rules, w->scratch, r, &w->list, w->failed);
 	else
 		recipients_add(&w->list, r);
 }
@@ -140,7 +140,8 @@ static bool changes(const struct recipients_rules *x)
 
 static void take_each(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed)
 {
-	struct work w = { .rules = x, .rewrite = { .router = x->router, .qid = x->qid, .maps = x->maps }, .arena = a, .scratch = scratch,
+	struct work w = { .rules = x, .rewrite = { .router = x->router, .qid = x->qid, .maps = x->maps, .trace = x->trace },
+		.arena = a, .scratch = scratch,
 		.list = { .arena = a }, .failed = failed };
 
 	take_all(&w, e);

@@ -24,6 +24,7 @@ void recipient_complete(struct router *r, struct arena *a, struct rcpt *to);
 struct recipients_rules {
 	struct router *router;
 	const char *qid;               /* for the log; NULL: none */
+	struct buf *trace;             /* a line for each key that is asked for; NULL: none */
 	bool completes;                /* addresses are not complete yet */
 	bool maps;                     /* canonical and virtual tables count */
 	bool copies;                   /* always_bcc and its like, too */

@@ -25,7 +25,7 @@ static struct str map_one(struct rewrite *w, struct arena *a, const struct addre
 	struct address_list to;
 
 	for (int i = 0; i < LIMIT_CANONICAL_STEPS && m->maps.n; i++) {
-		enum map_answer got = address_map(w->router, a, m, address, propagate, &to, NULL);
+		enum map_answer got = address_map(w->router, a, m, address, propagate, &to, w->trace);
 
 		w->failed = w->failed || got == MAP_ERROR;
 		if (got == MAP_ERROR)

@@ -11,6 +11,7 @@ struct rewrite {
 	const char *qid;               /* NULL: nothing is logged with one */
 	bool local;                    /* header addresses are completed as local ones; else with remote_header_rewrite_domain */
 	bool maps;                     /* tables count; else addresses are only completed */
+	struct buf *trace;             /* a line for each key that is asked for; NULL: none */
 	bool failed;                   /* a table could not be read: the message cannot be taken now */
 };
 /* rewrite_mapped - one complete address at its place */

@@ -7,6 +7,7 @@
 struct expansion {
 	struct router *router;
 	const char *qid;
+	struct buf *trace;
 	struct arena *scratch;
 	struct address_list v, done;   /* done: addresses that led to themselves, who are not asked for again */
 	size_t room, done_room;
@@ -83,7 +84,7 @@ static void expand_one(struct expansion *x, size_t at, struct str first)
 			fail(x, "unreasonable nesting for", first);
 			return;
 		}
-		got = address_map(x->router, x->scratch, &x->router->rewriting.virtual_alias, x->v.v[at], propagate, &to, NULL);
+		got = address_map(x->router, x->scratch, &x->router->rewriting.virtual_alias, x->v.v[at], propagate, &to, x->trace);
 		if (got == MAP_ERROR)
 			fail(x, "lookup problem for", x->v.v[at]);
 		if (got != MAP_FOUND)
@@ -92,11 +93,11 @@ static void expand_one(struct expansion *x, size_t at, struct str first)
 	}
 }
 
-void virtual_expand(struct router *router, const char *qid, struct arena *scratch, const struct rcpt *r, struct recipients *out,
+void virtual_expand(const struct recipients_rules *rules, struct arena *scratch, const struct rcpt *r, struct recipients *out,
 	struct reply *failed)
 {
-	struct expansion x = { .router = router, .qid = qid, .scratch = scratch };
-	size_t most = (size_t)router->conf->virtual_alias_expansion_limit;
+	struct expansion x = { .router = rules->router, .qid = rules->qid, .trace = rules->trace, .scratch = scratch };
+	size_t most = (size_t)x.router->conf->virtual_alias_expansion_limit;
 
 	add(&x, &x.v, &x.room, r->addr);
 	for (size_t i = 0; i < x.v.n && !x.failed; i++) {

@@ -7,7 +7,7 @@
 
 /* virtual_expand - what r becomes is added to out, copied; r itself if there is no entry. failed: set where a bound is met or a table
  * cannot be read: 4xx, for somebody will mend it */
-void virtual_expand(struct router *router, const char *qid, struct arena *scratch, const struct rcpt *r, struct recipients *out,
+void virtual_expand(const struct recipients_rules *rules, struct arena *scratch, const struct rcpt *r, struct recipients *out,
 	struct reply *failed);
 void virtual_refusal(struct reply *r);
 

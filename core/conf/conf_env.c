@@ -184,13 +184,13 @@ bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag)
 	bool relay, users, values, files;
 
 	if (alone)
-		conf_foreign_apply(s);
+		conf_foreign_apply(s, diag);
 	relay = apply_relayhost(s, alone, diag);
 	users = apply_users(s, diag);
 	values = apply_pass(s, false, diag);
 	files = apply_pass(s, true, diag);
 	if (alone)
 		conf_foreign_networks(s);
-	conf_foreign_check(diag);
+	conf_foreign_check(alone, diag);
 	return relay || users || values || files;
 }

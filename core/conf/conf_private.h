@@ -106,9 +106,9 @@ const char *name_nearest(struct str name, char *out, size_t size); /* NULL if no
 /* conf_env_apply - alone: there is no main.cf, and other images' variables count; true if the environment said something */
 bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag);
 /* conf_foreign_check - say which variables of other images are set and not done */
-void conf_foreign_check(struct conf_diag *diag);
+void conf_foreign_check(bool alone, struct conf_diag *diag);
 /* conf_foreign_apply - what they say of parameters: first of all, for everything else is stronger */
-void conf_foreign_apply(struct conf_source *s);
+void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag);
 /* conf_foreign_networks - more networks: last, for they are added to what is there */
 void conf_foreign_networks(struct conf_source *s);
 /* conf_foreign_relayhost - the next hop that SMTP_SERVER and SMTP_PORT name; false: none */

@@ -157,9 +157,20 @@ static void add_cleanup(struct master_load *ld, const struct master_line *l)
 /* as_smtpd - what a postscreen line says in names of its own */
 static void as_smtpd(struct master_load *ld, struct master_line *l)
 {
+	static const char *const tests[] = { "postscreen_access_list", "postscreen_dnsbl_sites", "postscreen_greet_action" };
 	const char *proxy = conf_get(ld->conf, "postscreen_upstream_proxy_protocol");
+	struct buf lost;
 
-	conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_init(&lost, 200);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		if (conf_is_set(ld->conf, tests[i]))
+			buf_printf(&lost, "%s%s", lost.n ? ", " : "", tests[i]);
+	if (lost.n)
+		conf_diag_add(ld->diag, CONF_WARNING, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without %s: use "
+			"check_client_access and reject_rbl_client in smtpd_client_restrictions", buf_cstr(&lost));
+	else
+		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_fini(&lost);
 	if (!proxy || !*proxy || l->n_overrides == MASTER_OVERRIDES)
 		return;
 	l->overrides[l->n_overrides++] = mem_dupz("smtpd_upstream_proxy_protocol=$postscreen_upstream_proxy_protocol");
@@ -200,14 +211,24 @@ static bool is_network(const struct master_line *l)
 	return str_eq(l->type, STR("inet"));
 }
 
-/* refers - does this value of main.cf name the service: as a transport, or by its socket? */
+/* refers - does this value of main.cf name the service: as a transport, or by its socket? A policy service is told of where it is
+ * asked */
 static bool refers(struct str value, struct str service)
 {
+	bool is_policy = false;
 	struct str word;
 
 	while (str_word(&value, ", \t\r\n:;{}=[]?", &word)) {
 		ptrdiff_t slash = str_rchr(word, '/');
 
+		if (str_eq(word, STR("check_policy_service"))) {
+			is_policy = true;
+			continue;
+		}
+		if (is_policy) {
+			is_policy = str_eq(word, STR("unix")) || str_eq(word, STR("inet"));
+			continue;
+		}
 		if (str_eq(word, service))
 			return true;
 		if (slash > 0 && str_ends(str_head(word, (size_t)slash), STR("private")) && str_eq(str_from(word, (size_t)slash + 1), service))

@@ -12,6 +12,8 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/recipients.h"
+#include "core/cleanup/rewrite.h"
 #include "core/net/acceptor.h"
 #include "core/view/control.h"
 #include "core/view/listing.h"
@@ -243,7 +245,7 @@ static void do_stats(struct peer *p, struct str args)
 static void do_reload(struct peer *p, struct str args)
 {
 	(void)args;
-	finish(p, relay_reload(p->relay) ? NULL : "the new configuration has errors (see the log); the old one stays in force");
+	finish(p, relay_reload(p->relay) ? NULL : "the new configuration was refused (the log says why); the old one stays in force");
 }
 
 static void do_ping(struct peer *p, struct str args)
@@ -301,6 +303,42 @@ static void explain_target(void *ctx, struct str addr)
 	explain_route(ctx, addr);
 }
 
+/* explain_sender - what cleanup makes of it */
+static void explain_sender(struct explained *x)
+{
+	struct rewrite w = { .router = x->peer->relay->settings->router, .maps = true, .trace = x->trace };
+	struct str full = rewrite_mapped(&w, x->arena, rewrite_address(w.router, x->arena, x->sender, true), PLACE_ENVELOPE_SENDER);
+
+	if (!str_eq(full, x->sender))
+		buf_printf(x->trace, "the sender becomes %.*s\n", STR_ARG(full));
+	x->sender = full;
+}
+
+/* explain_recipient - what cleanup makes of it, and where each of those goes */
+static void explain_recipient(struct explained *x, struct str full)
+{
+	struct router *router = x->peer->relay->settings->router;
+	struct recipients_rules rules = { .router = router, .trace = x->trace, .maps = true };
+	struct rcpt one = { .addr = full };
+	struct envelope e = { .sender = x->sender, .rcpts = &one, .n_rcpts = 1 };
+	struct arena scratch;
+	struct reply failed;
+
+	arena_init(&scratch, LIMIT_FORWARD_ARENA);
+	recipients_become(&rules, x->arena, &scratch, &e, &failed);
+	arena_fini(&scratch);
+	if (failed.code)
+		buf_printf(x->trace, "=> %d %s %s\n", failed.code, failed.enhanced, failed.text);
+	for (size_t i = 0; i < e.n_rcpts && !failed.code; i++) {
+		struct str to = e.rcpts[i].addr;
+
+		if (!str_eq(to, full))
+			buf_printf(x->trace, "becomes %.*s\n", STR_ARG(to));
+		if (explain_route(x, to) == ROUTE_LOCAL)
+			explain_local(router, x->arena, to, x->trace, explain_target, x);
+	}
+}
+
 /* explain ADDR [from=S] [client=IP]: what would happen to this recipient */
 static void do_explain(struct peer *p, struct str args)
 {
@@ -323,8 +361,8 @@ static void do_explain(struct peer *p, struct str args)
 	full = rewrite_address(p->relay->settings->router, &a, rcpt, true);
 	if (!str_eq(full, rcpt))
 		buf_printf(&trace, "rewritten to %.*s\n", STR_ARG(full));
-	if (explain_route(&x, full) == ROUTE_LOCAL)
-		explain_local(p->relay->settings->router, &a, full, &trace, explain_target, &x);
+	explain_sender(&x);
+	explain_recipient(&x, full);
 	if (client.n && !explain_client(p, &a, client, sender, full, &trace)) {
 		finish(p, "client= wants an address");
 	} else {

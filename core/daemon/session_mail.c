@@ -228,7 +228,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 		r->counts.submissions += s->uid >= 0;
 		schedule_add(r->schedule, m, true);
 	}
-	s->answer = *reply;
+	*s->answer = *reply;
 	session_wake(s);
 }
 

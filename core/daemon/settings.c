@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
+#include "core/deliver/local/luser.h"
 #include "core/net/tls_names.h"
 
 /* A listener without a working certificate: where TLS is only offered it goes without, where it is required it stays out (a
@@ -306,6 +307,16 @@ static void finish_services(struct settings *s)
 	}
 }
 
+static void check_luser(const struct conf *c, struct conf_diag *diag)
+{
+	struct buf why;
+
+	buf_init(&why, 400);
+	if (!luser_check(c->luser_relay, &why))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "luser_relay: %s", buf_cstr(&why));
+	buf_fini(&why);
+}
+
 /* tell_closed - a file of ours by its rights that cannot be opened: the sandbox was closed without its folder */
 static void tell_closed(const struct reads *r, struct conf_diag *diag)
 {
@@ -331,6 +342,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	master_load_whole(s->conf, &s->master, diag);
 	if (access("/etc/resolv.conf", R_OK) != 0)
 		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
+	check_luser(s->conf, diag);
 	s->router = router_new(s->conf, &s->master, diag);
 	open_incoming(s, diag);
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof(*s->services));

@@ -138,6 +138,24 @@ static void judge_other(struct probe *p)
 	answer_known(p);
 }
 
+/* becomes - what cleanup would make of the recipient; false: that is the answer, in p->known (Postfix's words) */
+static bool becomes(struct probe *p)
+{
+	struct recipients_rules rules = { .router = p->d->o.router, .maps = true };
+	struct arena scratch;
+
+	arena_init(&scratch, LIMIT_FORWARD_ARENA);
+	recipients_become(&rules, &p->arena, &scratch, &p->e, &p->known);
+	arena_fini(&scratch);
+	if (!p->known.code && p->e.n_rcpts > 1)
+		reply_set(&p->known, 250, "2.0.0", "aliased to multiple recipients");
+	if (p->known.code)
+		return false;
+	p->rcpt = p->e.rcpts[0];
+	p->e.rcpts = &p->rcpt;
+	return true;
+}
+
 void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, const struct reply *r), void *ctx)
 {
 	struct probe *p = MEM_NEW(struct probe);
@@ -150,6 +168,12 @@ void deliver_probe(struct deliver *d, struct str rcpt, void (*fn)(void *ctx, con
 	arena_init(&p->arena, LIMIT_SESSION_ARENA);
 	list_append(&d->probes, &p->link);
 	fill(p, rcpt);
+	if (!becomes(p)) {
+		p->e.rcpts = &p->rcpt;
+		p->e.n_rcpts = 1;
+		answer_known(p);
+		return;
+	}
 	route_resolve(d->o.router, &p->arena, p->e.sender, p->rcpt.addr, &r, NULL);
 	if (r.failed.code || !r.transport) {
 		p->known = r.failed;

@@ -127,9 +127,9 @@ static void judge(struct arena *a, struct str raw, struct str words, struct alia
 		text.n--;
 	if (text.n && addr_drop_route(&text) && addr_parse(a, text, &addr) && addr.full.n && addr.local.n &&
 	    text.p[text.n - 1] != '@')
-		*out = (struct alias_target){ ALIAS_ADDRESS, addr.full };
+		*out = (struct alias_target){ .kind = ALIAS_ADDRESS, .text = addr.full };
 	else
-		*out = (struct alias_target){ ALIAS_BAD, str_trim(raw) };
+		*out = (struct alias_target){ .kind = ALIAS_BAD, .text = str_trim(raw) };
 }
 
 /* address_length - the first address of a run: up to white space that no dot or at sign glues */
@@ -163,11 +163,11 @@ static bool is_special(struct str s)
 static void set_special(struct alias_target *out, struct str s)
 {
 	if (s.p[0] == '|')
-		*out = (struct alias_target){ ALIAS_COMMAND, str_trim(str_from(s, 1)) };
+		*out = (struct alias_target){ .kind = ALIAS_COMMAND, .text = str_trim(str_from(s, 1)) };
 	else if (s.p[0] == '/')
-		*out = (struct alias_target){ ALIAS_FILE, s };
+		*out = (struct alias_target){ .kind = ALIAS_FILE, .text = s };
 	else
-		*out = (struct alias_target){ ALIAS_INCLUDE, str_trim(str_from(s, 9)) };
+		*out = (struct alias_target){ .kind = ALIAS_INCLUDE, .text = str_trim(str_from(s, 9)) };
 }
 
 /* take_special - a file, a command or a list at the front of s, quoted or not: its length; 0: none is there */
@@ -202,7 +202,7 @@ static size_t take_angle(struct arena *a, struct str s, size_t open, struct alia
 		i = after(s, i);
 	if (i >= s.n || s.p[i] != '>') {
 		i = open + to_separator(str_from(s, open));
-		*out = (struct alias_target){ ALIAS_BAD, str_trim(str_head(s, i)) };
+		*out = (struct alias_target){ .kind = ALIAS_BAD, .text = str_trim(str_head(s, i)) };
 		return i;
 	}
 	inner = str_trim(str_make(s.p + open + 1, i - open - 1));
@@ -220,7 +220,7 @@ static size_t take_element(struct arena *a, struct str s, struct alias_target *o
 	run = run_length(s);
 	if (run > s.n) {
 		n = to_separator(s);
-		*out = (struct alias_target){ ALIAS_BAD, str_trim(str_head(s, n)) };
+		*out = (struct alias_target){ .kind = ALIAS_BAD, .text = str_trim(str_head(s, n)) };
 		return n;
 	}
 	if (run < s.n && s.p[run] == '<')

@@ -16,7 +16,11 @@ enum alias_kind {
 	ALIAS_INCLUDE,   /* ":include:/path", the text is the path; never among the targets of alias_expand */
 	ALIAS_BAD        /* what cannot be understood, as written; never among the targets of alias_expand */
 };
-struct alias_target { enum alias_kind kind; struct str text; };
+struct alias_target {
+	enum alias_kind kind;
+	struct str text;
+	struct str owner;              /* the sender that the owner of its list asks for, or empty. Set by alias_expand */
+};
 /* alias_text_next - take the next element off *rest; false at the end. Texts are views of rest or live in a */
 bool alias_text_next(struct arena *a, struct str *rest, struct alias_target *out);
 /* alias_text_line - the next line of an :include: file that is no comment, counted in *number; false at the end */

@@ -199,7 +199,7 @@ struct str masquerade_address(const struct conf *c, struct arena *a, struct str 
 			return address;
 		if (s.domain.p[s.domain.n - w.n - 1] != '.')
 			continue;
-		return shorten ? arena_printf(a, "%.*s@%.*s", STR_ARG(s.local), STR_ARG(route_lower(a, w))) : address;
+		return shorten ? arena_printf(a, "%.*s@%.*s", STR_ARG(s.local), STR_ARG(arena_lower(a, w))) : address;
 	}
 	return address;
 }

@@ -25,8 +25,8 @@ struct expansion {
 	bool left_out;                 /* an element was */
 };
 
-/* where an element stands: the alias, or a line of an :include: file (line 0: the alias) */
-struct place { struct str alias, file; unsigned line; };
+/* where an element stands: the alias, or a line of an :include: file (line 0: the alias); owner: the sender of mail for it */
+struct place { struct str alias, owner, file; unsigned line; };
 
 /* --- expansion -------------------------------------------------------------------------------------------------- */
 
@@ -50,7 +50,7 @@ static bool grow(struct expansion *x)
 	return true;
 }
 
-static void add(struct expansion *x, enum alias_kind kind, struct str text)
+static void add(struct expansion *x, const struct place *at, enum alias_kind kind, struct str text)
 {
 	static char yes;
 	struct str key = arena_printf(x->q.arena, "%d %.*s", (int)kind, STR_ARG(text));
@@ -64,7 +64,7 @@ static void add(struct expansion *x, enum alias_kind kind, struct str text)
 	if (x->n == x->cap && !grow(x))
 		return;
 	table_add(&x->seen, key, &yes);
-	x->v[x->n++] = (struct alias_target){ kind, text };
+	x->v[x->n++] = (struct alias_target){ kind, text, at->owner };
 }
 
 static enum map_answer find(struct expansion *x, struct str name, struct str *value)
@@ -99,7 +99,7 @@ static void leave_out(struct expansion *x, const struct place *at, struct str el
 
 static void take_include(struct expansion *x, const struct place *from, struct str path)
 {
-	struct place at = { .alias = from->alias, .file = path };
+	struct place at = { .alias = from->alias, .owner = from->owner, .file = path };
 	struct str rest, line;
 	struct buf text;
 	int fd;
@@ -126,7 +126,7 @@ static void take_include(struct expansion *x, const struct place *from, struct s
 	buf_fini(&text);
 }
 
-static void take_address(struct expansion *x, struct str name, struct str text)
+static void take_address(struct expansion *x, const struct place *at, struct str text)
 {
 	struct arena *a = x->q.arena;
 	struct str full = rewrite_address(x->r, a, text, true);
@@ -134,14 +134,14 @@ static void take_address(struct expansion *x, struct str name, struct str text)
 	enum map_answer answer = MAP_NONE;
 
 	if (route_class_of(x->r, addr.domain, &answer) == ROUTE_LOCAL && answer == MAP_FOUND) {
-		struct str local = route_lower(a, addr_unquote_local(a, addr.local));
+		struct str local = arena_lower(a, addr_unquote_local(a, addr.local));
 
-		if (str_eq(local, name)) {
-			add(x, ALIAS_USER, local);
+		if (str_eq(local, at->alias)) {
+			add(x, at, ALIAS_USER, local);
 			return;
 		}
 	}
-	add(x, ALIAS_ADDRESS, full);
+	add(x, at, ALIAS_ADDRESS, full);
 }
 
 static void take_text(struct expansion *x, const struct place *at, struct str text)
@@ -156,10 +156,28 @@ static void take_text(struct expansion *x, const struct place *at, struct str te
 		else if (t.kind == ALIAS_INCLUDE)
 			take_include(x, at, t.text);
 		else if (t.kind == ALIAS_ADDRESS)
-			take_address(x, at->alias, t.text);
+			take_address(x, at, t.text);
 		else
-			add(x, t.kind, t.text);
+			add(x, at, t.kind, t.text);
 	}
+}
+
+/* find_owner - owner-NAME, or what it stands for; `otherwise` where there is none */
+static struct str find_owner(struct expansion *x, struct str name, struct str otherwise)
+{
+	struct arena *a = x->q.arena;
+	struct str value, base = name, owner;
+	struct alias_target t = { .kind = ALIAS_BAD };
+
+	if (!x->r->conf->owner_request_special || str_istarts(name, STR("owner-")))
+		return otherwise;
+	(void)route_base(x->r, a, name, &base);
+	owner = arena_printf(a, "owner-%.*s", STR_ARG(base));
+	if (find(x, owner, &value) != MAP_FOUND)
+		return otherwise;
+	if (x->r->conf->expand_owner_alias && alias_text_next(a, &value, &t) && t.kind == ALIAS_ADDRESS)
+		owner = t.text;
+	return rewrite_address(x->r, a, owner, true);
 }
 
 /* a target that is a local name with an alias of its own gives way to what that alias says */
@@ -169,11 +187,11 @@ static bool expand_one(struct expansion *x, size_t at)
 	struct arena *a = x->q.arena;
 	struct addr addr = addr_split(x->v[at].text);
 	enum map_answer answer = MAP_NONE;
-	struct str name, value, key;
+	struct str name, value, key, owner = x->v[at].owner;
 
 	if (x->v[at].kind != ALIAS_ADDRESS || route_class_of(x->r, addr.domain, &answer) != ROUTE_LOCAL || answer != MAP_FOUND)
 		return false;
-	name = route_lower(a, addr_unquote_local(a, addr.local));
+	name = arena_lower(a, addr_unquote_local(a, addr.local));
 	if (lookup(x, name, &value) != MAP_FOUND)
 		return false;
 	key = arena_printf(a, "expanded %.*s", STR_ARG(name));
@@ -185,23 +203,14 @@ static bool expand_one(struct expansion *x, size_t at)
 	if (++x->depth > LIMIT_ALIAS_DEPTH)
 		fail(x, "alias", name, "nested too deep");
 	else
-		take_text(x, &(struct place){ .alias = name }, value);
+		take_text(x, &(struct place){ .alias = name, .owner = find_owner(x, name, owner) }, value);
 	return true;
-}
-
-static struct str find_owner(struct expansion *x, struct str name)
-{
-	struct str value, owner = arena_printf(x->q.arena, "owner-%.*s", STR_ARG(name));
-
-	if (str_istarts(name, STR("owner-")) || find(x, owner, &value) != MAP_FOUND)
-		return STR_EMPTY;
-	return rewrite_address(x->r, x->q.arena, owner, true);
 }
 
 enum map_answer alias_find(struct router *r, struct arena *a, struct str local)
 {
 	struct expansion x = { .r = r, .q = { .arena = a } };
-	struct str name = route_lower(a, local), value;
+	struct str name = arena_lower(a, local), value;
 
 	r->alias_why[0] = 0;
 	return r->alias_maps.n && name.n ? lookup(&x, name, &value) : MAP_NONE;
@@ -211,7 +220,7 @@ enum map_answer alias_expand(struct router *r, struct arena *a, struct str local
 {
 	static char yes;
 	struct expansion x = { .r = r, .q = { .arena = a } };
-	struct str name = route_lower(a, local), value;
+	struct str name = arena_lower(a, local), value;
 	enum map_answer got;
 
 	*out = NULL;
@@ -225,13 +234,12 @@ enum map_answer alias_expand(struct router *r, struct arena *a, struct str local
 		return got;
 	table_init(&x.seen);
 	table_add(&x.seen, arena_printf(a, "expanded %.*s", STR_ARG(name)), &yes);
-	take_text(&x, &(struct place){ .alias = name }, value);
+	*owner = find_owner(&x, name, STR_EMPTY);
+	take_text(&x, &(struct place){ .alias = name, .owner = *owner }, value);
 	for (size_t i = 0; i < x.n && !x.failed;)
 		i += expand_one(&x, i) ? 0 : 1;
 	if (!x.failed && !x.n && x.left_out)
 		fail(&x, "alias", name, "nothing in it can be understood");
-	if (!x.failed)
-		*owner = find_owner(&x, name);
 	table_fini(&x.seen);
 	*out = x.v;
 	*n = x.n;

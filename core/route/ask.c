@@ -17,17 +17,6 @@ void route_trace(struct buf *trace, const char *fmt, ...)
 	buf_byte(trace, '\n');
 }
 
-struct str route_lower(struct arena *a, struct str s)
-{
-	char *p = arena_alloc(a, s.n + 1);
-
-	if (!p)
-		return STR_EMPTY;
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	return str_make(p, s.n);
-}
-
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out)
 {
 	struct addr x = addr_split(address);

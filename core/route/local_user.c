@@ -9,11 +9,7 @@
 
 struct str local_user_name(struct arena *a, struct str address)
 {
-	struct str copy = arena_str(a, addr_unquote_local(a, addr_split(address).local));
-
-	for (size_t i = 0; i < copy.n; i++)
-		((char *)(uintptr_t)copy.p)[i] = ascii_lower(copy.p[i]);
-	return copy;
+	return arena_lower(a, addr_unquote_local(a, addr_split(address).local));
 }
 
 /* 1 found, 0 not, -1 with errno */

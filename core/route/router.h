@@ -36,7 +36,6 @@ enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const ch
 void route_trace(struct buf *trace, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* route_base - address without its extension; false when it has none (recipient_delimiter) */
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out);
-struct str route_lower(struct arena *a, struct str s);
 
 /* transport_ask - transport_maps for one recipient; MAP_FOUND with the entry's text */
 enum map_answer transport_ask(struct router *r, struct route_ask *q, struct str rcpt, struct str *entry);

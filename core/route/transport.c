@@ -36,7 +36,7 @@ enum map_answer transport_ask(struct router *r, struct route_ask *q, struct str 
 	if (got == MAP_NONE && route_base(r, q->arena, key, &base))
 		got = route_ask(q, "transport_maps", &r->transport_maps, base, true, entry);
 	if (got == MAP_NONE)
-		got = ask_domain(r, q, route_lower(q->arena, addr_split(rcpt).domain), entry);
+		got = ask_domain(r, q, arena_lower(q->arena, addr_split(rcpt).domain), entry);
 	if (got == MAP_NONE)
 		got = route_ask(q, "transport_maps", &r->transport_maps, STR("*"), true, entry);
 	return got;

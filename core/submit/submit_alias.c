@@ -6,6 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/cleanup/recipients.h"
 #include "core/map/mapgen.h"
 #include "core/map/words.h"
 #include "core/route/route.h"
@@ -34,11 +35,18 @@ static struct str type_of(struct str table)
 	return access(path, F_OK) == 0 ? type : has_text ? STR("texthash") : STR_EMPTY;
 }
 
-/* overlay - the configuration with those tables of alias_maps that are there; NULL: none */
+/* is_rewritten - does anything but aliases change recipients? */
+static bool is_rewritten(const struct conf *c)
+{
+	return *c->virtual_alias_maps || *c->canonical_maps || *c->recipient_canonical_maps || *c->masquerade_domains || *c->always_bcc ||
+		*c->sender_bcc_maps || *c->recipient_bcc_maps;
+}
+
+/* overlay - the configuration with those tables of alias_maps that are there; NULL: nothing changes recipients */
 static struct conf *overlay(const struct conf *c, struct conf_diag *diag)
 {
 	const char *overrides[] = { NULL, "local_recipient_maps=", NULL };
-	struct str rest = str_of(c->alias_maps), word, type;
+	struct str rest = *c->mydestination ? str_of(c->alias_maps) : STR_EMPTY, word, type;
 	struct conf *made = NULL;
 	struct buf text;
 	size_t n = 0;
@@ -52,10 +60,25 @@ static struct conf *overlay(const struct conf *c, struct conf_diag *diag)
 		buf_printf(&text, "%s%.*s%.*s", n++ ? " " : "", STR_ARG(type), STR_ARG(str_from(word, (size_t)str_chr(word, ':'))));
 	}
 	overrides[0] = buf_cstr(&text);
-	if (n && !text.overflow)
+	if ((n || is_rewritten(c)) && !text.overflow)
 		made = conf_overlay(c, overrides, NULL, 0, diag);
 	buf_fini(&text);
 	return made;
+}
+
+/* rewrite - what cleanup makes of recipients, before aliases are asked; -1: later */
+static int rewrite(struct router *r, struct arena *a, struct envelope *e, struct buf *why)
+{
+	struct recipients_rules rules = { .router = r, .completes = true, .maps = true, .copies = true };
+	struct arena scratch;
+	struct reply failed;
+
+	arena_init(&scratch, LIMIT_FORWARD_ARENA);
+	recipients_become(&rules, a, &scratch, e, &failed);
+	arena_fini(&scratch);
+	if (failed.code)
+		buf_z(why, failed.text);
+	return failed.code ? -1 : 0;
 }
 
 static void add(struct rcpts *to, const struct rcpt *one)
@@ -79,17 +102,13 @@ static int expand(struct router *r, struct arena *a, const struct rcpt *rcpt, st
 	struct alias_target *v;
 	struct rcpt one = *rcpt;
 	size_t n, before = to->n;
-	char *lower;
 
 	if (route_class_of(r, parts.domain, &answer) != ROUTE_LOCAL || answer == MAP_ERROR) {
 		add(to, rcpt);
 		return answer == MAP_ERROR ? -1 : 0;
 	}
 	local = addr_unquote_local(a, parts.local);
-	lower = arena_alloc(a, local.n + 1);
-	for (size_t i = 0; lower && i < local.n; i++)
-		lower[i] = ascii_lower(local.p[i]);
-	answer = lower ? alias_expand(r, a, str_make(lower, local.n), &v, &n, &owner) : MAP_ERROR;
+	answer = alias_expand(r, a, arena_lower(a, local), &v, &n, &owner);
 	if (answer == MAP_ERROR)
 		return -1;
 	for (size_t i = 0; answer == MAP_FOUND && i < n; i++)
@@ -135,12 +154,14 @@ int submit_alias(const struct conf *c, struct arena *a, struct envelope *e, stru
 	int code = 0;
 
 	conf_diag_init(&diag);
-	with = *c->alias_maps && *c->mydestination ? overlay(c, &diag) : NULL;
+	with = overlay(c, &diag);
 	if (with && master_load(with, &master, &diag) == 0)
 		router = router_new(with, &master, &diag);
-	if (router)
+	if (router && is_rewritten(c))
+		code = rewrite(router, a, e, why);
+	if (router && code == 0)
 		code = expand_all(router, a, e, why);
-	else if (with)
+	if (with && !router)
 		buf_printf(why, "%s", diag.n ? diag.v[diag.n - 1].text : "the aliases cannot be read now");
 	if (with && !router)
 		code = -1;

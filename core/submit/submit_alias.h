@@ -1,4 +1,4 @@
-/* submit_alias - aliases for mail that goes straight to a relayhost: what relayd's local delivery would forward is forwarded
+/* submit_alias - virtual aliases, copies and aliases for mail that goes straight to a relayhost: what relayd's local delivery would forward is forwarded
  * here, before the mail leaves. There is no mailbox to deliver to without relayd, so a local name that has no alias keeps its
  * address; of the targets of an alias only addresses count. Tables of alias_maps that do not exist are passed by. */
 #ifndef CORE_SUBMIT_SUBMIT_ALIAS_H

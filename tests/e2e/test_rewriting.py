@@ -1,9 +1,13 @@
 """What becomes of addresses in envelope and header, as in the Postfix that rewriting.json was made with."""
 import json
+import os
+import re
+import smtplib
 
 import pytest
 
 import rewriting
+from lab import LOGIN, Relay, Sink
 
 WORLDS = rewriting.from_rows(rewriting.ROWS)
 with open(rewriting.GOLDEN, encoding="utf-8") as f:
@@ -16,3 +20,61 @@ def test_addresses_become_what_postfix_makes_of_them(world, tmp_path):
     assert got and set(got) == set(want)
     for name, one in want.items():
         assert got[name] == one, name
+
+
+def test_one_sender_for_all_mail(tmp_path):
+    """OVERWRITE_FROM, for a container without a main.cf: the envelope's sender and the From field; the rest stays."""
+    with Sink() as sink:
+        settings = {"myhostname": "relay.example.test", "queue_directory": tmp_path / "queue", "maillog_file": tmp_path / "log",
+                    "inet_interfaces": "127.0.0.1", "alias_maps": "", "smtpd_peername_lookup": "no", **({"mail_owner": LOGIN} if LOGIN else {})}
+        relay = Relay(tmp_path, env={"OVERWRITE_FROM": '"Doe, Joe" <joe@company.test>', "RELAYHOST": "[127.0.0.1]:%d" % sink.port,
+                                     **{"POSTFIX_" + name: str(value) for name, value in settings.items()}})
+        os.unlink(relay.path("main.cf"))
+        with relay, smtplib.SMTP("127.0.0.1", relay.port) as client:
+            client.sendmail("a@b.test", ["x@y.test"], "From: A <a@b.test>\r\nReply-To: r@b.test\r\nSubject: s\r\n\r\nx\r\n")
+            m = sink.wait(1)[0]
+    assert (m.sender, m.rcpts) == ("joe@company.test", ["x@y.test"])
+    assert rewriting.fields(m.header) == ['From: "Doe, Joe" <joe@company.test>', "Reply-To: r@b.test", "Subject: s"]
+
+
+def test_sendmail_without_a_daemon_rewrites_too(tmp_path):
+    with Sink() as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmyorigin = example.test\nsendmail_submission = direct\nalways_bcc = copy@far.test\n"
+                      "virtual_alias_maps = inline:{ {team@v.test=a@far.test, b@far.test} }\nsmtp_generic_maps = inline:{ {me@example.test=me@isp.test} }\n"
+                      "sender_canonical_maps = inline:{ {joe=me} }\n" % sink.port)
+        relay.run("sendmail", "-f", "joe", "team@v.test", "joe", stdin="From: Joe <joe>\nTo: team@v.test\n\nx\n")
+        m = sink.wait(1)[0]
+    assert (m.sender, sorted(m.rcpts)) == ("me@isp.test", ["a@far.test", "b@far.test", "copy@far.test", "joe@example.test"])
+    assert rewriting.fields(m.header) == ["From: Joe <me@isp.test>", "To: team@v.test"]
+
+
+def test_probes_ask_about_what_a_recipient_becomes(tmp_path):
+    asked = []
+
+    def rcpt(_, argument):
+        asked.append(argument)
+        return "550 5.1.1 nobody" if "gone" in argument else None
+
+    with Sink(script={"RCPT": rcpt}) as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nrelay_domains = v.test\naddress_verify_poll_delay = 1s\naddress_verify_map =\n"
+                      "unverified_recipient_reject_code = 550\nsmtpd_recipient_restrictions = reject_unverified_recipient\n"
+                      "virtual_alias_domains =\nvirtual_alias_maps = inline:{ {one@v.test=real@far.test} {two@v.test=a@far.test b@far.test} "
+                      "{old@v.test=gone@far.test} {loop@v.test=pool@v.test} {pool@v.test=loop@v.test} }\n" % sink.port)
+        with relay, smtplib.SMTP("127.0.0.1", relay.port) as client:
+            client.ehlo("client.test")
+            client.mail("a@b.test")
+            assert [client.rcpt(name + "@v.test")[0] for name in ("one", "two", "old", "loop")] == [250, 250, 550, 450]
+    assert [re.search("<(.*?)>", a).group(1) for a in asked] == ["real@far.test", "gone@far.test"]
+
+
+def test_explain_tells_what_an_address_becomes(tmp_path):
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nvirtual_alias_maps = inline:{ {team@v.test=a@far.test, b@far.test} {x@v.test=y@v.test} {y@v.test=x@v.test} }\n"
+                               "sender_canonical_maps = inline:{ {me@b.test=you@b.test} }\n" % sink.port) as relay:
+        text = relay.run("relayctl", "explain", "team@v.test", "--from", "me@b.test").stdout.decode()
+        loop = relay.run("relayctl", "explain", "x@v.test").stdout.decode()
+        unknown = relay.run("relayctl", "explain", "nobody@v.test").stdout.decode()
+    assert "the sender becomes you@b.test" in text and "becomes a@far.test" in text and "becomes b@far.test" in text
+    assert text.count("=> transport smtp, nexthop [127.0.0.1]:%d" % sink.port) == 2
+    assert "virtual_alias_maps: inline:{" in text
+    assert "=> 451 4.6.0 Alias expansion error" in loop
+    assert "=> transport smtp" in unknown

@@ -28,6 +28,7 @@ static struct world {
 	struct loop_task *task;
 	/* one question at a time */
 	char asked[300];
+	const struct dns *asked_of;
 	dns_fn on_dns;
 	dns_addresses_fn on_addresses;
 	dns_name_fn on_name;
@@ -52,6 +53,8 @@ static struct world {
 } w;
 static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
 
+static char resolvers[3];              /* of deliveries, of names, of judging: never looked into */
+
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
 
 void loop_timer_init(struct loop_timer *t, void (*on_due)(struct loop_timer *)) { t->on_due = on_due; }
@@ -67,6 +70,7 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 	if (w.timer == t)
 		w.timer = NULL;
 }
+void loop_task_cancel(struct loop_task *t) { w.task = w.task == t ? NULL : w.task; }
 void loop_task_init(struct loop_task *t, void (*run)(struct loop_task *)) { t->run = run; }
 void loop_defer(struct loop *l, struct loop_task *t)
 {
@@ -94,33 +98,31 @@ void conn_close_after_send(struct conn *c, usec deadline) { (void)c, (void)deadl
 void conn_start_tls(struct conn *c, struct tls_context *t, const struct tls_peer *p) { (void)c, (void)t, (void)p; }
 const struct tls_info *conn_tls(const struct conn *c) { return (void)c, NULL; }
 
-static struct dns_query *ask(struct str name, void *ctx)
+static struct dns_query *ask(const struct dns *d, struct str name, void *ctx)
 {
+	w.asked_of = d;
 	snprintf(w.asked, sizeof(w.asked), "%.*s", STR_ARG(name));
 	w.ctx = ctx;
 	return (struct dns_query *)&w;
 }
 struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
 {
-	(void)d;
 	(void)type;
 	w.on_dns = fn;
-	return ask(name, ctx);
+	return ask(d, name, ctx);
 }
 struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, enum dns_source from, dns_addresses_fn fn, void *ctx)
 {
-	(void)d;
 	(void)families;
 	(void)from;
 	w.on_addresses = fn;
-	return ask(host, ctx);
+	return ask(d, host, ctx);
 }
 struct dns_query *dns_lookup_name(struct dns *d, const struct ipaddr *a, dns_name_fn fn, void *ctx)
 {
-	(void)d;
 	(void)a;
 	w.on_name = fn;
-	return ask(STR("name"), ctx);
+	return ask(d, STR("name"), ctx);
 }
 void dns_cancel(struct dns_query *q) { w.cancelled += q != NULL; }
 struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *known, verify_fn fn, void *ctx)
@@ -128,7 +130,7 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	(void)v;
 	(void)known;
 	w.on_verified = fn;
-	ask(rcpt, ctx);
+	ask(NULL, rcpt, ctx);
 	return (struct verify_wait *)&w;
 }
 bool auth_burns(const struct auth *a) { return (void)a, false; }
@@ -232,6 +234,9 @@ static void world_open(const char *const *more)
 	clients_init(&w.relay.clients);
 	w.relay.settings = &w.settings;
 	w.relay.memory_limit = SIZE_MAX;
+	w.relay.dns = (struct dns *)(void *)&resolvers[0];
+	w.relay.name_dns = (struct dns *)(void *)&resolvers[1];
+	w.relay.judge_dns = (struct dns *)(void *)&resolvers[2];
 	((struct sockaddr_in *)&w.conn.peer)->sin_family = AF_INET;
 	memcpy(&((struct sockaddr_in *)&w.conn.peer)->sin_addr, "\xc0\x00\x02\x01", 4);
 	session_open(&w.relay, &w.service, -1, -1);
@@ -290,6 +295,7 @@ static void world_close(void)
 		w.on_commit(w.commit_ctx, &later, NULL);
 	}
 	tick();
+	mem_free(w.relay.spare_answer);
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
 	match_close(w.service.limit_exceptions);

@@ -175,7 +175,9 @@ T(conf_env_of_other_images)
 T(conf_env_tells_what_is_not_done)
 {
 	static const struct { const char *variable, *told; } rows[] = {
-		{ "OVERWRITE_FROM=\"x\" <a@b>", "OVERWRITE_FROM has no effect: senders are left as they are" },
+		{ "OVERWRITE_FROM=\"x\" <a@b>", NULL }, { "OVERWRITE_FROM=x", "OVERWRITE_FROM needs an address" },
+		{ "OVERWRITE_FROM=$x <a@b>", "OVERWRITE_FROM needs an address" }, { "OVERWRITE_FROM=no", NULL },
+		{ "OVERWRITE_FROM=<a@b", "OVERWRITE_FROM needs an address" },
 		{ "ANONYMIZE_EMAILS=true", "ANONYMIZE_EMAILS has no effect" }, { "ANONYMIZE_EMAILS=false", NULL },
 		{ "DKIM_AUTOGENERATE=1", "DKIM_AUTOGENERATE has no effect: mail is not signed" },
 		{ "XOAUTH2_CLIENT_ID=x", "XOAUTH2_CLIENT_ID has no effect" }, { "POSTMAP_transport=a b", "POSTMAP_transport has no effect" },
@@ -348,7 +350,9 @@ T(master_tells_only_of_services_that_something_names)
 		{ "alias_maps =\nalias_database = hash:/var/lib/maildrop/x\n", "", NULL },
 		{ "local_transport = maildrop\n", "", "maildrop (pipe, line 2)" },
 		{ "x = uucp:[h]\ny = $x\nz = $y$z2\n", "", "uucp (pipe, line 3)" },
-		{ "x = check_policy_service unix:private/policy\ny = $x\n", "policy unix - n n - 0 spawn\n", "policy (spawn, line 4)" },
+		{ "x = unix:private/filter\ny = $x\n", "filter unix - n n - 0 spawn\n", "filter (spawn, line 4)" },
+		/* the list that asks it says so */
+		{ "x = check_policy_service unix:private/policy, reject\ny = $x\n", "policy unix - n n - 0 spawn\n", NULL },
 		{ "", "127.0.0.1:9999 inet n n n - 0 spawn\n", "127.0.0.1:9999 (spawn, line 4)" },
 	};
 	char text[400], want[100];

@@ -15,6 +15,7 @@
 #include "core/cleanup/forward.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/local/helper_client.h"
+#include "core/deliver/local/luser.h"
 #include "core/msg/date.h"
 #include "core/route/local_user.h"
 
@@ -31,7 +32,7 @@ struct local_job {
 	size_t at;                     /* which recipient */
 	struct alias_target *targets;
 	size_t n_targets, next;        /* what is written next */
-	struct str owner;
+	size_t forwarded;              /* targets that the message awaited is for */
 	bool in_pool;
 	struct forward *forward;       /* its commit is awaited */
 	/* the write that runs */
@@ -227,7 +228,27 @@ static void fill_order(struct local_job *j)
 	snprintf(j->order.from_line, sizeof(j->order.from_line), "From %.*s %s\n", e->sender.n ? (int)e->sender.n : 13,
 		e->sender.n ? e->sender.p : "MAILER-DAEMON", date);
 	snprintf(j->order.prefix, sizeof(j->order.prefix), "Return-Path: <%.*s>\nX-Original-To: %.*s\nDelivered-To: %.*s\n",
-		STR_ARG(e->sender), STR_ARG(r->orig.n ? r->orig : r->addr), STR_ARG(r->addr));
+		STR_ARG(e->sender), STR_ARG(r->orig.n ? r->orig : r->addr), STR_ARG(arena_lower(&j->arena, r->addr)));
+}
+
+/* to_luser - nobody has that name: luser_relay gets what is for him, as the last of the targets. False: it names nobody else */
+static bool to_luser(struct local_job *j, struct str name)
+{
+	const struct conf *c = j->d->o.conf;
+	const struct rcpt *r = rcpt_of(j);
+	struct str to = luser_address(c, &j->arena, name, r->addr);
+
+	if (!to.n)
+		return false;
+	to = rewrite_address(j->d->o.router, &j->arena, to, true);
+	if (str_ieq(to, r->addr))
+		return false;
+	j->next--;
+	for (size_t i = j->next; i + 1 < j->n_targets; i++)
+		j->targets[i] = j->targets[i + 1];
+	j->targets[j->n_targets - 1] = (struct alias_target){ .kind = ALIAS_ADDRESS, .text = to };
+	loop_defer(j->d->o.loop, &j->task);
+	return true;
 }
 
 static void write_user(struct local_job *j, struct str name)
@@ -242,6 +263,8 @@ static void write_user(struct local_job *j, struct str name)
 		answer_text(j, 451, "4.3.0", text);
 		return;
 	}
+	if (got == 0 && to_luser(j, name))
+		return;
 	if (got == 0) {
 		snprintf(text, sizeof(text), "unknown user: \"%.*s\"", STR_ARG(name));
 		answer_text(j, 550, "5.1.1", text);
@@ -294,27 +317,48 @@ static void forwarded(void *ctx, const struct reply *reply, struct qmsg *m)
 	}
 	d->o.queued(d->o.ctx, m);
 	qid_format(qid, m->id);
-	format_text(text, sizeof(text), "forwarded as %s", qid);
-	answer_text(j, 250, "2.0.0", text);
+	reply_set(&j->reply, 250, "2.0.0", "forwarded as %s", qid);
+	j->next += j->forwarded;
+	loop_defer(d->o.loop, &j->task);
 }
 
-/* one new message for all addresses that are left */
+/* gather - the addresses that are left with the owner of the first one, to the front; how many */
+static size_t gather(struct local_job *j)
+{
+	struct str owner = j->targets[j->next].owner;
+	size_t front = j->next;
+
+	for (size_t i = j->next; i < j->n_targets; i++) {
+		struct alias_target t = j->targets[i];
+
+		if (!str_eq(t.owner, owner))
+			continue;
+		j->targets[i] = j->targets[front];
+		j->targets[front++] = t;
+	}
+	return front - j->next;
+}
+
+/* one new message for the addresses of one list */
 static void forward(struct local_job *j)
 {
 	struct deliver *d = j->d;
 	const struct envelope *old = j->job->envelope;
 	struct cleanup_forward x = {
 		.store = d->o.store, .router = d->o.router, .conf = d->o.conf, .m = j->job->msg, .old = old, .rcpt = rcpt_of(j),
-		.sender = j->owner.n && old->sender.n ? j->owner : old->sender, .now = loop_wall(d->o.loop),
+		.sender = j->targets[j->next].owner.n ? j->targets[j->next].owner : old->sender, .list = j->targets[j->next].owner.n, .now = loop_wall(d->o.loop),
 	};
-	struct str *addresses = ARENA_ARRAY(&j->arena, struct str, j->n_targets - j->next);
+	struct str *addresses;
+
+	j->forwarded = gather(j);
+	addresses = ARENA_ARRAY(&j->arena, struct str, j->forwarded);
 
 	if (!addresses) {
 		answer_text(j, 451, "4.3.0", "an alias has too many addresses");
 		return;
 	}
-	for (size_t i = j->next; i < j->n_targets; i++)
-		addresses[x.n++] = j->targets[i].text;
+	for (size_t i = 0; i < j->forwarded; i++)
+		addresses[x.n++] = j->targets[j->next + i].text;
 	x.addresses = addresses;
 	j->forward = MEM_NEW(struct forward);
 	*j->forward = (struct forward){ j, d };
@@ -371,9 +415,9 @@ static void begin(struct local_job *j)
 	struct deliver *d = j->d;
 	struct str name = local_user_name(&j->arena, rcpt_of(j)->addr);
 	int here = has_been_here(j);
+	struct str owner;
 	char text[LIMIT_ADDRESS + 40];
 
-	j->owner = STR_EMPTY;
 	if (here < 0) {
 		answer_text(j, 451, "4.3.0", "queue file read error");
 		return;
@@ -383,13 +427,13 @@ static void begin(struct local_job *j)
 		answer_text(j, 554, "5.4.6", text);
 		return;
 	}
-	switch (alias_expand(d->o.router, &j->arena, name, &j->targets, &j->n_targets, &j->owner)) {
+	switch (alias_expand(d->o.router, &j->arena, name, &j->targets, &j->n_targets, &owner)) {
 	case MAP_ERROR:
 		answer_text(j, 451, "4.3.0", d->o.router->alias_why[0] ? d->o.router->alias_why : "alias database unavailable");
 		return;
 	case MAP_NONE:
 		j->targets = ARENA_NEW(&j->arena, struct alias_target);
-		*j->targets = (struct alias_target){ ALIAS_USER, name };
+		*j->targets = (struct alias_target){ .kind = ALIAS_USER, .text = name };
 		j->n_targets = 1;
 		break;
 	case MAP_FOUND:
