@@ -55,7 +55,9 @@ struct smtp_session {
 	usec idle_since;
 	struct sasl_client sasl;
 	struct buf login;              /* user NUL password NUL */
-	struct buf token;              /* read in place of the password */
+	struct buf token;              /* read, or had, in place of the password */
+	struct str credential;         /* where the token is from: a file for core/oauth; or empty */
+	struct oauth_wait *oauth;      /* a token that is not there yet */
 	/* the transaction */
 	void *reader;                  /* of deliver_options.content */
 	uint64_t size, sent;           /* of the content */
