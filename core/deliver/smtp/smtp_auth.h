@@ -4,7 +4,7 @@
 
 #include "core/deliver/smtp/smtp_session.h"
 
-enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_FAILED };
+enum smtp_auth { SMTP_AUTH_NONE, SMTP_AUTH_STARTED, SMTP_AUTH_WAITS /* for a token: it goes on by itself */, SMTP_AUTH_FAILED };
 /* smtp_auth_find - the login as the table has it; trace as above */
 enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, struct str sender,
 	struct buf *out, struct buf *trace);

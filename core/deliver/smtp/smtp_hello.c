@@ -53,6 +53,7 @@ static void go_on_after_hello(struct smtp_session *s)
 		smtp_client_ready(&s->client);
 		break;
 	case SMTP_AUTH_STARTED:
+	case SMTP_AUTH_WAITS:
 		break;
 	case SMTP_AUTH_FAILED:
 		s->own_failed = s->own_login;

@@ -1,5 +1,6 @@
 /* smtp_profile - one transport's settings, worked out once per configuration, so that a delivery parses nothing. */
 #include <limits.h>
+#include "core/oauth/oauth.h"
 
 #include "core/base/format.h"
 #include "core/base/fs.h"
@@ -81,29 +82,39 @@ static void open_maps(struct smtp_profile *p, struct maps *out, const char *suff
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
-/* look_at_token - a password that may be the name of a token's file (core/smtp/token.h) is opened like all that the settings are made
- * of, though it is read at each login only: who watches what is opened hears of it */
-static void look_at_token(struct str password)
+/* look_at - what is read at a login only is opened like all that the settings are made of: who watches what is opened hears of it */
+static void look_at(const char *path)
 {
-	char name[PATH_MAX];
-	int fd;
+	int fd = fs_open_table(path);
 
-	if (!str_starts(password, STR("file:/")))
-		return;
-	format_text(name, sizeof(name), "%.*s", STR_ARG(str_from(password, 5)));
-	fd = fs_open_table(name);
 	if (fd >= 0)
 		fs_close(fd);
+}
+
+/* look_at_token - a password that may be the name of a file: of a token (core/smtp/token.h) or of a credential (core/oauth) */
+static void look_at_token(struct smtp_profile *p, struct str password)
+{
+	char name[PATH_MAX];
+	uint16_t port;
+
+	if (str_starts(password, STR("file:")))
+		password = str_from(password, 5);
+	if (!str_starts(password, STR("/")))
+		return;
+	format_text(name, sizeof(name), "%.*s", STR_ARG(password));
+	look_at(name);
+	port = oauth_port(password);
+	if (port && p->n_token_ports < LIMIT_OAUTH_PORTS)
+		p->token_ports[p->n_token_ports++] = port;
 }
 
 static int look_at_login(void *ctx, struct str key, struct str value)
 {
 	struct str user;
 
-	(void)ctx;
 	(void)key;
 	if (str_cut(&value, ':', &user))
-		look_at_token(value);
+		look_at_token(ctx, value);
 	return 0;
 }
 
@@ -120,12 +131,14 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 {
 	const struct conf *c = p->conf;
 
+	if (c->smtp_sasl_auth_enable && *c->oauth_tls_CAfile)
+		look_at(c->oauth_tls_CAfile);
 	if (c->smtp_sasl_auth_enable)
 		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
 	for (size_t i = 0; i < p->sasl.n; i++)
-		(void)map_each(p->sasl.v[i], look_at_login, NULL);
+		(void)map_each(p->sasl.v[i], look_at_login, p);
 	if (c->relay_password)
-		look_at_token(str_of(c->relay_password));
+		look_at_token(p, str_of(c->relay_password));
 	/* Postfix's client stops there: mail would go out without the login that somebody asked for */
 	if (c->smtp_sasl_auth_enable && !*c->smtp_sasl_password_maps && !c->relay_username)
 		buf_z(why, "there is no password to log in with: set smtp_sasl_password_maps, or RELAYHOST_USERNAME and RELAYHOST_PASSWORD in "
@@ -317,6 +330,16 @@ struct deliver_profiles *deliver_profiles_new(const struct master *m, struct con
 		return all;
 	deliver_profiles_free(all);
 	return NULL;
+}
+
+void deliver_profiles_ports(const struct deliver_profiles *p, void (*fn)(void *ctx, uint16_t port), void *ctx)
+{
+	LIST_EACH(&p->all, it, tmp) {
+		const struct smtp_profile *one = LIST_ITEM(it, struct smtp_profile, link);
+
+		for (size_t i = 0; i < one->n_token_ports; i++)
+			fn(ctx, one->token_ports[i]);
+	}
 }
 
 void deliver_profiles_free(struct deliver_profiles *all)
