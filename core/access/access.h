@@ -110,6 +110,9 @@ struct access_run {                    /* one evaluation, resumable */
 	bool told;                         /* an answer gave something to say */
 	struct reply *reply;               /* the owner's */
 };
+/* access_footer - smtpd_reject_footer_maps and smtpd_reject_footer: r gets the words that belong behind it, from q's client, and more */
+struct access_value { const char *name; struct str value; };
+void access_footer(const struct access_rules *rules, const struct access_request *q, const struct access_value *more, size_t n, struct reply *r);
 /* access_begin - reply is where the words of a refusal go; a verdict of ACTION_OK leaves it alone or not */
 void access_begin(struct access_run *r, const struct access_rules *rules, enum access_event event, const struct access_request *q,
 	struct reply *reply);

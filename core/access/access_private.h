@@ -63,7 +63,7 @@ struct access_rules {
 	struct maps logins;                /* smtpd_sender_login_maps */
 	struct map **maps;
 	size_t n_maps;
-	struct maps rbl_replies;           /* rbl_reply_maps */
+	struct maps rbl_replies, footers;  /* rbl_reply_maps, smtpd_reject_footer_maps */
 	struct match *backup_networks;     /* permit_mx_backup_networks; NULL: empty */
 	/* a table's answer as a list; NULL when a word in it is unknown or names a table that no list names */
 	const struct access_list *(*compile_answer)(const struct access_rules *rules, struct arena *a, struct str text);
@@ -96,7 +96,6 @@ bool access_look(struct access_run *r, const struct access_row *row, struct str 
 	enum access_says *says);
 /* access_template - `$name`, `${name}`, `${name?text}` and `${name:text}` of text into out: what the request says (postconf(5),
  * default_rbl_reply), and more */
-struct access_value { const char *name; struct str value; };
 void access_template(const struct access_request *q, struct str text, const struct access_value *more, size_t n, struct buf *out);
 /* access_is_plain_local - no routing by the sender in it: a%b@here is no mail for here */
 bool access_is_plain_local(struct str local);

@@ -11,7 +11,8 @@ struct compiler {
 	enum access_stage stage;           /* ACCESS_STAGES: in a class, or in a table's answer */
 	bool late;                         /* a table's answer: nothing may be opened any more */
 	struct buf unknown;                /* words that nobody knows, one "…" after the other */
-	struct buf undone;                 /* words that are not done, and what to do */
+	struct buf undone;                 /* words that are not done */
+	const char *advice;                /* … and what to do */
 	const struct access_word *noted[8];/* words whose note was told */
 	struct conf_diag *diag;            /* for notes; NULL: late */
 	struct buf why;                    /* what else is wrong */
@@ -128,7 +129,9 @@ static void not_done(struct compiler *k, struct str word, struct str argument, c
 	if (nearest)
 		buf_printf(&one, " (did you mean %s?)", nearest);
 	if (str_find(buf_view(all), buf_view(&one)) < 0)
-		buf_printf(all, "%s%s%s%s", all->n ? ", " : "", buf_cstr(&one), known && known->note ? ": " : "", known && known->note ? known->note : "");
+		buf_printf(all, "%s%s", all->n ? ", " : "", buf_cstr(&one));
+	if (known)
+		k->advice = known->note;
 	buf_fini(&one);
 }
 
@@ -229,7 +232,8 @@ static void tell(struct compiler *k, const char *parameter, struct conf_diag *di
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: unknown: %s: take it out, or use a restriction that relaybox.conf(5) lists", parameter,
 			buf_cstr(&k->unknown));
 	if (k->undone.n)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: not done: %s", parameter, buf_cstr(&k->undone));
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: not done: %s: %s", parameter, buf_cstr(&k->undone),
+			k->advice ? k->advice : "take it out");
 	if (k->why.n)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&k->why));
 	buf_clear(&k->unknown);
@@ -289,6 +293,9 @@ static void open_parameters(struct access_rules *rules, struct conf_diag *diag)
 	if (maps_open(&rules->rbl_replies, c->rbl_reply_maps, &why) < 0)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "rbl_reply_maps: %s", buf_cstr(&why));
 	buf_clear(&why);
+	if (maps_open(&rules->footers, c->smtpd_reject_footer_maps, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_reject_footer_maps: %s", buf_cstr(&why));
+	buf_clear(&why);
 	if (*c->permit_mx_backup_networks && !(rules->backup_networks = match_open(MATCH_HOSTS, c->permit_mx_backup_networks, &why)))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "permit_mx_backup_networks: %s", buf_cstr(&why));
 	buf_fini(&why);
@@ -336,6 +343,7 @@ void access_rules_refresh(struct access_rules *rules, usec now_mono)
 		map_refresh(rules->maps[i], now_mono);
 	maps_refresh(&rules->logins, now_mono);
 	maps_refresh(&rules->rbl_replies, now_mono);
+	maps_refresh(&rules->footers, now_mono);
 	if (rules->backup_networks)
 		match_refresh(rules->backup_networks, now_mono);
 }
@@ -349,6 +357,7 @@ void access_rules_free(struct access_rules *rules)
 	mem_free(rules->maps);
 	maps_close(&rules->logins);
 	maps_close(&rules->rbl_replies);
+	maps_close(&rules->footers);
 	match_close(rules->backup_networks);
 	arena_fini(&rules->arena);
 	mem_free(rules);

@@ -100,3 +100,48 @@ void access_template(const struct access_request *q, struct str text, const stru
 {
 	expand(q, text, more, n, 0, out);
 }
+
+/* --- footers of refusals ------------------------------------------------------------------------------------------------ */
+
+/* add_lines - \n in the template begins a line */
+static void add_lines(struct buf *out, struct str text)
+{
+	ptrdiff_t at;
+
+	while ((at = str_find(text, STR("\\n"))) >= 0) {
+		buf_str(out, str_head(text, (size_t)at));
+		buf_byte(out, '\n');
+		text = str_from(text, (size_t)at + 2);
+	}
+	buf_str(out, text);
+}
+
+void access_footer(const struct access_rules *rules, const struct access_request *q, const struct access_value *more, size_t n, struct reply *r)
+{
+	struct str text = str_of(rules->conf->smtpd_reject_footer);
+	struct buf found, line, said;
+	bool same_line;
+
+	if (!text.n && !rules->footers.n)
+		return;
+	buf_init(&found, LIMIT_MAP_VALUE);
+	buf_init(&line, LIMIT_REPLY_TEXT);
+	buf_init(&said, LIMIT_REPLY_TEXT - 1);
+	reply_line(&line, r);
+	/* a table that cannot be read costs the words, not the refusal */
+	if (maps_find((struct maps *)(uintptr_t)&rules->footers, buf_view(&line), false, &found, NULL) == MAP_FOUND)
+		text = buf_view(&found);
+	same_line = str_starts(text, STR("\\c"));
+	buf_clear(&line);
+	access_template(q, same_line ? str_from(text, 2) : text, more, n, &line);
+	buf_z(&said, r->text);
+	if (line.n && !same_line)
+		buf_byte(&said, '\n');
+	add_lines(&said, buf_view(&line));
+	/* what has no room is left out: half a sentence helps nobody */
+	if (!said.overflow && !line.overflow)
+		bytes_copy(r->text, buf_cstr(&said), said.n + 1);
+	buf_fini(&found);
+	buf_fini(&line);
+	buf_fini(&said);
+}

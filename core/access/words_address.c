@@ -220,8 +220,9 @@ enum access_says access_unverified_recipient(struct access_run *r, const struct 
 	return access_ask(r, ACCESS_PROBE, r->request->rcpt);
 }
 
+/* reason: an administrator's words for an address that its own server refuses, in place of that server's */
 static enum access_says verified(struct access_run *r, enum access_who who, const struct access_answer *a, int64_t reject, int64_t defer,
-	const char *action)
+	const char *action, const char *reason)
 {
 	bool later = a->code < 500;
 	int code = (int)(later ? defer : reject);
@@ -230,7 +231,10 @@ static enum access_says verified(struct access_run *r, enum access_who who, cons
 	if (a->code < 400 || code < 400)
 		return ACCESS_NEXT;
 	buf_init(&text, LIMIT_REPLY_TEXT);
-	buf_printf(&text, "%s address: %.*s", later ? "unverified" : "undeliverable", STR_ARG(str_head(str_of(a->text), LIMIT_REPLY_TEXT / 2)));
+	if (!later && *reason)
+		buf_str(&text, str_head(str_of(reason), LIMIT_REPLY_TEXT / 2));
+	else
+		buf_printf(&text, "%s address: %.*s", later ? "unverified" : "undeliverable", STR_ARG(str_head(str_of(a->text), LIMIT_REPLY_TEXT / 2)));
 	access_refuse(r, who, code, a->enhanced, buf_cstr(&text));
 	buf_fini(&text);
 	return later ? access_put_off(r, action) : ACCESS_REFUSE;
@@ -242,7 +246,7 @@ enum access_says access_sender_verified(struct access_run *r, const struct acces
 
 	(void)row;
 	return verified(r, ACCESS_WHO_SENDER, a, c->unverified_sender_reject_code, c->unverified_sender_defer_code,
-		c->unverified_sender_tempfail_action);
+		c->unverified_sender_tempfail_action, c->unverified_sender_reject_reason);
 }
 
 enum access_says access_recipient_verified(struct access_run *r, const struct access_row *row, const struct access_answer *a)
@@ -251,5 +255,5 @@ enum access_says access_recipient_verified(struct access_run *r, const struct ac
 
 	(void)row;
 	return verified(r, ACCESS_WHO_RECIPIENT, a, c->unverified_recipient_reject_code, c->unverified_recipient_defer_code,
-		c->unverified_recipient_tempfail_action);
+		c->unverified_recipient_tempfail_action, c->unverified_recipient_reject_reason);
 }

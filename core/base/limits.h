@@ -25,6 +25,7 @@
 #define LIMIT_SESSIONS_RESERVED_SHARE 10 /* this part of all places is kept for our own clients: mynetworks and local users */
 #define LIMIT_SESSIONS_WAITING 1000      /* connections that wait for a place at a listener with a process limit; more are sent away */
 #define LIMIT_SUBMIT_SESSIONS 100        /* of one local user at the submit socket; sendmail then leaves mail in maildrop */
+#define LIMIT_SESSION_STEP 100           /* commands of a session in one step of the loop; then the others have their turn */
 #define LIMIT_SESSION_FAIR (16 * 1024)   /* memory of a session that is never ended for want of memory */
 #define LIMIT_CONNECTION_KERNEL (6 * 1024) /* reckoned for what the kernel needs for a connection; control groups count it */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
@@ -35,6 +36,9 @@
 #define LIMIT_HEADER_NAME 2048           /* a line without a colon up to there is no field; Postfix: line_length_limit */
 #define LIMIT_FORWARD_ARENA (4 * 1024 * 1024) /* addresses of one alias, LIMIT_ALIAS_TARGETS of them at their longest, and their list */
 #define LIMIT_NOTICE (4 * 1024 * 1024)   /* what a notice says beside the message that comes back: 500 recipients and replies at their longest */
+#define LIMIT_REPORT (50 * 1024)         /* transcript of a session with errors that the postmaster gets; Postfix: 50,000 */
+#define LIMIT_REPORT_LINE 900            /* of one line of it */
+#define LIMIT_REPORT_PAUSE 1000000       /* microseconds between two of them: a client with a thousand sessions is told of by a few */
 #define LIMIT_NOTICE_ROWS 500            /* recipients in one notice; more get several */
 #define LIMIT_MESSAGE_RCPTS 100000       /* recipients of one message after expansion, 100 bytes each */
 #define LIMIT_RCPT_EXPANSION 1000        /* … that one may become (Postfix: virtual_alias_expansion_limit) */
@@ -83,7 +87,7 @@
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
 #define LIMIT_DNS_MESSAGE 65535
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
-#define LIMIT_DNS_CACHE_BYTES (8 * 1024 * 1024) /* replies remembered */
+#define LIMIT_DNS_CACHE_BYTES (4 * 1024 * 1024) /* replies remembered, for each of three purposes */
 #define LIMIT_DNS_REPLY (512 * 1024)     /* one reply taken apart: eight times its longest */
 #define LIMIT_DNS_KEY 400                /* what a question is remembered by: type, name and server asked */
 #define LIMIT_DNS_FLIGHTS 256            /* questions on the wire at once, a descriptor each; more wait */
@@ -142,7 +146,15 @@
 #define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
 #define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
+#define LIMIT_HANDSHAKES 4096            /* steps of TLS handshakes that wait for a thread; past that … */
+#define LIMIT_HANDSHAKES_CLIENT 64       /* … no client may have more than this among them */
+#define LIMIT_GENERATIONS 256            /* configurations in memory at the same time: each reload makes one, its last session ends it */
+#define LIMIT_PICKUP_NAMES 20000         /* of drops told by the kernel and not looked at; past it the folder is listed once more */
+#define LIMIT_PICKUP_REFUSED 20000       /* files in maildrop remembered as no drops; further ones are looked at with each list */
+#define LIMIT_PICKUP_TOLD 100            /* … that are named in the log */
 #define LIMIT_POOL_THREADS 4
+#define LIMIT_RELAY_THREADS 8            /* relayd's, which is as many handshakes at a time; each keeps up to 500 KiB */
+#define LIMIT_TLS_KEY_COPIES 8           /* of an RSA key: one signs one handshake at a time */
 #define LIMIT_ENVELOPE_NAME 64           /* a field's name in an envelope, those of later versions too */
 #define LIMIT_STORE_ENVELOPE (64 * 1024 * 1024) /* envelope or recipient states of one message in the queue */
 #define LIMIT_STORE_PENDING (16 * 1024 * 1024)  /* records waiting for a flush; past it new messages are refused */

@@ -328,6 +328,13 @@ void log_end(struct log_line *l)
 		log_sink_flush();
 }
 
+static _Thread_local struct buf *aside;
+
+void log_aside(struct buf *b)
+{
+	aside = b;
+}
+
 void log_text(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *fmt, ...)
 {
 	char text[LIMIT_LOG_LINE];
@@ -335,6 +342,11 @@ void log_text(enum log_severity sev, const char *service, unsigned pid, const ch
 	struct str value;
 
 	FORMAT(text, fmt, value);
+	if (aside) {
+		buf_str(aside, value);
+		buf_byte(aside, '\n');
+		return;
+	}
 	log_begin(&l, service, pid, qid);
 	l.severity = sev;
 	if (sev != LOG_SEV_INFO) {

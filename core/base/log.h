@@ -56,6 +56,9 @@ void log_end(struct log_line *l);
 /* one record of free text; warning and worse get Postfix's "warning: " / "error: " / "fatal: " / "panic: " prefix */
 void log_text(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* log_aside - what this thread says from now on goes to the end of b, a line each, for the loop thread to log; NULL: no more. Only
+ * log_text and what is made of it */
+void log_aside(struct buf *b);
 #define log_info(service, ...) log_text(LOG_SEV_INFO, service, 0, NULL, __VA_ARGS__)
 #define log_warn(service, ...) log_text(LOG_SEV_WARNING, service, 0, NULL, __VA_ARGS__)
 #define log_error(service, ...) log_text(LOG_SEV_ERROR, service, 0, NULL, __VA_ARGS__)

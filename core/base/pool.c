@@ -1,4 +1,4 @@
-/* pool - see pool.h. Two lists under one mutex, waiting and done; an eventfd tells the loop that something is done.
+/* pool - see pool.h. A heap of waiting jobs and a list of done ones under one mutex; an eventfd tells the loop that something is done.
  * A job that is handed over is touched by one thread at a time, so `work` needs no lock of its own. */
 #include "core/base/pool.h"
 
@@ -10,19 +10,58 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/base/random.h"
 
 /* musl's default is 128 KiB; a handshake step with certificate checks wants more, and untouched pages cost nothing */
 enum { POOL_STACK = 512 * 1024 };
+/* those for whom jobs are done are told apart by a few bits of their numbers, mixed by chance */
+enum { TURNS_BITS = 8, CAME_BITS = 20 };
 
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work_waits, work_done;
-	struct list waiting, done;
+	struct heap waiting;           /* by round, then by the order in which they came */
+	struct list done;
+	struct { int64_t round; unsigned waiting; } turns[1 << TURNS_BITS]; /* the next round of each, jobs of his */
+	int64_t round;                 /* of the job that was taken last */
+	uint32_t came;
+	uint64_t mix;
 	unsigned running, n_threads;
 	bool stop;
 	int fd;
 	pthread_t threads[];
 };
+
+static unsigned place_of(const struct pool *p, uint64_t of)
+{
+	return (unsigned)(of * p->mix >> (64 - TURNS_BITS));
+}
+
+/* put - in the round that runs, or in the one after his last job's */
+static void put(struct pool *p, struct pool_job *j)
+{
+	unsigned at = place_of(p, j->of);
+	int64_t round = p->turns[at].round > p->round ? p->turns[at].round : p->round;
+
+	p->turns[at].round = round + 1;
+	p->turns[at].waiting++;
+	j->turn = (struct heap_node){ 0 };
+	heap_add(&p->waiting, &j->turn, round << CAME_BITS | (p->came++ & ((1 << CAME_BITS) - 1)));
+}
+
+static struct pool_job *take(struct pool *p)
+{
+	struct heap_node *x = heap_first(&p->waiting);
+	struct pool_job *j;
+
+	if (!x)
+		return NULL;
+	j = LIST_ITEM(x, struct pool_job, turn);
+	p->round = x->key >> CAME_BITS;
+	heap_remove(&p->waiting, x);
+	p->turns[place_of(p, j->of)].waiting--;
+	return j;
+}
 
 static void run_one(struct pool *p, struct pool_job *j)
 {
@@ -48,16 +87,16 @@ static void *thread_main(void *ctx)
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		struct list *l = list_first(&p->waiting);
+		struct pool_job *j;
 
 		if (p->stop)
 			break;
-		if (!l) {
+		j = take(p);
+		if (!j) {
 			pthread_cond_wait(&p->work_waits, &p->lock);
 			continue;
 		}
-		list_remove(l);
-		run_one(p, LIST_ITEM(l, struct pool_job, link));
+		run_one(p, j);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -83,6 +122,13 @@ static int start_threads(struct pool *p, unsigned threads)
 	return r;
 }
 
+unsigned pool_cores(unsigned least, unsigned most)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores < (long)least ? least : cores > (long)most ? most : (unsigned)cores;
+}
+
 struct pool *pool_new(unsigned threads)
 {
 	struct pool *p = mem_alloc(sizeof(*p) + threads * sizeof(p->threads[0]));
@@ -96,7 +142,8 @@ struct pool *pool_new(unsigned threads)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work_waits, NULL);
 	pthread_cond_init(&p->work_done, NULL);
-	list_init(&p->waiting);
+	heap_init(&p->waiting);
+	p->mix = (uint64_t)random_u32() << 32 | random_u32() | 1;
 	list_init(&p->done);
 	r = start_threads(p, threads);
 	if (r) {
@@ -120,6 +167,7 @@ void pool_free(struct pool *p)
 	pthread_cond_destroy(&p->work_done);
 	pthread_cond_destroy(&p->work_waits);
 	pthread_mutex_destroy(&p->lock);
+	heap_fini(&p->waiting);
 	close(p->fd);
 	mem_free(p);
 }
@@ -127,8 +175,31 @@ void pool_free(struct pool *p)
 void pool_run(struct pool *p, struct pool_job *j)
 {
 	pthread_mutex_lock(&p->lock);
-	list_append(&p->waiting, &j->link);
+	list_init(&j->link);
+	put(p, j);
 	pthread_cond_signal(&p->work_waits);
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool pool_take_back(struct pool *p, struct pool_job *j)
+{
+	bool waits;
+
+	pthread_mutex_lock(&p->lock);
+	waits = j->turn.pos != 0;
+	if (waits) {
+		heap_remove(&p->waiting, &j->turn);
+		p->turns[place_of(p, j->of)].waiting--;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return waits;
+}
+
+void pool_waiting(struct pool *p, uint64_t of, unsigned *all, unsigned *his)
+{
+	pthread_mutex_lock(&p->lock);
+	*all = p->waiting.n;
+	*his = p->turns[place_of(p, of)].waiting;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -163,7 +234,7 @@ void pool_reap(struct pool *p)
 
 static bool is_busy(const struct pool *p)
 {
-	return p->running || !list_is_empty(&p->waiting);
+	return p->running || p->waiting.n;
 }
 
 void pool_wait(struct pool *p)

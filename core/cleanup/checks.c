@@ -2,6 +2,7 @@
 #include "core/cleanup/checks.h"
 
 #include "core/base/mem.h"
+#include "core/msg/action.h"
 
 struct checks {
 	unsigned refs;
@@ -23,6 +24,23 @@ static bool share(struct checks *k, enum check_class class)
 	return false;
 }
 
+struct rules_of { const char *parameter, *table; struct conf_diag *diag; bool refused; };
+
+/* check_rule - one that cannot be carried out is told before it meets mail */
+static int check_rule(void *ctx, unsigned line, struct str result)
+{
+	struct rules_of *r = ctx;
+	struct action a;
+
+	action_parse(result, ACTION_IN_HEADER, &a);
+	if (a.kind == ACTION_FILTER) {
+		conf_diag_add(r->diag, CONF_ERROR, NULL, 0, "%s: %s, line %u: FILTER is not done, and what matches would be held: take the rule out, "
+			"or route such mail to the filter with transport_maps or relayhost", r->parameter, r->table, line);
+		r->refused = true;
+	}
+	return r->refused;
+}
+
 static bool open_class(struct checks *k, enum check_class class, struct conf_diag *diag)
 {
 	struct buf why;
@@ -36,6 +54,12 @@ static bool open_class(struct checks *k, enum check_class class, struct conf_dia
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", k->from.name[class], buf_cstr(&why));
 	else if (k->maps[class].n)
 		k->of[class] = &k->maps[class];
+	for (size_t i = 0; good && !k->from.sends && i < k->maps[class].n; i++) {
+		struct rules_of r = { .parameter = k->from.name[class], .table = map_spec(k->maps[class].v[i]), .diag = diag };
+
+		(void)map_each_rule(k->maps[class].v[i], check_rule, &r);
+		good = !r.refused;
+	}
 	buf_fini(&why);
 	return good;
 }
@@ -81,6 +105,11 @@ void checks_unref(struct checks *k)
 	for (size_t i = 0; i < CHECK_CLASSES; i++)
 		maps_close(&k->maps[i]);
 	mem_free(k);
+}
+
+bool checks_in_use(const struct checks *k)
+{
+	return k && k->refs > 1;
 }
 
 void checks_refresh(struct checks *k, usec now_mono)

@@ -14,14 +14,15 @@
 enum check_class { CHECK_HEADER, CHECK_MIME, CHECK_NESTED, CHECK_BODY, CHECK_CLASSES };
 struct checks;
 
-/* names and values of the four parameters, by class; the strings are borrowed */
-struct checks_from { const char *name[CHECK_CLASSES], *value[CHECK_CLASSES]; };
+/* names and values of the four parameters, by class; the strings are borrowed. sends: for mail on its way out, where fewer actions count */
+struct checks_from { const char *name[CHECK_CLASSES], *value[CHECK_CLASSES]; bool sends; };
 /* checks_new - NULL when there is nothing to look at, or with what is wrong in diag */
 struct checks *checks_new(const struct checks_from *from, struct conf_diag *diag);
 /* checks_of_incoming - header_checks, mime_header_checks, nested_header_checks, body_checks */
 struct checks *checks_of_incoming(const struct conf *c, struct conf_diag *diag);
 struct checks *checks_ref(struct checks *k);           /* NULL stays NULL */
 void checks_unref(struct checks *k);                   /* NULL: nothing */
+bool checks_in_use(const struct checks *k);            /* by somebody else than the one owner; NULL: no */
 /* checks_refresh - tables that changed are read again, unless they are in use */
 void checks_refresh(struct checks *k, usec now_mono);
 const char *checks_name(const struct checks *k, enum check_class class);

@@ -234,7 +234,7 @@ static void checked(void *ctx)
 
 /* --- from begin to end ------------------------------------------------------------------------------------------------ */
 
-/* begin_rules - what access tables put before all else; checks, where there are any */
+/* begin_rules - what access tables asked for; checks, where there are any */
 static void begin_rules(struct cleanup *c, const struct cleanup_options *o)
 {
 	static const struct inspect_ops ops = {
@@ -247,11 +247,39 @@ static void begin_rules(struct cleanup *c, const struct cleanup_options *o)
 	c->pool = o->pool;
 	c->go_on = o->go_on;
 	c->go_on_ctx = o->ctx;
-	for (const struct action_wish *w = o->wishes ? *o->wishes : NULL; w; w = w->next)
-		if (w->action.kind == ACTION_PREPEND)
-			buf_printf(&c->header, "%.*s\r\n", STR_ARG(w->action.text));
 	if (c->source->checked && !o->unchecked && inspect_wanted(o->conf, o->checks))
 		c->inspection = inspect_new(o->conf, o->checks, o->pool, &c->acts, &ops, c);
+}
+
+static bool puts_fields(const struct cleanup *c)
+{
+	const struct action_wish *w = c->wishes ? *c->wishes : NULL;
+
+	while (w && w->action.kind != ACTION_PREPEND)
+		w = w->next;
+	return w;
+}
+
+/* put_first - the header as it begins, once more: what access tables put before all else, then the fields of ours. They are fields
+ * like any other: completed, and checked. Many a rule is about the Received field of ours */
+static void put_first(struct cleanup *c)
+{
+	struct buf ours = c->header, all;
+	struct str rest;
+	struct header h;
+
+	buf_init(&c->header, LIMIT_HEADER);
+	buf_init(&all, LIMIT_HEADER);
+	for (const struct action_wish *w = c->wishes ? *c->wishes : NULL; w; w = w->next)
+		if (w->action.kind == ACTION_PREPEND)
+			buf_printf(&all, "%.*s\r\n", STR_ARG(w->action.text));
+	buf_str(&all, buf_view(&ours));
+	c->completion.hops = 0;
+	rest = buf_view(&all);
+	while (header_next(&rest, &h) == 1)
+		on_field(c, &h);
+	buf_fini(&all);
+	buf_fini(&ours);
 }
 
 struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *e)
@@ -284,6 +312,8 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	};
 	begin_rules(c, o);
 	complete_begin(&c->completion, c->source->ours ? &ours : e, o->tls_note, o->front);
+	if (c->inspection || puts_fields(c))
+		put_first(c);
 	e->sender = rewrite_mapped(&c->completion.rewrite, &c->arena, e->sender, PLACE_ENVELOPE_SENDER);
 	return c;
 }

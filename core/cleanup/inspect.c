@@ -2,40 +2,18 @@
  * body_checks_size_limit bytes of each part's body at all. */
 #include "core/cleanup/inspect.h"
 
-#include "core/base/clock.h"
 #include "core/base/format.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/queries.h"
 
-enum item_kind { ITEM_FIELD, ITEM_HEADER_END, ITEM_PART_FIELD, ITEM_BODY, ITEM_NOTHING };
-struct item {
-	enum item_kind kind;
-	enum check_class class;
-	bool asked, found, failed;     /* by the tables */
-	bool piece;                    /* of a line that goes on */
-	unsigned faults;               /* that are refused */
-	size_t at, n;                  /* in text */
-	size_t value_at, value_n;      /* in values */
-};
-/* what the pool works with; it lives on when its message is gone */
-struct batch {
-	struct pool_job job;
-	struct checks_turn turn;
-	struct pool *pool;
-	struct checks *checks;
-	size_t at;                     /* items that were asked about */
-	struct inspection *owner;      /* NULL: nobody waits */
-	struct item *v;
-	size_t n, cap;
-	struct buf text, values, value;
-};
 struct inspection {
 	const struct conf *conf;
 	struct acts *acts;
 	const struct inspect_ops *ops;
 	void *ctx;
-	struct batch *batch;
+	struct queries *queries;
 	struct mime_lines lines;
 	unsigned strict;               /* enum mime_fault: what is refused */
 	bool parses;                   /* the structure of the message */
@@ -69,19 +47,6 @@ bool inspect_wanted(const struct conf *c, const struct checks *k)
 
 /* --- taking apart --------------------------------------------------------------------------------------------------------- */
 
-static struct item *add_item(struct inspection *in, enum item_kind kind, enum check_class class, struct str text)
-{
-	struct batch *b = in->batch;
-
-	if (b->n == b->cap) {
-		b->cap = b->cap ? 2 * b->cap : 64;
-		b->v = mem_array(b->v, b->cap, sizeof(*b->v));
-	}
-	b->v[b->n] = (struct item){ .kind = kind, .class = class, .at = b->text.n, .n = text.n };
-	buf_str(&b->text, text);
-	return &b->v[b->n++];
-}
-
 /* note_faults - what is refused of the field or line of this call */
 static void note_faults(struct inspection *in, struct str text)
 {
@@ -90,7 +55,7 @@ static void note_faults(struct inspection *in, struct str text)
 	if (faults & MIME_FAULT_ENCODING)
 		text = str_of(in->lines.encoded);
 	if (faults)
-		add_item(in, ITEM_NOTHING, CHECK_HEADER, text)->faults = faults;
+		queries_add(in->queries, ITEM_NOTHING, CHECK_HEADER, text)->faults = faults;
 }
 
 static void on_line(void *ctx, enum mime_line kind, struct str text)
@@ -104,7 +69,7 @@ static void on_line(void *ctx, enum mime_line kind, struct str text)
 	note_faults(in, text);
 	if (kind == MIME_LINE_HEADER)
 		return;
-	x = add_item(in, kind == MIME_LINE_BODY ? ITEM_BODY : ITEM_PART_FIELD, checks_class(kind, str_head(text, (size_t)colon)), text);
+	x = queries_add(in->queries, kind == MIME_LINE_BODY ? ITEM_BODY : ITEM_PART_FIELD, checks_class(kind, str_head(text, (size_t)colon)), text);
 	x->asked = kind != MIME_LINE_BODY || !most || in->lines.offset < (uint64_t)most;
 	x->piece = kind == MIME_LINE_BODY && in->piece;
 }
@@ -114,7 +79,7 @@ static bool tells_structure(struct str name)
 	return str_ieq(name, STR("Content-Type")) || str_ieq(name, STR("Content-Transfer-Encoding"));
 }
 
-/* tell_structure - text: a field, in the batch, which may move */
+/* tell_structure - text: a field, among the queries, which may move */
 static void tell_structure(struct inspection *in, struct str text)
 {
 	char *own = str_dup(text);
@@ -128,8 +93,8 @@ static void tell_structure(struct inspection *in, struct str text)
 void inspect_field(struct inspection *in, const struct header *h)
 {
 	struct str rest = h->value;
-	struct item *x = add_item(in, ITEM_FIELD, checks_class(MIME_LINE_HEADER, h->name), h->name);
-	struct buf *text = &in->batch->text;
+	struct item *x = queries_add(in->queries, ITEM_FIELD, checks_class(MIME_LINE_HEADER, h->name), h->name);
+	struct buf *text = &in->queries->text;
 	size_t at = x->at;
 
 	x->asked = true;
@@ -146,7 +111,7 @@ void inspect_field(struct inspection *in, const struct header *h)
 
 void inspect_header_end(struct inspection *in, bool by_empty_line)
 {
-	add_item(in, ITEM_HEADER_END, CHECK_HEADER, STR_EMPTY);
+	queries_add(in->queries, ITEM_HEADER_END, CHECK_HEADER, STR_EMPTY);
 	mime_lines_end_header(&in->lines, by_empty_line);
 	note_faults(in, STR_EMPTY);
 	in->lines.faults = 0;
@@ -192,38 +157,6 @@ void inspect_body_end(struct inspection *in)
 	/* a field at the end of a part that has no body */
 	mime_lines_end(&in->lines);
 	mime_lines_init(&in->lines, in->parses, on_line, in);
-}
-
-/* --- asking --------------------------------------------------------------------------------------------------------------- */
-
-static void ask_about(struct batch *b, struct item *x)
-{
-	struct str text = str_head(str_from(buf_view(&b->text), x->at), x->n);
-	enum map_answer m = checks_find(b->checks, x->class, text, &b->value);
-
-	x->found = m == MAP_FOUND;
-	x->failed = m == MAP_ERROR;
-	if (!x->found)
-		return;
-	x->value_at = b->values.n;
-	x->value_n = b->value.n;
-	buf_str(&b->values, buf_view(&b->value));
-}
-
-/* ask_tables - for so long that others have their turn on this thread, too */
-static void ask_tables(struct pool_job *j)
-{
-	struct batch *b = LIST_ITEM(j, struct batch, job);
-	usec until = clock_mono() + LIMIT_CHECK_SLICE;
-
-	for (; b->at < b->n; b->at++) {
-		if (!b->v[b->at].asked)
-			continue;
-		ask_about(b, &b->v[b->at]);
-		if (clock_mono() >= until)
-			break;
-	}
-	b->at += b->at < b->n;
 }
 
 /* --- acting --------------------------------------------------------------------------------------------------------------- */
@@ -306,8 +239,8 @@ static void put(struct inspection *in, const struct item *x, struct str text, bo
 
 static void act_on(struct inspection *in, const struct item *x, struct str text)
 {
-	const struct batch *b = in->batch;
-	struct str value = str_head(str_from(buf_view(&b->values), x->value_at), x->value_n);
+	const struct queries *b = in->queries;
+	struct str value = queries_value(b, x);
 	enum act_where where = x->kind == ITEM_BODY ? ACT_BODY : ACT_HEADER;
 	struct action a;
 
@@ -338,14 +271,14 @@ static void give_body(struct inspection *in)
 
 static void give_item(struct inspection *in, const struct item *x)
 {
-	struct str text = str_head(str_from(buf_view(&in->batch->text), x->at), x->n);
+	struct str text = queries_text(in->queries, x);
 	struct acts *acts = in->acts;
 
 	if (x->faults)
 		refuse_fault(in, x, text);
 	if (x->failed && !acts->over) {
 		log_warn("cleanup", "%s: %s map lookup problem -- message not accepted, try again later", acts->qid,
-			checks_name(in->batch->checks, x->class));
+			checks_name(in->queries->checks, x->class));
 		acts_refuse(acts, STR("4.3.0 Error: queue file write error"));
 	}
 	if (acts->refusal.code || x->kind == ITEM_NOTHING)
@@ -358,85 +291,29 @@ static void give_item(struct inspection *in, const struct item *x)
 		put(in, x, text, x->piece);
 }
 
-static void batch_clear(struct batch *b)
+static void asked(void *ctx)
 {
-	b->n = 0;
-	buf_clear(&b->text);
-	buf_clear(&b->values);
-	buf_clear(&b->value);
-}
+	struct inspection *in = ctx;
+	struct queries *b = in->queries;
 
-static void asked(struct inspection *in)
-{
-	struct batch *b = in->batch;
-
-	b->owner = NULL;
 	if ((b->text.overflow || b->values.overflow) && !in->acts->refusal.code)
 		acts_refuse(in->acts, STR("4.3.0 Error: checks put more into this message than it may hold"));
 	for (size_t i = 0; i < b->n; i++)
 		give_item(in, &b->v[i]);
-	batch_clear(b);
+	queries_clear(b);
 	give_body(in);
 	in->ops->done(in->ctx);
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------------- */
 
-static void batch_free(struct batch *b)
-{
-	checks_unref(b->checks);
-	buf_fini(&b->text);
-	buf_fini(&b->values);
-	buf_fini(&b->value);
-	mem_free(b->v);
-	mem_free(b);
-}
-
-static void on_asked(struct pool_job *j)
-{
-	struct batch *b = LIST_ITEM(j, struct batch, job);
-	struct checks *k;
-
-	if (b->owner && b->at < b->n) {
-		pool_run(b->pool, &b->job);
-		return;
-	}
-	k = checks_ref(b->checks);
-	if (b->owner)
-		asked(b->owner);
-	else
-		batch_free(b);
-	checks_turn_over(k);
-	checks_unref(k);
-}
-
-static void on_turn(struct checks_turn *t)
-{
-	struct batch *b = LIST_ITEM(t, struct batch, turn);
-
-	b->job = (struct pool_job){ .work = ask_tables, .done = on_asked };
-	pool_run(b->pool, &b->job);
-}
-
 void inspect_go(struct inspection *in)
 {
-	struct batch *b = in->batch;
-	bool any = false;
+	struct queries *b = in->queries;
 
-	for (size_t i = 0; i < b->n && b->checks; i++) {
-		b->v[i].asked &= !in->acts->over && checks_has(b->checks, b->v[i].class);
-		any |= b->v[i].asked;
-	}
-	b->owner = in;
-	b->at = 0;
-	if (any && b->pool) {
-		b->turn.go = on_turn;
-		checks_wait(b->checks, &b->turn);
-		return;
-	}
-	while (any && b->at < b->n)
-		ask_tables(&b->job);
-	asked(in);
+	for (size_t i = 0; i < b->n; i++)
+		b->v[i].asked &= !in->acts->over;
+	queries_ask(b, in);
 }
 
 struct inspection *inspect_new(const struct conf *c, struct checks *k, struct pool *pool, struct acts *acts,
@@ -453,12 +330,7 @@ struct inspection *inspect_new(const struct conf *c, struct checks *k, struct po
 	if (acts->envelope->flags & ENVELOPE_SMTPUTF8)
 		in->strict &= ~(unsigned)MIME_FAULT_8BIT_HEADER;
 	in->parses = !c->disable_mime_input_processing;
-	in->batch = MEM_NEW(struct batch);
-	in->batch->checks = checks_ref(k);
-	in->batch->pool = pool;
-	buf_init(&in->batch->text, 2 * LIMIT_HEADER);
-	buf_init(&in->batch->values, 4 * LIMIT_HEADER);
-	buf_init(&in->batch->value, LIMIT_MAP_VALUE);
+	in->queries = queries_new(k, pool, asked);
 	buf_init(&in->line, LIMIT_CHECK_LINE + 2);
 	buf_init(&in->out, 8 * LIMIT_HEADER);
 	mime_lines_init(&in->lines, in->parses, on_line, in);
@@ -473,10 +345,7 @@ void inspect_free(struct inspection *in)
 {
 	if (!in)
 		return;
-	if (in->batch->owner)
-		in->batch->owner = NULL;
-	else
-		batch_free(in->batch);
+	queries_leave(in->queries);
 	/* nobody is told of a field that has not ended */
 	buf_clear(&in->lines.field);
 	mime_lines_end(&in->lines);
@@ -487,5 +356,5 @@ void inspect_free(struct inspection *in)
 
 size_t inspect_held(const struct inspection *in)
 {
-	return in->batch->text.n + in->line.n + in->lines.field.n;
+	return in->queries->text.n + in->line.n + in->lines.field.n;
 }

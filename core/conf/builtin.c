@@ -24,7 +24,6 @@ static const struct { const char *name, *value; } rows[] = {
 	{ "default_privs", "nobody" },
 	{ "default_database_type", "hash" },
 	{ "process_name", "relayd" },
-	{ "cleanup_service_name", "cleanup" },
 	{ "pickup_service_name", "pickup" },
 	{ "queue_service_name", "qmgr" },
 	{ "rewrite_service_name", "rewrite" },

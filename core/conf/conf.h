@@ -157,11 +157,16 @@ struct master_transport {
 	struct conf *conf;     /* owned */
 	unsigned line;         /* 0: built in */
 };
+/* what mail that comes in goes through, by the name that cleanup_service_name has for it; only lines with -o options */
+struct master_cleanup { char *name; struct conf *conf; /* owned */ unsigned line; };
 struct master {
 	struct master_listener *listeners;
 	size_t n_listeners;
 	struct master_transport *transports;  /* the built-in ones are always there */
 	size_t n_transports;
+	struct master_cleanup *cleanups;
+	size_t n_cleanups;
+	struct buf cleanup_names;             /* of all, a bar behind each */
 };
 /* master_load - DIR/master.cf, with the lines that POSTFIXMASTER_service__type variables replace, add or (empty) take out;
  * absent: listeners from smtpd_listen and the built-in transports */

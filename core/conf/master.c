@@ -65,8 +65,14 @@ void master_fini(struct master *m)
 		mem_free(m->transports[i].name);
 		conf_free(m->transports[i].conf);
 	}
+	for (size_t i = 0; i < m->n_cleanups; i++) {
+		mem_free(m->cleanups[i].name);
+		conf_free(m->cleanups[i].conf);
+	}
 	mem_free(m->listeners);
 	mem_free(m->transports);
+	mem_free(m->cleanups);
+	buf_fini(&m->cleanup_names);
 	*m = (struct master){ 0 };
 }
 
@@ -115,14 +121,56 @@ static void add_transport(struct master_load *ld, enum master_program program, c
 		.maxproc = l->maxproc >= 0 ? l->maxproc : c->default_process_limit, .conf = c, .line = l->number };
 }
 
+static void add_cleanup(struct master_load *ld, const struct master_line *l)
+{
+	/* what one cleanup service may have for itself; the rest is the same for all mail */
+	static const char own[] = "|header_checks|mime_header_checks|nested_header_checks|body_checks|body_checks_size_limit|header_size_limit|"
+		"message_drop_headers|always_add_missing_headers|disable_mime_input_processing|mime_nesting_limit|mime_boundary_length_limit|"
+		"strict_8bitmime|strict_8bitmime_body|strict_7bit_headers|strict_mime_encoding_domain|hopcount_limit|syslog_name|";
+	struct master *m = ld->out;
+	struct conf *c;
+	char *name;
+
+	buf_printf(&m->cleanup_names, "%.*s|", STR_ARG(l->service));
+	if (!l->n_overrides)
+		return;
+	for (size_t i = 0; i < l->n_overrides; i++) {
+		struct str over = str_of(l->overrides[i]);
+
+		over = str_head(over, (size_t)str_chr(over, '='));
+		if (!in_words(own, over))
+			conf_diag_add(ld->diag, CONF_WARNING, ld->path, l->number, "%.*s has no effect in a line of cleanup: set it in main.cf",
+				STR_ARG(over));
+	}
+	name = str_dup(l->service);
+	c = conf_transport_overlay(ld->conf, name, "cleanup", l->overrides, ld->path, l->number, ld->diag);
+	if (!c) {
+		mem_free(name);
+		return;
+	}
+	m->cleanups = mem_array(m->cleanups, m->n_cleanups + 1, sizeof(m->cleanups[0]));
+	m->cleanups[m->n_cleanups++] = (struct master_cleanup){ .name = name, .conf = c, .line = l->number };
+}
+
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
 /* as_smtpd - what a postscreen line says in names of its own */
 static void as_smtpd(struct master_load *ld, struct master_line *l)
 {
+	static const char *const tests[] = { "postscreen_access_list", "postscreen_dnsbl_sites", "postscreen_greet_action" };
 	const char *proxy = conf_get(ld->conf, "postscreen_upstream_proxy_protocol");
+	struct buf lost;
 
-	conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_init(&lost, 200);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		if (conf_is_set(ld->conf, tests[i]))
+			buf_printf(&lost, "%s%s", lost.n ? ", " : "", tests[i]);
+	if (lost.n)
+		conf_diag_add(ld->diag, CONF_WARNING, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without %s: use "
+			"check_client_access and reject_rbl_client in smtpd_client_restrictions", buf_cstr(&lost));
+	else
+		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
+	buf_fini(&lost);
 	if (!proxy || !*proxy || l->n_overrides == MASTER_OVERRIDES)
 		return;
 	l->overrides[l->n_overrides++] = mem_dupz("smtpd_upstream_proxy_protocol=$postscreen_upstream_proxy_protocol");
@@ -163,14 +211,24 @@ static bool is_network(const struct master_line *l)
 	return str_eq(l->type, STR("inet"));
 }
 
-/* refers - does this value of main.cf name the service: as a transport, or by its socket? */
+/* refers - does this value of main.cf name the service: as a transport, or by its socket? A policy service is told of where it is
+ * asked */
 static bool refers(struct str value, struct str service)
 {
+	bool is_policy = false;
 	struct str word;
 
 	while (str_word(&value, ", \t\r\n:;{}=[]?", &word)) {
 		ptrdiff_t slash = str_rchr(word, '/');
 
+		if (str_eq(word, STR("check_policy_service"))) {
+			is_policy = true;
+			continue;
+		}
+		if (is_policy) {
+			is_policy = str_eq(word, STR("unix")) || str_eq(word, STR("inet"));
+			continue;
+		}
 		if (str_eq(word, service))
 			return true;
 		if (slash > 0 && str_ends(str_head(word, (size_t)slash), STR("private")) && str_eq(str_from(word, (size_t)slash + 1), service))
@@ -219,6 +277,8 @@ static void take_line(struct master_load *ld, struct master_line *l)
 				STR_ARG(l->service));
 		else
 			add_transport(ld, program, l);
+	} else if (!is_network(l) && str_eq(l->program, STR("cleanup"))) {
+		add_cleanup(ld, l);
 	} else if (is_network(l) || !in_words(served, l->program)) {
 		not_run(ld, l);
 	}
@@ -349,6 +409,8 @@ void master_load_whole(const struct conf *c, struct master *out, struct conf_dia
 	int r;
 
 	*out = (struct master){ 0 };
+	buf_init(&out->cleanup_names, LIMIT_CONF_VALUE);
+	buf_z(&out->cleanup_names, "cleanup|");
 	buf_init(&path, LIMIT_CONF_VALUE);
 	buf_init(&text, LIMIT_CONF_FILE);
 	buf_init(&ld.not_run, LIMIT_CONF_VALUE);

@@ -80,7 +80,7 @@ static bool known_type(struct str type)
 static bool is_served_program(struct str program)
 {
 	static const char *const programs[] = { "smtpd", "postscreen", "smtp", "lmtp", "local", "virtual", "error", "retry",
-		"discard" };
+		"discard", "cleanup" };
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
 		if (str_eq(program, str_of(programs[i])))

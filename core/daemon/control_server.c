@@ -245,7 +245,7 @@ static void do_stats(struct peer *p, struct str args)
 static void do_reload(struct peer *p, struct str args)
 {
 	(void)args;
-	finish(p, relay_reload(p->relay) ? NULL : "the new configuration has errors (see the log); the old one stays in force");
+	finish(p, relay_reload(p->relay) ? NULL : "the new configuration was refused (the log says why); the old one stays in force");
 }
 
 static void do_ping(struct peer *p, struct str args)

@@ -1,5 +1,8 @@
 /* pickup - see pickup.h. One drop at a time: read, commit, and only when it is durable in the queue remove the file; a
- * crash in between delivers it twice, never not at all. A file that is no drop is left alone and named once. */
+ * crash in between delivers it twice, never not at all. A file that is no drop is left alone and named once.
+ *
+ * The folder is listed at the start and where the kernel's word of what came was not enough; otherwise a drop is taken by the name
+ * that the kernel tells, so what else lies there costs a new drop nothing. Names are looked at a few in a step (threats F2). */
 #include "core/daemon/pickup.h"
 
 #include <errno.h>
@@ -14,13 +17,17 @@
 #include "core/msg/crlf.h"
 #include "core/store/maildrop.h"
 
+#define NAMES_PER_STEP 64
+#define READ_AT_ONCE 4096
+
 struct pickup {
 	struct relay *relay;
 	struct loop_io watch;
 	struct loop_timer again;
 	struct table refused;          /* names that are no drops, so that each is told once */
-	char **names;                  /* of the last look into the folder, oldest first */
-	size_t n_names, at;
+	char (*names)[MAILDROP_NAME];  /* to be looked at, in the order in which they came */
+	size_t n_names, cap_names, at;
+	bool list;                     /* the folder is to be listed: not all names were told, or one shall be tried again */
 	char current[256];
 	struct arena arena;
 	/* the drop at work */
@@ -68,7 +75,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 		r->counts.submissions++;
 		schedule_add(r->schedule, m, true);
 	}
-	if (never)
+	if (never && p->refused.n < LIMIT_PICKUP_REFUSED)
 		table_add(&p->refused, str_of(p->current), p);
 	if (done)
 		forget_drop(p);
@@ -76,6 +83,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 		log_warn("pickup", "maildrop/%s: %s%s: %s", p->current, never ? "refused: " : "", reply->text, never ? "left alone" :
 			"trying again later");
 	finish(p);
+	p->list |= !done && !never;
 	loop_timer_set(r->loop, &p->again, loop_now(r->loop) + (done || never ? 0 : 60 * USEC_PER_SEC));
 }
 
@@ -157,8 +165,9 @@ static void take(struct pickup *p)
 {
 	struct relay *r = p->relay;
 	struct cleanup_options o = {
-		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router, .conf = r->settings->conf,
-		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->checks,
+		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router,
+		.conf = r->settings->submit.incoming->conf,
+		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->submit.incoming->checks,
 		.unchecked = r->settings->submit.unchecked, .unmapped = r->settings->submit.unmapped, .pool = r->pool, .go_on = go_on, .ctx = p,
 	};
 	struct reply large;
@@ -192,20 +201,32 @@ static int remember(void *ctx, const char *name)
 {
 	struct pickup *p = ctx;
 
-	if (!table_find(&p->refused, str_of(name))) {
-		p->names = mem_array(p->names, p->n_names + 1, sizeof(*p->names));
-		p->names[p->n_names++] = mem_dupz(name);
+	if (table_find(&p->refused, str_of(name)))
+		return 0;
+	if (p->n_names == p->cap_names) {
+		p->cap_names = p->cap_names ? 2 * p->cap_names : 64;
+		p->names = mem_array(p->names, p->cap_names, sizeof(*p->names));
 	}
+	memcpy(p->names[p->n_names++], name, strlen(name) + 1);
 	return 0;
 }
 
 static void forget_names(struct pickup *p)
 {
-	for (size_t i = 0; i < p->n_names; i++)
-		mem_free(p->names[i]);
 	mem_free(p->names);
 	p->names = NULL;
-	p->n_names = p->at = 0;
+	p->n_names = p->cap_names = p->at = 0;
+}
+
+/* leave_alone - a name that is no drop's: told once, as long as there are not too many of them */
+static void leave_alone(struct pickup *p, const char *name, const char *why)
+{
+	if (p->refused.n >= LIMIT_PICKUP_REFUSED)
+		return;
+	if (p->refused.n < LIMIT_PICKUP_TOLD)
+		log_warn("pickup", "maildrop/%s: %s: left alone%s", name, why,
+			p->refused.n + 1 == LIMIT_PICKUP_TOLD ? "; there are many, further ones are not named" : "");
+	table_add(&p->refused, str_of(name), p);
 }
 
 /* read_drop - false: there is nothing to take under that name */
@@ -213,25 +234,28 @@ static bool read_drop(struct pickup *p, const char *name)
 {
 	if (maildrop_open(".", name, &p->arena, &p->drop) == 0)
 		return true;
-	if (errno != ENOENT) {
-		log_warn("pickup", "maildrop/%s: %s: left alone", name, errno == EBADMSG ? "not a message" : strerror(errno));
-		table_add(&p->refused, str_of(name), p);
-	}
+	if (errno != ENOENT)
+		leave_alone(p, name, errno == EBADMSG ? "not a message" : strerror(errno));
 	finish(p);
 	return false;
 }
 
-/* look - take the next drop of the last look, or look again; each name is read once, however many there are */
+static void list_folder(struct pickup *p)
+{
+	p->list = false;
+	forget_names(p);
+	if (maildrop_each(".", remember, p) != 0 && errno != ENOENT)
+		log_warn("pickup", "maildrop: %s", strerror(errno));
+}
+
+/* look - take the next drop; each name is read once, a few of them a step, however many there are */
 static void look(struct pickup *p)
 {
 	if (p->busy || p->stopped)
 		return;
-	if (p->at >= p->n_names) {
-		forget_names(p);
-		if (maildrop_each(".", remember, p) != 0 && errno != ENOENT)
-			log_warn("pickup", "maildrop: %s", strerror(errno));
-	}
-	while (p->at < p->n_names) {
+	if (p->at >= p->n_names && p->list)
+		list_folder(p);
+	for (int i = 0; i < NAMES_PER_STEP && p->at < p->n_names; i++) {
 		const char *name = p->names[p->at++];
 
 		if (!read_drop(p, name))
@@ -241,6 +265,10 @@ static void look(struct pickup *p)
 		take(p);
 		return;
 	}
+	if (p->at < p->n_names)
+		loop_timer_set(p->relay->loop, &p->again, loop_now(p->relay->loop));
+	else
+		forget_names(p);
 }
 
 static void on_again(struct loop_timer *t)
@@ -248,14 +276,32 @@ static void on_again(struct loop_timer *t)
 	look(LIST_ITEM(t, struct pickup, again));
 }
 
+/* take_word - of one event: a name, or that there were too many of them */
+static void take_word(struct pickup *p, const struct inotify_event *e)
+{
+	if (e->mask & IN_Q_OVERFLOW || p->n_names >= LIMIT_PICKUP_NAMES)
+		p->list = true;
+	else if (e->len && maildrop_is_name(e->name))
+		remember(p, e->name);
+}
+
 static void on_change(struct loop_io *io, uint32_t events)
 {
-	char ignored[4096];
+	struct pickup *p = LIST_ITEM(io, struct pickup, watch);
+	union {
+		struct inotify_event event;
+		char bytes[READ_AT_ONCE];
+	} room;
+	ssize_t n = read(io->fd, &room, sizeof(room));
 
 	(void)events;
-	while (read(io->fd, ignored, sizeof(ignored)) > 0)
-		continue;
-	look(LIST_ITEM(io, struct pickup, watch));
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *e = (const void *)(room.bytes + at);
+
+		take_word(p, e);
+		at += (ssize_t)(sizeof(*e) + e->len);
+	}
+	look(p);
 }
 
 struct pickup *pickup_start(struct relay *r)
@@ -266,6 +312,7 @@ struct pickup *pickup_start(struct relay *r)
 	table_init(&p->refused);
 	arena_init(&p->arena, LIMIT_DROP_ARENA * LIMIT_SESSION_ARENA);
 	p->drop.fd = -1;
+	p->list = true;
 	loop_timer_init(&p->again, on_again);
 	loop_timer_init(&p->slice, on_slice);
 	p->watch = (struct loop_io){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .on_ready = on_change };

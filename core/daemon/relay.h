@@ -20,11 +20,13 @@ struct relay_counts {                  /* since start */
 };
 struct relay {
 	struct loop *loop;
-	struct pool *pool;                 /* handshakes, deliveries into files as ourselves */
+	struct pool *pool;                 /* handshakes, in turn for each client */
+	struct pool *file_pool;            /* deliveries into files as ourselves, which wait for others' locks */
 	struct pool *store_pool;           /* the store's alone: a flush never waits behind what others control */
 	struct pool *auth_pool;            /* password hashes, behind which nobody's handshake waits; NULL until the first */
 	struct loop_io hashed;             /* of auth_pool */
-	struct dns *dns;
+	struct dns *dns;                   /* of deliveries; the two below are separate so that no flood of clients' questions delays these */
+	struct dns *name_dns, *judge_dns;  /* clients' names; what restrictions ask */
 	const char *directory;             /* configuration directory */
 	const char *const *extra;          /* name=value overrides of the command line */
 	struct sandbox sandbox;
@@ -37,6 +39,7 @@ struct relay {
 	struct list listeners;
 	struct list sessions;
 	size_t n_sessions, max_sessions;
+	struct reply *spare_answer;        /* room for the next event's */
 	size_t memory_system, memory_limit; /* bytes: what there is, what all may hold (pressure.c) */
 	size_t promised;                   /* bytes that come back at the end of the tick that began at … */
 	usec promised_at, pressure_warned;
@@ -46,6 +49,7 @@ struct relay {
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;
+	usec reported_at;                  /* mono: when the postmaster was last told of a session; 0: never */
 	struct history history;
 	struct control_server *control;
 	struct pickup *pickup;

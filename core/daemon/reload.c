@@ -64,6 +64,16 @@ static void take_over(struct relay *r, struct settings *s)
 	pressure_set(r);
 }
 
+/* too_many - generations that something still refers to: a session of each is enough, and each has all its tables in memory */
+static bool too_many(struct relay *r)
+{
+	size_t n = 0;
+
+	LIST_EACH(&r->generations, it, tmp)
+		n++;
+	return n >= LIMIT_GENERATIONS;
+}
+
 bool relay_reload(struct relay *r)
 {
 	struct conf_diag diag;
@@ -73,6 +83,11 @@ bool relay_reload(struct relay *r)
 	if (log_reopen() != 0)
 		log_error("master", "maillog_file %s: cannot be opened again: %s: the log goes on in the file that was renamed; let %s "
 			"write into the folder, or restart relayd", r->settings->conf->maillog_file, strerror(errno), r->settings->conf->mail_owner);
+	if (too_many(r)) {
+		log_error("master", "reload refused: %d earlier configurations are still in use by sessions or deliveries; try again when these have ended",
+			LIMIT_GENERATIONS);
+		return false;
+	}
 	conf_diag_init(&diag);
 	s = settings_load(r->directory, r->extra, &diag);
 	log_findings(&diag);
@@ -90,9 +105,18 @@ bool relay_reload(struct relay *r)
 
 /* --- the old ones ----------------------------------------------------------------------------------------------------- */
 
+/* a message under checks may have lost its session */
+static bool is_checking(const struct settings *s)
+{
+	for (size_t i = 0; i < s->n_incoming; i++)
+		if (checks_in_use(s->incoming[i].checks))
+			return true;
+	return false;
+}
+
 static bool is_used(const struct relay *r, const struct settings *s)
 {
-	return session_any_of(r, s) || schedule_uses(r->schedule, &s->master) || deliver_uses(r->deliver, &s->master);
+	return is_checking(s) || session_any_of(r, s) || schedule_uses(r->schedule, &s->master) || deliver_uses(r->deliver, &s->master);
 }
 
 void relay_forget_settings(struct relay *r)

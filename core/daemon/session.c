@@ -5,7 +5,6 @@
  * same. */
 #include "core/daemon/session.h"
 
-#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/places.h"
@@ -23,6 +22,8 @@ static void free_session(struct loop_task *t)
 
 	smtp_server_fini(&s->smtp);
 	arena_fini(&s->arena);
+	mem_free(s->names);
+	mem_free(s->answer);
 	mem_free(s);
 }
 
@@ -40,9 +41,11 @@ void session_end(struct session *s)
 	if (s->name_query)
 		dns_cancel(s->name_query);
 	loop_timer_cancel(s->relay->loop, &s->timer);
+	loop_task_cancel(&s->turn_task);
 	if (!committing)
 		session_abort_message(s);
 	session_log_disconnect(s);
+	session_report_end(s);
 	if (s->client)
 		clients_leave(s->client);
 	list_remove(&s->link);
@@ -84,6 +87,11 @@ void session_wake(struct session *s)
 		conn_flush(s->conn);
 }
 
+static void on_turn(struct loop_task *t)
+{
+	session_wake(LIST_ITEM(t, struct session, turn_task));
+}
+
 /* session_deadline - each command must be complete in smtpd_timeout after the one before, whatever it is; content must also keep up a
  * least rate. Single bytes renew nothing, so that nobody holds a session by dripping */
 void session_deadline(struct session *s, bool fresh, size_t got)
@@ -123,11 +131,18 @@ static bool must_slow(struct session *s)
 static bool take_event(struct session *s)
 {
 	struct str in = str_from(buf_view(&s->conn->in), s->consumed);
-	size_t before = in.n;
+	size_t before = in.n, out = s->conn->out.n;
+	bool content = s->report && smtp_server_reads_content(&s->smtp);
 
 	if (must_slow(s))
 		return false;
 	s->event = smtp_server_next(&s->smtp, &in);
+	if (s->report) {
+		if (!content)
+			session_report_in(s, str_make(s->conn->in.p + s->consumed, before - in.n));
+		session_report_out(s, out);
+		session_report_machine(s, out);
+	}
 	s->consumed += before - in.n;
 	s->slowed &= before == in.n;
 	s->phase = SESSION_CHECK;
@@ -137,50 +152,79 @@ static bool take_event(struct session *s)
 	return false;
 }
 
-static void say_answer(struct session *s, bool logs)
+static void say_answer(struct session *s, bool logs, bool judged)
 {
-	if (s->answer.code >= 400) {
+	size_t before = s->conn->out.n;
+
+	if (s->answer->code >= 400) {
 		s->relay->counts.rejects++;
 		if (logs)
-			session_log_reject(s, "reject", &s->answer);
+			session_log_reject(s, "reject", s->answer);
+		session_add_footer(s);
 	}
 	if (s->event == SMTP_SERVER_EVENTS)
-		smtp_server_deny(&s->smtp, &s->answer, s->client_text);
+		smtp_server_deny(&s->smtp, s->answer, s->client_text);
 	else
-		smtp_server_answer(&s->smtp, &s->answer);
+		smtp_server_answer(&s->smtp, s->answer);
+	session_report_out(s, before);
+	session_report_answer(s, s->answer, judged);
+}
+
+/* begin_answer, end_answer - a session has room for an answer while an event is under way, and ten thousand idle ones have none */
+static void begin_answer(struct session *s)
+{
+	struct relay *r = s->relay;
+
+	if (!s->answer)
+		s->answer = r->spare_answer ? r->spare_answer : mem_realloc(NULL, sizeof(*s->answer));
+	if (s->answer == r->spare_answer)
+		r->spare_answer = NULL;
+	s->answer->code = 0;
+}
+
+static void end_answer(struct session *s)
+{
+	mem_free(s->relay->spare_answer);
+	s->relay->spare_answer = s->answer;
+	s->answer = NULL;
 }
 
 /* walk - one event, until it is answered or waits */
 static void walk(struct session *s)
 {
 	const struct session_event *row = &session_events[s->event];
-	bool logs = row->logs;
+	bool logs = row->logs, judged = false;
 
 	if (s->phase == SESSION_CHECK) {
-		s->answer.code = 0;
+		begin_answer(s);
 		if (row->check)
-			row->check(s, &s->answer);
+			row->check(s, s->answer);
 		if (s->ended)
 			return;
-		s->phase = s->answer.code ? SESSION_ANSWER :
+		s->phase = s->answer->code ? SESSION_ANSWER :
 		           row->judged >= 0 && session_policy_begin(s, (enum access_event)row->judged) ? SESSION_JUDGE : SESSION_ACT;
 	}
 	if (s->phase == SESSION_JUDGE) {
 		if (!session_policy_go(s))
 			return;
-		logs |= s->answer.code != 0;
-		s->phase = s->answer.code ? SESSION_ANSWER : SESSION_ACT;
+		judged = s->answer->code != 0;
+		logs |= judged;
+		s->phase = s->answer->code ? SESSION_ANSWER : SESSION_ACT;
 	}
 	if (s->phase == SESSION_ACT) {
+		size_t before = s->conn->out.n;
+
 		s->phase = SESSION_ANSWER;
 		if (row->act)
-			row->act(s, &s->answer);
+			row->act(s, s->answer);
 		if (s->waits || s->ended)
 			return;
+		session_report_out(s, before);
 	}
 	s->phase = SESSION_READY;
-	if (s->answer.code)
-		say_answer(s, logs);
+	if (s->answer->code)
+		say_answer(s, logs, judged);
+	end_answer(s);
 }
 
 /* lost - the client finished sending, and nothing of it is left to answer */
@@ -189,6 +233,13 @@ static void lost(struct session *s)
 	session_log_break(s, "lost connection");
 	conn_close(s->conn);
 	session_end(s);
+}
+
+/* let_others - go on in the next tick */
+static void let_others(struct session *s)
+{
+	session_wait(s, SESSION_WAITS_TURN);
+	loop_defer(s->relay->loop, &s->turn_task);
 }
 
 /* relieve - memory is short; the session at hand may be one of those that end. Not after all is sent, as otherwise: it would keep its
@@ -218,7 +269,12 @@ void session_go(struct session *s)
 		session_log_connect(s);
 	s->running = true;
 	while (!s->waits && !s->ended) {
-		if (s->phase == SESSION_READY && !take_event(s))
+		bool had_turn = s->phase == SESSION_READY && s->smtp.lines - lines >= LIMIT_SESSION_STEP;
+		bool idle = s->phase == SESSION_READY && (had_turn || !take_event(s));
+
+		if (had_turn || (idle && s->smtp.yields))
+			let_others(s);
+		if (idle)
 			break;
 		progress |= s->event != SMTP_SERVER_BODY;
 		walk(s);
@@ -256,9 +312,8 @@ static void on_tls_ready(struct session *s)
 static void on_eof(struct session *s)
 {
 	/* an answer that is on its way is still given, but nobody waits for a name or a handshake any more */
-	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_AUTH] = true,
-		[SESSION_WAITS_COMMIT] = true, [SESSION_WAITS_SLOW] = true,
-		[SESSION_WAITS_ROOM] = true };
+	static const bool answers[] = { [SESSION_WAITS_POLICY] = true, [SESSION_WAITS_AUTH] = true, [SESSION_WAITS_COMMIT] = true,
+		 [SESSION_WAITS_SLOW] = true, [SESSION_WAITS_ROOM] = true, [SESSION_WAITS_TURN] = true };
 
 	s->eof = true;
 	if (!s->waits && !s->expect_proxy && s->connect_logged) {
@@ -357,19 +412,22 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->phase = SESSION_CHECK;
 	s->wake = session_wake;
 	loop_task_init(&s->free_task, free_session);
+	loop_task_init(&s->turn_task, on_turn);
 	loop_timer_init(&s->timer, session_on_timer);
 	arena_init(&s->arena, arena_bound(v));
-	format_text(s->client_name, sizeof(s->client_name), "%s", uid >= 0 ? "local" : "unknown");
-	format_text(s->reverse_name, sizeof(s->reverse_name), "unknown");
+	s->client_name = uid >= 0 ? "local" : "unknown";
+	s->client_text = uid >= 0 ? "local[]" : "";
+	s->reverse_name = "unknown";
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
+	s->smtp.opt.most_lines = LIMIT_SESSION_STEP;
 	if (v->load->stress)
 		take_limits(s);
+	session_report_begin(s);
 	list_append(&r->sessions, &s->link);
 	r->n_sessions++;
 	v->load->sessions++;
 	if (uid >= 0) {
-		format_text(s->client_text, sizeof(s->client_text), "local[]");
 		s->client = clients_enter_user(&r->clients, uid);
 		session_wake(s);
 		return;

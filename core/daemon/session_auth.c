@@ -22,14 +22,14 @@ static void answered(void *ctx, enum auth_verdict v, const char *user, const cha
 	if (v == AUTH_YES) {
 		mem_free(s->smtp.auth_user);
 		s->smtp.auth_user = mem_dupz(user);
-		reply_set(&s->answer, 235, "2.7.0", "Authentication successful");
+		reply_set(s->answer, 235, "2.7.0", "Authentication successful");
 	} else {
 		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s: SASL %s authentication failed: %s, sasl_username=%s", s->client_text,
 			s->smtp.auth_mechanism, text, s->smtp.auth_user);
 		if (v == AUTH_LATER)
-			reply_set(&s->answer, 454, "4.7.0", "Temporary authentication failure: %s", text);
+			reply_set(s->answer, 454, "4.7.0", "Temporary authentication failure: %s", text);
 		else
-			reply_set(&s->answer, 535, "5.7.8", "Error: authentication failed: %s", text);
+			reply_set(s->answer, 535, "5.7.8", "Error: authentication failed: %s", text);
 	}
 	s->wake(s);
 }

@@ -1,6 +1,7 @@
 /* session_begin - from the accepted socket to the greeting: the PROXY header, TLS from the first byte, the client's name. */
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/daemon/places.h"
 #include "core/daemon/session_private.h"
 #include "core/net/proxy.h"
@@ -9,15 +10,25 @@
 
 /* --- the name --------------------------------------------------------------------------------------------------------- */
 
-static void name_client(struct session *s)
+/* name_client - reverse: what the address says it is, another's name maybe */
+static void name_client(struct session *s, const char *name, struct str reverse)
 {
-	format_text(s->client_text, sizeof(s->client_text), "%s[%s]", s->client_name, s->client_address);
+	size_t n = strlen(name) + 1, text_n = n + strlen(s->client_address) + 2;
+	char *names = mem_realloc(NULL, n + text_n + reverse.n + 1);
+
+	memcpy(names, name, n);
+	format_text(names + n, text_n, "%s[%s]", name, s->client_address);
+	format_text(names + n + text_n, reverse.n + 1, "%.*s", STR_ARG(reverse));
+	mem_free(s->names);
+	s->names = names;
+	s->client_name = names;
+	s->client_text = names + n;
+	s->reverse_name = names + n + text_n;
 }
 
 /* the name is known, or will not be: let the connection itself be judged, and greet */
 static void named(struct session *s)
 {
-	name_client(s);
 	if (s->tls_done)
 		session_log_tls(s);
 	session_wake(s);
@@ -41,14 +52,12 @@ void session_on_timer(struct loop_timer *t)
 	named(s);
 }
 
-/* note_reverse - the name in "hostname NAME does not resolve to address …", or a verified one */
-static void note_reverse(struct session *s, struct str text, bool verified)
+/* reverse_of - NAME in "hostname NAME does not resolve to address …" */
+static struct str reverse_of(struct str text)
 {
-	struct str word = text;
+	struct str word;
 
-	if (!verified && (!str_word(&text, " ", &word) || !str_eq(word, STR("hostname")) || !str_word(&text, " ", &word)))
-		word = STR("unknown");
-	format_text(s->reverse_name, sizeof(s->reverse_name), "%.*s", STR_ARG(word));
+	return str_word(&text, " ", &word) && str_eq(word, STR("hostname")) && str_word(&text, " ", &word) ? word : STR("unknown");
 }
 
 static void on_name(void *ctx, enum dns_status status, const char *name, const char *why)
@@ -58,9 +67,10 @@ static void on_name(void *ctx, enum dns_status status, const char *name, const c
 	s->name_query = NULL;
 	loop_timer_cancel(s->relay->loop, &s->timer);
 	if (status == DNS_OK)
-		format_text(s->client_name, sizeof(s->client_name), "%s", name);
-	/* dns.h: it says which name was somebody else's */
-	note_reverse(s, str_of(status == DNS_OK ? name : why), status == DNS_OK);
+		name_client(s, name, str_of(name));
+	else
+		/* dns.h: it says which name was somebody else's */
+		name_client(s, "unknown", reverse_of(str_of(why)));
 	s->name_state = status == DNS_OK ? ACCESS_NAME_VERIFIED : status == DNS_AGAIN ? ACCESS_NAME_LATER :
 	                str_starts(str_of(why), STR("hostname ")) ? ACCESS_NAME_WRONG : ACCESS_NAME_NONE;
 	named(s);
@@ -80,10 +90,19 @@ void session_identify(struct session *s)
 	}
 	session_wait(s, SESSION_WAITS_NAME);
 	loop_timer_set(r->loop, &s->timer, loop_now(r->loop) + NAME_WAIT);
-	s->name_query = dns_lookup_name(r->dns, &s->address, on_name, s);
+	s->name_query = dns_lookup_name(r->name_dns, &s->address, on_name, s);
 }
 
 /* --- TLS -------------------------------------------------------------------------------------------------------------- */
+
+/* turn_of - handshakes are done in turn for each host, of IPv6 for each network that one may have to itself */
+static uint64_t turn_of(const struct ipaddr *a)
+{
+	uint64_t turn = 0;
+
+	memcpy(&turn, a->b, a->family == AF_INET6 ? sizeof(turn) : 4);
+	return turn;
+}
 
 void session_start_tls(struct session *s)
 {
@@ -94,6 +113,7 @@ void session_start_tls(struct session *s)
 	buf_clear(&s->conn->in);
 	s->consumed = 0;
 	s->in_tls = true;
+	s->conn->turn = turn_of(&s->address);
 	session_wait(s, SESSION_WAITS_TLS);
 	conn_deadline(s->conn, loop_now(s->relay->loop) + session_conf(s)->smtpd_starttls_timeout);
 	conn_start_tls(s->conn, s->service->tls, NULL);
@@ -102,7 +122,7 @@ void session_start_tls(struct session *s)
 void session_begin(struct session *s)
 {
 	ipaddr_format(&s->address, s->client_address);
-	name_client(s);
+	name_client(s, s->client_name, STR("unknown"));
 	if (s->service->tls_wrapper && !s->in_tls)
 		session_start_tls(s);
 	else

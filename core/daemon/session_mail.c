@@ -180,12 +180,20 @@ static void go_on_with_content(void *ctx)
 	session_wake(ctx);
 }
 
+/* conf_of_incoming - a line of cleanup may have settings of its own */
+static const struct conf *conf_of_incoming(const struct session *s)
+{
+	const struct incoming *in = s->service->incoming;
+
+	return in == s->service->settings->incoming ? session_conf(s) : in->conf;
+}
+
 static void act_data(struct session *s, struct reply *r)
 {
 	const struct tls_info *tls = conn_tls(s->conn);
 	struct cleanup_options o = { .source = CLEANUP_SMTP, .sink = cleanup_to_store(s->relay->store), .router = session_router(s),
-		.conf = session_conf(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop), .wishes = &s->wishes,
-		.checks = s->service->unchecked ? NULL : s->service->settings->checks, .unchecked = s->service->unchecked,
+		.conf = conf_of_incoming(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop), .wishes = &s->wishes,
+		.checks = s->service->unchecked ? NULL : s->service->incoming->checks, .unchecked = s->service->unchecked,
 		.unmapped = s->service->unmapped, .pool = s->relay->pool, .go_on = go_on_with_content, .ctx = s };
 
 	if (tls)
@@ -220,7 +228,7 @@ static void on_committed(void *ctx, const struct reply *reply, struct qmsg *m)
 		r->counts.submissions += s->uid >= 0;
 		schedule_add(r->schedule, m, true);
 	}
-	s->answer = *reply;
+	*s->answer = *reply;
 	session_wake(s);
 }
 

@@ -1,5 +1,8 @@
 /* session_policy - may this be done? Runs the restriction lists of an event, and asks DNS and address probes what they ask. The answer
  * is data for session.c: nothing is sent or logged from here but what the lists want in the log. */
+#include <time.h>
+
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/daemon/session_private.h"
 #include "core/deliver/deliver.h"
@@ -132,14 +135,14 @@ static void on_domain_mx(void *ctx, const struct dns_answer *a)
 	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0])
 		session_policy_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
 	else if (a->status == DNS_NODATA)
-		s->query = dns_lookup_host(s->relay->dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
+		s->query = dns_lookup_host(s->relay->judge_dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
 	else
 		domain_answered(s, a->status);
 }
 
 static bool ask_domain(struct session *s)
 {
-	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_MX, on_domain_mx, s);
+	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_MX, on_domain_mx, s);
 	return true;
 }
 
@@ -163,13 +166,13 @@ static void on_list_address(void *ctx, const struct dns_answer *a)
 	s->listed = ARENA_ARRAY(&s->arena, struct ipaddr, n);
 	for (size_t i = 0; s->listed && i < n; i++)
 		s->listed[s->n_listed++] = a->records[i].address;
-	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_TXT, on_list_text, s);
+	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_TXT, on_list_text, s);
 }
 
 static bool ask_list(struct session *s)
 {
 	s->n_listed = 0;
-	s->query = dns_ask(s->relay->dns, s->run.asked, DNS_A, on_list_address, s);
+	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_A, on_list_address, s);
 	return true;
 }
 
@@ -262,7 +265,7 @@ bool session_policy_begin(struct session *s, enum access_event event)
 	if (event == ACCESS_AT_RCPT && str_ieq(s->smtp.rcpt.full, STR("postmaster")))
 		return false;
 	fill_request(s, event);
-	access_begin(&s->run, s->service->rules, event, &s->request, &s->answer);
+	access_begin(&s->run, s->service->rules, event, &s->request, s->answer);
 	return true;
 }
 
@@ -298,9 +301,9 @@ static bool note(struct session *s)
 	if (run->effect.kind == ACTION_HOLD && is_held(s))
 		return true;
 	if (run->say)
-		session_log_reject(s, run->say, &s->answer);
+		session_log_reject(s, run->say, s->answer);
 	if (effect && !remember(s, &run->effect)) {
-		reply_set(&s->answer, 452, "4.3.1", "Error: what rules want done to this message is too much");
+		reply_set(s->answer, 452, "4.3.1", "Error: what rules want done to this message is too much");
 		return false;
 	}
 	return true;
@@ -321,7 +324,7 @@ bool session_policy_go(struct session *s)
 			return false;
 		case ACCESS_DONE:
 			if (s->run.result == ACTION_OK)
-				s->answer.code = 0;
+				s->answer->code = 0;
 			else if (s->run.say)
 				log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s", s->run.say);
 			return true;
@@ -339,4 +342,30 @@ void session_policy_cancel(struct session *s)
 		loop_timer_cancel(s->relay->loop, &s->timer);
 	s->query = NULL;
 	s->verify = NULL;
+}
+
+/* --- behind a refusal -------------------------------------------------------------------------------------------------- */
+
+void session_add_footer(struct session *s)
+{
+	const struct sockaddr *peer = (const struct sockaddr *)&s->conn->peer;
+	unsigned port = peer->sa_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)peer)->sin6_port) :
+		peer->sa_family == AF_INET ? ntohs(((const struct sockaddr_in *)(const void *)peer)->sin_port) : 0;
+	const struct conf *c = s->service->conf;
+	time_t now = (time_t)(loop_wall(s->relay->loop) / USEC_PER_SEC);
+	char stamp[40] = "", number[12];
+	struct access_value more[] = { { "client_port", STR_EMPTY }, { "localtime", STR_EMPTY }, { "server_name", str_of(c->myhostname) } };
+	struct tm tm;
+
+	if (!s->service->rules || s->uid >= 0 || (!*c->smtpd_reject_footer && !*c->smtpd_reject_footer_maps))
+		return;
+	format_text(number, sizeof(number), "%u", port);
+	if (localtime_r(&now, &tm))
+		strftime(stamp, sizeof(stamp), "%b %d %H:%M:%S", &tm);
+	more[0].value = str_of(number);
+	more[1].value = str_of(stamp);
+	access_footer(s->service->rules, &(struct access_request){ .arena = &s->arena, .conf = c, .client_name = str_of(s->client_name),
+		.client_address = str_of(s->client_address), .reverse_name = str_of(s->reverse_name), .helo = str_of(s->smtp.helo),
+		.sender = s->smtp.envelope.sender, .rcpt = s->event == SMTP_SERVER_RCPT ? s->smtp.rcpt.full : STR_EMPTY }, more,
+		sizeof(more) / sizeof(more[0]), s->answer);
 }

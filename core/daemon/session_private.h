@@ -20,11 +20,12 @@ enum session_wait { SESSION_WAITS_NOT,
 	SESSION_WAITS_COMMIT,          /* the flush: not cancelled by anything */
 	SESSION_WAITS_SLOW,            /* a client that makes errors: smtpd_error_sleep_time */
 	SESSION_WAITS_ROOM,            /* content that cannot be taken now */
+	SESSION_WAITS_TURN,            /* the other clients: it had many commands in one step */
 };
 
 struct session {
 	struct list link;              /* relay's sessions */
-	struct loop_task free_task;
+	struct loop_task free_task, turn_task;
 	struct loop_timer timer;       /* of the wait for a name, or of a slow answer */
 	struct relay *relay;
 	const struct service *service; /* and with it the settings that the session began with */
@@ -45,19 +46,21 @@ struct session {
 	enum smtp_server_event event;  /* under way; SMTP_SERVER_EVENTS: the connection itself, before the greeting */
 	enum session_phase phase;
 	enum session_wait waits;
-	struct reply answer;           /* to the event; code 0: none yet */
+	struct reply *answer;          /* to the event under way; code 0: none yet. NULL between events */
 	void (*wake)(struct session *s); /* session_wake, for session_policy.c, which the walk calls and which knows no walk */
 	bool running;                  /* inside session_go */
 	bool slowed;                   /* the next command has waited already */
 	bool ended, eof, expect_proxy, connect_logged, exempt, in_tls, tls_done;
 	bool foreign;                  /* a loopback address that a proxy told us: another host's, or nobody's */
 	enum access_name name_state;
-	char client_name[256], client_address[46];
-	char reverse_name[256];        /* what the address says; "unknown", or a name that may be another's */
-	char client_text[256 + 46 + 4]; /* "name[address]" */
+	char client_address[46];
+	/* the verified name, "name[address]", and what the address says it is ("unknown", or a name that may be another's); all in … */
+	const char *client_name, *client_text, *reverse_name;
+	char *names;                   /* … this, or constant: ten thousand idle sessions have it */
 	/* judging */
 	struct access_request request;
 	struct access_run run;
+	struct session_report *report; /* NULL: nothing to tell the postmaster yet */
 	struct action_wish *wishes;    /* what rules want done with the message of this transaction; in the arena */
 	struct dns_query *query;       /* for run's question */
 	struct verify_wait *verify;
@@ -117,9 +120,21 @@ void session_policy_slept(struct session *s);
 /* session_is_listed - is this address known here, as far as it is ours? false with the refusal */
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no);
 
+/* session_add_footer - smtpd_reject_footer behind s->answer, after it was logged */
+void session_add_footer(struct session *s);
+
 /* --- session_hosts.c --- */
 /* session_ask_hosts - for s->run; true: the answer comes later, by session_policy_answer */
 bool session_ask_hosts(struct session *s);
+
+/* --- session_report.c --- */
+void session_report_begin(struct session *s);                  /* keep a transcript, if somebody may want it */
+void session_report_in(struct session *s, struct str text);    /* a command; nothing while content is read */
+void session_report_out(struct session *s, size_t before);     /* what was added to the output since it was this long */
+/* session_report_answer - a refusal of ours, of a restriction list or not; session_report_machine - what was added is the machine's own */
+void session_report_answer(struct session *s, const struct reply *a, bool judged);
+void session_report_machine(struct session *s, size_t before);
+void session_report_end(struct session *s);
 
 /* --- session_log.c --- */
 void session_log_connect(struct session *s);

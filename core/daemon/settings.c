@@ -63,6 +63,22 @@ static struct match *open_match(const struct conf *c, const char *parameter, con
 	return m;
 }
 
+/* reports_of - the words of notify_classes that are about sessions */
+static unsigned reports_of(const struct conf *c)
+{
+	static const struct { const char *word; enum report_class class; } words[] = {
+		{ "protocol", REPORT_PROTOCOL }, { "policy", REPORT_POLICY }, { "resource", REPORT_RESOURCE }, { "software", REPORT_SOFTWARE },
+		{ "data", REPORT_DATA },
+	};
+	struct str rest = str_of(c->notify_classes), word;
+	unsigned all = 0;
+
+	while (str_word(&rest, ", \t\r\n", &word))
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			all |= str_ieq(word, str_of(words[i].word)) ? words[i].class : 0;
+	return all;
+}
+
 /* what receive_override_options switches off for one service */
 static bool has_override(const struct conf *c, const char *word)
 {
@@ -72,6 +88,37 @@ static bool has_override(const struct conf *c, const char *word)
 		if (str_ieq(w, str_of(word)))
 			return true;
 	return false;
+}
+
+/* open_incoming - main.cf's first; then what lines of cleanup say otherwise */
+static void open_incoming(struct settings *s, struct conf_diag *diag)
+{
+	s->incoming = mem_alloc((s->master.n_cleanups + 1) * sizeof(*s->incoming));
+	s->incoming[s->n_incoming++] = (struct incoming){ "cleanup", s->conf, checks_of_incoming(s->conf, diag) };
+	for (size_t i = 0; i < s->master.n_cleanups; i++) {
+		const struct master_cleanup *m = &s->master.cleanups[i];
+		struct conf_diag found;
+
+		conf_diag_init(&found);
+		s->incoming[s->n_incoming++] = (struct incoming){ m->name, m->conf, checks_of_incoming(m->conf, &found) };
+		conf_diag_take(diag, &found, m->conf);
+	}
+}
+
+/* find_incoming - of a listener: a line of cleanup that says something, else what main.cf says */
+static const struct incoming *find_incoming(const struct settings *s, const struct conf *c, struct conf_diag *diag)
+{
+	struct str rest = buf_view(&s->master.cleanup_names), name;
+
+	for (size_t i = s->n_incoming; i-- > 1;)
+		if (!strcmp(s->incoming[i].name, c->cleanup_service_name))
+			return &s->incoming[i];
+	while (str_cut(&rest, '|', &name))
+		if (str_eq(name, str_of(c->cleanup_service_name)))
+			return &s->incoming[0];
+	conf_diag_add(diag, CONF_ERROR, NULL, 0, "cleanup_service_name: no line of master.cf is called \"%s\" and runs cleanup: add it, or take the "
+		"setting out", c->cleanup_service_name);
+	return &s->incoming[0];
 }
 
 static int tls_level(const struct conf *c)
@@ -150,6 +197,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		conf_diag_add(diag, CONF_ERROR, NULL, 0,
 			"smtpd_relay_restrictions: port %u would be an open relay: here or in smtpd_recipient_restrictions, specify at least one of "
 			"reject_unauth_destination, defer_unauth_destination, reject, defer, and no permit before it", v->port);
+	v->reports = reports_of(c);
+	v->incoming = find_incoming(s, c, diag);
 	v->unchecked = has_override(c, "no_header_body_checks");
 	v->unmapped = has_override(c, "no_address_mappings");
 	v->header_clients = header_clients_new(c->local_header_rewrite_clients, diag);
@@ -231,10 +280,11 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 }
 
 /* The submit socket: SMTP among ourselves. Who may use it is decided by the uid behind it. */
-static void open_submit(struct settings *s)
+static void open_submit(struct settings *s, struct conf_diag *diag)
 {
 	s->submit.conf = s->conf;
 	s->submit.host = "";
+	s->submit.incoming = find_incoming(s, s->conf, diag);
 	s->submit.unchecked = has_override(s->conf, "no_header_body_checks");
 	s->submit.unmapped = has_override(s->conf, "no_address_mappings");
 	service_smtp_options(&s->submit, CONF_TLS_NONE);
@@ -294,16 +344,16 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
 	check_luser(s->conf, diag);
 	s->router = router_new(s->conf, &s->master, diag);
+	open_incoming(s, diag);
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof(*s->services));
 	for (size_t i = 0; i < s->master.n_listeners; i++)
 		take_listener(s, &s->master.listeners[i], diag);
 	if (s->master.n_listeners && !s->n_services && !diag->errors)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	open_http(s, diag);
-	open_submit(s);
+	open_submit(s, diag);
 	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
-	s->checks = checks_of_incoming(s->conf, diag);
 	s->templates = bounce_templates_new(s->conf, diag);
 	fs_watch_tables(NULL, NULL);
 	tell_closed(&s->reads, diag);
@@ -323,7 +373,9 @@ void settings_free(struct settings *s)
 	service_load_unref(s->submit.load);
 	mem_free(s->services);
 	deliver_profiles_free(s->profiles);
-	checks_unref(s->checks);
+	for (size_t i = 0; i < s->n_incoming; i++)
+		checks_unref(s->incoming[i].checks);
+	mem_free(s->incoming);
 	bounce_templates_free(s->templates);
 	if (s->router)
 		router_free(s->router);
@@ -337,7 +389,8 @@ void settings_free(struct settings *s)
 void settings_refresh(struct settings *s, usec now_mono)
 {
 	router_refresh(s->router, now_mono);
-	checks_refresh(s->checks, now_mono);
+	for (size_t i = 0; i < s->n_incoming; i++)
+		checks_refresh(s->incoming[i].checks, now_mono);
 	for (size_t i = 0; i < s->n_services; i++) {
 		if (s->services[i].rules)
 			access_rules_refresh(s->services[i].rules, now_mono);

@@ -22,6 +22,14 @@ struct service_load {
 	bool stress;                       /* under overload: service_conf is the other one */
 	usec full_at, warned;              /* mono: a client found no place; that was told. 0: never */
 };
+/* errors of a session that notify_classes may name; bits */
+enum report_class { REPORT_PROTOCOL = 1, REPORT_POLICY = 2, REPORT_RESOURCE = 4, REPORT_SOFTWARE = 8, REPORT_DATA = 16 };
+/* what mail that comes in goes through */
+struct incoming {
+	const char *name;                  /* cleanup_service_name */
+	const struct conf *conf;
+	struct checks *checks;             /* of its content; NULL: none */
+};
 /* what one listener serves */
 struct service {
 	const struct conf *conf;           /* with the listener's -o overrides */
@@ -37,6 +45,8 @@ struct service {
 	struct auth *auth;                 /* NULL: nobody logs in */
 	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
+	const struct incoming *incoming;
+	unsigned reports;                  /* enum report_class: of which errors the postmaster is told */
 	bool unchecked, unmapped;          /* receive_override_options: no_header_body_checks, no_address_mappings */
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
@@ -54,7 +64,8 @@ struct settings {
 	struct router *router;
 	struct deliver_profiles *profiles; /* of the transports */
 	struct bounce_templates *templates; /* words of notices */
-	struct checks *checks;             /* of the content of mail that comes in; NULL: none */
+	struct incoming *incoming;         /* what mail that comes in goes through: main.cf's, then one for each line of cleanup */
+	size_t n_incoming;
 	struct service *services;          /* one per listener that can serve, then http_listen's */
 	size_t n_services;
 	bool certificate_unusable;         /* one that was named: a warning where TLS is only offered, but no progress for a reload */

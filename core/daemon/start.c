@@ -27,7 +27,8 @@
 #include "core/map/cdb.h"
 #include "core/base/signals.h"
 
-#define POOL_THREADS 2                 /* a handshake, and a delivery that waits for a lock */
+#define POOL_THREADS 2                 /* at least: handshakes */
+#define FILE_THREADS 2                 /* deliveries that wait for a lock */
 #define STORE_THREADS 2                /* a flush, and beside it what the next commit needs first */
 #define FD_RESERVE 500                 /* descriptors kept for the log, maps and outbound connections */
 #define MAX_SESSIONS 20000
@@ -35,7 +36,8 @@
 /* the loop's ticks and signals, which have no room of their own */
 struct daemon {
 	struct relay relay;
-	struct loop_io signals, stored;
+	struct loop_io signals;
+	struct reaper { struct loop_io io; struct pool *pool; } reapers[2]; /* of the pools that are not the loop's */
 	struct loop_timer store_timer, second, give_up;
 	pid_t helper_pid;
 	bool has_submit;               /* the submit socket is there */
@@ -280,25 +282,29 @@ static bool open_queue(struct relay *r)
 	return true;
 }
 
-static void on_stored(struct loop_io *io, uint32_t events)
+static void on_done(struct loop_io *io, uint32_t events)
 {
-	struct daemon *d = LIST_ITEM(io, struct daemon, stored);
-
 	(void)events;
-	pool_reap(d->relay.store_pool);
+	pool_reap(LIST_ITEM(io, struct reaper, io)->pool);
 }
 
-/* open_pools - two: the promise has threads of its own, which no client's handshake and no lock on a mailbox can keep */
+static bool reap_on(struct relay *r, struct reaper *one, struct pool *p)
+{
+	*one = (struct reaper){ .io = { .fd = pool_fd(p), .on_ready = on_done }, .pool = p };
+	return loop_io_add(r->loop, &one->io, EPOLLIN) == 0;
+}
+
+/* open_pools - three: the promise has threads of its own, which no client's handshake and no lock on a mailbox can keep, and so have
+ * the handshakes */
 static bool open_pools(struct daemon *d)
 {
 	struct relay *r = &d->relay;
 
-	r->pool = pool_new(POOL_THREADS);
+	r->pool = pool_new(pool_cores(POOL_THREADS, LIMIT_RELAY_THREADS));
+	r->file_pool = pool_new(FILE_THREADS);
 	r->store_pool = pool_new(STORE_THREADS);
-	if (!r->pool || !r->store_pool || loop_use_pool(r->loop, r->pool) != 0)
-		return false;
-	d->stored = (struct loop_io){ .fd = pool_fd(r->store_pool), .on_ready = on_stored };
-	return loop_io_add(r->loop, &d->stored, EPOLLIN) == 0;
+	return r->pool && r->file_pool && r->store_pool && loop_use_pool(r->loop, r->pool) == 0 &&
+	       reap_on(r, &d->reapers[0], r->file_pool) && reap_on(r, &d->reapers[1], r->store_pool);
 }
 
 static bool open_rooms(struct daemon *d, int helper_fd)
@@ -308,6 +314,8 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	if (!open_pools(d))
 		return false;
 	r->dns = dns_new(r->loop, &(struct dns_options){ 0 });
+	r->name_dns = dns_new(r->loop, &(struct dns_options){ 0 });
+	r->judge_dns = dns_new(r->loop, &(struct dns_options){ 0 });
 	if (!open_queue(r))
 		return false;
 	r->deliver = wiring_deliver(r, helper_fd);
@@ -320,16 +328,26 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	return true;
 }
 
+static void log_slices(const struct loop_slices *s)
+{
+	if (s->n_long)
+		log_info("master", "%llu steps of the loop were longer than 50 ms, the longest %lld ms (%u events, %u timers, %u tasks)",
+			(unsigned long long)s->n_long, (long long)(s->worst / USEC_PER_MSEC), s->events, s->timers, s->tasks);
+}
+
 static void close_rooms(struct daemon *d)
 {
 	struct relay *r = &d->relay;
 
+	log_slices(loop_slices(r->loop));
 	control_close(r->control);
 	pickup_stop(r->pickup);
 	if (r->auth_pool)
 		pool_wait(r->auth_pool);
 	if (r->pool)
 		pool_wait(r->pool);
+	if (r->file_pool)
+		pool_wait(r->file_pool);
 	if (r->store_pool)
 		pool_wait(r->store_pool);
 	if (r->store)

@@ -15,6 +15,7 @@ static void add_cell(struct buf *out, const char *s)
 
 static void add_figures(struct relay *r, const struct store_stats *q, struct buf *out)
 {
+	const struct loop_slices *slices = loop_slices(r->loop);
 	const struct relay_counts *c = &r->counts;
 	const struct figure { const char *names; uint64_t value; } figures[] = {
 		{ "uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC) },
@@ -24,6 +25,9 @@ static void add_figures(struct relay *r, const struct store_stats *q, struct buf
 		{ "memory_limit_bytes\tof so many", r->memory_limit },
 		{ "outbound_connections\toutbound connections now", deliver_sessions(r->deliver) },
 		{ "deliveries_in_flight\tdeliveries in flight", schedule_in_flight(r->schedule) },
+		{ "loop_worst_slice_microseconds\tlongest step of the loop in microseconds", (uint64_t)slices->worst },
+		{ "loop_worst_slice_events\tevents in it", slices->events },
+		{ "loop_long_slices_total\tsteps longer than 50 milliseconds", slices->n_long },
 		{ "connects_total\tconnections taken", c->connects },
 		{ "silent_connects_total\tof these without a word", c->silent_connects },
 		{ "rejects_total\tcommands refused", c->rejects },

@@ -67,7 +67,7 @@ static void on_delivered(void *ctx, struct delivery *d)
 
 struct deliver *wiring_deliver(struct relay *r, int helper_fd)
 {
-	struct deliver_options o = { .loop = r->loop, .pool = r->pool, .store = r->store, .dns = r->dns, .conf = r->settings->conf,
+	struct deliver_options o = { .loop = r->loop, .pool = r->file_pool, .store = r->store, .dns = r->dns, .conf = r->settings->conf,
 		.master = &r->settings->master, .router = r->settings->router, .profiles = r->settings->profiles, .templates = r->settings->templates, .queued = on_queued,
 		.done = on_delivered, .ctx = r, .helper_fd = helper_fd };
 

@@ -16,6 +16,8 @@ hottest = bignum bignum_core bignum_mod bignum_mod_raw ecp ecp_curves ecp_curves
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
 $(foreach f,$(hottest),$(OUT)/mbed/$f.o): OPT = -O3
 OPT ?= $(FOR_SIZE)
+# a block of SHA-256 is core/net/tls_sha256.c's
+$(OUT)/mbed/sha256.o: OWN = -DMBEDTLS_SHA256_PROCESS_ALT -Dmbedtls_internal_sha256_process=tls_sha256_process
 # powers are core/net/tls_exp_mod.c's
 $(OUT)/mbed/bignum.o: OWN = -Dmbedtls_mpi_core_exp_mod=tls_exp_mod -Dmbedtls_mpi_core_exp_mod_unsafe=tls_exp_mod_unsafe
 # X25519 is core/net/tls_x25519.c's

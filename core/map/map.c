@@ -9,6 +9,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/map/map_pattern.h"
 #include "core/map/map_type.h"
 #include "core/map/words.h"
 
@@ -247,6 +248,14 @@ int map_each(struct map *m, int (*fn)(void *ctx, struct str key, struct str valu
 		return m->type->each(m->state, fn, ctx);
 	else
 		errno = ENOTSUP;
+	return -1;
+}
+
+int map_each_rule(struct map *m, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx)
+{
+	if (!m->absent && (m->type == &map_type_regexp || m->type == &map_type_pcre))
+		return map_pattern_each(m->state, fn, ctx);
+	errno = ENOTSUP;
 	return -1;
 }
 

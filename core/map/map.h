@@ -30,6 +30,10 @@ bool map_is_whole(const struct map *m);         /* cidr, regexp…: ask once wit
 /* map_each - walk all entries of a table that can be walked; -1 with errno ENOTSUP otherwise */
 int map_each(struct map *m, int (*fn)(void *ctx, struct str key, struct str value), void *ctx);
 
+/* map_each_rule - the results of a regexp or pcre table, in order, with the line of each in its file; fn stops it with what is not 0. -1
+ * with errno ENOTSUP for other tables */
+int map_each_rule(struct map *m, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx);
+
 /* maps - an ordered list of tables (a parameter's value); each key goes through all tables before the next key */
 struct maps {
 	struct map **v;

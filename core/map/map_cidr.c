@@ -133,7 +133,8 @@ static enum map_answer cidr_find(void *state, struct str key, struct buf *out)
 		return MAP_NONE;
 	for (size_t i = 0; i < t->n;) {
 		const struct cidr_rule *r = &t->rules[i];
-		bool hit = r->net.net.family != AF_UNSPEC && network_has(&r->net, &a) != r->negated;
+		/* a network says nothing about addresses of the other family, turned round or not */
+		bool hit = r->net.net.family == a.family && network_has(&r->net, &a) != r->negated;
 
 		if (hit && r->result) {
 			buf_z(out, r->result);

@@ -47,8 +47,9 @@ static bool inline_add(struct inline_table *t, struct str word)
 	folded = str_dup(key);
 	for (size_t i = 0; i < key.n; i++)
 		folded[i] = ascii_lower(folded[i]);
-	if (!table_find(&t->entries, str_make(folded, key.n)))
-		table_add(&t->entries, str_make(folded, key.n), str_dup(value));
+	/* of two entries with one key the last counts, unlike in a file */
+	mem_free(table_take(&t->entries, str_make(folded, key.n)));
+	table_add(&t->entries, str_make(folded, key.n), str_dup(value));
 	mem_free(folded);
 	return true;
 }

@@ -284,6 +284,17 @@ enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
 	return MAP_NONE;
 }
 
+int map_pattern_each(void *state, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx)
+{
+	const struct table *t = state;
+	int got = 0;
+
+	for (size_t i = 0; i < t->n && !got; i++)
+		if (t->rules[i].result)
+			got = fn(ctx, t->rules[i].line, str_of(t->rules[i].result));
+	return got;
+}
+
 bool map_pattern_is_changed(void *state)
 {
 	struct table *t = state;

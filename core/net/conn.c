@@ -422,7 +422,7 @@ static void on_free(struct loop_task *t)
 {
 	struct conn_private *p = LIST_ITEM(t, struct conn_private, free_task);
 
-	if (p->tls && p->tls->busy)
+	if (p->tls && p->tls->busy && !conn_tls_take_back(conn_of(p)))
 		p->freed = true;
 	else
 		conn_release(conn_of(p));

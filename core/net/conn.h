@@ -37,6 +37,7 @@ struct conn {
 	struct sockaddr_storage peer;
 	socklen_t peer_len;
 	void *ctx;             /* the owner's */
+	uint64_t turn;         /* for whom handshakes of this connection are done, for fair turns; 0: for us */
 	/* private from here */
 	struct conn_private *priv;
 };

@@ -16,6 +16,7 @@ struct conn_tls {
 	char why[160];
 	bool server;
 	bool started;                  /* a client said its first word */
+	bool answered;                 /* a step was done */
 	bool busy;                     /* the session belongs to a pool thread */
 	bool ready;                    /* the handshake is done */
 	bool more;                     /* c->in was full: there may be more to decrypt without another read */
@@ -53,6 +54,7 @@ void conn_tls_receive(struct conn *c);                 /* the socket is readable
 void conn_tls_go_on(struct conn *c);                   /* start the handshake, or decrypt what there was no room for */
 bool conn_tls_has_work(const struct conn *c);          /* conn_tls_go_on has something to do */
 void conn_tls_seal(struct conn *c);                    /* encrypt c->out */
+bool conn_tls_take_back(struct conn *c);                /* a running handshake step is not needed; true: it is no longer the pool's */
 void conn_tls_free(struct conn_tls *t);
 
 #endif

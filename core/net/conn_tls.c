@@ -50,6 +50,7 @@ static void step_done(struct pool_job *job)
 	struct conn *c = t->c;
 
 	t->busy = false;
+	t->answered = true;
 	if (c->priv->closed || c->priv->failed) {
 		if (c->priv->freed)
 			conn_release(c);
@@ -71,11 +72,35 @@ static void step_done(struct pool_job *job)
 		conn_pump(c);
 }
 
+/* is_too_much - all have their turns in the pool's queue, but past so many in it nobody gets more than his part */
+static bool is_too_much(struct conn *c, struct pool *pool)
+{
+	unsigned all, his;
+
+	pool_waiting(pool, c->turn, &all, &his);
+	return all >= LIMIT_HANDSHAKES && his >= LIMIT_HANDSHAKES_CLIENT;
+}
+
+/* conn_tls_take_back - a step that no thread has begun: nobody waits for it any more */
+bool conn_tls_take_back(struct conn *c)
+{
+	struct conn_tls *t = c->priv->tls;
+	struct pool *pool = loop_pool(c->priv->loop);
+
+	if (pool && pool_take_back(pool, &t->job))
+		t->busy = false;
+	return !t->busy;
+}
+
 static void step_start(struct conn *c)
 {
 	struct conn_tls *t = c->priv->tls;
 	struct pool *pool = loop_pool(c->priv->loop);
 
+	if (pool && t->server && is_too_much(c, pool)) {
+		conn_fail(c, 0, "too many TLS handshakes of this client wait already");
+		return;
+	}
 	buf_str(&t->job_in, buf_view(&t->net_in));
 	buf_clear(&t->net_in);
 	t->busy = true;
@@ -122,6 +147,9 @@ void conn_tls_receive(struct conn *c)
 		return;
 	}
 	t->net_eof |= n == 0;
+	/* who went before our first word cannot have finished; later, what waits may be the last word of a handshake that is whole */
+	if (t->busy && t->net_eof && t->server && !t->answered)
+		conn_tls_take_back(c);
 	if (t->ready)
 		open_records(c);
 	else if (t->busy)
@@ -183,6 +211,7 @@ void conn_start_tls(struct conn *c, struct tls_context *ctx, const struct tls_pe
 	t->c = c;
 	t->server = !peer;
 	t->s = tls_session_new(ctx, peer);
+	t->job.of = c->turn;
 	t->job.work = step_work;
 	t->job.done = step_done;
 	buf_init(&t->net_in, LIMIT_CONN_READ);

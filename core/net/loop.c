@@ -12,12 +12,15 @@
 #include "core/base/pool.h"
 #include "core/net/loop.h"
 
-enum { EVENTS_PER_TICK = 256, HOOKS = 4 };
+enum { EVENTS_PER_TICK = 256, HOOKS = 4, LOOK_EVERY = 8 };
+#define TURN (10 * USEC_PER_MSEC)          /* of events, of timers, of tasks in a tick, more or less */
 
 struct loop {
 	int epoll;
 	bool stop;
+	bool ticking;          /* there was a tick before this one, and nothing but it in between */
 	usec now, wall;
+	usec seen;             /* the last look at the clock in this tick */
 	struct heap timers;
 	struct list tasks;
 	struct pool *pool;
@@ -25,6 +28,7 @@ struct loop {
 	struct { void (*fn)(void *ctx); void *ctx; } hooks[HOOKS];
 	unsigned n_hooks;
 	int served, n_events;  /* of the running tick */
+	struct loop_slices slices, tick;
 	struct epoll_event events[EVENTS_PER_TICK];
 };
 
@@ -186,8 +190,27 @@ struct pool *loop_pool(const struct loop *l)
 
 /* --- the tick ----------------------------------------------------------------------------------------------------- */
 
+const struct loop_slices *loop_slices(const struct loop *l)
+{
+	return &l->slices;
+}
+
+/* measure - the tick that began at l->now is over */
+static void measure(struct loop *l, usec now)
+{
+	struct loop_slices *s = &l->slices;
+	usec took = now - l->now;
+
+	s->n_long += took > LOOP_LONG;
+	if (took <= s->worst)
+		return;
+	l->tick.worst = took;
+	l->tick.n_long = s->n_long;
+	*s = l->tick;
+}
+
 /* milliseconds to sleep, rounded up so that a timer is due when it ends */
-static int sleep_ms(struct loop *l, usec max_wait)
+static int sleep_ms(struct loop *l, usec max_wait, usec now)
 {
 	struct heap_node *first = heap_first(&l->timers);
 	usec wait = max_wait;
@@ -195,7 +218,7 @@ static int sleep_ms(struct loop *l, usec max_wait)
 	if (!list_is_empty(&l->tasks))
 		return 0;
 	if (first) {
-		usec left = first->key - clock_mono();
+		usec left = first->key - now;
 
 		wait = left < wait ? left : wait;
 	}
@@ -206,14 +229,30 @@ static int sleep_ms(struct loop *l, usec max_wait)
 	return (int)((wait + 999) / 1000);
 }
 
+/* is_long - what began at `from` has taken its time: the rest of it comes in the next tick, after all others had theirs. The clock is
+ * looked at now and then */
+static bool is_long(struct loop *l, unsigned done, usec from)
+{
+	if (done % LOOK_EVERY)
+		return false;
+	l->seen = clock_mono();
+	return l->seen - from > TURN;
+}
+
 static void serve_events(struct loop *l)
 {
+	l->tick = (struct loop_slices){ 0 };
+	l->seen = l->now;
 	while (l->served < l->n_events) {
 		struct epoll_event *e = &l->events[l->served++];
 		struct loop_io *io = e->data.ptr;
 
+		l->tick.events++;
 		if (io)
 			io->on_ready(io, e->events);
+		/* level triggered: the kernel tells of the others again */
+		if (is_long(l, l->tick.events, l->now))
+			break;
 	}
 	l->served = l->n_events = 0;
 }
@@ -221,6 +260,8 @@ static void serve_events(struct loop *l)
 /* only as many as there are now: a timer that sets itself to a time long past must not hold the loop */
 static void serve_timers(struct loop *l)
 {
+	usec from = l->seen;
+
 	for (uint32_t left = l->timers.n; left > 0; left--) {
 		struct heap_node *x = heap_first(&l->timers);
 		struct loop_timer *t;
@@ -228,8 +269,11 @@ static void serve_timers(struct loop *l)
 		if (!x || x->key > l->now)
 			return;
 		heap_remove(&l->timers, x);
+		l->tick.timers++;
 		t = LIST_ITEM(x, struct loop_timer, node);
 		t->on_due(t);
+		if (is_long(l, l->tick.timers, from))
+			return;
 	}
 }
 
@@ -237,6 +281,7 @@ static void serve_timers(struct loop *l)
 static void serve_tasks(struct loop *l)
 {
 	struct list batch, *x;
+	usec from = l->seen;
 
 	if (list_is_empty(&l->tasks))
 		return;
@@ -246,7 +291,13 @@ static void serve_tasks(struct loop *l)
 		struct loop_task *t = LIST_ITEM(x, struct loop_task, link);
 
 		list_remove(x);
+		l->tick.tasks++;
 		t->run(t);
+		if (is_long(l, l->tick.tasks, from)) {
+			/* in front of those that came meanwhile */
+			list_append_all(&batch, &l->tasks);
+			list_append_all(&l->tasks, &batch);
+		}
 	}
 }
 
@@ -258,8 +309,13 @@ static void call_hooks(struct loop *l)
 
 int loop_tick(struct loop *l, usec max_wait)
 {
-	int n = epoll_wait(l->epoll, l->events, EVENTS_PER_TICK, sleep_ms(l, max_wait));
+	usec now = clock_mono();
+	int n;
 
+	if (l->ticking)
+		measure(l, now);
+	l->ticking = true;
+	n = epoll_wait(l->epoll, l->events, EVENTS_PER_TICK, sleep_ms(l, max_wait, now));
 	if (n < 0 && errno != EINTR)
 		return -1;
 	l->n_events = n < 0 ? 0 : n;
@@ -273,7 +329,7 @@ int loop_tick(struct loop *l, usec max_wait)
 
 int loop_run(struct loop *l)
 {
-	l->stop = false;
+	l->stop = l->ticking = false;
 	read_clocks(l);
 	call_hooks(l); /* for what was made before the first tick */
 	while (!l->stop)

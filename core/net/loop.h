@@ -48,6 +48,15 @@ void loop_on_tick(struct loop *l, void (*fn)(void *ctx), void *ctx);
  * handshakes to it. NULL takes it away, before pool_free. 0, or -1 with errno */
 int loop_use_pool(struct loop *l, struct pool *p);
 struct pool *loop_pool(const struct loop *l);                  /* NULL if there is none */
+/* loop_slices - how long others waited for one tick, from its events to its end, since the loop was made: the longest, and what it
+ * had to do. It costs no look at the clock beside the one before sleeping */
+#define LOOP_LONG (50 * USEC_PER_MSEC)
+struct loop_slices {
+	usec worst;
+	unsigned events, timers, tasks; /* of the worst */
+	uint64_t n_long;       /* ticks longer than LOOP_LONG */
+};
+const struct loop_slices *loop_slices(const struct loop *l);
 /* loop_tick - wait at most max_wait (0: only look), serve what is ready; 0, or -1 with errno */
 int loop_tick(struct loop *l, usec max_wait);
 int loop_run(struct loop *l);                                  /* until loop_stop */

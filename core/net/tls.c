@@ -71,25 +71,48 @@ static bool load_ca(struct tls_context *c, const struct tls_options *o, struct b
 	return true;
 }
 
+static bool add_key(struct identity *id, struct str key)
+{
+	mbedtls_pk_context *to = &id->keys[id->n_keys++];
+
+	mbedtls_pk_init(to);
+	return mbedtls_pk_parse_key(to, (const unsigned char *)key.p, tls_text_length(key), NULL, 0, fill_random, NULL) == 0;
+}
+
+/* choose_keys - for one handshake: each has its turn, so that as many can sign as there are threads */
+static int choose_keys(mbedtls_ssl_context *ssl)
+{
+	struct tls_session *s = mbedtls_ssl_get_user_data_p(ssl);
+	struct tls_context *c = s->ctx;
+	unsigned turn = atomic_fetch_add(&c->turn, 1);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_own; i++)
+		r = mbedtls_ssl_set_hs_own_cert(ssl, &c->own[i].chain, &c->own[i].keys[turn % c->own[i].n_keys]);
+	return r;
+}
+
 static const char *add_identity(void *ctx, struct str key, struct str chain)
 {
 	struct tls_context *c = ctx;
 	struct identity *id = &c->own[c->n_own];
-	const unsigned char *key_p = (const unsigned char *)key.p, *chain_p = (const unsigned char *)chain.p;
+	const unsigned char *chain_p = (const unsigned char *)chain.p;
 
 	if (c->n_own == LIMIT_TLS_IDENTITIES)
 		return "too many keys";
 	c->n_own++;
 	mbedtls_x509_crt_init(&id->chain);
-	mbedtls_pk_init(&id->key);
 	if (!chain.n || mbedtls_x509_crt_parse(&id->chain, chain_p, tls_text_length(chain)))
 		return "no usable certificate chain in it";
-	if (!key.n || mbedtls_pk_parse_key(&id->key, key_p, tls_text_length(key), NULL, 0, fill_random, NULL))
+	if (!key.n || !add_key(id, key))
 		return "no usable private key for it (an encrypted one is not)";
-	if (mbedtls_pk_check_pair(&id->chain.pk, &id->key, fill_random, NULL))
+	if (mbedtls_pk_check_pair(&id->chain.pk, id->keys, fill_random, NULL))
 		return "the private key is not that of the first certificate";
-	if (mbedtls_ssl_conf_own_cert(&c->conf, &id->chain, &id->key))
+	if (mbedtls_ssl_conf_own_cert(&c->conf, &id->chain, id->keys))
 		return "cannot be used";
+	while (c->server && mbedtls_pk_get_type(id->keys) == MBEDTLS_PK_RSA && id->n_keys < pool_cores(1, LIMIT_TLS_KEY_COPIES))
+		if (!add_key(id, key))
+			return "cannot be used";
 	return NULL;
 }
 
@@ -165,6 +188,7 @@ static bool set_server(struct tls_context *c, bool tickets)
 	static const char *alpn[] = { "smtp", NULL };
 
 	mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_cert_cb(&c->conf, choose_keys);
 	mbedtls_ssl_conf_new_session_tickets(&c->conf, tickets);
 	if (mbedtls_ssl_conf_alpn_protocols(&c->conf, alpn))
 		return false;
@@ -225,7 +249,8 @@ void tls_context_unref(struct tls_context *c)
 		return;
 	for (size_t i = 0; i < c->n_own; i++) {
 		mbedtls_x509_crt_free(&c->own[i].chain);
-		mbedtls_pk_free(&c->own[i].key);
+		for (size_t k = 0; k < c->own[i].n_keys; k++)
+			mbedtls_pk_free(&c->own[i].keys[k]);
 	}
 	if (c->has_tickets)
 		mbedtls_ssl_ticket_free(&c->ticket);
@@ -340,6 +365,7 @@ struct tls_session *tls_session_new(struct tls_context *c, const struct tls_peer
 		tls_session_free(s);
 		return NULL;
 	}
+	mbedtls_ssl_set_user_data_p(&s->ssl, s);
 	mbedtls_ssl_set_bio(&s->ssl, s, give, take, NULL);
 	return s;
 }

@@ -4,10 +4,22 @@
 
 #include "core/net/tls_private.h"
 
-enum { KNOWN = 1, ADX = 2, SHA = 4 };
+enum { KNOWN = 1, ADX = 2, SHA = 4, IFMA = 8 };
 
 #ifdef __x86_64__
 #include <cpuid.h>
+
+enum { VECTORS_KEPT = 0xe6 };          /* XCR0: the system keeps SSE, AVX and AVX-512 registers for each thread */
+
+static bool vectors_are_kept(unsigned features)
+{
+	unsigned low, high;
+
+	if (!(features & bit_OSXSAVE))
+		return false;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & VECTORS_KEPT) == VECTORS_KEPT;
+}
 
 static int ask(void)
 {
@@ -21,6 +33,8 @@ static int ask(void)
 		return can;
 	if (b & bit_BMI2 && b & bit_ADX)
 		can |= ADX;
+	if (b & bit_AVX512F && b & bit_AVX512IFMA && b & bit_BMI2 && vectors_are_kept(sse))
+		can |= IFMA;
 	if (b & bit_SHA && sse & bit_SSSE3 && sse & bit_SSE4_1)
 		can |= SHA;
 	return can;
@@ -53,4 +67,9 @@ bool tls_cpu_has_adx(void)
 bool tls_cpu_has_sha(void)
 {
 	return can(SHA);
+}
+
+bool tls_cpu_has_ifma(void)
+{
+	return can(IFMA);
 }

@@ -2,7 +2,7 @@
  * method with a multiplication that takes five times as long. libs.mk gives the library's callers these names instead of its own.
  *
  * Montgomery multiplication by rows of 64-bit limbs: with mulx and two carries at once where the processor has that (x86 since
- * 2015), else in C. The exponent is taken in windows of a fixed width; what is looked up for a window is collected from the whole
+ * 2015), else in C; tls_ifma.c has a way for newer ones. The exponent is taken in windows of a fixed width; what is looked up for a window is collected from the whole
  * table. So neither a branch nor an address depends on the base or on a secret exponent. What the library does around it stays as
  * it is: base and exponent are blinded, and the signature is verified before it leaves (a fault in one half of it would give the
  * key away). */
@@ -10,7 +10,7 @@
 
 #include <mbedtls/bignum.h>
 
-#include "core/net/tls_private.h"
+#include "core/net/tls_power.h"
 
 size_t mbedtls_mpi_core_exp_mod_working_limbs(size_t n, size_t limbs);
 void mbedtls_mpi_core_exp_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_mpi_uint *m, size_t n,
@@ -21,21 +21,12 @@ void mbedtls_mpi_core_exp_mod_unsafe(mbedtls_mpi_uint *x, const mbedtls_mpi_uint
 #if defined(__SIZEOF_INT128__) && defined(MBEDTLS_HAVE_INT64)
 __extension__ typedef unsigned __int128 wide;
 
-enum { LIMB = 64, WINDOW = 5 };
-
-/* a value the compiler knows nothing of, so that it makes no branch of a mask */
-static inline uint64_t hidden(uint64_t x)
-{
-	__asm__("" : "+r"(x));
-	return x;
-}
+enum { LIMB = 64 };
 
 /* --- t[0..n] += b[0..n] * u; the limb that is carried out ------------------------------------------------------------------ */
 
-static inline uint64_t row_c(uint64_t *t, const uint64_t *b, size_t n, uint64_t u)
+static inline uint64_t row_on(uint64_t *t, const uint64_t *b, size_t n, uint64_t u, uint64_t carry)
 {
-	uint64_t carry = 0;
-
 	for (size_t i = 0; i < n; i++) {
 		wide x = (wide)b[i] * u + t[i] + carry;
 
@@ -45,11 +36,16 @@ static inline uint64_t row_c(uint64_t *t, const uint64_t *b, size_t n, uint64_t 
 	return carry;
 }
 
+static inline uint64_t row_c(uint64_t *t, const uint64_t *b, size_t n, uint64_t u)
+{
+	return row_on(t, b, n, u, 0);
+}
+
 #ifdef __x86_64__
 #define STEP(at, from, to) \
 	"mulxq " at "(%[b]), %[low], " to "\n\tadcxq " from ", %[low]\n\tadoxq " at "(%[t]), %[low]\n\tmovq %[low], " at "(%[t])\n\t"
 
-/* n is a multiple of eight, and not 0 */
+/* eight limbs at a time, and n is eight at least; those that are left over follow one by one */
 static inline uint64_t row_adx(uint64_t *t, const uint64_t *b, size_t n, uint64_t u)
 {
 	size_t groups = n / 8;
@@ -77,7 +73,7 @@ static inline uint64_t row_adx(uint64_t *t, const uint64_t *b, size_t n, uint64_
 		: [t] "+r"(t), [b] "+r"(b), [groups] "+c"(groups), [low] "=&r"(low), [high] "=&r"(high), [carry] "=&r"(carry)
 		: "d"(u)
 		: "cc", "memory");
-	return carry;
+	return row_on(t, b, n % 8, u, carry);
 }
 #endif
 
@@ -103,7 +99,7 @@ static void reduce_once(const struct modulus *m, uint64_t *x, const uint64_t *t,
 		x[i] = (uint64_t)d;
 		borrow = (uint64_t)(d >> LIMB) & 1;
 	}
-	keep = hidden(0 - (carry ^ borrow));
+	keep = tls_hidden(0 - (carry ^ borrow));
 	for (size_t i = 0; i < m->n; i++)
 		x[i] = (t[i] & keep) | (x[i] & ~keep);
 }
@@ -128,7 +124,7 @@ MULTIPLY(multiply_adx, row_adx)
 
 static multiply_fn *choose(size_t n)
 {
-	return n % 8 == 0 && tls_cpu_has_adx() ? multiply_adx : multiply_c;
+	return n >= 8 && tls_cpu_has_adx() ? multiply_adx : multiply_c;
 }
 #else
 static multiply_fn *choose(size_t n)
@@ -174,22 +170,11 @@ static void look_up(uint64_t *out, const uint64_t *table, size_t n, size_t entri
 {
 	memset(out, 0, n * sizeof(*out));
 	for (uint64_t k = 0; k < entries; k++) {
-		uint64_t other = k ^ which, mask = hidden(((other | (0 - other)) >> (LIMB - 1)) - 1);
+		uint64_t mask = tls_mask(k, which);
 
 		for (size_t i = 0; i < n; i++)
 			out[i] |= table[k * n + i] & mask;
 	}
-}
-
-/* the width bits of e from bit `at` on */
-static uint64_t bits_of(const uint64_t *e, size_t limbs, size_t at, unsigned width)
-{
-	size_t i = at / LIMB, shift = at % LIMB;
-	uint64_t x = e[i] >> shift;
-
-	if (shift + width > LIMB && i + 1 < limbs)
-		x |= e[i + 1] << (LIMB - shift);
-	return x & (((uint64_t)1 << width) - 1);
 }
 
 static void power_secret(const struct modulus *m, uint64_t *x, const uint64_t *a, const uint64_t *e, size_t limbs, const uint64_t *rr,
@@ -209,7 +194,7 @@ static void power_secret(const struct modulus *m, uint64_t *x, const uint64_t *a
 	while (at > 0) {
 		at -= width;
 		square_times(m, x, width, t);
-		look_up(factor, table, n, entries, bits_of(e, limbs, at, width));
+		look_up(factor, table, n, entries, tls_bits_of(e, limbs, at, width));
 		m->multiply(m, x, x, factor, t);
 	}
 }
@@ -227,7 +212,7 @@ static bool power(uint64_t *x, const uint64_t *a, const uint64_t *m, size_t n, c
 	const uint64_t *rr, uint64_t *t)
 {
 	size_t room = mbedtls_mpi_core_exp_mod_working_limbs(n, limbs), bits = is_public || limbs == 1 ? bit_length(e, limbs) : 0;
-	unsigned width = WINDOW;
+	unsigned width = TLS_POWER_WINDOW;
 	struct modulus mod;
 
 	set_modulus(&mod, m, n);
@@ -237,7 +222,7 @@ static bool power(uint64_t *x, const uint64_t *a, const uint64_t *m, size_t n, c
 		return false;
 	if (bits)
 		power_public(&mod, x, a, e, bits, t);
-	else
+	else if (!tls_power_ifma(x, a, m, n, mod.inverse, e, limbs, rr))
 		power_secret(&mod, x, a, e, limbs, rr, width, t);
 	return true;
 }

@@ -13,7 +13,8 @@
 
 struct identity {
 	mbedtls_x509_crt chain;
-	mbedtls_pk_context key;
+	mbedtls_pk_context keys[LIMIT_TLS_KEY_COPIES]; /* the same: an RSA key is locked while it signs */
+	size_t n_keys;
 };
 
 struct tls_context {
@@ -24,6 +25,7 @@ struct tls_context {
 	mbedtls_ssl_ticket_context ticket;
 	struct identity own[LIMIT_TLS_IDENTITIES];
 	size_t n_own;
+	atomic_uint turn;              /* whose copy of the keys is next */
 };
 
 struct tls_session {
@@ -56,8 +58,12 @@ void tls_exp_mod(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_m
 void tls_exp_mod_unsafe(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mbedtls_mpi_uint *m, size_t n, const mbedtls_mpi_uint *e,
 	size_t limbs, const mbedtls_mpi_uint *rr, mbedtls_mpi_uint *t);
 
+/* --- tls_sha256.c --- one block of SHA-256 (FIPS 180-4) into its state; plainly: without the processor's own instructions */
+void tls_sha256_block(uint32_t state[8], const unsigned char p[64], bool plainly);
+
 /* --- tls_cpu.c --- what this processor can do */
 bool tls_cpu_has_adx(void);    /* mulx, adcx, adox */
+bool tls_cpu_has_ifma(void);   /* eight products of 52 bits at once (AVX-512), and a system that keeps those registers */
 bool tls_cpu_has_sha(void);    /* sha256rnds2 and its kin */
 
 /* --- tls_x25519.c --- RFC 7748; the scalar is clamped already. false: not on this machine */

@@ -81,33 +81,59 @@ static void sub(field r, const field a, const field b)
 		r[i] = a[i] + 4 * LIMB - b[i];
 }
 
-static void fold(field r, wide t[5])
+/* what a step of the ladder does a dozen times is written into it: a call for each would cost as much as a tenth of the product */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void fold(field r, wide t[5])
 {
-	for (int i = 0; i < 4; i++) {
-		t[i + 1] += (uint64_t)(t[i] >> 51);
-		r[i] = (uint64_t)t[i] & LIMB;
-	}
-	r[4] = (uint64_t)t[4] & LIMB;
-	r[0] += 19 * (uint64_t)(t[4] >> 51);
-	r[1] += r[0] >> 51;
-	r[0] &= LIMB;
+	uint64_t r0, r1, r2, r3, r4, c;
+
+	t[1] += (uint64_t)(t[0] >> 51);
+	r0 = (uint64_t)t[0] & LIMB;
+	t[2] += (uint64_t)(t[1] >> 51);
+	r1 = (uint64_t)t[1] & LIMB;
+	t[3] += (uint64_t)(t[2] >> 51);
+	r2 = (uint64_t)t[2] & LIMB;
+	t[4] += (uint64_t)(t[3] >> 51);
+	r3 = (uint64_t)t[3] & LIMB;
+	c = (uint64_t)(t[4] >> 51);
+	r4 = (uint64_t)t[4] & LIMB;
+	r0 += 19 * c;
+	r[0] = r0 & LIMB;
+	r[1] = r1 + (r0 >> 51);
+	r[2] = r2;
+	r[3] = r3;
+	r[4] = r4;
 }
 
-static void mul(field r, const field a, const field b)
+INLINE void mul(field r, const field a, const field b)
 {
-	uint64_t b1 = 19 * b[1], b2 = 19 * b[2], b3 = 19 * b[3], b4 = 19 * b[4];
-	wide t[5] = {
-		(wide)a[0] * b[0] + (wide)a[1] * b4 + (wide)a[2] * b3 + (wide)a[3] * b2 + (wide)a[4] * b1,
-		(wide)a[0] * b[1] + (wide)a[1] * b[0] + (wide)a[2] * b4 + (wide)a[3] * b3 + (wide)a[4] * b2,
-		(wide)a[0] * b[2] + (wide)a[1] * b[1] + (wide)a[2] * b[0] + (wide)a[3] * b4 + (wide)a[4] * b3,
-		(wide)a[0] * b[3] + (wide)a[1] * b[2] + (wide)a[2] * b[1] + (wide)a[3] * b[0] + (wide)a[4] * b4,
-		(wide)a[0] * b[4] + (wide)a[1] * b[3] + (wide)a[2] * b[2] + (wide)a[3] * b[1] + (wide)a[4] * b[0],
-	};
+	uint64_t a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3], a4 = a[4], b0 = b[0], b1 = b[1], b2 = b[2], b3 = b[3], b4 = b[4];
+	uint64_t c1 = 19 * b1, c2 = 19 * b2, c3 = 19 * b3, c4 = 19 * b4;
+	wide t[5];
 
+	t[0] = (wide)a0 * b0 + (wide)a1 * c4 + (wide)a2 * c3 + (wide)a3 * c2 + (wide)a4 * c1;
+	t[1] = (wide)a0 * b1 + (wide)a1 * b0 + (wide)a2 * c4 + (wide)a3 * c3 + (wide)a4 * c2;
+	t[2] = (wide)a0 * b2 + (wide)a1 * b1 + (wide)a2 * b0 + (wide)a3 * c4 + (wide)a4 * c3;
+	t[3] = (wide)a0 * b3 + (wide)a1 * b2 + (wide)a2 * b1 + (wide)a3 * b0 + (wide)a4 * c4;
+	t[4] = (wide)a0 * b4 + (wide)a1 * b3 + (wide)a2 * b2 + (wide)a3 * b1 + (wide)a4 * b0;
 	fold(r, t);
 }
 
-static void mul_small(field r, const field a, uint64_t n)
+INLINE void square(field r, const field a)
+{
+	uint64_t a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3], a4 = a[4], d0 = 2 * a0, d1 = 2 * a1, d2 = 2 * a2, c3 = 19 * a3, c4 = 19 * a4;
+	wide t[5];
+
+	t[0] = (wide)a0 * a0 + (wide)d1 * c4 + (wide)d2 * c3;
+	t[1] = (wide)d0 * a1 + (wide)d2 * c4 + (wide)a3 * c3;
+	t[2] = (wide)d0 * a2 + (wide)a1 * a1 + (wide)(2 * a3) * c4;
+	t[3] = (wide)d0 * a3 + (wide)d1 * a2 + (wide)a4 * c4;
+	t[4] = (wide)d0 * a4 + (wide)d1 * a3 + (wide)a2 * a2;
+	fold(r, t);
+}
+
+INLINE void mul_small(field r, const field a, uint64_t n)
 {
 	wide t[5];
 
@@ -116,11 +142,17 @@ static void mul_small(field r, const field a, uint64_t n)
 	fold(r, t);
 }
 
+/* the way that is not hot: a product of its own code */
+static __attribute__((noinline)) void product(field r, const field a, const field b)
+{
+	mul(r, a, b);
+}
+
 static void square_times(field r, const field a, int n)
 {
-	mul(r, a, a);
+	square(r, a);
 	while (--n > 0)
-		mul(r, r, r);
+		square(r, r);
 }
 
 /* a^(p - 2): 2^255 - 21 */
@@ -130,26 +162,26 @@ static void invert(field r, const field a)
 
 	square_times(z2, a, 1);
 	square_times(t, z2, 2);
-	mul(z9, t, a);
-	mul(z11, z9, z2);
+	product(z9, t, a);
+	product(z11, z9, z2);
 	square_times(t, z11, 1);
-	mul(x5, t, z9);
+	product(x5, t, z9);
 	square_times(t, x5, 5);
-	mul(x10, t, x5);
+	product(x10, t, x5);
 	square_times(t, x10, 10);
-	mul(x20, t, x10);
+	product(x20, t, x10);
 	square_times(t, x20, 20);
-	mul(t, t, x20);
+	product(t, t, x20);
 	square_times(t, t, 10);
-	mul(x50, t, x10);
+	product(x50, t, x10);
 	square_times(t, x50, 50);
-	mul(x100, t, x50);
+	product(x100, t, x50);
 	square_times(t, x100, 100);
-	mul(t, t, x100);
+	product(t, t, x100);
 	square_times(t, t, 50);
-	mul(t, t, x50);
+	product(t, t, x50);
 	square_times(t, t, 5);
-	mul(r, t, z11);
+	product(r, t, z11);
 }
 
 static void swap_if(uint64_t bit, field a, field b)
@@ -173,13 +205,13 @@ static void step(const field x1, field x2, field z2, field x3, field z3)
 	sub(d, x3, z3);
 	mul(d, d, a);
 	mul(c, c, b);
-	mul(aa, a, a);
-	mul(bb, b, b);
+	square(aa, a);
+	square(bb, b);
 	sub(e, aa, bb);
 	add(a, d, c);
-	mul(x3, a, a);
+	square(x3, a);
 	sub(a, d, c);
-	mul(a, a, a);
+	square(a, a);
 	mul(z3, x1, a);
 	mul(x2, aa, bb);
 	mul_small(a, e, 121665);
@@ -205,7 +237,7 @@ bool tls_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[3
 	swap_if(swapped, x2, x3);
 	swap_if(swapped, z2, z3);
 	invert(z2, z2);
-	mul(x2, x2, z2);
+	product(x2, x2, z2);
 	store(out, x2);
 	return true;
 }

@@ -300,7 +300,9 @@ enum smtp_server_event smtp_server_next(struct smtp_server *s, struct str *in)
 	};
 	struct smtp_server_private *p = s->priv;
 	enum smtp_server_event e;
+	unsigned lines = s->lines;
 
+	s->yields = false;
 	if (p->waiting != SERVER_NO_EVENT)
 		return SMTP_SERVER_WANT_INPUT;
 	do {
@@ -311,7 +313,10 @@ enum smtp_server_event smtp_server_next(struct smtp_server *s, struct str *in)
 		if (p->stale)
 			forget_transaction(s);
 		e = states[p->state](s, in);
-	} while (e == SERVER_GO_ON);
+		s->yields = e == SERVER_GO_ON && s->opt.most_lines && s->lines - lines >= s->opt.most_lines;
+	} while (e == SERVER_GO_ON && !s->yields);
+	if (s->yields)
+		return SMTP_SERVER_WANT_INPUT;
 	if (wants_answer(e))
 		p->waiting = e;
 	return e;

@@ -33,6 +33,7 @@ struct smtp_server_options {
 	bool forbid_early_pipelining;  /* 503 and hang up on talk before its turn (E5) */
 	bool strict_envelopes;
 	bool lmtp;
+	unsigned most_lines;           /* looked at in one smtp_server_next; 0: all there are */
 	const char *discard_keywords;  /* EHLO words not to advertise, list */
 };
 
@@ -90,6 +91,7 @@ struct smtp_server {
 	enum smtp_server_hangup hangup;
 	enum smtp_server_phase phase;
 	unsigned lines;                /* commands and responses that came whole so far, whatever became of them */
+	bool yields;                   /* SMTP_SERVER_WANT_INPUT came for most_lines: there may be more to do with the input at hand */
 	bool bare_lf;                  /* the content under way has lines that end in LF alone */
 	unsigned errors;
 	struct smtp_server_private *priv;

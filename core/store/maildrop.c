@@ -136,17 +136,25 @@ int maildrop_write_named(const char *queue_directory, const struct envelope *e, 
 
 struct names { char (*v)[NAME_SIZE]; size_t n, cap; };
 
-/* take_name - names that maildrop_write makes; all else (dot names, strangers' files) is not ours to touch */
+bool maildrop_is_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n != 25 || name[16] != '-')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (i != 16 && !strchr("0123456789abcdef", name[i]))
+			return false;
+	return true;
+}
+
 static int take_name(void *ctx, const char *name)
 {
 	struct names *names = ctx;
 	size_t n = strlen(name);
 
-	if (n != 25 || name[16] != '-')
+	if (!maildrop_is_name(name))
 		return 0;
-	for (size_t i = 0; i < n; i++)
-		if (i != 16 && !strchr("0123456789abcdef", name[i]))
-			return 0;
 	if (names->n == names->cap) {
 		names->cap = names->cap ? names->cap * 2 : 64;
 		names->v = mem_array(names->v, names->cap, NAME_SIZE);

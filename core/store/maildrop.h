@@ -16,6 +16,8 @@ int maildrop_write(const char *queue_directory, const struct envelope *e, struct
 /* maildrop_write_named - the same, and what it is called */
 #define MAILDROP_NAME 40
 int maildrop_write_named(const char *queue_directory, const struct envelope *e, struct str content, char name[MAILDROP_NAME]);
+/* maildrop_is_name - one that maildrop_write makes; all else (dot names, strangers' files) is not ours to touch */
+bool maildrop_is_name(const char *name);
 /* maildrop_each - names of complete drops, oldest first; fn as in fs_each_name */
 int maildrop_each(const char *queue_directory, int (*fn)(void *ctx, const char *name), void *ctx);
 /* maildrop_open - one drop, its envelope judged as from the wire (envelope_judge; uid = owner of the file), its content still to

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import threading
 import time
+import warnings
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RELAYBOX = os.environ.get("RELAYBOX", os.path.join(ROOT, "build", "relaybox"))
@@ -108,6 +109,7 @@ class Relay:
         # a home of its own: sendmail takes mail along that it keeps in ~/.relaybox
         self.env = dict(os.environ, HOME=self.dir, **(env or {}))
         self.process = None
+        self.long_steps = 0
         self.write("main.cf", "myhostname = relay.example.test\nqueue_directory = %s/queue\nmaillog_file = %s/log\n"
                    "inet_interfaces = 127.0.0.1\nalias_maps =\nsmtpd_peername_lookup = no\n%s%s%s\n"
                    % (self.dir, self.dir, SANDBOX, "mail_owner = root\n" if LOGIN else "", main_cf))
@@ -149,7 +151,14 @@ class Relay:
             self.process.wait(30 * SLOW)
         code = self.process.returncode if self.process else 0
         self.process = None
+        self.tell_long_steps()
         return code
+
+    def tell_long_steps(self):
+        """What kept the loop from others for more than 50 ms is told with the results; on a busy machine that may be the machine."""
+        for line in self.log_lines("steps of the loop were longer than 50 ms")[self.long_steps:]:
+            self.long_steps += 1
+            warnings.warn("%s: %s" % (os.environ.get("PYTEST_CURRENT_TEST", self.dir), line.split(": ", 1)[1]))
 
     def kill(self):
         self.process.kill()

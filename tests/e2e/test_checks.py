@@ -16,7 +16,6 @@ HEADER = r"""
 /^Subject: drop/ DISCARD bye
 /^Subject: elsewhere/ REDIRECT boss@sink.test
 /^Subject: copy/ BCC copy@sink.test
-/^Subject: filter/ FILTER smtp:[127.0.0.1]:1
 /^Subject: old (.*)/ REPLACE Subject: new $1
 /^X-Secret:/ IGNORE
 """
@@ -116,7 +115,7 @@ def test_held_mail_stays_held_and_says_why(tmp_path):
                       files={"header": HEADER, "senders": SENDERS})
         with relay:
             qids = [send(relay, *what).split()[-1] for what in (("Subject: hold\n\nx",), ("Subject: x\n\nx", "held@a.test"),
-                    ("Subject: filter\n\nx",), ("Subject: x\n\nx", "filtered@a.test"))]
+                    ("Subject: x\n\nx", "filtered@a.test"))]
             relay.kill()
         with relay:
             queue = {m["queue_id"]: m for m in queued(relay)}
@@ -125,7 +124,7 @@ def test_held_mail_stays_held_and_says_why(tmp_path):
                 assert queue[qid]["recipients"][0]["delay_reason"] == "FILTER smtp:[127.0.0.1]:1: relaybox has no content filters"
             assert not sink.messages
             relay.run("postsuper", "-H", "ALL")
-            sink.wait(4)
+            sink.wait(3)
             wait(relay.empty)
 
 
@@ -192,6 +191,7 @@ SENT_HEADER = r"""
 /^Subject: info/ INFO told
 /^Subject: say/ INFO
 /^Subject: hold/ HOLD why not
+/^Subject: filter/ FILTER smtp:x
 /^Subject: prep/ PREPEND X-Extra: 1
 /^Subject: prebad/ PREPEND none
 /^Subject: prenone/ PREPEND
@@ -216,6 +216,7 @@ SENT = [
     ("Subject: info x", "b\n", "Subject: info x", "b\n", ["info: header Subject: info x: told"]),
     ("Subject: say x", "b\n", "Subject: say x", "b\n", ["info: header Subject: say x"]),
     ("Subject: hold x", "b\n", "Subject: hold x", "b\n", [UNSUPPORTED + "HOLD why not"]),
+    ("Subject: filter x", "b\n", "Subject: filter x", "b\n", [UNSUPPORTED + "FILTER smtp:x"]),
     ("Subject: prep x", "b\n", "X-Extra: 1\nSubject: prep x", "b\n", ["prepend: header Subject: prep x: X-Extra: 1"]),
     ("Subject: prebad x", "b\n", "Subject: prebad x", "b\n",
      ['warning: bad PREPEND header text "none" in smtp_header_checks map -- need "headername: headervalue"']),
@@ -280,3 +281,24 @@ def test_8bit_content_as_it_is(tmp_path):
         with relay:
             _, (m,) = arrives(relay, sink, "Subject: x\n\n\u00e9")
             assert m.body == "\u00e9\r\n".encode() and b"quoted" not in m.header
+
+
+def test_a_line_of_cleanup_has_checks_of_its_own(tmp_path):
+    """The recipe that takes the client's address out of submitted mail, and no other."""
+    with Sink() as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\nheader_checks = regexp:{{/^X-A:/ IGNORE}}\n" % sink.port)
+        private = Relay(tmp_path / "unused", "")  # for a second port
+        relay.write("master.cf", "%d inet n - n - - smtpd\n%d inet n - n - - smtpd\n -o cleanup_service_name=private\n"
+                    "cleanup unix n - n - 0 cleanup\nprivate unix n - n - 0 cleanup\n -o { header_checks = regexp:{{/^Received:/ IGNORE}} }\n"
+                    % (relay.port, private.port))
+        with relay:
+            _, (m,) = arrives(relay, sink, "Received: from a\nX-A: b\nSubject: x\n\nx")
+            assert b"Received: from a\r\n" in m.header and b"X-A" not in m.header
+            relay.port, port = private.port, relay.port
+            _, (m,) = arrives(relay, sink, "Received: from a\nX-A: b\nSubject: x\n\nx")
+            # the field of ours is one like any other
+            assert b"Received" not in m.header and b"client.test" not in m.header and b"X-A: b\r\n" in m.header
+            relay.port = port
+        relay.write("master.cf", "%d inet n - n - - smtpd\n -o cleanup_service_name=nosuch\n" % relay.port)
+        done = relay.run("relayd", "-t", "-c", relay.dir, check=False)
+        assert done.returncode != 0 and b'cleanup_service_name: no line of master.cf is called "nosuch"' in done.stdout + done.stderr

@@ -4,8 +4,11 @@ Strangers are 127.0.0.2 and further ones; 127.0.0.1 is mynetworks. IDs are those
 """
 import json
 import os
+import resource
+import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,7 +16,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import RELAYBOX, Relay, Sink, certificate, free_port, wait  # noqa: E402
+from lab import RELAYBOX, SLOW, Relay, certificate, wait  # noqa: E402
 
 EDGE = "mynetworks = 127.0.0.1/32\nrelay_domains = relayed.test\nrelayhost = [127.0.0.1]:9\n"
 
@@ -228,3 +231,168 @@ def test_d2_the_greediest_is_refused_first(tmp_path):
         for s in small:
             assert talk(s, b"RSET")[0] == "250 2.0.0 Ok"
         close(small + large)
+
+
+def hello():
+    """A ClientHello."""
+    out = ssl.MemoryBIO()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    try:
+        tls.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    except ssl.SSLWantReadError:
+        return out.read()
+
+
+def test_j3_handshakes_are_done_in_turn_for_each_client(tmp_path):
+    """Three hundred ClientHellos of one client, answered with RSA-4096, wait behind another's handshake and keep no message."""
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:4096", "-nodes", "-days", "30", "-keyout", key, "-out", cert, "-subj",
+                    "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
+    with Relay(tmp_path / "r", EDGE + "smtpd_client_connection_count_limit = 0\nsmtpd_tls_security_level = may\n"
+               "smtpd_tls_cert_file = %s\nsmtpd_tls_key_file = %s\n" % (cert, key)) as relay:
+        flood = [connect(relay) for _ in range(300)]
+        for s in flood:
+            assert greeting(s) == b"220" and talk(s, b"EHLO x", b"STARTTLS")[1].startswith("220")
+        for s in flood:
+            s.sendall(hello())
+        with connect(relay, "127.0.0.1") as own:
+            greeting(own)
+            assert talk(own, b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>", b"DATA",
+                        b"Subject: x\r\n\r\nx\r\n.")[4].startswith("250 2.0.0 Ok: queued")
+        with connect(relay, "127.0.0.1") as own:
+            greeting(own)
+            talk(own, b"EHLO x", b"STARTTLS")
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+            secure = tls.wrap_socket(own)
+            answered = len(select.select(flood, [], [], 0)[0])
+            assert answered < 250, "the other client waited for %d of 300" % answered
+            secure.sendall(b"EHLO x\r\n")
+            assert secure.recv(500).startswith(b"250")
+            secure.close()
+        # handshakes of those that have gone are not done
+        close(flood)
+
+
+def test_f2_files_that_are_no_drops_cost_later_drops_nothing(tmp_path):
+    """Thousands of them are looked at once; then a drop is taken by its name, and the folder is not read any more."""
+    with Relay(tmp_path, EDGE + "sendmail_submission = maildrop\n") as relay:
+        folder = relay.path("queue", "maildrop")
+        for i in range(5000):
+            with open(os.path.join(folder, "junk-%d" % i), "w"):
+                pass
+            with open(os.path.join(folder, ".x"), "w") as f:
+                f.write("no drop")
+            os.rename(os.path.join(folder, ".x"), os.path.join(folder, "%016x-%08x" % (i, i)))
+        relay.wait_log("not a message: left alone", 100)
+
+        def drop(name):
+            relay.run("sendmail", "-f", name + "@relayed.test", "b@relayed.test", stdin="Subject: x\n\nx\n")
+            relay.wait_log("from=<%s@relayed.test>, size=" % name)
+        drop("first")
+        before = os.stat(folder).st_atime_ns
+        for i in range(3):
+            drop("a%d" % i)
+        assert os.stat(folder).st_atime_ns == before, "the folder was listed again"
+        os.listdir(folder)
+        if os.stat(folder).st_atime_ns == before:
+            pytest.skip("this file system keeps no times of reading")
+        assert len(relay.log_lines("not a message: left alone")) == 100
+        # and a restart takes what came meanwhile, old or new
+        relay.stop()
+        relay.run("sendmail", "-f", "late@relayed.test", "b@relayed.test", stdin="Subject: x\n\nx\n")
+        relay.start()
+        relay.wait_log("from=<late@relayed.test>, size=")
+
+
+def test_reloads_are_bounded_while_sessions_keep_what_they_began_with(tmp_path):
+    with Relay(tmp_path, EDGE + "smtpd_client_connection_count_limit = 0\n") as relay:
+        held = []
+        for _ in range(258):
+            held.append(connect(relay))
+            greeting(held[-1])
+            last = relay.run("relayctl", "reload", check=False)
+            if last.returncode:
+                break
+        assert b"refused" in last.stderr and len(held) == 256
+        relay.wait_log("reload refused: 256 earlier configurations are still in use")
+        assert talk(held[0], b"NOOP")[0].startswith("250")
+        close(held)
+        wait(lambda: relay.run("relayctl", "reload", check=False).returncode == 0)
+
+
+def test_e4_a_line_without_an_end_costs_no_memory(tmp_path):
+    """A gigabyte of it, as a command and as content: what the first megabyte took is all that it takes."""
+    def pour(relay, megabytes, *before):
+        with connect(relay, seconds=60 * SLOW) as s:
+            greeting(s)
+            if before:
+                talk(s, *before)
+            try:
+                for _ in range(megabytes):
+                    s.sendall(b"x" * (1 << 20))
+            except OSError:
+                pass
+    with Relay(tmp_path, EDGE) as relay:
+        for before in ((), (b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>", b"DATA")):
+            pour(relay, 12, *before)
+            wait(lambda: stats(relay)["sessions"] == 0)
+            small = rss(relay)
+            pour(relay, 1024, *before)
+            wait(lambda: stats(relay)["sessions"] == 0)
+            assert rss(relay) - small < 64 << 10
+
+
+def crowd(relay, n):
+    """Greeted sessions of many clients."""
+    held = [connect(relay, "127.0.%d.%d" % (1 + i // 200, 1 + i % 200)) for i in range(n)]
+    for s in held:
+        assert greeting(s) == b"220"
+        s.sendall(b"EHLO x\r\n")
+    for s in held:
+        assert s.recv(500).startswith(b"250")
+    return held
+
+
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
+def test_i4_ten_thousand_idle_connections_cost_48_mb_and_nobody_his_turn(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 10500:
+        pytest.skip("this user may have %d files" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        with Relay(tmp_path, EDGE + "smtpd_client_connection_count_limit = 0\n") as relay:
+            held = crowd(relay, 10000)
+            wait(lambda: rss(relay) <= 48 * 10 ** 6)
+            with connect(relay, "127.0.0.1") as own:
+                greeting(own)
+                assert talk(own, b"EHLO x", b"MAIL FROM:<a@relayed.test>", b"RCPT TO:<b@relayed.test>", b"DATA",
+                            b"Subject: x\r\n\r\nx\r\n.")[4].startswith("250 2.0.0 Ok: queued")
+            # many steps of a bounded size each
+            assert stats(relay)["loop_worst_slice_events"] <= 256
+            close(held)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
+def test_i4_two_thousand_idle_tls_sessions_cost_100_mb(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    cert, key = certificate(str(tmp_path))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    try:
+        with Relay(tmp_path / "r", EDGE + "smtpd_client_connection_count_limit = 0\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = %s\n"
+                   "smtpd_tls_key_file = %s\n" % (cert, key)) as relay:
+            n, before = 500, rss(relay)
+            held = crowd(relay, n)
+            for i, s in enumerate(held):
+                assert talk(s, b"STARTTLS")[0].startswith("220")
+                held[i] = tls.wrap_socket(s)
+            # a quarter of them, and a quarter of the memory
+            wait(lambda: rss(relay) - before <= 25 * 10 ** 6)
+            close(held)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

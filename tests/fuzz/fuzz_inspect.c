@@ -106,7 +106,7 @@ static void compare(struct str content, size_t step, const struct conf *c, struc
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct checks_from from = { .name = { "h", "m", "n", "b" }, .value = { RULES, RULES, RULES, RULES } };
+	static const struct checks_from from = { .name = { "h", "m", "n", "b" }, .value = { RULES, RULES, RULES, RULES }, .sends = false };
 	static struct checks *k;
 	struct conf c = { .body_checks_size_limit = 400, .mime_nesting_limit = 3, .mime_boundary_length_limit = 5, .header_size_limit = 1000,
 		.strict_mime_encoding_domain = true };

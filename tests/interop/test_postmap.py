@@ -1,4 +1,5 @@
 """Messages as postmap's -b, -h and -m take them apart, beside the real postmap."""
+import os
 import random
 import subprocess
 
@@ -101,3 +102,59 @@ def test_random_expressions_find_what_pcre_finds(tmp_path):
         assert (ours.stdout, "line 1: " in ours.stderr) == (real.stdout, "line 1: " in real.stderr), (text, flags)
         asked += 1
     assert asked > 10 * refused
+
+
+# --- tables of all types, beside the real ones --------------------------------------------------------------------------
+
+KEYS = ["a", "B", "a@b.c", "user+x@Example.COM", "192.0.2.1", "10.1.2.3", "2001:db8::1", "::1", "foo", "192.0.2.255", "<>", "example.com", "[1.2.3.4]",
+        "256.1.1.1", "1.2.3", "a=b", "x/y"]
+VALUES = ["ok", "REJECT x y", "a b,c", "{v}", "1", "a@b"]
+NETWORKS = ["192.0.2.0/24", "10.0.0.0/8", "0.0.0.0/0", "::/0", "2001:db8::/32", "192.0.2.1", "!192.0.2.0/24", "! 10.0.0.0/8", "[::1]", "::1/128",
+            "[2001:db8::]/32", "fe80::/10"]
+WRONG_NETWORKS = ["192.0.2.1/24", "300.1.1.1", "10.0.0.0/33", "1.2.3"]
+PATTERNS = ["/^a/", "/b/i", "!/b/", "! /c/", "/^(.*)@(.*)$/", "|a|", "/EX.*m/", "/[0-9]+/", "/^$/", "/(a)(b)?/", r"/x\/y/", "/./m", "/(a/", "/a", "a", "/a/q"]
+RESULTS = ["ok", "$1", "${1}x", "$(2)", "$$", "$0", "$9", "x$1y", "$1 $2", "${x}"]
+
+
+def text_table(chance):
+    forms = ["%s\t%s\n", "%s   %s   \n", "%s %s\n more\n", "%s %s\n# c\n\tmore\n", "%s\n %s\n", "# c\n\n%s %s\n", "%s\n"]
+    return "".join(chance.choice(forms).replace("%s", chance.choice(KEYS), 1).replace("%s", chance.choice(VALUES)) for _ in range(chance.randrange(1, 8)))
+
+
+def rules(chance, patterns, wrong, results):
+    out, depth = "", 0
+    for _ in range(chance.randrange(1, 9)):
+        kind = chance.random()
+        if kind < .2:
+            out, depth = out + "if " + chance.choice(patterns) + "\n", depth + 1
+        elif kind < .35 and depth:
+            out, depth = out + "endif\n", depth - 1
+        else:
+            out += chance.choice(patterns + wrong) + " " + chance.choice(results) + chance.choice(["", "\n more", "\n# c"]) + "\n"
+    return out + depth * "endif\n"
+
+
+def inline(chance):
+    forms = ["%s=%s", "{%s=%s}", "{ %s = %s }"]
+    return "inline:{%s}" % ", ".join(chance.choice(forms) % (chance.choice(["a", "B", "foo", "a@b.c"]), chance.choice(["ok", "1", "a=b", "{v}"]))
+                                     for _ in range(chance.randrange(1, 5)))
+
+
+def test_tables_of_all_types_answer_as_postfix(tmp_path):
+    chance = random.Random(5)
+    found = 0
+    for _ in range(150):
+        for name, text in (("t", text_table(chance)), ("c", rules(chance, NETWORKS, WRONG_NETWORKS, VALUES)),
+                           ("r", rules(chance, PATTERNS[:12], PATTERNS[12:], RESULTS)), ("main.cf", "compatibility_level = 3.6\nmyhostname = h.example\n")):
+            (tmp_path / name).write_text(text)
+            # Postfix waits with a file that was written just now
+            os.utime(tmp_path / name, (1e9, 1e9))
+        spec = chance.choice(["texthash:t", "cidr:c", "cidr:c", "regexp:r", "pcre:r", inline(chance), "unionmap:{texthash:t, %s}" % inline(chance),
+                              "unionmap:{regexp:r, static:{s t}}", "pipemap:{texthash:t, regexp:r}", "pipemap:{%s, static:x}" % inline(chance),
+                              "proxy:texthash:t"])
+        command = ["postmap", "-c", str(tmp_path), "-q", "-", spec.replace("proxy:", "")]
+        real, ours = (subprocess.run(c, input="\n".join(KEYS) + "\n", capture_output=True, text=True, timeout=60, cwd=tmp_path)
+                      for c in (command, [RELAYBOX, *command]))
+        assert ours.stdout == real.stdout, (spec, [(tmp_path / name).read_text() for name in "tcr"], real.stderr, ours.stderr)
+        found += len(real.stdout.splitlines())
+    assert found > 500

@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/cleanup/notice.h"
 #include "core/daemon/places.h"
 #include "core/daemon/session.h"
 #include "core/daemon/session_private.h"
@@ -16,6 +17,7 @@ static struct world {
 	struct relay relay;
 	struct settings settings;
 	struct service service;
+	struct incoming incoming;
 	struct service_load load;
 	struct conf_diag diag;
 	struct conn conn;
@@ -26,6 +28,7 @@ static struct world {
 	struct loop_task *task;
 	/* one question at a time */
 	char asked[300];
+	const struct dns *asked_of;
 	dns_fn on_dns;
 	dns_addresses_fn on_addresses;
 	dns_name_fn on_name;
@@ -42,11 +45,15 @@ static struct world {
 	void *commit_ctx;
 	unsigned begun, aborted, queued;
 	bool full;                     /* no room for content: the session must wait */
+	unsigned notices;
+	char notice[8000];
 	bool busy;                     /* checks are at work on it */
 	struct action_wish *const *wishes;
 	void (*go_on)(void *ctx);
 } w;
 static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
+
+static char resolvers[3];              /* of deliveries, of names, of judging: never looked into */
 
 /* --- what a session uses ------------------------------------------------------------------------------------------------ */
 
@@ -63,6 +70,7 @@ void loop_timer_cancel(struct loop *l, struct loop_timer *t)
 	if (w.timer == t)
 		w.timer = NULL;
 }
+void loop_task_cancel(struct loop_task *t) { w.task = w.task == t ? NULL : w.task; }
 void loop_task_init(struct loop_task *t, void (*run)(struct loop_task *)) { t->run = run; }
 void loop_defer(struct loop *l, struct loop_task *t)
 {
@@ -90,33 +98,31 @@ void conn_close_after_send(struct conn *c, usec deadline) { (void)c, (void)deadl
 void conn_start_tls(struct conn *c, struct tls_context *t, const struct tls_peer *p) { (void)c, (void)t, (void)p; }
 const struct tls_info *conn_tls(const struct conn *c) { return (void)c, NULL; }
 
-static struct dns_query *ask(struct str name, void *ctx)
+static struct dns_query *ask(const struct dns *d, struct str name, void *ctx)
 {
+	w.asked_of = d;
 	snprintf(w.asked, sizeof(w.asked), "%.*s", STR_ARG(name));
 	w.ctx = ctx;
 	return (struct dns_query *)&w;
 }
 struct dns_query *dns_ask(struct dns *d, struct str name, enum dns_type type, dns_fn fn, void *ctx)
 {
-	(void)d;
 	(void)type;
 	w.on_dns = fn;
-	return ask(name, ctx);
+	return ask(d, name, ctx);
 }
 struct dns_query *dns_lookup_host(struct dns *d, struct str host, int families, enum dns_source from, dns_addresses_fn fn, void *ctx)
 {
-	(void)d;
 	(void)families;
 	(void)from;
 	w.on_addresses = fn;
-	return ask(host, ctx);
+	return ask(d, host, ctx);
 }
 struct dns_query *dns_lookup_name(struct dns *d, const struct ipaddr *a, dns_name_fn fn, void *ctx)
 {
-	(void)d;
 	(void)a;
 	w.on_name = fn;
-	return ask(STR("name"), ctx);
+	return ask(d, STR("name"), ctx);
 }
 void dns_cancel(struct dns_query *q) { w.cancelled += q != NULL; }
 struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *known, verify_fn fn, void *ctx)
@@ -124,7 +130,7 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	(void)v;
 	(void)known;
 	w.on_verified = fn;
-	ask(rcpt, ctx);
+	ask(NULL, rcpt, ctx);
 	return (struct verify_wait *)&w;
 }
 bool auth_burns(const struct auth *a) { return (void)a, false; }
@@ -167,6 +173,14 @@ void cleanup_end(struct cleanup *i, cleanup_fn fn, void *ctx)
 	w.commit_ctx = ctx;
 }
 size_t cleanup_memory(const struct cleanup *c) { return (void)c, 0; }
+void cleanup_notice(const struct cleanup_notice *n, cleanup_fn fn, void *ctx)
+{
+	struct reply r = { .code = 250 };
+
+	w.notices++;
+	snprintf(w.notice, sizeof(w.notice), "%.*s > %.*s: %.*s", STR_ARG(n->sender), STR_ARG(n->to), STR_ARG(n->text));
+	fn(ctx, &r, NULL);
+}
 void cleanup_abort(struct cleanup *i) { (void)i, w.aborted++; }
 void cleanup_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh) { (void)s, (void)m, (void)fresh, w.queued++; }
@@ -180,6 +194,8 @@ void simple_answer(const struct master_transport *t, struct str text, struct rep
 }
 void places_left(struct relay *r, const struct service *v) { (void)r, v->load->sessions--; }
 bool places_may_stay(struct relay *r, const struct service *v, const struct ipaddr *a) { return (void)r, (void)v, (void)a, true; }
+
+static unsigned world_reports;         /* enum report_class, of the next world */
 
 /* --- for tests -------------------------------------------------------------------------------------------------------- */
 
@@ -201,9 +217,12 @@ static void world_open(const char *const *more)
 	if (!w.settings.conf || master_load(w.settings.conf, &w.settings.master, &w.diag) != 0)
 		t_fail(__FILE__, __LINE__, "configuration");
 	w.settings.router = router_new(w.settings.conf, &w.settings.master, &w.diag);
+	w.incoming.conf = w.settings.conf;
+	w.settings.incoming = &w.incoming;
 	w.service = (struct service){ .conf = w.settings.conf, .settings = &w.settings, .load = &w.load,
 		.rules = access_rules_new(w.settings.conf, &w.diag),
 		.header_clients = header_clients_new(w.settings.conf->local_header_rewrite_clients, &w.diag),
+		.reports = world_reports, .incoming = &w.incoming,
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
 			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
 			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
@@ -215,6 +234,9 @@ static void world_open(const char *const *more)
 	clients_init(&w.relay.clients);
 	w.relay.settings = &w.settings;
 	w.relay.memory_limit = SIZE_MAX;
+	w.relay.dns = (struct dns *)(void *)&resolvers[0];
+	w.relay.name_dns = (struct dns *)(void *)&resolvers[1];
+	w.relay.judge_dns = (struct dns *)(void *)&resolvers[2];
 	((struct sockaddr_in *)&w.conn.peer)->sin_family = AF_INET;
 	memcpy(&((struct sockaddr_in *)&w.conn.peer)->sin_addr, "\xc0\x00\x02\x01", 4);
 	session_open(&w.relay, &w.service, -1, -1);
@@ -273,6 +295,7 @@ static void world_close(void)
 		w.on_commit(w.commit_ctx, &later, NULL);
 	}
 	tick();
+	mem_free(w.relay.spare_answer);
 	clients_fini(&w.relay.clients);
 	access_rules_free(w.service.rules);
 	match_close(w.service.limit_exceptions);

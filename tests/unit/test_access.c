@@ -658,6 +658,39 @@ T(access_asks_about_reverse_names_and_logins)
 	buf_fini(&line);
 }
 
+T(access_says_why_an_address_is_undeliverable)
+{
+	static const struct { const char *set; int code; const char *want; } rows[] = {
+		{ "smtpd_recipient_restrictions=reject_unverified_recipient|unverified_recipient_reject_reason=ask us", 550,
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: ask us" },
+		{ "smtpd_recipient_restrictions=reject_unverified_recipient|unverified_recipient_reject_reason=ask us", 450,
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why" },
+		{ "smtpd_recipient_restrictions=reject_unverified_recipient", 550,
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: why" },
+		{ "smtpd_sender_restrictions=reject_unverified_sender|unverified_sender_reject_reason=no such sender", 550,
+			"450 4.1.1 <s@outside.test>: Sender address rejected: no such sender" },
+	};
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[MAX_EXTRA] = { HERE };
+		char set[300];
+		struct lab l;
+
+		ROW("%zu", i);
+		snprintf(set, sizeof(set), "%s", rows[i].set);
+		split(set, extra);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", "a@relayed.test");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		answer(&l, rows[i].code, rows[i].code >= 500 ? "5.1.1" : "4.1.1", "why", &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
 T(access_looks_at_the_hosts_of_a_domain)
 {
 	static const struct ipaddr first[] = { { AF_INET, { 198, 51, 100, 1 } } }, second[] = { { AF_INET, { 198, 51, 100, 2 } }, { AF_INET, { 203, 0, 113, 9 } } };

@@ -254,3 +254,33 @@ T(mapcheck_finds_what_cannot_match)
 			CHECK_INT(strstr(told.whole, "mapgen --alias") != NULL, !strcmp(rows[i].name, "aliases"));
 	}
 }
+
+/* what changes nothing leaves the file as it is, whoever has it open */
+T(mapgen_delete_of_what_is_not_there_touches_nothing)
+{
+	const struct str no[] = { STR("nobody") }, yes[] = { STR("a") };
+	struct mapgen_options o = { .form = SOURCE_TABLE };
+	struct stat before, after;
+	struct mapgen_report r;
+	struct told told;
+	struct buf why;
+	char path[320];
+
+	put("keep", "a 1\nb 2\n");
+	CHECK_INT(build("keep", o, &r, &told), 0);
+	snprintf(path, sizeof(path), "%s.cdb", at("keep"));
+	buf_init(&why, 1000);
+	CHECK_INT(stat(path, &before), 0);
+	memset(&r, 0, sizeof(r));
+	CHECK_INT(mapgen_delete(at("keep"), no, 1, &o, &r, &why), 0);
+	CHECK_INT(r.deleted, 0);
+	CHECK_INT(stat(path, &after), 0);
+	CHECK(before.st_ino == after.st_ino);
+	CHECK_STR(find("keep", "a"), "1");
+	memset(&r, 0, sizeof(r));
+	CHECK_INT(mapgen_delete(at("keep"), yes, 1, &o, &r, &why), 0);
+	CHECK_INT(r.deleted, 1);
+	CHECK_STR(find("keep", "a"), "(none)");
+	CHECK_STR(find("keep", "b"), "2");
+	buf_fini(&why);
+}

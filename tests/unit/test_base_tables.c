@@ -1,5 +1,6 @@
 /* hash, heap, list, crc, random, pool, clock. */
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "core/base/clock.h"
@@ -203,6 +204,62 @@ static void square_done(struct pool_job *j)
 	s->done++;
 	if (s->again && s->done == 1)
 		pool_run(s->again, j);
+}
+
+/* a gate that the one thread waits behind until all jobs are there; then the order in which they ran */
+static struct { pthread_mutex_t lock; char order[64]; size_t n; } turns = { .lock = PTHREAD_MUTEX_INITIALIZER };
+struct turn { struct pool_job job; char name; };
+
+static void gate_work(struct pool_job *j)
+{
+	(void)j;
+	pthread_mutex_lock(&turns.lock);
+	pthread_mutex_unlock(&turns.lock);
+}
+
+static void turn_work(struct pool_job *j)
+{
+	turns.order[turns.n++] = LIST_ITEM(j, struct turn, job)->name;
+}
+
+static void turn_done(struct pool_job *j) { (void)j; }
+
+/* upper case: jobs of one client, lower case of others */
+T(pool_serves_everybody_in_turn)
+{
+	static const struct { const char *come, *run; } rows[] = {
+		{ "AAAAAAbz", "AbAAAAA" }, { "AAAAAAbbbcz", "AbcAbAbAAA" }, { "abcdefz", "abcdef" }, { "AAAAA", "AAAA" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pool *p = pool_new(1);
+		struct turn jobs[16];
+		struct pool_job gate = { .of = 1000, .work = gate_work, .done = turn_done };
+		unsigned all, his;
+		size_t n = strlen(rows[i].come);
+
+		ROW("%s", rows[i].come);
+		turns.n = 0;
+		memset(turns.order, 0, sizeof(turns.order));
+		pthread_mutex_lock(&turns.lock);
+		pool_run(p, &gate);
+		do
+			pool_waiting(p, 1000, &all, &his);
+		while (all);
+		for (size_t k = 0; k < n; k++) {
+			jobs[k] = (struct turn){ .job = { .of = (uint64_t)rows[i].come[k], .work = turn_work, .done = turn_done }, .name = rows[i].come[k] };
+			pool_run(p, &jobs[k].job);
+		}
+		pool_waiting(p, 'A', &all, &his);
+		CHECK_INT(all, n);
+		/* one that is taken back runs neither now nor later */
+		CHECK(pool_take_back(p, &jobs[n - 1].job));
+		CHECK(!pool_take_back(p, &jobs[n - 1].job));
+		pthread_mutex_unlock(&turns.lock);
+		pool_wait(p);
+		CHECK_STR(turns.order, rows[i].run);
+		pool_free(p);
+	}
 }
 
 T(pool_runs_and_reaps_every_job)

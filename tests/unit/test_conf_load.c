@@ -350,7 +350,9 @@ T(master_tells_only_of_services_that_something_names)
 		{ "alias_maps =\nalias_database = hash:/var/lib/maildrop/x\n", "", NULL },
 		{ "local_transport = maildrop\n", "", "maildrop (pipe, line 2)" },
 		{ "x = uucp:[h]\ny = $x\nz = $y$z2\n", "", "uucp (pipe, line 3)" },
-		{ "x = check_policy_service unix:private/policy\ny = $x\n", "policy unix - n n - 0 spawn\n", "policy (spawn, line 4)" },
+		{ "x = unix:private/filter\ny = $x\n", "filter unix - n n - 0 spawn\n", "filter (spawn, line 4)" },
+		/* the list that asks it says so */
+		{ "x = check_policy_service unix:private/policy, reject\ny = $x\n", "policy unix - n n - 0 spawn\n", NULL },
 		{ "", "127.0.0.1:9999 inet n n n - 0 spawn\n", "127.0.0.1:9999 (spawn, line 4)" },
 	};
 	char text[400], want[100];

@@ -169,6 +169,49 @@ T(session_is_authenticated_by_the_late_answer)
 	}
 }
 
+/* --- lists of DNS ------------------------------------------------------------------------------------------------------- */
+
+/* a list that is silent is another thing than one that knows nobody: whom it would let in is not refused for good */
+T(session_tells_a_silent_list_from_one_that_lists_nobody)
+{
+	static const char *const more[] = { "smtpd_recipient_restrictions=permit_dnswl_client l.test, reject", NULL };
+	static const struct { enum dns_status status; const char *says; } answers[] = {
+		{ DNS_NXDOMAIN, "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ DNS_NODATA, "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ DNS_AGAIN, "450 4.7.1 <unknown[192.0.2.1]>: Client host rejected: DNS whitelist lookup failed|" },
+	};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO MAIL);
+		said();
+		feed(RCPT);
+		CHECK_STR(w.asked, "1.2.0.192.l.test");
+		domain_says(answers[i].status);
+		CHECK_STR(said(), answers[i].says);
+		world_close();
+	}
+}
+
+/* the empty sender is one of a mail; where there is no mail, as at ETRN, there is no sender */
+T(session_has_a_sender_only_with_a_mail)
+{
+	static const char *const more[] = { "smtpd_etrn_restrictions=check_sender_access inline:{ { <>=REJECT } }",
+		"smtpd_sender_restrictions=check_sender_access inline:{ { <>=REJECT } }", "smtpd_delay_reject=no", NULL };
+
+	world_open(more);
+	feed(HELLO);
+	said();
+	feed("ETRN relayed.test\r\n");
+	CHECK_STR(said(), "459 4.7.0 Queuing is not available|");
+	feed("MAIL FROM:<>\r\n");
+	CHECK_STR(said(), "554 5.7.1 <>: Sender address rejected: Access denied|");
+	feed(MAIL);
+	CHECK_STR(said(), "250 2.1.0 Ok|");
+	world_close();
+}
+
 /* --- content that waits for room ---------------------------------------------------------------------------------------- */
 
 static void begin_paused(void)
@@ -208,6 +251,32 @@ T(session_goes_on_with_content_when_there_is_room)
 	CHECK_STR(said(), "250 2.0.0 Ok: queued as ABC|");
 	CHECK_INT(w.queued, 1);
 	world_close();
+}
+
+/* content comes as the network cuts it: anywhere, also between CR and LF and around the dot */
+T(session_takes_content_however_it_is_cut)
+{
+	static const char content[] = "Subject: x\r\n\r\n..dot\r\nend\r\n.\r\n";
+	const size_t n = sizeof(content) - 1;
+
+	for (size_t first = 0; first <= n; first++) {
+		char piece[sizeof(content)];
+
+		ROW("%zu", first);
+		world_open(none);
+		feed(HELLO MAIL RCPT "DATA\r\n");
+		said();
+		snprintf(piece, sizeof(piece), "%.*s", (int)first, content);
+		feed(piece);
+		CHECK_INT(w.on_commit != NULL, first == n);
+		if (first < n)
+			feed(content + first);
+		CHECK_STR(buf_cstr(&w.content), "Subject: x\r\n\r\n.dot\r\nend\r\n");
+		CHECK(w.on_commit);
+		commit();
+		CHECK_STR(said(), "250 2.0.0 Ok: queued as ABC|");
+		world_close();
+	}
 }
 
 /* each piece may have to wait anew, in the middle of what one read brought */
@@ -278,6 +347,7 @@ T(session_gives_a_handshake_its_own_time)
 	feed("NOOP\r\n");
 	CHECK_STR(said(), "");
 	buf_clear(&w.conn.in);
+	w.now += 5 * USEC_PER_SEC;
 	w.on_conn(&w.conn, CONN_TLS_READY);
 	CHECK_INT(w.deadline, w.now + 200 * USEC_PER_SEC);
 	/* all that was said in clear is forgotten */

@@ -37,6 +37,7 @@ static void begin(const struct waiting_row *row)
 		feed(row->input);
 	}
 	CHECK_STR(w.asked, row->asks);
+	CHECK(w.asked_of == w.relay.judge_dns);
 	CHECK_STR(said(), "");
 }
 
@@ -268,6 +269,49 @@ T(session_waits_while_checks_are_at_work)
 	world_close();
 }
 
+/* the postmaster is told of sessions with errors of the classes that he asked for; Postfix 3.7's words */
+T(session_reports_errors)
+{
+	static const char head[] = "double-bounce@here.test > postmaster@here.test: From: Mail Delivery System <MAILER-DAEMON@here.test>\r\n"
+		"To: Postmaster <postmaster@here.test>\r\nSubject: relaybox SMTP server: errors from unknown[192.0.2.1]\r\n"
+		"Auto-Submitted: auto-generated\r\n\r\nTranscript of session follows.\r\n\r\n";
+	static const struct { unsigned classes; const char *more, *in; const char *want; } rows[] = {
+		{ REPORT_PROTOCOL, NULL, "HELO x\r\nFOO\r\nQUIT\r\n", " Out: 220 here.test\r\n In:  HELO x\r\n Out: 250 here.test\r\n In:  FOO\r\n"
+			" In:  QUIT\r\n Out: 502 5.5.2 Error: command not recognized\r\n Out: 221 2.0.0 Bye\r\n\r\n\r\n"
+			"For other details, see the local mail logfile\r\n" },
+		{ REPORT_POLICY, NULL, "HELO x\r\nFOO\r\nQUIT\r\n", NULL },
+		{ REPORT_POLICY, "smtpd_recipient_restrictions=reject", "HELO x\r\n" MAIL RCPT "QUIT\r\n",
+			" Out: 554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied\r\n" },
+		{ REPORT_PROTOCOL, "smtpd_recipient_restrictions=reject", "HELO x\r\n" MAIL RCPT "QUIT\r\n", NULL },
+		{ REPORT_SOFTWARE | REPORT_RESOURCE, "smtpd_recipient_restrictions=check_recipient_access fail:x", "HELO x\r\n" MAIL RCPT "QUIT\r\n",
+			"follows.\r\n\r\n Out: 451 4.3.0 <r@relayed.test>: Temporary lookup failure\r\n" },
+		{ REPORT_PROTOCOL | REPORT_POLICY | REPORT_RESOURCE | REPORT_SOFTWARE, NULL, "HELO x\r\nQUIT\r\n", NULL },
+		/* content is nobody's business */
+		{ REPORT_PROTOCOL, NULL, "HELO x\r\n" MAIL RCPT "DATA\r\nprivate\r\n.\r\n", NULL },
+		{ REPORT_PROTOCOL, NULL, "EHLO x\r\nFOO\r\n" MAIL RCPT "BDAT 9 LAST\r\nprivate\r\nQUIT\r\n", " In:  BDAT 9 LAST\r\n" },
+		{ REPORT_PROTOCOL, NULL, "EHLO x\r\nAUTH PLAIN private\r\nAUTH LOGIN\r\nprivate\r\nQUIT\r\n", " In:  AUTH (not shown)\r\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { rows[i].more, NULL };
+
+		ROW("%zu %s", i, rows[i].in);
+		world_reports = rows[i].classes;
+		world_open(more);
+		feed(rows[i].in);
+		if (w.on_commit && strstr(rows[i].in, "BDAT"))
+			w.on_commit(w.commit_ctx, &(struct reply){ .code = 250, .text = "Ok" }, NULL);
+		CHECK(!strstr(w.notice, "private"));
+		if (CHECK_INT(w.notices, rows[i].want != NULL) && rows[i].want) {
+			CHECK(str_starts(str_of(w.notice), STR(head)));
+			if (!CHECK(strstr(w.notice, rows[i].want) != NULL))
+				printf("# %s\n", w.notice);
+		}
+		world_close();
+	}
+	world_reports = 0;
+}
+
 /* what a list wants done stays with its transaction, whatever becomes of the recipient */
 T(session_remembers_what_rules_want_done)
 {
@@ -388,6 +432,42 @@ T(session_renews_its_time_by_lines_and_not_by_bytes)
 	world_close();
 }
 
+/* many commands at once: some of them, then the other clients, then more */
+T(session_lets_others_have_their_turn)
+{
+	static const char *const more[] = { "smtpd_soft_error_limit=10000", NULL };
+	static const char *const lines[] = { "NOOP\r\n", "RSET\r\n", "VRFY a@relayed.test\r\n" };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		size_t all = 0, said_before = 0;
+		unsigned steps = 0;
+
+		ROW("%.4s", lines[i]);
+		world_open(more);
+		feed(HELLO);
+		buf_clear(&w.conn.out);
+		for (int k = 0; k < 249; k++)
+			buf_z(&w.conn.in, lines[i]);
+		feed(lines[i]);
+		while (w.conn.out.n > said_before) {
+			all = w.conn.out.n;
+			said_before = all;
+			steps++;
+			CHECK_INT(w.deadline, w.now + 300 * USEC_PER_SEC);
+			tick();
+		}
+		CHECK_INT(steps, 3);
+		CHECK_INT(w.conn.in.n, 0);
+		/* one that goes between two steps */
+		for (int k = 0; k < 150; k++)
+			buf_z(&w.conn.in, lines[i]);
+		feed(lines[i]);
+		w.on_conn(&w.conn, CONN_FAILED);
+		tick();
+		world_close();
+	}
+}
+
 T(session_gives_content_time_for_its_bytes)
 {
 	static const char *const none[] = { NULL };
@@ -457,6 +537,7 @@ T(session_greets_when_the_name_is_known_or_late)
 		ROW("%zu", i);
 		world_open(more);
 		CHECK_STR(said(), "");
+		CHECK(w.asked_of == w.relay.name_dns);
 		w.on_name(w.ctx, rows[i].status, rows[i].name, rows[i].why);
 		CHECK_STR(said(), rows[i].says);
 		world_close();
@@ -490,6 +571,159 @@ T(session_queues_recipients_as_they_were_judged)
 		CHECK_INT(e->n_rcpts, 1);
 		CHECK_VIEW(e->rcpts[0].addr, rows[i].addr);
 		CHECK_VIEW(e->rcpts[0].orig, rows[i].orig);
+		world_close();
+	}
+}
+
+/* servers_say - the answer to a question for MX or NS: names with a blank between */
+static void servers_say(enum dns_status status, const char *names)
+{
+	struct dns_record records[4] = { { .ttl = 1 } };
+	struct str rest = str_of(names), name;
+	dns_fn fn = w.on_dns;
+	size_t n = 0;
+
+	REQUIRE(fn);
+	while (n < 4 && str_word(&rest, " ", &name)) {
+		snprintf(records[n].target, sizeof(records[n].target), "%.*s", str_eq(name, STR(".")) ? 0 : (int)name.n, name.p);
+		records[n].preference = (uint16_t)(10 * n);
+		n++;
+	}
+	w.on_dns = NULL;
+	w.asked[0] = '\0';
+	fn(w.ctx, &(struct dns_answer){ .status = status, .records = records, .n = n });
+}
+
+static void addresses_say(const char *address)
+{
+	struct dns_addresses a = { .status = address ? DNS_OK : DNS_AGAIN };
+	dns_addresses_fn fn = w.on_addresses;
+
+	REQUIRE(fn);
+	if (address)
+		ipaddr_parse(str_of(address), &a.v[a.n++]);
+	w.on_addresses = NULL;
+	w.asked[0] = '\0';
+	fn(w.ctx, &a);
+}
+
+T(session_brings_the_hosts_of_a_domain)
+{
+	/* each step: what is asked, and what DNS says: servers, or an address with = before it; ! not found, ? not now */
+	static const struct { const char *list; struct { const char *asked, *answer; } steps[5]; const char *says; } rows[] = {
+		{ "check_sender_mx_access inline:{198.51.100=REJECT}",
+			{ { "outside.test", "mx1.far.test mx2.far.test" }, { "mx1.far.test", "=203.0.113.1" }, { "mx2.far.test", "=198.51.100.2" } },
+			"554 5.7.1 <s@outside.test>: Sender address rejected: Access denied|" },
+		/* a host whose address is not known is asked about by its name */
+		{ "check_sender_mx_access inline:{mx2.far.test=REJECT}",
+			{ { "outside.test", "mx1.far.test mx2.far.test" }, { "mx1.far.test", "=203.0.113.1" }, { "mx2.far.test", "=" } },
+			"554 5.7.1 <s@outside.test>: Sender address rejected: Access denied|" },
+		/* without an MX the domain itself; one that takes no mail has none */
+		{ "check_sender_mx_access inline:{198.51.100.7=REJECT}", { { "outside.test", "!" }, { "outside.test", "=198.51.100.7" } },
+			"554 5.7.1 <s@outside.test>: Sender address rejected: Access denied|" },
+		{ "check_sender_mx_access static:REJECT", { { "outside.test", "." } }, "250 2.1.5 Ok|" },
+		{ "check_sender_mx_access static:REJECT", { { "outside.test", "?" } }, "250 2.1.5 Ok|" },
+		/* a zone's servers stand at its top */
+		{ "check_helo_ns_access inline:{bad.test=REJECT}", { { "h.sub.a.test", "!" }, { "sub.a.test", "!" }, { "a.test", "ns.bad.test" }, { "ns.bad.test", "=192.0.2.9" } },
+			"554 5.7.1 <h.sub.a.test>: Helo command rejected: Access denied|" },
+		{ "check_helo_ns_access static:REJECT", { { "h.sub.a.test", "!" }, { "sub.a.test", "!" }, { "a.test", "!" }, { "test", "!" } }, "250 2.1.5 Ok|" },
+		{ "check_helo_a_access inline:{192.0.2.9=REJECT}", { { "h.sub.a.test", "=192.0.2.9" } }, "554 5.7.1 <h.sub.a.test>: Helo command rejected: Access denied|" },
+		{ "permit_mx_backup, reject", { { NULL, NULL } }, "250 2.1.5 Ok|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char list[200];
+		const char *more[] = { list, NULL };
+
+		ROW("%s", rows[i].list);
+		snprintf(list, sizeof(list), "smtpd_recipient_restrictions=%s", rows[i].list);
+		world_open(more);
+		feed("EHLO h.sub.a.test\r\n" MAIL);
+		said();
+		feed(RCPT);
+		for (size_t k = 0; k < 5 && rows[i].steps[k].asked; k++) {
+			const char *answer = rows[i].steps[k].answer;
+
+			CHECK_STR(w.asked, rows[i].steps[k].asked);
+			CHECK_STR(said(), "");
+			if (*answer == '=')
+				addresses_say(answer[1] ? answer + 1 : NULL);
+			else
+				servers_say(*answer == '!' ? DNS_NXDOMAIN : *answer == '?' ? DNS_AGAIN : DNS_OK, ascii_is_one_of(*answer, "!?") ? "" : answer);
+		}
+		CHECK_STR(said(), rows[i].says);
+		world_close();
+	}
+	/* who goes meanwhile takes the question along */
+	world_open((const char *const[]){ "smtpd_recipient_restrictions=check_sender_mx_access static:REJECT", NULL });
+	feed(HELLO MAIL RCPT);
+	servers_say(DNS_OK, "mx1.far.test");
+	w.on_conn(&w.conn, CONN_FAILED);
+	CHECK_INT(w.cancelled, 1);
+	tick();
+	world_close();
+}
+
+T(session_sleeps_when_a_list_says_so)
+{
+	world_open((const char *const[]){ "smtpd_recipient_restrictions=sleep 7, reject", NULL });
+	feed(HELLO MAIL);
+	said();
+	feed(RCPT);
+	REQUIRE(w.timer);
+	CHECK_INT(w.timer_due, w.now + 7 * USEC_PER_SEC);
+	CHECK_STR(said(), "");
+	w.timer->on_due(w.timer);
+	CHECK_STR(said(), "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|");
+	/* asleep and gone */
+	feed(RCPT);
+	REQUIRE(w.timer);
+	w.on_conn(&w.conn, CONN_FAILED);
+	CHECK(!w.timer);
+	tick();
+	world_close();
+}
+
+T(session_knows_the_name_that_leads_nowhere)
+{
+	static const char *const more[] = { "smtpd_peername_lookup=yes", "smtpd_delay_reject=no",
+		"smtpd_client_restrictions=check_reverse_client_hostname_access inline:{c.test=REJECT}", NULL };
+	static const struct { enum dns_status status; const char *name, *why, *says; } rows[] = {
+		{ DNS_NODATA, "unknown", "hostname x.c.test does not resolve to address 192.0.2.1", "554 5.7.1 <x.c.test>: Unverified Client host rejected: Access denied|" },
+		{ DNS_OK, "c.test", "", "554 5.7.1 <c.test>: Unverified Client host rejected: Access denied|" },
+		{ DNS_NODATA, "unknown", "no name", "220 here.test|" }, { DNS_AGAIN, "unknown", "", "220 here.test|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		world_open(more);
+		w.on_name(w.ctx, rows[i].status, rows[i].name, rows[i].why);
+		CHECK_STR(said(), rows[i].says);
+		world_close();
+	}
+}
+
+T(session_says_more_behind_a_refusal)
+{
+	static const struct { const char *list, *footer, *says; } rows[] = {
+		{ "smtpd_recipient_restrictions=reject", "smtpd_reject_footer=\\c. Call $server_name, $client_address ${helo_name}",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied. Call here.test, 192.0.2.1 a.test|" },
+		{ "smtpd_recipient_restrictions=defer", "smtpd_reject_footer=one\\ntwo $recipient", "450 4.3.2 two r@relayed.test|" },
+		{ "smtpd_recipient_restrictions=reject", "smtpd_reject_footer_maps=regexp:{{/^554 5.7.1 .*denied/ \\c, $$$$sender}}",
+			"554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied, s@outside.test|" },
+		{ "smtpd_recipient_restrictions=reject", "smtpd_reject_footer_maps=fail:x", "554 5.7.1 <r@relayed.test>: Recipient address rejected: Access denied|" },
+		{ "smtpd_recipient_restrictions=", "smtpd_reject_footer=x", "250 2.1.5 Ok|" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *more[] = { rows[i].list, rows[i].footer, NULL };
+
+		ROW("%zu", i);
+		world_open(more);
+		feed(HELLO MAIL);
+		said();
+		feed(RCPT);
+		CHECK_STR(said(), rows[i].says);
 		world_close();
 	}
 }

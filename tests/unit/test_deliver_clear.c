@@ -122,3 +122,27 @@ T(password_is_the_senders_own)
 	}
 	fake_stop(&f);
 }
+
+/* a server that says back what it was sent has the password in its words: those are for nobody */
+T(password_is_in_no_reply_that_is_kept)
+{
+	static const char *const says[] = { "501 what is AUTH PLAIN AHVzZXIAcGFzcw==", "535 5.7.8 AHVzZXIAcGFzcw== is wrong", "535 5.7.8 pass is wrong",
+		"535 5.7.8 cGFzcw== is wrong" };
+	static const char *const set[] = { "smtp_tls_security_level=none", "smtp_sasl_auth_enable=yes", "smtp_sasl_security_options=noanonymous",
+		"smtp_sasl_password_maps=static:user:pass", NULL };
+	struct fake f = { .ip = "127.0.0.1", .ehlo = PLAIN };
+
+	REQUIRE(fake_start(&f));
+	for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		struct parcel p;
+
+		ROW("%s", says[i]);
+		f.auth = says[i];
+		send_one(&f, set, "s@b.test", &p);
+		CHECK_INT(p.results[0].reply.code / 100, 4);
+		CHECK(strstr(p.results[0].reply.text, "AHVzZXIA") == NULL);
+		CHECK(strstr(p.results[0].reply.text, "cGFzcw") == NULL);
+		CHECK(strstr(p.results[0].reply.text, "pass is") == NULL);
+	}
+	fake_stop(&f);
+}

@@ -163,8 +163,10 @@ T(maildir_flushes_the_file_then_moves_it_then_flushes_the_folder)
 
 T(maildir_is_completed_and_its_parts_must_be_folders_of_the_user)
 {
-	static const struct { const char *part; bool link, file, missing; int code; } rows[] = {
-		{ "tmp", false, false, true, 250 }, { "new", false, false, true, 451 }, { "cur", false, false, true, 250 },
+	static const struct { const char *part; bool link, file, fifo; int code; } rows[] = {
+		{ "tmp", false, false, false, 250 }, { "new", false, false, false, 451 }, { "cur", false, false, false, 250 },
+		/* nobody reads from it: whoever opened it would wait for ever */
+		{ "tmp", false, false, true, 451 }, { "new", false, false, true, 451 }, { "", false, false, true, 451 },
 		{ "tmp", true, false, false, 451 }, { "new", true, false, false, 451 }, { "", true, false, false, 451 },
 		{ "tmp", false, true, false, 451 }, { "new", false, true, false, 451 }, { "", false, true, false, 451 },
 	};
@@ -189,6 +191,8 @@ T(maildir_is_completed_and_its_parts_must_be_folders_of_the_user)
 			CHECK_INT(symlink(elsewhere, part), 0);
 		if (rows[i].file)
 			CHECK_INT(fs_replace(part, 0600, STR("x")), 0);
+		if (rows[i].fifo)
+			CHECK_INT(mkfifo(part, 0600), 0);
 		mailbox_deliver(&o, fd, &r);
 		CHECK_INT(r.code, rows[i].code);
 		CHECK_INT(names_in(elsewhere, "new") + names_in(elsewhere, "tmp"), 0);

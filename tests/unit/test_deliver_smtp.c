@@ -408,6 +408,34 @@ T(smtp_logs_in_with_the_right_key)
 	fake_stop(&f);
 }
 
+T(smtp_login_of_a_sender_that_fails_stops_its_own_mail_only)
+{
+	static const struct { const char *key; bool site_is_bad; } rows[] = { { "s@b.test", false }, { "@b.test", false }, { "127.0.0.1", true } };
+	struct fake f = { .ip = "127.0.0.1", .ehlo = "250-fake\r\n250 AUTH PLAIN", .auth = "535 5.7.8 wrong" };
+
+	REQUIRE(fake_start(&f));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char sasl[200], hop[64];
+		const char *extra[] = { BASE, "smtp_sasl_auth_enable=yes", "smtp_sasl_security_options=noanonymous", "smtp_sender_dependent_authentication=yes", sasl, NULL };
+		struct world w;
+		struct parcel p;
+		struct dest dest;
+
+		ROW("%s", rows[i].key);
+		snprintf(sasl, sizeof(sasl), "smtp_sasl_password_maps=inline:{%s=user:pass}", rows[i].key);
+		site(hop, "127.0.0.1", &f);
+		REQUIRE(world_open(&w, extra, NULL, -1));
+		dest = dest_of(&w, "smtp", hop);
+		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, 454);
+		CHECK(p.d.dest_failed == rows[i].site_is_bad);
+		deliver_dest_idle(w.deliver, &dest);
+		world_close(&w);
+	}
+	fake_stop(&f);
+}
+
 T(smtp_backup_is_used_while_the_first_is_down_and_left_when_it_is_back)
 {
 	static const char *const extra[] = { BASE, NULL };

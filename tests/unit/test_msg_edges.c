@@ -87,3 +87,19 @@ T(domain_takes_the_bytes_of_a_label)
 		CHECK_INT(addr_valid_domain(str_of(text)), c >= 0x80 ? high : letter || c == '-' || c == '_' || c == '.');
 	}
 }
+
+/* letters of two bytes, in a label: whatever their last byte is */
+T(domain_takes_what_is_not_ascii)
+{
+	bool good = addr_valid_domain(STR("a\xc3\xa9z.test"));
+
+	for (unsigned c = 0x100; c < 0x180; c++) {
+		char text[] = "aXXz.test";
+
+		ROW("U+%04X", c);
+		text[1] = (char)(0xc0 | c >> 6);
+		text[2] = (char)(0x80 | (c & 0x3f));
+		CHECK_INT(addr_valid_domain(str_of(text)), good);
+	}
+	CHECK(good);
+}

@@ -764,3 +764,61 @@ T(resolver_names)
 		place_fini(&p);
 	}
 }
+
+/* questions that were given up in flight make room for others, however many there were */
+T(resolver_gives_the_place_of_a_cancelled_question_back)
+{
+	struct place p;
+	struct got g = { 0 };
+
+	REQUIRE(place_init(&p, -1, -1, true));
+	for (int i = 0; i < 3 * LIMIT_DNS_FLIGHTS; i++) {
+		struct dns_query *q;
+		char name[32];
+
+		snprintf(name, sizeof(name), "silent%d.example", i);
+		q = dns_ask(p.d, str_of(name), DNS_A, got_answer, &g);
+		loop_tick(p.l, 0);
+		dns_cancel(q);
+	}
+	dns_ask(p.d, STR("good"), DNS_A, got_answer, &g);
+	wait_for(&p, &g.count, 1);
+	CHECK_INT(g.count, 1);
+	CHECK_INT(g.a.status, DNS_OK);
+	place_fini(&p);
+}
+
+/* a name is forgotten in every domain of a search list that is as long as it may be */
+T(resolver_forgets_a_name_in_the_whole_search_list)
+{
+	struct dns_options o;
+	struct got g = { 0 };
+	struct place p;
+	FILE *f;
+	int asked;
+
+	REQUIRE(place_init(&p, -1, -1, false));
+	dns_free(p.d);
+	f = fopen(p.resolv, "w");
+	REQUIRE(f);
+	fprintf(f, "nameserver 127.0.0.1:%d\nsearch", p.a.port);
+	for (int i = 0; i < LIMIT_DNS_SEARCH; i++)
+		fprintf(f, " d%d.test", i);
+	fprintf(f, "\noptions timeout:1 attempts:2\n");
+	fclose(f);
+	o = (struct dns_options){ .hosts = p.hosts, .resolv_conf = p.resolv };
+	p.d = dns_new(p.l, &o);
+	REQUIRE(p.d);
+	for (int i = 1; i <= 3; i++) {
+		ROW("%d", i);
+		dns_lookup_host(p.d, STR("good"), 1, DNS_NATIVE, got_addresses, &g);
+		wait_for(&p, &g.count, i);
+		CHECK_INT(g.count, i);
+		/* the second time it is known, the third it was forgotten */
+		CHECK(i == 1 || (p.a.asked > asked) == (i == 3));
+		asked = p.a.asked;
+		if (i == 2)
+			dns_forget(p.d, STR("good"));
+	}
+	place_fini(&p);
+}

@@ -1,5 +1,6 @@
-/* Powers modulo an odd number: what core/net/tls_exp_mod.c gives is what the library gives. Lengths of eight limbs and more in
- * steps of eight take another way through the processor than the rest. */
+/* The arithmetic of our own below TLS. Powers modulo an odd number: what core/net/tls_exp_mod.c gives is what the library gives.
+ * Lengths of eight limbs and more take another way through the processor than the rest, and 16, 24 and 32 a third. SHA-256: that of the standard, and the same with the processor's instructions and without. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -72,7 +73,10 @@ T(powers_are_those_of_the_library)
 		compare(16, 20, i & 1);
 	compare(24, 28, true);
 	compare(32, 36, false);
+	compare(40, 44, true);
 	compare(64, 2, false);
+	for (int i = 0; i < 8; i++)
+		compare(16 + i % 3 * 8, 1 + (size_t)i, false);
 }
 
 T(the_power_zero_is_one)
@@ -92,4 +96,43 @@ T(the_power_zero_is_one)
 		CHECK(memcmp(a, got, sizeof(got)) == 0);
 	}
 	mem_free(t);
+}
+
+/* --- SHA-256 ------------------------------------------------------------------------------------------------------------- */
+
+T(sha256_is_that_of_the_standard)
+{
+	static const struct { const char *text; const char *want; } rows[] = {
+		{ "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+		{ "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+		{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t sum[32];
+		char text[65];
+
+		tls_sha256(sum, rows[i].text, strlen(rows[i].text));
+		for (int n = 0; n < 32; n++)
+			snprintf(text + 2 * n, 3, "%02x", sum[n]);
+		CHECK_STR(text, rows[i].want);
+	}
+}
+
+T(sha256_is_the_same_both_ways)
+{
+	uint32_t a[8], b[8];
+	unsigned char p[64];
+
+	random_bytes(a, sizeof(a));
+	memcpy(b, a, sizeof(b));
+	for (int i = 0; i < 1000; i++) {
+		random_bytes(p, sizeof(p));
+		tls_sha256_block(a, p, false);
+		tls_sha256_block(b, p, true);
+		if (memcmp(a, b, sizeof(a))) {
+			t_fail(__FILE__, __LINE__, "block %d", i);
+			return;
+		}
+	}
 }

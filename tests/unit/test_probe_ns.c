@@ -34,7 +34,8 @@ static void answer_server(struct dns_answer *a, struct str how, struct str arg)
 	a->status = DNS_OK;
 	a->n = 1;
 	a->records[0].data_n = 20;
-	a->records[0].data[3] = (uint8_t)serial;
+	for (int i = 0; i < 4; i++)
+		a->records[0].data[i] = (uint8_t)(serial >> (24 - 8 * i));
 }
 
 static void answer(struct facts *facts, struct fact *f)
@@ -84,6 +85,8 @@ static void answer(struct facts *facts, struct fact *f)
 static const struct { const char *target; int families; const char *world, *want; } rows[] = {
 	{ "x.test", 3, TWO "192.0.2.1 good 1\n192.0.2.2 good 1", "ok 2 servers of x.test, serial 1\n" },
 	{ "deep.er.x.test", 3, TWO "192.0.2.1 good 1\n192.0.2.2 good 1", "ok 2 servers of x.test, serial 1\n" },
+	{ "x.test", 3, TWO "192.0.2.1 good 2026112901\n192.0.2.2 good 2026112901", "ok 2 servers of x.test, serial 2026112901\n" },
+	{ "x.test", 3, TWO "192.0.2.1 good 4294967295\n192.0.2.2 good 4278255615", "warning serial 4294967295 at a.ns, but 4278255615 at b.ns\n" },
 	{ "x.test", 3, TWO "192.0.2.1 good 1\n192.0.2.2 good 2", "warning serial 1 at a.ns, but 2 at b.ns\n" },
 	{ "x.test", 3, TWO "192.0.2.1 refused\n192.0.2.2 good 7",
 		"warning a.ns [192.0.2.1] is lame: REFUSED\nok 2 servers of x.test, serial 7\n" },

@@ -247,3 +247,14 @@ T(route_parses_next_hops)
 		buf_fini(&why);
 	}
 }
+
+/* the empty recipient is MAILER-DAEMON of this host, wherever it is looked for */
+T(route_of_nobody_is_the_mailer_daemons)
+{
+	static const char *const extra[] = { BASE, "transport_maps=inline:{ { MAILER-DAEMON@mx.example.jp=smtp:[far.test] } }", NULL };
+	static const struct row rows[] = {
+		{ "a@b", "", "smtp", "[far.test]", 0 }, { "a@b", "MAILER-DAEMON@mx.example.jp", "smtp", "[far.test]", 0 }, { "a@b", "other", "local", "", 0 },
+	};
+
+	CHECK_ROWS(extra, rows);
+}

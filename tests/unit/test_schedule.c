@@ -961,6 +961,8 @@ T(schedule_route_failures_are_answers)
 	static const char *const soft[] = { "soft_bounce=yes", NULL };
 	const char *rcpts[] = { "a@never.test", "b@later.test", "c@one.test" };
 	struct put p = { .rcpts = rcpts, .n = 3 };
+	struct rcpt_state *states;
+	struct arena a;
 	struct qmsg *m;
 
 	begin(NULL);
@@ -979,6 +981,17 @@ T(schedule_route_failures_are_answers)
 	answer_job(0, 554, "5.7.1");
 	CHECK_INT(f.notices[DSN_FAILED], 0);
 	CHECK_INT(m->n_pending, 3);
+	/* what was for good is for later, in both of its codes */
+	arena_init(&a, 10000);
+	CHECK_INT(store_states(f.store, m, &a, &states), 0);
+	for (size_t i = 0; i < 3; i++) {
+		ROW("%zu", i);
+		CHECK(states[i].last.code >= 400 && states[i].last.code < 500);
+		CHECK_INT(states[i].last.enhanced[0], '4');
+	}
+	CHECK_INT(states[2].last.code, 454);
+	CHECK_STR(states[2].last.enhanced, "4.7.1");
+	arena_fini(&a);
 	end();
 }
 

@@ -47,3 +47,22 @@ T(path_repair_takes_what_has_one_reading)
 		arena_fini(&a);
 	}
 }
+
+T(path_repair_finds_nothing_in_nothing)
+{
+	static const char *const rows[] = { "", " ", "\t ", "<", ">" };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str address = STR("unset"), rest = STR("unset");
+		struct addr out;
+		struct arena a;
+
+		ROW("%zu", i);
+		arena_init(&a, 65536);
+		if (i < 3)
+			CHECK(!path_repair(&a, str_of(rows[i]), &address, &rest));
+		else
+			CHECK(!path_repair(&a, str_of(rows[i]), &address, &rest) || !addr_parse(&a, address, &out) || !out.full.n);
+		arena_fini(&a);
+	}
+}

@@ -67,18 +67,24 @@ static enum map_answer ask_sender(struct router *r, struct smtp_profile *p, stru
 	return got;
 }
 
+static enum map_answer find_own(struct deliver *d, struct smtp_profile *p, struct str sender, struct buf *out, struct buf *trace)
+{
+	return p->conf->smtp_sender_dependent_authentication && sender.n ? ask_sender(d->o.router, p, sender, out, trace) : MAP_NONE;
+}
+
+static enum map_answer find_of_site(struct smtp_profile *p, const struct smtp_target *t, struct buf *out, struct buf *trace)
+{
+	enum map_answer got = t->host[0] ? ask(p, str_of(t->host), false, out, trace) : MAP_NONE;
+
+	return got == MAP_NONE ? ask(p, str_of(t->site), false, out, trace) : got;
+}
+
 enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, struct str sender,
 	struct buf *out, struct buf *trace)
 {
-	enum map_answer got = MAP_NONE;
+	enum map_answer got = find_own(d, p, sender, out, trace);
 
-	if (p->conf->smtp_sender_dependent_authentication && sender.n)
-		got = ask_sender(d->o.router, p, sender, out, trace);
-	if (got == MAP_NONE && t->host[0])
-		got = ask(p, str_of(t->host), false, out, trace);
-	if (got == MAP_NONE)
-		got = ask(p, str_of(t->site), false, out, trace);
-	return got;
+	return got == MAP_NONE ? find_of_site(p, t, out, trace) : got;
 }
 
 static enum map_answer find_login(struct smtp_session *s)
@@ -90,7 +96,10 @@ static enum map_answer find_login(struct smtp_session *s)
 	if (conf_relay_login(s->profile->conf, str_of(s->target.site), &user, &password))
 		return set_login(s, str_of(user), str_of(password)) ? MAP_FOUND : MAP_NONE;
 	buf_init(&value, LIMIT_MAP_VALUE);
-	got = smtp_auth_find(s->d, s->profile, &s->target, s->try->job->envelope->sender, &value, NULL);
+	got = find_own(s->d, s->profile, s->try->job->envelope->sender, &value, NULL);
+	s->own_login = got != MAP_NONE;
+	if (got == MAP_NONE)
+		got = find_of_site(s->profile, &s->target, &value, NULL);
 	if (got == MAP_FOUND)
 		split_login(s, str_trim(buf_view(&value)));
 	buf_wipe(&value);

@@ -26,6 +26,7 @@ struct checks *smtp_checks_of(const struct conf *c, bool lmtp, struct conf_diag 
 	};
 	struct checks_from from = names[lmtp];
 
+	from.sends = true;
 	from.value[CHECK_HEADER] = c->smtp_header_checks;
 	from.value[CHECK_MIME] = c->smtp_mime_header_checks;
 	from.value[CHECK_NESTED] = c->smtp_nested_header_checks;

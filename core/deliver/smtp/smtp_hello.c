@@ -55,6 +55,7 @@ static void go_on_after_hello(struct smtp_session *s)
 	case SMTP_AUTH_STARTED:
 		break;
 	case SMTP_AUTH_FAILED:
+		s->own_failed = s->own_login;
 		smtp_session_fail(s, SMTP_BLAME_SITE, &r);
 		break;
 	}
@@ -157,6 +158,7 @@ void smtp_hello_auth_done(struct smtp_session *s)
 		return;
 	}
 	smtp_auth_refused(s, &r);
+	s->own_failed = s->own_login;
 	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
 }
 

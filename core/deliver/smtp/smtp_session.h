@@ -55,6 +55,8 @@ struct smtp_session {
 	usec idle_since;
 	struct sasl_client sasl;
 	struct buf login;              /* user NUL password NUL */
+	bool own_login;                /* … is the sender's, and not the server's or the next hop's */
+	bool own_failed;               /* … and was refused */
 	struct buf token;              /* read in place of the password */
 	/* the transaction */
 	void *reader;                  /* of deliver_options.content */

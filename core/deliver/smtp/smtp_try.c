@@ -341,7 +341,8 @@ static void on_failed(struct smtp_try *t, enum smtp_blame blame, const struct re
 		finish(t);
 		return;
 	}
-	if (!s->answered && s->target.address.family != AF_UNSPEC)
+	/* a login of one sender's that fails says nothing about the host: other senders' mail goes on */
+	if (!s->answered && !s->own_failed && s->target.address.family != AF_UNSPEC)
 		smtp_dead_mark(t->d, &s->target, blame == SMTP_BLAME_CONNECT ? now - s->opened_at : 0);
 	smtp_candidates_note_failed(&t->candidates, &t->target);
 	if (blame != SMTP_BLAME_CONNECT && s->uses == 0)
@@ -353,7 +354,7 @@ static void on_failed(struct smtp_try *t, enum smtp_blame blame, const struct re
 	if (blame == SMTP_BLAME_CONNECT)
 		smtp_answer_remember_connect(t, r, s->no_way);
 	else
-		smtp_answer_remember(t, r, &s->target, !s->answered);
+		smtp_answer_remember(t, r, &s->target, !s->answered && !s->own_failed);
 	go_on(t);
 }
 

@@ -1,0 +1,98 @@
+/* SPF, DMARC, DKIM and BIMI of a domain: what is said of the records that it has, and of those that it lacks */
+#include <stdio.h>
+
+#include "core/base/mem.h"
+#include "core/probe/probe.h"
+#include "tests/unit/t.h"
+
+/* the world, a line each: "NAME text of the record", or "NAME again" */
+static const char *world;
+static struct fact *waiting[200];
+static size_t n_waiting;
+
+static void ask(void *ctx, struct fact *f)
+{
+	(void)ctx;
+	waiting[n_waiting++] = f;
+}
+
+static void answer(struct facts *facts, struct fact *f)
+{
+	struct dns_record records[10];
+	struct dns_answer a = { .status = DNS_NODATA, .records = records };
+	struct str rest = str_of(world), line, name;
+
+	memset(records, 0, sizeof(records));
+	while (f->type == DNS_TXT && str_cut(&rest, '\n', &line)) {
+		str_cut(&line, ' ', &name);
+		if (!str_eq(name, str_of(f->name)))
+			continue;
+		a.status = str_eq(line, STR("again")) ? DNS_AGAIN : DNS_OK;
+		if (a.status == DNS_AGAIN)
+			break;
+		records[a.n].data = (uint8_t *)(uintptr_t)line.p;
+		records[a.n++].data_n = (uint16_t)line.n;
+	}
+	facts_learn(facts, f, &a);
+}
+
+static void judge(const char *target, void (*check)(struct probe *p), struct buf *got)
+{
+	struct probe_options o = { .families = 3, .selectors = { "s1" } };
+	struct probe p = { .opt = &o, .dry = true };
+
+	facts_init(&p.facts, ask, NULL);
+	snprintf(p.target, sizeof(p.target), "%s", target);
+	for (check(&p); n_waiting; check(&p))
+		while (n_waiting)
+			answer(&p.facts, waiting[--n_waiting]);
+	p.dry = false;
+	check(&p);
+	for (size_t k = 0; k < p.n_findings; k++)
+		buf_printf(got, "%s %s\n", probe_verdict_word(p.findings[k].verdict), p.findings[k].text);
+	mem_free(p.findings);
+	facts_fini(&p.facts);
+}
+
+static const struct { void (*check)(struct probe *p); const char *target, *world, *want; } rows[] = {
+	{ check_dmarc, "x.test", "", "note no record\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=none; rua=mailto:r@x.test", "ok v=DMARC1; p=none; rua=mailto:r@x.test\nnote p=none: forged mail is only reported\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject", "ok v=DMARC1; p=reject\nnote no reports are asked for\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject\n_dmarc.x.test v=DMARC1; p=none", "problem 2 records\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test\n_dmarc.x.test other words", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test V=dmarc1; p=reject; rua=mailto:r@x.test", "warning \"V=dmarc1; p=reject; rua=mailto:r@x.test\" does not begin with v=DMARC1\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=sometimes", "problem \"p=sometimes\": not one of the values it may have\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test (public suffixes are not known here)\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.a.x.test again\n_dmarc.x.test v=DMARC1; p=reject", "warning cannot be looked up now\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.a.x.test V=dmarc1; p=none\n_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test",
+		"ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test (public suffixes are not known here)\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test again", "warning cannot be looked up now\n" },
+	{ check_dkim, "x.test", "", "problem s1: no key\n" }, { check_dkim, "x.test", "s1._domainkey.x.test again", "warning s1: cannot be looked up now\n" },
+	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; p=", "warning s1: the key is revoked\n" },
+	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "ok s1: Ed25519\n" },
+	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+		"s1._domainkey.x.test v=DKIM1; p=", "problem s1: more than one record\n" },
+	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM2; p=x", "problem s1: \"v=DKIM2\": not the version that is known\n" },
+	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; h=sha1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "ok s1: Ed25519\nproblem s1: h=sha1\n" },
+	{ check_spf, "x.test", "", "warning no record\n" }, { check_spf, "x.test", "x.test again", "warning x.test cannot be looked up now\n" }, { check_spf, "x.test", "x.test v=spf1 -all", "ok v=spf1 -all\nok 0 lookups of at most 10\n" },
+	{ check_spf, "x.test", "x.test v=spf1 -all\nx.test v=spf1 ~all", "ok v=spf1 -all\nproblem x.test has 2 SPF records; there must be one\n" }, { check_spf, "x.test", "x.test v=spf1 +all", "ok v=spf1 +all\nok 0 lookups of at most 10\nproblem +all: everybody may send for this domain\n" },
+	{ check_spf, "x.test", "x.test v=spf1 ip4:192.0.2.1 nonsense -all", "ok v=spf1 ip4:192.0.2.1 nonsense -all\nproblem x.test: \"nonsense\" is not understood\n" }, { check_spf, "x.test", "x.test v=spf10 -all", "ok v=spf10 -all\nwarning \"v=spf10 -all\" does not begin with v=spf1\n" },
+	{ check_bimi, "x.test", "", "" }, { check_bimi, "x.test", "default._bimi.x.test v=BIMI1; l=https://x.test/l.svg", "ok a logo\nwarning DMARC is not enforced\nnote no mark certificate\n" },
+	{ check_bimi, "x.test", "default._bimi.x.test v=BIMI1; l=https://x.test/l.svg\n_dmarc.x.test v=DMARC1; p=reject", "ok a logo\nnote no mark certificate\n" },
+	{ check_bimi, "x.test", "default._bimi.x.test v=BIMI1; l=https://x.test/l.svg\n_dmarc.x.test v=DMARC1; p=none", "ok a logo\nwarning DMARC is not enforced\nnote no mark certificate\n" },
+};
+
+T(policies_of_a_domain_are_judged)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf got;
+
+		ROW("%zu %s", i, rows[i].world);
+		world = rows[i].world;
+		buf_init(&got, 4000);
+		judge(rows[i].target, rows[i].check, &got);
+		CHECK_STR(buf_cstr(&got), rows[i].want);
+		buf_fini(&got);
+	}
+}
