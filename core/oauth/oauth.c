@@ -17,8 +17,8 @@
 #define UNUSABLE (30 * USEC_PER_SEC)           /* … and this soon no longer used */
 #define LIVES_UNSAID (50 * 60 * USEC_PER_SEC)  /* an hour is what all give */
 #define NEW_FOR (60 * USEC_PER_SEC)            /* a token so young cannot have ended */
-#define RETRY_LEAST (15 * USEC_PER_SEC)
-#define RETRY_MOST (15 * 60 * USEC_PER_SEC)
+#define RETRY_FIRST (15 * USEC_PER_SEC)
+#define RETRY_LONGEST (15 * 60 * USEC_PER_SEC)
 
 struct entry {
 	struct list link;
@@ -326,9 +326,9 @@ static void failed(struct entry *e, const char *why)
 	for (char *p = e->why; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';
-	e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_LEAST;
-	if (e->retry_wait > RETRY_MOST)
-		e->retry_wait = RETRY_MOST;
+	e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
+	if (e->retry_wait > RETRY_LONGEST)
+		e->retry_wait = RETRY_LONGEST;
 	e->retry_at = loop_now(o->o.loop) + e->retry_wait;
 	log_warn("smtp", "no access token for %s: %s", e->file, e->why);
 	/* the old one may still be good for those who wait */
@@ -470,7 +470,7 @@ bool oauth_refused(struct oauth *o, struct str file, struct str token)
 	/* asked for just now: another one would be no better */
 	if (e->had_at && loop_now(o->o.loop) - e->had_at < NEW_FOR) {
 		format_text(e->why, sizeof(e->why), "a new access token was refused by the server");
-		e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_LEAST;
+		e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
 		e->retry_at = loop_now(o->o.loop) + e->retry_wait;
 		return false;
 	}

@@ -165,12 +165,7 @@ static void on_token(void *ctx, struct str token, const char *why)
 	s->sasl.password = buf_view(&s->token);
 	if (!token.n)
 		cannot(s, &failed, *why ? why : "no access token", "");
-	if (!token.n || !say_auth(s, &failed)) {
-		smtp_session_fail(s, SMTP_BLAME_SITE, &failed);
-		return;
-	}
-	smtp_session_set_deadline(s);
-	conn_flush(s->conn);
+	s->on_auth(s, token.n && say_auth(s, &failed) ? NULL : &failed);
 }
 
 /* wait_for_token - the token is made by somebody else, who may have to be asked first */
@@ -182,7 +177,7 @@ static enum smtp_auth wait_for_token(struct smtp_session *s)
 	return SMTP_AUTH_WAITS;
 }
 
-enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
+enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed, void (*on_auth)(struct smtp_session *s, const struct reply *failed))
 {
 	const struct conf *c = s->profile->conf;
 	bool tls = conn_tls(s->conn) != NULL, started = false;
@@ -205,6 +200,7 @@ enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
 	buf_init(&s->token, LIMIT_SASL_RESPONSE);
 	if (s->sasl.mechanism && sasl_takes_token(s->sasl.mechanism) && oauth_is(s->sasl.password)) {
 		buf_fini(&why);
+		s->on_auth = on_auth;
 		return wait_for_token(s);
 	}
 	if (!s->sasl.mechanism || !token_find(s->sasl.mechanism, s->sasl.password, &s->token, &s->sasl.password, &why))

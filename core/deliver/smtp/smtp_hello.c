@@ -44,11 +44,21 @@ void smtp_hello_tls_ready(struct smtp_session *s)
 	smtp_session_pump(s);
 }
 
+static void on_auth(struct smtp_session *s, const struct reply *failed)
+{
+	if (failed) {
+		smtp_session_fail(s, SMTP_BLAME_SITE, failed);
+		return;
+	}
+	smtp_session_set_deadline(s);
+	conn_flush(s->conn);
+}
+
 static void go_on_after_hello(struct smtp_session *s)
 {
 	struct reply r;
 
-	switch (smtp_auth_begin(s, &r)) {
+	switch (smtp_auth_begin(s, &r, on_auth)) {
 	case SMTP_AUTH_NONE:
 		smtp_client_ready(&s->client);
 		break;

@@ -60,6 +60,7 @@ struct smtp_session {
 	struct buf token;              /* read, or had, in place of the password */
 	struct str credential;         /* where the token is from: a file for core/oauth; or empty */
 	struct oauth_wait *oauth;      /* a token that is not there yet */
+	void (*on_auth)(struct smtp_session *s, const struct reply *failed); /* it has come: AUTH is said, or failed says why not */
 	/* the transaction */
 	void *reader;                  /* of deliver_options.content */
 	uint64_t size, sent;           /* of the content */
