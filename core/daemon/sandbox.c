@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,7 +66,11 @@ static void allow_mailboxes(struct landlock *l, const struct conf *c)
 	const struct passwd *pw;
 
 	if (!*c->home_mailbox) {
-		landlock_allow(l, c->mail_spool_directory, LANDLOCK_OWNING);
+		struct mailbox_order all = { .kind = MAILBOX_MAILDIR };
+
+		/* with what may be missing of it, as of a mailbox */
+		if (snprintf(all.path, sizeof(all.path), "%s", c->mail_spool_directory) < (int)sizeof(all.path))
+			allow_mailbox(l, &all);
 		return;
 	}
 	setpwent();
