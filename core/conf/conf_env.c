@@ -1,6 +1,7 @@
 /* conf_env - settings from the environment, as containers give them:
  *
- *   RELAYHOST, RELAYHOST_USERNAME, RELAYHOST_PASSWORD[_FILE], SMTPD_SASL_USERS[_FILE], then POSTFIX_<parameter> and POSTFIX_<parameter>_FILE.
+ *   RELAYHOST, RELAYHOST_USERNAME, RELAYHOST_PASSWORD[_FILE], XOAUTH2_…[_FILE], SMTPD_SASL_USERS[_FILE],
+ *   then POSTFIX_<parameter> and POSTFIX_<parameter>_FILE.
  *
  * They come after main.cf and win over it. An empty POSTFIX_<parameter> takes main.cf's setting away. Contents of files
  * and the RELAYHOST values are taken as they are; in a POSTFIX_<parameter> only $names that exist are replaced. */
@@ -92,6 +93,50 @@ static bool set_relayhost(struct conf_source *s, bool alone)
 	return any;
 }
 
+/* put_member - a variable, or the file that its _FILE names, as a member of a JSON object */
+static void put_member(struct buf *out, const char *name, const char *variable, struct conf_diag *diag)
+{
+	char *value = take_password(variable, diag);
+
+	if (!value)
+		return;
+	buf_printf(out, "%s\"%s\":\"", out->n > 1 ? "," : "", name);
+	for (const char *p = value; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			buf_byte(out, '\\');
+		buf_byte(out, (unsigned char)*p < ' ' ? ' ' : *p);
+	}
+	buf_byte(out, '"');
+	mem_wipe(value, strlen(value));
+	mem_free(value);
+}
+
+/* take_credential - what stands for a password where tokens are to be had (core/oauth/credential.h); NULL: that is not asked for */
+static char *take_credential(struct conf_diag *diag)
+{
+	static const struct { const char *name, *variable; } rows[] = {
+		{ "client_id", "XOAUTH2_CLIENT_ID" }, { "client_secret", "XOAUTH2_SECRET" }, { "scope", "XOAUTH2_SCOPE" },
+		{ "token_endpoint", "XOAUTH2_TOKEN_ENDPOINT" }, { "access_token", "XOAUTH2_INITIAL_ACCESS_TOKEN" },
+		{ "refresh_token", "XOAUTH2_INITIAL_REFRESH_TOKEN" },
+	};
+	struct buf text;
+	char *copy;
+
+	if (!env_get("XOAUTH2_CLIENT_ID") && !env_get("XOAUTH2_CLIENT_ID_FILE"))
+		return NULL;
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_byte(&text, '{');
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		put_member(&text, rows[i].name, rows[i].variable, diag);
+	/* as images that know these variables have it */
+	if (!env_get("XOAUTH2_TOKEN_ENDPOINT") && !env_get("XOAUTH2_TOKEN_ENDPOINT_FILE"))
+		buf_z(&text, ",\"token_endpoint\":\"https://accounts.google.com/o/oauth2/token\"");
+	buf_byte(&text, '}');
+	copy = mem_dupz(buf_cstr(&text));
+	buf_wipe(&text);
+	return copy;
+}
+
 static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag *diag)
 {
 	const char *user = env_get("RELAYHOST_USERNAME"), *password = "RELAYHOST_PASSWORD";
@@ -101,10 +146,16 @@ static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag 
 		user = env_get("SMTP_USERNAME");
 		password = "SMTP_PASSWORD";
 	}
+	if ((!user || !*user) && env_get("XOAUTH2_CLIENT_ID"))
+		conf_diag_add(diag, CONF_WARNING, "environment", 0, "XOAUTH2_CLIENT_ID has no effect: set RELAYHOST_USERNAME");
 	if (!user || !*user)
 		return any;
 	s->relay_user = mem_dupz(user);
-	s->relay_password = take_password(password, diag);
+	s->relay_password = take_credential(diag);
+	if (s->relay_password)
+		set_weak(s, "smtp_sasl_mechanism_filter", "xoauth2");
+	else
+		s->relay_password = take_password(password, diag);
 	if (!s->relay_password) {
 		conf_diag_add(diag, CONF_WARNING, "environment", 0,
 			"%.*sUSERNAME is set without a password: set %s or %s_FILE", (int)strlen(password) - 8, password, password, password);

@@ -25,14 +25,14 @@ static void check_modes(const struct settings *s, struct conf_diag *diag)
 /* mail for domains of others is taken without knowing who is there: what the next server refuses goes back to senders who never sent it */
 static void check_backscatter(const struct settings *s, struct conf_diag *diag)
 {
-	if (!conf_is_set(s->conf, "relay_domains") || !*s->conf->relay_domains)
+	if (!conf_is_set(s->conf, "relay_domains") || !*s->conf->relay_domains || *s->conf->relay_recipient_maps)
 		return;
 	for (size_t i = 0; i < s->n_services; i++) {
 		if (!s->services[i].rules || access_rules_know_recipients(s->services[i].rules))
 			continue;
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "relay_domains: on port %u recipients that do not exist there are taken, and what comes back "
-			"later bothers people who sent nothing: add reject_unverified_recipient to smtpd_recipient_restrictions, or "
-			"check_recipient_access with a table of those that do", s->services[i].port);
+			"later bothers people who sent nothing: name those that do in relay_recipient_maps, or add "
+			"reject_unverified_recipient to smtpd_recipient_restrictions", s->services[i].port);
 		return;
 	}
 }

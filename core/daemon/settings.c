@@ -185,8 +185,10 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	static const char *const under_stress[] = { "stress=yes", NULL };
 	struct service *v = &s->services[s->n_services];
 	const struct conf *c = l->conf;
+	struct conf_diag told;         /* by the router */
 	int level;
 
+	conf_diag_init(&told);
 	v->conf = c;
 	v->host = l->host;
 	v->port = l->port;
@@ -210,7 +212,8 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
 	v->proxy_networks = open_match(c, "smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
-	v->mynetworks = open_match(c, "mynetworks", c->mynetworks, diag);
+	v->mynetworks = open_match(c, "mynetworks", c->mynetworks, strcmp(c->mynetworks, s->conf->mynetworks) ? diag : &told);
+	conf_diag_fini(&told);
 	v->limit_exceptions = open_match(c, "smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
 	v->auth = auth_open(c, diag);
 	v->auth_exceptions = open_match(c, "smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);

@@ -23,7 +23,8 @@
 struct entry {
 	struct list link;
 	struct oauth *oauth;
-	char *file;
+	char *file;                    /* or the credential itself, which no log may have … */
+	const char *name;              /* … but this */
 	uint8_t source[32];            /* digest of the file as it was read */
 	char *access_token, *refresh_token;    /* "" where there is none */
 	usec expiry;                   /* wall */
@@ -95,7 +96,7 @@ void oauth_free(struct oauth *o)
 			wait_free(LIST_ITEM(wit, struct oauth_wait, link));
 		forget(&e->access_token);
 		forget(&e->refresh_token);
-		mem_free(e->file);
+		forget(&e->file);
 		mem_free(e);
 	}
 	LIST_EACH(&o->told, it, tmp)
@@ -113,14 +114,14 @@ static void state_path(const struct entry *e, char out[4300])
 	uint8_t digest[32];
 	char name[33];
 
-	if (!e->oauth->o.directory) {
+	if (!e->oauth->o.directory && e->name == e->file) {
 		format_text(out, 4300, "%s.state", e->file);
 		return;
 	}
 	tls_sha256(digest, e->file, strlen(e->file));
 	for (size_t i = 0; i < 16; i++)
 		format_text(name + 2 * i, 3, "%02x", digest[i]);
-	format_text(out, 4300, "%s/%s", e->oauth->o.directory, name);
+	format_text(out, 4300, "%s/%s", e->oauth->o.directory ? e->oauth->o.directory : "", name);
 }
 
 static void put_digest(struct buf *out, const uint8_t digest[32])
@@ -140,9 +141,10 @@ static bool state_save(struct entry *e)
 	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
 	put_digest(&text, e->source);
 	buf_printf(&text, "\n%lld\n%s\n%s\n", (long long)(e->expiry / USEC_PER_SEC), e->access_token, e->refresh_token);
-	good = (!e->oauth->o.directory || fs_mkdir(e->oauth->o.directory, 0700) == 0) && fs_replace(path, 0600, buf_view(&text)) == 0;
+	good = e->oauth->o.directory || e->name == e->file;
+	good = good && (!e->oauth->o.directory || fs_mkdir(e->oauth->o.directory, 0700) == 0) && fs_replace(path, 0600, buf_view(&text)) == 0;
 	if (!good)
-		log_warn("smtp", "%s cannot be written: the token of %s is lost with this process", path, e->file);
+		log_warn("smtp", "%s cannot be written: the token of %s is lost with this process", path, e->name);
 	buf_wipe(&text);
 	return good;
 }
@@ -180,6 +182,8 @@ static bool read_text(struct str password, struct buf *text)
 	int fd;
 	bool is;
 
+	if (credential_is(password))
+		return buf_str(text, password);
 	if (str_starts(password, STR("file:")))
 		password = str_from(password, 5);
 	if (!password.n || *password.p != '/' || memchr(password.p, 0, password.n))
@@ -247,6 +251,7 @@ static struct entry *entry_of(struct oauth *o, struct str file)
 	e = MEM_NEW(struct entry);
 	e->oauth = o;
 	e->file = str_dup(file);
+	e->name = credential_is(file) ? "the environment's credential" : e->file;
 	e->access_token = mem_dupz("");
 	e->refresh_token = mem_dupz("");
 	list_init(&e->waits);
@@ -258,16 +263,12 @@ static struct entry *entry_of(struct oauth *o, struct str file)
 static bool read_credential(struct entry *e, struct buf *text, struct arena *a, struct oauth_credential *c, struct buf *why)
 {
 	uint8_t digest[32];
-	int fd = fs_open_table(e->file);
-	bool good = fd >= 0 && fs_read_fd(fd, text) == 0;
 
-	if (!good)
-		buf_printf(why, "%s: %s", e->file, strerror(errno));
-	if (fd >= 0)
-		fs_close(fd);
-	if (!good)
+	if (!read_text(str_of(e->file), text)) {
+		buf_printf(why, "%s: %s", e->name, text->n ? "no JSON object" : strerror(errno));
 		return false;
-	buf_printf(why, "%s: ", e->file);
+	}
+	buf_printf(why, "%s: ", e->name);
 	if (!credential_read(buf_view(text), a, c, why))
 		return false;
 	buf_clear(why);
@@ -330,7 +331,7 @@ static void failed(struct entry *e, const char *why)
 	if (e->retry_wait > RETRY_LONGEST)
 		e->retry_wait = RETRY_LONGEST;
 	e->retry_at = loop_now(o->o.loop) + e->retry_wait;
-	log_warn("smtp", "no access token for %s: %s", e->file, e->why);
+	log_warn("smtp", "no access token for %s: %s", e->name, e->why);
 	/* the old one may still be good for those who wait */
 	if (e->expiry <= loop_wall(o->o.loop) + UNUSABLE)
 		keep(&e->access_token, STR_EMPTY);
@@ -349,7 +350,7 @@ static void taken(struct entry *e, const struct oauth_answer *a)
 	e->retry_at = e->retry_wait = 0;
 	e->why[0] = 0;
 	state_save(e);
-	log_info("smtp", "new access token for %s, good for %lld s", e->file, (long long)((e->expiry - loop_wall(o->o.loop)) / USEC_PER_SEC));
+	log_info("smtp", "new access token for %s, good for %lld s", e->name, (long long)((e->expiry - loop_wall(o->o.loop)) / USEC_PER_SEC));
 	tell_all(e);
 }
 

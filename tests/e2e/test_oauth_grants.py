@@ -315,3 +315,26 @@ def test_sendmail_without_a_daemon_does_the_same(tmp_path):
         provider.wait(2)
         assert len(endpoint.forms) == 1, "what was had is kept beside the credential"
         assert os.stat(r.path("token.json.state")).st_mode & 0o777 == 0o600
+
+
+def test_credential_of_the_environment(tmp_path):
+    (tmp_path / "secret").write_text('s"ecret\\\n')
+    with Endpoint(tmp_path / "e", good(refresh_token="1//second")) as endpoint, Provider("ya29.new") as provider:
+        r = Relay(tmp_path / "r", MAIN.format(port=provider.port, dir=tmp_path, mechanism="").replace("smtp_sasl_mechanism_filter = \n", "")
+                  .replace("smtp_sasl_password_maps", "# ") + "smtp_tls_security_level = may\noauth_tls_CAfile = %s\n" % endpoint.ca,
+                  env={"https_proxy": "", "RELAYHOST": "[127.0.0.1]:%d" % provider.port, "RELAYHOST_USERNAME": USER, "XOAUTH2_CLIENT_ID": "an id",
+                       "XOAUTH2_SECRET_FILE": str(tmp_path / "secret"), "XOAUTH2_INITIAL_REFRESH_TOKEN": "1//first",
+                       "XOAUTH2_TOKEN_ENDPOINT": endpoint.url})
+        with r:
+            send(r)
+            provider.wait(1)
+            assert endpoint.forms == [{"grant_type": "refresh_token", "client_id": "an id", "client_secret": 's"ecret\\', "refresh_token": "1//first"}]
+            wait(r.empty)
+            r.stop()
+            r.start()
+            send(r)
+            provider.wait(2)
+            assert len(endpoint.forms) == 1
+            assert r.log_lines("new access token for the environment's credential")
+            for secret in ("1//", "ecret", "ya29"):
+                assert secret not in r.log() + r.stderr()

@@ -94,18 +94,17 @@ static void look_at(const char *path)
 /* look_at_token - a password that may be the name of a file: of a token (core/smtp/token.h) or of a credential (core/oauth) */
 static void look_at_token(struct smtp_profile *p, struct str password)
 {
+	uint16_t port = oauth_port(password);
 	char name[PATH_MAX];
-	uint16_t port;
 
+	if (port && p->n_token_ports < LIMIT_OAUTH_PORTS)
+		p->token_ports[p->n_token_ports++] = port;
 	if (str_starts(password, STR("file:")))
 		password = str_from(password, 5);
 	if (!str_starts(password, STR("/")))
 		return;
 	format_text(name, sizeof(name), "%.*s", STR_ARG(password));
 	look_at(name);
-	port = oauth_port(password);
-	if (port && p->n_token_ports < LIMIT_OAUTH_PORTS)
-		p->token_ports[p->n_token_ports++] = port;
 }
 
 static int look_at_login(void *ctx, struct str key, struct str value)
