@@ -43,13 +43,21 @@ bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, 
 		struct str rest = fact_text(f, i);
 		char shown[120];
 
+		size_t odd;
+
 		while (rest.n && !str_istarts(rest, str_from(starts, 2)))
 			rest = str_from(rest, 1);
 		if (!rest.n)
 			continue;
-		term_cut(fact_text(f, i), shown, sizeof(shown));
-		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
-			STR_ARG(starts));
+		rest = fact_text(f, i);
+		term_cut(rest, shown, sizeof(shown));
+		odd = str_istarts(rest, starts) ? spf_odd_byte(str_from(rest, starts.n)) : 1;
+		if (!odd && rest.n > starts.n)
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\": behind %.*s is the byte 0x%02x", shown,
+				STR_ARG(starts), (unsigned char)rest.p[starts.n]);
+		else
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
+				STR_ARG(starts));
 		return true;
 	}
 	return false;
@@ -72,6 +80,35 @@ static void judge_spf_client(struct probe *p, struct spf *s)
 		s->why[0] ? ", " : "", s->why, s->explanation[0] ? ": " : "", s->explanation);
 }
 
+/* a client asks for addresses of its own family only; where nobody may send in one, an error instead of a fail is no great harm */
+static void judge_spf_voids(struct probe *p, const struct spf *s)
+{
+	static const char *const families[] = { "for IPv4 ", "for IPv6 ", "" };
+	bool v4 = s->void_of[0] > SPF_VOIDS, v6 = s->void_of[1] > SPF_VOIDS, harm = (v4 && s->sends[0]) || (v6 && s->sends[1]) || (v4 && v6);
+
+	probe_find(p, harm ? PROBE_PROBLEM : PROBE_WARNING, PROBE_DOMAIN, "spf", "remove names that have no address (RFC 7208 4.6.4)",
+		"%s%u lookups find nothing, of at most %d", families[v4 && v6 ? 2 : v6], s->voids, SPF_VOIDS);
+}
+
+static void judge_spf_oddities(struct probe *p, const struct spf *s)
+{
+	static const struct { enum probe_verdict v; const char *before, *behind, *advice; } rows[SPF_ODDITIES] = {
+		[SPF_ODD_BEHIND] = { PROBE_WARNING, "", ": nothing behind all is looked at", "put it before all, or take it out (RFC 7208 5.1)" },
+		[SPF_ODD_REDIRECT] = { PROBE_WARNING, "redirect=", " beside all is never followed", "take one of both out (RFC 7208 6.1)" },
+		[SPF_ODD_SWAPPED] = { PROBE_WARNING, "", " counts for nothing", "mechanisms are written with a colon: ip4:192.0.2.1; v=spf1 stands once" },
+		[SPF_ODD_LONG] = { PROBE_NOTE, "the record of ", " is long: it may not fit a UDP answer", "keep it under 450 octets (RFC 7208 3.4)" },
+		[SPF_ODD_WIDE] = { PROBE_WARNING, "", " lets a large part of the Internet send for this domain", "name your own addresses" },
+	};
+	bool open = s->open[0] || s->open[1];
+
+	for (int i = 0; i < SPF_ODDITIES; i++)
+		if (s->odd[i][0] && !(i == SPF_ODD_WIDE && s->open[0]))
+			probe_find(p, rows[i].v, PROBE_DOMAIN, "spf", rows[i].advice, "%s%s%s", rows[i].before, s->odd[i], rows[i].behind);
+	if (open && s->all != '+')
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "name the addresses that send, and no others", "%s: everybody may send for this domain%s",
+			s->opener, s->open[0] && s->open[1] ? "" : s->open[0] ? " over IPv4" : " over IPv6");
+}
+
 static void judge_spf(struct probe *p, const struct spf *s, const struct fact *own)
 {
 	if (s->result == SPF_NONE && !(own && probe_find_alike(p, "spf", own, STR("v=spf1"))))
@@ -85,13 +122,13 @@ static void judge_spf(struct probe *p, const struct spf *s, const struct fact *o
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "replace includes by addresses: past 10 the record counts for nothing (RFC 7208 4.6.4)",
 			"%u lookups of at most %d", s->lookups, SPF_LOOKUPS);
 	else if (s->voids > SPF_VOIDS)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "remove names that do not exist (RFC 7208 4.6.4)",
-			"%u lookups find nothing, of at most %d", s->voids, SPF_VOIDS);
+		judge_spf_voids(p, s);
 	else if (s->result == SPF_NEUTRAL)
 		probe_find(p, PROBE_OK, PROBE_DOMAIN, "spf", NULL, "%u lookup%s of at most %d%s", s->lookups, s->lookups == 1 ? "" : "s", SPF_LOOKUPS,
 			s->variable ? "; names that depend on the mail were not looked up" : "");
 	if (s->result != SPF_NEUTRAL)
 		return;
+	judge_spf_oddities(p, s);
 	if (s->all == '+')
 		find(p, PROBE_PROBLEM, "spf", "end the record with -all or ~all", "+all: everybody may send for this domain");
 	else if (s->all == '?' || !s->all)
@@ -108,13 +145,14 @@ void check_spf(struct probe *p)
 	const char *from = p->opt->sender;
 	const struct fact *f;
 	char text[280] = "", sender[LIMIT_ADDRESS];
-	size_t n;
 
 	if (!spf_evaluate(&s))
 		return;
 	f = facts_get(&p->facts, p->target, DNS_TXT);
 	if (f)
-		term_cut(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
+		for (size_t i = 0; i < f->n && !*text; i++)
+			if (spf_is_record(fact_text(f, i)))
+				term_cut(fact_text(f, i), text, sizeof(text));
 	if (*text)
 		find(p, PROBE_OK, "spf", NULL, text);
 	judge_spf(p, &s, f);
