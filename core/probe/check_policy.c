@@ -1,4 +1,4 @@
-/* check_policy - what a domain asks others to do: SPF, DMARC, DKIM keys, BIMI. */
+/* check_policy - what a domain asks others to do: SPF, DKIM keys, BIMI. DMARC is in check_dmarc.c. */
 #include "core/probe/probe.h"
 
 #include "core/base/term.h"
@@ -25,7 +25,7 @@ bool probe_one_record(struct probe *p, const char *check, const struct fact *f, 
 {
 	size_t n;
 
-	*out = fact_txt(f, starts, false, &n);
+	*out = tags_find(f, str_from(starts, 2), &n);
 	if (n == 1)
 		return true;
 	if (n > 1)
@@ -52,12 +52,13 @@ bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, 
 		rest = fact_text(f, i);
 		term_cut(rest, shown, sizeof(shown));
 		odd = str_istarts(rest, starts) ? spf_odd_byte(str_from(rest, starts.n)) : 1;
+		/* the beginning may be right, and what follows not: a tab, or another version */
 		if (!odd && rest.n > starts.n)
 			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\": behind %.*s is the byte 0x%02x", shown,
 				STR_ARG(starts), (unsigned char)rest.p[starts.n]);
 		else
-			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
-				STR_ARG(starts));
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s%s", shown,
+				STR_ARG(starts), !str_starts(rest, starts) ? "" : *check == 's' ? " and a blank" : ";");
 		return true;
 	}
 	return false;
@@ -165,116 +166,6 @@ void check_spf(struct probe *p)
 		judge_spf_client(p, &s);
 }
 
-/* --- DMARC ---------------------------------------------------------------------------------------------------------- */
-
-/* the record of the domain or of the nearest domain above it; the domain it was found at, or NULL. False: facts are missing */
-static bool find_dmarc(struct probe *p, const struct fact **out, const char **at)
-{
-	const char *domain = p->target;
-	unsigned missing = p->facts.missing;
-	char name[300];
-
-	*at = NULL;
-	/* all are asked for at once */
-	while (domain && (domain == p->target || strchr(domain, '.'))) {
-		const struct fact *f;
-		size_t n = 0;
-
-		snprintf(name, sizeof(name), "_dmarc.%s", domain);
-		f = facts_get(&p->facts, name, DNS_TXT);
-		if (f)
-			fact_txt(f, STR("v=DMARC1"), false, &n);
-		if (f && !*at && (n || f->status == DNS_AGAIN)) {
-			*out = f;
-			*at = domain;
-		}
-		domain = strchr(domain, '.');
-		domain = domain ? domain + 1 : NULL;
-	}
-	return p->facts.missing == missing;
-}
-
-/* the last two labels: near enough to the organisation, where no list of public suffixes is at hand */
-static struct str organisation(struct str domain)
-{
-	ptrdiff_t dot = str_rchr(domain, '.');
-
-	dot = dot > 0 ? str_rchr(str_head(domain, (size_t)dot), '.') : -1;
-	return str_from(domain, (size_t)(dot + 1));
-}
-
-/* whoever is to get reports about others must agree (RFC 7489 7.1) */
-static void check_reports(struct probe *p, const char *domain, struct str list)
-{
-	struct str scheme, body;
-
-	while (uri_next(&list, &scheme, &body) > 0) {
-		struct str to = str_from(body, (size_t)(str_rchr(body, '@') + 1));
-		const struct fact *f;
-		char name[600];
-		size_t n;
-
-		if (!str_ieq(scheme, STR("mailto")) || str_ieq(organisation(to), organisation(str_of(domain))))
-			continue;
-		snprintf(name, sizeof(name), "%s._report._dmarc.%.*s", domain, STR_ARG(to));
-		f = facts_get(&p->facts, name, DNS_TXT);
-		if (!f)
-			continue;
-		fact_txt(f, STR("v=DMARC1"), false, &n);
-		if (!n)
-			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dmarc", "have its owner publish \"v=DMARC1\" there, or nobody sends the reports",
-				"%.*s does not agree to get reports: no record at %.280s", STR_ARG(to), name);
-	}
-}
-
-static void judge_dmarc(struct probe *p, const char *at, const struct str v[DMARC_TAGS])
-{
-	struct str policy = at != p->target && v[DMARC_SP].n ? v[DMARC_SP] : v[DMARC_P];
-
-	if (at != p->target)
-		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dmarc", NULL, "taken from %s (public suffixes are not known here)", at);
-	if (str_ieq(policy, STR("none")))
-		find(p, PROBE_NOTE, "dmarc", "once the reports are fine: p=quarantine, then p=reject", "p=none: forged mail is only reported");
-	else if (v[DMARC_PCT].n && !str_eq(v[DMARC_PCT], STR("100")))
-		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dmarc", "raise it to 100", "the policy holds for %.*s%% of the mail", STR_ARG(v[DMARC_PCT]));
-	else if (str_ieq(v[DMARC_T], STR("y")))
-		find(p, PROBE_NOTE, "dmarc", "take t=y out once the reports are fine", "t=y: the policy is only tried");
-	if (at == p->target && str_ieq(v[DMARC_SP], STR("none")) && !str_ieq(policy, STR("none")))
-		find(p, PROBE_WARNING, "dmarc", "protect the names below the domain, too", "sp=none: names below the domain can be forged");
-	else if (str_ieq(v[DMARC_NP], STR("none")) && !str_ieq(policy, STR("none")))
-		find(p, PROBE_WARNING, "dmarc", "protect them, too", "np=none: names below the domain that do not exist can be forged");
-	if (!v[DMARC_RUA].n)
-		find(p, PROBE_NOTE, "dmarc", "name an address for reports: rua=mailto:…", "no reports are asked for");
-	check_reports(p, at, v[DMARC_RUA]);
-	check_reports(p, at, v[DMARC_RUF]);
-}
-
-void check_dmarc(struct probe *p)
-{
-	struct str text, where, values[DMARC_TAGS];
-	const struct fact *f = NULL;
-	const char *at, *wrong;
-	char shown[300];
-
-	if (!find_dmarc(p, &f, &at))
-		return;
-	if (!at) {
-		snprintf(shown, sizeof(shown), "_dmarc.%s", p->target);
-		f = facts_get(&p->facts, shown, DNS_TXT);
-		at = p->target;
-	}
-	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, "say what to do with forged mail: a TXT record at _dmarc"))
-		return;
-	wrong = dmarc_parse(text, values, &where);
-	if (wrong) {
-		probe_find_wrong(p, "dmarc", "", wrong, where);
-		return;
-	}
-	term_cut(text, shown, sizeof(shown));
-	find(p, PROBE_OK, "dmarc", NULL, shown);
-	judge_dmarc(p, at, values);
-}
-
 /* --- DKIM ----------------------------------------------------------------------------------------------------------- */
 
 static void judge_key(struct probe *p, const char *selector, const struct dkim *k)
@@ -330,20 +221,6 @@ void check_dkim(struct probe *p)
 
 /* --- BIMI ----------------------------------------------------------------------------------------------------------- */
 
-static bool dmarc_enforces(struct probe *p)
-{
-	struct str text, where, v[DMARC_TAGS];
-	const struct fact *f = NULL;
-	const char *at;
-	size_t n;
-
-	if (!find_dmarc(p, &f, &at) || !at)
-		return false;
-	text = fact_txt(f, STR("v=DMARC1"), false, &n);
-	return n == 1 && !dmarc_parse(text, v, &where) && !str_ieq(v[DMARC_P], STR("none")) &&
-		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100"))) && !str_ieq(v[DMARC_T], STR("y"));
-}
-
 void check_bimi(struct probe *p)
 {
 	struct str text, at, values[BIMI_TAGS];
@@ -364,7 +241,7 @@ void check_bimi(struct probe *p)
 		find(p, PROBE_WARNING, "bimi", "l= names an SVG file", "the logo is no .svg");
 	else
 		find(p, PROBE_OK, "bimi", NULL, values[BIMI_L].n ? "a logo" : "no logo is wanted");
-	if (values[BIMI_L].n && !dmarc_enforces(p))
+	if (values[BIMI_L].n && !check_dmarc_enforces(p))
 		find(p, PROBE_WARNING, "bimi", "logos are shown under p=quarantine or p=reject with pct=100 only", "DMARC is not enforced");
 	if (values[BIMI_L].n && !values[BIMI_A].n)
 		find(p, PROBE_NOTE, "bimi", "most mailbox providers ask for one: a=https://…", "no mark certificate");

@@ -79,20 +79,6 @@ struct str fact_text(const struct fact *x, size_t i)
 	return str_make((const char *)x->records[i].data, x->records[i].data_n);
 }
 
-struct str fact_txt(const struct fact *x, struct str starts, bool fold, size_t *count)
-{
-	struct str found = STR_EMPTY;
-
-	*count = 0;
-	for (size_t i = 0; i < x->n; i++) {
-		struct str text = fact_text(x, i);
-
-		if ((fold ? str_istarts(text, starts) : str_starts(text, starts)) && !(*count)++)
-			found = text;
-	}
-	return found;
-}
-
 void fact_reverse(const struct ipaddr *a, const char *zone, char out[256])
 {
 	size_t n = 0;

@@ -68,10 +68,40 @@ static const struct { void (*check)(struct probe *p); const char *target, *world
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test\n_dmarc.x.test other words", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test V=dmarc1; p=reject; rua=mailto:r@x.test", "warning \"V=dmarc1; p=reject; rua=mailto:r@x.test\" does not begin with v=DMARC1\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=sometimes", "problem \"p=sometimes\": not one of the values it may have\n" },
-	{ check_dmarc, "a.x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test (public suffixes are not known here)\n" },
+	/* the policy is the domain's, else the organisation's, else the public suffix's */
+	{ check_dmarc, "a.b.x.test", "_dmarc.b.x.test v=DMARC1; p=none; rua=mailto:r@x.test\n_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test\n" },
+	{ check_dmarc, "a.b.x.test", "_dmarc.b.x.test v=DMARC1; p=none; psd=n; rua=mailto:r@x.test\n_dmarc.x.test v=DMARC1; p=reject",
+		"ok v=DMARC1; p=none; psd=n; rua=mailto:r@x.test\nok taken from b.x.test\nnote p=none: forged mail is only reported\n" },
+	{ check_dmarc, "a.x.co.test", "_dmarc.x.co.test v=DMARC1; p=reject; rua=mailto:r@x.co.test\n_dmarc.co.test v=DMARC1; p=none; psd=y\n_dmarc.test v=DMARC1; p=none",
+		"ok v=DMARC1; p=reject; rua=mailto:r@x.co.test\nok taken from x.co.test\n" },
+	{ check_dmarc, "a.x.co.test", "_dmarc.co.test v=DMARC1; p=none; sp=reject; psd=y; rua=mailto:r@co.test\n_dmarc.test v=DMARC1; p=none",
+		"ok v=DMARC1; p=none; sp=reject; psd=y; rua=mailto:r@co.test\nok taken from co.test\n" },
+	{ check_dmarc, "co.test", "_dmarc.co.test v=DMARC1; p=reject; psd=y; rua=mailto:r@co.test", "ok v=DMARC1; p=reject; psd=y; rua=mailto:r@co.test\n" },
+	{ check_dmarc, "a.b.c.d.e.f.g.h.x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test\n_dmarc.d.e.f.g.h.x.test v=DMARC1; p=none", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.a.x.test v=DMARC1; p=reject; sp=none; rua=mailto:r@x.test\n_dmarc.x.test v=DMARC1; p=reject",
+		"ok v=DMARC1; p=reject; sp=none; rua=mailto:r@x.test\nnote sp=none counts for nothing below the organisational domain x.test\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.x.test v=DMARC1; p=reject; sp=none; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; sp=none; rua=mailto:r@x.test\nok taken from x.test\nnote p=none: forged mail is only reported\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; sp=none; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; sp=none; rua=mailto:r@x.test\nwarning sp=none: names below the domain can be forged\n" },
+	/* what is wrong in a record does not end what is said of it */
+	{ check_dmarc, "x.test", "_dmarc.x.test v = DMARC1; p = reject; rua=mailto:r@x.test", "ok v = DMARC1; p = reject; rua=mailto:r@x.test\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=none; adkim=x; fo=2", "ok v=DMARC1; p=none; adkim=x; fo=2\nwarning \"adkim=x\": not one of the values it may have\nwarning \"fo=2\": not one of the values it may have\n"
+		"note p=none: forged mail is only reported\nnote no reports are asked for\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; rua=mailto:r@x.test", "ok v=DMARC1; rua=mailto:r@x.test\nwarning no valid p=: the record counts as p=none\nnote p=none: forged mail is only reported\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; pct=20; ri=3600; rf=afrf; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; pct=20; ri=3600; rf=afrf; rua=mailto:r@x.test\n"
+		"note pct= is not read any more (RFC 9989)\nnote rf= is not read any more (RFC 9989)\nnote ri= is not read any more (RFC 9989)\nnote the policy holds for 20% of the mail at receivers that read pct=\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; ruaa=1; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; ruaa=1; rua=mailto:r@x.test\nnote \"ruaa=1\" is a tag that nobody knows\n" },
+	/* reports leave the organisation */
+	{ check_dmarc, "x.co.test", "_dmarc.x.co.test v=DMARC1; p=reject; rua=mailto:r@y.co.test", "ok v=DMARC1; p=reject; rua=mailto:r@y.co.test\n"
+		"warning y.co.test does not agree to get reports: no record at x.co.test._report._dmarc.y.co.test\n" },
+	{ check_dmarc, "x.co.test", "_dmarc.x.co.test v=DMARC1; p=reject; rua=mailto:r@y.co.test\nx.co.test._report._dmarc.y.co.test v=DMARC1", "ok v=DMARC1; p=reject; rua=mailto:r@y.co.test\n" },
+	{ check_dmarc, "x.co.test", "_dmarc.x.co.test v=DMARC1; p=reject; rua=mailto: a@x.co.test,mailto:r@y.co.test\nx.co.test._report._dmarc.y.co.test again", "ok v=DMARC1; p=reject; rua=mailto: a@x.co.test,mailto:r@y.co.test\n"
+		"warning \"mailto: a@x.co.test\": not a mailto: address\nwarning whether y.co.test agrees to get reports cannot be looked up now\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.a.x.test v=DMARC1; p=reject; rua=mailto:r@b.x.test\n_dmarc.x.test v=DMARC1; p=reject", "ok v=DMARC1; p=reject; rua=mailto:r@b.x.test\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.a.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },
+	{ check_dmarc, "a.x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test\n" },
 	{ check_dmarc, "a.x.test", "_dmarc.a.x.test again\n_dmarc.x.test v=DMARC1; p=reject", "warning cannot be looked up now\n" },
 	{ check_dmarc, "a.x.test", "_dmarc.a.x.test V=dmarc1; p=none\n_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test",
-		"ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test (public suffixes are not known here)\n" },
+		"ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test again", "warning cannot be looked up now\n" },
 	{ check_dkim, "x.test", "", "problem s1: no key\n" }, { check_dkim, "x.test", "s1._domainkey.x.test again", "warning s1: cannot be looked up now\n" },
 	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; p=", "warning s1: the key is revoked\n" },
@@ -82,7 +112,7 @@ static const struct { void (*check)(struct probe *p); const char *target, *world
 	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; h=sha1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "ok s1: Ed25519\nproblem s1: h=sha1\n" },
 	{ check_spf, "x.test", "", "warning no record\n" }, { check_spf, "x.test", "x.test again", "warning x.test cannot be looked up now\n" }, { check_spf, "x.test", "x.test v=spf1 -all", "ok v=spf1 -all\nok 0 lookups of at most 10\n" },
 	{ check_spf, "x.test", "x.test v=spf1 -all\nx.test v=spf1 ~all", "ok v=spf1 -all\nproblem x.test has 2 SPF records; there must be one\n" }, { check_spf, "x.test", "x.test v=spf1 +all", "ok v=spf1 +all\nok 0 lookups of at most 10\nproblem +all: everybody may send for this domain\n" },
-	{ check_spf, "x.test", "x.test v=spf1 ip4:192.0.2.1 nonsense -all", "ok v=spf1 ip4:192.0.2.1 nonsense -all\nproblem x.test: \"nonsense\" is not understood\n" }, { check_spf, "x.test", "x.test v=spf10 -all", "warning \"v=spf10 -all\" does not begin with v=spf1\n" },
+	{ check_spf, "x.test", "x.test v=spf1 ip4:192.0.2.1 nonsense -all", "ok v=spf1 ip4:192.0.2.1 nonsense -all\nproblem x.test: \"nonsense\" is not understood\n" }, { check_spf, "x.test", "x.test v=spf10 -all", "warning \"v=spf10 -all\" does not begin with v=spf1 and a blank\n" },
 	/* who may send: all that ends in everybody, however it is written */
 	{ check_spf, "x.test", "x.test v=spf1 include:y.test -all\ny.test v=spf1 +all", "ok v=spf1 include:y.test -all\nok 1 lookup of at most 10\nproblem include:y.test: everybody may send for this domain\n" },
 	{ check_spf, "x.test", "x.test v=spf1 include:y.test -all\ny.test v=spf1 include:z.test\nz.test v=spf1 ip4:0.0.0.0/0",
