@@ -89,6 +89,23 @@ void check_dnssec(struct probe *p)
 			"not known: the resolver does not validate");
 }
 
+/* one family may be lost while the other is fine: whoever uses it sees another domain */
+static void check_family(struct probe *p, int h, enum dns_type type)
+{
+	const struct probe_host *x = &p->hosts[h];
+	const struct fact *f = facts_get(&p->facts, x->name, type), *other = facts_get(&p->facts, x->name, type == DNS_A ? DNS_AAAA : DNS_A);
+	const char *word = type == DNS_A ? "A" : "AAAA";
+
+	if (!f || !other || !other->n)
+		return;
+	if (f->status == DNS_AGAIN && !find_bogus(p, x->name, type, h, "address"))
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", servers_advice, "the %s records of %s cannot be looked up: %s", word, x->name,
+			dns_failure(f->rcode, f->error));
+	else if (f->status == DNS_NXDOMAIN)
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", "the name server must say that there are no such records, not that there is no such name (RFC 8020)",
+			"%s does not exist when asked for %s records", x->name, word);
+}
+
 void check_host_dns(struct probe *p, int h)
 {
 	const struct probe_host *x = &p->hosts[h];
@@ -99,6 +116,12 @@ void check_host_dns(struct probe *p, int h)
 			x->name);
 	if (!p->opt->server && !p->literal && ipaddr_parse(str_of(x->name), &literal))
 		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "mx", "name a host that has this address", "%s is an address, not a host name", x->name);
+	if (x->more)
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "address", "look at each by its name: --server", "%zu more addresses of %s were not looked at", x->more, x->name);
+	if (x->status == DNS_OK && !p->opt->server && !p->literal && !ipaddr_parse(str_of(x->name), &literal)) {
+		check_family(p, h, DNS_A);
+		check_family(p, h, DNS_AAAA);
+	}
 	if (x->status == DNS_AGAIN) {
 		if (!find_bogus(p, x->name, DNS_A, h, "address"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", servers_advice, "%s", x->why);

@@ -22,10 +22,26 @@ static const struct { int error; const char *text, *advice; } failures[] = {
 	{ ECONNRESET, "connection reset", "the server or something before it hung up" },
 };
 
+static bool is_connected(const struct probe *p)
+{
+	for (size_t h = 0; h < p->n_hosts; h++)
+		for (size_t k = 0; k < p->hosts[h].n; k++)
+			if (p->hosts[h].v[k]->connect_time)
+				return true;
+	return false;
+}
+
 static void judge_failure(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	static const char *const checks[] = { "connect", "banner", "ehlo", "tls", "quit" };
 	const char *check = a->connect_time && !a->stage ? "banner" : checks[a->stage];
+
+	/* of what is missing here, the domain is not guilty; but a machine without any network has seen nothing */
+	if (a->no_route && (a->ip.family == AF_INET6 || is_connected(p))) {
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), check, "look at it from a machine that has such addresses", "not looked at: this machine has no route to %s",
+			a->ip.family == AF_INET6 ? "IPv6" : "IPv4");
+		return;
+	}
 
 	if (a->timed_out && a->stage == PROBE_CONNECT && !a->connect_time) {
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, failures[4].advice, "connection timed out");
@@ -121,7 +137,11 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 static const struct network not_public[] = {
 	{ { AF_INET, { 0 } }, 8 }, { { AF_INET, { 10 } }, 8 }, { { AF_INET, { 127 } }, 8 }, { { AF_INET, { 169, 254 } }, 16 },
 	{ { AF_INET, { 172, 16 } }, 12 }, { { AF_INET, { 192, 168 } }, 16 }, { { AF_INET, { 100, 64 } }, 10 }, { { AF_INET, { 224 } }, 3 },
-	{ { AF_INET6, { 0 } }, 96 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
+	{ { AF_INET, { 198, 18 } }, 15 }, { { AF_INET, { 192, 0, 0 } }, 24 },
+	/* compatible, mapped, NAT64, discard, benchmarks, site-local */
+	{ { AF_INET6, { 0 } }, 96 }, { { AF_INET6, { [10] = 0xff, 0xff } }, 96 }, { { AF_INET6, { 0, 0x64, 0xff, 0x9b } }, 96 },
+	{ { AF_INET6, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, 48 }, { { AF_INET6, { 1 } }, 64 }, { { AF_INET6, { 0x20, 1, 0, 2 } }, 48 },
+	{ { AF_INET6, { 0xfe, 0xc0 } }, 10 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
 };
 
 static void judge_place(struct probe *p, int h, int k, const struct probe_address *a)

@@ -217,6 +217,11 @@ static enum conn_next pump(struct dialogue *d)
 	}
 }
 
+static bool is_no_route(int error)
+{
+	return error == ENETUNREACH || error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
+}
+
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 {
 	struct dialogue *d = c->ctx;
@@ -241,6 +246,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 		return end(d, "the server closed the connection");
 	case CONN_FAILED:
 		d->a->error = c->error;
+		d->a->no_route = c->unsent && is_no_route(c->error);
 		return end(d, c->why[0] ? c->why : strerror(c->error));
 	case CONN_DEADLINE:
 		d->a->timed_out = true;
@@ -270,6 +276,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 		d->began + (old ? 2 * probe_took(a) + OLD_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;
+		d->a->no_route = is_no_route(errno);
 		snprintf(d->a->why, sizeof(d->a->why), "%s", strerror(errno));
 		forget(d);
 		return;

@@ -1,0 +1,161 @@
+/* hosts and their addresses: which are looked at, and what is said of those that cannot be reached or looked up */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/base/mem.h"
+#include "core/net/dns_codec.h"
+#include "core/probe/probe.h"
+#include "tests/unit/t.h"
+
+T(addresses_are_chosen_the_same_way_each_time)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "", "" }, { "192.0.2.9 192.0.2.1", "192.0.2.1 192.0.2.9" }, { "2001:db8::2 192.0.2.1 2001:db8::1", "192.0.2.1 2001:db8::1 2001:db8::2" },
+		{ "10.0.0.9 10.0.0.8 10.0.0.7 10.0.0.6 10.0.0.5 10.0.0.4 10.0.0.3 10.0.0.2 10.0.0.1",
+			"10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8" },
+		{ "10.0.0.9 10.0.0.8 10.0.0.7 10.0.0.6 10.0.0.5 10.0.0.4 10.0.0.3 10.0.0.2 2001:db8::1",
+			"10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 2001:db8::1" },
+		{ "2001:db8::5 2001:db8::4 2001:db8::3 2001:db8::2 2001:db8::1 10.0.0.5 10.0.0.4 10.0.0.3 10.0.0.2 10.0.0.1",
+			"10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 2001:db8::1 2001:db8::2 2001:db8::3 2001:db8::4" },
+		{ "2001:db8::9 2001:db8::8 2001:db8::7 2001:db8::6 2001:db8::5 2001:db8::4 2001:db8::3 2001:db8::2 10.0.0.1",
+			"10.0.0.1 2001:db8::2 2001:db8::3 2001:db8::4 2001:db8::5 2001:db8::6 2001:db8::7 2001:db8::8" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ipaddr v[16], out[PROBE_ADDRESSES];
+		struct str rest = str_of(rows[i].in), word;
+		char got[500] = "";
+		size_t n = 0, at = 0;
+
+		while (str_word(&rest, " ", &word))
+			CHECK(ipaddr_parse(word, &v[n++]));
+		n = probe_choose(v, n, out);
+		for (size_t k = 0; k < n; k++) {
+			char text[46];
+
+			ipaddr_format(&out[k], text);
+			at += (size_t)snprintf(got + at, sizeof(got) - at, "%s%s", k ? " " : "", text);
+		}
+		ROW("%s", rows[i].in);
+		CHECK_STR(got, rows[i].want);
+	}
+}
+
+/* --- findings ------------------------------------------------------------------------------------------------------- */
+
+static struct { enum dns_status a, aaaa; } host_says;
+
+static void ask(void *ctx, struct fact *f)
+{
+	struct dns_record record = { .type = f->type, .address = { .family = f->type == DNS_A ? AF_INET : AF_INET6 } };
+	struct dns_answer a = { .status = f->type == DNS_A ? host_says.a : f->type == DNS_AAAA ? host_says.aaaa : DNS_AGAIN, .records = &record };
+
+	a.n = a.status == DNS_OK;
+	a.rcode = a.status == DNS_AGAIN ? DNS_RCODE_SERVFAIL : 0;
+	facts_learn(ctx, f, &a);
+}
+
+static void judge(struct probe *p, struct probe_address *a, struct buf *got)
+{
+	p->n_hosts = 1;
+	snprintf(p->hosts[0].name, sizeof(p->hosts[0].name), "mx.test");
+	facts_init(&p->facts, ask, &p->facts);
+	if (a) {
+		ipaddr_format(&a->ip, a->text);
+		a->ptr_status = DNS_OK;
+		p->hosts[0].v[0] = a;
+		p->hosts[0].n = 1;
+	}
+	check_hosts(p);
+	for (size_t i = 0; i < p->n_findings; i++)
+		if (p->findings[i].verdict != PROBE_OK)
+			buf_printf(got, "%s %s: %s\n", probe_verdict_word(p->findings[i].verdict), p->findings[i].check, p->findings[i].text);
+	mem_free(p->findings);
+	facts_fini(&p->facts);
+}
+
+T(one_family_that_cannot_be_looked_up_is_told)
+{
+	static const struct { enum dns_status a, aaaa; size_t more; const char *want; } rows[] = {
+		{ DNS_OK, DNS_NODATA, 0, "" }, { DNS_NODATA, DNS_OK, 0, "" }, { DNS_OK, DNS_OK, 0, "" },
+		{ DNS_OK, DNS_AGAIN, 0, "warning address: the AAAA records of mx.test cannot be looked up: SERVFAIL\n" },
+		{ DNS_AGAIN, DNS_OK, 0, "warning address: the A records of mx.test cannot be looked up: SERVFAIL\n" },
+		{ DNS_OK, DNS_NXDOMAIN, 0, "warning address: mx.test does not exist when asked for AAAA records\n" },
+		{ DNS_OK, DNS_NODATA, 3, "note address: 3 more addresses of mx.test were not looked at\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25 };
+		struct probe p = { .opt = &o };
+		struct buf got;
+
+		host_says.a = rows[i].a;
+		host_says.aaaa = rows[i].aaaa;
+		p.hosts[0].status = DNS_OK;
+		p.hosts[0].more = rows[i].more;
+		buf_init(&got, 4000);
+		judge(&p, NULL, &got);
+		ROW("%zu", i);
+		CHECK_STR(buf_cstr(&got), rows[i].want);
+		buf_fini(&got);
+	}
+}
+
+T(addresses_that_nobody_else_reaches)
+{
+	static const struct { const char *address; bool good; } rows[] = {
+		{ "192.0.1.1", true }, { "198.17.255.255", true }, { "198.18.0.1", false }, { "198.19.255.255", false }, { "198.20.0.0", true },
+		{ "100.64.0.1", false }, { "10.1.2.3", false }, { "240.0.0.1", false }, { "192.0.0.8", false }, { "2a00:1450::1", true },
+		{ "64:ff9b::c000:201", false }, { "64:ff9b:1::1", false }, { "fec0::1", false }, { "fe80::1", false }, { "fd00::1", false }, { "100::1", false },
+		{ "100:0:0:1::1", true }, { "::1", false }, { "2001:2::1", false }, { "2001:2:1::1", true }, { "ff02::1", false },
+	};
+
+	host_says.a = host_says.aaaa = DNS_OK;
+	for (size_t i = 0; i <= sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25 };
+		struct probe p = { .opt = &o };
+		struct probe_address a = { .stage = PROBE_FINISHED, .connect_time = 1 };
+		bool good = false;
+		struct buf got;
+
+		/* mapped ones come from a record as they are; a parser turns them into IPv4 */
+		a.ip = (struct ipaddr){ AF_INET6, { [10] = 0xff, 0xff, 8, 8, 8, 8 } };
+		if (i < sizeof(rows) / sizeof(rows[0])) {
+			CHECK(ipaddr_parse(str_of(rows[i].address), &a.ip));
+			good = rows[i].good;
+		}
+		p.hosts[0].status = DNS_OK;
+		buf_init(&got, 4000);
+		judge(&p, &a, &got);
+		ROW("%s", a.text);
+		CHECK_INT(strstr(buf_cstr(&got), "is not a public address") == NULL, good);
+		buf_fini(&got);
+	}
+}
+
+T(a_route_that_is_missing_here_is_no_fault_of_the_domain)
+{
+	static const struct { const char *address; int error; bool no_route; const char *want; } rows[] = {
+		{ "2a00:1450::1", ENETUNREACH, true, "note connect: not looked at: this machine has no route to IPv6\n" },
+		{ "2a00:1450::1", EAFNOSUPPORT, true, "note connect: not looked at: this machine has no route to IPv6\n" },
+		{ "2a00:1450::1", ENETUNREACH, false, "problem connect: network is unreachable\n" }, /* a router on the way says so */
+		{ "8.8.8.8", ENETUNREACH, true, "problem connect: network is unreachable\n" },
+		{ "2a00:1450::1", ECONNREFUSED, false, "problem connect: connection refused\n" },
+	};
+
+	host_says.a = host_says.aaaa = DNS_OK;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25 };
+		struct probe p = { .opt = &o };
+		struct probe_address a = { .error = rows[i].error, .no_route = rows[i].no_route };
+		struct buf got;
+
+		CHECK(ipaddr_parse(str_of(rows[i].address), &a.ip));
+		p.hosts[0].status = DNS_OK;
+		buf_init(&got, 4000);
+		judge(&p, &a, &got);
+		ROW("%s %d", rows[i].address, rows[i].error);
+		CHECK_STR(buf_cstr(&got), rows[i].want);
+		buf_fini(&got);
+	}
+}
