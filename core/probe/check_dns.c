@@ -134,6 +134,7 @@ void check_host_dns(struct probe *p, int h)
 
 /* --- DANE ----------------------------------------------------------------------------------------------------------- */
 
+enum { ALIASES = 8 };                  /* steps from an MX name to its host */
 struct dane { struct tlsa v[16]; bool used[16]; size_t n; };
 
 static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
@@ -145,6 +146,9 @@ static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane", "senders with DANE do not deliver without TLS: offer STARTTLS, or remove the records",
 			"TLSA records, but no STARTTLS");
 	if (!a->tls_done)
+		return;
+	/* records that are all of no use ask for TLS, and for no certificate (RFC 7672 2.2) */
+	if (!d->n)
 		return;
 	for (size_t i = 0; i < d->n; i++) {
 		if (!tlsa_matches(&d->v[i], a->chain, a->n_chain, a->name_matches))
@@ -172,30 +176,72 @@ static void check_dane_records(struct probe *p, int h, const struct fact *f)
 				"a TLSA record is not usable: %s", wrong);
 		d.n += !wrong;
 	}
-	for (size_t k = 0; k < p->hosts[h].n && d.n; k++)
+	for (size_t k = 0; k < p->hosts[h].n; k++)
 		check_dane_address(p, h, (int)k, &d);
 	for (size_t i = 0; i < d.n; i++)
 		used += d.used[i];
 	if (used && used < d.n)
-		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged; remove them after that",
-			"%zu of %zu TLSA records match no certificate in use", d.n - used, d.n);
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged, or where the server has a second one, RSA beside ECDSA; else remove them",
+			"%zu of %zu TLSA records match no certificate that was seen", d.n - used, d.n);
+}
+
+/* expand - what an alias stands for, where each step is signed (RFC 7672 2.2.2); "": it is none, or cannot be believed. False: facts
+ * are missing */
+static bool expand(struct probe *p, const char *alias, char out[256])
+{
+	const struct fact *f;
+
+	snprintf(out, 256, "%s", alias);
+	for (int step = 0; step < ALIASES; step++) {
+		f = facts_get(&p->facts, out, DNS_CNAME);
+		if (!f)
+			return false;
+		if (f->status == DNS_AGAIN || (f->n && !f->authentic))
+			break;
+		if (!f->n) {
+			if (!step)
+				*out = 0;
+			return true;
+		}
+		snprintf(out, 256, "%s", f->records[0].target);
+	}
+	*out = 0;
+	return true;
+}
+
+/* find_tlsa - the records that senders use: of the name behind an alias, else of the name in the MX record */
+static const struct fact *find_tlsa(struct probe *p, const char *host, char name[300])
+{
+	const struct fact *f;
+	char behind[256];
+
+	if (!expand(p, host, behind))
+		return NULL;
+	snprintf(name, 300, "_%u._tcp.%s", p->opt->port, behind);
+	f = *behind ? facts_get(&p->facts, name, DNS_TLSA) : NULL;
+	if (*behind && (!f || f->status == DNS_AGAIN || (f->n && f->authentic)))
+		return f;
+	snprintf(name, 300, "_%u._tcp.%s", p->opt->port, host);
+	return facts_get(&p->facts, name, DNS_TLSA);
 }
 
 static void check_dane_host(struct probe *p, int h)
 {
 	const struct probe_host *x = &p->hosts[h];
 	bool signed_mx = p->opt->server || p->literal || p->authentic;
-	const struct fact *f;
+	const struct fact *root = facts_get(&p->facts, "", DNS_SOA), *f;
 	char name[300];
 
-	snprintf(name, sizeof(name), "_%u._tcp.%s", p->opt->port, x->name);
-	f = facts_get(&p->facts, name, DNS_TLSA);
-	if (!f)
+	f = find_tlsa(p, x->name, name);
+	if (!f || !root)
 		return;
 	if (f->status == DNS_AGAIN && x->status == DNS_OK) {
 		if (!find_bogus(p, name, DNS_TLSA, h, "dane"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "dane", "senders with DANE put mail off until there is an answer (RFC 7672 2.1.1)",
 				"TLSA records cannot be looked up");
+	} else if (f->n && !f->authentic && !root->authentic) {
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "ask a validating one: --dns, or one on this machine",
+			"TLSA records, which cannot be judged: the resolver does not validate");
 	} else if (f->n && !f->authentic) {
 		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "dane", "sign the zone: without DNSSEC nobody believes TLSA records",
 			"TLSA records without DNSSEC");

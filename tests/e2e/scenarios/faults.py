@@ -155,7 +155,7 @@ def rows():
         ("dane-mismatch", mx("soon"), "problem", "dane", "no TLSA record matches"),
         ("dane-usage", mx("wrongptr"), "warning", "dane", "usages 0 and 1"),
         ("dane-length", mx("clearauth"), "warning", "dane", "wrong length"),
-        ("dane-left", mx("listed"), "note", "dane", "match no certificate"),
+        ("dane-left", mx("listed"), "note", "dane", "match no certificate that was seen"),
         ("dane-anchor-expired", mx("expired"), "problem", "dane", "no TLSA record matches"),
         ("dane-notls", mx("notls"), "problem", "dane", "no STARTTLS"),
         ("dane-unsigned", "@ MX 10 host.plain.", "warning", "dane", "without DNSSEC"),
