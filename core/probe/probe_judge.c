@@ -22,6 +22,27 @@ static const struct { int error; const char *text, *advice; } failures[] = {
 	{ ECONNRESET, "connection reset", "the server or something before it hung up" },
 };
 
+/* what a handshake failed of: the version is the server's fault, but not every cipher and key is known here */
+static const struct { const char *word; enum probe_verdict verdict; bool old; const char *advice; } handshakes[] = {
+	{ "no protocol version in common", PROBE_PROBLEM, true, "offer TLS 1.2 and 1.3" },
+	{ "does not speak TLS 1.2", PROBE_PROBLEM, true, "offer TLS 1.2 and 1.3" },
+	{ "finds no cipher", PROBE_WARNING, false, "others may find one: see openssl s_client -starttls smtp; offer ECDHE with an RSA or ECDSA certificate, which all can use" },
+	{ "be verified here", PROBE_WARNING, false, "others may: see openssl s_client -starttls smtp; offer an RSA or ECDSA certificate, which all can use" },
+	{ "demands a client certificate", PROBE_PROBLEM, false, "senders have none: do not ask for client certificates (smtpd_tls_req_ccert = no)" },
+	{ "our certificate", PROBE_PROBLEM, false, "senders have none: do not ask for client certificates (smtpd_tls_req_ccert = no)" },
+	{ "", PROBE_PROBLEM, false, "no common TLS version or cipher, or not TLS at all" },
+};
+
+static void judge_handshake(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	size_t i = 0;
+
+	while (!strstr(a->why, handshakes[i].word))
+		i++;
+	probe_find(p, handshakes[i].verdict, PROBE_ADDRESS(h, k), "tls", handshakes[i].advice, "%s%s", a->why,
+		handshakes[i].old && a->old_tls ? "; it speaks only TLS 1.0 or 1.1" : "");
+}
+
 static bool is_connected(const struct probe *p)
 {
 	for (size_t h = 0; h < p->n_hosts; h++)
@@ -61,10 +82,11 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
 			a->stage == PROBE_EHLO ? "it may not like the name that we say: --helo names another" :
 			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
+	else if (a->stage == PROBE_TLS)
+		judge_handshake(p, h, k, a);
 	else
-		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
-			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s%s", a->why,
-			a->old_tls ? "; it speaks only TLS 1.0 or 1.1" : "");
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check,
+			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s", a->why);
 }
 
 static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)
@@ -209,6 +231,9 @@ static void judge_certificate(struct probe *p, int h, int k, const struct probe_
 	if (!a->name_matches)
 		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
 			"the certificate is for %.200s, not for %s", t->names[0] ? t->names : who, p->hosts[h].name);
+	else if (!t->names[0])
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "name", "make one with a subjectAltName: who verifies looks at nothing else (RFC 9525 2)",
+			"the certificate names its host in the common name only");
 	judge_trust(p, h, k, a);
 }
 

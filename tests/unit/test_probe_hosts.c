@@ -159,3 +159,72 @@ T(a_route_that_is_missing_here_is_no_fault_of_the_domain)
 		buf_fini(&got);
 	}
 }
+
+T(what_is_not_known_here_is_no_fault_of_the_server)
+{
+	static const struct { const char *why; unsigned old; const char *want; } rows[] = {
+		{ "no protocol version in common: TLS 1.2 and 1.3 are spoken here (-0x6E80)", 6, "problem tls: no protocol version in common: TLS 1.2 and 1.3 are spoken here (-0x6E80); it speaks only TLS 1.0 or 1.1\n" },
+		{ "no protocol version in common: TLS 1.2 and 1.3 are spoken here (-0x6E80)", 0, "problem tls: no protocol version in common: TLS 1.2 and 1.3 are spoken here (-0x6E80)\n" },
+		{ "the peer refused the handshake: it finds no cipher, group or signature in common", 6, "warning tls: the peer refused the handshake: it finds no cipher, group or signature in common\n" },
+		{ "the key is of a kind that cannot be verified here (Ed25519, RSA-PSS)", 4, "warning tls: the key is of a kind that cannot be verified here (Ed25519, RSA-PSS)\n" },
+		{ "the peer refused the handshake: it does not accept our certificate", 4, "problem tls: the peer refused the handshake: it does not accept our certificate\n" },
+		{ "an invalid record: the peer may not speak TLS", 0, "problem tls: an invalid record: the peer may not speak TLS\n" },
+	};
+
+	host_says.a = host_says.aaaa = DNS_OK;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25 };
+		struct probe p = { .opt = &o };
+		struct probe_address a = { .stage = PROBE_TLS, .connect_time = 1, .old_tls = rows[i].old };
+		struct buf got;
+
+		snprintf(a.why, sizeof(a.why), "%s", rows[i].why);
+		CHECK(ipaddr_parse(STR("8.8.8.8"), &a.ip));
+		p.hosts[0].status = DNS_OK;
+		buf_init(&got, 4000);
+		judge(&p, &a, &got);
+		ROW("%s", rows[i].why);
+		CHECK_STR(buf_cstr(&got), rows[i].want);
+		buf_fini(&got);
+	}
+}
+
+/* MTA-STS looks at names of the subjectAltName only (RFC 8461 4.1) */
+T(a_policy_asks_for_a_name_that_counts)
+{
+	static const struct { const char *names; bool matches; const char *want; } rows[] = {
+		{ "mx.test", true, "" }, { "", true, "problem mta-sts: the policy asks for verified TLS, but its certificate has no subjectAltName\n" },
+		{ "other.test", false, "problem mta-sts: the policy asks for verified TLS, but its certificate is for another name\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25, .tls = (struct tls_context *)(uintptr_t)1 };
+		struct probe_address a = { .stage = PROBE_FINISHED, .tls_done = true, .tls = { .trust = TLS_TRUSTED }, .name_matches = rows[i].matches };
+		struct probe p = { .opt = &o, .n_hosts = 1, .sts = { .asked = true, .fetched = true, .type = "text/plain" } };
+		struct dns_record record = { .type = DNS_TXT, .data = (uint8_t *)(uintptr_t)"v=STSv1; id=1", .data_n = 13 };
+		struct dns_answer answer = { .status = DNS_OK, .records = &record, .n = 1 };
+		struct buf got;
+
+		snprintf(p.target, sizeof(p.target), "x.test");
+		snprintf(p.hosts[0].name, sizeof(p.hosts[0].name), "mx.test");
+		snprintf(a.tls.names, sizeof(a.tls.names), "%s", rows[i].names);
+		p.hosts[0].v[0] = &a;
+		p.hosts[0].n = 1;
+		buf_init(&p.sts.text, 1000);
+		buf_z(&p.sts.text, "version: STSv1\r\nmode: enforce\r\nmx: mx.test\r\nmax_age: 604800\r\n");
+		facts_init(&p.facts, NULL, NULL);
+		CHECK(!facts_get(&p.facts, "_mta-sts.x.test", DNS_TXT));
+		facts_learn(&p.facts, p.facts.first, &answer);
+		check_sts(&p);
+		buf_init(&got, 4000);
+		for (size_t k = 0; k < p.n_findings; k++)
+			if (p.findings[k].verdict != PROBE_OK)
+				buf_printf(&got, "%s %s: %s\n", probe_verdict_word(p.findings[k].verdict), p.findings[k].check, p.findings[k].text);
+		ROW("%s", rows[i].names);
+		CHECK_STR(buf_cstr(&got), rows[i].want);
+		buf_fini(&got);
+		buf_fini(&p.sts.text);
+		mem_free(p.findings);
+		facts_fini(&p.facts);
+	}
+}
