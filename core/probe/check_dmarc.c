@@ -254,3 +254,10 @@ bool check_dmarc_enforces(struct probe *p)
 	return !str_ieq(policy_of(&w, &d), STR("none")) && !str_ieq(d.values[DMARC_SP], STR("none")) &&
 		(!d.values[DMARC_PCT].n || str_eq(d.values[DMARC_PCT], STR("100"))) && !str_ieq(d.values[DMARC_T], STR("y"));
 }
+
+const char *check_dmarc_organisation(struct probe *p)
+{
+	struct dmarc_walk w;
+
+	return walk(p, p->target, &w) ? w.domain[w.org] : NULL;
+}

@@ -268,14 +268,17 @@ void check_dane(struct probe *p)
 
 static void check_listing(struct probe *p, int h, int k, const char *zone)
 {
-	const struct fact *f, *reason;
+	const struct fact *f, *reason, *itself = facts_get(&p->facts, zone, DNS_SOA);
 	char name[256], text[200] = "";
 
 	fact_reverse(&p->hosts[h].v[k]->ip, zone, name);
 	f = facts_get(&p->facts, name, DNS_A);
-	if (!f)
+	if (!f || !itself)
 		return;
-	if (f->status == DNS_AGAIN)
+	/* who is listed nowhere is not found in a list that is not there */
+	if (!f->n && itself->status == DNS_NXDOMAIN)
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "dnsbl", "correct its name, or do not ask it any more", "%s does not exist: it is no block list (any more)", zone);
+	else if (f->status == DNS_AGAIN)
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "dnsbl", "the list may be gone, or may not answer your resolver", "%s does not answer", zone);
 	else if (!f->n)
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dnsbl", NULL, "not in %s", zone);

@@ -225,11 +225,18 @@ void check_bimi(struct probe *p)
 {
 	struct str text, at, values[BIMI_TAGS];
 	const struct fact *f;
-	const char *wrong;
+	const char *wrong, *org = check_dmarc_organisation(p);
 	char name[300];
 
 	snprintf(name, sizeof(name), "default._bimi.%s", p->target);
 	f = facts_get(&p->facts, name, DNS_TXT);
+	if (!f || !org)
+		return;
+	/* a domain without one has its organisation's */
+	if (!f->n && f->status != DNS_AGAIN && strcmp(org, p->target)) {
+		snprintf(name, sizeof(name), "default._bimi.%s", org);
+		f = facts_get(&p->facts, name, DNS_TXT);
+	}
 	if (!f || !f->n || !probe_one_record(p, "bimi", f, STR("v=BIMI1"), &text, NULL))
 		return;
 	wrong = bimi_parse(text, values, &at);

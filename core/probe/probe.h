@@ -166,6 +166,8 @@ void check_sts(struct probe *p);
 void check_tlsrpt(struct probe *p);
 void check_spf(struct probe *p);
 void check_dmarc(struct probe *p);
+/* check_dmarc_organisation - the organisational domain, as DMARC sees it; NULL: facts are missing */
+const char *check_dmarc_organisation(struct probe *p);
 bool check_dmarc_enforces(struct probe *p);                /* quarantine or reject, of all mail: what logos ask for */
 void check_dkim(struct probe *p);
 void check_bimi(struct probe *p);

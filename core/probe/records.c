@@ -301,10 +301,11 @@ static bool is_https(struct str s)
 
 const char *bimi_parse(struct str text, struct str values[BIMI_TAGS], struct str *at)
 {
-	static const struct tag_rule rules[BIMI_TAGS] = { [BIMI_L] = { STR("l"), NULL, true }, [BIMI_A] = { STR("a"), NULL, false } };
+	static const struct tag_rule rules[BIMI_TAGS] = { [BIMI_L] = { STR("l"), NULL, true }, [BIMI_A] = { STR("a"), NULL, false },
+		[BIMI_AVP] = { STR("avp"), "brand personal", false }, [BIMI_LPS] = { STR("lps"), NULL, false } };
 	const char *wrong = tags_parse(text, STR("BIMI1"), false, rules, BIMI_TAGS, values, at);
 
-	for (int i = 0; !wrong && i < BIMI_TAGS; i++) {
+	for (int i = 0; !wrong && i <= BIMI_A; i++) {
 		*at = values[i];
 		if (at->n && !is_https(*at))
 			wrong = "not an https: address";

@@ -48,7 +48,7 @@ struct dkim {
 };
 const char *dkim_parse(struct str text, struct dkim *out, struct str *at);
 
-enum { BIMI_L, BIMI_A, BIMI_TAGS };
+enum { BIMI_L, BIMI_A, BIMI_AVP, BIMI_LPS, BIMI_TAGS };
 const char *bimi_parse(struct str text, struct str values[BIMI_TAGS], struct str *at);
 const char *sts_record_parse(struct str text, struct str *at);         /* "v=STSv1; id=…" */
 const char *tlsrpt_parse(struct str text, struct str *rua, struct str *at);

@@ -228,3 +228,44 @@ T(a_policy_asks_for_a_name_that_counts)
 		facts_fini(&p.facts);
 	}
 }
+
+static enum dns_status list_itself, list_entry;
+
+static void ask_list(void *ctx, struct fact *f)
+{
+	struct dns_record record = { .type = DNS_A, .address = { AF_INET, { 127, 0, 0, 2 } } };
+	struct dns_answer a = { .status = f->type == DNS_SOA ? list_itself : f->type == DNS_A ? list_entry : DNS_NODATA, .records = &record };
+
+	a.n = f->type == DNS_A && a.status == DNS_OK;
+	facts_learn(ctx, f, &a);
+}
+
+T(a_block_list_that_is_gone_lists_nobody)
+{
+	static const struct { enum dns_status itself, entry; const char *want; } rows[] = {
+		{ DNS_OK, DNS_NXDOMAIN, "ok not in bl.test" }, { DNS_NODATA, DNS_NXDOMAIN, "ok not in bl.test" }, { DNS_AGAIN, DNS_NXDOMAIN, "ok not in bl.test" },
+		{ DNS_NXDOMAIN, DNS_NXDOMAIN, "warning bl.test does not exist: it is no block list (any more)" },
+		{ DNS_NXDOMAIN, DNS_OK, "problem listed in bl.test as 127.0.0.2" }, { DNS_AGAIN, DNS_AGAIN, "note bl.test does not answer" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25, .dnsbl = { "bl.test" } };
+		struct probe_address a = { .ip = { AF_INET, { 192, 0, 2, 1 } } };
+		struct probe p = { .opt = &o, .n_hosts = 1 };
+		char got[200] = "";
+
+		list_itself = rows[i].itself;
+		list_entry = rows[i].entry;
+		p.hosts[0].v[0] = &a;
+		p.hosts[0].n = 1;
+		facts_init(&p.facts, ask_list, &p.facts);
+		check_dnsbl(&p);
+		ROW("%zu", i);
+		CHECK_INT(p.n_findings, 1);
+		if (p.n_findings)
+			snprintf(got, sizeof(got), "%s %s", probe_verdict_word(p.findings[0].verdict), p.findings[0].text);
+		CHECK_STR(got, rows[i].want);
+		mem_free(p.findings);
+		facts_fini(&p.facts);
+	}
+}

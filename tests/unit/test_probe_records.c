@@ -369,6 +369,10 @@ T(http_answers)
 	static const struct { const char *in; bool ended; enum http_result want; int status; const char *type, *body; } rows[] = {
 		{ "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc", false, HTTP_OK, 200, "text/plain", "abc" },
 		{ "HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nabc", false, HTTP_OK, 200, "", "ab" },
+		{ "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", false, HTTP_OK, 200, "", "abc" },
+		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", false, HTTP_OK, 404, "", "" },
+		{ "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", false, HTTP_NEED_MORE, 0, NULL, NULL },
+		{ "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\nabc", true, HTTP_OK, 101, "", "" },
 		{ "HTTP/1.0 200 OK\r\n\r\nabc", true, HTTP_OK, 200, "", "abc" }, { "HTTP/1.1 200 OK\r\n\r\nabc", false, HTTP_NEED_MORE, 0, NULL, NULL },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", false, HTTP_NEED_MORE, 0, NULL, NULL },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", true, HTTP_BAD, 0, NULL, NULL },
