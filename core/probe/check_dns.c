@@ -31,16 +31,45 @@ static void check_mx_records(struct probe *p)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "%zu more hosts were not looked at", p->more_hosts);
 }
 
+static void judge_no_name(struct probe *p)
+{
+	static const struct { char c; const char *text, *advice; } rows[] = {
+		{ '/', "a URL, not a domain name", "give the name alone: what stands behind // and before the next /" },
+		{ '@', "an address, not a domain name", "give what stands behind the @; to ask for an address: --rcpt" },
+		{ ':', "not a domain name", "give the name alone; a server and its port: --server" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strchr(p->target, rows[i].c)) {
+			probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", rows[i].advice, "%s", rows[i].text);
+			return;
+		}
+}
+
+/* the name is there, and what it is an alias of is not. True: that, or a fact is missing */
+static bool judge_dangling(struct probe *p)
+{
+	const struct fact *f = facts_get(&p->facts, p->target, DNS_CNAME);
+
+	if (f && f->n)
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the CNAME record, or remove it", "the domain is an alias of %s, which does not exist", f->records[0].target);
+	return !f || f->n;
+}
+
 void check_mx(struct probe *p)
 {
 	char clean[256];
 
-	if (!dns_name_clean(str_of(p->target), clean))
+	if (p->no_name)
+		judge_no_name(p);
+	else if (!dns_name_clean(str_of(p->target), clean))
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
 	else if (p->null_mx)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "null MX: this domain takes no mail");
 	else if (p->mx_endless)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the CNAME records: they refer to each other", "aliases without an end");
+	else if (p->mx_status == DNS_NXDOMAIN && judge_dangling(p))
+		return;
 	else if (p->mx_status == DNS_NXDOMAIN)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "check the spelling and the registration", "the domain does not exist");
 	else if (p->lost)

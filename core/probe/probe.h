@@ -36,7 +36,7 @@ struct probe_address {                 /* one address of a host: what its server
 	int error;                     /* errno of a connection that failed */
 	bool no_route;                 /* … before a packet left: this machine cannot reach any such address */
 	bool timed_out;
-	usec connect_time, banner_time, ehlo_time, tls_time;
+	usec connect_time, teaser_time, banner_time, ehlo_time, tls_time; /* teaser: the greeting's first bytes */
 	struct reply banner, ehlo, last;
 	unsigned extensions, extensions_tls;
 	uint64_t size_limit;
@@ -94,6 +94,7 @@ struct probe {
 	char target[256];
 	/* facts */
 	enum dns_status mx_status;
+	bool no_name;                  /* the target is an address, a URL, or has a port */
 	bool mx_endless;               /* an alias of an alias, round and round */
 	char mx_why[200];
 	const char *mx_failure;        /* of DNS_AGAIN: what the resolver did */

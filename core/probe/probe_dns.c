@@ -176,6 +176,9 @@ void probe_dns_start(struct probe *p)
 		}
 		p->mx_known = p->literal = true;
 		add_host(p, p->target, 0);
+	} else if (strpbrk(p->target, "@:/")) {
+		p->mx_known = p->no_name = true;
+		p->mx_status = DNS_NXDOMAIN;
 	} else {
 		/* names are made of it, and a policy is asked for by it */
 		if (dns_name_clean(name, clean))

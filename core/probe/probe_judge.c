@@ -8,6 +8,7 @@
 
 #define DAY (86400 * USEC_PER_SEC)
 #define SLOW (5 * USEC_PER_SEC)        /* a greeting that is worth a word */
+#define TEASED USEC_PER_SEC            /* … and one in two parts */
 
 /* --- connections ---------------------------------------------------------------------------------------------------- */
 
@@ -94,7 +95,7 @@ static void judge_ptr(struct probe *p, int h, int k, const struct probe_address 
 	if (a->ptr_status == DNS_OK)
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr);
 	else if (a->ptr_status == DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr_why[0] ? a->ptr_why : "cannot be looked up now");
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", NULL, "the name of %s cannot be looked up now", a->text);
 	else if (!ipaddr_is_loopback(&a->ip))
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", "mail from this address may be refused; its owner sets the PTR record",
 			"%s", a->ptr_why[0] ? a->ptr_why : "no name for this address");
@@ -138,6 +139,20 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "auth", NULL, "AUTH%s under TLS", a->auth_tls);
 }
 
+/* a word of the protocol, or of politeness, where the name should be */
+static bool is_no_name(const char *name)
+{
+	static const char *const words[] = { "EHLO", "HELO", "HELLO", "HI", "OK", "WELCOME", "AUTH", "STARTTLS", "HELP", "2.0.0", "250" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_ieq(str_of(name), str_of(words[i])))
+			return true;
+	for (size_t i = 0; i < sizeof(extension_words) / sizeof(extension_words[0]); i++)
+		if (str_ieq(str_of(name), str_of(extension_words[i].word)))
+			return true;
+	return !*name;
+}
+
 /* the name that the server gives itself */
 static void judge_own_name(struct probe *p, int h, int k, const struct probe_address *a)
 {
@@ -145,6 +160,11 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 	char name[256];
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(a->ehlo.text, " \n"), a->ehlo.text);
+	if (is_no_name(name)) {
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "its first word should be the server's full name (RFC 5321 4.1.1.1)",
+			"the answer to EHLO does not begin with a host name, but with \"%s\"", name);
+		return;
+	}
 	if (!strchr(name, '.') || strchr(name, '[')) {
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "set its full host name (myhostname)", "the server calls itself \"%s\"", name);
 		return;
@@ -182,7 +202,11 @@ static void judge_banner(struct probe *p, int h, int k, const struct probe_addre
 	snprintf(name, sizeof(name), "%.*s", (int)(n < 255 ? n : 255), a->banner.text);
 	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "banner", NULL, "%d %.*s, %.0f ms", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text,
 		(double)a->banner_time / USEC_PER_MSEC);
-	if (a->banner_time > SLOW)
+	/* a first line at once and the others later catch programs that do not wait */
+	if (a->banner_time > TEASED && a->teaser_time < TEASED / 2 && strchr(a->banner.text, '\n'))
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "banner", "fine, if it is meant: it keeps out clients that talk too early (postscreen)",
+			"the greeting's last line comes %.1f seconds after its first", (double)(a->banner_time - a->teaser_time) / USEC_PER_SEC);
+	else if (a->banner_time > SLOW)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "banner", "the server is overloaded, asks DNS or lists that do not answer, or is a tarpit",
 			"the greeting takes %.1f seconds", (double)a->banner_time / USEC_PER_SEC);
 	if (!strchr(name, '.'))

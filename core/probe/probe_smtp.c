@@ -200,12 +200,13 @@ static enum conn_next pump(struct dialogue *d)
 
 		if (in.n && d->a->stage == PROBE_CONNECT) {
 			d->a->stage = PROBE_BANNER;
-			d->a->banner_time = lap(d);
+			d->a->teaser_time = clock_mono() - d->began;
 		}
 		ev = smtp_client_next(&d->client, &in);
 		buf_consume(&d->conn->in, d->conn->in.n - in.n);
 		if (d->a->stage == PROBE_BANNER && d->client.greeting.code == 220) {
 			d->a->stage = PROBE_EHLO;
+			d->a->banner_time = lap(d);
 			d->a->banner = d->client.greeting;
 		}
 		if (ev == SMTP_CLIENT_WANT_INPUT)

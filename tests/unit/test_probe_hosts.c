@@ -269,3 +269,73 @@ T(a_block_list_that_is_gone_lists_nobody)
 		facts_fini(&p.facts);
 	}
 }
+
+/* --- greetings and names ---------------------------------------------------------------------------------------------- */
+
+T(greetings_in_parts_and_answers_without_a_name)
+{
+	static const struct { const char *banner, *ehlo; usec teaser, whole; const char *want; } rows[] = {
+		{ "mx.test ESMTP", "mx.test", 1000, 2000, "" },
+		{ "mx.test ESMTP\nmx.test ESMTP", "mx.test", 1000, 6 * USEC_PER_SEC, "note banner: the greeting's last line comes 6.0 seconds after its first\n" },
+		{ "mx.test ESMTP", "mx.test", 1000, 6 * USEC_PER_SEC, "warning banner: the greeting takes 6.0 seconds\n" }, /* dripped */
+		{ "mx.test ESMTP\nmx.test ESMTP", "mx.test", 6 * USEC_PER_SEC, 6 * USEC_PER_SEC, "warning banner: the greeting takes 6.0 seconds\n" },
+		{ "mx.test ESMTP", "EHLO", 1, 1, "note ehlo: the answer to EHLO does not begin with a host name, but with \"EHLO\"\n" },
+		{ "mx.test ESMTP", "Hello client.test", 1, 1, "note ehlo: the answer to EHLO does not begin with a host name, but with \"Hello\"\n" },
+		{ "mx.test ESMTP", "SIZE 1000", 1, 1, "note ehlo: the answer to EHLO does not begin with a host name, but with \"SIZE\"\n" },
+		{ "mx.test ESMTP", "localhost", 1, 1, "note ehlo: the server calls itself \"localhost\"\n" },
+	};
+
+	host_says.a = host_says.aaaa = DNS_OK;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3, .port = 25 };
+		struct probe p = { .opt = &o };
+		struct probe_address a = { .stage = PROBE_FINISHED, .connect_time = 1, .teaser_time = rows[i].teaser, .banner_time = rows[i].whole,
+			.banner = { .code = 220 }, .ehlo = { .code = 250 }, .extensions = 1u << 1 };
+		struct buf got;
+
+		snprintf(a.banner.text, sizeof(a.banner.text), "%s", rows[i].banner);
+		snprintf(a.ehlo.text, sizeof(a.ehlo.text), "%s", rows[i].ehlo);
+		CHECK(ipaddr_parse(STR("8.8.8.8"), &a.ip));
+		p.hosts[0].status = DNS_OK;
+		buf_init(&got, 4000);
+		judge(&p, &a, &got);
+		ROW("%zu", i);
+		CHECK_STR(buf_cstr(&got), rows[i].want);
+		buf_fini(&got);
+	}
+}
+
+static void ask_alias(void *ctx, struct fact *f)
+{
+	struct dns_record record = { .type = DNS_CNAME, .target = "gone.test" };
+	struct dns_answer a = { .status = DNS_NXDOMAIN, .records = &record };
+
+	a.n = f->type == DNS_CNAME && !strcmp(f->name, "alias.test");
+	a.status = a.n ? DNS_OK : DNS_NXDOMAIN;
+	facts_learn(ctx, f, &a);
+}
+
+T(targets_that_are_not_there)
+{
+	static const struct { const char *target; bool no_name; const char *want; } rows[] = {
+		{ "x.test", false, "the domain does not exist" }, { "alias.test", false, "the domain is an alias of gone.test, which does not exist" },
+		{ "me@x.test", true, "an address, not a domain name" }, { "x.test:587", true, "not a domain name" }, { "https://x.test/", true, "a URL, not a domain name" },
+		{ "https://me@x.test/", true, "a URL, not a domain name" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct probe_options o = { .families = 3 };
+		struct probe p = { .opt = &o, .mx_known = true, .mx_status = DNS_NXDOMAIN, .no_name = rows[i].no_name };
+
+		facts_init(&p.facts, ask_alias, &p.facts);
+		snprintf(p.target, sizeof(p.target), "%s", rows[i].target);
+		check_mx(&p);
+		check_mx(&p); /* what is told twice is there once */
+		ROW("%s", rows[i].target);
+		CHECK_INT(p.n_findings, 1);
+		CHECK_INT(p.count[PROBE_PROBLEM], 1);
+		CHECK_STR(p.n_findings ? p.findings[0].text : "", rows[i].want);
+		mem_free(p.findings);
+		facts_fini(&p.facts);
+	}
+}
