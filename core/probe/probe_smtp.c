@@ -67,8 +67,9 @@ static enum conn_next end(struct dialogue *d, const char *why)
 	if (d->over)
 		return CONN_CLOSE;
 	d->over = true;
+	/* without the library's number behind it, which says nothing to a person */
 	if (why)
-		snprintf(d->a->why, sizeof(d->a->why), "%s", why);
+		snprintf(d->a->why, sizeof(d->a->why), "%.*s", (int)(strstr(why, " (-0x") ? strstr(why, " (-0x") - why : (ptrdiff_t)strlen(why)), why);
 	loop_defer(d->probe->opt->loop, &d->bye);
 	return CONN_CLOSE;
 }

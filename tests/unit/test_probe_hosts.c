@@ -1,10 +1,12 @@
 /* hosts and their addresses: which are looked at, and what is said of those that cannot be reached or looked up */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/base/mem.h"
 #include "core/net/dns_codec.h"
 #include "core/probe/probe.h"
+#include "core/probe/probe_out.h"
 #include "tests/unit/t.h"
 
 T(addresses_are_chosen_the_same_way_each_time)
@@ -337,5 +339,81 @@ T(targets_that_are_not_there)
 		CHECK_STR(p.n_findings ? p.findings[0].text : "", rows[i].want);
 		mem_free(p.findings);
 		facts_fini(&p.facts);
+	}
+}
+
+/* --- forms ------------------------------------------------------------------------------------------------------------ */
+
+static char *nagios(const char *target, const char *text)
+{
+	struct probe_options o = { .families = 3, .warn_days = 21, .problem_days = 7, .slow_warning = 2 * USEC_PER_SEC };
+	struct probe p = { .opt = &o, .n_hosts = 1 };
+	char *out = NULL;
+	size_t n;
+	FILE *to = open_memstream(&out, &n);
+
+	facts_init(&p.facts, NULL, NULL);
+	snprintf(p.target, sizeof(p.target), "%s", target);
+	snprintf(p.hosts[0].name, sizeof(p.hosts[0].name), "m|x.test");
+	probe_find(&p, PROBE_PROBLEM, PROBE_HOST(0), "banner", NULL, "%s", text);
+	CHECK_INT(probe_print_nagios(&p, to), 2);
+	fclose(to);
+	mem_free(p.findings);
+	facts_fini(&p.facts);
+	return out;
+}
+
+T(what_strangers_say_does_not_end_a_line_of_nagios)
+{
+	static const struct { const char *target, *text, *want; } rows[] = {
+		{ "x.test", "554 no", "MXCHECK CRITICAL - x.test: m/x.test banner: 554 no | time=0.000s;2.000;;0\n" },
+		{ "x|y.test", "a | time=1s\tb\nc", "MXCHECK CRITICAL - x/y.test: m/x.test banner: a / time=1s b\\012c | time=0.000s;2.000;;0\n" },
+		{ "x\033[2J", "\033[31m", "MXCHECK CRITICAL - x\\033[2J: m/x.test banner: \\033[31m | time=0.000s;2.000;;0\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *out = nagios(rows[i].target, rows[i].text);
+
+		ROW("%zu", i);
+		CHECK_STR(out, rows[i].want);
+		free(out);
+	}
+}
+
+static size_t changes(char **before, const char *text)
+{
+	struct probe_options o = { .families = 3 };
+	struct probe p = { .opt = &o };
+	char *out = NULL;
+	size_t n, found;
+	FILE *to = open_memstream(&out, &n);
+
+	facts_init(&p.facts, NULL, NULL);
+	snprintf(p.target, sizeof(p.target), "x.test");
+	probe_find(&p, PROBE_OK, PROBE_DOMAIN, "expiry", NULL, "%s", text);
+	found = probe_changes(&p, before, to, false);
+	fclose(to);
+	CHECK_INT(n > 0, found > 0);
+	free(out);
+	mem_free(p.findings);
+	facts_fini(&p.facts);
+	return found;
+}
+
+T(a_day_less_is_no_change)
+{
+	static const struct { const char *before, *now; size_t n; } rows[] = {
+		{ "100 days left", "99 days left", 0 }, { "the certificate expired 9 days ago", "the certificate expired 10 days ago", 0 },
+		{ "2 days left", "the certificate expires in 1 day", 2 }, { "3 hosts", "4 hosts", 2 }, { "mx1 has 3 days", "mx2 has 3 days", 2 },
+		{ "10 days left", "10 days left, and more", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *before = NULL;
+
+		CHECK_INT(changes(&before, rows[i].before), 0);
+		ROW("%s", rows[i].now);
+		CHECK_INT(changes(&before, rows[i].now), rows[i].n);
+		mem_free(before);
 	}
 }

@@ -229,7 +229,7 @@ def rows():
         ("dmarc-rua", dmarc("p=reject"), "note", "dmarc", "no reports"),
         ("dmarc-uri", dmarc("p=reject; rua=reports@b.lab"), "warning", "dmarc", "not a mailto:"),
         ("dmarc-blank", dmarc("p=reject; rua=mailto: d@@"), "warning", "dmarc", "not a mailto:"),
-        ("dmarc-version", "_dmarc.@ TXT " + txt("v=DMARC12; p=reject"), "warning", "dmarc", "behind v=DMARC1"),
+        ("dmarc-version", "_dmarc.@ TXT " + txt("v=DMARC12; p=reject"), "warning", "dmarc", "does not begin with v=DMARC1;"),
         ("dmarc-fo", dmarc("p=reject; fo=2; rua=mailto:d@@"), "warning", "dmarc", "fo=2"),
         ("dmarc-adkim", dmarc("p=none; adkim=x; rua=mailto:d@@"), "note", "dmarc", "p=none: forged"),
         ("dmarc-unknown", dmarc("p=reject; ruaa=x; rua=mailto:d@@"), "note", "dmarc", "nobody knows"),
