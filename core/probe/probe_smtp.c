@@ -205,9 +205,11 @@ static enum conn_next pump(struct dialogue *d)
 		}
 		ev = smtp_client_next(&d->client, &in);
 		buf_consume(&d->conn->in, d->conn->in.n - in.n);
+		/* a greeting that is no welcome ends the dialogue, and took its time, too */
+		if (d->a->stage == PROBE_BANNER && !d->a->banner_time && (d->client.greeting.code || ev == SMTP_CLIENT_REFUSED))
+			d->a->banner_time = lap(d);
 		if (d->a->stage == PROBE_BANNER && d->client.greeting.code == 220) {
 			d->a->stage = PROBE_EHLO;
-			d->a->banner_time = lap(d);
 			d->a->banner = d->client.greeting;
 		}
 		if (ev == SMTP_CLIENT_WANT_INPUT)
