@@ -417,3 +417,34 @@ T(a_day_less_is_no_change)
 		mem_free(before);
 	}
 }
+
+T(records_of_a_fact_do_not_turn)
+{
+	static const char *const texts[] = { "b", "a", "ab", "" };
+	struct dns_record records[4];
+
+	for (size_t turn = 0; turn < 4; turn++) {
+		struct dns_answer a = { .status = DNS_OK, .records = records, .n = 4 };
+		struct facts facts;
+		const struct fact *f;
+
+		memset(records, 0, sizeof(records));
+		for (size_t i = 0; i < 4; i++) {
+			records[i].data = (uint8_t *)(uintptr_t)texts[(i + turn) % 4];
+			records[i].data_n = (uint16_t)strlen(texts[(i + turn) % 4]);
+		}
+		facts_init(&facts, NULL, NULL);
+		CHECK(!facts_get(&facts, "x.test", DNS_TXT));
+		facts_learn(&facts, facts.first, &a);
+		f = facts_get(&facts, "x.test", DNS_TXT);
+		CHECK(f && f->n == 4);
+		if (!f)
+			break;
+		ROW("%zu", turn);
+		CHECK_VIEW(fact_text(f, 0), "");
+		CHECK_VIEW(fact_text(f, 1), "a");
+		CHECK_VIEW(fact_text(f, 2), "ab");
+		CHECK_VIEW(fact_text(f, 3), "b");
+		facts_fini(&facts);
+	}
+}
