@@ -17,7 +17,7 @@ static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
 	{ OPT_RCPT, 0, "rcpt", OPT_ARG, "ADDR", "ask whether its MX hosts would take mail for this address" },
 	{ OPT_RELAY, 0, "relay", OPT_NONE, NULL, "ask this host's own next hops, with its TLS policy and passwords" },
-	{ 'c', 'c', NULL, OPT_ARG, "DIR", "configuration directory for --relay" },
+	{ 'c', 'c', NULL, OPT_ARG, "DIR|DAYS[,MS]", "configuration directory for --relay; without it the same as -C" },
 	{ OPT_OPEN_RELAY, 0, "open-relay", OPT_NONE, NULL, "does this host relay for anybody? Exit 2 if so" },
 	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with, of --ip, too (postmaster; <> is the null sender)" },
 	{ OPT_SEND, 0, "send", OPT_NONE, NULL, "send a test mail and show the dialogue with its times" },
@@ -50,6 +50,7 @@ static const struct opt options[] = {
 	{ OPT_WATCH, 0, "watch", OPT_ARG, "SECONDS", "look again and again; show what changed" },
 	{ OPT_COUNT, 0, "count", OPT_ARG, "N", "end --watch after N rounds" },
 	{ 'q', 'q', "quiet", OPT_NONE, NULL, "show only what is not fine" },
+	{ OPT_VERSION, 'V', "version", OPT_NONE, NULL, "print the version" },
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
 };
@@ -65,6 +66,7 @@ const struct applet applet_mxcheck = {
 	.run = run,
 };
 
+enum { NAGIOS_UNKNOWN = 3 };
 struct check {
 	struct mxcheck m;
 	const char *server, *ca, *list;
@@ -325,13 +327,27 @@ static int parse(struct check *k, struct opt_parse *o)
 {
 	int id;
 
-	while ((id = opt_next(o)) != OPT_END && id != OPT_HELP) {
+	while ((id = opt_next(o)) != OPT_END && id != OPT_HELP && id != OPT_VERSION) {
 		if (id == OPT_BAD)
 			return applet_usage_error(&applet_mxcheck, "%s", o->error);
 		if (!take_option(k, id, o->arg))
 			return applet_usage_error(&applet_mxcheck, "%s: not a value that makes sense here", o->arg);
 	}
-	return id == OPT_HELP ? OPT_HELP : EX_OK;
+	if (id == OPT_HELP || id == OPT_VERSION)
+		return id;
+	/* other plugins of Nagios have -c for what is critical */
+	if (k->m.directory && k->m.mode != MXCHECK_RELAY && threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
+		k->m.directory = NULL;
+	return EX_OK;
+}
+
+/* the option may stand behind the one that is wrong */
+static bool wants_nagios(const struct check *k, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--nagios"))
+			return true;
+	return k->m.form == MXCHECK_NAGIOS;
 }
 
 static int run(int argc, char **argv)
@@ -349,9 +365,16 @@ static int run(int argc, char **argv)
 	code = parse(&k, &o);
 	if (code == OPT_HELP) {
 		code = applet_help(&applet_mxcheck);
+	} else if (code == OPT_VERSION) {
+		code = applet_version();
 	} else {
 		code = code ? code : add_targets(&k, operands, o.n_operands);
 		code = code ? code : look(&k);
+		/* who reads plugins sees their first line, and 0 to 3 (the plugin guidelines) */
+		if (code >= EX__BASE && wants_nagios(&k, argc, argv)) {
+			printf("MXCHECK UNKNOWN - %s: see standard error\n", code == EX_USAGE ? "the command line is wrong" : "it cannot look");
+			code = NAGIOS_UNKNOWN;
+		}
 	}
 	for (size_t i = 0; i < k.m.n; i++)
 		mem_free(k.m.targets[i]);

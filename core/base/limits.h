@@ -113,6 +113,7 @@
 #define LIMIT_NS_ADDRESSES 4             /* of each, of one family */
 #define LIMIT_NS_ABOVE 3                 /* servers of the zone above that are asked when all of these are silent */
 #define LIMIT_SPF_WALK 60                /* lookups counted of a record that needs too many: enough to say how far it is off */
+#define LIMIT_SPF_REACH 256              /* networks of one SPF record that are kept apart, to see who may send */
 #define LIMIT_SPF_DEPTH 20               /* records that include each other */
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */

@@ -506,6 +506,7 @@ struct conn *conn_connect(struct loop *l, const struct sockaddr *to, socklen_t t
 	c->priv->fail_due = start_connect(fd, to, to_len, bind_to, bind_len);
 	if (!c->priv->fail_due && loop_io_add(l, &c->priv->io, EPOLLOUT) < 0)
 		c->priv->fail_due = errno;
+	c->unsent = c->priv->fail_due != 0;
 	if (c->priv->fail_due)
 		loop_defer(l, &c->priv->task);
 	conn_deadline(c, deadline);

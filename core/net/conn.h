@@ -33,6 +33,7 @@ struct conn {
 	struct buf in, out;
 	int fd;
 	int error;             /* errno of CONN_FAILED; 0 for a TLS failure */
+	bool unsent;                   /* … of a connection that failed before a packet left: there is no route, or it is not permitted */
 	char why[160];         /* human text of CONN_FAILED */
 	struct sockaddr_storage peer;
 	socklen_t peer_len;

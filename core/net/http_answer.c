@@ -2,6 +2,8 @@
 #include "core/base/limits.h"
 #include "core/net/http.h"
 
+enum { SWITCHES = 101 };               /* another protocol: nothing of HTTP follows */
+
 static enum http_result bad(const char **why, const char *text)
 {
 	*why = text;
@@ -68,24 +70,26 @@ static enum http_result take_body(struct str in, bool ended, struct str length, 
 
 static enum http_result parse(struct str in, bool ended, bool whole, struct http_answer *out, struct buf *body, const char **why)
 {
-	ptrdiff_t end = str_find(str_head(in, LIMIT_HTTP_REQUEST), STR("\r\n\r\n"));
 	struct str rest, line, coding;
-	uint64_t status;
+	uint64_t status = 100;
 
 	buf_clear(body);
 	*out = (struct http_answer){ .status = 0 };
-	if (end < 0 && in.n >= LIMIT_HTTP_REQUEST)
-		return bad(why, "its header is too long");
-	if (end < 0)
-		return ended ? bad(why, "cut short") : HTTP_NEED_MORE;
-	rest = str_head(in, (size_t)end + 2);
-	str_cut(&rest, '\n', &line);
-	if (!str_starts(line, STR("HTTP/1.")) || line.n < 12 || !str_to_u64(str_make(line.p + 9, 3), &status))
-		return bad(why, "not HTTP");
+	/* informational answers, 103 with hints, come before the one that counts (RFC 9110 15.2) */
+	for (ptrdiff_t end; status / 100 == 1 && status != SWITCHES; in = str_from(in, (size_t)end + 4)) {
+		end = str_find(str_head(in, LIMIT_HTTP_REQUEST), STR("\r\n\r\n"));
+		if (end < 0 && in.n >= LIMIT_HTTP_REQUEST)
+			return bad(why, "its header is too long");
+		if (end < 0)
+			return ended ? bad(why, "cut short") : HTTP_NEED_MORE;
+		rest = str_head(in, (size_t)end + 2);
+		str_cut(&rest, '\n', &line);
+		if (!str_starts(line, STR("HTTP/1.")) || line.n < 12 || !str_to_u64(str_make(line.p + 9, 3), &status))
+			return bad(why, "not HTTP");
+	}
 	out->status = (int)status;
 	out->type = header(rest, STR("content-type"));
 	coding = header(rest, STR("transfer-encoding"));
-	in = str_from(in, (size_t)end + 4);
 	if (status != 200 && !whole)
 		return HTTP_OK;
 	if (str_ieq(coding, STR("chunked")))

@@ -31,16 +31,45 @@ static void check_mx_records(struct probe *p)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "%zu more hosts were not looked at", p->more_hosts);
 }
 
+static void judge_no_name(struct probe *p)
+{
+	static const struct { char c; const char *text, *advice; } rows[] = {
+		{ '/', "a URL, not a domain name", "give the name alone: what stands behind // and before the next /" },
+		{ '@', "an address, not a domain name", "give what stands behind the @; to ask for an address: --rcpt" },
+		{ ':', "not a domain name", "give the name alone; a server and its port: --server" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strchr(p->target, rows[i].c)) {
+			probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", rows[i].advice, "%s", rows[i].text);
+			return;
+		}
+}
+
+/* the name is there, and what it is an alias of is not. True: that, or a fact is missing */
+static bool judge_dangling(struct probe *p)
+{
+	const struct fact *f = facts_get(&p->facts, p->target, DNS_CNAME);
+
+	if (f && f->n)
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the CNAME record, or remove it", "the domain is an alias of %s, which does not exist", f->records[0].target);
+	return !f || f->n;
+}
+
 void check_mx(struct probe *p)
 {
 	char clean[256];
 
-	if (!dns_name_clean(str_of(p->target), clean))
+	if (p->no_name)
+		judge_no_name(p);
+	else if (!dns_name_clean(str_of(p->target), clean))
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
 	else if (p->null_mx)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "null MX: this domain takes no mail");
 	else if (p->mx_endless)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the CNAME records: they refer to each other", "aliases without an end");
+	else if (p->mx_status == DNS_NXDOMAIN && judge_dangling(p))
+		return;
 	else if (p->mx_status == DNS_NXDOMAIN)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "check the spelling and the registration", "the domain does not exist");
 	else if (p->lost)
@@ -89,6 +118,23 @@ void check_dnssec(struct probe *p)
 			"not known: the resolver does not validate");
 }
 
+/* one family may be lost while the other is fine: whoever uses it sees another domain */
+static void check_family(struct probe *p, int h, enum dns_type type)
+{
+	const struct probe_host *x = &p->hosts[h];
+	const struct fact *f = facts_get(&p->facts, x->name, type), *other = facts_get(&p->facts, x->name, type == DNS_A ? DNS_AAAA : DNS_A);
+	const char *word = type == DNS_A ? "A" : "AAAA";
+
+	if (!f || !other || !other->n)
+		return;
+	if (f->status == DNS_AGAIN && !find_bogus(p, x->name, type, h, "address"))
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", servers_advice, "the %s records of %s cannot be looked up: %s", word, x->name,
+			dns_failure(f->rcode, f->error));
+	else if (f->status == DNS_NXDOMAIN)
+		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", "the name server must say that there are no such records, not that there is no such name (RFC 8020)",
+			"%s does not exist when asked for %s records", x->name, word);
+}
+
 void check_host_dns(struct probe *p, int h)
 {
 	const struct probe_host *x = &p->hosts[h];
@@ -99,6 +145,12 @@ void check_host_dns(struct probe *p, int h)
 			x->name);
 	if (!p->opt->server && !p->literal && ipaddr_parse(str_of(x->name), &literal))
 		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "mx", "name a host that has this address", "%s is an address, not a host name", x->name);
+	if (x->more)
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "address", "look at each by its name: --server", "%zu more addresses of %s were not looked at", x->more, x->name);
+	if (x->status == DNS_OK && !p->opt->server && !p->literal && !ipaddr_parse(str_of(x->name), &literal)) {
+		check_family(p, h, DNS_A);
+		check_family(p, h, DNS_AAAA);
+	}
 	if (x->status == DNS_AGAIN) {
 		if (!find_bogus(p, x->name, DNS_A, h, "address"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", servers_advice, "%s", x->why);
@@ -111,6 +163,7 @@ void check_host_dns(struct probe *p, int h)
 
 /* --- DANE ----------------------------------------------------------------------------------------------------------- */
 
+enum { ALIASES = 8 };                  /* steps from an MX name to its host */
 struct dane { struct tlsa v[16]; bool used[16]; size_t n; };
 
 static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
@@ -122,6 +175,9 @@ static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane", "senders with DANE do not deliver without TLS: offer STARTTLS, or remove the records",
 			"TLSA records, but no STARTTLS");
 	if (!a->tls_done)
+		return;
+	/* records that are all of no use ask for TLS, and for no certificate (RFC 7672 2.2) */
+	if (!d->n)
 		return;
 	for (size_t i = 0; i < d->n; i++) {
 		if (!tlsa_matches(&d->v[i], a->chain, a->n_chain, a->name_matches))
@@ -149,30 +205,72 @@ static void check_dane_records(struct probe *p, int h, const struct fact *f)
 				"a TLSA record is not usable: %s", wrong);
 		d.n += !wrong;
 	}
-	for (size_t k = 0; k < p->hosts[h].n && d.n; k++)
+	for (size_t k = 0; k < p->hosts[h].n; k++)
 		check_dane_address(p, h, (int)k, &d);
 	for (size_t i = 0; i < d.n; i++)
 		used += d.used[i];
 	if (used && used < d.n)
-		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged; remove them after that",
-			"%zu of %zu TLSA records match no certificate in use", d.n - used, d.n);
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged, or where the server has a second one, RSA beside ECDSA; else remove them",
+			"%zu of %zu TLSA records match no certificate that was seen", d.n - used, d.n);
+}
+
+/* expand - what an alias stands for, where each step is signed (RFC 7672 2.2.2); "": it is none, or cannot be believed. False: facts
+ * are missing */
+static bool expand(struct probe *p, const char *alias, char out[256])
+{
+	const struct fact *f;
+
+	snprintf(out, 256, "%s", alias);
+	for (int step = 0; step < ALIASES; step++) {
+		f = facts_get(&p->facts, out, DNS_CNAME);
+		if (!f)
+			return false;
+		if (f->status == DNS_AGAIN || (f->n && !f->authentic))
+			break;
+		if (!f->n) {
+			if (!step)
+				*out = 0;
+			return true;
+		}
+		snprintf(out, 256, "%s", f->records[0].target);
+	}
+	*out = 0;
+	return true;
+}
+
+/* find_tlsa - the records that senders use: of the name behind an alias, else of the name in the MX record */
+static const struct fact *find_tlsa(struct probe *p, const char *host, char name[300])
+{
+	const struct fact *f;
+	char behind[256];
+
+	if (!expand(p, host, behind))
+		return NULL;
+	snprintf(name, 300, "_%u._tcp.%s", p->opt->port, behind);
+	f = *behind ? facts_get(&p->facts, name, DNS_TLSA) : NULL;
+	if (*behind && (!f || f->status == DNS_AGAIN || (f->n && f->authentic)))
+		return f;
+	snprintf(name, 300, "_%u._tcp.%s", p->opt->port, host);
+	return facts_get(&p->facts, name, DNS_TLSA);
 }
 
 static void check_dane_host(struct probe *p, int h)
 {
 	const struct probe_host *x = &p->hosts[h];
 	bool signed_mx = p->opt->server || p->literal || p->authentic;
-	const struct fact *f;
+	const struct fact *root = facts_get(&p->facts, "", DNS_SOA), *f;
 	char name[300];
 
-	snprintf(name, sizeof(name), "_%u._tcp.%s", p->opt->port, x->name);
-	f = facts_get(&p->facts, name, DNS_TLSA);
-	if (!f)
+	f = find_tlsa(p, x->name, name);
+	if (!f || !root)
 		return;
 	if (f->status == DNS_AGAIN && x->status == DNS_OK) {
 		if (!find_bogus(p, name, DNS_TLSA, h, "dane"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "dane", "senders with DANE put mail off until there is an answer (RFC 7672 2.1.1)",
 				"TLSA records cannot be looked up");
+	} else if (f->n && !f->authentic && !root->authentic) {
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "ask a validating one: --dns, or one on this machine",
+			"TLSA records, which cannot be judged: the resolver does not validate");
 	} else if (f->n && !f->authentic) {
 		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "dane", "sign the zone: without DNSSEC nobody believes TLSA records",
 			"TLSA records without DNSSEC");
@@ -199,14 +297,17 @@ void check_dane(struct probe *p)
 
 static void check_listing(struct probe *p, int h, int k, const char *zone)
 {
-	const struct fact *f, *reason;
+	const struct fact *f, *reason, *itself = facts_get(&p->facts, zone, DNS_SOA);
 	char name[256], text[200] = "";
 
 	fact_reverse(&p->hosts[h].v[k]->ip, zone, name);
 	f = facts_get(&p->facts, name, DNS_A);
-	if (!f)
+	if (!f || !itself)
 		return;
-	if (f->status == DNS_AGAIN)
+	/* who is listed nowhere is not found in a list that is not there */
+	if (!f->n && itself->status == DNS_NXDOMAIN)
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "dnsbl", "correct its name, or do not ask it any more", "%s does not exist: it is no block list (any more)", zone);
+	else if (f->status == DNS_AGAIN)
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "dnsbl", "the list may be gone, or may not answer your resolver", "%s does not answer", zone);
 	else if (!f->n)
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dnsbl", NULL, "not in %s", zone);

@@ -1,4 +1,4 @@
-/* check_policy - what a domain asks others to do: SPF, DMARC, DKIM keys, BIMI. */
+/* check_policy - what a domain asks others to do: SPF, DKIM keys, BIMI. DMARC is in check_dmarc.c. */
 #include "core/probe/probe.h"
 
 #include "core/base/term.h"
@@ -25,7 +25,7 @@ bool probe_one_record(struct probe *p, const char *check, const struct fact *f, 
 {
 	size_t n;
 
-	*out = fact_txt(f, starts, false, &n);
+	*out = tags_find(f, str_from(starts, 2), &n);
 	if (n == 1)
 		return true;
 	if (n > 1)
@@ -43,13 +43,22 @@ bool probe_find_alike(struct probe *p, const char *check, const struct fact *f, 
 		struct str rest = fact_text(f, i);
 		char shown[120];
 
+		size_t odd;
+
 		while (rest.n && !str_istarts(rest, str_from(starts, 2)))
 			rest = str_from(rest, 1);
 		if (!rest.n)
 			continue;
-		term_cut(fact_text(f, i), shown, sizeof(shown));
-		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s", shown,
-			STR_ARG(starts));
+		rest = fact_text(f, i);
+		term_cut(rest, shown, sizeof(shown));
+		odd = str_istarts(rest, starts) ? spf_odd_byte(str_from(rest, starts.n)) : 1;
+		/* the beginning may be right, and what follows not: a tab, or another version */
+		if (!odd && rest.n > starts.n)
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\": behind %.*s is the byte 0x%02x", shown,
+				STR_ARG(starts), (unsigned char)rest.p[starts.n]);
+		else
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "correct it: receivers pass over it", "\"%s\" does not begin with %.*s%s", shown,
+				STR_ARG(starts), !str_starts(rest, starts) ? "" : *check == 's' ? " and a blank" : ";");
 		return true;
 	}
 	return false;
@@ -72,6 +81,35 @@ static void judge_spf_client(struct probe *p, struct spf *s)
 		s->why[0] ? ", " : "", s->why, s->explanation[0] ? ": " : "", s->explanation);
 }
 
+/* a client asks for addresses of its own family only; where nobody may send in one, an error instead of a fail is no great harm */
+static void judge_spf_voids(struct probe *p, const struct spf *s)
+{
+	static const char *const families[] = { "for IPv4 ", "for IPv6 ", "" };
+	bool v4 = s->void_of[0] > SPF_VOIDS, v6 = s->void_of[1] > SPF_VOIDS, harm = (v4 && s->sends[0]) || (v6 && s->sends[1]) || (v4 && v6);
+
+	probe_find(p, harm ? PROBE_PROBLEM : PROBE_WARNING, PROBE_DOMAIN, "spf", "remove names that have no address (RFC 7208 4.6.4)",
+		"%s%u lookups find nothing, of at most %d", families[v4 && v6 ? 2 : v6], s->voids, SPF_VOIDS);
+}
+
+static void judge_spf_oddities(struct probe *p, const struct spf *s)
+{
+	static const struct { enum probe_verdict v; const char *before, *behind, *advice; } rows[SPF_ODDITIES] = {
+		[SPF_ODD_BEHIND] = { PROBE_WARNING, "", ": nothing behind all is looked at", "put it before all, or take it out (RFC 7208 5.1)" },
+		[SPF_ODD_REDIRECT] = { PROBE_WARNING, "redirect=", " beside all is never followed", "take one of both out (RFC 7208 6.1)" },
+		[SPF_ODD_SWAPPED] = { PROBE_WARNING, "", " counts for nothing", "mechanisms are written with a colon: ip4:192.0.2.1; v=spf1 stands once" },
+		[SPF_ODD_LONG] = { PROBE_NOTE, "the record of ", " is long: it may not fit a UDP answer", "keep it under 450 octets (RFC 7208 3.4)" },
+		[SPF_ODD_WIDE] = { PROBE_WARNING, "", " lets a large part of the Internet send for this domain", "name your own addresses" },
+	};
+	bool open = s->open[0] || s->open[1];
+
+	for (int i = 0; i < SPF_ODDITIES; i++)
+		if (s->odd[i][0] && !(i == SPF_ODD_WIDE && s->open[0]))
+			probe_find(p, rows[i].v, PROBE_DOMAIN, "spf", rows[i].advice, "%s%s%s", rows[i].before, s->odd[i], rows[i].behind);
+	if (open && s->all != '+')
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "name the addresses that send, and no others", "%s: everybody may send for this domain%s",
+			s->opener, s->open[0] && s->open[1] ? "" : s->open[0] ? " over IPv4" : " over IPv6");
+}
+
 static void judge_spf(struct probe *p, const struct spf *s, const struct fact *own)
 {
 	if (s->result == SPF_NONE && !(own && probe_find_alike(p, "spf", own, STR("v=spf1"))))
@@ -85,13 +123,13 @@ static void judge_spf(struct probe *p, const struct spf *s, const struct fact *o
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "replace includes by addresses: past 10 the record counts for nothing (RFC 7208 4.6.4)",
 			"%u lookups of at most %d", s->lookups, SPF_LOOKUPS);
 	else if (s->voids > SPF_VOIDS)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "spf", "remove names that do not exist (RFC 7208 4.6.4)",
-			"%u lookups find nothing, of at most %d", s->voids, SPF_VOIDS);
+		judge_spf_voids(p, s);
 	else if (s->result == SPF_NEUTRAL)
 		probe_find(p, PROBE_OK, PROBE_DOMAIN, "spf", NULL, "%u lookup%s of at most %d%s", s->lookups, s->lookups == 1 ? "" : "s", SPF_LOOKUPS,
 			s->variable ? "; names that depend on the mail were not looked up" : "");
 	if (s->result != SPF_NEUTRAL)
 		return;
+	judge_spf_oddities(p, s);
 	if (s->all == '+')
 		find(p, PROBE_PROBLEM, "spf", "end the record with -all or ~all", "+all: everybody may send for this domain");
 	else if (s->all == '?' || !s->all)
@@ -108,13 +146,14 @@ void check_spf(struct probe *p)
 	const char *from = p->opt->sender;
 	const struct fact *f;
 	char text[280] = "", sender[LIMIT_ADDRESS];
-	size_t n;
 
 	if (!spf_evaluate(&s))
 		return;
 	f = facts_get(&p->facts, p->target, DNS_TXT);
 	if (f)
-		term_cut(fact_txt(f, STR("v=spf1"), true, &n), text, sizeof(text));
+		for (size_t i = 0; i < f->n && !*text; i++)
+			if (spf_is_record(fact_text(f, i)))
+				term_cut(fact_text(f, i), text, sizeof(text));
 	if (*text)
 		find(p, PROBE_OK, "spf", NULL, text);
 	judge_spf(p, &s, f);
@@ -125,116 +164,6 @@ void check_spf(struct probe *p)
 	s.client = p->opt->client;
 	if (s.client.family != AF_UNSPEC && spf_evaluate(&s))
 		judge_spf_client(p, &s);
-}
-
-/* --- DMARC ---------------------------------------------------------------------------------------------------------- */
-
-/* the record of the domain or of the nearest domain above it; the domain it was found at, or NULL. False: facts are missing */
-static bool find_dmarc(struct probe *p, const struct fact **out, const char **at)
-{
-	const char *domain = p->target;
-	unsigned missing = p->facts.missing;
-	char name[300];
-
-	*at = NULL;
-	/* all are asked for at once */
-	while (domain && (domain == p->target || strchr(domain, '.'))) {
-		const struct fact *f;
-		size_t n = 0;
-
-		snprintf(name, sizeof(name), "_dmarc.%s", domain);
-		f = facts_get(&p->facts, name, DNS_TXT);
-		if (f)
-			fact_txt(f, STR("v=DMARC1"), false, &n);
-		if (f && !*at && (n || f->status == DNS_AGAIN)) {
-			*out = f;
-			*at = domain;
-		}
-		domain = strchr(domain, '.');
-		domain = domain ? domain + 1 : NULL;
-	}
-	return p->facts.missing == missing;
-}
-
-/* the last two labels: near enough to the organisation, where no list of public suffixes is at hand */
-static struct str organisation(struct str domain)
-{
-	ptrdiff_t dot = str_rchr(domain, '.');
-
-	dot = dot > 0 ? str_rchr(str_head(domain, (size_t)dot), '.') : -1;
-	return str_from(domain, (size_t)(dot + 1));
-}
-
-/* whoever is to get reports about others must agree (RFC 7489 7.1) */
-static void check_reports(struct probe *p, const char *domain, struct str list)
-{
-	struct str scheme, body;
-
-	while (uri_next(&list, &scheme, &body) > 0) {
-		struct str to = str_from(body, (size_t)(str_rchr(body, '@') + 1));
-		const struct fact *f;
-		char name[600];
-		size_t n;
-
-		if (!str_ieq(scheme, STR("mailto")) || str_ieq(organisation(to), organisation(str_of(domain))))
-			continue;
-		snprintf(name, sizeof(name), "%s._report._dmarc.%.*s", domain, STR_ARG(to));
-		f = facts_get(&p->facts, name, DNS_TXT);
-		if (!f)
-			continue;
-		fact_txt(f, STR("v=DMARC1"), false, &n);
-		if (!n)
-			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dmarc", "have its owner publish \"v=DMARC1\" there, or nobody sends the reports",
-				"%.*s does not agree to get reports: no record at %.280s", STR_ARG(to), name);
-	}
-}
-
-static void judge_dmarc(struct probe *p, const char *at, const struct str v[DMARC_TAGS])
-{
-	struct str policy = at != p->target && v[DMARC_SP].n ? v[DMARC_SP] : v[DMARC_P];
-
-	if (at != p->target)
-		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dmarc", NULL, "taken from %s (public suffixes are not known here)", at);
-	if (str_ieq(policy, STR("none")))
-		find(p, PROBE_NOTE, "dmarc", "once the reports are fine: p=quarantine, then p=reject", "p=none: forged mail is only reported");
-	else if (v[DMARC_PCT].n && !str_eq(v[DMARC_PCT], STR("100")))
-		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dmarc", "raise it to 100", "the policy holds for %.*s%% of the mail", STR_ARG(v[DMARC_PCT]));
-	else if (str_ieq(v[DMARC_T], STR("y")))
-		find(p, PROBE_NOTE, "dmarc", "take t=y out once the reports are fine", "t=y: the policy is only tried");
-	if (at == p->target && str_ieq(v[DMARC_SP], STR("none")) && !str_ieq(policy, STR("none")))
-		find(p, PROBE_WARNING, "dmarc", "protect the names below the domain, too", "sp=none: names below the domain can be forged");
-	else if (str_ieq(v[DMARC_NP], STR("none")) && !str_ieq(policy, STR("none")))
-		find(p, PROBE_WARNING, "dmarc", "protect them, too", "np=none: names below the domain that do not exist can be forged");
-	if (!v[DMARC_RUA].n)
-		find(p, PROBE_NOTE, "dmarc", "name an address for reports: rua=mailto:…", "no reports are asked for");
-	check_reports(p, at, v[DMARC_RUA]);
-	check_reports(p, at, v[DMARC_RUF]);
-}
-
-void check_dmarc(struct probe *p)
-{
-	struct str text, where, values[DMARC_TAGS];
-	const struct fact *f = NULL;
-	const char *at, *wrong;
-	char shown[300];
-
-	if (!find_dmarc(p, &f, &at))
-		return;
-	if (!at) {
-		snprintf(shown, sizeof(shown), "_dmarc.%s", p->target);
-		f = facts_get(&p->facts, shown, DNS_TXT);
-		at = p->target;
-	}
-	if (!probe_one_record(p, "dmarc", f, STR("v=DMARC1"), &text, "say what to do with forged mail: a TXT record at _dmarc"))
-		return;
-	wrong = dmarc_parse(text, values, &where);
-	if (wrong) {
-		probe_find_wrong(p, "dmarc", "", wrong, where);
-		return;
-	}
-	term_cut(text, shown, sizeof(shown));
-	find(p, PROBE_OK, "dmarc", NULL, shown);
-	judge_dmarc(p, at, values);
 }
 
 /* --- DKIM ----------------------------------------------------------------------------------------------------------- */
@@ -292,29 +221,22 @@ void check_dkim(struct probe *p)
 
 /* --- BIMI ----------------------------------------------------------------------------------------------------------- */
 
-static bool dmarc_enforces(struct probe *p)
-{
-	struct str text, where, v[DMARC_TAGS];
-	const struct fact *f = NULL;
-	const char *at;
-	size_t n;
-
-	if (!find_dmarc(p, &f, &at) || !at)
-		return false;
-	text = fact_txt(f, STR("v=DMARC1"), false, &n);
-	return n == 1 && !dmarc_parse(text, v, &where) && !str_ieq(v[DMARC_P], STR("none")) &&
-		(!v[DMARC_PCT].n || str_eq(v[DMARC_PCT], STR("100"))) && !str_ieq(v[DMARC_T], STR("y"));
-}
-
 void check_bimi(struct probe *p)
 {
 	struct str text, at, values[BIMI_TAGS];
 	const struct fact *f;
-	const char *wrong;
+	const char *wrong, *org = check_dmarc_organisation(p);
 	char name[300];
 
 	snprintf(name, sizeof(name), "default._bimi.%s", p->target);
 	f = facts_get(&p->facts, name, DNS_TXT);
+	if (!f || !org)
+		return;
+	/* a domain without one has its organisation's */
+	if (!f->n && f->status != DNS_AGAIN && strcmp(org, p->target)) {
+		snprintf(name, sizeof(name), "default._bimi.%s", org);
+		f = facts_get(&p->facts, name, DNS_TXT);
+	}
 	if (!f || !f->n || !probe_one_record(p, "bimi", f, STR("v=BIMI1"), &text, NULL))
 		return;
 	wrong = bimi_parse(text, values, &at);
@@ -326,7 +248,7 @@ void check_bimi(struct probe *p)
 		find(p, PROBE_WARNING, "bimi", "l= names an SVG file", "the logo is no .svg");
 	else
 		find(p, PROBE_OK, "bimi", NULL, values[BIMI_L].n ? "a logo" : "no logo is wanted");
-	if (values[BIMI_L].n && !dmarc_enforces(p))
+	if (values[BIMI_L].n && !check_dmarc_enforces(p))
 		find(p, PROBE_WARNING, "bimi", "logos are shown under p=quarantine or p=reject with pct=100 only", "DMARC is not enforced");
 	if (values[BIMI_L].n && !values[BIMI_A].n)
 		find(p, PROBE_NOTE, "bimi", "most mailbox providers ask for one: a=https://…", "no mark certificate");

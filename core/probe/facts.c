@@ -2,6 +2,7 @@
 #include "core/probe/facts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/net/dns_codec.h"
 
@@ -54,6 +55,19 @@ const struct fact *facts_get_at(struct facts *f, const struct ipaddr *at, const 
 	return NULL;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct dns_record *x = a, *y = b;
+	size_t n = x->data_n < y->data_n ? x->data_n : y->data_n;
+	int d = x->preference - y->preference;
+
+	d = d ? d : strcmp(x->target, y->target);
+	d = d ? d : x->address.family - y->address.family;
+	d = d ? d : memcmp(x->address.b, y->address.b, sizeof(x->address.b));
+	d = d || !n ? d : memcmp(x->data, y->data, n);
+	return d ? d : x->data_n - y->data_n;
+}
+
 void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a)
 {
 	struct dns_record *r = a->n ? ARENA_ARRAY(&f->arena, struct dns_record, a->n) : NULL;
@@ -70,6 +84,8 @@ void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a)
 		if (!r[i].data)
 			r[i].data_n = 0;
 	}
+	if (r)
+		qsort(r, a->n, sizeof(*r), compare);
 	x->records = r;
 	x->n = r ? a->n : 0;
 }
@@ -77,20 +93,6 @@ void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a)
 struct str fact_text(const struct fact *x, size_t i)
 {
 	return str_make((const char *)x->records[i].data, x->records[i].data_n);
-}
-
-struct str fact_txt(const struct fact *x, struct str starts, bool fold, size_t *count)
-{
-	struct str found = STR_EMPTY;
-
-	*count = 0;
-	for (size_t i = 0; i < x->n; i++) {
-		struct str text = fact_text(x, i);
-
-		if ((fold ? str_istarts(text, starts) : str_starts(text, starts)) && !(*count)++)
-			found = text;
-	}
-	return found;
 }
 
 void fact_reverse(const struct ipaddr *a, const char *zone, char out[256])

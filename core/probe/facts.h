@@ -20,7 +20,7 @@ struct fact {
 	bool authentic;                /* validated by the resolver */
 	bool authoritative;            /* this and the next as in struct dns_answer */
 	int rcode, error;
-	const struct dns_record *records;
+	const struct dns_record *records; /* in an order of their own: servers turn theirs, and what is told must not turn */
 	size_t n;
 };
 
@@ -41,8 +41,6 @@ const struct fact *facts_get(struct facts *f, const char *name, enum dns_type ty
 const struct fact *facts_get_at(struct facts *f, const struct ipaddr *at, const char *name, enum dns_type type);
 void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a);
 struct str fact_text(const struct fact *x, size_t i);          /* a TXT record */
-/* fact_txt - the first TXT record that begins with `starts` (case counts unless `fold`); *count of them */
-struct str fact_txt(const struct fact *x, struct str starts, bool fold, size_t *count);
 /* dns names that are made of addresses: "4.3.2.1" + zone, nibbles for IPv6 */
 void fact_reverse(const struct ipaddr *a, const char *zone, char out[256]);
 

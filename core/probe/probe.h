@@ -34,8 +34,9 @@ struct probe_address {                 /* one address of a host: what its server
 	enum probe_stage stage;        /* how far it came */
 	char why[200];                 /* why it did not come further; "" = all the way */
 	int error;                     /* errno of a connection that failed */
+	bool no_route;                 /* … before a packet left: this machine cannot reach any such address */
 	bool timed_out;
-	usec connect_time, banner_time, ehlo_time, tls_time;
+	usec connect_time, teaser_time, banner_time, ehlo_time, tls_time; /* teaser: the greeting's first bytes */
 	struct reply banner, ehlo, last;
 	unsigned extensions, extensions_tls;
 	uint64_t size_limit;
@@ -55,7 +56,7 @@ struct probe_host {
 	enum dns_status status;
 	char why[200];
 	struct probe_address *v[PROBE_ADDRESSES];
-	size_t n;
+	size_t n, more;                /* addresses that are looked at, and that are not */
 };
 struct probe_policy {                  /* the MTA-STS policy, as fetched */
 	bool asked, fetched;
@@ -93,6 +94,7 @@ struct probe {
 	char target[256];
 	/* facts */
 	enum dns_status mx_status;
+	bool no_name;                  /* the target is an address, a URL, or has a port */
 	bool mx_endless;               /* an alias of an alias, round and round */
 	char mx_why[200];
 	const char *mx_failure;        /* of DNS_AGAIN: what the resolver did */
@@ -130,6 +132,9 @@ int probe_print_nagios(const struct probe *p, FILE *to);   /* one line; 0, 1, 2 
 
 /* --- inside ------------------------------------------------------------------------------------------------------ */
 void probe_dns_start(struct probe *p);                     /* hosts and addresses, then probe_smtp_start for each */
+/* probe_choose - which addresses of many are looked at, the same ones each time: in order, IPv4 first, and each family has half the
+ * places if it needs them. How many */
+size_t probe_choose(const struct ipaddr *v, size_t n, struct ipaddr out[PROBE_ADDRESSES]);
 void probe_sts_start(struct probe *p);                     /* fetch the policy; into p->sts */
 void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a);
 void probe_ptr_start(struct probe *p, struct probe_address *a);
@@ -162,6 +167,9 @@ void check_sts(struct probe *p);
 void check_tlsrpt(struct probe *p);
 void check_spf(struct probe *p);
 void check_dmarc(struct probe *p);
+/* check_dmarc_organisation - the organisational domain, as DMARC sees it; NULL: facts are missing */
+const char *check_dmarc_organisation(struct probe *p);
+bool check_dmarc_enforces(struct probe *p);                /* quarantine or reject, of all mail: what logos ask for */
 void check_dkim(struct probe *p);
 void check_bimi(struct probe *p);
 void check_dnsbl(struct probe *p);

@@ -2,6 +2,7 @@
  * last part in milliseconds does not count. */
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/probe/probe_out.h"
 
 static void add_line(struct buf *out, const struct probe *p, const struct probe_finding *f)
@@ -15,16 +16,42 @@ static void add_line(struct buf *out, const struct probe *p, const struct probe_
 		f->check, STR_ARG(text));
 }
 
+/* same_line - but for how many days something lasts, which is another number every day */
+static bool same_line(struct str a, struct str b)
+{
+	while (a.n && b.n) {
+		if (ascii_is_digit(a.p[0]) && ascii_is_digit(b.p[0])) {
+			struct str x = a, y = b;
+
+			while (x.n && ascii_is_digit(x.p[0]))
+				x = str_from(x, 1);
+			while (y.n && ascii_is_digit(y.p[0]))
+				y = str_from(y, 1);
+			if (str_starts(x, STR(" day")) && str_starts(y, STR(" day"))) {
+				a = x;
+				b = y;
+				continue;
+			}
+		}
+		if (a.p[0] != b.p[0])
+			return false;
+		a = str_from(a, 1);
+		b = str_from(b, 1);
+	}
+	return a.n == b.n;
+}
+
 static bool has_line(struct str text, struct str line)
 {
 	struct str one;
 
 	while (str_cut(&text, '\n', &one))
-		if (str_eq(one, line))
+		if (same_line(one, line))
 			return true;
 	return false;
 }
 
+/* to NULL: they are only counted */
 static size_t print_missing(struct str lines, struct str from, char sign, const char *colour, FILE *to)
 {
 	struct str line;
@@ -34,7 +61,11 @@ static size_t print_missing(struct str lines, struct str from, char sign, const 
 		if (has_line(from, line))
 			continue;
 		n++;
-		fprintf(to, "  %s%c %.*s%s\n", colour, sign, STR_ARG(line), *colour ? "\033[0m" : "");
+		if (!to)
+			continue;
+		fprintf(to, "  %s%c ", colour, sign);
+		term_print(to, line);
+		fprintf(to, "%s\n", *colour ? "\033[0m" : "");
 	}
 	return n;
 }
@@ -48,8 +79,9 @@ size_t probe_changes(const struct probe *p, char **before, FILE *to, bool colour
 	buf_init(&now, LIMIT_PROBE_OUTPUT);
 	for (size_t i = 0; i < p->n_findings; i++)
 		add_line(&now, p, &p->findings[i]);
-	if (*before && !str_eq(old, buf_view(&now))) {
-		fprintf(to, "%s\n", p->target);
+	if (*before && print_missing(old, buf_view(&now), '-', "", NULL) + print_missing(buf_view(&now), old, '+', "", NULL)) {
+		term_print(to, str_of(p->target));
+		fputc('\n', to);
 		n = print_missing(old, buf_view(&now), '-', colour ? "\033[36m" : "", to);
 		n += print_missing(buf_view(&now), old, '+', colour ? "\033[33m" : "", to);
 	}

@@ -1,6 +1,8 @@
 /* probe_dns - MX records, the hosts behind them, their addresses, and the names of those. */
 #include "core/probe/probe.h"
 
+#include <stdlib.h>
+
 #include "core/base/mem.h"
 #include "core/net/dns_codec.h"
 
@@ -43,18 +45,48 @@ void probe_ptr_start(struct probe *p, struct probe_address *a)
 	dns_lookup_name(p->opt->dns, &a->ip, on_ptr, ask(p, 0, a));
 }
 
+static int compare(const void *a, const void *b)
+{
+	const struct ipaddr *x = a, *y = b;
+
+	return x->family != y->family ? (x->family == AF_INET ? -1 : 1) : memcmp(x->b, y->b, sizeof(x->b));
+}
+
+size_t probe_choose(const struct ipaddr *v, size_t n, struct ipaddr out[PROBE_ADDRESSES])
+{
+	struct ipaddr all[LIMIT_DNS_RECORDS];
+	size_t v4 = 0, v6, some4, some6;
+
+	n = n < LIMIT_DNS_RECORDS ? n : LIMIT_DNS_RECORDS;
+	for (size_t i = 0; i < n; i++) {
+		all[i] = v[i];
+		v4 += v[i].family == AF_INET;
+	}
+	qsort(all, n, sizeof(*all), compare);
+	v6 = n - v4;
+	some6 = v6 < PROBE_ADDRESSES / 2 ? v6 : PROBE_ADDRESSES / 2;
+	some4 = v4 < PROBE_ADDRESSES - some6 ? v4 : PROBE_ADDRESSES - some6;
+	some6 = v6 < PROBE_ADDRESSES - some4 ? v6 : PROBE_ADDRESSES - some4;
+	for (size_t i = 0; i < some4 + some6; i++)
+		out[i] = all[i < some4 ? i : v4 + i - some4];
+	return some4 + some6;
+}
+
 static void on_addresses(void *ctx, const struct dns_addresses *found)
 {
 	struct question *q = ctx;
 	struct probe *p = q->probe;
 	struct probe_host *h = &p->hosts[q->host];
+	struct ipaddr chosen[PROBE_ADDRESSES];
+	size_t n = probe_choose(found->v, found->n, chosen);
 
+	h->more = found->n - n;
 	h->status = found->status;
 	snprintf(h->why, sizeof(h->why), "%s", found->why);
-	for (size_t i = 0; i < found->n && h->n < PROBE_ADDRESSES; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct probe_address *a = MEM_NEW(struct probe_address);
 
-		a->ip = found->v[i];
+		a->ip = chosen[i];
 		ipaddr_format(&a->ip, a->text);
 		h->v[h->n++] = a;
 		probe_ptr_start(p, a);
@@ -89,25 +121,24 @@ static void add_host(struct probe *p, const char *name, uint16_t preference)
 		dns_ask(p->opt->dns, str_of(p->hosts[at].name), DNS_CNAME, on_alias, ask(p, at, NULL));
 }
 
-/* add_in_order - the records by preference; equal ones in the order of the answer */
+static int compare_mx(const void *a, const void *b)
+{
+	const struct dns_record *const *x = a, *const *y = b;
+
+	return (*x)->preference != (*y)->preference ? ((*x)->preference < (*y)->preference ? -1 : 1) : strcmp((*x)->target, (*y)->target);
+}
+
+/* add_in_order - the records by preference, equal ones by name: servers turn their answers, and what is told should not turn */
 static void add_in_order(struct probe *p, const struct dns_answer *a)
 {
-	uint32_t after = 0;
+	const struct dns_record *order[LIMIT_DNS_RECORDS];
+	size_t n = a->n < LIMIT_DNS_RECORDS ? a->n : LIMIT_DNS_RECORDS;
 
-	for (size_t done = 0; done < a->n;) {
-		uint32_t lowest = UINT32_MAX;
-
-		for (size_t i = 0; i < a->n; i++)
-			if (a->records[i].preference >= after && a->records[i].preference < lowest)
-				lowest = a->records[i].preference;
-		for (size_t i = 0; i < a->n; i++) {
-			if (a->records[i].preference != lowest)
-				continue;
-			done++;
-			add_host(p, a->records[i].target, a->records[i].preference);
-		}
-		after = lowest + 1;
-	}
+	for (size_t i = 0; i < n; i++)
+		order[i] = &a->records[i];
+	qsort(order, n, sizeof(*order), compare_mx);
+	for (size_t i = 0; i < n; i++)
+		add_host(p, order[i]->target, order[i]->preference);
 }
 
 static void on_mx(void *ctx, const struct dns_answer *a)
@@ -145,6 +176,9 @@ void probe_dns_start(struct probe *p)
 		}
 		p->mx_known = p->literal = true;
 		add_host(p, p->target, 0);
+	} else if (strpbrk(p->target, "@:/")) {
+		p->mx_known = p->no_name = true;
+		p->mx_status = DNS_NXDOMAIN;
 	} else {
 		/* names are made of it, and a policy is asked for by it */
 		if (dns_name_clean(name, clean))

@@ -38,6 +38,14 @@ void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, co
 	/* names, records and replies are text of strangers; from here on they are to be shown */
 	buf_init(&shown, 4 * sizeof(text));
 	term_text(&shown, str_of(text));
+	for (size_t i = 0; i < p->n_findings; i++) {
+		const struct probe_finding *f = &p->findings[i];
+
+		if (f->verdict == v && f->host == at.host && f->address == at.address && !strcmp(f->check, check) && str_eq(str_of(f->text), buf_view(&shown))) {
+			buf_fini(&shown);
+			return;
+		}
+	}
 	if (p->n_findings == p->room) {
 		p->room = p->room ? 2 * p->room : 32;
 		p->findings = mem_array(p->findings, p->room, sizeof(*p->findings));

@@ -1,5 +1,8 @@
 /* probe_json - facts and findings as one JSON object on one line. */
+#include "core/msg/date.h"
 #include "core/probe/probe.h"
+
+enum { FORMAT = 1 };                   /* of the object; fields are added without a new one, never taken away */
 
 static void put_text(FILE *to, const char *z)
 {
@@ -98,8 +101,12 @@ static void put_finding(const struct probe *p, FILE *to, const struct probe_find
 
 void probe_print_json(const struct probe *p, FILE *to)
 {
+	char time[40];
+
 	fputs("{\"target\": ", to);
 	put_text(to, p->target);
+	date_rfc3339(time, p->opt->now, 0);
+	fprintf(to, ", \"tool\": \"mxcheck\", \"version\": \"%s\", \"format\": %d, \"time\": \"%s\"", RELAYBOX_VERSION, FORMAT, time);
 	fprintf(to, ", \"problems\": %zu, \"warnings\": %zu, \"notes\": %zu, \"hosts\": [", p->count[PROBE_PROBLEM],
 		p->count[PROBE_WARNING], p->count[PROBE_NOTE]);
 	for (size_t h = 0; h < p->n_hosts; h++) {

@@ -8,6 +8,7 @@
 
 #define DAY (86400 * USEC_PER_SEC)
 #define SLOW (5 * USEC_PER_SEC)        /* a greeting that is worth a word */
+#define TEASED USEC_PER_SEC            /* … and one in two parts */
 
 /* --- connections ---------------------------------------------------------------------------------------------------- */
 
@@ -22,10 +23,47 @@ static const struct { int error; const char *text, *advice; } failures[] = {
 	{ ECONNRESET, "connection reset", "the server or something before it hung up" },
 };
 
+/* what a handshake failed of: the version is the server's fault, but not every cipher and key is known here */
+static const struct { const char *word; enum probe_verdict verdict; bool old; const char *advice; } handshakes[] = {
+	{ "no protocol version in common", PROBE_PROBLEM, true, "offer TLS 1.2 and 1.3" },
+	{ "does not speak TLS 1.2", PROBE_PROBLEM, true, "offer TLS 1.2 and 1.3" },
+	{ "finds no cipher", PROBE_WARNING, false, "others may find one: see openssl s_client -starttls smtp; offer ECDHE with an RSA or ECDSA certificate, which all can use" },
+	{ "be verified here", PROBE_WARNING, false, "others may: see openssl s_client -starttls smtp; offer an RSA or ECDSA certificate, which all can use" },
+	{ "demands a client certificate", PROBE_PROBLEM, false, "senders have none: do not ask for client certificates (smtpd_tls_req_ccert = no)" },
+	{ "our certificate", PROBE_PROBLEM, false, "senders have none: do not ask for client certificates (smtpd_tls_req_ccert = no)" },
+	{ "", PROBE_PROBLEM, false, "no common TLS version or cipher, or not TLS at all" },
+};
+
+static void judge_handshake(struct probe *p, int h, int k, const struct probe_address *a)
+{
+	size_t i = 0;
+
+	while (!strstr(a->why, handshakes[i].word))
+		i++;
+	probe_find(p, handshakes[i].verdict, PROBE_ADDRESS(h, k), "tls", handshakes[i].advice, "%s%s", a->why,
+		handshakes[i].old && a->old_tls ? "; it speaks only TLS 1.0 or 1.1" : "");
+}
+
+static bool is_connected(const struct probe *p)
+{
+	for (size_t h = 0; h < p->n_hosts; h++)
+		for (size_t k = 0; k < p->hosts[h].n; k++)
+			if (p->hosts[h].v[k]->connect_time)
+				return true;
+	return false;
+}
+
 static void judge_failure(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	static const char *const checks[] = { "connect", "banner", "ehlo", "tls", "quit" };
 	const char *check = a->connect_time && !a->stage ? "banner" : checks[a->stage];
+
+	/* of what is missing here, the domain is not guilty; but a machine without any network has seen nothing */
+	if (a->no_route && (a->ip.family == AF_INET6 || is_connected(p))) {
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), check, "look at it from a machine that has such addresses", "not looked at: this machine has no route to %s",
+			a->ip.family == AF_INET6 ? "IPv6" : "IPv4");
+		return;
+	}
 
 	if (a->timed_out && a->stage == PROBE_CONNECT && !a->connect_time) {
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, failures[4].advice, "connection timed out");
@@ -45,10 +83,11 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
 			a->stage == PROBE_EHLO ? "it may not like the name that we say: --helo names another" :
 			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
+	else if (a->stage == PROBE_TLS)
+		judge_handshake(p, h, k, a);
 	else
-		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->stage == PROBE_TLS ? "no common TLS version or cipher, or not TLS at all" :
-			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s%s", a->why,
-			a->old_tls ? "; it speaks only TLS 1.0 or 1.1" : "");
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check,
+			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s", a->why);
 }
 
 static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)
@@ -56,7 +95,7 @@ static void judge_ptr(struct probe *p, int h, int k, const struct probe_address 
 	if (a->ptr_status == DNS_OK)
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr);
 	else if (a->ptr_status == DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr_why[0] ? a->ptr_why : "cannot be looked up now");
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", NULL, "the name of %s cannot be looked up now", a->text);
 	else if (!ipaddr_is_loopback(&a->ip))
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", "mail from this address may be refused; its owner sets the PTR record",
 			"%s", a->ptr_why[0] ? a->ptr_why : "no name for this address");
@@ -100,6 +139,20 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "auth", NULL, "AUTH%s under TLS", a->auth_tls);
 }
 
+/* a word of the protocol, or of politeness, where the name should be */
+static bool is_no_name(const char *name)
+{
+	static const char *const words[] = { "EHLO", "HELO", "HELLO", "HI", "OK", "WELCOME", "AUTH", "STARTTLS", "HELP", "2.0.0", "250" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_ieq(str_of(name), str_of(words[i])))
+			return true;
+	for (size_t i = 0; i < sizeof(extension_words) / sizeof(extension_words[0]); i++)
+		if (str_ieq(str_of(name), str_of(extension_words[i].word)))
+			return true;
+	return !*name;
+}
+
 /* the name that the server gives itself */
 static void judge_own_name(struct probe *p, int h, int k, const struct probe_address *a)
 {
@@ -107,6 +160,11 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 	char name[256];
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(a->ehlo.text, " \n"), a->ehlo.text);
+	if (is_no_name(name)) {
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "its first word should be the server's full name (RFC 5321 4.1.1.1)",
+			"the answer to EHLO does not begin with a host name, but with \"%s\"", name);
+		return;
+	}
 	if (!strchr(name, '.') || strchr(name, '[')) {
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "set its full host name (myhostname)", "the server calls itself \"%s\"", name);
 		return;
@@ -121,7 +179,11 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 static const struct network not_public[] = {
 	{ { AF_INET, { 0 } }, 8 }, { { AF_INET, { 10 } }, 8 }, { { AF_INET, { 127 } }, 8 }, { { AF_INET, { 169, 254 } }, 16 },
 	{ { AF_INET, { 172, 16 } }, 12 }, { { AF_INET, { 192, 168 } }, 16 }, { { AF_INET, { 100, 64 } }, 10 }, { { AF_INET, { 224 } }, 3 },
-	{ { AF_INET6, { 0 } }, 96 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
+	{ { AF_INET, { 198, 18 } }, 15 }, { { AF_INET, { 192, 0, 0 } }, 24 },
+	/* compatible, mapped, NAT64, discard, benchmarks, site-local */
+	{ { AF_INET6, { 0 } }, 96 }, { { AF_INET6, { [10] = 0xff, 0xff } }, 96 }, { { AF_INET6, { 0, 0x64, 0xff, 0x9b } }, 96 },
+	{ { AF_INET6, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, 48 }, { { AF_INET6, { 1 } }, 64 }, { { AF_INET6, { 0x20, 1, 0, 2 } }, 48 },
+	{ { AF_INET6, { 0xfe, 0xc0 } }, 10 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
 };
 
 static void judge_place(struct probe *p, int h, int k, const struct probe_address *a)
@@ -140,7 +202,11 @@ static void judge_banner(struct probe *p, int h, int k, const struct probe_addre
 	snprintf(name, sizeof(name), "%.*s", (int)(n < 255 ? n : 255), a->banner.text);
 	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "banner", NULL, "%d %.*s, %.0f ms", a->banner.code, (int)strcspn(a->banner.text, "\n"), a->banner.text,
 		(double)a->banner_time / USEC_PER_MSEC);
-	if (a->banner_time > SLOW)
+	/* a first line at once and the others later catch programs that do not wait */
+	if (a->banner_time > TEASED && a->teaser_time < TEASED / 2 && strchr(a->banner.text, '\n'))
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "banner", "fine, if it is meant: it keeps out clients that talk too early (postscreen)",
+			"the greeting's last line comes %.1f seconds after its first", (double)(a->banner_time - a->teaser_time) / USEC_PER_SEC);
+	else if (a->banner_time > SLOW)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "banner", "the server is overloaded, asks DNS or lists that do not answer, or is a tarpit",
 			"the greeting takes %.1f seconds", (double)a->banner_time / USEC_PER_SEC);
 	if (!strchr(name, '.'))
@@ -189,6 +255,9 @@ static void judge_certificate(struct probe *p, int h, int k, const struct probe_
 	if (!a->name_matches)
 		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
 			"the certificate is for %.200s, not for %s", t->names[0] ? t->names : who, p->hosts[h].name);
+	else if (!t->names[0])
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "name", "make one with a subjectAltName: who verifies looks at nothing else (RFC 9525 2)",
+			"the certificate names its host in the common name only");
 	judge_trust(p, h, k, a);
 }
 

@@ -9,7 +9,7 @@ static const char *const metrics[PROBE_METRICS][2] = {
 	[FINDING] = { "mxcheck_finding", "1 for each check that is not fine." },
 	[REACHED] = { "mxcheck_reached", "1 if the dialogue with the address came to its end." },
 	[SECONDS] = { "mxcheck_step_seconds", "How long a step took." },
-	[EXPIRES] = { "mxcheck_certificate_expires_seconds", "When the certificate expires (Unix time)." },
+	[EXPIRES] = { "mxcheck_certificate_expires_timestamp_seconds", "When the certificate expires (Unix time)." },
 };
 
 void probe_metrics_init(struct probe_metrics *m)
@@ -30,7 +30,7 @@ static void put_label(struct buf *b, const char *name, const char *value)
 	for (; *value; value++) {
 		if (*value == '"' || *value == '\\')
 			buf_byte(b, '\\');
-		buf_byte(b, *value == '\n' ? ' ' : *value);
+		buf_byte(b, (unsigned char)*value < ' ' || *value == 127 ? ' ' : *value);
 	}
 	buf_byte(b, '"');
 }
@@ -111,7 +111,7 @@ void probe_metrics_add(struct probe_metrics *m, const struct probe *p)
 void probe_metrics_print(const struct probe_metrics *m, usec now_wall, FILE *to)
 {
 	static const char form[] = "# HELP %s %s\n# TYPE %s gauge\n";
-	static const char run[] = "mxcheck_last_run_seconds";
+	static const char run[] = "mxcheck_last_run_timestamp_seconds";
 
 	for (size_t i = 0; i < PROBE_METRICS; i++) {
 		if (!m->rows[i].n)

@@ -67,8 +67,9 @@ static enum conn_next end(struct dialogue *d, const char *why)
 	if (d->over)
 		return CONN_CLOSE;
 	d->over = true;
+	/* without the library's number behind it, which says nothing to a person */
 	if (why)
-		snprintf(d->a->why, sizeof(d->a->why), "%s", why);
+		snprintf(d->a->why, sizeof(d->a->why), "%.*s", (int)(strstr(why, " (-0x") ? strstr(why, " (-0x") - why : (ptrdiff_t)strlen(why)), why);
 	loop_defer(d->probe->opt->loop, &d->bye);
 	return CONN_CLOSE;
 }
@@ -200,10 +201,13 @@ static enum conn_next pump(struct dialogue *d)
 
 		if (in.n && d->a->stage == PROBE_CONNECT) {
 			d->a->stage = PROBE_BANNER;
-			d->a->banner_time = lap(d);
+			d->a->teaser_time = clock_mono() - d->began;
 		}
 		ev = smtp_client_next(&d->client, &in);
 		buf_consume(&d->conn->in, d->conn->in.n - in.n);
+		/* a greeting that is no welcome ends the dialogue, and took its time, too */
+		if (d->a->stage == PROBE_BANNER && !d->a->banner_time && (d->client.greeting.code || ev == SMTP_CLIENT_REFUSED))
+			d->a->banner_time = lap(d);
 		if (d->a->stage == PROBE_BANNER && d->client.greeting.code == 220) {
 			d->a->stage = PROBE_EHLO;
 			d->a->banner = d->client.greeting;
@@ -215,6 +219,11 @@ static enum conn_next pump(struct dialogue *d)
 		if (d->over || ev == SMTP_CLIENT_STARTTLS)
 			return CONN_KEEP;
 	}
+}
+
+static bool is_no_route(int error)
+{
+	return error == ENETUNREACH || error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 }
 
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
@@ -241,6 +250,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 		return end(d, "the server closed the connection");
 	case CONN_FAILED:
 		d->a->error = c->error;
+		d->a->no_route = c->unsent && is_no_route(c->error);
 		return end(d, c->why[0] ? c->why : strerror(c->error));
 	case CONN_DEADLINE:
 		d->a->timed_out = true;
@@ -270,6 +280,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 		d->began + (old ? 2 * probe_took(a) + OLD_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;
+		d->a->no_route = is_no_route(errno);
 		snprintf(d->a->why, sizeof(d->a->why), "%s", strerror(errno));
 		forget(d);
 		return;

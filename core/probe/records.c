@@ -14,6 +14,12 @@ static bool is_allowed(struct str value, const char *allowed)
 
 	if (!allowed)
 		return true;
+	if (*allowed == ':') {
+		while (str_cut(&value, ':', &word))
+			if (!is_allowed(str_trim(word), allowed + 1))
+				return false;
+		return true;
+	}
 	if (*allowed == '#')
 		return str_to_u64(str_from(words, 1), &most) && str_to_u64(value, &n) && n <= most;
 	while (str_word(&words, " ", &word))
@@ -75,28 +81,129 @@ const char *tags_parse(struct str text, struct str version, bool optional, const
 	return NULL;
 }
 
-const char *dmarc_parse(struct str text, struct str values[DMARC_TAGS], struct str *at)
+static bool is_blank(char c)
 {
-	static const struct tag_rule rules[DMARC_TAGS] = {
-		[DMARC_P] = { STR("p"), "none quarantine reject", true }, [DMARC_SP] = { STR("sp"), "none quarantine reject", false },
-		[DMARC_PCT] = { STR("pct"), "#100", false }, [DMARC_RUA] = { STR("rua"), NULL, false },
-		[DMARC_RUF] = { STR("ruf"), NULL, false }, [DMARC_ADKIM] = { STR("adkim"), "r s", false },
-		[DMARC_ASPF] = { STR("aspf"), "r s", false }, [DMARC_FO] = { STR("fo"), NULL, false },
-		[DMARC_RF] = { STR("rf"), NULL, false }, [DMARC_RI] = { STR("ri"), "#4294967295", false },
-		[DMARC_T] = { STR("t"), "y n", false }, [DMARC_NP] = { STR("np"), "none quarantine reject", false },
-		[DMARC_PSD] = { STR("psd"), "y n u", false },
-	};
-	struct str scheme, body, rest;
-	const char *wrong = tags_parse(text, STR("DMARC1"), false, rules, DMARC_TAGS, values, at);
+	return c == ' ' || c == '\t';
+}
+
+bool tags_begin(struct str text, struct str version)
+{
+	bool blanks = str_eq(version, STR("DMARC1")) || str_eq(version, STR("BIMI1"));
+	struct str tag = STR_EMPTY, name;
+
+	str_cut(&text, ';', &tag);
+	while (tag.n && is_blank(tag.p[tag.n - 1]))
+		tag.n--;
+	str_cut(&tag, '=', &name);
+	if (blanks) {
+		while (name.n && is_blank(name.p[name.n - 1]))
+			name.n--;
+		while (tag.n && is_blank(tag.p[0]))
+			tag = str_from(tag, 1);
+	}
+	return str_eq(name, STR("v")) && str_eq(tag, version);
+}
+
+struct str tags_find(const struct fact *f, struct str version, size_t *count)
+{
+	struct str found = STR_EMPTY;
+
+	*count = 0;
+	for (size_t i = 0; i < f->n; i++)
+		if (tags_begin(fact_text(f, i), version) && !(*count)++)
+			found = fact_text(f, i);
+	return found;
+}
+
+static const struct tag_rule dmarc_rules[DMARC_TAGS] = {
+	[DMARC_P] = { STR("p"), "none quarantine reject", true }, [DMARC_SP] = { STR("sp"), "none quarantine reject", false },
+	[DMARC_PCT] = { STR("pct"), "#100", false }, [DMARC_RUA] = { STR("rua"), NULL, false },
+	[DMARC_RUF] = { STR("ruf"), NULL, false }, [DMARC_ADKIM] = { STR("adkim"), "r s", false },
+	[DMARC_ASPF] = { STR("aspf"), "r s", false }, [DMARC_FO] = { STR("fo"), ":0 1 d s", false },
+	[DMARC_RF] = { STR("rf"), ":afrf", false }, [DMARC_RI] = { STR("ri"), "#4294967295", false },
+	[DMARC_T] = { STR("t"), "y n", false }, [DMARC_NP] = { STR("np"), "none quarantine reject", false },
+	[DMARC_PSD] = { STR("psd"), "y n u", false },
+};
+
+static void dmarc_wrong(struct dmarc *d, struct str at, const char *why)
+{
+	if (d->n_wrong < DMARC_WRONG_MOST) {
+		d->wrong[d->n_wrong].at = at;
+		d->wrong[d->n_wrong++].why = why;
+	}
+}
+
+static void dmarc_tag(struct dmarc *d, struct str tag)
+{
+	ptrdiff_t is = str_chr(tag, '=');
+	struct str name = str_trim(str_head(tag, is < 0 ? 0 : (size_t)is));
+	const char *wrong = take_tag(tag, dmarc_rules, DMARC_TAGS, d->values);
+	bool known = false;
+
+	for (int i = 0; i < DMARC_TAGS; i++) {
+		bool it = str_eq(name, dmarc_rules[i].name);
+
+		known |= it;
+		/* the value that is not allowed was taken; the first of two stays */
+		if (it && wrong && !is_allowed(d->values[i], dmarc_rules[i].allowed)) {
+			d->values[i] = STR_EMPTY;
+			d->only_none |= i == DMARC_P || i == DMARC_SP || i == DMARC_NP;
+		}
+	}
+	if (wrong)
+		dmarc_wrong(d, tag, wrong);
+	else if (!known && !d->unknown.n)
+		d->unknown = tag;
+}
+
+/* the good ones of a list of addresses; those that are not are told */
+static size_t dmarc_reports(struct dmarc *d, int i)
+{
+	struct str rest = d->values[i], scheme, body, before;
+	size_t good = 0;
 	int more;
 
-	for (int i = DMARC_RUA; !wrong && i <= DMARC_RUF; i++)
-		for (rest = *at = values[i]; !wrong && rest.n;) {
-			more = uri_next(&rest, &scheme, &body);
-			if (more < 0)
-				wrong = "not a list of mailto: addresses";
-		}
-	return wrong;
+	for (before = rest; (more = uri_next(&rest, &scheme, &body)) != 0; before = rest) {
+		struct str one;
+
+		str_cut(&before, ',', &one);
+		good += more > 0;
+		if (more < 0 && str_trim(one).n)
+			dmarc_wrong(d, str_trim(one), "not a mailto: address");
+	}
+	return good;
+}
+
+const char *dmarc_parse(struct str text, struct dmarc *d, struct str *at)
+{
+	size_t reports;
+
+	*d = (struct dmarc){ .n_wrong = 0 };
+	*at = STR_EMPTY;
+	str_cut(&text, ';', at);
+	if (!tags_begin(*at, STR("DMARC1")))
+		return str_istarts(str_trim(*at), STR("v")) ? "not the version that is known" : "the version must come first";
+	while (str_cut(&text, ';', at))
+		if (str_trim(*at).n)
+			dmarc_tag(d, str_trim(*at));
+	reports = dmarc_reports(d, DMARC_RUA);
+	dmarc_reports(d, DMARC_RUF);
+	d->only_none |= !d->values[DMARC_P].p;
+	if (d->only_none && !reports) {
+		*at = d->n_wrong ? d->wrong[0].at : STR("p");
+		return d->n_wrong ? d->wrong[0].why : "missing";
+	}
+	return NULL;
+}
+
+/* "10m" behind a '!' (RFC 7489 6.4) */
+static bool is_size(struct str s)
+{
+	uint64_t n;
+
+	if (s.n && memchr("kmgt", ascii_lower(s.p[s.n - 1]), 4))
+		s.n--;
+	return str_to_u64(s, &n);
 }
 
 int uri_next(struct str *rest, struct str *scheme, struct str *body)
@@ -115,10 +222,15 @@ int uri_next(struct str *rest, struct str *scheme, struct str *body)
 	if (!str_ieq(*scheme, STR("mailto")))
 		return 1;
 	end = str_rchr(*body, '!');
+	if (end > 0 && !is_size(str_from(*body, (size_t)end + 1)))
+		return -1;
 	if (end > 0)
 		*body = str_head(*body, (size_t)end);
+	for (size_t i = 0; i < body->n; i++)
+		if (body->p[i] <= ' ' || body->p[i] > 126 || strchr("<>\"", body->p[i]))
+			return -1;
 	end = str_rchr(*body, '@');
-	return end > 0 && (size_t)end + 1 < body->n ? 1 : -1;
+	return end > 0 && str_chr(*body, '@') == end && (size_t)end + 1 < body->n ? 1 : -1;
 }
 
 static bool has_word(struct str list, struct str wanted)
@@ -189,10 +301,11 @@ static bool is_https(struct str s)
 
 const char *bimi_parse(struct str text, struct str values[BIMI_TAGS], struct str *at)
 {
-	static const struct tag_rule rules[BIMI_TAGS] = { [BIMI_L] = { STR("l"), NULL, true }, [BIMI_A] = { STR("a"), NULL, false } };
+	static const struct tag_rule rules[BIMI_TAGS] = { [BIMI_L] = { STR("l"), NULL, true }, [BIMI_A] = { STR("a"), NULL, false },
+		[BIMI_AVP] = { STR("avp"), "brand personal", false }, [BIMI_LPS] = { STR("lps"), NULL, false } };
 	const char *wrong = tags_parse(text, STR("BIMI1"), false, rules, BIMI_TAGS, values, at);
 
-	for (int i = 0; !wrong && i < BIMI_TAGS; i++) {
+	for (int i = 0; !wrong && i <= BIMI_A; i++) {
 		*at = values[i];
 		if (at->n && !is_https(*at))
 			wrong = "not an https: address";

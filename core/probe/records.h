@@ -4,12 +4,19 @@
 #define CORE_PROBE_RECORDS_H
 
 #include "core/net/tls.h"
+#include "core/probe/facts.h"
+
+/* tags_begin - the first tag is v=version, to the letter; blanks around '=' where DKIM's grammar is used (DMARC, BIMI) */
+bool tags_begin(struct str text, struct str version);
+/* tags_find - the first TXT record that begins so; *count of them */
+struct str tags_find(const struct fact *f, struct str version, size_t *count);
 
 /* --- "v=X; name=value; name=value" (RFC 7489 6.4, RFC 6376 3.2, RFC 8461 3.1, RFC 8460 3) --------------------------- */
 
 struct tag_rule {
 	struct str name;
-	const char *allowed;           /* words separated by blanks; "#N": a number up to N; NULL: anything */
+	const char *allowed;           /* words separated by blanks; "#N": a number up to N; ":…": a list
+	                                * with colons between; NULL: anything */
 	bool required;
 };
 enum { TAGS_MOST = 16 };
@@ -19,7 +26,16 @@ const char *tags_parse(struct str text, struct str version, bool optional, const
 	struct str *at);
 
 enum { DMARC_P, DMARC_SP, DMARC_PCT, DMARC_RUA, DMARC_RUF, DMARC_ADKIM, DMARC_ASPF, DMARC_FO, DMARC_RF, DMARC_RI, DMARC_T, DMARC_NP, DMARC_PSD, DMARC_TAGS };
-const char *dmarc_parse(struct str text, struct str values[DMARC_TAGS], struct str *at);
+enum { DMARC_WRONG_MOST = 8 };
+struct dmarc {
+	struct str values[DMARC_TAGS]; /* of a tag that is wrong: p == NULL, its default counts (RFC 9989 4.7) */
+	struct { struct str at; const char *why; } wrong[DMARC_WRONG_MOST]; /* such tags */
+	size_t n_wrong;
+	struct str unknown;            /* the first tag that nobody knows; empty: none */
+	bool only_none;                /* p, sp or np is missing or wrong: p=none, for the sake of rua (RFC 7489 6.6.3) */
+};
+/* dmarc_parse - NULL: a policy; else why the record counts for nothing, and *at: where */
+const char *dmarc_parse(struct str text, struct dmarc *out, struct str *at);
 /* uri_next - the next of "mailto:a@b!10m, https://…": its scheme and what follows it, without a size. 1, 0: no more, -1: not one */
 int uri_next(struct str *rest, struct str *scheme, struct str *body);
 
@@ -32,7 +48,7 @@ struct dkim {
 };
 const char *dkim_parse(struct str text, struct dkim *out, struct str *at);
 
-enum { BIMI_L, BIMI_A, BIMI_TAGS };
+enum { BIMI_L, BIMI_A, BIMI_AVP, BIMI_LPS, BIMI_TAGS };
 const char *bimi_parse(struct str text, struct str values[BIMI_TAGS], struct str *at);
 const char *sts_record_parse(struct str text, struct str *at);         /* "v=STSv1; id=…" */
 const char *tlsrpt_parse(struct str text, struct str *rua, struct str *at);

@@ -13,6 +13,7 @@ enum { MX_MOST = 10, PTR_MOST = 10 };
 /* what a mechanism says, or WAIT: a fact is missing */
 enum word { NO, YES, TEMPERROR, PERMERROR, WAIT };
 enum { RESULT_WAIT = -1 };
+enum { LONG = 450 };                   /* octets that fit an answer (section 3.4) */
 
 static int check_host(struct spf *s, const char *domain, unsigned depth);
 
@@ -56,9 +57,13 @@ static enum word look(struct spf *s, const char *name, enum dns_type type, const
 	return NO;
 }
 
-static enum word count_void(struct spf *s, const char *name)
+/* which of the families find nothing; 3: both */
+static enum word count_void(struct spf *s, const char *name, unsigned families)
 {
-	if (++s->voids > SPF_VOIDS && !is_walk(s))
+	s->void_of[0] += families & 1;
+	s->void_of[1] += families >> 1 & 1;
+	s->voids = is_walk(s) ? (s->void_of[0] > s->void_of[1] ? s->void_of[0] : s->void_of[1]) : s->voids + 1;
+	if (s->voids > SPF_VOIDS && !is_walk(s))
 		return error(s, PERMERROR, "more than %d lookups find nothing; the last is %s", SPF_VOIDS, name);
 	return NO;
 }
@@ -70,45 +75,48 @@ static bool in_net(const struct ipaddr *a, const struct ipaddr *net, const struc
 	return a->family == net->family && network_has(&n, a);
 }
 
-/* does an address of host hold the client? A walk asks for both families and matches nothing. *found: it has addresses */
-static enum word match_host(struct spf *s, const char *host, const struct spf_term *t, bool *found)
+/* does an address of host hold the client? A walk asks for both families and matches nothing.
+ * *found: families that it has addresses of */
+static enum word match_host(struct spf *s, const char *host, const struct spf_term *t, unsigned *found)
 {
 	static const enum dns_type types[] = { DNS_A, DNS_AAAA };
 	const struct fact *f;
 	enum word m, worst = NO;
 
-	*found = false;
+	*found = 0;
 	for (int k = 0; k < 2; k++) {
 		if (!is_walk(s) && (s->client.family == AF_INET) != (k == 0))
 			continue;
 		m = look(s, host, types[k], &f);
 		worst = m > worst ? m : worst;
-		for (size_t i = 0; m == NO && i < f->n; i++)
+		for (size_t i = 0; m == NO && i < f->n; i++) {
 			if (in_net(&s->client, &f->records[i].address, t))
 				return YES;
-		*found |= m == NO && f->n;
+			spf_reach_net(s, &f->records[i].address, k ? t->cidr6 : t->cidr4, t->qualifier);
+		}
+		*found |= m != NO || f->n ? 1u << k : 0;
 	}
 	return worst;
 }
 
 static enum word match_a(struct spf *s, const char *target, const struct spf_term *t)
 {
-	bool found;
+	unsigned found;
 	enum word m = match_host(s, target, t, &found);
 
-	return m == NO && !found ? count_void(s, target) : m;
+	return m == NO && (is_walk(s) ? found != 3 : !found) ? count_void(s, target, ~found & 3) : m;
 }
 
 static enum word match_mx(struct spf *s, const char *target, const struct spf_term *t)
 {
 	const struct fact *f;
 	enum word m = look(s, target, DNS_MX, &f), worst = NO;
-	bool found;
+	unsigned found;
 
 	if (m != NO)
 		return m;
 	if (!f->n)
-		return count_void(s, target);
+		return count_void(s, target, 3);
 	if (f->n > MX_MOST)
 		return error(s, PERMERROR, "mx:%s has more than %d hosts", target, MX_MOST);
 	for (size_t i = 0; i < f->n; i++) {
@@ -126,7 +134,7 @@ bool spf_validated(struct spf *s, const char *domain, bool any, char out[256])
 	struct str wanted = str_of(domain);
 	const struct fact *f;
 	char reverse[256];
-	bool found;
+	unsigned found;
 
 	fact_reverse(&s->client, s->client.family == AF_INET ? "in-addr.arpa" : "ip6.arpa", reverse);
 	f = facts_get(s->facts, reverse, DNS_PTR);
@@ -160,22 +168,31 @@ static enum word match_ptr(struct spf *s, const char *target)
 	return *name ? YES : NO;
 }
 
-static enum word match_exists(struct spf *s, const char *target)
+static enum word match_exists(struct spf *s, const char *target, const struct spf_term *t)
 {
 	const struct fact *f;
 	enum word m = look(s, target, DNS_A, &f);
 
-	if (m != NO || f->n)
-		return m == NO ? YES : m;
-	return count_void(s, target);
+	if (m != NO)
+		return m;
+	if (!f->n)
+		return count_void(s, target, 3);
+	/* a walk comes here with names that are the same for everybody */
+	spf_reach_everybody(s, t->qualifier);
+	return YES;
 }
 
-static enum word match_include(struct spf *s, const char *target, unsigned depth)
+static enum word match_include(struct spf *s, const char *target, const struct spf_term *t, unsigned depth)
 {
 	static const enum word by_result[] = { [SPF_NEUTRAL] = NO, [SPF_PASS] = YES, [SPF_FAIL] = NO, [SPF_SOFTFAIL] = NO,
 		[SPF_TEMPERROR] = TEMPERROR, [SPF_PERMERROR] = PERMERROR };
-	int r = check_host(s, target, depth + 1);
+	bool passing = s->passing, shut[2] = { s->shut[0], s->shut[1] };
+	int r;
 
+	s->passing = passing && t->qualifier == '+';
+	r = check_host(s, target, depth + 1);
+	s->passing = passing;
+	memcpy(s->shut, shut, sizeof(shut));
 	if (r == RESULT_WAIT)
 		return WAIT;
 	if (r == SPF_NONE)
@@ -198,10 +215,14 @@ static enum word match_term(struct spf *s, const char *domain, const struct spf_
 	char target[256];
 	int known = 1;
 
-	if (t->kind == SPF_ALL)
+	if (t->kind == SPF_ALL) {
+		spf_reach_everybody(s, t->qualifier);
 		return YES;
-	if (t->kind == SPF_IP4 || t->kind == SPF_IP6)
+	}
+	if (t->kind == SPF_IP4 || t->kind == SPF_IP6) {
+		spf_reach_net(s, &t->net, t->kind == SPF_IP4 ? t->cidr4 : t->cidr6, t->qualifier);
 		return in_net(&s->client, &t->net, t) ? YES : NO;
+	}
 	if (count_lookup(s) != NO)
 		return PERMERROR;
 	snprintf(target, sizeof(target), "%s", domain);
@@ -214,11 +235,11 @@ static enum word match_term(struct spf *s, const char *domain, const struct spf_
 		return is_walk(s) ? NO : error(s, PERMERROR, "%.*s: a macro that is not allowed here", STR_ARG(t->spec));
 	}
 	switch (t->kind) {
-	case SPF_INCLUDE: return match_include(s, target, depth);
+	case SPF_INCLUDE: return match_include(s, target, t, depth);
 	case SPF_A: return match_a(s, target, t);
 	case SPF_MX: return match_mx(s, target, t);
 	case SPF_PTR: return match_ptr(s, target);
-	default: return match_exists(s, target);
+	default: return match_exists(s, target, t);
 	}
 }
 
@@ -227,6 +248,7 @@ static bool is_sound(struct spf *s, const char *domain, struct str text, struct 
 {
 	struct spf_term t;
 	struct str word;
+	bool ended = false;
 
 	*redirect = *exp = (struct spf_term){ .spec = STR_EMPTY };
 	while (str_word(&text, " ", &word)) {
@@ -235,9 +257,19 @@ static bool is_sound(struct spf *s, const char *domain, struct str text, struct 
 
 		term_cut(word, shown, sizeof(shown));
 		if (!spf_term_parse(word, &t)) {
-			error(s, PERMERROR, "%s: \"%s\" is not understood", domain, shown);
+			size_t odd = spf_odd_byte(word);
+
+			if (odd < word.n)
+				error(s, PERMERROR, "%s: \"%s\" has the byte 0x%02x: terms are parted by blanks", domain, shown, (unsigned char)word.p[odd]);
+			else
+				error(s, PERMERROR, "%s: \"%s\" is not understood", domain, shown);
 			return false;
 		}
+		if (ended && t.kind < SPF_REDIRECT)
+			spf_note(s, SPF_ODD_BEHIND, word);
+		if (t.kind == SPF_OTHER && spf_is_swapped(word))
+			spf_note(s, SPF_ODD_SWAPPED, word);
+		ended |= t.kind == SPF_ALL;
 		once = t.kind == SPF_REDIRECT ? redirect : t.kind == SPF_EXP ? exp : NULL;
 		if (once && once->spec.n) {
 			error(s, PERMERROR, "%s: \"%s\" is there twice", domain, shown);
@@ -246,6 +278,8 @@ static bool is_sound(struct spf *s, const char *domain, struct str text, struct 
 		if (once)
 			*once = t;
 	}
+	if (ended && redirect->spec.n)
+		spf_note(s, SPF_ODD_REDIRECT, redirect->spec);
 	return true;
 }
 
@@ -298,6 +332,8 @@ static int run_terms(struct spf *s, const char *domain, struct str text, unsigne
 		spf_term_parse(word, &t);
 		if (t.kind >= SPF_REDIRECT)
 			continue;
+		if (!depth)
+			s->top = word;
 		if (t.kind == SPF_ALL && !depth)
 			s->all = t.qualifier;
 		m = match_term(s, domain, &t, depth);
@@ -336,8 +372,10 @@ static int check_host(struct spf *s, const char *domain, unsigned depth)
 	for (size_t i = 0; i < f->n; i++) {
 		struct str one = fact_text(f, i);
 
-		if (!str_istarts(one, STR("v=spf1")) || (one.n > 6 && one.p[6] != ' '))
+		if (!spf_is_record(one))
 			continue;
+		if (one.n > LONG)
+			spf_note(s, SPF_ODD_LONG, str_of(domain));
 		text = str_from(one, 6);
 		records++;
 	}
@@ -356,6 +394,15 @@ bool spf_evaluate(struct spf *s)
 	s->lookups = s->voids = s->walked = 0;
 	s->all = s->why[0] = s->explanation[0] = 0;
 	s->uses_ptr = s->variable = s->waiting = false;
+	memset(s->void_of, 0, sizeof(s->void_of));
+	memset(s->sends, 0, sizeof(s->sends));
+	memset(s->open, 0, sizeof(s->open));
+	memset(s->shut, 0, sizeof(s->shut));
+	memset(s->odd, 0, sizeof(s->odd));
+	s->opener[0] = 0;
+	s->passing = true;
+	s->top = STR_EMPTY;
+	spf_reach_init(&s->reach);
 	r = check_host(s, s->domain, 0);
 	if (r == RESULT_WAIT || (is_walk(s) && s->waiting))
 		return false;

@@ -104,6 +104,31 @@ static bool is_modifier_name(struct str s)
 	return s.n && ascii_is_alpha(s.p[0]);
 }
 
+bool spf_is_record(struct str text)
+{
+	return str_istarts(text, STR("v=spf1")) && (text.n == 6 || text.p[6] == ' ');
+}
+
+size_t spf_odd_byte(struct str s)
+{
+	size_t at = 0;
+
+	while (at < s.n && s.p[at] >= ' ' && s.p[at] < 127)
+		at++;
+	return at;
+}
+
+bool spf_is_swapped(struct str word)
+{
+	ptrdiff_t is = str_chr(word, '=');
+	struct str name = str_head(word, is < 0 ? 0 : (size_t)is);
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!words[i].modifier && str_ieq(name, words[i].name))
+			return true;
+	return str_ieq(name, STR("v"));
+}
+
 /* the part behind ':' or '=' */
 static bool take_argument(struct str arg, bool given, size_t row, struct spf_term *t)
 {

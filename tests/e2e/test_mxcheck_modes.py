@@ -97,6 +97,10 @@ def test_unreasonable_values_are_refused():
     for args in (["-p", "66000"], ["-w", "x"], ["-C", ","], ["--tls", "perhaps"], ["--watch", "0"], ["--count", "x"], ["-t", "soon"],
                  ["--no-such"], []):
         assert "--help" in mxcheck(*args, *(["x.org"] if args else []), code=64).stderr
+        plugin = mxcheck("--nagios", *args, *(["x.org"] if args else []), code=3)
+        assert plugin.stdout == "MXCHECK UNKNOWN - the command line is wrong: see standard error\n" and "--help" in plugin.stderr
+    assert mxcheck("--nagios", "-f", "/nonexistent/list", code=3).stdout == "MXCHECK UNKNOWN - it cannot look: see standard error\n"
+    assert re.fullmatch(r"relaybox \S+\n", mxcheck("-V").stdout) and mxcheck("--version").stdout == mxcheck("-V").stdout
 
 
 # --- lists -----------------------------------------------------------------------------------------------------------------
@@ -187,7 +191,8 @@ def test_thresholds_of_time_and_days(sink, cert):
     calm = objects(*where, "--warning", "20,100000", "-C", "2,100000")[0]
     assert not found(calm, "warning", "time") and found(calm, "ok", "expiry")
     out = mxcheck(*where, "--nagios", "-w", "60", "-C", "1", code=1).stdout
-    assert re.fullmatch(r"MXCHECK WARNING - 127.0.0.1: .*expir.* \| time=\d\.\d+s days=\d+\n", out)
+    assert re.fullmatch(r"MXCHECK WARNING - 127.0.0.1: .*expir.* \| time=\d\.\d+s;;;0 days=\d+;60:;1:\n", out)
+    assert mxcheck(*where, "--nagios", "-w", "1,90000", "-c", "40,95000", code=2).stdout.rstrip().endswith(";40:")
     assert mxcheck(*where, "--nagios", "-w", "1", "-C", "40,1", code=2).stdout.startswith("MXCHECK CRITICAL")
     assert mxcheck(*where, "--nagios", "-w", "1", "-C", "1", code=0).stdout.startswith("MXCHECK OK")
 
@@ -272,10 +277,10 @@ def test_prometheus_metrics(sink, dns, cert, tmp_path):
     assert m["mxcheck_reached"] == {labels + "}": 1}
     assert set(m["mxcheck_step_seconds"]) == {labels + ',step="%s"}' % s for s in ("connect", "banner", "ehlo", "tls")}
     assert all(0 < v < 60 for v in m["mxcheck_step_seconds"].values())
-    assert time.time() + 28 * 86400 < m["mxcheck_certificate_expires_seconds"][labels + "}"] < time.time() + 31 * 86400
+    assert time.time() + 28 * 86400 < m["mxcheck_certificate_expires_timestamp_seconds"][labels + "}"] < time.time() + 31 * 86400
     assert m["mxcheck_finding"]['{target="x.test",check="spf",verdict="warning"}'] == 1
     assert m["mxcheck_findings"]['{target="qu\\"ote\\\\.test",verdict="problem"}'] == 1
-    assert abs(m["mxcheck_last_run_seconds"][None] - time.time()) < 100 * SLOW
+    assert abs(m["mxcheck_last_run_timestamp_seconds"][None] - time.time()) < 100 * SLOW
     assert os.stat(out).st_ino != before and os.listdir(tmp_path) == ["mx.prom"]
     assert samples(mxcheck("--dns", server, "--prometheus", "nx.test", code=1).stdout)
     assert "cannot write" in mxcheck("--dns", server, "-o", tmp_path / "none" / "x", "nx.test", code=73).stderr

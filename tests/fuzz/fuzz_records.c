@@ -37,14 +37,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str values[TAGS_MOST], at, rest, scheme, body;
 	struct sts_policy policy;
 	struct tls_link link = { .anchors = true };
+	struct dmarc dmarc;
 	struct dkim key;
 	struct tlsa t;
 	int more;
 
 	all = str_make((const char *)data, size);
-	if (!dmarc_parse(all, values, &at))
+	if (!dmarc_parse(all, &dmarc, &at))
 		for (int i = 0; i < DMARC_TAGS; i++)
-			must_be_inside(values[i]);
+			must_be_inside(dmarc.values[i]);
 	bimi_parse(all, values, &at);
 	dkim_parse(all, &key, &at);
 	sts_record_parse(all, &at);

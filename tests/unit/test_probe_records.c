@@ -36,38 +36,85 @@ T(dmarc_records)
 		{ "v=DMARC1; p=reject; rua=mailto:a@b.example!10m,mailto:c@d.example; ruf=mailto:x@y.example; fo=1:d:s; adkim=s; aspf=r; ri=86400",
 			NULL, NULL },
 		{ "v=DMARC1; p=reject; np=reject; psd=n; t=y; x=1", NULL, NULL },
+		{ "v = DMARC1;p=none", NULL, NULL }, { "v\t=\tDMARC1\t; p=none", NULL, NULL },
 		{ "p=none; v=DMARC1", "the version must come first", "p=none" }, { "v=DMARC2; p=none", "not the version that is known", "v=DMARC2" },
-		{ "v=DMARC1", "missing", "p" }, { "v=DMARC1; rua=mailto:a@b.example", "missing", "p" },
-		{ "v=DMARC1; p=rejekt", "not one of the values it may have", "p=rejekt" },
+		{ "v=DMARC10; p=none", "not the version that is known", "v=DMARC10" },
+		{ "v=DMARC1", "missing", "p" }, { "v=DMARC1; rua=mailto:a@b.example", NULL, NULL }, { "v=DMARC1; rua=a@b.example", "not a mailto: address", "a@b.example" },
+		{ "v=DMARC1; p=rejekt", "not one of the values it may have", "p=rejekt" }, { "v=DMARC1; p=rejekt; rua=mailto:a@b.example", NULL, NULL },
+		{ "v=DMARC1; p=reject; sp=no", "not one of the values it may have", "sp=no" },
 		{ "v=DMARC1; p=none; np=no", "not one of the values it may have", "np=no" },
-		{ "v=DMARC1; p=none; psd=yes", "not one of the values it may have", "psd=yes" },
-		{ "v=DMARC1; p=none; pct=101", "not one of the values it may have", "pct=101" },
-		{ "v=DMARC1; p=none; pct=-1", "not one of the values it may have", "pct=-1" },
-		{ "v=DMARC1; p=none; adkim=x", "not one of the values it may have", "adkim=x" },
-		{ "v=DMARC1; p=none; p=reject", "there twice", "p=reject" }, { "v=DMARC1; p=none; v=DMARC1", "not the version that is known", "v=DMARC1" },
-		{ "v=DMARC1; p=none; rua", "not name=value", "rua" }, { "v=DMARC1; p=none; =x", "not name=value", "=x" },
-		{ "v=DMARC1; p=none; rua=a@b.example", "not a list of mailto: addresses", "a@b.example" },
-		{ "v=DMARC1; p=none; rua=mailto:b.example", "not a list of mailto: addresses", "mailto:b.example" },
-		{ "v=DMARC1; p=none; ruf=mailto:a@b.example,", NULL, NULL }, { "v=DMARC1 p=none", "not the version that is known", "v=DMARC1 p=none" },
+		{ "v=DMARC1 p=none", "not the version that is known", "v=DMARC1 p=none" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct str values[DMARC_TAGS], at;
+		struct dmarc d;
+		struct str at;
 
 		ROW("%s", rows[i].in);
-		check(dmarc_parse(str_of(rows[i].in), values, &at), at, rows[i].want, rows[i].at);
+		check(dmarc_parse(str_of(rows[i].in), &d, &at), at, rows[i].want, rows[i].at);
+	}
+}
+
+/* a tag that is wrong counts as its default, and the others stay (RFC 9989 4.7) */
+T(dmarc_tags_that_are_wrong)
+{
+	static const struct { const char *in, *why, *at, *unknown; } rows[] = {
+		{ "v=DMARC1; p=reject", NULL, NULL, "" }, { "v=DMARC1; p=reject; psd=yes", "not one of the values it may have", "psd=yes", "" },
+		{ "v=DMARC1; p=reject; pct=101", "not one of the values it may have", "pct=101", "" },
+		{ "v=DMARC1; p=reject; pct=-1", "not one of the values it may have", "pct=-1", "" },
+		{ "v=DMARC1; adkim=x; p=reject", "not one of the values it may have", "adkim=x", "" },
+		{ "v=DMARC1; p=reject; fo=2", "not one of the values it may have", "fo=2", "" }, { "v=DMARC1; p=reject; fo=1:2", "not one of the values it may have", "fo=1:2", "" },
+		{ "v=DMARC1; p=reject; fo = 1 : d:s", NULL, NULL, "" }, { "v=DMARC1; p=reject; p=none", "there twice", "p=none", "" },
+		{ "v=DMARC1; p=reject; rua", "not name=value", "rua", "" }, { "v=DMARC1; p=reject; =x", "not name=value", "=x", "" },
+		{ "v=DMARC1; p=reject; rua=a@b.example", "not a mailto: address", "a@b.example", "" },
+		{ "v=DMARC1; p=reject; rua=mailto:b.example", "not a mailto: address", "mailto:b.example", "" },
+		{ "v=DMARC1; p=reject; rua=mailto: a@b.example", "not a mailto: address", "mailto: a@b.example", "" },
+		{ "v=DMARC1; p=reject; ruf=mailto:a@b.example,mailto:c d@e.example", "not a mailto: address", "mailto:c d@e.example", "" },
+		{ "v=DMARC1; p=reject; rua=mailto:a@b.example!10x", "not a mailto: address", "mailto:a@b.example!10x", "" },
+		{ "v=DMARC1; p=reject; rua=mailto:a@b.example!10M , mailto:c@d.example,", NULL, NULL, "" },
+		{ "v=DMARC1; p=reject; ruaa=mailto:a@b.example; x=1", NULL, NULL, "ruaa=mailto:a@b.example" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct dmarc d;
+		struct str at;
+
+		ROW("%s", rows[i].in);
+		CHECK(!dmarc_parse(str_of(rows[i].in), &d, &at));
+		CHECK_VIEW(d.values[DMARC_P], "reject");
+		CHECK(!d.only_none);
+		CHECK_INT(d.n_wrong, rows[i].why != NULL);
+		check(d.n_wrong ? d.wrong[0].why : NULL, d.n_wrong ? d.wrong[0].at : STR_EMPTY, rows[i].why, rows[i].at);
+		CHECK_VIEW(d.unknown, rows[i].unknown);
 	}
 }
 
 T(dmarc_values)
 {
-	struct str v[DMARC_TAGS], at;
+	struct dmarc d;
+	struct str at;
 
-	CHECK(!dmarc_parse(STR("v=DMARC1; p=none; sp = reject ; rua=mailto:a@b.example"), v, &at));
-	CHECK_VIEW(v[DMARC_P], "none");
-	CHECK_VIEW(v[DMARC_SP], "reject");
-	CHECK_VIEW(v[DMARC_RUA], "mailto:a@b.example");
-	CHECK(v[DMARC_PCT].p == NULL);
+	CHECK(!dmarc_parse(STR("v=DMARC1; p=none; sp = reject ; aspf=x; rua=mailto:a@b.example"), &d, &at));
+	CHECK_VIEW(d.values[DMARC_P], "none");
+	CHECK_VIEW(d.values[DMARC_SP], "reject");
+	CHECK_VIEW(d.values[DMARC_RUA], "mailto:a@b.example");
+	CHECK(d.values[DMARC_PCT].p == NULL);
+	CHECK(d.values[DMARC_ASPF].p == NULL);
+}
+
+T(records_begin_with_their_version)
+{
+	static const struct { const char *text, *version; bool want; } rows[] = {
+		{ "v=STSv1; id=1", "STSv1", true }, { "v=STSv1", "STSv1", true }, { "v=STSv1 ;id=1", "STSv1", true }, { "v=STSv10; id=1", "STSv1", false },
+		{ "v = STSv1; id=1", "STSv1", false }, { "V=STSv1; id=1", "STSv1", false }, { "v=stsv1; id=1", "STSv1", false }, { " v=STSv1;", "STSv1", false },
+		{ "v = DMARC1; p=none", "DMARC1", true }, { "v= DMARC1", "DMARC1", true }, { "v=DMARC12;", "DMARC1", false }, { "", "DMARC1", false },
+		{ "v=TLSRPTv1;rua=x", "TLSRPTv1", true }, { "v=TLSRPTv2;rua=x", "TLSRPTv1", false }, { "v =BIMI1;", "BIMI1", true },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		ROW("%s", rows[i].text);
+		CHECK_INT(tags_begin(str_of(rows[i].text), str_of(rows[i].version)), rows[i].want);
+	}
 }
 
 T(report_addresses)
@@ -322,6 +369,10 @@ T(http_answers)
 	static const struct { const char *in; bool ended; enum http_result want; int status; const char *type, *body; } rows[] = {
 		{ "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc", false, HTTP_OK, 200, "text/plain", "abc" },
 		{ "HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nabc", false, HTTP_OK, 200, "", "ab" },
+		{ "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", false, HTTP_OK, 200, "", "abc" },
+		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n", false, HTTP_OK, 404, "", "" },
+		{ "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", false, HTTP_NEED_MORE, 0, NULL, NULL },
+		{ "HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\nabc", true, HTTP_OK, 101, "", "" },
 		{ "HTTP/1.0 200 OK\r\n\r\nabc", true, HTTP_OK, 200, "", "abc" }, { "HTTP/1.1 200 OK\r\n\r\nabc", false, HTTP_NEED_MORE, 0, NULL, NULL },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", false, HTTP_NEED_MORE, 0, NULL, NULL },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", true, HTTP_BAD, 0, NULL, NULL },
