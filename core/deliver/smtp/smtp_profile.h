@@ -5,6 +5,7 @@
 
 #include "core/cleanup/checks.h"
 #include "core/deliver/deliver.h"
+#include "core/dkim/keys.h"
 #include "core/map/map.h"
 #include "core/smtp/client.h"
 
@@ -20,6 +21,7 @@ struct smtp_profile {
 	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
 	struct maps tls_policy, sasl;
 	struct checks *checks;         /* of content that is sent; NULL: none */
+	struct dkim_keys *dkim;        /* that sign what is sent; NULL: nobody does */
 	struct address_maps generic;   /* smtp_generic_maps */
 	bool generic_extension;        /* … whose results keep an extension */
 	unsigned sasl_forbidden, sasl_forbidden_tls;
