@@ -19,8 +19,7 @@ struct reading {
 	struct buf *why;
 };
 
-/* labels of letters, digits, - and _ with dots between them */
-static bool is_domain(struct str s)
+bool dkim_is_domain(struct str s)
 {
 	struct str label;
 
@@ -85,7 +84,7 @@ static int take_file(void *ctx, const char *name)
 	if (!str_ends(domain, r->suffix))
 		return 0;
 	domain.n -= r->suffix.n;
-	if (format_text(path, sizeof(path), "%s/%s", r->folder, name) >= (int)sizeof(path) || !is_domain(domain))
+	if (format_text(path, sizeof(path), "%s/%s", r->folder, name) >= (int)sizeof(path) || !dkim_is_domain(domain))
 		buf_printf(r->why, "%s/%s: its name is not DOMAIN%.*s", r->folder, name, STR_ARG(r->suffix));
 	else if (k->n == LIMIT_DKIM_KEYS)
 		buf_printf(r->why, "%s: more than %d keys", r->folder, LIMIT_DKIM_KEYS);
@@ -108,7 +107,7 @@ struct dkim_keys *dkim_keys_open(const char *folder, const char *selector, struc
 
 	k->refs = 1;
 	k->selector = str_dup(str_of(selector));
-	if (!is_domain(str_of(selector))) {
+	if (!dkim_is_domain(str_of(selector))) {
 		buf_printf(why, "\"%.100s\" is no selector: letters, digits, - and dots inside", selector);
 	} else {
 		format_text(suffix, sizeof(suffix), ".%s.pem", selector);

@@ -8,6 +8,7 @@ struct dkim_key {
 	char *domain;                  /* in small letters */
 	struct tls_key *key;
 };
+bool dkim_is_domain(struct str s);      /* labels of letters, digits, - and _ with dots between them; selectors, too */
 struct dkim_keys {
 	unsigned refs;
 	char *selector;

@@ -96,6 +96,9 @@ struct tls_key;
 struct tls_key *tls_key_new(struct str pem);           /* NULL: no RSA key without a password. A NUL stands behind the text, and does not count */
 void tls_key_free(struct tls_key *k);                  /* NULL: nothing */
 size_t tls_key_bits(const struct tls_key *k);
+/* tls_key_make - a new one: its text in PEM (PKCS #1) is added to out. Takes a second or so */
+void tls_key_make(unsigned bits, struct buf *pem);
+void tls_key_public(const struct tls_key *k, struct buf *der); /* its public half, as SubjectPublicKeyInfo */
 /* tls_key_sign - RSASSA-PKCS1-v1_5 of a SHA-256 digest (RFC 8017 section 8.2); how many bytes, 0: it cannot */
 size_t tls_key_sign(struct tls_key *k, const uint8_t digest[32], uint8_t out[TLS_SIGNATURE_MAX]);
 

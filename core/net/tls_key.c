@@ -1,4 +1,5 @@
 /* tls_key - a private RSA key that signs by itself, without a connection. */
+#include <mbedtls/base64.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
 
@@ -48,6 +49,50 @@ void tls_key_free(struct tls_key *k)
 size_t tls_key_bits(const struct tls_key *k)
 {
 	return mbedtls_pk_get_bitlen(&k->copies[0]);
+}
+
+enum { DER_ROOM = 16 * TLS_SIGNATURE_MAX };         /* the library writes from the end of it */
+
+void tls_key_public(const struct tls_key *k, struct buf *der)
+{
+	unsigned char room[DER_ROOM];
+	int n = mbedtls_pk_write_pubkey_der(&k->copies[0], room, sizeof(room));
+
+	if (n > 0)
+		buf_add(der, room + sizeof(room) - n, (size_t)n);
+}
+
+static void put_pem(struct buf *pem, const unsigned char *der, size_t n)
+{
+	unsigned char line[68];
+	size_t took, written;
+
+	buf_z(pem, "-----BEGIN RSA PRIVATE KEY-----\n");
+	for (; n; n -= took, der += took) {
+		took = n < 48 ? n : 48;
+		if (mbedtls_base64_encode(line, sizeof(line), &written, der, took))
+			BUG("base64");
+		buf_add(pem, line, written);
+		buf_byte(pem, '\n');
+	}
+	buf_z(pem, "-----END RSA PRIVATE KEY-----\n");
+	mem_wipe(line, sizeof(line));
+}
+
+void tls_key_make(unsigned bits, struct buf *pem)
+{
+	unsigned char room[DER_ROOM];
+	mbedtls_pk_context pk;
+	int n;
+
+	mbedtls_pk_init(&pk);
+	if (mbedtls_pk_setup(&pk, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) ||
+		mbedtls_rsa_gen_key(mbedtls_pk_rsa(pk), fill_random, NULL, bits, 65537) ||
+		(n = mbedtls_pk_write_key_der(&pk, room, sizeof(room))) <= 0)
+		BUG("RSA key");
+	put_pem(pem, room + sizeof(room) - n, (size_t)n);
+	mem_wipe(room, sizeof(room));
+	mbedtls_pk_free(&pk);
 }
 
 size_t tls_key_sign(struct tls_key *k, const uint8_t digest[32], uint8_t out[TLS_SIGNATURE_MAX])

@@ -1,15 +1,15 @@
 """DKIM: what leaves by SMTP is signed as the next host gets it. python3-dkim says whether each signature is valid."""
-import base64
 import os
 import random
 import re
+import shutil
 import smtplib
 import socket
 import subprocess
 
 import dkim
 import pytest
-from lab import Relay, Sink, free_port, wait
+from lab import RELAYBOX, Relay, Sink, free_port, wait
 from test_corpus import compare, fields, generated, name, python_corpus
 
 DOMAIN = "example.com"
@@ -21,26 +21,19 @@ EXTENSIONS = {
 }
 
 
-def make_keys(folder, *names):
-    """Keys in a folder, all the same; the record for DNS."""
+def make_keys(folder, domain, selector, *more):
+    """A key in a folder, as mapgen makes it, and copies of it with other names; the record for DNS."""
     os.makedirs(folder)
-    for each in names:
-        path = os.path.join(folder, each)
-        if each == names[0]:
-            subprocess.run(["openssl", "genrsa", "-out", path, "2048"], check=True, stderr=subprocess.DEVNULL)
-        else:
-            with open(os.path.join(folder, names[0])) as f, open(path, "w") as g:
-                g.write(f.read())
-        os.chmod(path, 0o600)
-    public = subprocess.run(["openssl", "rsa", "-in", os.path.join(folder, names[0]), "-pubout", "-outform", "DER"], check=True,
-                            capture_output=True).stdout
-    return b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    record = subprocess.run([RELAYBOX, "mapgen", "--dkim", domain, selector], cwd=folder, check=True, capture_output=True).stdout
+    for name in more:
+        shutil.copy(os.path.join(folder, "%s.%s.pem" % (domain, selector)), os.path.join(folder, name))
+    return b"".join(re.findall(rb'"([^"]*)"', record))
 
 
 class Lab:
     def __init__(self, folder):
         keys = os.path.join(str(folder), "keys")
-        self.record = make_keys(keys, "example.com.mail.pem", "own.example.com.mail.pem", "example.com.old.pem")
+        self.record = make_keys(keys, DOMAIN, "mail", "own.example.com.mail.pem", "example.com.old.pem")
         self.sinks = {k: Sink(extensions=v) for k, v in EXTENSIONS.items()}
         routes = ", ".join("{%s.test = %s:[127.0.0.1]:%d}" % (k, "checked" if k == "checked" else "smtp", s.port) for k, s in self.sinks.items())
         self.relay = Relay(os.path.join(str(folder), "r"), "transport_maps = inline:{%s}\nappend_at_myorigin = no\nsmtputf8_enable = yes\n"
@@ -205,13 +198,31 @@ def test_mail_of_this_host_is_signed_and_with_the_new_selector_after_a_reload(la
     assert valid and asked == ["old._domainkey.example.com"]
 
 
+def test_mapgen_makes_a_key_once(tmp_path):
+    def run(*args):
+        return subprocess.run([RELAYBOX, "mapgen", "--dkim", *args], cwd=tmp_path, capture_output=True)
+    first = run("Example.com", "s1")
+    path = tmp_path / "example.com.s1.pem"
+    assert first.returncode == 0 and first.stdout.startswith(b's1._domainkey.example.com. IN TXT ( "v=DKIM1; k=rsa; p=')
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = path.read_bytes()
+    subprocess.run(["openssl", "rsa", "-in", str(path), "-check", "-noout"], check=True, capture_output=True)
+    public = subprocess.run(["openssl", "rsa", "-in", str(path), "-pubout"], check=True, capture_output=True).stdout
+    strings = re.findall(rb'"([^"]*)"', first.stdout)
+    assert b"".join(strings) == b"v=DKIM1; k=rsa; p=" + b"".join(public.splitlines()[1:-1]) and max(map(len, strings)) <= 255
+    assert run("example.com", "s1").stdout == first.stdout and path.read_bytes() == before
+    for args in (["example.com"], ["../x", "s"], ["example.com", "a/b"], ["", "s"], ["a.test", "b", "c"]):
+        assert run(*args).returncode == 64, args
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize("lines,mode,why", [
     ("dkim_selector = none\n", 0o600, "no file DOMAIN.none.pem"),
     ("", 0o644, "everybody may open this private key"),
     ("smtp_line_length_limit = 78\n", 0o600, "smtp_line_length_limit"),
 ])
 def test_bad_settings_are_told_before_anything_starts(tmp_path, lines, mode, why):
-    make_keys(str(tmp_path / "keys"), "example.com.mail.pem")
+    make_keys(str(tmp_path / "keys"), DOMAIN, "mail")
     os.chmod(tmp_path / "keys" / "example.com.mail.pem", mode)
     r = Relay(tmp_path / "r", "dkim_key_directory = %s\n%s" % (tmp_path / "keys", lines))
     done = r.run("relayd", "-c", r.dir, "-t", check=False)
