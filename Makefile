@@ -49,10 +49,11 @@ help:
 #: make check SAN=1      only the sanitizer half
 #: make unit             the unit tests only (TESTS="base_text msg_addr" for some, CORE_DIRS="base msg" for a part of core)
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
+#: make lint-deep        what gcc -fanalyzer, clang-tidy and cppcheck find (minutes)
 #: make torture          kill -9, power cuts and injected faults, at length
 #: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
 #: make coverage         how many lines of core the unit tests and the corpus reach
-#: make bench            measure it beside its peers
+#: make bench            measure it beside its peers (tests/bench/run --help: some rows; --beside: two binaries in turn)
 #: make install          into PREFIX (/usr/local), under DESTDIR
 #: make deps             get and build the libraries only (DEPS_SRC=DIR: from tarballs there, without network)
 #: make clean            remove what was built, but for the libraries
@@ -251,7 +252,7 @@ $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/li
 $(V)/tests/handshake: $(V)/obj/tests/bench/handshake.o $(V)/libcore.a
 	$(call link)
 
-.PHONY: check demo bench coverage torture fuzz fuzz-build mutants how
+.PHONY: check demo bench coverage torture fuzz fuzz-build mutants how lint-deep
 check:
 	@tests/setup
 	@tests/run $(if $(SAN),--pass san --cc '$(CC)',$(if $(filter-out gcc,$(CC)),--pass release --cc '$(CC)'))
@@ -267,6 +268,8 @@ else
 coverage: unit-build corpus-build
 	@tests/coverage $(V)
 endif
+lint-deep: $(OUTPUT)
+	@tests/lint/deep
 torture: $(OUTPUT)
 	@tests/setup
 	@tests/torture/run

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,6 +108,23 @@ static int become_owner(const char *name)
 	return 0;
 }
 
+/* warn_of_folder - root's own rights, in a folder in which somebody else gives the names */
+static void warn_of_folder(const char *name)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(name, '/');
+	struct stat st;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - name) + 1 : 1, slash ? name : ".");
+	if (geteuid() != 0 || stat(folder, &st) < 0)
+		return;
+	if (st.st_uid != 0)
+		applet_fail(0, "warning: %s belongs to uid %u, who can change what is built there: links in it are not followed", folder,
+			(unsigned)st.st_uid);
+	else if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
+		applet_fail(0, "warning: %s can be written by others, who can change what is built there: links in it are not followed", folder);
+}
+
 static void become_root_again(void)
 {
 	gid_t none = 0;
@@ -175,6 +193,7 @@ static int change(struct mapgen_state *s, const char *spec)
 		return applet_fail(EX_USAGE, "a table of type %.*s is not built: it is read as it is", STR_ARG(type));
 	if (!s->own_rights && become_owner(name))
 		return EX_OSERR;
+	warn_of_folder(name);
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	s->began = clock_mono();
 	result = s->remove ? delete(s, name, &r, &why) : s->update ? update(s, name, &r, &why) :

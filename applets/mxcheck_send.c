@@ -161,6 +161,9 @@ static int send_with(struct mxcheck *k, struct submission *s, struct str message
 		s->conf = c;
 		s->options = &options;
 		code = submission_send(s, message);
+		/* both end here */
+		s->conf = NULL;
+		s->options = NULL;
 		conf_free(c);
 	} else if (!code) {
 		code = EX_CONFIG;

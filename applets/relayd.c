@@ -59,7 +59,7 @@ static int run(int argc, char **argv)
 	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof(*extra));
 	char **operands = mem_alloc(((size_t)argc + 1) * sizeof(*operands)), absolute[PATH_MAX];
 	int id, job = 0, n_extra = 0;
-	bool daemonise = false, expanded = false;
+	bool daemonise = false, expanded = false, in_log;
 	struct settings *s;
 
 	opt_init(&o, options, argc, argv, operands);
@@ -86,15 +86,18 @@ static int run(int argc, char **argv)
 		return dump(directory, extra, job, expanded);
 	conf_diag_init(&diag);
 	s = settings_load(directory, extra, &diag);
-	conf_diag_print(&diag, stderr, "relayd");
+	/* who reads the log as JSON is not given text: of a start that goes on, the log tells */
+	in_log = s && !job && s->conf->log_format == CONF_LOG_JSON;
+	if (!in_log)
+		conf_diag_print(&diag, stderr, "relayd");
 	if (!s)
 		return EX_CONFIG;
-	conf_diag_fini(&diag);
 	if (job == 't') {
 		printf("relayd: %s: the configuration is good\n", directory);
 		return EX_OK;
 	}
-	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise });
+	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise,
+		.found = in_log ? &diag : NULL });
 }
 
 const struct applet applet_relayd = {

@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "core/map/mapgen.h"
 #include "core/map/words.h"
+#include "core/smtp/grammar.h"
 #include "core/submit/submit.h"
 #include "core/submit/submit_spool.h"
 #include "core/submit/submit_stdio.h"
@@ -67,30 +68,21 @@ struct flags {
 
 /* --- modes -------------------------------------------------------------------------------------------------------- */
 
+/* parse_notify - NOTIFY= of RFC 3461, in which people write blanks */
 static unsigned parse_notify(const char *text)
 {
-	static const struct { const char *word; unsigned bit; } words[] = {
-		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS }, { "failure", DSN_NOTIFY_FAILURE },
-		{ "delay", DSN_NOTIFY_DELAY },
-	};
-	struct str rest = str_of(text), word;
-	unsigned bits = 0;
+	char *plain = mem_dupz(text);
+	size_t n = 0;
+	unsigned bits;
 
-	while (str_word(&rest, ", ", &word)) {
-		unsigned bit = 0;
-
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			bit |= str_ieq(word, str_of(words[i].word)) ? words[i].bit : 0;
-		if (!bit) {
-			applet_fail(0, "warning: -N %s: not a list of success, failure, delay, nor never; ignored", text);
-			return DSN_NOTIFY_DEFAULT;
-		}
-		bits |= bit;
+	for (size_t i = 0; text[i]; i++)
+		if (!ascii_is_space(text[i]))
+			plain[n++] = text[i];
+	if (!grammar_notify(str_make(plain, n), &bits)) {
+		applet_fail(0, "warning: -N %s: not a list of success, failure, delay, nor never alone; ignored", text);
+		bits = DSN_NOTIFY_DEFAULT;
 	}
-	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER) {
-		applet_fail(0, "warning: -N %s: never stands alone; ignored", text);
-		return DSN_NOTIFY_DEFAULT;
-	}
+	mem_free(plain);
 	return bits;
 }
 

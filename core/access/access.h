@@ -25,6 +25,8 @@ void access_rules_free(struct access_rules *rules);
 void access_rules_refresh(struct access_rules *rules, usec now_mono);  /* tables that changed are read again */
 /* access_rules_close - do the lists of a recipient come to a word that refuses strangers? Else the relay is open */
 bool access_rules_close(const struct access_rules *rules);
+/* access_rules_know_recipients - does a list hold a word that can tell which recipients of other servers exist? */
+bool access_rules_know_recipients(const struct access_rules *rules);
 /* access_rules_ask - would anything be judged at this event? */
 bool access_rules_ask(const struct access_rules *rules, enum access_event event);
 

@@ -23,6 +23,7 @@ enum access_flag {
 	ACCESS_ENDS = 2,       /* what stands behind it is never asked */
 	ACCESS_WARNS = 4,      /* it only changes what the next row means */
 	ACCESS_OLD_LISTS = 8,  /* reject_maps_rbl */
+	ACCESS_KNOWS = 16,     /* it can tell which recipients of other servers exist */
 };
 enum access_who { ACCESS_WHO_STAGE, ACCESS_WHO_CLIENT, ACCESS_WHO_HELO, ACCESS_WHO_SENDER, ACCESS_WHO_RECIPIENT, ACCESS_WHO_REVERSE, ACCESS_WHO_LOGIN };
 struct access_word;

@@ -390,3 +390,27 @@ bool access_rules_close(const struct access_rules *rules)
 
 	return closes(&rules->lists[ACCESS_RELAY], 0, &relay_ends) || closes(&rules->lists[ACCESS_RECIPIENT], 0, &recipient_ends);
 }
+
+/* --- does it know who exists? ----------------------------------------------------------------------------------------- */
+
+static bool knows(const struct access_list *list, unsigned depth)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct access_row *row = &list->rows[i];
+
+		/* after warn_if_reject nothing is refused */
+		if (row->word->flags & ACCESS_WARNS)
+			i++;
+		else if (row->word->flags & ACCESS_KNOWS || (row->list && depth < LIMIT_ACCESS_DEPTH && knows(row->list, depth + 1)))
+			return true;
+	}
+	return false;
+}
+
+bool access_rules_know_recipients(const struct access_rules *rules)
+{
+	for (size_t i = 0; i < ACCESS_STAGES; i++)
+		if (knows(&rules->lists[i], 0))
+			return true;
+	return false;
+}

@@ -102,9 +102,9 @@ static const struct access_word words[] = {
 	{ "reject_unknown_recipient_domain", ACCESS_NO_ARGUMENT, 0, .judge = access_unknown_recipient_domain, .answered = access_recipient_domain_answered },
 	{ "reject_unlisted_recipient", ACCESS_NO_ARGUMENT, 0, .judge = access_unlisted_recipient },
 	{ "check_recipient_maps", ACCESS_NO_ARGUMENT, 0, .judge = access_unlisted_recipient },
-	{ "reject_unverified_recipient", ACCESS_NO_ARGUMENT, 0, .judge = access_unverified_recipient, .answered = access_recipient_verified },
+	{ "reject_unverified_recipient", ACCESS_NO_ARGUMENT, ACCESS_KNOWS, .judge = access_unverified_recipient, .answered = access_recipient_verified },
 	{ "reject_multi_recipient_bounce", ACCESS_NO_ARGUMENT, 0, .judge = access_many_recipients },
-	{ "check_recipient_access", ACCESS_TABLE, 0, .judge = access_check_recipient },
+	{ "check_recipient_access", ACCESS_TABLE, ACCESS_KNOWS, .judge = access_check_recipient },
 	{ "reject_rhsbl_recipient", ACCESS_ZONE, 0, .judge = access_rhsbl, .answered = access_listed, .who = ACCESS_WHO_RECIPIENT },
 	{ "check_etrn_access", ACCESS_TABLE, 0, .judge = access_check_etrn },
 

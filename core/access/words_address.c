@@ -3,7 +3,7 @@
 
 /* --- is it ours? ------------------------------------------------------------------------------------------------------ */
 
-/* no sender-specified routing: user%elsewhere@here must not pass as mail for here (docs/threats.md C10) */
+/* no sender-specified routing: user%elsewhere@here must not pass as mail for here (docs/security.md C10) */
 bool access_is_plain_local(struct str local)
 {
 	for (size_t i = 0; i < local.n; i++)

@@ -91,7 +91,7 @@ enum access_says access_mx_backup(struct access_run *r, const struct access_row 
 
 	if (says != ACCESS_NEXT || !r->request->rcpt.n || !domain.n || domain.p[0] == '[')
 		return says;
-	/* a way round by the local part is no mail for that domain (docs/threats.md C10) */
+	/* a way round by the local part is no mail for that domain (docs/security.md C10) */
 	if (!access_is_plain_local(addr_split(r->request->rcpt).local))
 		return ACCESS_NEXT;
 	r->hosts = ACCESS_HOSTS_MX;

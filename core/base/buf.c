@@ -184,12 +184,12 @@ void buf_json(struct buf *out, struct str s)
 		unsigned char c = (unsigned char)s.p[0];
 		size_t step = str_utf8_step(s);
 
-		if (!step)
+		if (!step || (step > 1 && !str_visible_step(s)))
 			buf_z(out, "\\ufffd");
 		else if (c == '"' || c == '\\')
 			buf_printf(out, "\\%c", c);
-		else if (c < 32 || c == 127 || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
-			buf_printf(out, "\\u%04x", c == 0xc2 ? (unsigned char)s.p[1] : c);
+		else if (c < 32 || c == 127)
+			buf_printf(out, "\\u%04x", c);
 		else
 			buf_add(out, s.p, step);
 		s = str_from(s, step ? step : 1);

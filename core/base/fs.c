@@ -285,11 +285,6 @@ int fs_chmod(const char *path, mode_t mode)
 	return refused("chmod", path) < 0 ? -1 : chmod(path, mode);
 }
 
-int fs_chgrp(const char *path, gid_t group)
-{
-	return refused("chown", path) < 0 ? -1 : chown(path, (uid_t)-1, group);
-}
-
 int fs_free_space(const char *path, struct fs_space *out)
 {
 	struct statvfs s;

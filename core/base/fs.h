@@ -39,7 +39,6 @@ int fs_allocate(int fd, off_t at, off_t size);                       /* posix_fa
 int fs_mkdir(const char *path, mode_t mode);                         /* EEXIST of a directory is success */
 int fs_mkdirat(int dir, const char *name, mode_t mode);              /* EEXIST of anything is success: open it to know */
 int fs_chmod(const char *path, mode_t mode);
-int fs_chgrp(const char *path, gid_t group);
 int fs_fchmod(int fd, mode_t mode);
 int fs_fchown(int fd, uid_t uid, gid_t gid);
 /* fs_free_space - of the file system: its size, and the bytes and inodes that an ordinary user may still use */

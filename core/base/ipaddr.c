@@ -43,6 +43,16 @@ bool ipaddr_parse(struct str s, struct ipaddr *out)
 	return true;
 }
 
+void ipaddr_from_bytes(const void *p, size_t n, struct ipaddr *out)
+{
+	if (n == 16) {
+		from_v6(p, out);
+		return;
+	}
+	*out = (struct ipaddr){ .family = AF_INET };
+	memcpy(out->b, p, 4);
+}
+
 void ipaddr_from_sockaddr(const struct sockaddr *sa, struct ipaddr *out)
 {
 	struct sockaddr_in v4;
@@ -51,8 +61,7 @@ void ipaddr_from_sockaddr(const struct sockaddr *sa, struct ipaddr *out)
 	memset(out, 0, sizeof(*out));
 	if (sa->sa_family == AF_INET) {
 		memcpy(&v4, sa, sizeof(v4));
-		out->family = AF_INET;
-		memcpy(out->b, &v4.sin_addr, 4);
+		ipaddr_from_bytes(&v4.sin_addr, 4, out);
 	} else if (sa->sa_family == AF_INET6) {
 		memcpy(&v6, sa, sizeof(v6));
 		from_v6(v6.sin6_addr.s6_addr, out);
@@ -93,6 +102,31 @@ bool ipaddr_is_loopback(const struct ipaddr *a)
 	static const uint8_t one[16] = { [15] = 1 };
 
 	return (a->family == AF_INET && a->b[0] == 127) || (a->family == AF_INET6 && !memcmp(a->b, one, 16));
+}
+
+bool ipaddr_is_nowhere(const struct ipaddr *a)
+{
+	static const uint8_t none[16];
+
+	return (a->family == AF_INET && a->b[0] == 0) || (a->family == AF_INET6 && !memcmp(a->b, none, 16));
+}
+
+bool ipaddr_inner(const struct ipaddr *a, struct ipaddr *out)
+{
+	static const struct { uint8_t prefix[12]; unsigned bytes, at; } forms[] = {
+		{ { 0x00, 0x64, 0xff, 0x9b }, 12, 12 }, /* 64:ff9b::/96 */
+		{ { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 12, 12 }, /* 64:ff9b:1::/96 of RFC 8215 */
+		{ { 0x20, 0x02 }, 2, 2 },
+		{ { 0 }, 12, 12 },
+	};
+
+	for (size_t i = 0; a->family == AF_INET6 && i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (memcmp(a->b, forms[i].prefix, forms[i].bytes) != 0)
+			continue;
+		ipaddr_from_bytes(a->b + forms[i].at, 4, out);
+		return true;
+	}
+	return false;
 }
 
 /* clear the bits after the prefix; true if one was set */
@@ -148,7 +182,7 @@ bool network_has(const struct network *n, const struct ipaddr *a)
 {
 	unsigned whole = n->prefix / 8, bits = n->prefix % 8;
 
-	if (n->net.family != a->family || memcmp(n->net.b, a->b, whole))
+	if (n->net.family != a->family || memcmp(n->net.b, a->b, whole) != 0)
 		return false;
 	return !bits || !((n->net.b[whole] ^ a->b[whole]) >> (8 - bits));
 }

@@ -14,12 +14,17 @@ struct ipaddr {
 	uint8_t b[16];         /* network order; IPv4 in b[0..3] */
 };
 bool ipaddr_parse(struct str s, struct ipaddr *out);           /* "1.2.3.4", "::1", "[::1]", "IPv6:::1" */
+void ipaddr_from_bytes(const void *p, size_t n, struct ipaddr *out);   /* 4 or 16 of them, in network order */
 void ipaddr_from_sockaddr(const struct sockaddr *sa, struct ipaddr *out);
 /* ipaddr_to_sockaddr - for connect and bind; the length that counts */
 socklen_t ipaddr_to_sockaddr(const struct ipaddr *a, uint16_t port, struct sockaddr_storage *out);
 void ipaddr_format(const struct ipaddr *a, char out[46]);
 bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b);
 bool ipaddr_is_loopback(const struct ipaddr *a);
+bool ipaddr_is_nowhere(const struct ipaddr *a);                /* "this host" of RFC 1122, 3.2.1.3: 0.0.0.0/8; and :: */
+/* ipaddr_inner - the IPv4 address that a translator sends this IPv6 one to: NAT64 (RFC 6052), 6to4 (RFC 3056), compatible (RFC 4291).
+ * false: none. For the question where mail comes out, never for rights: who says that he is such an address need not be the other */
+bool ipaddr_inner(const struct ipaddr *a, struct ipaddr *out);
 
 struct network {
 	struct ipaddr net;

@@ -25,7 +25,7 @@
 #define LIMIT_SESSIONS_RESERVED_SHARE 10 /* this part of all places is kept for our own clients: mynetworks and local users */
 #define LIMIT_SESSIONS_WAITING 1000      /* connections that wait for a place at a listener with a process limit; more are sent away */
 #define LIMIT_SUBMIT_SESSIONS 100        /* of one local user at the submit socket; sendmail then leaves mail in maildrop */
-#define LIMIT_SESSION_STEP 100           /* commands of a session in one step of the loop; then the others have their turn */
+#define LIMIT_SESSION_STEP 50           /* commands of a session in one step of the loop; then the others have their turn */
 #define LIMIT_SESSION_FAIR (16 * 1024)   /* memory of a session that is never ended for want of memory */
 #define LIMIT_CONNECTION_KERNEL (6 * 1024) /* reckoned for what the kernel needs for a connection; control groups count it */
 #define LIMIT_SESSION_INPUT (64 * 1024)  /* read ahead per session; a large body costs a read and a write per piece of this size */
@@ -61,6 +61,13 @@
 #define LIMIT_AUTH_LINE 8192             /* of an authentication server (Dovecot: AUTH_CLIENT_MAX_LINE_LENGTH) */
 #define LIMIT_AUTH_TOLD 5                /* entries of a table of users that the start complains about … */
 #define LIMIT_AUTH_LOOKED_AT 10000       /* … of so many that it looks at */
+#define LIMIT_JSON_DEPTH 16              /* objects in objects of a JSON text */
+#define LIMIT_OAUTH_TEXT (16 * 1024)     /* a credential, a request for a token and its answer: RSA keys and signed tokens are long */
+#define LIMIT_OAUTH_WHY 500              /* why there is no token, for the log and the queue */
+#define LIMIT_OAUTH_ADDRESSES 4          /* addresses of a token endpoint that are tried */
+#define LIMIT_OAUTH_PORTS 8              /* of token endpoints that the sandbox lets pass, for each transport */
+#define LIMIT_OAUTH_EXPIRY 253402300800ll /* seconds: the year 10000; later ones are nonsense */
+#define LIMIT_OAUTH_LIVES (366 * 86400)  /* seconds of a token: a year */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */
 #define LIMIT_CONF_DEPTH 100             /* nested $name */

@@ -81,60 +81,58 @@ void log_set_program(const char *name)
 
 /* --- cleaning ---------------------------------------------------------------------------------------------------- */
 
-static void clean_text(struct buf *b, struct str s)
+/* in_address - does what stands at s.p + at belong to an address? Those are between angle brackets; only there more than ASCII is
+ * kept, for elsewhere nothing needs it */
+static bool in_address(struct str s, size_t at)
 {
-	while (s.n) {
-		size_t run = 0, step;
-
-		while (run < s.n && ascii_is_print(s.p[run]))
-			run++;
-		buf_str(b, str_head(s, run));
-		s = str_from(s, run);
-		if (!s.n)
-			break;
-		step = (unsigned char)s.p[0] < 0x80 ? 0 : str_utf8_step(s);
-		/* U+0080 to U+009F are control characters too */
-		if (step > 1 && !((unsigned char)s.p[0] == 0xc2 && (unsigned char)s.p[1] < 0xa0)) {
-			buf_str(b, str_head(s, step));
-		} else {
-			step = step ? step : 1;
-			buf_byte(b, '?');
-		}
-		s = str_from(s, step);
-	}
+	while (at--)
+		if (s.p[at] == '<' || s.p[at] == '>' || s.p[at] == ' ')
+			return s.p[at] == '<';
+	return false;
 }
 
-static void clean_json(struct buf *b, struct str s)
+/* clean - ASCII, and in addresses (all: s is one) what is visible of UTF-8; for anything else `mark` */
+static void clean(struct buf *b, struct str s, bool all, bool json, const char *mark)
 {
-	while (s.n) {
+	struct str rest = s;
+
+	while (rest.n) {
 		size_t run = 0, step;
 
-		while (run < s.n && ascii_is_print(s.p[run]) && s.p[run] != '"' && s.p[run] != '\\')
+		while (run < rest.n && ascii_is_print(rest.p[run]) && !(json && (rest.p[run] == '"' || rest.p[run] == '\\')))
 			run++;
-		buf_str(b, str_head(s, run));
-		s = str_from(s, run);
-		if (!s.n)
+		buf_str(b, str_head(rest, run));
+		rest = str_from(rest, run);
+		if (!rest.n)
 			break;
-		step = str_utf8_step(s);
-		if (step > 1)
-			buf_str(b, str_head(s, step));
-		else if (!step)
-			buf_z(b, "\\ufffd");
-		else if (s.p[0] == '"' || s.p[0] == '\\')
-			buf_printf(b, "\\%c", s.p[0]);
+		step = str_utf8_step(rest);
+		if (step == 1 && ascii_is_print(rest.p[0]))
+			buf_printf(b, "\\%c", rest.p[0]);
+		else if (str_visible_step(rest) > 1 && (all || in_address(s, s.n - rest.n)))
+			buf_str(b, str_head(rest, step));
 		else
-			buf_printf(b, "\\u%04x", (unsigned)s.p[0]);
-		s = str_from(s, step ? step : 1);
+			buf_z(b, mark);
+		rest = str_from(rest, step ? step : 1);
 	}
 }
 
-static void json_value(struct buf *b, const char *key, struct str value)
+static void clean_text(struct buf *b, struct str s, bool all)
+{
+	clean(b, s, all, false, "?");
+}
+
+static void clean_json(struct buf *b, struct str s, bool all)
+{
+	clean(b, s, all, true, "\\ufffd");
+}
+
+static void json_value(struct buf *b, const char *key, struct str value, bool is_addr)
 {
 	buf_byte(b, ',');
 	buf_byte(b, '"');
-	clean_json(b, str_of(key));
+	clean_json(b, str_of(key), false);
 	buf_z(b, "\":\"");
-	clean_json(b, value);
+	clean_json(b, value, is_addr);
 	buf_byte(b, '"');
 }
 
@@ -180,7 +178,7 @@ void log_begin(struct log_line *l, const char *service, unsigned pid, const char
 	take_memory(&l->text, &state.text, LIMIT_LOG_LINE + 256);
 	take_memory(&l->json, &state.json_spare, JSON_MAX);
 	if (qid) {
-		clean_text(&l->text, str_head(str_of(qid), 64));
+		clean_text(&l->text, str_head(str_of(qid), 64), false);
 		buf_z(&l->text, ": ");
 	}
 }
@@ -192,11 +190,11 @@ static void add_field(struct log_line *l, const char *key, struct str value, boo
 		buf_z(&l->text, l->spaced ? " " : ", ");
 	buf_z(&l->text, key);
 	buf_z(&l->text, is_addr ? "=<" : "=");
-	clean_text(&l->text, value);
+	clean_text(&l->text, value, is_addr);
 	if (is_addr)
 		buf_byte(&l->text, '>');
 	if (state.json)
-		json_value(&l->json, key, value);
+		json_value(&l->json, key, value, is_addr);
 }
 
 /* format - printf into a record-sized array; what is longer is cut */
@@ -236,10 +234,10 @@ void log_note(struct log_line *l, const char *fmt, ...)
 	FORMAT(text, fmt, value);
 	value = cut(l, value);
 	buf_z(&l->text, l->fields ? " (" : "(");
-	clean_text(&l->text, value);
+	clean_text(&l->text, value, false);
 	buf_byte(&l->text, ')');
 	if (state.json)
-		json_value(&l->json, "text", value);
+		json_value(&l->json, "text", value, false);
 }
 
 void log_words(struct log_line *l, const char *fmt, ...)
@@ -248,13 +246,13 @@ void log_words(struct log_line *l, const char *fmt, ...)
 	struct str value;
 
 	FORMAT(text, fmt, value);
-	clean_text(&l->text, cut(l, value));
+	clean_text(&l->text, cut(l, value), false);
 }
 
 void log_key(struct log_line *l, const char *key, struct str value)
 {
 	if (state.json)
-		json_value(&l->json, key, cut(l, value));
+		json_value(&l->json, key, cut(l, value), false);
 }
 
 void log_key_number(struct log_line *l, const char *key, int64_t value)
@@ -287,14 +285,14 @@ static void json_record(struct buf *b, const struct log_line *l, usec now)
 	gmtime_r(&t, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	buf_printf(b, "{\"time\":\"%s.%03dZ\"", date, (int)(now % USEC_PER_SEC / 1000));
-	json_value(b, "host", str_of(state.host));
-	json_value(b, "service", str_of(l->service));
+	json_value(b, "host", str_of(state.host), false);
+	json_value(b, "service", str_of(l->service), false);
 	buf_printf(b, ",\"pid\":%u", l->pid);
-	json_value(b, "severity", str_of(severity_word[l->severity]));
+	json_value(b, "severity", str_of(severity_word[l->severity]), false);
 	if (l->qid)
-		json_value(b, "queue_id", str_of(l->qid));
+		json_value(b, "queue_id", str_of(l->qid), false);
 	buf_str(b, buf_view(&l->json));
-	json_value(b, "message", buf_view(&l->text));
+	json_value(b, "message", buf_view(&l->text), false);
 	buf_byte(b, '}');
 }
 
@@ -353,7 +351,7 @@ void log_text(enum log_severity sev, const char *service, unsigned pid, const ch
 		buf_z(&l.text, severity_word[sev]);
 		buf_z(&l.text, ": ");
 	}
-	clean_text(&l.text, cut(&l, value));
+	clean_text(&l.text, cut(&l, value), false);
 	log_end(&l);
 }
 

@@ -4,7 +4,8 @@
  * queue id or NULL, and either fields or free text. Text form (docs/man/relaybox-log.5):
  *   Nov 22 10:00:00 host postfix/smtp[12]: 8DE012082C: to=<a@b>, relay=none, delay=30, ..., status=deferred (why)
  * JSON form: {"time":…,"host":…,"service":"smtp","pid":12,"queue_id":"…","to":"a@b",…,"text":"why","message":"<the text form after the prefix>"}
- * Nothing raw passes: bytes outside printable ASCII become '?' in text (valid UTF-8 is kept); JSON is escaped.
+ * Nothing raw passes: what is not printable ASCII becomes '?', U+FFFD in JSON; in addresses visible characters of UTF-8 stay
+ * (str_visible_step).
  * Lines are gathered and written by log_flush (the loop calls it once a tick, warnings and worse flush at once).
  * Only the loop thread logs. Before log_open everything goes to stderr as `applet: text`. */
 #ifndef CORE_BASE_LOG_H

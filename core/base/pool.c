@@ -45,7 +45,7 @@ static void put(struct pool *p, struct pool_job *j)
 
 	p->turns[at].round = round + 1;
 	p->turns[at].waiting++;
-	j->turn = (struct heap_node){ 0 };
+	j->turn.pos = 0;
 	heap_add(&p->waiting, &j->turn, round << CAME_BITS | (p->came++ & ((1 << CAME_BITS) - 1)));
 }
 

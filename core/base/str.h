@@ -68,6 +68,9 @@ bool str_to_hex64(struct str s, uint64_t *out);        /* hex digits only, at mo
 char *str_dup(struct str s);                           /* owned, NUL-terminated copy (mem_free) */
 bool str_is_utf8(struct str s);                        /* valid UTF-8: no overlong, surrogate, > U+10FFFF */
 bool str_is_ascii(struct str s);                       /* every byte < 0x80 */
+/* str_visible_step - the same of a character that is seen as itself: no control, no direction mark, nothing of no width, no space but " ".
+ * 0: empty, not valid or not visible (visible.c) */
+size_t str_visible_step(struct str s);
 size_t str_utf8_step(struct str s);                     /* bytes of the UTF-8 sequence in front; 0: empty or not valid */
 
 static inline char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
@@ -76,6 +79,7 @@ static inline bool ascii_is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline bool ascii_is_alpha(char c) { c = ascii_lower(c); return c >= 'a' && c <= 'z'; }
 static inline bool ascii_is_alnum(char c) { return ascii_is_alpha(c) || ascii_is_digit(c); }
 static inline bool ascii_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static inline bool ascii_is_control(char c) { return (unsigned char)c < 32 || c == 127; }
 static inline bool ascii_is_print(char c) { return c >= 32 && c < 127; }
 /* ascii_is_one_of - c is in the NUL-terminated set; sets are a few bytes, shorter than a call of strchr is long */
 static inline bool ascii_is_one_of(char c, const char *set)

@@ -25,12 +25,14 @@ const struct param params[] = {
 };
 const size_t n_params = sizeof(params) / sizeof(params[0]);
 
+/* param_find - every $name of every value is looked up: the rows are put in a table once, for good */
 const struct param *param_find(struct str name)
 {
-	for (size_t i = 0; i < n_params; i++)
-		if (str_eq(str_of(params[i].name), name))
-			return &params[i];
-	return NULL;
+	static struct table by_name;
+
+	for (size_t i = by_name.n; i < n_params; i++)
+		table_add(&by_name, str_of(params[i].name), (void *)(uintptr_t)&params[i]);
+	return table_find(&by_name, name);
 }
 
 static bool unit_seconds(char c, int64_t *out)

@@ -14,6 +14,11 @@ static inline size_t pressure_used(const struct relay *r)
 	return memory_used() + (r->n_sessions + r->n_waiting) * LIMIT_CONNECTION_KERNEL;
 }
 static inline bool pressure_is_on(const struct relay *r) { return pressure_used(r) > r->memory_limit; }
+/* pressure_refuses - new mail; our own, of mynetworks and of local users, is taken a little longer */
+static inline bool pressure_refuses(const struct relay *r, bool own)
+{
+	return pressure_used(r) > r->memory_limit + (own ? r->memory_limit / 8 : 0);
+}
 /* pressure_set - by the configuration in force; r->memory_system was read before */
 void pressure_set(struct relay *r);
 /* pressure_next - it is on: the session to end now; NULL when enough of them were */

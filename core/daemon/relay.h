@@ -62,8 +62,10 @@ struct relay_options {
 	const char *directory;
 	const char *const *extra;
 	bool daemonise;
+	const struct conf_diag *found; /* what nobody was told yet: logged, once there is a log; or NULL */
 };
 int relay_run(struct settings *s, const struct relay_options *o);
+void relay_log_findings(const struct conf_diag *found);
 /* relay_reload - a new generation from disk; false with a logged reason, the old one stays in force */
 bool relay_reload(struct relay *r);
 /* relay_forget_settings - free the old generations that nobody uses any more; once a second */

@@ -17,7 +17,7 @@
 
 /* --- a new one -------------------------------------------------------------------------------------------------------- */
 
-static void log_findings(const struct conf_diag *diag)
+void relay_log_findings(const struct conf_diag *diag)
 {
 	for (size_t i = 0; i < diag->n; i++) {
 		const struct conf_finding *f = &diag->v[i];
@@ -90,7 +90,7 @@ bool relay_reload(struct relay *r)
 	}
 	conf_diag_init(&diag);
 	s = settings_load(r->directory, r->extra, &diag);
-	log_findings(&diag);
+	relay_log_findings(&diag);
 	no = s ? refuse_reload(r, s) : "the configuration has errors";
 	if (no) {
 		log_error("master", "reload refused: %s; what was in force stays in force", no);

@@ -19,8 +19,8 @@ static const char *const restricting[] = {
 static const char *const naming[] = {
 	"relayhost", "smtp_fallback_relay", "fallback_relay", "default_transport", "relay_transport", "local_transport", "mailbox_transport",
 };
-/* SMTP, its relatives, LMTP; and DNS */
-static const uint16_t usual[] = { 25, 465, 587, 2525, 24, 53 };
+/* SMTP, its relatives, LMTP; DNS; token endpoints */
+static const uint16_t usual[] = { 25, 465, 587, 2525, 24, 53, 443 };
 
 static void add(struct sandbox_ports *p, uint16_t port)
 {
@@ -86,6 +86,11 @@ static void add_conf(struct sandbox_ports *p, const struct conf *c)
 		add_hops(p, conf_get(c, naming[i]));
 }
 
+static void add_port(void *ctx, uint16_t port)
+{
+	add(ctx, port);
+}
+
 void sandbox_ports_called(const struct settings *s, struct sandbox_ports *out)
 {
 	bool any = has_table(s->conf);
@@ -98,6 +103,8 @@ void sandbox_ports_called(const struct settings *s, struct sandbox_ports *out)
 		add_conf(out, s->master.transports[i].conf);
 	for (size_t i = 0; i < s->master.n_listeners; i++)
 		any |= has_table(s->master.listeners[i].conf);
+	if (s->profiles)
+		deliver_profiles_ports(s->profiles, add_port, out);
 	if (any)
 		out->n = LIMIT_SANDBOX_PORTS + 1;
 }

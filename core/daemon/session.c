@@ -173,18 +173,17 @@ static void say_answer(struct session *s, bool logs, bool judged)
 /* begin_answer, end_answer - a session has room for an answer while an event is under way, and ten thousand idle ones have none */
 static void begin_answer(struct session *s)
 {
-	struct relay *r = s->relay;
-
+	s->answer = s->relay->spare_answer;
+	s->relay->spare_answer = NULL;
 	if (!s->answer)
-		s->answer = r->spare_answer ? r->spare_answer : mem_realloc(NULL, sizeof(*s->answer));
-	if (s->answer == r->spare_answer)
-		r->spare_answer = NULL;
+		s->answer = mem_realloc(NULL, sizeof(*s->answer));
 	s->answer->code = 0;
 }
 
 static void end_answer(struct session *s)
 {
-	mem_free(s->relay->spare_answer);
+	if (s->relay->spare_answer)
+		mem_free(s->relay->spare_answer);
 	s->relay->spare_answer = s->answer;
 	s->answer = NULL;
 }
@@ -391,14 +390,6 @@ static void take_limits(struct session *s)
 	o->junk_command_limit = (unsigned)c->smtpd_junk_command_limit;
 }
 
-/* arena_bound - room for as many recipients as may come, of any legal length; sendmail may name as many as a drop may */
-static size_t arena_bound(const struct service *v)
-{
-	size_t most = LIMIT_SESSION_ARENA + (size_t)v->smtp.recipient_limit * LIMIT_RECIPIENT;
-
-	return !v->smtp.recipient_limit || most > LIMIT_TRANSACTION_MOST ? LIMIT_TRANSACTION_MOST : most;
-}
-
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 {
 	struct session *s = MEM_NEW(struct session);
@@ -414,7 +405,7 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	loop_task_init(&s->free_task, free_session);
 	loop_task_init(&s->turn_task, on_turn);
 	loop_timer_init(&s->timer, session_on_timer);
-	arena_init(&s->arena, arena_bound(v));
+	arena_init(&s->arena, smtp_server_arena(&v->smtp));
 	s->client_name = uid >= 0 ? "local" : "unknown";
 	s->client_text = uid >= 0 ? "local[]" : "";
 	s->reverse_name = "unknown";

@@ -148,7 +148,7 @@ static void close_silently(struct session *s)
 	session_end(s);
 }
 
-/* take_address - the proxy's word. A loopback address means the proxy's own host (docs/threats.md K6): it is ours only when the
+/* take_address - the proxy's word. A loopback address means the proxy's own host (docs/security.md K6): it is ours only when the
  * proxy runs here, too, and it has the rights of mynetworks only when somebody wrote mynetworks down. */
 static void take_address(struct session *s, const struct ipaddr *client)
 {

@@ -91,6 +91,13 @@ static void act_refused(struct session *s, struct reply *r)
 
 /* --- MAIL ------------------------------------------------------------------------------------------------------------- */
 
+static bool is_own(const struct session *s)
+{
+	struct match *m = s->service->mynetworks;
+
+	return s->uid >= 0 || (m && match_address(m, &s->address) == MAP_FOUND);
+}
+
 static void check_mail(struct session *s, struct reply *r)
 {
 	struct relay *relay = s->relay;
@@ -101,7 +108,7 @@ static void check_mail(struct session *s, struct reply *r)
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
 	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
 		cleanup_refusal(r, errno);
-	else if (pressure_is_on(relay))
+	else if (pressure_is_on(relay) && pressure_refuses(relay, is_own(s)))
 		reply_set(r, 452, "4.3.1", "Error: too little memory, try again later");
 	else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit))
 		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");

@@ -355,6 +355,8 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);
 	s->templates = bounce_templates_new(s->conf, diag);
+	if (diag->errors == 0)
+		settings_lint(s, diag);
 	fs_watch_tables(NULL, NULL);
 	tell_closed(&s->reads, diag);
 	conf_diag_locate(diag, s->conf);

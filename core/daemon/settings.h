@@ -81,6 +81,7 @@ static inline unsigned service_prefix(const struct service *v, const struct ipad
 /* settings_load - NULL when diag has errors. directory and extra as conf_load */
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag);
 void settings_free(struct settings *s);
+void settings_lint(const struct settings *s, struct conf_diag *diag);  /* warnings of what nobody should want (lints.c) */
 /* settings_succeed - s comes into force after `before`: sessions of the same listener count for its limit */
 void settings_succeed(struct settings *s, const struct settings *before);
 /* settings_refresh - tables that changed are read again; once a second */

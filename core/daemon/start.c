@@ -432,6 +432,8 @@ int relay_run(struct settings *s, const struct relay_options *o)
 		return EX_CANTCREAT;
 	if (o->daemonise)
 		ready_fd = go_background(s->conf->maillog_file);
+	if (o->found)
+		relay_log_findings(o->found);
 	set = block_signals();
 	*r = (struct relay){ .directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall() };
 	list_init(&r->generations);

@@ -1,6 +1,7 @@
 /* deliver - the dispatcher: a delivery goes to the program of its transport and comes back with an answer per recipient,
  * logged. Answers never come from inside deliver_start. */
 #include "core/deliver/deliver_private.h"
+#include "core/oauth/oauth.h"
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -32,6 +33,7 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	list_init(&d->notices);
 	table_init(&d->dests);
 	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
+	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .directory = o->store ? "oauth" : NULL });
 	if (o->helper_fd >= 0)
 		d->helper = helper_client_new(o->loop, o->helper_fd);
 	return d;
@@ -79,6 +81,7 @@ void deliver_free(struct deliver *d)
 	local_free_all(d);
 	simple_free_all(d);
 	bounce_forget_all(d);
+	oauth_free(d->oauth);
 	helper_client_free(d->helper);
 	smtp_dest_free_all(d);
 	table_fini(&d->dests);

@@ -38,6 +38,8 @@ enum deliver_stop { DELIVER_STOP_NEVER, DELIVER_STOP_EHLO, DELIVER_STOP_TLS, DEL
  * nothing. Borrows conf and master. Sessions that still use a profile keep it beyond deliver_profiles_free. */
 struct deliver_profiles *deliver_profiles_new(const struct master *m, struct conf_diag *diag);
 void deliver_profiles_free(struct deliver_profiles *p);
+/* deliver_profiles_ports - where token endpoints are called, which no next hop tells */
+void deliver_profiles_ports(const struct deliver_profiles *p, void (*fn)(void *ctx, uint16_t port), void *ctx);
 
 struct deliver_options {
 	struct loop *loop;

@@ -8,6 +8,7 @@
 #include "core/deliver/delivery_log.h"
 
 struct helper_client;
+struct oauth;
 
 struct deliver {
 	struct deliver_options o;
@@ -26,6 +27,7 @@ struct deliver {
 	} dead[LIMIT_CLIENT_DEAD];
 	unsigned next_dead;
 	usec refresh_at;               /* mono: when tables are looked at again */
+	struct oauth *oauth;
 	struct helper_client *helper;  /* NULL: deliver as ourselves */
 	uint64_t last_probe_id;
 	char *scratch;                 /* LIMIT_CLIENT_PIECE bytes, for the loop thread */

@@ -35,8 +35,9 @@ struct slot {
 	uint32_t number;                      /* record number + 1; 0: free */
 };
 struct cdb_builder {
-	int fd;
-	char *path, *temp;
+	int fd, dir;                          /* of the folder: names are looked up in it, whatever happens to the way there */
+	char *folder, *temp;
+	const char *name;                     /* the last part of the path; in `folder`'s memory */
 	unsigned mode;
 	char *block;                          /* bytes of the file from block_at on, not yet written */
 	size_t block_n;
@@ -49,11 +50,11 @@ struct cdb_builder {
 };
 
 /* open and lock the temporary file; a rename by another builder between the two is noticed by its inode */
-static int open_temp(const char *temp)
+static int open_temp(int dir, const char *temp)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		struct stat mine, named;
-		int fd = fs_open(temp, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600), saved;
+		int fd = fs_openat(dir, temp, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600), saved;
 
 		if (fd < 0)
 			return -1;
@@ -63,7 +64,7 @@ static int open_temp(const char *temp)
 				errno = EEXIST;
 				return -1;
 			}
-			if (lstat(temp, &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
+			if (fstatat(dir, temp, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
 				return fd;
 			errno = EAGAIN;
 		}
@@ -76,12 +77,30 @@ static int open_temp(const char *temp)
 
 static void builder_free(struct cdb_builder *b)
 {
-	mem_free(b->path);
+	if (b->dir >= 0)
+		fs_close(b->dir);
+	mem_free(b->folder);
 	mem_free(b->temp);
 	mem_free(b->block);
 	mem_free(b->records);
 	mem_free(b->slots);
 	mem_free(b);
+}
+
+/* open_folder - the one that path is in; what leads there is somebody else's to change when the folder is */
+static int open_folder(struct cdb_builder *b, const char *path)
+{
+	char *slash;
+
+	b->folder = mem_dupz(path);
+	slash = strrchr(b->folder, '/');
+	b->name = slash ? slash + 1 : b->folder;
+	if (!slash)
+		return fs_open_guarded(".", O_RDONLY | O_DIRECTORY, 0);
+	if (slash == b->folder)
+		return fs_open_guarded("/", O_RDONLY | O_DIRECTORY, 0);
+	*slash = '\0';
+	return fs_open_guarded(b->folder, O_RDONLY | O_DIRECTORY, 0);
 }
 
 struct cdb_builder *cdb_builder_new(const char *path, unsigned mode)
@@ -90,11 +109,13 @@ struct cdb_builder *cdb_builder_new(const char *path, unsigned mode)
 	size_t n = strlen(path) + sizeof(".tmp");
 	int saved;
 
-	b->path = mem_dupz(path);
+	b->fd = -1;
+	b->dir = open_folder(b, path);
 	b->temp = mem_alloc(n);
-	snprintf(b->temp, n, "%s.tmp", path);
+	snprintf(b->temp, n, "%s.tmp", b->name);
 	b->mode = mode;
-	b->fd = open_temp(b->temp);
+	if (b->dir >= 0)
+		b->fd = open_temp(b->dir, b->temp);
 	if (b->fd >= 0 && fs_truncate(b->fd, 0) == 0) {
 		b->block = mem_alloc(BUILD_BLOCK);
 		b->block_at = CDB_HEADER;
@@ -114,7 +135,7 @@ void cdb_builder_abort(struct cdb_builder *b)
 {
 	if (!b)
 		return;
-	fs_unlink(b->temp);
+	fs_unlinkat(b->dir, b->temp);
 	fs_close(b->fd);
 	builder_free(b);
 }
@@ -449,26 +470,16 @@ static int put_tables(struct cdb_builder *b)
 	return result;
 }
 
-static int sync_directory_of(const char *path)
-{
-	char *copy = mem_dupz(path), *slash = strrchr(copy, '/');
-	int result;
-
-	if (slash)
-		slash[slash == copy] = '\0';
-	result = fs_sync_dir(slash ? copy : ".");
-	mem_free(copy);
-	return result;
-}
-
-/* take_group - the table that is replaced keeps its group; where that cannot be, no other group may read what it could */
-static int take_group(struct cdb_builder *b)
+/* take_owner - the table that is replaced keeps its owner and its group; where that cannot be, no other group may read what it could */
+static int take_owner(struct cdb_builder *b)
 {
 	struct stat before, now;
 
-	if (stat(b->path, &before) < 0 || fstat(b->fd, &now) < 0 || before.st_gid == now.st_gid)
+	if (fstatat(b->dir, b->name, &before, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(before.st_mode) || fstat(b->fd, &now) < 0)
 		return 0;
-	if (fs_chgrp(b->temp, before.st_gid) < 0)
+	if (geteuid() == 0 && before.st_uid != now.st_uid && fs_fchown(b->fd, before.st_uid, (gid_t)-1) < 0)
+		return -1;
+	if (before.st_gid != now.st_gid && fs_fchown(b->fd, (uid_t)-1, before.st_gid) < 0)
 		b->mode &= b->mode & 04 ? ~0u : ~070u;
 	return 0;
 }
@@ -478,9 +489,9 @@ int cdb_builder_finish(struct cdb_builder *b)
 	int saved;
 
 	errno = b->error;
-	if (!b->error && (!b->n_dead || squeeze(b) == 0) && put_tables(b) == 0 && take_group(b) == 0 && fs_chmod(b->temp, b->mode) == 0 &&
-	    fs_sync(b->fd) == 0 && fs_rename(b->temp, b->path) == 0) {
-		int result = sync_directory_of(b->path);
+	if (!b->error && (!b->n_dead || squeeze(b) == 0) && put_tables(b) == 0 && take_owner(b) == 0 && fs_fchmod(b->fd, b->mode) == 0 &&
+	    fs_sync(b->fd) == 0 && fs_renameat(b->dir, b->temp, b->name) == 0) {
+		int result = fs_sync(b->dir);
 
 		saved = errno;
 		fs_close(b->fd);

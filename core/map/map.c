@@ -278,7 +278,7 @@ static int open_list(struct maps *ms, const char *list, enum source_form form, s
 		}
 		ms->v = mem_array(ms->v, ms->n + 1, sizeof(*ms->v));
 		ms->v[ms->n++] = m;
-		if (m->absent)
+		if (m->absent && missing)
 			buf_printf(missing, "%s%.200s", missing->n ? ", " : "", m->name);
 	}
 	if (got < 0) {

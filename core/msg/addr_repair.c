@@ -128,21 +128,27 @@ static struct addr_element *found(struct reader *r, size_t from, size_t to)
 
 /* --- the list --------------------------------------------------------------------------------------------------------- */
 
-/* take_angle - at the ">" before `close`: the address inside and the phrase before it; the place up to which all is taken */
+/* take_angle - at the ">" before `close`: the address inside and the phrase before it; the place up to which all is taken. Brackets
+ * around brackets are one pair: Postfix has the second ">" in the domain, where none can be */
 static size_t take_angle(struct reader *r, size_t close)
 {
-	size_t open = close, start;
+	size_t last = close, open, start, name;
 	struct addr_element *e;
 
+	while (close > 0 && addr_is_sign(&r->tokens[close - 1], ">"))
+		close--;
+	open = close;
 	while (open > 0 && !addr_is_sign(&r->tokens[open - 1], "<"))
 		open--;
 	e = found(r, open, close);
 	for (start = open; start > 0 && !addr_is_sign(&r->tokens[start - 1], ">;,:");)
 		start--;
+	for (name = start; name + 1 < open && addr_is_sign(&r->tokens[name], "<"); name++)
+		continue;
 	if (e && open > 0) {
-		if (start + 1 < open)
-			e->mailbox.name = raw_text(&r->tokens[start], &r->tokens[open - 2]);
-		e->mailbox.raw = raw_text(&r->tokens[start], &r->tokens[close]);
+		if (name + 1 < open)
+			e->mailbox.name = raw_text(&r->tokens[name], &r->tokens[open - 2]);
+		e->mailbox.raw = raw_text(&r->tokens[start], &r->tokens[last]);
 	}
 	return start;
 }

@@ -138,15 +138,17 @@ static void read_list(struct reader *r)
 
 /* --- tokens as text --------------------------------------------------------------------------------------------------- */
 
-/* put_plain - text without backslashes before its signs, put before those that need them */
+/* put_quoted - text without its backslashes, and new ones before what needs them; white space, line ends too, is blanks */
 static void put_quoted(struct buf *out, struct str s, const char *signs)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '\\' && i + 1 < s.n)
 			i++;
+		if (s.p[i] == '\r')
+			continue;
 		if (ascii_is_one_of(s.p[i], signs))
 			buf_byte(out, '\\');
-		buf_byte(out, s.p[i]);
+		buf_byte(out, ascii_is_space(s.p[i]) ? ' ' : s.p[i]);
 	}
 }
 
@@ -173,7 +175,7 @@ static void put_word(struct buf *out, struct str raw)
 			special = !!memchr(" \t\r\n|\"(),.:;<>@[]!%", raw.p[++i], 20);
 	if (special)
 		buf_byte(out, '"');
-	put_quoted(out, raw, special ? "\"\\\r\n" : "");
+	put_quoted(out, raw, special ? "\"\\" : "");
 	if (special)
 		buf_byte(out, '"');
 }
@@ -189,12 +191,12 @@ static void put_token(struct buf *out, const struct addr_token *t)
 		break;
 	case ADDR_QUOTED:
 		buf_byte(out, '"');
-		put_quoted(out, inner(t->raw, '"'), "\"\\\r\n");
+		put_quoted(out, inner(t->raw, '"'), "\"\\");
 		buf_byte(out, '"');
 		break;
 	case ADDR_LITERAL:
 		buf_byte(out, '[');
-		put_quoted(out, inner(t->raw, ']'), "\\\r\n");
+		put_quoted(out, inner(t->raw, ']'), "\\");
 		buf_byte(out, ']');
 		break;
 	case ADDR_COMMENT:

@@ -60,12 +60,14 @@ bool compose_is_field(struct str s)
 
 /* --- header ----------------------------------------------------------------------------------------------------- */
 
-static bool has_control(struct str s)
+/* without_controls - line ends and other controls made blanks */
+static struct str without_controls(struct arena *a, struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (((unsigned char)s.p[i] < 32 && s.p[i] != '\t') || s.p[i] == 127)
-			return true;
-	return false;
+	char *copy = arena_alloc(a, s.n + 1);
+
+	for (size_t i = 0; copy && i < s.n; i++)
+		copy[i] = ascii_is_control(s.p[i]) ? ' ' : s.p[i];
+	return copy ? str_trim(str_make(copy, s.n)) : STR_EMPTY;
 }
 
 /* add_mailbox - one mailbox, its display name encoded where it is not ASCII: the phrase, or as of old the comment behind it */
@@ -145,21 +147,16 @@ static bool next_mailbox(struct mailboxes *b, struct mailbox *m)
 }
 
 /* add_addresses - an address list, folded between mailboxes; what is no address is left out, whoever sends says so */
-static int add_addresses(struct arena *a, struct buf *out, const char *name, struct str list, struct buf *why)
+static void add_addresses(struct arena *a, struct buf *out, const char *name, struct str list)
 {
-	struct mailboxes all = { .arena = a, .rest = list, .strict = is_strict(a, list) };
+	struct str clean = without_controls(a, list);
+	struct mailboxes all = { .arena = a, .rest = clean, .strict = is_strict(a, clean) };
 	struct mailbox m;
 	size_t column = strlen(name) + 2, start = out->n, before;
 	int n = 0;
 
-	if (!list.n)
-		return 0;
-	if (has_control(list)) {
-		buf_printf(why, "%s: control characters in \"%.*s\"", name, STR_ARG(str_head(list, 100)));
-		return -1;
-	}
 	if (!all.strict)
-		all.n = addr_repair(a, list, &all.v);
+		all.n = addr_repair(a, clean, &all.v);
 	buf_printf(out, "%s: ", name);
 	while (next_mailbox(&all, &m)) {
 		if (n++)
@@ -179,7 +176,6 @@ static int add_addresses(struct arena *a, struct buf *out, const char *name, str
 		buf_z(out, "\r\n");
 	else
 		buf_truncate(out, start);
-	return 0;
 }
 
 /* add_field - line ends and other controls in the value become blanks (mime_header_text), so it stays one field */
@@ -309,10 +305,10 @@ int compose_fields(struct arena *a, struct buf *out, const struct compose *m, st
 {
 	struct str subject = unless(m, "Subject", m->subject);
 
-	if (add_addresses(a, out, "From", unless(m, "From", m->from), why) < 0 || add_addresses(a, out, "To", m->to, why) < 0 ||
-	    add_addresses(a, out, "Cc", m->cc, why) < 0 ||
-	    add_addresses(a, out, "Reply-To", unless(m, "Reply-To", m->reply_to), why) < 0)
-		return -1;
+	add_addresses(a, out, "From", unless(m, "From", m->from));
+	add_addresses(a, out, "To", m->to);
+	add_addresses(a, out, "Cc", m->cc);
+	add_addresses(a, out, "Reply-To", unless(m, "Reply-To", m->reply_to));
 	if (subject.n)
 		add_field(out, STR("Subject"), subject);
 	return add_fields(out, m, false, why);

@@ -25,7 +25,7 @@ struct compose {
 	size_t n_files;
 	const char *boundary;          /* unique text, used with files */
 };
-/* compose_message - append the message in CRLF lines; -1 with why for an address list or field that cannot be written */
+/* compose_message - append the message in CRLF lines; -1 with why for a field that cannot be written */
 int compose_message(struct arena *a, struct buf *out, const struct compose *m, struct buf *why);
 /* compose_fields - of it the address fields, Subject and the further fields that do not tell about the content */
 int compose_fields(struct arena *a, struct buf *out, const struct compose *m, struct buf *why);

@@ -32,8 +32,9 @@ void draft_add_list(struct buf *list, const char *text)
 
 	if (list->n)
 		buf_z(list, ", ");
+	/* line ends and other controls are blanks, as in the other fields */
 	for (; *text; text++)
-		buf_byte(list, words && ascii_is_space(*text) ? ',' : *text);
+		buf_byte(list, words && ascii_is_space(*text) ? ',' : ascii_is_control(*text) ? ' ' : *text);
 }
 
 /* name_of - the name of "Name: value"; empty: it is none */

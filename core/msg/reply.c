@@ -7,18 +7,6 @@
 
 #define REPLY_LINE 480                         /* text of one line on the wire; RFC 5321 section 4.5.3.1.5: 512 with code and CRLF */
 
-/* bytes of the valid UTF-8 sequence at s, 0 if there is none */
-static size_t sequence_length(struct str s)
-{
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	/* U+0080 to U+009F are controls */
-	if (!n || n > s.n || (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
-		return 0;
-	return str_is_utf8(str_head(s, n)) ? n : 0;
-}
-
 static void make_printable(char *text)
 {
 	struct str s = str_of(text);
@@ -27,7 +15,7 @@ static void make_printable(char *text)
 		n = 1;
 		if (ascii_is_print(text[i]) || text[i] == '\n')
 			continue;
-		n = sequence_length(str_from(s, i));
+		n = str_visible_step(str_from(s, i));
 		if (!n) {
 			text[i] = '?';
 			n = 1;

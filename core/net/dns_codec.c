@@ -273,8 +273,7 @@ static bool read_soa(struct arena *a, const struct reader *r, const struct rr *r
 
 static void set_address(struct dns_record *out, const uint8_t *p, size_t n)
 {
-	out->address.family = n == 4 ? AF_INET : AF_INET6;
-	memcpy(out->address.b, p, n);
+	ipaddr_from_bytes(p, n, &out->address);
 }
 
 /* false: malformed. *odd: well formed, but of no use as text */

@@ -17,13 +17,15 @@ enum http_result http_parse(struct str in, struct http_request *out, int *status
 /* http_respond - a whole response that says the connection closes; type: "text/plain; charset=utf-8" */
 void http_respond(struct buf *out, int status, const char *type, struct str body, bool head);
 
-/* --- the client's half: the answer to a GET, with Content-Length, chunked, or up to the end of the connection ---------- */
+/* --- the client's half: the answer to a request, with Content-Length, chunked, or up to the end of the connection ---------- */
 struct http_answer {
 	int status;
 	struct str type;       /* Content-Type, a view into the input */
 };
 /* http_parse_answer - all of the answer so far; `ended`: nothing follows. HTTP_OK: body holds the content, which its bound
  * limits (more is HTTP_BAD). *why on HTTP_BAD */
+/* http_parse_whole - the same, with the body of a refusal, too */
+enum http_result http_parse_whole(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why);
 enum http_result http_parse_answer(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why);
 
 #endif

@@ -66,7 +66,7 @@ static enum http_result take_body(struct str in, bool ended, struct str length, 
 	return HTTP_OK;
 }
 
-enum http_result http_parse_answer(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why)
+static enum http_result parse(struct str in, bool ended, bool whole, struct http_answer *out, struct buf *body, const char **why)
 {
 	ptrdiff_t end = str_find(str_head(in, LIMIT_HTTP_REQUEST), STR("\r\n\r\n"));
 	struct str rest, line, coding;
@@ -86,9 +86,19 @@ enum http_result http_parse_answer(struct str in, bool ended, struct http_answer
 	out->type = header(rest, STR("content-type"));
 	coding = header(rest, STR("transfer-encoding"));
 	in = str_from(in, (size_t)end + 4);
-	if (status != 200)
+	if (status != 200 && !whole)
 		return HTTP_OK;
 	if (str_ieq(coding, STR("chunked")))
 		return take_chunks(in, ended, body, why);
 	return coding.p ? bad(why, "an encoding that was not asked for") : take_body(in, ended, header(rest, STR("content-length")), body, why);
+}
+
+enum http_result http_parse_answer(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why)
+{
+	return parse(in, ended, false, out, body, why);
+}
+
+enum http_result http_parse_whole(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why)
+{
+	return parse(in, ended, true, out, body, why);
 }

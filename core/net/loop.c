@@ -12,7 +12,7 @@
 #include "core/base/pool.h"
 #include "core/net/loop.h"
 
-enum { EVENTS_PER_TICK = 256, HOOKS = 4, LOOK_EVERY = 8 };
+enum { EVENTS_PER_TICK = 256, HOOKS = 4, LOOK_EVERY = 4 };
 #define TURN (10 * USEC_PER_MSEC)          /* of events, of timers, of tasks in a tick, more or less */
 
 struct loop {

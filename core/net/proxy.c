@@ -95,20 +95,6 @@ static bool v2_tlvs_fit(struct str s)
 	return true;
 }
 
-static void v2_address(const char *p, int family, struct ipaddr *out)
-{
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-
-	if (family == AF_INET) {
-		memcpy(&v4.sin_addr, p, 4);
-		ipaddr_from_sockaddr((const struct sockaddr *)&v4, out);
-	} else {
-		memcpy(&v6.sin6_addr, p, 16);
-		ipaddr_from_sockaddr((const struct sockaddr *)&v6, out);
-	}
-}
-
 static enum proxy_result parse_v2(struct str in, struct proxy_header *out, const char **why)
 {
 	unsigned command, kind, length, size;
@@ -135,8 +121,8 @@ static enum proxy_result parse_v2(struct str in, struct proxy_header *out, const
 	body = str_make(in.p + V2_FIXED, length);
 	if (length < 2 * size + 4 || !v2_tlvs_fit(str_from(body, 2 * size + 4)))
 		return bad(why, "malformed PROXY header");
-	v2_address(body.p, size == 4 ? AF_INET : AF_INET6, &out->source);
-	v2_address(body.p + size, size == 4 ? AF_INET : AF_INET6, &out->destination);
+	ipaddr_from_bytes(body.p, size, &out->source);
+	ipaddr_from_bytes(body.p + size, size, &out->destination);
 	out->source_port = (uint16_t)get16(body.p + 2 * size);
 	out->destination_port = (uint16_t)get16(body.p + 2 * size + 2);
 	return PROXY_OK;

@@ -26,7 +26,7 @@ struct tls_saved {
 	mbedtls_ssl_session session;
 };
 
-static int fill_random(void *ctx, unsigned char *p, size_t n)
+int tls_random(void *ctx, unsigned char *p, size_t n)
 {
 	(void)ctx;
 	random_bytes(p, n);
@@ -76,7 +76,7 @@ static bool add_key(struct identity *id, struct str key)
 	mbedtls_pk_context *to = &id->keys[id->n_keys++];
 
 	mbedtls_pk_init(to);
-	return mbedtls_pk_parse_key(to, (const unsigned char *)key.p, tls_text_length(key), NULL, 0, fill_random, NULL) == 0;
+	return mbedtls_pk_parse_key(to, (const unsigned char *)key.p, tls_text_length(key), NULL, 0, tls_random, NULL) == 0;
 }
 
 /* choose_keys - for one handshake: each has its turn, so that as many can sign as there are threads */
@@ -106,7 +106,7 @@ static const char *add_identity(void *ctx, struct str key, struct str chain)
 		return "no usable certificate chain in it";
 	if (!key.n || !add_key(id, key))
 		return "no usable private key for it (an encrypted one is not)";
-	if (mbedtls_pk_check_pair(&id->chain.pk, id->keys, fill_random, NULL))
+	if (mbedtls_pk_check_pair(&id->chain.pk, id->keys, tls_random, NULL))
 		return "the private key is not that of the first certificate";
 	if (mbedtls_ssl_conf_own_cert(&c->conf, &id->chain, id->keys))
 		return "cannot be used";
@@ -196,7 +196,7 @@ static bool set_server(struct tls_context *c, bool tickets)
 		return true;
 	c->has_tickets = true;
 	mbedtls_ssl_ticket_init(&c->ticket);
-	if (mbedtls_ssl_ticket_setup(&c->ticket, fill_random, NULL, MBEDTLS_CIPHER_AES_256_GCM, TICKET_SECONDS))
+	if (mbedtls_ssl_ticket_setup(&c->ticket, tls_random, NULL, MBEDTLS_CIPHER_AES_256_GCM, TICKET_SECONDS))
 		return false;
 	mbedtls_ssl_conf_session_tickets_cb(&c->conf, mbedtls_ssl_ticket_write, take_ticket, &c->ticket);
 	return true;
@@ -224,7 +224,7 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct buf *why
 		tls_context_unref(c);
 		return NULL;
 	}
-	mbedtls_ssl_conf_rng(&c->conf, fill_random, NULL);
+	mbedtls_ssl_conf_rng(&c->conf, tls_random, NULL);
 	if (!set_protocols(c, o->protocols ? o->protocols : "", why) || !load_ca(c, o, why) || !load_own(c, o, why)) {
 		tls_context_unref(c);
 		return NULL;

@@ -1,5 +1,5 @@
 /* tls_exp_mod - powers modulo an odd number, which is what an RSA signature costs, in place of the library's, which is the same
- * method with a multiplication that takes five times as long. libs.mk gives the library's callers these names instead of its own.
+ * method with a multiplication that takes two to five times as long. libs.mk gives the library's callers these names instead of its own.
  *
  * Montgomery multiplication by rows of 64-bit limbs: with mulx and two carries at once where the processor has that (x86 since
  * 2015), else in C; tls_ifma.c has a way for newer ones. The exponent is taken in windows of a fixed width; what is looked up for a window is collected from the whole

@@ -47,6 +47,9 @@ void tls_describe(struct tls_session *s);              /* s->info */
 /* tls_judge - the one place that decides: 0, or the alert to send, with why */
 int tls_judge(struct tls_session *s, char why[160]);
 
+/* --- tls.c --- mbedTLS asks for random bytes with it */
+int tls_random(void *ctx, unsigned char *p, size_t n);
+
 /* --- tls_digest.c --- */
 bool tls_digest(size_t length, const void *p, size_t n, uint8_t out[64]); /* by its length; false: there is none so long */
 

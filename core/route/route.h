@@ -40,6 +40,10 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 enum route_class route_class_of(struct router *r, struct str domain, enum map_answer *answer);
 bool route_is_own_address(const struct router *r, const struct ipaddr *a);     /* inet_interfaces, proxy_interfaces, loopback */
 
+/* route_leads_home - would mail that is sent there come back to us? Own addresses in any spelling: those that a translator turns into one,
+ * and what means "this host". A question about loops: whose rights an address has is asked of route_is_own_address */
+bool route_leads_home(const struct router *r, const struct ipaddr *a);
+
 /* route_find - tables asked with the keys of an address, as most of Postfix's are: full, without extension, local part if it is of
  * mydestination, that without extension, @domain. value lives in the arena */
 enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,

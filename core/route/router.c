@@ -310,6 +310,15 @@ bool route_is_own_address(const struct router *r, const struct ipaddr *a)
 	return false;
 }
 
+bool route_leads_home(const struct router *r, const struct ipaddr *a)
+{
+	struct ipaddr inner;
+
+	if (route_is_own_address(r, a) || ipaddr_is_nowhere(a))
+		return true;
+	return ipaddr_inner(a, &inner) && (route_is_own_address(r, &inner) || ipaddr_is_nowhere(&inner));
+}
+
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
 struct router *router_new(const struct conf *c, const struct master *m, struct conf_diag *diag)

@@ -32,6 +32,14 @@ static unsigned offered(const struct smtp_server_options *o)
 	return bits;
 }
 
+size_t smtp_server_arena(const struct smtp_server_options *o)
+{
+	size_t most = LIMIT_SESSION_ARENA + (size_t)o->recipient_limit * LIMIT_RECIPIENT;
+
+	/* without a limit sendmail may name as many as a drop may */
+	return !o->recipient_limit || most > LIMIT_TRANSACTION_MOST ? LIMIT_TRANSACTION_MOST : most;
+}
+
 void smtp_server_init(struct smtp_server *s, const struct smtp_server_options *o, struct buf *out, struct arena *a)
 {
 	struct smtp_server_private *p = MEM_NEW(struct smtp_server_private);

@@ -96,6 +96,8 @@ struct smtp_server {
 	unsigned errors;
 	struct smtp_server_private *priv;
 };
+/* smtp_server_arena - the bound of the transaction's arena: room for as many recipients as may come, of any legal length */
+size_t smtp_server_arena(const struct smtp_server_options *o);
 void smtp_server_init(struct smtp_server *s, const struct smtp_server_options *o, struct buf *out, struct arena *a);
 void smtp_server_fini(struct smtp_server *s);
 void smtp_server_no_auth(struct smtp_server *s);       /* this client is not offered to log in */

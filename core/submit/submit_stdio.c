@@ -170,7 +170,7 @@ int submit_stdio(const struct conf *c, int in, int out)
 	};
 	int code;
 
-	arena_init(&s.arena, LIMIT_SESSION_ARENA);
+	arena_init(&s.arena, smtp_server_arena(&o));
 	buf_init(&s.out, LIMIT_SESSION_OUTPUT);
 	buf_init(&s.input, LIMIT_SESSION_INPUT);
 	crlf_clean_init(&s.lines);

@@ -9,7 +9,12 @@
 #include "core/view/control.h"
 #include "core/view/history.h"
 
-enum { MOST_CELLS = 8 };
+enum {
+	MOST_CELLS = 8,
+	PLOT_AT = 38,                  /* columns before the minutes */
+	NAME = 40, NAME_LEAST = 12,    /* of a destination: all the room there is, or what leaves some for its state */
+	COUNTS = 3 * 9 + 2, STATE = 20,
+};
 
 struct print {
 	const struct stats_view *v;
@@ -80,15 +85,22 @@ static void text_figure(struct print *p, struct str cells[MOST_CELLS])
 	buf_byte(&p->out, '\n');
 }
 
+static size_t name_width(const struct print *p)
+{
+	size_t taken = COUNTS + STATE, room = p->v->width > taken ? p->v->width - taken : 0;
+
+	return !p->v->width || room > NAME ? NAME : room < NAME_LEAST ? NAME_LEAST : room;
+}
+
 static void text_destination(struct print *p, struct str cells[MOST_CELLS])
 {
 	bool dead = str_eq(cells[5], STR("1"));
 	struct buf name;
-	size_t fixed = 40 + 3 * 9 + 2;
+	size_t fixed = name_width(p) + COUNTS;
 
 	buf_init(&name, 2 * LIMIT_DOMAIN);
 	buf_printf(&name, "%.*s:%.*s", STR_ARG(cells[0]), STR_ARG(cells[1]));
-	term_cell(&p->out, buf_view(&name), 40);
+	term_cell(&p->out, buf_view(&name), name_width(p));
 	buf_printf(&p->out, " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  ", number(cells[2]), number(cells[3]), number(cells[4]));
 	if (dead && p->v->colour)
 		buf_z(&p->out, "\033[31m");
@@ -118,7 +130,7 @@ static void text_error(struct print *p, struct str cells[MOST_CELLS])
 	buf_byte(&p->out, '\n');
 }
 
-/* text_plot - one line a column of the minutes, each scaled to its own maximum */
+/* text_plot - one line a column of the minutes, each scaled to its own maximum; the newest are shown where there is no room for all */
 static void text_plot(struct print *p)
 {
 	static const char *const names[HISTORY_COLUMNS] = { "accepted", "sent", "deferred", "bounced" };
@@ -128,10 +140,11 @@ static void text_plot(struct print *p)
 	static const char *const marks[] = { ".", ":", "-", "=", "+", "*", "#", "@" };
 	const char *const *steps = term_is_utf8() ? blocks : marks;
 	struct str rows = p->rows, cells[MOST_CELLS];
-	size_t minutes = 0;
+	size_t minutes = 0, most_shown = p->v->width > PLOT_AT ? p->v->width - PLOT_AT : 0, hidden, at;
 
 	while (next_row(&rows, "minute", cells))
 		minutes++;
+	hidden = p->v->width && minutes > most_shown ? minutes - most_shown : 0;
 	buf_printf(&p->out, "\n%-9s %8s %8s %8s  the last %zu minute%s\n", "a minute", "now", "most", "sum", minutes, minutes == 1 ? "" : "s");
 	for (size_t i = 0; i < HISTORY_COLUMNS; i++) {
 		uint64_t most = 0, sum = 0, last = 0;
@@ -142,11 +155,12 @@ static void text_plot(struct print *p)
 		}
 		buf_printf(&p->out, "%-9s %8llu %8llu %8llu  %s", names[i], (unsigned long long)last, (unsigned long long)most,
 			(unsigned long long)sum, p->v->colour ? colours[i] : "");
-		for (rows = p->rows; next_row(&rows, "minute", cells);) {
+		for (rows = p->rows, at = 0; next_row(&rows, "minute", cells); at++) {
 			uint64_t n = number(cells[i]);
 
 			/* what is not nothing is seen */
-			buf_z(&p->out, n ? steps[(n - 1) * 8 / most] : " ");
+			if (at >= hidden)
+				buf_z(&p->out, n ? steps[(n - 1) * 8 / most] : " ");
 		}
 		buf_z(&p->out, p->v->colour ? "\033[m\n" : "\n");
 	}
@@ -261,6 +275,7 @@ static void print_cut(const struct print *p, FILE *to)
 void stats_view_print(const struct stats_view *v, struct str rows, struct str before, usec between, FILE *to)
 {
 	struct print p = { .v = v, .rows = rows, .before = before, .between = before.n ? between : 0 };
+	struct buf heading;
 
 	buf_init(&p.out, 64 * 1024 * 1024);
 	if (v->json) {
@@ -268,7 +283,12 @@ void stats_view_print(const struct stats_view *v, struct str rows, struct str be
 	} else {
 		text_rows(&p, "figure", "", text_figure);
 		text_plot(&p);
-		text_rows(&p, "destination", "\ndestination                               waiting  sending    limit  state\n", text_destination);
+		buf_init(&heading, 200);
+		buf_byte(&heading, '\n');
+		term_cell(&heading, STR("destination"), name_width(&p));
+		buf_z(&heading, "  waiting  sending    limit  state\n");
+		text_rows(&p, "destination", buf_cstr(&heading), text_destination);
+		buf_fini(&heading);
 		text_rows(&p, "error", "\nlast errors\n", text_error);
 	}
 	if (v->width && !v->json)

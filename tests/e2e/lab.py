@@ -234,6 +234,8 @@ class Sink(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    greeting = "sink.example.test"
+
     def __init__(self, port=0, script=None, users=None, tls=None, extensions=("PIPELINING", "8BITMIME", "SIZE 50000000"), address="127.0.0.1",
                  implicit=False):
         self.messages, self.script, self.users, self.extensions = [], script or {}, users, list(extensions)
@@ -312,7 +314,7 @@ class SinkSession(socketserver.StreamRequestHandler):
             return
         if self.server.implicit:
             self.secure_it()
-        self.say("220 sink.example.test ESMTP")
+        self.say("220 %s ESMTP" % self.server.greeting)
         while True:
             raw = self.rfile.readline(65536)
             if not raw:

@@ -97,6 +97,16 @@ def test_json_of_a_refusal_has_its_parts_as_keys(tmp_path):
                                "to=<x@third.test> proto=ESMTP helo=<client.test>" % UNKNOWN)
 
 
+def test_json_begins_with_the_first_line(tmp_path):
+    """What the configuration's warnings say is an event as well, not text beside the log."""
+    relay = Relay(tmp_path, "log_format = json\nnosuch_parameter = 1\nmaillog_file = /dev/stderr\n")
+    with relay:
+        pass
+    lines = [json.loads(line) for line in relay.stderr().splitlines()]
+    assert any("nosuch_parameter" in line["message"] and line["severity"] == "warning" for line in lines)
+    assert relay.run("relayd", "-t").stderr.startswith(b"relayd: ")
+
+
 def test_clients_that_err_are_slowed(tmp_path):
     with Relay(tmp_path, STRANGERS + "smtpd_soft_error_limit = 3\nsmtpd_error_sleep_time = 1s") as relay, Client(relay.port) as c:
         start = time.monotonic()

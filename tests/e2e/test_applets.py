@@ -374,6 +374,14 @@ def test_sendmail_bs(box):
     assert any(line.startswith("554") for line in lines) and lines[-1].startswith("221")
 
 
+def test_sendmail_bs_takes_as_many_recipients_as_the_parameter_says(box):
+    box.listen()
+    address = "a" * 56 + "%d@" + ".".join(["d" * 60] * 2) + ".x"
+    rcpts = "".join("RCPT TO:<%s> ORCPT=rfc822;%s\r\n" % (address % i, address % i) for i in range(1000))
+    replies = box.run("sendmail", "-bs", input="EHLO me\r\nMAIL FROM:<a@x.org>\r\n%sRSET\r\nQUIT\r\n" % rcpts).stdout.decode().splitlines()
+    assert len([line for line in replies if line.startswith("250 2.1.5")]) == 1000
+
+
 def test_sendmail_bs_of_a_program_that_writes_lf(box):
     sink = box.listen()
     dialogue = b"HELO me\nMAIL FROM:<a@x.org>\nRCPT TO:<b@x.org>\nDATA\nSubject: s\n\n..dot\n.\nQUIT\n"

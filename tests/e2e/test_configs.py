@@ -40,3 +40,23 @@ def test_config(name, tmp_path):
     # what the host's own aliases look like is no matter of the configuration; a table is walked in no order
     assert sorted(line for line in said if "/etc/aliases" not in line) == sorted(want)
     assert (done.returncode == 0) == want[-1].endswith("the configuration is good")
+
+
+@pytest.mark.parametrize("mode, group, says", [(0o644, 0, None), (0o666, 0, "the file is writable by everyone: chmod o-w it"),
+                                               (0o664, 0, None), (0o664, 12, "the file is writable by its group, 12: chmod g-w it"),
+                                               (0o646, 12, "the file is writable by everyone: chmod o-w it")])
+@pytest.mark.parametrize("use", ["transport_maps = texthash:%s", "smtp_tls_security_level = may\nsmtp_tls_CAfile = %s", "mydestination = a.test, %s",
+                                 "smtpd_recipient_restrictions = check_recipient_access texthash:%s, reject_unauth_destination"])
+def test_files_that_others_may_write_are_told(tmp_path, mode, group, says, use):
+    cert, _ = certificate(str(tmp_path))
+    table = str(tmp_path / "table")
+    shutil.copy(cert, table) if "CAfile" in use else open(table, "w").write({"my": "b.test\n", "sm": "a.test DUNNO\n"}.get(use[:2], "a.test discard:\n"))
+    if group and os.getuid() != 0:
+        pytest.skip("needs root to give the file a group")
+    if group:
+        os.chown(table, -1, group)
+    os.chmod(table, mode)
+    (tmp_path / "main.cf").write_text("alias_maps =\n" + use % table + "\n")
+    done = subprocess.run([RELAYBOX, "relayd", "-c", tmp_path, "-t"], env=SANITIZER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    told = [line for line in done.stdout.splitlines() if "writable" in line]
+    assert told == (["relayd: %s: warning: %s" % (table, says)] if says else []) and done.returncode == 0, done.stdout

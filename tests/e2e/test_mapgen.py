@@ -168,3 +168,72 @@ def test_a_table_keeps_its_group_and_mode(box):
     subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", RELAYBOX, "mapgen", "sasl_passwd"], cwd=box.tmp)
     if table.stat().st_uid == 65534:
         assert stat.S_IMODE(table.stat().st_mode) & 0o060 == 0
+
+
+# --- root in somebody else's folder -----------------------------------------------------------------------------------------------------
+
+OTHER = 12525
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A folder of another user's, with a table of root's in it, and beside it a secret of root's."""
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    (folder / "table").write_text("key value\n")
+    (tmp_path / "secret").write_text("secret root\n")
+    os.chmod(tmp_path / "secret", 0o600)
+    os.chown(folder, OTHER, OTHER)
+    return folder
+
+
+def build(path, code=0, options=("-o",)):
+    done = subprocess.run([RELAYBOX, "mapgen", *options, "hash:%s" % path], capture_output=True, text=True, timeout=30)
+    assert done.returncode == code, done
+    return done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("-o",)])
+def test_root_warns_of_a_folder_of_somebody_else(foreign, options):
+    assert "belongs to uid %d, who can change what is built there" % OTHER in build(foreign / "table", options=options)
+    assert (foreign / "table.cdb").stat().st_uid == 0
+
+
+def test_root_reads_no_link_that_somebody_else_has_put_there(foreign, tmp_path):
+    (foreign / "table").unlink()
+    for plant in (lambda: os.symlink(tmp_path / "secret", foreign / "table"), lambda: os.link(tmp_path / "secret", foreign / "table")):
+        plant()
+        build(foreign / "table", 73)
+        assert not (foreign / "table.cdb").exists()
+        (foreign / "table").unlink()
+
+
+def test_root_writes_through_no_link_that_somebody_else_has_put_there(foreign, tmp_path):
+    secret = tmp_path / "secret"
+    before = secret.stat()
+    for plant in (os.symlink, os.link):
+        plant(secret, foreign / "table.cdb.tmp")
+        build(foreign / "table", 73)
+        (foreign / "table.cdb.tmp").unlink()
+        # in place of the table it is replaced, not followed
+        plant(secret, foreign / "table.cdb")
+        build(foreign / "table")
+        (foreign / "table.cdb").unlink()
+    (tmp_path / "roots").mkdir()
+    os.symlink(tmp_path / "roots", foreign / "folder")
+    (tmp_path / "roots" / "table").write_text("key value\n")
+    build(foreign / "folder" / "table", 73)
+    assert os.listdir(tmp_path / "roots") == ["table"]
+    after = secret.stat()
+    assert (after.st_mode, after.st_uid, after.st_size, after.st_mtime_ns) == (before.st_mode, before.st_uid, before.st_size, before.st_mtime_ns)
+
+
+def test_a_table_that_is_replaced_keeps_its_owner(foreign):
+    build(foreign / "table")
+    os.chown(foreign / "table.cdb", OTHER, 12)
+    os.chmod(foreign / "table.cdb", 0o640)
+    build(foreign / "table")
+    st = (foreign / "table.cdb").stat()
+    assert (st.st_uid, st.st_gid, st.st_mode & 0o777) == (OTHER, 12, 0o640)

@@ -8,12 +8,13 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 
 import pytest
 
-from lab import Relay, Sink, wait
+from lab import RELAYBOX, Relay, Sink, wait
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
 OWNER = 12525
@@ -179,6 +180,54 @@ def test_files_of_aliases_are_written_and_no_others(tmp_path):
         r.start()
         r.run("postqueue", "-f")
         r.wait_log("to=<later@example.test>.*status=sent")
+
+
+class OrdinaryRelay(Relay):
+    """Started by a user who is nobody in particular: no helper, nothing to give up."""
+
+    def spawn(self, *options):
+        os.chown(self.dir, OWNER, OWNER)
+        self.process = subprocess.Popen([RELAYBOX, "relayd", "-c", self.dir, *options], env=self.env, user=OWNER, group=OWNER, extra_groups=[],
+                                        stdin=subprocess.DEVNULL, stderr=open(self.path("stderr"), "ab"))
+
+
+def test_the_whole_sandbox_of_an_ordinary_user_lets_mail_through(tmp_path):
+    """Files of aliases whose table has no text, the spool, a log that is renamed, a new table and a new row at a reload."""
+    folder, spool = tmp_path / "files", tmp_path / "mail"
+    for path in (folder, spool):
+        path.mkdir()
+        os.chown(path, OWNER, OWNER)
+    (tmp_path / "tables").mkdir(mode=0o755)
+    (tmp_path / "tables" / "aliases").write_text("archive: %s/archive, %s/maildir/\n" % (folder, folder))
+    subprocess.run([RELAYBOX, "mapgen", "--alias", "hash:%s/tables/aliases" % tmp_path], check=True)
+    os.unlink(tmp_path / "tables" / "aliases")
+    r = OrdinaryRelay(tmp_path / "r", "mydestination = example.test\nlocal_recipient_maps =\nalias_maps = hash:%s/tables/aliases\n"
+                      "mail_spool_directory = %s\n" % (tmp_path, spool))
+    with r:
+        assert status(r.process.pid)["Seccomp"] == "2" and not children(r.process.pid)
+        for name in ("archive", "games"):
+            r.run("sendmail", "-f", "a@x.org", name + "@example.test", stdin="Subject: x\n\nx\n")
+            r.wait_log("to=<%s@example.test>.*status=sent" % name)
+        assert "Subject: x" in (folder / "archive").read_text() and len(os.listdir(folder / "maildir" / "new")) == 1
+        assert os.listdir(spool) == ["games"]
+        os.rename(r.path("log"), r.path("log.1"))
+        (tmp_path / "tables" / "transport").write_text("b.test discard:\n")
+        with open(r.path("main.cf"), "a") as f:
+            f.write("transport_maps = texthash:%s/tables/transport\n" % tmp_path)
+        # a table that chooses next hops may need any port: that was not asked for at the start
+        r.process.send_signal(signal.SIGHUP)
+        wait(lambda: os.path.exists(r.path("log")) and r.log_lines("a new port needs a restart where sandbox = required"))
+        r.stop()
+        r.start()
+        r.run("sendmail", "-f", "a@x.org", "u@b.test", stdin="Subject: x\n\nx\n")
+        r.wait_log("to=<u@b.test>.*status=sent")
+        (tmp_path / "tables" / "new").write_text("c.test discard:\n")
+        with open(r.path("main.cf"), "a") as f:
+            f.write("transport_maps = texthash:%s/tables/new\n" % tmp_path)
+        r.process.send_signal(signal.SIGHUP)
+        r.wait_log("reload -- ")
+        r.run("sendmail", "-f", "a@x.org", "u@c.test", stdin="Subject: x\n\nx\n")
+        r.wait_log("to=<u@c.test>.*status=sent")
 
 
 def test_mailboxes_that_a_reload_moves_wait_for_a_restart(tmp_path):

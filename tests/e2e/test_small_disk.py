@@ -11,6 +11,7 @@ import time
 import pytest
 from lab import SLOW, Relay, Sink, wait
 
+pytestmark = pytest.mark.long
 VOLUMES = [("ext4", 8), ("ext4", 16), ("ext4", 32), ("ext4", 70), ("tmpfs", 8), ("tmpfs", 16), ("tmpfs", 32), ("tmpfs", 70)]
 
 

@@ -140,10 +140,11 @@ class Watched(Relay):
         with open(self.path("calls")) as f:
             return int(f.readline().split()[1])
 
-    def patient(self, what, seconds):
-        """Wait for it while relayd lives; did it come?"""
+    def patient(self, what, seconds, tries=0):
+        """Wait for it while relayd lives; did it come? On a busy machine seconds are few: so many tries are made at least."""
         end = time.monotonic() + seconds
-        while not what() and time.monotonic() < end:
+        while not what() and (time.monotonic() < end or tries > 0):
+            tries -= 1
             if self.process.poll() is not None:
                 raise Gone()
             time.sleep(0.01)

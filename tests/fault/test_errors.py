@@ -27,7 +27,7 @@ def after_error(relay, mail):
         late = [n for n in mail.acked if mail.began.get(n, 0) > when]
         assert not late and not mail.put(smtp, "ok", 300), "acknowledged after a flush failed: %s" % late
     else:
-        assert relay.patient(lambda: mail.put(smtp, "ok", 300), 5), "no service after 5 s"
+        assert relay.patient(lambda: mail.put(smtp, "ok", 300), 5, 100), "no service after 5 s"
     smtp.quit()
     before = cpu_seconds(relay.pid())
     relay.patient(lambda: False, 0.2)

@@ -4,6 +4,7 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/msg/addr_repair.h"
+#include "core/msg/addr_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -36,6 +37,37 @@ static void path(struct arena *a, struct str in)
 		abort();
 }
 
+/* tree - what is written is one field: no line end in it but of its folding, none that nothing follows */
+static void tree(struct arena *a, struct str in)
+{
+	struct addr_tree t;
+	struct buf out;
+
+	/* a field's own line ends come with a blank behind them */
+	if (memchr(in.p, '\n', in.n) || memchr(in.p, '\r', in.n))
+		return;
+	addr_tree_init(&t, a, in);
+	for (size_t i = 0; i < t.n; i++) {
+		struct addr x = addr_split(t.v[i].is);
+
+		check(a, &x);
+		if (i % 2)
+			t.v[i].is = STR("other@example.test");
+	}
+	buf_init(&out, 1 << 22);
+	addr_tree_format(&t, STR("To"), &out);
+	for (size_t i = 0; i < out.n; i++) {
+		if (out.p[i] == '\r' && (i + 1 == out.n || out.p[i + 1] != '\n'))
+			abort();
+		if (out.p[i] == '\n' && (!i || out.p[i - 1] != '\r' || (i + 1 < out.n && out.p[i + 1] != '\t' && out.p[i + 1] != ' ')))
+			abort();
+	}
+	if (!str_ends(buf_view(&out), STR("\r\n")))
+		abort();
+	buf_fini(&out);
+	addr_tree_fini(&t);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	/* exact-size copy: reading past the end is seen */
@@ -57,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		if (m.raw.p < in.p || m.raw.p + m.raw.n > in.p + in.n)
 			abort();
 	}
+	tree(&a, in);
 	n_found = addr_repair(&a, in, &found);
 	for (size_t i = 0; i < n_found; i++) {
 		struct str raw = found[i].mailbox.raw;

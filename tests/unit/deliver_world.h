@@ -194,7 +194,7 @@ static inline void fake_stop(struct fake *f)
 
 /* --- a name server ---------------------------------------------------------------------------------------------------- */
 
-/* kind: 'A' value is an address, 'M' "preference name", 'N' the name does not exist, 'S' SERVFAIL; other names: no data */
+/* kind: 'A' value is an address, '6' one of IPv6, 'M' "preference name", 'N' the name does not exist, 'S' SERVFAIL; other names: no data */
 struct name { const char *name; char kind; const char *value; };
 struct names { const struct name *v; size_t n; int fd; uint16_t port; pthread_t thread; };
 
@@ -240,6 +240,9 @@ static inline size_t names_answer(const struct names *s, uint8_t *q, size_t n)
 		if (x->kind == 'A' && type == 1) {
 			inet_pton(AF_INET, x->value, data);
 			len = 4;
+		} else if (x->kind == '6' && type == 28) {
+			inet_pton(AF_INET6, x->value, data);
+			len = 16;
 		} else if (x->kind == 'M' && type == 15) {
 			char *name_at;
 

@@ -168,8 +168,8 @@ T(log_writes_postfix_lines)
 	CHECK_STR(content(path), "");
 	log_flush();
 	CHECK_STR(last_line(path), "mx postfix/smtp[12]: 8DE012082C: to=<a@b>, relay=none, status=deferred (connect to x)\n");
-	log_text(LOG_SEV_WARNING, "smtpd", 3, NULL, "bad\r\nline \x1b[1m \xc3\xa4 \xff \xc2\x85");
-	CHECK_STR(last_line(path), "mx postfix/smtpd[3]: warning: bad??line ?[1m \xc3\xa4 ? ?\n");
+	log_text(LOG_SEV_WARNING, "smtpd", 3, NULL, "bad\r\nline \x1b[1m <\xc3\xa4> \xff \xc2\x85 \xc3\xa4");
+	CHECK_STR(last_line(path), "mx postfix/smtpd[3]: warning: bad??line ?[1m <\xc3\xa4> ? ? ?\n");
 	CHECK_INT(rename(path, in_tmp("log.1")), 0);
 	log_reopen();
 	log_info("qmgr", "hello");
@@ -198,8 +198,51 @@ T(log_writes_json)
 	CHECK(!strncmp(line, "{\"time\":\"", 9));
 	CHECK_STR(strstr(line, ",\"host\""),
 		",\"host\":\"mx\",\"service\":\"smtp\",\"pid\":12,\"severity\":\"info\",\"queue_id\":\"8D\","
-		"\"to\":\"\\\"a\\\\\\\"@b\\u000a\",\"text\":\"why \\ufffd\","
+		"\"to\":\"\\\"a\\\\\\\"@b\\ufffd\",\"text\":\"why \\ufffd\","
 		"\"message\":\"8D: to=<\\\"a\\\\\\\"@b?> (why ?)\"}\n");
+}
+
+T(log_is_ascii_but_for_what_is_seen_in_addresses)
+{
+	static const struct { const char *what, *in; bool kept; } rows[] = {
+		{ "umlaut", "\xc3\xbc", true }, { "kana", "\xe3\x81\x82", true }, { "smile", "\xf0\x9f\x99\x82", true },
+		{ "newline", "\n", false }, { "escape", "\x1b", false }, { "delete", "\x7f", false }, { "control of C1", "\xc2\x9b", false },
+		{ "space that does not break", "\xc2\xa0", false }, { "soft hyphen", "\xc2\xad", false }, { "zero width space", "\xe2\x80\x8b", false },
+		{ "joiner", "\xe2\x80\x8d", false }, { "right to left override", "\xe2\x80\xae", false }, { "isolate", "\xe2\x81\xa7", false },
+		{ "word joiner", "\xe2\x81\xa0", false }, { "mark of byte order", "\xef\xbb\xbf", false }, { "line separator", "\xe2\x80\xa8", false },
+		{ "Arabic mark", "\xd8\x9c", false }, { "tag", "\xf3\xa0\x80\xa0", false }, { "selector", "\xef\xb8\x8f", false },
+		{ "private", "\xee\x80\x80", false }, { "filler", "\xe3\x85\xa4", false }, { "overlong", "\xc0\xaf", false },
+		{ "surrogate", "\xed\xa0\x80", false }, { "cut short", "\xe2\x80", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int json = 0; json < 2; json++) {
+			char path[300], addr[40];
+			struct log_config c = { .sink = LOG_TO_FILE, .path = path, .json = json, .syslog_name = "postfix", .host = "mx" };
+			struct log_line l;
+			const char *line, *to;
+
+			ROW("%s, %s", rows[i].what, json ? "JSON" : "text");
+			snprintf(path, sizeof(path), "%s", in_tmp("log.ascii"));
+			snprintf(addr, sizeof(addr), "a%sb@x.test", rows[i].in);
+			REQUIRE(log_open(&c) == 0);
+			log_begin(&l, "smtpd", 12, "8D");
+			log_addr(&l, "to", str_of(addr));
+			log_field(&l, "helo", "h%sh", rows[i].in);
+			log_note(&l, "said %s to <%s>", rows[i].in, addr);
+			log_end(&l);
+			log_flush();
+			line = last_line(path);
+			to = strstr(line, json ? "\"to\":\"a" : "to=<a");
+			REQUIRE(to != NULL);
+			to += json ? 7 : 5;
+			CHECK_INT(!strncmp(to, rows[i].in, strlen(rows[i].in)), rows[i].kept);
+			/* elsewhere there is none of it */
+			CHECK(strstr(line, json ? "\"helo\":\"h\\ufffd" : "helo=h?"));
+			CHECK(strstr(line, json ? "said \\ufffd" : "said ?"));
+			for (const char *q = line; *q && *q != '\n'; q++)
+				CHECK(rows[i].kept || ascii_is_print(*q));
+		}
 }
 
 T(log_never_blocks_on_a_full_pipe)

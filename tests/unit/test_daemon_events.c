@@ -38,7 +38,7 @@ static void answer(int code, const char *enhanced, const char *text)
 {
 	struct session *s = w.conn.ctx;
 
-	reply_set(&s->answer, code, enhanced, "%s", text);
+	reply_set(s->answer, code, enhanced, "%s", text);
 	session_wake(s);
 }
 

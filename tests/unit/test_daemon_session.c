@@ -456,7 +456,7 @@ T(session_lets_others_have_their_turn)
 			CHECK_INT(w.deadline, w.now + 300 * USEC_PER_SEC);
 			tick();
 		}
-		CHECK_INT(steps, 3);
+		CHECK_INT(steps, 250 / LIMIT_SESSION_STEP);
 		CHECK_INT(w.conn.in.n, 0);
 		/* one that goes between two steps */
 		for (int k = 0; k < 150; k++)

@@ -372,6 +372,41 @@ T(smtp_resolves_and_sorts_mx)
 	fake_stop(&b);
 }
 
+T(smtp_knows_itself_in_every_spelling)
+{
+	/* our own address is 192.0.2.1 */
+	static const struct name table[] = {
+		{ "mapped.test", '6', "::ffff:127.0.0.1" }, { "own-mapped.test", '6', "::ffff:192.0.2.1" }, { "loop.test", '6', "::1" },
+		{ "none.test", '6', "::" }, { "zero.test", 'A', "0.0.0.0" }, { "net-zero.test", 'A', "0.1.2.3" }, { "lo.test", 'A', "127.1.2.3" },
+		{ "nat64.test", '6', "64:ff9b::192.0.2.1" }, { "nat64-lo.test", '6', "64:ff9b::127.0.0.1" }, { "nat64-zero.test", '6', "64:ff9b::" },
+		{ "local-nat64.test", '6', "64:ff9b:1::192.0.2.1" }, { "6to4.test", '6', "2002:c000:201::1" }, { "compatible.test", '6', "::192.0.2.1" },
+		{ "mx.test", 'M', "10 nat64.test" },
+	};
+	static const char *const extra[] = { BASE, "inet_protocols=all", NULL };
+	struct names names = { .v = table, .n = sizeof(table) / sizeof(table[0]) };
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+	char rcpt[64], text[100];
+
+	REQUIRE(names_start(&names));
+	REQUIRE(world_open(&w, extra, &names, -1));
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		ROW("%s %s", table[i].name, table[i].value);
+		dest = dest_of(&w, "smtp", table[i].name);
+		snprintf(rcpt, sizeof(rcpt), "u@%s", table[i].name);
+		snprintf(text, sizeof(text), "mail for %s loops back to myself", table[i].name);
+		parcel_put(&w, &p, "s@b.test", rcpt, CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, 554);
+		CHECK_STR(p.results[0].reply.enhanced, "5.4.6");
+		CHECK_STR(p.results[0].reply.text, text);
+		deliver_dest_idle(w.deliver, &dest);
+	}
+	world_close(&w);
+	names_stop(&names);
+}
+
 T(smtp_logs_in_with_the_right_key)
 {
 	struct fake f = { .ip = "127.0.0.1", .ehlo = "250-fake\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN" };

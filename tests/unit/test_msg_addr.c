@@ -255,7 +255,9 @@ T(addr_repair_reads_lists_as_postfix_does)
 		{ "a%b@x", "a%b@x" }, { "x!a", "x!a" }, { "|cmd", "|cmd" }, { "/dev/null", "/dev/null" }, { "\"|cmd x\"", "\"|cmd x\"" },
 		{ "a@x -b@x", "a@x -b@x" }, { "\xc3\xbcni@x", "\xc3\xbcni@x" }, { "J\xc3\xb6 <a@x>", "a@x" }, { "a@x\tb@x", "a@x b@x" }, { "", "" }, { "<>", "" },
 		{ "a@x <>", "" }, { "root bob", "root bob" }, { "Joe. X <a@x>", "a@x" }, { "Joe's <a@x>", "a@x" }, { "[X] Joe <a@x>", "a@x" },
-		{ "J:K <a@x>", "J a@x" }, { "a@x:b", "{a@x:b}" }, { "<a@x><b@x>", "a@x b@x" }, { "<<a@x>>", "{<<a@x>>}" }, { "a @ x", "a@x" },
+		{ "J:K <a@x>", "J a@x" }, { "a@x:b", "{a@x:b}" }, { "<a@x><b@x>", "a@x b@x" }, { "<<a@x>>", "a@x" }, { "Joe <<a@x>>", "a@x" }, { "<Joe <a@x>>", "a@x" }, { "<<<a@x>>>, c@z", "a@x c@z" },
+		{ "<a@x>>", "a@x" }, { "<<a@x>", "a@x" }, { "<<a@x>> <b@y>", "a@x b@y" }, { "b@y <<a@x>>", "a@x" }, { "<<>>", "" }, { "<<a@x> b@y>", "{<<a@x> b@y>}" },
+		{ "a @ x", "a@x" },
 		{ "a . b @ x", "a.b@x" }, { "\"Joe\" a@x", "Joe a@x" }, { "a@x <a@x> c", "a@x c" }, { "a@x \"Joe\"", "a@x Joe" }, { "Joe(x)<a@x>", "a@x" },
 		{ "'a@x'", "{'a@x'}" }, { "a@x, bad@@, b@x", "a@x {bad@@} b@x" }, { "a@x, <b@x, c@x", "a@x {<b@x} c@x" },
 		{ "a@x, b c d@x, e@x", "a@x b c d@x e@x" }, { "=?utf-8?q?J?= <a@x>", "a@x" }, { "a@\"x\"", "a@x" }, { "a\"b\"@x", "a b@x" },
@@ -289,11 +291,12 @@ T(addr_repair_keeps_names_as_written)
 	size_t n;
 
 	arena_init(&a, 100000);
-	n = addr_repair(&a, STR("Joe @ Work <j@x>, (c) \"K, L\" (d) <k@x> (e), m@x"), &v);
-	CHECK_INT(n, 3);
+	n = addr_repair(&a, STR("Joe @ Work <j@x>, (c) \"K, L\" (d) <k@x> (e), m@x, <Joe <n@x>>"), &v);
+	CHECK_INT(n, 4);
 	CHECK(str_eq(v[0].mailbox.name, STR("Joe @ Work")) && str_eq(v[0].mailbox.raw, STR("Joe @ Work <j@x>")));
 	CHECK(str_eq(v[1].mailbox.name, STR("(c) \"K, L\" (d)")));
 	CHECK(!v[2].mailbox.name.n && str_eq(v[2].mailbox.raw, STR("m@x")));
+	CHECK(str_eq(v[3].mailbox.name, STR("Joe")) && str_eq(v[3].mailbox.raw, STR("<Joe <n@x>>")));
 	mem_free(v);
 	arena_fini(&a);
 }

@@ -236,6 +236,39 @@ T(stats_view_text_and_json)
 	CHECK(strstr(figures(&v, before, rows), "\"rates\":{\"sent\":0.000}") != NULL);
 }
 
+T(stats_view_fits_into_a_narrow_terminal)
+{
+	static const char destination[] = "d\tsmtp\t[a-long-name-of-a-next-hop.example.test]:2525\t7\t1\t20\t1\trefused by somebody\n"
+		"e\t1000000\tABCDEF1234\t1\ta-long-recipient@example.test\th[1]:25\t550 no, and a long why of it\n";
+	static const size_t widths[] = { 50, 60, 80, 200 };
+	struct buf rows;
+
+	buf_init(&rows, 10000);
+	buf_z(&rows, "f\tsessions\tsessions now\t3\n");
+	for (int i = 0; i < 60; i++)
+		buf_printf(&rows, "p\t%d\t0\t0\t0\n", i == 59 ? 8 : 1);
+	buf_z(&rows, destination);
+	setenv("LC_ALL", "C", 1);
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		struct stats_view v = { .width = widths[i], .colour = i % 2 };
+		struct str text = str_of(figures(&v, buf_cstr(&rows), "")), line;
+		bool newest = false;
+
+		ROW("%zu", widths[i]);
+		CHECK(str_find(text, STR("  7        1       20  ")) >= 0 && str_find(text, STR("waiting  sending    limit  state\n")) >= 0);
+		CHECK(str_find(text, STR("refused")) >= 0);
+		while (str_cut(&text, '\n', &line)) {
+			size_t columns = term_columns(line);
+
+			/* each colour is made of five, its end of three */
+			newest = newest || (str_starts(line, STR("accepted")) && str_chr(line, '@') >= 0);
+			CHECK(columns - (str_chr(line, '\033') >= 0 ? 3 * (size_t)(str_find(line, STR("\033[3")) >= 0) + 5 : 0) <= widths[i]);
+		}
+		CHECK(newest);
+	}
+	buf_fini(&rows);
+}
+
 T(history_keeps_an_hour)
 {
 	struct history h = { 0 };

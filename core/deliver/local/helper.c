@@ -19,6 +19,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/local/helper_confine.h"
+#include "core/deliver/local/helper_order.h"
 #include "core/net/fdpass.h"
 
 
@@ -154,7 +155,7 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 		reply_set(&a.reply, 451, "4.3.5", "no mailbox is written for %s: give %s an alias", order.user, order.user);
 	else if (!located || !is_below(order.path, *rules->home_mailbox ? pw.pw_dir : rules->spool))
 		reply_set(&a.reply, 451, "4.3.5", "the mailbox of %s has no usable path: home_mailbox, mail_spool_directory", order.user);
-	else if (strcmp(order.path, r->order.path))
+	else if (strcmp(order.path, r->order.path) != 0)
 		reply_set(&a.reply, 451, "4.3.5", "mailboxes are elsewhere since relayd was started: restart it");
 	else if (become(&pw, *rules->home_mailbox ? NULL : rules->spool) < 0)
 		reply_set(&a.reply, 451, "4.3.0", "cannot become user %s: %s", order.user, strerror(errno));
@@ -199,49 +200,6 @@ static void reap(struct helper *h)
 
 /* --- the loop ----------------------------------------------------------------------------------------------------------- */
 
-/* is_name - a file or user name that stays in its folder */
-static bool is_name(const char *p, size_t size)
-{
-	return memchr(p, 0, size) && *p && *p != '.' && !strchr(p, '/');
-}
-
-/* is_text - lines that end in LF, with no other control characters but tab; none begins like an mbox message */
-static bool is_text(const char *p, size_t size, bool from_line)
-{
-	size_t n = strnlen(p, size), lines = 0;
-
-	if (n == size || (n && p[n - 1] != '\n'))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)p[i] < ' ' && p[i] != '\n' && p[i] != '\t')
-			return false;
-		lines += p[i] == '\n';
-	}
-	if (from_line)
-		return lines == 1 && !strncmp(p, "From ", 5);
-	return strncmp(p, "From ", 5) && !strstr(p, "\nFrom ") && p[0] != '\n' && !strstr(p, "\n\n");
-}
-
-/* is_part - a file that holds what the order says; a pipe would be waited for */
-static bool is_part(int fd, uint64_t offset, uint64_t length)
-{
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && offset <= (uint64_t)st.st_size &&
-		length <= (uint64_t)st.st_size - offset;
-}
-
-static bool is_content(int fd, const struct mailbox_order *o)
-{
-	return is_part(fd, o->offset, o->length) && (!o->header_length || is_part(o->header_fd, o->header_offset, o->header_length));
-}
-
-static bool is_order(const struct mailbox_order *o, int content)
-{
-	return is_name(o->user, sizeof(o->user)) && is_name(o->unique, sizeof(o->unique)) && memchr(o->path, 0, sizeof(o->path)) &&
-		is_text(o->from_line, sizeof(o->from_line), true) && is_text(o->prefix, sizeof(o->prefix), false) && is_content(content, o);
-}
-
 static void take_request(struct helper *h, struct helper_request *r, int content)
 {
 	r->order.header_fd = h->header_id == r->id ? h->header : -1;
@@ -249,7 +207,7 @@ static void take_request(struct helper *h, struct helper_request *r, int content
 		open_table(h, r);
 	else if (r->verb == HELPER_LOG)
 		open_log(h, r);
-	else if (r->verb == HELPER_DELIVER && is_order(&r->order, content))
+	else if (r->verb == HELPER_DELIVER && helper_order_is_good(&r->order, content))
 		deliver(h, r, content);
 	else
 		answer_text(h->fd, r->id, "local delivery was asked for wrongly");

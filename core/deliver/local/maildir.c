@@ -18,7 +18,7 @@ static int make_folder(const char *path)
 		return 0;
 	if (errno != ENOENT)
 		return -1;
-	for (size_t i = 1; path[i] && i < sizeof(part); i++) {
+	for (size_t i = 1; i < sizeof(part) && path[i]; i++) {
 		if (path[i] != '/')
 			continue;
 		memcpy(part, path, i);

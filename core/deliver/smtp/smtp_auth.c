@@ -9,8 +9,11 @@
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_try.h"
 #include "core/msg/mime.h"
+#include "core/oauth/oauth.h"
 #include "core/policy/ask.h"
 #include "core/smtp/token.h"
+
+#define TOKEN_TIME (150 * USEC_PER_SEC)        /* for a server to wait while a token endpoint is asked; servers wait for 5 minutes */
 
 /* --- whose password ------------------------------------------------------------------------------------------------- */
 
@@ -116,6 +119,10 @@ bool smtp_auth_is_known(struct smtp_session *s)
 
 void smtp_auth_forget(struct smtp_session *s)
 {
+	if (s->oauth)
+		oauth_cancel(s->oauth);
+	s->oauth = NULL;
+	s->credential = STR_EMPTY;
 	buf_wipe(&s->login);
 	buf_wipe(&s->token);
 	s->sasl = (struct sasl_client){ .mechanism = NULL };
@@ -123,42 +130,83 @@ void smtp_auth_forget(struct smtp_session *s)
 
 /* --- the exchange ----------------------------------------------------------------------------------------------------- */
 
-enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed)
+static void cannot(struct smtp_session *s, struct reply *failed, const char *why, const char *more)
+{
+	char said[300];
+
+	smtp_target_said(&s->target, said);
+	reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: %s%s", said, why, more);
+}
+
+/* say_auth - the secret is at hand: false with the reply */
+static bool say_auth(struct smtp_session *s, struct reply *failed)
+{
+	const char *mechanism = s->sasl.mechanism;
+	struct buf first;
+	bool good;
+
+	buf_init(&first, LIMIT_SASL_RESPONSE);
+	good = !sasl_has_initial(mechanism) || sasl_respond(&s->sasl, STR_EMPTY, &first);
+	if (good)
+		smtp_client_auth(&s->client, mechanism, buf_view(&first), sasl_has_initial(mechanism));
+	else
+		cannot(s, failed, "no response for ", mechanism);
+	buf_wipe(&first);
+	return good;
+}
+
+static void on_token(void *ctx, struct str token, const char *why)
+{
+	struct smtp_session *s = ctx;
+	struct reply failed;
+
+	s->oauth = NULL;
+	buf_str(&s->token, token);
+	s->sasl.password = buf_view(&s->token);
+	if (!token.n)
+		cannot(s, &failed, *why ? why : "no access token", "");
+	s->on_auth(s, token.n && say_auth(s, &failed) ? NULL : &failed);
+}
+
+/* wait_for_token - the token is made by somebody else, who may have to be asked first */
+static enum smtp_auth wait_for_token(struct smtp_session *s)
+{
+	s->credential = s->sasl.password;
+	conn_deadline(s->conn, loop_now(s->d->o.loop) + TOKEN_TIME);
+	s->oauth = oauth_ask(s->d->oauth, s->credential, s->profile->conf, on_token, s);
+	return SMTP_AUTH_WAITS;
+}
+
+enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed, void (*on_auth)(struct smtp_session *s, const struct reply *failed))
 {
 	const struct conf *c = s->profile->conf;
-	bool tls = conn_tls(s->conn) != NULL;
-	char said[300];
-	struct buf why, first;
+	bool tls = conn_tls(s->conn) != NULL, started = false;
 	enum map_answer got;
-	bool started = false;
+	struct buf why;
 
 	if (!c->smtp_sasl_auth_enable || !(s->client.extensions & SMTP_EXT_AUTH))
 		return SMTP_AUTH_NONE;
 	got = find_login(s);
 	if (got == MAP_NONE)
 		return SMTP_AUTH_NONE;
-	smtp_target_said(&s->target, said);
 	if (got == MAP_ERROR) {
 		reply_set(failed, 454, "4.3.0", "smtp_sasl_password_maps lookup error for %s", s->target.site);
 		return SMTP_AUTH_FAILED;
 	}
 	buf_init(&why, 300);
-	buf_init(&first, LIMIT_SASL_RESPONSE);
 	s->sasl.mechanism = sasl_choose(s->client.auth_mechanisms, tls ? s->profile->sasl_forbidden_tls : s->profile->sasl_forbidden,
 		c->smtp_sasl_mechanism_filter, &why);
 	s->sasl.step = 0;
 	buf_init(&s->token, LIMIT_SASL_RESPONSE);
-	if (!s->sasl.mechanism || !token_find(s->sasl.mechanism, s->sasl.password, &s->token, &s->sasl.password, &why)) {
-		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: %s%s", said, buf_cstr(&why),
-			tls || s->sasl.mechanism ? "" : " (the session has no TLS)");
-	} else if (sasl_has_initial(s->sasl.mechanism) && !sasl_respond(&s->sasl, STR_EMPTY, &first)) {
-		reply_set(failed, 454, "4.7.0", "SASL authentication failed; cannot authenticate to server %s: no %s response", said,
-			s->sasl.mechanism);
-	} else {
-		started = true;
-		smtp_client_auth(&s->client, s->sasl.mechanism, buf_view(&first), sasl_has_initial(s->sasl.mechanism));
+	if (s->sasl.mechanism && sasl_takes_token(s->sasl.mechanism) && oauth_is(s->sasl.password)) {
+		buf_fini(&why);
+		s->on_auth = on_auth;
+		return wait_for_token(s);
 	}
-	buf_wipe(&first);
+	if (!s->sasl.mechanism || !token_find(s->sasl.mechanism, s->sasl.password, &s->token, &s->sasl.password, &why))
+		cannot(s, failed, buf_cstr(&why), tls || s->sasl.mechanism ? "" : " (the session has no TLS)");
+	else
+		started = say_auth(s, failed);
 	buf_fini(&why);
 	return started ? SMTP_AUTH_STARTED : SMTP_AUTH_FAILED;
 }
@@ -236,6 +284,10 @@ void smtp_auth_refused(const struct smtp_session *s, struct reply *out)
 		buf_clear(&line);
 		buf_printf(&line, "%d (the rest repeats the login)", r->code);
 	}
+	/* whether a token has ended or the login is wrong, only its age tells */
+	if (s->credential.n)
+		buf_z(&line, oauth_refused(s->d->oauth, s->credential, s->sasl.password) ? " (to an access token that was had before: a new one is "
+			"had for the next try)" : " (to a new access token: is this the user it was made for, and may it send mail?)");
 	reply_set(out, 454, enhanced, "SASL authentication failed; server %s said: %s", said, buf_cstr(&line));
 	buf_fini(&line);
 }

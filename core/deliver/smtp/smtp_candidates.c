@@ -78,11 +78,17 @@ static void take_turn(struct smtp_candidates *c)
 	*c->turn = v[0].address;
 }
 
+/* may_be_ourselves - nobody wrote this next hop down, so mail that comes back from it would go there again, for ever */
+static bool may_be_ourselves(const struct smtp_candidates *c, uint16_t port)
+{
+	return !c->explicit && port == 25 && !c->profile->lmtp && !c->d->o.ask;
+}
+
 static void set_target(const struct smtp_candidates *c, const struct smtp_candidate *x, struct smtp_target *out)
 {
 	*out = (struct smtp_target){
 		.address = x->address, .port = c->port, .rank = (c->site_number << 16) + x->preference,
-		.explicit = c->explicit, .fallback = c->in_fallback,
+		.explicit = c->explicit, .fallback = c->in_fallback, .mirror = may_be_ourselves(c, c->port),
 	};
 	memcpy(out->host, x->host, sizeof(out->host));
 	memcpy(out->site, c->site, sizeof(out->site));
@@ -205,7 +211,7 @@ static enum smtp_next start_site(struct smtp_candidates *c, struct smtp_target *
 		return take_unix(c, hop.host, out);
 	c->port = hop.port;
 	c->hosts = smtp_hosts_find(c->d, c->profile, hop.host, c->profile->use_mx && !hop.literal,
-		!c->explicit && hop.port == 25 && !lmtp && !c->d->o.ask, on_hosts, c);
+		may_be_ourselves(c, hop.port), on_hosts, c);
 	return SMTP_NEXT_WAIT;
 }
 

@@ -44,15 +44,26 @@ void smtp_hello_tls_ready(struct smtp_session *s)
 	smtp_session_pump(s);
 }
 
+static void on_auth(struct smtp_session *s, const struct reply *failed)
+{
+	if (failed) {
+		smtp_session_fail(s, SMTP_BLAME_SITE, failed);
+		return;
+	}
+	smtp_session_set_deadline(s);
+	conn_flush(s->conn);
+}
+
 static void go_on_after_hello(struct smtp_session *s)
 {
 	struct reply r;
 
-	switch (smtp_auth_begin(s, &r)) {
+	switch (smtp_auth_begin(s, &r, on_auth)) {
 	case SMTP_AUTH_NONE:
 		smtp_client_ready(&s->client);
 		break;
 	case SMTP_AUTH_STARTED:
+	case SMTP_AUTH_WAITS:
 		break;
 	case SMTP_AUTH_FAILED:
 		s->own_failed = s->own_login;
@@ -105,12 +116,28 @@ static void go_on_in_clear(struct smtp_session *s, bool offered)
 	go_on_after_hello(s);
 }
 
+/* is_ourselves - the second net against loops, behind a translator of addresses or a balancer: who greets us with our own name is we */
+static bool is_ourselves(struct smtp_session *s)
+{
+	const char *own = s->profile->conf->myhostname;
+	struct reply r;
+	char where[300];
+
+	if (!s->target.mirror || !str_ieq(str_of(s->client.server_name), str_of(own)))
+		return false;
+	smtp_target_said(&s->target, where);
+	log_warn(smtp_session_service(s), "host %s greeted me with my own name %s", where, own);
+	reply_set(&r, 554, "5.4.6", "mail for %s loops back to myself", s->target.site);
+	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+	return true;
+}
+
 void smtp_hello(struct smtp_session *s)
 {
 	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
 	struct buf why;
 
-	if (smtp_session_stops(s, DELIVER_STOP_EHLO))
+	if (smtp_session_stops(s, DELIVER_STOP_EHLO) || is_ourselves(s))
 		return;
 	if (conn_tls(s->conn)) {
 		smtp_resume_keep(s);

@@ -171,7 +171,7 @@ static void cut_at_ourselves(struct smtp_hosts *h)
 	for (size_t i = 0; i < h->n_v; i++) {
 		size_t keep = 0;
 
-		if (!route_is_own_address(h->d->o.router, &h->v[i].address))
+		if (!route_leads_home(h->d->o.router, &h->v[i].address))
 			continue;
 		h->we_are_mx = true;
 		while (keep < i && h->v[keep].preference < h->v[i].preference)

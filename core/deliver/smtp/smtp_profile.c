@@ -1,5 +1,6 @@
 /* smtp_profile - one transport's settings, worked out once per configuration, so that a delivery parses nothing. */
 #include <limits.h>
+#include "core/oauth/oauth.h"
 
 #include "core/base/format.h"
 #include "core/base/fs.h"
@@ -81,29 +82,39 @@ static void open_maps(struct smtp_profile *p, struct maps *out, const char *suff
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
-/* look_at_token - a password that may be the name of a token's file (core/smtp/token.h) is opened like all that the settings are made
- * of, though it is read at each login only: who watches what is opened hears of it */
-static void look_at_token(struct str password)
+/* look_at - what is read at a login only is opened like all that the settings are made of: who watches what is opened hears of it */
+static void look_at(const char *path)
 {
-	char name[PATH_MAX];
-	int fd;
+	int fd = fs_open_table(path);
 
-	if (!str_starts(password, STR("file:/")))
-		return;
-	format_text(name, sizeof(name), "%.*s", STR_ARG(str_from(password, 5)));
-	fd = fs_open_table(name);
 	if (fd >= 0)
 		fs_close(fd);
+}
+
+/* look_at_token - a password that may be the name of a file: of a token (core/smtp/token.h) or of a credential (core/oauth) */
+static void look_at_token(struct smtp_profile *p, struct str password)
+{
+	char name[PATH_MAX];
+	uint16_t port;
+
+	if (str_starts(password, STR("file:")))
+		password = str_from(password, 5);
+	if (!str_starts(password, STR("/")))
+		return;
+	format_text(name, sizeof(name), "%.*s", STR_ARG(password));
+	look_at(name);
+	port = oauth_port(password);
+	if (port && p->n_token_ports < LIMIT_OAUTH_PORTS)
+		p->token_ports[p->n_token_ports++] = port;
 }
 
 static int look_at_login(void *ctx, struct str key, struct str value)
 {
 	struct str user;
 
-	(void)ctx;
 	(void)key;
 	if (str_cut(&value, ':', &user))
-		look_at_token(value);
+		look_at_token(ctx, value);
 	return 0;
 }
 
@@ -120,12 +131,14 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 {
 	const struct conf *c = p->conf;
 
+	if (c->smtp_sasl_auth_enable && *c->oauth_tls_CAfile)
+		look_at(c->oauth_tls_CAfile);
 	if (c->smtp_sasl_auth_enable)
 		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
 	for (size_t i = 0; i < p->sasl.n; i++)
-		(void)map_each(p->sasl.v[i], look_at_login, NULL);
+		(void)map_each(p->sasl.v[i], look_at_login, p);
 	if (c->relay_password)
-		look_at_token(str_of(c->relay_password));
+		look_at_token(p, str_of(c->relay_password));
 	/* Postfix's client stops there: mail would go out without the login that somebody asked for */
 	if (c->smtp_sasl_auth_enable && !*c->smtp_sasl_password_maps && !c->relay_username)
 		buf_z(why, "there is no password to log in with: set smtp_sasl_password_maps, or RELAYHOST_USERNAME and RELAYHOST_PASSWORD in "
@@ -164,13 +177,25 @@ static void check_protocols(const struct smtp_profile *p, const char *suffix, co
 
 struct walk { struct smtp_profile *p; const struct map *table; struct buf *why; struct conf_diag *diag; };
 
+/* trusts_somebody - not a row that checks certificates where there is nobody to trust */
+static bool trusts_somebody(const struct conf *c, struct str value)
+{
+	struct str level;
+
+	if (*c->smtp_tls_CAfile || *c->smtp_tls_CApath || !str_word(&value, " \t", &level))
+		return true;
+	return !str_eq(level, STR("verify")) && !str_eq(level, STR("secure"));
+}
+
 static int check_entry(void *ctx, struct str key, struct str value)
 {
 	struct walk *w = ctx;
 	struct buf text;
 
-	if (tls_demand_check(w->p->conf, value, w->why))
+	if (tls_demand_check(w->p->conf, value, w->why) && trusts_somebody(w->p->conf, value))
 		return 0;
+	if (!w->why->n)
+		buf_z(w->why, "nobody is trusted without an authority: set smtp_tls_CAfile");
 	buf_init(&text, LIMIT_REPLY_TEXT);
 	buf_printf(&text, "%s: %.*s: %s: mail for it will wait", map_spec(w->table), STR_ARG(str_head(key, 200)), buf_cstr(w->why));
 	buf_clear(w->why);
@@ -201,6 +226,19 @@ static void check_authorities(const struct smtp_profile *p, const struct tls_dem
 	wrong(p, *c->smtp_tls_policy_maps ? CONF_WARNING : CONF_ERROR, "tls_security_level", why, diag);
 }
 
+/* check_plaintext - a password that is sent without TLS where the server offers none, or where somebody in between takes the offer out */
+static void check_plaintext(const struct smtp_profile *p, const struct tls_demand *x, struct buf *why, struct conf_diag *diag)
+{
+	const struct conf *c = p->conf;
+
+	/* RELAYHOST_USERNAME alone brings its own level */
+	if (c->smtp_tls_level_is_ours || !c->smtp_sasl_auth_enable || x->require || x->failed.code || p->sasl_forbidden & SASL_NO_PLAINTEXT || *c->smtp_tls_policy_maps)
+		return;
+	buf_z(why, "without noplaintext passwords go in clear where a server, or somebody before it, offers no TLS: set "
+		"smtp_tls_security_level = encrypt");
+	wrong(p, CONF_WARNING, "sasl_security_options", why, diag);
+}
+
 /* check_level - the level of what no table names, as far as it can be told without a next hop */
 static void check_level(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
@@ -213,6 +251,7 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 		buf_z(why, x.failed.text);
 	wrong(p, x.level->refused ? CONF_ERROR : CONF_WARNING, "tls_security_level", why, diag);
 	check_authorities(p, &x, why, diag);
+	check_plaintext(p, &x, why, diag);
 	if (x.offer && !x.failed.code) {
 		if (!smtp_tls_context(p, &x, why))
 			wrong(p, CONF_ERROR, "tls_security_level: TLS is not available", why, diag);
@@ -308,6 +347,16 @@ struct deliver_profiles *deliver_profiles_new(const struct master *m, struct con
 		return all;
 	deliver_profiles_free(all);
 	return NULL;
+}
+
+void deliver_profiles_ports(const struct deliver_profiles *p, void (*fn)(void *ctx, uint16_t port), void *ctx)
+{
+	LIST_EACH(&p->all, it, tmp) {
+		const struct smtp_profile *one = LIST_ITEM(it, struct smtp_profile, link);
+
+		for (size_t i = 0; i < one->n_token_ports; i++)
+			fn(ctx, one->token_ports[i]);
+	}
 }
 
 void deliver_profiles_free(struct deliver_profiles *all)

@@ -20,6 +20,8 @@ struct smtp_profile {
 	bool cache;                    /* keep sessions between deliveries */
 	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
 	struct maps tls_policy, sasl;
+	uint16_t token_ports[LIMIT_OAUTH_PORTS];
+	size_t n_token_ports;
 	struct checks *checks;         /* of content that is sent; NULL: none */
 	struct dkim_keys *dkim;        /* that sign what is sent; NULL: nobody does */
 	struct address_maps generic;   /* smtp_generic_maps */

@@ -57,7 +57,10 @@ struct smtp_session {
 	struct buf login;              /* user NUL password NUL */
 	bool own_login;                /* … is the sender's, and not the server's or the next hop's */
 	bool own_failed;               /* … and was refused */
-	struct buf token;              /* read in place of the password */
+	struct buf token;              /* read, or had, in place of the password */
+	struct str credential;         /* where the token is from: a file for core/oauth; or empty */
+	struct oauth_wait *oauth;      /* a token that is not there yet */
+	void (*on_auth)(struct smtp_session *s, const struct reply *failed); /* it has come: AUTH is said, or failed says why not */
 	/* the transaction */
 	void *reader;                  /* of deliver_options.content */
 	uint64_t size, sent;           /* of the content */

@@ -17,6 +17,7 @@ struct smtp_target {
 	char path[108];
 	char site[LIMIT_CLIENT_SITE];      /* the next hop as written: key of policy and password tables */
 	bool explicit;                 /* somebody wrote this next hop down: its failure is a configuration problem */
+	bool mirror;                   /* found by its own name at port 25: it must not be ourselves */
 	bool fallback;                 /* from smtp_fallback_relay */
 };
 /* smtp_has_no_way - an errno of connect(2) that is about this machine and its networks */

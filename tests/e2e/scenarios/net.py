@@ -437,6 +437,6 @@ class Net:
         for host in reversed(self.hosts):
             host.close()
         self.tell.close()
-        self.guard.wait(30)
+        self.guard.wait(120)
         for host in self.hosts:
             os.close(host.netns)

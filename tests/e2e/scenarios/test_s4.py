@@ -9,7 +9,7 @@ import pytest
 from lab import RELAYBOX, wait
 from peers import NUMBER, QID, SPLIT, check, filled
 
-A, B, C, D, STRANGER, WORLD = "172.16.10.5", "172.16.10.6", "172.16.1.11", "172.16.1.12", "172.16.10.7", "203.0.113.25"
+A, B, C, D, STRANGER, WORLD, MIRROR = "172.16.10.5", "172.16.10.6", "172.16.1.11", "172.16.1.12", "172.16.10.7", "203.0.113.25", "203.0.113.26"
 RCPT = "admin@dest.example.net"
 CONNECT = 2  # smtp_connect_timeout of the senders, so that the tests need not wait for the default
 
@@ -17,13 +17,14 @@ CONNECT = 2  # smtp_connect_timeout of the senders, so that the tests need not w
 class System:
     def __init__(self, net):
         self.net = net
-        net.dns("example.jp. MX 10 mx.example.net.", "dest.example.net. MX 10 mx.example.net.", "mx.example.net. A " + WORLD)
+        net.dns("example.jp. MX 10 mx.example.net.", "dest.example.net. MX 10 mx.example.net.", "mx.example.net. A " + WORLD, "mirror.example.net. A " + MIRROR)
         self.a = net.host("a", A, hostname="mailtest2")
         self.b = net.host("b", B, hostname="mailtest3")
         self.c = net.host("c", C, hostname="mailtest1")
         self.d = net.host("d", D, hostname="mailtest4")
         self.stranger = net.host("stranger", STRANGER)
         self.world = net.host("world", WORLD).sink(25)
+        self.mirror = net.host("mirror", MIRROR).sink(25)
         for relay in (self.c, self.d):
             relay.write("/etc/postfix/main.cf", filled("s4/relay/main.cf"))
             # Postfix as a sender takes the common name for a loop
@@ -92,6 +93,17 @@ def test_equal_names_everywhere_are_no_loop(s4):
     relay, _ = s4.through(s4.b)
     assert relay == C
     assert not s4.a.log("loop") and not s4.b.log("loop") and not s4.c.log("loop")
+
+
+def test_who_greets_with_our_own_name_is_we(s4):
+    s4.mirror.greeting = "EXAMPLE.jp"
+    try:
+        s4.c.box("sendmail", "-f", "a@example.net", "x@mirror.example.net", stdin="Subject: test\n\nbody\n")
+        line = s4.c.wait_log("to=<x@mirror.example.net>.*status=")[0]
+        assert "dsn=5.4.6, status=bounced (mail for mirror.example.net loops back to myself)" in line
+        assert s4.c.log(r"host mirror\.example\.net\[203\.0\.113\.26\] greeted me with my own name example\.jp")
+    finally:
+        s4.mirror.greeting = "sink.example.test"
 
 
 def test_mail_for_root_is_forwarded(s4):

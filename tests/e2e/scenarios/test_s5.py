@@ -135,7 +135,7 @@ def test_refused_mail_comes_back_after_five_and_ten_seconds(s5):
     assert len(gaps) == 3, gaps
     for gap, wanted in zip(gaps, (5, 5, 10)):
         # by the rule: the message's age, at least 5 s, at most 10 s
-        assert wanted - 0.1 <= gap <= wanted + 1 * SLOW, gaps
+        assert wanted - 0.1 <= gap <= wanted + 3 * SLOW, gaps  # of a busy machine
     qid = re.search(r": (%s): to=" % QID, s5.sv1.log("status=deferred")[-1]).group(1)
     assert len(s5.sv1.log(r"%s: to=<user0@example.net>, relay=%s\[[\d.]+\]:10025, .*dsn=4.3.2, status=deferred \(host %s\[[\d.]+\] said: "
                           r"450 4.3.2 busy, come again \(in reply to RCPT TO command\)\)" % (qid, NAME, NAME))) == 3

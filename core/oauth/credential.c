@@ -1,0 +1,233 @@
+/* credential - see credential.h. */
+#include "core/oauth/credential.h"
+
+#include <string.h>
+
+#include "core/base/json_read.h"
+#include "core/base/limits.h"
+#include "core/msg/mime.h"
+#include "core/net/tls.h"
+
+#define ASSERTION_LIVES 600            /* seconds; the endpoint takes at most an hour */
+
+static bool is_token(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return s.n > 0;
+}
+
+bool credential_is(struct str text)
+{
+	text = str_trim(text);
+	return text.n && *text.p == '{';
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------- */
+
+static void on_member(void *ctx, const struct json_member *m)
+{
+	struct oauth_credential *c = ctx;
+	const struct { const char *name; struct str *to; } rows[] = {
+		{ "client_id", &c->client_id }, { "client_secret", &c->client_secret }, { "refresh_token", &c->refresh_token },
+		{ "access_token", &c->access_token }, { "token_endpoint", &c->endpoint }, { "token_uri", &c->endpoint }, { "scope", &c->scope },
+		{ "client_email", &c->issuer }, { "private_key", &c->private_key }, { "subject", &c->subject },
+	};
+	uint64_t seconds;
+
+	if (m->kind == JSON_STRING)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			if (str_eq(m->name, str_of(rows[i].name)))
+				*rows[i].to = m->value;
+	if (m->kind <= JSON_NUMBER && str_eq(m->name, STR("expiry")) && str_to_u64(m->value, &seconds) && seconds < LIMIT_OAUTH_EXPIRY)
+		c->expiry = (usec)seconds * USEC_PER_SEC;
+}
+
+static bool say(struct buf *why, const char *text)
+{
+	buf_z(why, text);
+	return false;
+}
+
+bool credential_read(struct str text, struct arena *a, struct oauth_credential *out, struct buf *why)
+{
+	struct str host, path;
+	uint16_t port;
+
+	*out = (struct oauth_credential){ .expiry = 0 };
+	if (!json_read_object(text, a, on_member, out))
+		return say(why, "not a JSON object");
+	out->grant = out->private_key.n ? OAUTH_JWT : out->refresh_token.n ? OAUTH_REFRESH : OAUTH_CLIENT;
+	if (!is_token(out->access_token))
+		out->access_token = STR_EMPTY;
+	if (!credential_split(out->endpoint, &host, &port, &path))
+		return say(why, "token_endpoint is not an https:// address");
+	if (out->grant == OAUTH_JWT)
+		return out->issuer.n || say(why, "private_key without client_email");
+	if (!out->client_id.n)
+		return say(why, "no client_id");
+	return out->grant == OAUTH_REFRESH || out->client_secret.n ||
+		say(why, "neither refresh_token nor client_secret: relayctl oauth login makes one");
+}
+
+bool credential_split(struct str url, struct str *host, uint16_t *port, struct str *path)
+{
+	ptrdiff_t slash, colon;
+	uint64_t number = 443;
+
+	if (!str_istarts(url, STR("https://")))
+		return false;
+	for (size_t i = 0; i < url.n; i++)
+		if (url.p[i] <= ' ' || url.p[i] > '~')
+			return false;
+	url = str_from(url, 8);
+	slash = str_chr(url, '/');
+	*host = slash < 0 ? url : str_head(url, (size_t)slash);
+	*path = slash < 0 ? STR("/") : str_from(url, (size_t)slash);
+	if (host->n > 2 && *host->p == '[' && (colon = str_chr(*host, ']')) > 0) {
+		struct str rest = str_from(*host, (size_t)colon + 1);
+
+		*host = str_make(host->p + 1, (size_t)colon - 1);
+		if (rest.n && (*rest.p != ':' || !str_to_u64(str_from(rest, 1), &number)))
+			return false;
+	} else if ((colon = str_chr(*host, ':')) >= 0) {
+		if (!str_to_u64(str_from(*host, (size_t)colon + 1), &number))
+			return false;
+		*host = str_head(*host, (size_t)colon);
+	}
+	*port = (uint16_t)number;
+	return host->n && host->n <= LIMIT_DOMAIN && number > 0 && number <= 65535 && str_chr(*host, '@') < 0;
+}
+
+/* --- asking ---------------------------------------------------------------------------------------------------------- */
+
+static void put(struct buf *out, const char *name, struct str value)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	if (!value.n)
+		return;
+	buf_printf(out, "%s%s=", out->n ? "&" : "", name);
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if (ascii_is_alnum((char)c) || (c && strchr("-._~", c))) {
+			buf_byte(out, (char)c);
+			continue;
+		}
+		buf_byte(out, '%');
+		buf_byte(out, digits[c >> 4]);
+		buf_byte(out, digits[c & 15]);
+	}
+}
+
+/* base64 of RFC 4648 section 5, without padding */
+static void put_url64(struct buf *out, struct str in)
+{
+	size_t at = out->n;
+
+	mime_base64(out, in, 0);
+	while (out->n > at && out->p[out->n - 1] == '=')
+		buf_truncate(out, out->n - 1);
+	for (; at < out->n; at++)
+		out->p[at] = out->p[at] == '+' ? '-' : out->p[at] == '/' ? '_' : out->p[at];
+}
+
+static void put_json(struct buf *out, const char *name, struct str value)
+{
+	buf_printf(out, "%s\"%s\":\"", out->p[out->n - 1] == '{' ? "" : ",", name);
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] == '"' || value.p[i] == '\\')
+			buf_byte(out, '\\');
+		buf_byte(out, (unsigned char)value.p[i] < ' ' ? ' ' : value.p[i]);
+	}
+	buf_byte(out, '"');
+}
+
+/* RFC 7523 section 3, RFC 7515 appendix A.2 */
+static bool make_assertion(const struct oauth_credential *c, usec now, struct buf *out, struct buf *why)
+{
+	struct buf claims, signature;
+	bool good;
+
+	buf_init(&claims, LIMIT_OAUTH_TEXT);
+	buf_init(&signature, LIMIT_OAUTH_TEXT);
+	buf_byte(&claims, '{');
+	put_json(&claims, "iss", c->issuer);
+	if (c->subject.n)
+		put_json(&claims, "sub", c->subject);
+	if (c->scope.n)
+		put_json(&claims, "scope", c->scope);
+	put_json(&claims, "aud", c->endpoint);
+	buf_printf(&claims, ",\"iat\":%lld,\"exp\":%lld}", (long long)(now / USEC_PER_SEC), (long long)(now / USEC_PER_SEC) + ASSERTION_LIVES);
+	put_url64(out, STR("{\"alg\":\"RS256\",\"typ\":\"JWT\"}"));
+	buf_byte(out, '.');
+	put_url64(out, buf_view(&claims));
+	good = tls_sign_rs256(c->private_key, buf_view(out), &signature, why);
+	buf_byte(out, '.');
+	put_url64(out, buf_view(&signature));
+	buf_fini(&claims);
+	buf_fini(&signature);
+	return good;
+}
+
+bool credential_ask(const struct oauth_credential *c, usec now_wall, struct buf *out, struct buf *why)
+{
+	struct buf assertion;
+	bool good = true;
+
+	buf_init(&assertion, LIMIT_OAUTH_TEXT);
+	switch (c->grant) {
+	case OAUTH_REFRESH:
+		put(out, "grant_type", STR("refresh_token"));
+		put(out, "client_id", c->client_id);
+		put(out, "client_secret", c->client_secret);
+		put(out, "refresh_token", c->refresh_token);
+		put(out, "scope", c->scope);
+		break;
+	case OAUTH_CLIENT:
+		put(out, "grant_type", STR("client_credentials"));
+		put(out, "client_id", c->client_id);
+		put(out, "client_secret", c->client_secret);
+		put(out, "scope", c->scope);
+		break;
+	case OAUTH_JWT:
+		good = make_assertion(c, now_wall, &assertion, why);
+		put(out, "grant_type", STR("urn:ietf:params:oauth:grant-type:jwt-bearer"));
+		put(out, "assertion", buf_view(&assertion));
+		break;
+	}
+	buf_wipe(&assertion);
+	return good;
+}
+
+/* --- hearing --------------------------------------------------------------------------------------------------------- */
+
+static void on_answer(void *ctx, const struct json_member *m)
+{
+	struct oauth_answer *a = ctx;
+	const struct { const char *name; struct str *to; } rows[] = {
+		{ "access_token", &a->access_token }, { "refresh_token", &a->refresh_token }, { "error", &a->error },
+		{ "error_description", &a->description },
+	};
+	uint64_t seconds;
+
+	if (m->kind == JSON_STRING)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			if (str_eq(m->name, str_of(rows[i].name)))
+				*rows[i].to = m->value;
+	/* some servers write the number as a string */
+	if (m->kind <= JSON_NUMBER && str_eq(m->name, STR("expires_in")) && str_to_u64(m->value, &seconds) && seconds < LIMIT_OAUTH_LIVES)
+		a->lives = (usec)seconds * USEC_PER_SEC;
+}
+
+bool credential_hear(struct str json, struct arena *a, struct oauth_answer *out)
+{
+	*out = (struct oauth_answer){ .lives = 0 };
+	if (!json_read_object(json, a, on_answer, out))
+		return false;
+	if (!is_token(out->access_token))
+		out->access_token = STR_EMPTY;
+	return out->access_token.n || out->error.n;
+}

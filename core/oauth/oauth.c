@@ -1,0 +1,478 @@
+/* oauth - see oauth.h. */
+#include "core/oauth/oauth.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/env.h"
+#include "core/base/format.h"
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/oauth/credential.h"
+#include "core/oauth/fetch.h"
+
+#define RENEW_AHEAD (5 * 60 * USEC_PER_SEC)    /* a token that ends so soon is renewed … */
+#define UNUSABLE (30 * USEC_PER_SEC)           /* … and this soon no longer used */
+#define LIVES_UNSAID (50 * 60 * USEC_PER_SEC)  /* an hour is what all give */
+#define NEW_FOR (60 * USEC_PER_SEC)            /* a token so young cannot have ended */
+#define RETRY_FIRST (15 * USEC_PER_SEC)
+#define RETRY_LONGEST (15 * 60 * USEC_PER_SEC)
+
+struct entry {
+	struct list link;
+	struct oauth *oauth;
+	char *file;
+	uint8_t source[32];            /* digest of the file as it was read */
+	char *access_token, *refresh_token;    /* "" where there is none */
+	usec expiry;                   /* wall */
+	usec had_at;                   /* mono; 0: not by us */
+	usec retry_at, retry_wait;     /* mono; after a failure */
+	char why[LIMIT_OAUTH_WHY];     /* of the last failure */
+	struct fetch *fetch;
+	struct list waits;
+};
+struct oauth_wait {
+	struct list link;              /* of the entry, or of those who are told at the end of this tick */
+	struct oauth *oauth;
+	oauth_fn fn;
+	void *ctx;
+	char *token, *why;             /* once known */
+	struct loop_task task;
+};
+struct oauth {
+	struct oauth_options o;
+	struct list entries;
+	struct list told;
+	struct tls_context *tls;
+	char *ca_file;                 /* tls was made with */
+};
+
+struct oauth *oauth_new(const struct oauth_options *options)
+{
+	struct oauth *o = MEM_NEW(struct oauth);
+
+	o->o = *options;
+	list_init(&o->entries);
+	list_init(&o->told);
+	return o;
+}
+
+static void forget(char **secret)
+{
+	if (*secret)
+		mem_wipe(*secret, strlen(*secret));
+	mem_free(*secret);
+	*secret = NULL;
+}
+
+static void keep(char **secret, struct str s)
+{
+	forget(secret);
+	*secret = str_dup(s);
+}
+
+static void wait_free(struct oauth_wait *w)
+{
+	loop_task_cancel(&w->task);
+	list_remove(&w->link);
+	forget(&w->token);
+	mem_free(w->why);
+	mem_free(w);
+}
+
+void oauth_cancel(struct oauth_wait *w) { wait_free(w); }
+
+void oauth_free(struct oauth *o)
+{
+	LIST_EACH(&o->entries, it, tmp) {
+		struct entry *e = LIST_ITEM(it, struct entry, link);
+
+		if (e->fetch)
+			fetch_cancel(e->fetch);
+		LIST_EACH(&e->waits, wit, wtmp)
+			wait_free(LIST_ITEM(wit, struct oauth_wait, link));
+		forget(&e->access_token);
+		forget(&e->refresh_token);
+		mem_free(e->file);
+		mem_free(e);
+	}
+	LIST_EACH(&o->told, it, tmp)
+		wait_free(LIST_ITEM(it, struct oauth_wait, link));
+	if (o->tls)
+		tls_context_unref(o->tls);
+	mem_free(o->ca_file);
+	mem_free(o);
+}
+
+/* --- what outlives us --------------------------------------------------------------------------------------------------- */
+
+static void state_path(const struct entry *e, char out[4300])
+{
+	uint8_t digest[32];
+	char name[33];
+
+	if (!e->oauth->o.directory) {
+		format_text(out, 4300, "%s.state", e->file);
+		return;
+	}
+	tls_sha256(digest, e->file, strlen(e->file));
+	for (size_t i = 0; i < 16; i++)
+		format_text(name + 2 * i, 3, "%02x", digest[i]);
+	format_text(out, 4300, "%s/%s", e->oauth->o.directory, name);
+}
+
+static void put_digest(struct buf *out, const uint8_t digest[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		buf_printf(out, "%02x", digest[i]);
+}
+
+/* Lines: the digest of the credential that this belongs to, expiry in seconds, access token, refresh token. */
+static bool state_save(struct entry *e)
+{
+	char path[4300];
+	struct buf text;
+	bool good;
+
+	state_path(e, path);
+	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
+	put_digest(&text, e->source);
+	buf_printf(&text, "\n%lld\n%s\n%s\n", (long long)(e->expiry / USEC_PER_SEC), e->access_token, e->refresh_token);
+	good = (!e->oauth->o.directory || fs_mkdir(e->oauth->o.directory, 0700) == 0) && fs_replace(path, 0600, buf_view(&text)) == 0;
+	if (!good)
+		log_warn("smtp", "%s cannot be written: the token of %s is lost with this process", path, e->file);
+	buf_wipe(&text);
+	return good;
+}
+
+static void state_load(struct entry *e)
+{
+	struct str rest, line, access = STR_EMPTY, refresh = STR_EMPTY;
+	struct buf text, digest;
+	char path[4300];
+	uint64_t seconds;
+
+	state_path(e, path);
+	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
+	buf_init(&digest, 64);
+	put_digest(&digest, e->source);
+	if (fs_read_file(path, &text) == 0) {
+		rest = buf_view(&text);
+		if (str_cut(&rest, '\n', &line) && str_eq(line, buf_view(&digest)) && str_cut(&rest, '\n', &line) &&
+		    str_to_u64(line, &seconds) && seconds < LIMIT_OAUTH_EXPIRY && str_cut(&rest, '\n', &access) && str_cut(&rest, '\n', &refresh)) {
+			keep(&e->access_token, access);
+			keep(&e->refresh_token, refresh);
+			e->expiry = (usec)seconds * USEC_PER_SEC;
+		}
+	}
+	buf_wipe(&text);
+	buf_fini(&digest);
+}
+
+/* --- entries -------------------------------------------------------------------------------------------------------------- */
+
+/* read_text - the file that a password names, if it is a credential */
+static bool read_text(struct str password, struct buf *text)
+{
+	char *path;
+	int fd;
+	bool is;
+
+	if (str_starts(password, STR("file:")))
+		password = str_from(password, 5);
+	if (!password.n || *password.p != '/' || memchr(password.p, 0, password.n))
+		return false;
+	path = str_dup(password);
+	fd = fs_open_table(path);
+	is = fd >= 0 && fs_read_fd(fd, text) == 0 && credential_is(buf_view(text));
+	if (fd >= 0)
+		fs_close(fd);
+	mem_free(path);
+	return is;
+}
+
+bool oauth_is(struct str password)
+{
+	struct buf text;
+	bool is;
+
+	buf_init(&text, LIMIT_OAUTH_TEXT);
+	is = read_text(password, &text);
+	buf_wipe(&text);
+	return is;
+}
+
+static const char *proxy(void)
+{
+	const char *small = env_get("https_proxy");
+
+	return small ? small : env_get("HTTPS_PROXY");
+}
+
+uint16_t oauth_port(struct str password)
+{
+	struct oauth_credential c;
+	struct str host, path;
+	struct arena arena;
+	struct buf text, why;
+	uint16_t port = 0;
+
+	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
+	buf_init(&text, LIMIT_OAUTH_TEXT);
+	buf_init(&why, LIMIT_OAUTH_WHY);
+	if (read_text(password, &text) && credential_read(buf_view(&text), &arena, &c, &why)) {
+		fetch_proxy(proxy(), &host, &port);
+		if (!port)
+			credential_split(c.endpoint, &host, &port, &path);
+	}
+	buf_wipe(&text);
+	buf_fini(&why);
+	arena_fini(&arena);
+	return port;
+}
+
+static struct entry *entry_of(struct oauth *o, struct str file)
+{
+	struct entry *e;
+
+	if (str_starts(file, STR("file:")))
+		file = str_from(file, 5);
+	LIST_EACH(&o->entries, it, tmp) {
+		e = LIST_ITEM(it, struct entry, link);
+		if (str_eq(str_of(e->file), file))
+			return e;
+	}
+	e = MEM_NEW(struct entry);
+	e->oauth = o;
+	e->file = str_dup(file);
+	e->access_token = mem_dupz("");
+	e->refresh_token = mem_dupz("");
+	list_init(&e->waits);
+	list_append(&o->entries, &e->link);
+	return e;
+}
+
+/* read_credential - the file as it is now; one that somebody changed counts for more than what we had kept */
+static bool read_credential(struct entry *e, struct buf *text, struct arena *a, struct oauth_credential *c, struct buf *why)
+{
+	uint8_t digest[32];
+	int fd = fs_open_table(e->file);
+	bool good = fd >= 0 && fs_read_fd(fd, text) == 0;
+
+	if (!good)
+		buf_printf(why, "%s: %s", e->file, strerror(errno));
+	if (fd >= 0)
+		fs_close(fd);
+	if (!good)
+		return false;
+	buf_printf(why, "%s: ", e->file);
+	if (!credential_read(buf_view(text), a, c, why))
+		return false;
+	buf_clear(why);
+	tls_sha256(digest, text->p, text->n);
+	if (memcmp(digest, e->source, sizeof(digest)) != 0) {
+		memcpy(e->source, digest, sizeof(digest));
+		keep(&e->access_token, c->expiry ? c->access_token : STR_EMPTY);
+		keep(&e->refresh_token, c->refresh_token);
+		e->expiry = c->expiry;
+		e->retry_at = e->retry_wait = 0;
+		state_load(e);
+	}
+	if (*e->refresh_token)
+		c->refresh_token = str_of(e->refresh_token);
+	return true;
+}
+
+/* --- telling -------------------------------------------------------------------------------------------------------------- */
+
+static void on_tell(struct loop_task *t)
+{
+	struct oauth_wait *w = LIST_ITEM(t, struct oauth_wait, task);
+	oauth_fn fn = w->fn;
+	void *ctx = w->ctx;
+	char *token = w->token, *why = w->why;
+
+	w->token = w->why = NULL;
+	wait_free(w);
+	fn(ctx, str_of(token ? token : ""), why ? why : "");
+	forget(&token);
+	mem_free(why);
+}
+
+static void tell(struct oauth_wait *w, const char *token, const char *why)
+{
+	list_remove(&w->link);
+	list_append(&w->oauth->told, &w->link);
+	w->token = mem_dupz(token);
+	w->why = mem_dupz(why);
+	loop_defer(w->oauth->o.loop, &w->task);
+}
+
+static void tell_all(struct entry *e)
+{
+	LIST_EACH(&e->waits, it, tmp)
+		tell(LIST_ITEM(it, struct oauth_wait, link), e->access_token, e->why);
+}
+
+/* --- asking the endpoint ---------------------------------------------------------------------------------------------------- */
+
+static void failed(struct entry *e, const char *why)
+{
+	struct oauth *o = e->oauth;
+
+	format_text(e->why, sizeof(e->why), "%s", why);
+	for (char *p = e->why; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+	e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
+	if (e->retry_wait > RETRY_LONGEST)
+		e->retry_wait = RETRY_LONGEST;
+	e->retry_at = loop_now(o->o.loop) + e->retry_wait;
+	log_warn("smtp", "no access token for %s: %s", e->file, e->why);
+	/* the old one may still be good for those who wait */
+	if (e->expiry <= loop_wall(o->o.loop) + UNUSABLE)
+		keep(&e->access_token, STR_EMPTY);
+	tell_all(e);
+}
+
+static void taken(struct entry *e, const struct oauth_answer *a)
+{
+	struct oauth *o = e->oauth;
+
+	keep(&e->access_token, a->access_token);
+	if (a->refresh_token.n)
+		keep(&e->refresh_token, a->refresh_token);
+	e->expiry = loop_wall(o->o.loop) + (a->lives ? a->lives : LIVES_UNSAID);
+	e->had_at = loop_now(o->o.loop);
+	e->retry_at = e->retry_wait = 0;
+	e->why[0] = 0;
+	state_save(e);
+	log_info("smtp", "new access token for %s, good for %lld s", e->file, (long long)((e->expiry - loop_wall(o->o.loop)) / USEC_PER_SEC));
+	tell_all(e);
+}
+
+static void on_answer(void *ctx, int status, struct str body, const char *why)
+{
+	struct entry *e = ctx;
+	struct oauth_answer a;
+	struct arena arena;
+	char text[LIMIT_OAUTH_WHY];
+	bool good;
+
+	e->fetch = NULL;
+	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
+	good = credential_hear(body, &arena, &a);
+	if (status == 200 && good && a.access_token.n) {
+		taken(e, &a);
+	} else {
+		if (!status)
+			format_text(text, sizeof(text), "the token endpoint: %s", why);
+		else if (good && a.error.n)
+			format_text(text, sizeof(text), "the token endpoint says %d %.*s%s%.*s", status, STR_ARG(str_head(a.error, a.error.n < 60 ? a.error.n : 60)),
+				a.description.n ? ": " : "", STR_ARG(str_head(a.description, a.description.n < 300 ? a.description.n : 300)));
+		else
+			format_text(text, sizeof(text), "the token endpoint answers %d without a token", status);
+		if (good && str_eq(a.error, STR("invalid_grant")))
+			format_text(text + strlen(text), sizeof(text) - strlen(text), " (the grant has ended or was revoked: log in again)");
+		failed(e, text);
+	}
+	arena_fini(&arena);
+}
+
+/* trust - the authorities: smtp_tls_CAfile, or the system's */
+static struct tls_context *trust(struct oauth *o, const struct conf *c, struct buf *why)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
+	const char *file = *c->oauth_tls_CAfile ? c->oauth_tls_CAfile : NULL;
+	struct tls_context *made;
+
+	if (o->tls && !strcmp(o->ca_file, c->oauth_tls_CAfile))
+		return o->tls;
+	made = file ? tls_context_new(&(struct tls_options){ .ca_file = file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
+		.protocols = "" }, why) : NULL;
+	for (size_t i = 0; !file && !made && i < sizeof(bundles) / sizeof(bundles[0]); i++) {
+		buf_clear(why);
+		made = tls_context_new(&(struct tls_options){ .ca_file = bundles[i], .ca_path = "", .cert_file = "", .key_file = "",
+			.chain_files = "", .protocols = "" }, why);
+	}
+	if (!made)
+		return NULL;
+	if (o->tls)
+		tls_context_unref(o->tls);
+	mem_free(o->ca_file);
+	o->tls = made;
+	o->ca_file = mem_dupz(c->oauth_tls_CAfile);
+	return made;
+}
+
+static bool fetch(struct entry *e, const struct oauth_credential *c, const struct conf *conf, struct buf *why)
+{
+	struct oauth *o = e->oauth;
+	struct fetch_options f = { .loop = o->o.loop, .dns = o->o.dns, .proxy = proxy() };
+	struct buf body;
+	bool good;
+
+	f.tls = trust(o, conf, why);
+	if (!f.tls || !credential_split(c->endpoint, &f.host, &f.port, &f.path))
+		return false;
+	buf_init(&body, LIMIT_OAUTH_TEXT);
+	good = credential_ask(c, loop_wall(o->o.loop), &body, why);
+	f.body = buf_view(&body);
+	if (good)
+		e->fetch = fetch_post(&f, on_answer, e);
+	buf_wipe(&body);
+	return good;
+}
+
+struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf *conf, oauth_fn fn, void *ctx)
+{
+	struct entry *e = entry_of(o, file);
+	struct oauth_wait *w = MEM_NEW(struct oauth_wait);
+	struct oauth_credential c;
+	struct arena arena;
+	struct buf text, why;
+	usec now = loop_wall(o->o.loop);
+	bool good;
+
+	*w = (struct oauth_wait){ .oauth = o, .fn = fn, .ctx = ctx };
+	loop_task_init(&w->task, on_tell);
+	list_append(&e->waits, &w->link);
+	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
+	buf_init(&text, LIMIT_OAUTH_TEXT);
+	buf_init(&why, LIMIT_OAUTH_WHY);
+	good = read_credential(e, &text, &arena, &c, &why);
+	if (good && !e->fetch && e->expiry <= now + RENEW_AHEAD && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
+		failed(e, buf_cstr(&why));
+		good = false;
+	} else if (!good) {
+		tell(w, "", buf_cstr(&why));
+	} else if (*e->access_token && e->expiry > now + UNUSABLE) {
+		tell(w, e->access_token, "");
+	} else if (!e->fetch) {
+		tell(w, "", e->why);
+	}
+	buf_wipe(&text);
+	buf_fini(&why);
+	arena_fini(&arena);
+	return w;
+}
+
+bool oauth_refused(struct oauth *o, struct str file, struct str token)
+{
+	struct entry *e = entry_of(o, file);
+
+	if (!str_eq(str_of(e->access_token), token))
+		return true;
+	keep(&e->access_token, STR_EMPTY);
+	e->expiry = 0;
+	/* asked for just now: another one would be no better */
+	if (e->had_at && loop_now(o->o.loop) - e->had_at < NEW_FOR) {
+		format_text(e->why, sizeof(e->why), "a new access token was refused by the server");
+		e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
+		e->retry_at = loop_now(o->o.loop) + e->retry_wait;
+		return false;
+	}
+	return true;
+}
