@@ -73,6 +73,18 @@ static struct tls_key *open_key(const char *path, struct buf *why)
 	return key;
 }
 
+/* look_at - a key of another selector is opened, too: what is not seen at the start may not be read by a relayd that has given root up */
+static void look_at(const struct reading *r, const char *name)
+{
+	char path[PATH_MAX];
+	int fd = -1;
+
+	if (str_ends(str_of(name), STR(".pem")) && format_text(path, sizeof(path), "%s/%s", r->folder, name) < (int)sizeof(path))
+		fd = fs_open_table(path);
+	if (fd >= 0)
+		fs_close(fd);
+}
+
 static int take_file(void *ctx, const char *name)
 {
 	struct reading *r = ctx;
@@ -81,8 +93,10 @@ static int take_file(void *ctx, const char *name)
 	char path[PATH_MAX];
 	struct tls_key *key;
 
-	if (!str_ends(domain, r->suffix))
+	if (!str_ends(domain, r->suffix)) {
+		look_at(r, name);
 		return 0;
+	}
 	domain.n -= r->suffix.n;
 	if (format_text(path, sizeof(path), "%s/%s", r->folder, name) >= (int)sizeof(path) || !dkim_is_domain(domain))
 		buf_printf(r->why, "%s/%s: its name is not DOMAIN%.*s", r->folder, name, STR_ARG(r->suffix));

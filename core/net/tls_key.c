@@ -51,11 +51,11 @@ size_t tls_key_bits(const struct tls_key *k)
 	return mbedtls_pk_get_bitlen(&k->copies[0]);
 }
 
-enum { DER_ROOM = 16 * TLS_SIGNATURE_MAX };         /* the library writes from the end of it */
+enum { DER_BYTES = 16 * TLS_SIGNATURE_MAX };         /* the library writes from the end of it */
 
 void tls_key_public(const struct tls_key *k, struct buf *der)
 {
-	unsigned char room[DER_ROOM];
+	unsigned char room[DER_BYTES];
 	int n = mbedtls_pk_write_pubkey_der(&k->copies[0], room, sizeof(room));
 
 	if (n > 0)
@@ -81,7 +81,7 @@ static void put_pem(struct buf *pem, const unsigned char *der, size_t n)
 
 void tls_key_make(unsigned bits, struct buf *pem)
 {
-	unsigned char room[DER_ROOM];
+	unsigned char room[DER_BYTES];
 	mbedtls_pk_context pk;
 	int n;
 

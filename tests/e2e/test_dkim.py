@@ -6,6 +6,7 @@ import shutil
 import smtplib
 import socket
 import subprocess
+import tempfile
 
 import dkim
 import pytest
@@ -196,6 +197,56 @@ def test_mail_of_this_host_is_signed_and_with_the_new_selector_after_a_reload(la
     lab.relay.run("sendmail", "local2@eight.test", stdin="From: a@example.com\n\nx\n")
     valid, asked = lab.verify(got(lab, "eight", "local2@eight.test"))
     assert valid and asked == ["old._domainkey.example.com"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
+def test_keys_are_roots_alone_and_the_next_selector_comes_with_a_reload():
+    folder = tempfile.mkdtemp(prefix="relaybox-test-")
+    os.chmod(folder, 0o755)
+    record = make_keys(os.path.join(folder, "keys"), DOMAIN, "mail", "example.com.next.pem")
+    os.chmod(os.path.join(folder, "keys"), 0o755)
+    r = Relay(os.path.join(folder, "r"))
+    os.chmod(r.dir, 0o755)
+    try:
+        with Sink() as sink:
+            def main_cf(selector):
+                with open(r.path("main.cf")) as f:
+                    text = f.read().split("mail_owner")[0]
+                r.write("main.cf", text + "mail_owner = 12525\ndkim_key_directory = %s/keys\nrelayhost = [127.0.0.1]:%d\ndkim_selector = %s\n"
+                        % (folder, sink.port, selector))
+            main_cf("mail")
+            with r:
+                for n, selector in enumerate(("mail", "next")):
+                    main_cf(selector)
+                    r.run("relayctl", "reload")
+                    with smtplib.SMTP("127.0.0.1", r.port) as c:
+                        c.sendmail("b@example.org", ["x@seven.test"], b"From: a@example.com\r\n\r\nx\r\n")
+                    content = sink.wait(n + 1)[n].content
+                    assert dkim.verify(content, dnsfunc=lambda name, timeout=5: record) and tag(content, "s") == selector
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_server_that_goes_while_its_mail_is_signed_gets_it_later(tmp_path):
+    record = make_keys(str(tmp_path / "keys"), DOMAIN, "mail")
+    body = b"a line of a big message\r\n" * 400000
+    with Sink(script={"DATA": lambda sink, argument: "354 go\r\n421 4.3.2 going" if sink.sessions < 4 else None}) as sink, \
+            Relay(tmp_path / "r", "dkim_key_directory = %s\nrelayhost = [127.0.0.1]:%d\n" % (tmp_path / "keys", sink.port)) as r:
+        with smtplib.SMTP("127.0.0.1", r.port) as c:
+            c.sendmail("b@example.org", ["x@seven.test"], b"From: a@example.com\r\n\r\n" + body)
+        for n in range(1, 4):
+            r.wait_log("status=deferred.*4.3.2 going", n)
+            r.run("relayctl", "flush")
+        content = sink.wait(1, 30)[0].content
+        assert dkim.verify(content, dnsfunc=lambda name, timeout=5: record) and content.endswith(body)
+
+
+def test_sendmail_signs_without_relayd(tmp_path):
+    record = make_keys(str(tmp_path / "keys"), DOMAIN, "mail")
+    with Sink() as sink:
+        r = Relay(tmp_path / "r", "dkim_key_directory = %s\nrelayhost = [127.0.0.1]:%d\n" % (tmp_path / "keys", sink.port))
+        r.run("sendmail", "x@seven.test", stdin="From: a@example.com\nSubject: x\n\nbody\n")
+        assert dkim.verify(sink.wait(1)[0].content, dnsfunc=lambda name, timeout=5: record)
 
 
 def test_mapgen_makes_a_key_once(tmp_path):
