@@ -257,7 +257,7 @@ enum act_text acts_check(struct acts *a, struct str value, enum act_where where,
 	if (action->kind == ACTION_HOLD && (a->hold || a->discard))
 		return ACT_KEEP;
 	row->act(a, action);
-	if (row->word)
+	if (row->word && !a->quiet)
 		(a->sends ? log_sent : log_action)(a, row->word, where, content, action->text);
 	return row->text;
 }

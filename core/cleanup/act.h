@@ -19,6 +19,7 @@ struct acts {
 	bool bounces;                  /* nobody is there to be told that it is refused: it becomes envelope.refused, and goes on */
 	bool sends;                    /* it is on its way out: only its text may be changed, and service tells so in the log */
 	const char *service;           /* then; else cleanup's */
+	bool quiet;                    /* it goes this way once more: the log is told then */
 	bool queueless;                /* what only a queue can do is refused */
 	/* what became of it */
 	struct reply refusal;          /* code 0: none */

@@ -49,6 +49,7 @@ void tls_free(void *p);
 #define MBEDTLS_MPI_WINDOW_SIZE 5
 #define MBEDTLS_ECP_WINDOW_SIZE 6
 #define MBEDTLS_RSA_C
+#define MBEDTLS_GENPRIME
 #define MBEDTLS_PKCS1_V15
 #define MBEDTLS_PKCS1_V21
 #define MBEDTLS_ECP_C
@@ -68,6 +69,7 @@ void tls_free(void *p);
 #define MBEDTLS_PEM_PARSE_C
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
+#define MBEDTLS_PK_WRITE_C
 #define MBEDTLS_PK_PARSE_EC_COMPRESSED
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C

@@ -86,4 +86,23 @@ void tls_hmac_sha256(uint8_t out[32], const void *key, size_t key_n, const void 
 void tls_sha256(uint8_t out[32], const void *p, size_t n);
 void tls_sha512(uint8_t out[64], const void *p, size_t n);
 
+/* SHA-256 of what comes in pieces */
+struct tls_hash;
+struct tls_hash *tls_hash_new(void);
+void tls_hash_add(struct tls_hash *h, const void *p, size_t n);
+void tls_hash_end(struct tls_hash *h, uint8_t out[32]);        /* nothing is added after it */
+void tls_hash_free(struct tls_hash *h);                /* NULL: nothing */
+
+/* a private RSA key by itself, for signatures of text. Any thread may sign with it at any time */
+enum { TLS_SIGNATURE_MAX = 1024 };                     /* bytes: RSA 8192 */
+struct tls_key;
+struct tls_key *tls_key_new(struct str pem);           /* NULL: no RSA key without a password. A NUL stands behind the text, and does not count */
+void tls_key_free(struct tls_key *k);                  /* NULL: nothing */
+size_t tls_key_bits(const struct tls_key *k);
+/* tls_key_make - a new one: its text in PEM (PKCS #1) is added to out. Takes a second or so */
+void tls_key_make(unsigned bits, struct buf *pem);
+void tls_key_public(const struct tls_key *k, struct buf *der); /* its public half, as SubjectPublicKeyInfo */
+/* tls_key_sign - RSASSA-PKCS1-v1_5 of a SHA-256 digest (RFC 8017 section 8.2); how many bytes, 0: it cannot */
+size_t tls_key_sign(struct tls_key *k, const uint8_t digest[32], uint8_t out[TLS_SIGNATURE_MAX]);
+
 #endif

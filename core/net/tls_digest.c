@@ -37,6 +37,37 @@ void tls_sha256(uint8_t out[32], const void *p, size_t n)
 		BUG("sha256");
 }
 
+struct tls_hash { mbedtls_md_context_t md; };
+
+struct tls_hash *tls_hash_new(void)
+{
+	struct tls_hash *h = MEM_NEW(struct tls_hash);
+
+	mbedtls_md_init(&h->md);
+	if (mbedtls_md_setup(&h->md, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 0) || mbedtls_md_starts(&h->md))
+		BUG("sha256");
+	return h;
+}
+
+void tls_hash_add(struct tls_hash *h, const void *p, size_t n)
+{
+	if (n && mbedtls_md_update(&h->md, p, n))
+		BUG("sha256");
+}
+
+void tls_hash_end(struct tls_hash *h, uint8_t out[32])
+{
+	if (mbedtls_md_finish(&h->md, out))
+		BUG("sha256");
+}
+
+void tls_hash_free(struct tls_hash *h)
+{
+	if (h)
+		mbedtls_md_free(&h->md);
+	mem_free(h);
+}
+
 void tls_sha512(uint8_t out[64], const void *p, size_t n)
 {
 	if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA512), p, n, out))

@@ -102,6 +102,12 @@ void smtp_client_begin(struct smtp_client *c, const struct smtp_tx *tx); /* at R
 /* smtp_client_body - content in CRLF lines, any chunking; `last` with the final piece (may be empty). Adds dots or BDAT
  * framing. Content without a final CRLF gets one under DATA. Feed again when out has drained below the owner's mark. */
 void smtp_client_body(struct smtp_client *c, struct str piece, bool last);
+/* smtp_client_wire_new - the way that content takes to this server, in words of the content: in 7 bits where it takes no more, long lines
+ * folded, but without dots and chunks. After BODY; any thread may use it then. smtp_client_wire_add - false: it cannot be converted */
+struct smtp_client_wire;
+struct smtp_client_wire *smtp_client_wire_new(const struct smtp_client *c);
+bool smtp_client_wire_add(struct smtp_client_wire *w, struct str piece, bool last, struct buf *out);
+void smtp_client_wire_free(struct smtp_client_wire *w);        /* NULL: nothing */
 void smtp_client_quit(struct smtp_client *c);
 bool smtp_client_is_reusable(const struct smtp_client *c); /* between transactions, nothing outstanding */
 

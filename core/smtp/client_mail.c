@@ -507,6 +507,48 @@ void client_end(struct smtp_client *c)
 	}
 }
 
+/* --- content as the server will have it -------------------------------------------------------------------------------- */
+
+struct smtp_client_wire {
+	struct downgrade *downgrade;
+	struct content_out content;
+	struct buf seven;
+};
+
+struct smtp_client_wire *smtp_client_wire_new(const struct smtp_client *c)
+{
+	struct smtp_client_wire *w = MEM_NEW(struct smtp_client_wire);
+
+	if (c->priv->t->downgrade)
+		w->downgrade = downgrade_new();
+	content_out_init(&w->content, false, c->opt.line_limit);
+	buf_init(&w->seven, c->priv->seven.max);
+	return w;
+}
+
+bool smtp_client_wire_add(struct smtp_client_wire *w, struct str piece, bool last, struct buf *out)
+{
+	if (w->downgrade) {
+		buf_clear(&w->seven);
+		if (!downgrade_add(w->downgrade, piece, last, &w->seven))
+			return false;
+		piece = buf_view(&w->seven);
+	}
+	content_out_add(&w->content, out, piece);
+	if (last)
+		content_out_end(&w->content, out);
+	return true;
+}
+
+void smtp_client_wire_free(struct smtp_client_wire *w)
+{
+	if (!w)
+		return;
+	downgrade_free(w->downgrade);
+	buf_fini(&w->seven);
+	mem_free(w);
+}
+
 /* --- content ---------------------------------------------------------------------------------------------------------- */
 
 static void send_chunk(struct smtp_client *c, struct str piece, bool last)

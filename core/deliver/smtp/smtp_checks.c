@@ -85,7 +85,7 @@ struct smtp_checks *smtp_checks_new(const struct smtp_checks_options *o)
 	x->envelope = *o->envelope;
 	bytes_copy(x->qid, o->qid, strnlen(o->qid, QID_MAX - 1));
 	arena_init(&x->arena, LIMIT_SESSION_ARENA);
-	x->acts = (struct acts){ .envelope = &x->envelope, .qid = x->qid, .arena = &x->arena, .sends = true, .service = o->service };
+	x->acts = (struct acts){ .envelope = &x->envelope, .qid = x->qid, .arena = &x->arena, .sends = true, .service = o->service, .quiet = o->quiet };
 	section_init(&x->section, LIMIT_HEADER, on_section_field, x);
 	buf_init(&x->out, 8 * LIMIT_HEADER);
 	x->inspection = inspect_new(o->conf, o->checks, o->pool, &x->acts, &ops, x);

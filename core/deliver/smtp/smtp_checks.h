@@ -13,6 +13,7 @@ struct smtp_checks_options {
 	struct checks *checks;
 	struct pool *pool;                     /* NULL: everything at once */
 	const struct envelope *envelope;       /* copied */
+	bool quiet;                            /* the content comes once more */
 	const char *qid, *service;             /* for the log; qid is copied */
 	/* what becomes of one piece; failed: a table could not be asked, and nothing more is given */
 	void (*give)(void *ctx, struct str content, bool last, bool failed);

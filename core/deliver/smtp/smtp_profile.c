@@ -152,6 +152,22 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 	wrong(p, CONF_ERROR, "sasl_tls_security_options", why, diag);
 }
 
+enum { DKIM_LINE = 300 };                  /* the longest line of a signature names a domain of 253 bytes */
+
+static void open_dkim(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	const struct conf *c = p->conf;
+
+	if (p->lmtp || !*c->dkim_key_directory)
+		return;
+	p->dkim = dkim_keys_open(c->dkim_key_directory, c->dkim_selector, why);
+	if (p->client.line_limit && p->client.line_limit < DKIM_LINE && !why->n)
+		buf_printf(why, "signatures need longer lines: set smtp_line_length_limit to %d or more", DKIM_LINE);
+	if (why->n)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "dkim_key_directory: %s", buf_cstr(why));
+	buf_clear(why);
+}
+
 static void check_protocols(const struct smtp_profile *p, const char *suffix, const char *list, struct buf *why, struct conf_diag *diag)
 {
 	(void)tls_protocols_parse(list, why);
@@ -298,6 +314,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	open_generic(p, &why, diag);
 	open_sasl(p, &why, diag);
 	open_tls(p, &why, diag);
+	open_dkim(p, &why, diag);
 	p->checks = smtp_checks_of(c, p->lmtp, diag);
 	buf_fini(&why);
 	p->broken = diag->errors > errors;
@@ -383,6 +400,7 @@ void smtp_profile_unref(struct smtp_profile *p)
 	maps_close(&p->sasl);
 	maps_close(&p->generic.maps);
 	checks_unref(p->checks);
+	dkim_keys_unref(p->dkim);
 	for (size_t i = 0; i < p->n_tls; i++) {
 		tls_context_unref(p->tls[i].context);
 		mem_free(p->tls[i].protocols);

@@ -5,6 +5,7 @@
 
 #include "core/cleanup/checks.h"
 #include "core/deliver/deliver.h"
+#include "core/dkim/keys.h"
 #include "core/map/map.h"
 #include "core/smtp/client.h"
 
@@ -22,6 +23,7 @@ struct smtp_profile {
 	uint16_t token_ports[LIMIT_OAUTH_PORTS];
 	size_t n_token_ports;
 	struct checks *checks;         /* of content that is sent; NULL: none */
+	struct dkim_keys *dkim;        /* that sign what is sent; NULL: nobody does */
 	struct address_maps generic;   /* smtp_generic_maps */
 	bool generic_extension;        /* … whose results keep an extension */
 	unsigned sasl_forbidden, sasl_forbidden_tls;

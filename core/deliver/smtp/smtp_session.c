@@ -13,6 +13,7 @@
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_checks.h"
 #include "core/deliver/smtp/smtp_hello.h"
+#include "core/deliver/smtp/smtp_sign.h"
 #include "core/deliver/smtp/smtp_tap.h"
 #include "core/deliver/smtp/smtp_try.h"
 
@@ -31,6 +32,8 @@ static void end_reading(struct smtp_session *s)
 		s->d->o.content.close(s->reader);
 	smtp_checks_free(s->checks);
 	s->checks = NULL;
+	smtp_sign_free(s->signing);
+	s->signing = NULL;
 	s->reader = NULL;
 	s->feeding = s->checking = false;
 }
@@ -279,6 +282,27 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 
 static void feed(struct smtp_session *s);
 
+/* go_on - a piece came back after its time on the pool */
+static void go_on(struct smtp_session *s)
+{
+	feed(s);
+	if (s->state < SMTP_STATE_LEAVING)
+		smtp_session_pump(s);
+	if (s->state < SMTP_STATE_LEAVING)
+		conn_flush(s->conn);
+}
+
+/* pass_on - content that has passed the checks: to be signed the first time, to the machine the second, or only, time */
+static void pass_on(struct smtp_session *s, struct str piece, bool last)
+{
+	if (!s->signing) {
+		smtp_client_body(&s->client, piece, last);
+		return;
+	}
+	s->checking = true;
+	smtp_sign_add(s->signing, piece, last);
+}
+
 /* on_checked - a piece has passed; at once, or after its time on the pool */
 static void on_checked(void *ctx, struct str content, bool last, bool failed)
 {
@@ -290,25 +314,23 @@ static void on_checked(void *ctx, struct str content, bool last, bool failed)
 		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "a table of header or body checks could not be asked");
 		return;
 	}
-	smtp_client_body(&s->client, content, last);
-	if (!waited)
+	pass_on(s, content, last);
+	if (!waited || s->state >= SMTP_STATE_LEAVING)
 		return;
-	feed(s);
-	if (s->state < SMTP_STATE_LEAVING)
-		smtp_session_pump(s);
-	if (s->state < SMTP_STATE_LEAVING)
-		conn_flush(s->conn);
+	s->waits_for_checks = s->checking;
+	if (!s->checking)
+		go_on(s);
 }
 
 /* give_piece - of the content to the machine, through the transport's checks where it has some */
 static void give_piece(struct smtp_session *s, struct str piece, bool last)
 {
-	if (!s->checks) {
-		smtp_client_body(&s->client, piece, last);
-		return;
+	if (s->checks) {
+		s->checking = true;
+		smtp_checks_add(s->checks, piece, last);
+	} else {
+		pass_on(s, piece, last);
 	}
-	s->checking = true;
-	smtp_checks_add(s->checks, piece, last);
 	if (s->state < SMTP_STATE_LEAVING)
 		s->waits_for_checks = s->checking;
 }
@@ -319,8 +341,46 @@ static void open_checks(struct smtp_session *s)
 
 	deliver_qid(s->try->job, qid);
 	s->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = s->profile->conf, .checks = s->profile->checks,
-		.pool = s->d->o.pool, .envelope = s->try->job->envelope, .qid = qid, .service = smtp_session_service(s),
+		.pool = s->d->o.pool, .envelope = s->try->job->envelope, .qid = qid, .service = smtp_session_service(s), .quiet = s->signing,
 		.give = on_checked, .ctx = s });
+}
+
+/* send_signed - the content from its beginning, behind the signature if there is one */
+static void send_signed(struct smtp_session *s, struct str field)
+{
+	if (field.n)
+		smtp_client_body(&s->client, field, false);
+	smtp_sign_free(s->signing);
+	s->signing = NULL;
+	smtp_checks_free(s->checks);
+	s->checks = NULL;
+	if (s->profile->checks)
+		open_checks(s);
+	s->sent = 0;
+	s->feeding = true;
+}
+
+/* on_signed - at once, or after its time on the pool */
+static void on_signed(void *ctx, enum smtp_sign_step step, struct str field)
+{
+	struct smtp_session *s = ctx;
+	bool waited = s->waits_for_checks;
+
+	s->checking = s->waits_for_checks = false;
+	if (step == SMTP_SIGN_FAILED) {
+		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "the message could not be signed");
+		return;
+	}
+	if (step == SMTP_SIGN_OVER)
+		send_signed(s, field);
+	if (waited)
+		go_on(s);
+}
+
+static void open_signing(struct smtp_session *s)
+{
+	s->signing = smtp_sign_new(&(struct smtp_sign_options){ .keys = s->profile->dkim, .router = s->d->o.router, .client = &s->client,
+		.pool = loop_pool(s->d->o.loop), .envelope = s->try->job->envelope, .told = on_signed, .ctx = s });
 }
 
 /* feed_header - the header that stands for the content's own */
@@ -333,21 +393,31 @@ static void feed_header(struct smtp_session *s)
 	give_piece(s, buf_view(&g->header), !s->feeding);
 }
 
+/* feed_piece - false: it cannot be read, and the session is over */
+static bool feed_piece(struct smtp_session *s)
+{
+	ssize_t n;
+
+	if (!s->sent && s->try && s->try->generic && s->try->generic->header_size) {
+		feed_header(s);
+		return true;
+	}
+	n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
+	if (n < 0 || (n == 0 && s->sent < s->size)) {
+		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");
+		return false;
+	}
+	s->sent += (uint64_t)n;
+	s->feeding = s->sent < s->size;
+	give_piece(s, str_make(s->d->scratch, (size_t)n), !s->feeding);
+	return true;
+}
+
 static void feed(struct smtp_session *s)
 {
-	if (s->feeding && !s->checking && !s->sent && s->try && s->try->generic)
-		feed_header(s);
-	while (s->feeding && !s->checking && s->conn->out.n < LIMIT_CLIENT_FEED) {
-		ssize_t n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
-
-		if (n < 0 || (n == 0 && s->sent < s->size)) {
-			smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");
+	while (s->feeding && !s->checking && (s->signing || s->conn->out.n < LIMIT_CLIENT_FEED))
+		if (!feed_piece(s))
 			return;
-		}
-		s->sent += (uint64_t)n;
-		s->feeding = s->sent < s->size;
-		give_piece(s, str_make(s->d->scratch, (size_t)n), !s->feeding);
-	}
 	/* a piece that the checks have may end the session when it comes back */
 	if (s->feeding || s->checking || s->state >= SMTP_STATE_LEAVING || !s->reader)
 		return;
@@ -364,6 +434,8 @@ static void start_feeding(struct smtp_session *s)
 		return;
 	}
 	s->feeding = true;
+	if (s->profile->dkim)
+		open_signing(s);
 	if (s->profile->checks && !s->checks)
 		open_checks(s);
 	feed(s);

@@ -66,7 +66,8 @@ struct smtp_session {
 	uint64_t size, sent;           /* of the content */
 	bool feeding;
 	struct smtp_checks *checks;    /* that the content passes; NULL: none */
-	bool checking, waits_for_checks; /* a piece of it is with them; … and comes back later */
+	struct smtp_sign *signing;     /* the content goes there first, and is sent the second time; NULL: no more, or never */
+	bool checking, waits_for_checks; /* a piece of it is with one of those; … and comes back later */
 };
 /* smtp_session_open - connect for t; the result is told to it by ops. Takes what t->policy has. NULL with errno when no socket can
  * be made */

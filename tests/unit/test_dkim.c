@@ -1,0 +1,275 @@
+/* test_dkim.c - canonical forms, which fields are signed, which key signs. That others find the signatures valid: tests/e2e/test_dkim.py */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/dkim/canon.h"
+#include "core/dkim/sign.h"
+#include "core/msg/mime.h"
+#include "tests/unit/t.h"
+
+static void collect(void *ctx, struct str text)
+{
+	buf_str(ctx, text);
+}
+
+/* in pieces of that size */
+static void canonical(struct str in, size_t step, struct buf *out)
+{
+	struct dkim_body b;
+
+	buf_clear(out);
+	dkim_body_init(&b, collect, out);
+	for (; in.n; in = str_from(in, step))
+		dkim_body_add(&b, str_head(in, step));
+	dkim_body_end(&b);
+}
+
+T(dkim_body_is_canonical_whatever_the_pieces)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		{ "", "" }, { "\r\n", "" }, { "\r\n\r\n\r\n", "" }, { " \t\r\n \r\n", "" },
+		/* RFC 6376 section 3.4.5 */
+		{ " C \r\nD \t E\r\n\r\n\r\n", " C\r\nD E\r\n" },
+		{ "a", "a\r\n" }, { "a \t", "a\r\n" }, { "a\r\n", "a\r\n" }, { "a\r\n\r\n \r\nb\r\n\t\r\n", "a\r\n\r\n\r\nb\r\n" },
+		{ "\r\n\r\na\r\n", "\r\n\r\na\r\n" }, { "\t \ta\t \tb", " a b\r\n" }, { "a\rb\r\n", "a\rb\r\n" }, { "a\r", "a\r\r\n" },
+		{ "a \r\r\n", "a \r\r\n" }, { "a\n", "a\n\r\n" }, { "\xc3\xa4 \xa0 \r\n", "\xc3\xa4 \xa0\r\n" }, { "\v \f\r\n", "\v \f\r\n" },
+		{ ".\r\n..\r\n", ".\r\n..\r\n" },
+	};
+	struct buf out;
+
+	buf_init(&out, 100000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t step = 1; step < 20; step++) {
+			ROW("%zu by %zu", i, step);
+			canonical(str_of(rows[i].in), step, &out);
+			CHECK_STR(buf_cstr(&out), rows[i].want);
+		}
+	}
+	buf_fini(&out);
+}
+
+T(dkim_body_keeps_many_line_ends_that_come_to_count)
+{
+	struct buf in, out;
+
+	buf_init(&in, 100000);
+	buf_init(&out, 100000);
+	for (int i = 0; i < 5000; i++)
+		buf_z(&in, " \t\r\n");
+	canonical(buf_view(&in), 700, &out);
+	CHECK_INT(out.n, 0);
+	buf_z(&in, "x");
+	canonical(buf_view(&in), 700, &out);
+	CHECK_INT(out.n, 2 * 5000 + 3);
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
+T(dkim_header_is_canonical)
+{
+	static const struct { const char *in, *want; } rows[] = {
+		/* RFC 6376 section 3.4.5 */
+		{ "A: X\r\n", "a:X" }, { "B : Y\t\r\n\tZ  \r\n", "b:Y Z" },
+		{ "SuBJect:\r\n", "subject:" }, { "A: \r\n \r\n\t\r\n", "a:" }, { "A:\r\n b\r\n", "a:b" }, { "A:b\r\n  \t c\r\n", "a:b c" },
+		{ "A:b", "a:b" }, { "A: \xe4 : c\r\n", "a:\xe4 : c" },
+	};
+	struct buf out;
+
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct str rest = str_of(rows[i].in);
+		struct header h;
+
+		ROW("%zu", i);
+		buf_clear(&out);
+		CHECK(header_next(&rest, &h) == 1);
+		dkim_header(&h, &out);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	buf_fini(&out);
+}
+
+/* --- keys and signatures: one RSA key for the whole file, made by openssl -------------------------------------------------- */
+
+static void make_key(const char *name, int bits, mode_t mode)
+{
+	static struct buf pem[2];
+	struct buf *text = &pem[bits == 2048];
+	char command[1000], path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", t_tmpdir(), name);
+	if (!text->n) {
+		snprintf(command, sizeof(command), "openssl genrsa -traditional -out '%s' %d 2>/dev/null", path, bits);
+		CHECK(system(command) == 0);
+		buf_init(text, 10000);
+		CHECK(fs_read_file(path, text) == 0);
+	}
+	CHECK(fs_replace(path, mode, buf_view(text)) == 0);
+}
+
+static void drop_key(const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", t_tmpdir(), name);
+	fs_unlink(path);
+}
+
+T(dkim_keys_refuse_what_cannot_or_must_not_sign)
+{
+	static const struct { const char *name; int bits; mode_t mode; const char *selector, *why; } rows[] = {
+		{ "a.example.s.pem", 1024, 0600, "s", "2048 bits" },
+		{ "a.example.s.pem", 2048, 0644, "s", "everybody may open" },
+		{ "a.example.s.pem", 2048, 0601, "s", "everybody may open" },
+		{ "a.example.s.pem", 2048, 0600, "t", "no file DOMAIN.t.pem" },
+		{ "a.example.s.pem", 2048, 0600, "", "no selector" },
+		{ "a.example.s.pem", 2048, 0600, "../s", "no selector" },
+		{ "a..example.s.pem", 2048, 0600, "s", "its name is not DOMAIN.s.pem" },
+		{ ".s.pem", 2048, 0600, "s", "its name is not DOMAIN.s.pem" },
+	};
+	struct buf why;
+
+	buf_init(&why, 1000);
+	CHECK(!dkim_keys_open("/nonexistent/keys", "s", &why));
+	CHECK(str_find(buf_view(&why), STR("/nonexistent/keys: No such file")) >= 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		make_key(rows[i].name, rows[i].bits, rows[i].mode);
+		buf_clear(&why);
+		CHECK(!dkim_keys_open(t_tmpdir(), rows[i].selector, &why));
+		if (str_find(buf_view(&why), str_of(rows[i].why)) < 0)
+			CHECK_STR(buf_cstr(&why), rows[i].why);
+		drop_key(rows[i].name);
+	}
+	buf_fini(&why);
+}
+
+static struct dkim_keys *keys_for_rows(void)
+{
+	struct dkim_keys *k;
+	struct buf why;
+
+	make_key("Example.com.s.pem", 2048, 0600);
+	make_key("own.example.com.s.pem", 2048, 0640);
+	make_key("other.example.t.pem", 2048, 0600);
+	buf_init(&why, 1000);
+	k = dkim_keys_open(t_tmpdir(), "s", &why);
+	CHECK_STR(buf_cstr(&why), "");
+	buf_fini(&why);
+	drop_key("Example.com.s.pem");
+	drop_key("own.example.com.s.pem");
+	drop_key("other.example.t.pem");
+	return k;
+}
+
+static void sign(const struct dkim_keys *k, struct str text, size_t step, struct buf *out)
+{
+	struct dkim_signing *s = dkim_signing_new(k);
+	struct str rest = text;
+
+	buf_clear(out);
+	for (; rest.n; rest = str_from(rest, step))
+		if (!dkim_signing_add(s, str_head(rest, step)))
+			break;
+	CHECK(dkim_signing_end(s, 1234567890, out));
+	dkim_signing_free(s);
+}
+
+T(dkim_signs_for_the_domain_of_from)
+{
+	static const struct { const char *text, *domain; } rows[] = {
+		{ "From: a@example.com\r\n\r\nx\r\n", "example.com" }, { "From: A <a@EXAMPLE.COM>\r\n\r\n", "example.com" },
+		{ "From: a@deep.sub.example.com\r\n\r\n", "example.com" }, { "From: a@own.example.com\r\n", "own.example.com" },
+		{ "From: a@x.own.example.com\r\n\r\n", "own.example.com" }, { "From: \"a@b\" <a@example.com>, b@other.example\r\n\r\n", "example.com" },
+		{ "from:\r\n a@example.com\r\n\r\n", "example.com" },
+		{ "From: a@other.example\r\n\r\n", NULL }, { "From: a@notexample.com\r\n\r\n", NULL }, { "From: a@com\r\n\r\n", NULL },
+		{ "From: a@example.com.evil.example\r\n\r\n", NULL }, { "From: a\r\n\r\n", NULL }, { "From:\r\n\r\n", NULL }, { "\r\nx\r\n", NULL }, { "", NULL },
+		{ "Sender: a@example.com\r\n\r\n", NULL }, { "From: a@example.com\r\nFrom: a@example.com\r\n\r\n", NULL },
+		{ "From: a@example.com\r\nno field\r\n\r\n", NULL }, { "X: y\r\n\r\nFrom: a@example.com\r\n", NULL },
+	};
+	struct dkim_keys *k = keys_for_rows();
+	struct buf out, want, flat;
+
+	buf_init(&out, LIMIT_DKIM_FIELD);
+	buf_init(&flat, LIMIT_DKIM_FIELD);
+	buf_init(&want, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		sign(k, str_of(rows[i].text), 7, &out);
+		buf_clear(&want);
+		buf_clear(&flat);
+		for (size_t j = 0; j < out.n; j++)
+			if (!ascii_is_space(out.p[j]))
+				buf_byte(&flat, out.p[j]);
+		buf_printf(&want, ";d=%s;s=s;t=1234567890;h=", rows[i].domain ? rows[i].domain : "");
+		CHECK_INT(str_find(buf_view(&flat), buf_view(&want)) >= 0, !!rows[i].domain);
+		CHECK_INT(out.n > 0, !!rows[i].domain);
+	}
+	buf_fini(&out);
+	buf_fini(&want);
+	buf_fini(&flat);
+	dkim_keys_unref(k);
+}
+
+T(dkim_names_each_field_that_is_there_and_from_once_more)
+{
+	struct dkim_keys *k = keys_for_rows();
+	struct buf out, again, flat;
+	struct str text = STR("Received: x\r\nTo: a@b\r\nsubject: x\r\nFrom: a@example.com\r\nTo: c@d\r\nX-Own: x\r\nBcc: x\r\n\r\nbody\r\n");
+
+	buf_init(&out, LIMIT_DKIM_FIELD);
+	buf_init(&again, LIMIT_DKIM_FIELD);
+	buf_init(&flat, LIMIT_DKIM_FIELD);
+	sign(k, text, text.n, &out);
+	for (size_t i = 0; i < out.n; i++)
+		if (!ascii_is_space(out.p[i]))
+			buf_byte(&flat, out.p[i]);
+	CHECK(str_find(buf_view(&flat), STR(";h=From:From:Subject:To:To;bh=")) >= 0);
+	CHECK(str_starts(buf_view(&out), STR("DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;")));
+	CHECK(str_ends(buf_view(&out), STR("\r\n")));
+	/* there is no chance in it: pieces and white space change nothing */
+	sign(k, text, 1, &again);
+	CHECK_STR(buf_cstr(&again), buf_cstr(&out));
+	sign(k, STR("Received: y\r\nTO:  a@b\r\nSubject:\r\n\tx \r\nFrom:a@example.com\r\nTo: c@d\r\n\r\nbody \t\r\n\r\n"), 100, &again);
+	CHECK_STR(buf_cstr(&again), buf_cstr(&out));
+	/* and words change it */
+	sign(k, STR("To: a@b\r\nsubject: y\r\nFrom: a@example.com\r\nTo: c@d\r\n\r\nbody\r\n"), 100, &again);
+	CHECK(!str_eq(buf_view(&again), buf_view(&out)));
+	buf_fini(&out);
+	buf_fini(&again);
+	buf_fini(&flat);
+	dkim_keys_unref(k);
+}
+
+T(dkim_field_has_short_lines_however_many_fields_it_names)
+{
+	struct dkim_keys *k = keys_for_rows();
+	struct buf out, text;
+	struct str rest, line;
+
+	buf_init(&out, LIMIT_DKIM_FIELD);
+	buf_init(&text, 1000000);
+	for (int i = 0; i <= LIMIT_DKIM_INSTANCES; i++)
+		buf_printf(&text, "List-Unsubscribe-Post: %d\r\nContent-Transfer-Encoding: %d\r\n", i, i);
+	buf_z(&text, "From: a@example.com\r\n\r\n");
+	sign(k, buf_view(&text), 1000, &out);
+	rest = buf_view(&out);
+	REQUIRE(out.n > 0);
+	while (str_cut(&rest, '\n', &line))
+		CHECK(line.n <= 80);
+	rest = buf_view(&out);
+	for (int i = 0; i < LIMIT_DKIM_INSTANCES; i++) {
+		ptrdiff_t at = str_find(rest, STR("List-Unsubscribe-Post"));
+
+		REQUIRE(at >= 0);
+		rest = str_from(rest, (size_t)at + 1);
+	}
+	CHECK(str_find(rest, STR("List-Unsubscribe-Post")) < 0);
+	buf_fini(&out);
+	buf_fini(&text);
+	dkim_keys_unref(k);
+}
