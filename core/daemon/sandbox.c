@@ -2,11 +2,13 @@
 #include "core/daemon/sandbox.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/base/landlock.h"
 #include "core/base/log.h"
 #include "core/base/sanitized.h"
@@ -60,17 +62,31 @@ static void allow_home(struct landlock *l, const char *home, const char *home_ma
 		allow_mailbox(l, &o);
 }
 
+/* make_folder - what a delivery would make has to be there before the sandbox closes, and durable before there is mail in it */
+static void make_folder(const char *path)
+{
+	char parent[PATH_MAX];
+	char *slash;
+
+	if (snprintf(parent, sizeof(parent), "%s", path) >= (int)sizeof(parent) || access(path, F_OK) == 0)
+		return;
+	for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+		parent[n - 1] = '\0';
+	slash = strrchr(parent, '/');
+	if (!slash || slash == parent || fs_mkdir(parent, 0755) != 0)
+		return;
+	*slash = '\0';
+	fs_sync_dir(parent);
+}
+
 /* allow_mailboxes - where no helper writes them: the folder of all, or those in the homes of users that we may write for */
 static void allow_mailboxes(struct landlock *l, const struct conf *c)
 {
 	const struct passwd *pw;
 
 	if (!*c->home_mailbox) {
-		struct mailbox_order all = { .kind = MAILBOX_MAILDIR };
-
-		/* with what may be missing of it, as of a mailbox */
-		if (snprintf(all.path, sizeof(all.path), "%s", c->mail_spool_directory) < (int)sizeof(all.path))
-			allow_mailbox(l, &all);
+		make_folder(c->mail_spool_directory);
+		landlock_allow(l, c->mail_spool_directory, LANDLOCK_OWNING);
 		return;
 	}
 	setpwent();

@@ -3,12 +3,12 @@
 #include "core/probe/probe.h"
 #include "core/probe/records.h"
 
-enum { WALK_MOST = 8 };                /* names that are asked (4.10): of a longer one the last seven labels */
+enum { WALK_STEPS = 8 };                /* names that are asked (4.10): of a longer one the last seven labels */
 
 /* what a walk from a domain finds */
 struct dmarc_walk {
-	const char *domain[WALK_MOST]; /* the domain, and those above it that are asked */
-	struct str text[WALK_MOST];    /* the one record there; empty: none, or several, which count as none */
+	const char *domain[WALK_STEPS]; /* the domain, and those above it that are asked */
+	struct str text[WALK_STEPS];    /* the one record there; empty: none, or several, which count as none */
 	size_t n;
 	size_t org;                    /* the organisational domain */
 	size_t policy;                 /* whose record holds; n: none */
@@ -31,7 +31,7 @@ static const char *above(const char *domain)
 	do {
 		domain = strchr(domain, '.');
 		domain = domain ? domain + 1 : NULL;
-	} while (domain && --labels >= WALK_MOST);
+	} while (domain && --labels >= WALK_STEPS);
 	return domain;
 }
 
@@ -72,7 +72,7 @@ static bool walk(struct probe *p, const char *domain, struct dmarc_walk *w)
 	char name[300];
 
 	*w = (struct dmarc_walk){ .n = 0 };
-	for (; domain && w->n < WALK_MOST; domain = above(domain)) {
+	for (; domain && w->n < WALK_STEPS; domain = above(domain)) {
 		const struct fact *f;
 		size_t n = 0;
 
