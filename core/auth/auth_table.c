@@ -60,7 +60,7 @@ static bool table_open(struct auth *a, struct conf_diag *diag)
 	bool good;
 
 	buf_init(&why, 1024);
-	good = maps_open_form(&a->passwords, a->conf->smtpd_sasl_password_maps, SOURCE_ROUTE, &why) == 0;
+	good = maps_open_form(&a->passwords, a->conf->smtpd_sasl_password_maps, SOURCE_LOGINS, &why) == 0;
 	if (!good)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_sasl_password_maps: %s", buf_cstr(&why));
 	buf_fini(&why);

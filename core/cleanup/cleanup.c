@@ -81,7 +81,7 @@ void cleanup_refusal(struct reply *r, int error)
 
 size_t cleanup_memory(const struct cleanup *c)
 {
-	return c->header.cap + c->section.pending.cap + c->arena.used + c->scratch.used;
+	return c->header.cap + c->section.pending.cap + c->arena.used + c->scratch.used + (c->inspection ? inspect_memory(c->inspection) : 0);
 }
 
 static void fail(struct cleanup *c, int error)

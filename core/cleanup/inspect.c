@@ -55,7 +55,7 @@ static void note_faults(struct inspection *in, struct str text)
 	if (faults & MIME_FAULT_ENCODING)
 		text = str_of(in->lines.encoded);
 	if (faults)
-		queries_add(in->queries, ITEM_NOTHING, CHECK_HEADER, text)->faults = faults;
+		queries_add(in->queries, ITEM_NOTHING, CHECK_HEADER, text)->faults = (uint8_t)faults;
 }
 
 static void on_line(void *ctx, enum mime_line kind, struct str text)
@@ -103,7 +103,7 @@ void inspect_field(struct inspection *in, const struct header *h)
 	for (size_t i = 0; i < rest.n; i++)
 		if (rest.p[i] != '\r' || i + 1 == rest.n || rest.p[i + 1] != '\n')
 			buf_byte(text, rest.p[i]);
-	x->n = text->n - at;
+	x->n = (uint32_t)(text->n - at);
 	if (!in->parses || (!tells_structure(h->name) && (str_is_ascii(h->raw) || !(in->strict & MIME_FAULT_8BIT_HEADER))))
 		return;
 	tell_structure(in, str_from(buf_view(text), at));
@@ -267,6 +267,8 @@ static void give_body(struct inspection *in)
 	if (in->out.n)
 		in->ops->body(in->ctx, buf_view(&in->out));
 	buf_clear(&in->out);
+	/* the next piece may be long in coming */
+	buf_shrink(&in->out);
 }
 
 static void give_item(struct inspection *in, const struct item *x)
@@ -352,6 +354,11 @@ void inspect_free(struct inspection *in)
 	buf_fini(&in->line);
 	buf_fini(&in->out);
 	mem_free(in);
+}
+
+size_t inspect_memory(const struct inspection *in)
+{
+	return sizeof(*in) + sizeof(*in->queries) + queries_memory(in->queries) + in->line.cap + in->lines.field.cap + in->out.cap;
 }
 
 size_t inspect_held(const struct inspection *in)

@@ -32,6 +32,7 @@ void inspect_body_end(struct inspection *in);
 /* inspect_go - ask about what was added, and give it on. ops.done is called once, maybe before this returns; until then nothing is
  * added */
 void inspect_go(struct inspection *in);
-size_t inspect_held(const struct inspection *in);      /* bytes in memory */
+size_t inspect_held(const struct inspection *in);      /* bytes of content in memory */
+size_t inspect_memory(const struct inspection *in);    /* all bytes that it holds */
 
 #endif

@@ -6,13 +6,17 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
+enum { KEPT_ITEMS = 64, KEPT_BYTES = 4096 };
+
+_Static_assert(4 * LIMIT_HEADER <= UINT32_MAX, "places in texts have 32 bits");
+
 struct item *queries_add(struct queries *b, enum item_kind kind, enum check_class class, struct str text)
 {
 	if (b->n == b->cap) {
 		b->cap = b->cap ? 2 * b->cap : 64;
 		b->v = mem_array(b->v, b->cap, sizeof(*b->v));
 	}
-	b->v[b->n] = (struct item){ .kind = kind, .class = class, .at = b->text.n, .n = text.n };
+	b->v[b->n] = (struct item){ .kind = (uint8_t)kind, .class = (uint8_t)class, .at = (uint32_t)b->text.n, .n = (uint32_t)text.n };
 	buf_str(&b->text, text);
 	return &b->v[b->n++];
 }
@@ -38,8 +42,8 @@ static void ask_about(struct queries *b, struct item *x)
 	x->failed = m == MAP_ERROR;
 	if (!x->found)
 		return;
-	x->value_at = b->values.n;
-	x->value_n = b->value.n;
+	x->value_at = (uint32_t)b->values.n;
+	x->value_n = (uint32_t)b->value.n;
 	buf_str(&b->values, buf_view(&b->value));
 }
 
@@ -150,6 +154,19 @@ void queries_leave(struct queries *b)
 		queries_free(b);
 }
 
+/* empty - a session that waits for more keeps no more than a few lines need */
+static void empty(struct buf *b)
+{
+	buf_clear(b);
+	if (b->cap > KEPT_BYTES)
+		buf_shrink(b);
+}
+
+size_t queries_memory(const struct queries *b)
+{
+	return b->cap * sizeof(*b->v) + b->text.cap + (b->owner ? 0 : b->values.cap + b->value.cap);
+}
+
 void queries_clear(struct queries *b)
 {
 	struct str said = buf_view(&b->said), line;
@@ -158,7 +175,12 @@ void queries_clear(struct queries *b)
 		log_warn("cleanup", "%.*s", STR_ARG(line));
 	buf_clear(&b->said);
 	b->n = 0;
-	buf_clear(&b->text);
-	buf_clear(&b->values);
-	buf_clear(&b->value);
+	if (b->cap > KEPT_ITEMS) {
+		mem_free(b->v);
+		b->v = NULL;
+		b->cap = 0;
+	}
+	empty(&b->text);
+	empty(&b->values);
+	empty(&b->value);
 }

@@ -6,14 +6,14 @@
 #include "core/cleanup/checks.h"
 
 enum item_kind { ITEM_FIELD, ITEM_HEADER_END, ITEM_PART_FIELD, ITEM_BODY, ITEM_NOTHING };
+/* small, for an empty line is one, too */
 struct item {
-	enum item_kind kind;
-	enum check_class class;
-	bool asked, found, failed;     /* by the tables */
-	bool piece;                    /* of a line that goes on */
-	unsigned faults;               /* that are refused: enum mime_fault */
-	size_t at, n;                  /* in text */
-	size_t value_at, value_n;      /* in values */
+	uint8_t kind, class;           /* enum item_kind, enum check_class */
+	uint8_t faults;                /* that are refused: enum mime_fault */
+	bool asked : 1, found : 1, failed : 1; /* by the tables */
+	bool piece : 1;                /* of a line that goes on */
+	uint32_t at, n;                /* in text */
+	uint32_t value_at, value_n;    /* in values */
 };
 /* it lives on when its owner is gone, until the pool is done with it */
 struct queries {
@@ -37,7 +37,9 @@ struct str queries_text(const struct queries *b, const struct item *x);
 struct str queries_value(const struct queries *b, const struct item *x);
 /* queries_ask - the tables about the items that are to be asked; done is called once, maybe before this returns */
 void queries_ask(struct queries *b, void *owner);
-/* queries_clear - forget the items; what the tables said to the log is logged */
+/* queries_clear - forget the items, and give the memory of many back; what the tables said to the log is logged */
 void queries_clear(struct queries *b);
+/* queries_memory - bytes held; what the tables say at this moment is not known */
+size_t queries_memory(const struct queries *b);
 
 #endif

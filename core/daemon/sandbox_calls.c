@@ -74,6 +74,10 @@ static const struct seccomp_rule calls[] = {
 	SECCOMP(poll), SECCOMP(epoll_wait),
 	SECCOMP(dup2), SECCOMP(time),
 #endif
+#ifdef __GLIBC__
+	/* each thread registers an area with the kernel, where the first one could; glibc ends the process when that fails */
+	SECCOMP(rseq),
+#endif
 #if SANITIZED
 	SECCOMP(prctl), SECCOMP_IF(kill, SECCOMP_IS(0, OWN_ID)), SECCOMP(pipe2), SECCOMP(dup),
 #endif

@@ -40,7 +40,8 @@ static void put_line(struct buf *out, const char *who, struct str line)
 	buf_z(out, "\r\n");
 }
 
-/* What comes behind AUTH may be a password, up to the answer to it. Where content follows, only the command itself is looked at */
+/* What comes behind AUTH may be a password, up to the answer to it, and lines that are no commands later. Where content follows, only
+ * the command itself is looked at */
 void session_report_in(struct session *s, struct str text)
 {
 	struct session_report *r = s->report;
@@ -48,9 +49,10 @@ void session_report_in(struct session *s, struct str text)
 	struct str line;
 
 	for (bool first = true; r && str_cut(&text, '\n', &line) && (first || !content); first = false) {
-		bool auth = str_istarts(line, STR("AUTH "));
+		bool auth = str_istarts(str_trim(line), STR("AUTH"));
 
-		put_line(&r->text, "In:  ", r->secret ? STR("(not shown)") : auth ? STR("AUTH (not shown)") : str_trim(line));
+		put_line(&r->text, "In:  ", !r->secret && auth ? STR("AUTH (not shown)") :
+			r->secret || !smtp_server_may_show(&s->smtp, line) ? STR("(not shown)") : str_trim(line));
 		r->secret |= auth;
 	}
 	if (r)

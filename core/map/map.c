@@ -15,6 +15,7 @@
 
 struct map {
 	char *spec;
+	char *shown;                  /* in messages */
 	const char *name;             /* inside spec */
 	const struct map_type *type;
 	enum source_form form;
@@ -94,6 +95,20 @@ static bool nests_too_deep(const char *spec)
 	return false;
 }
 
+/* shown_of - a table of passwords that are written in its name goes without them: "inline:…"; so does what is no table at all */
+static char *shown_of(const char *spec, enum source_form form)
+{
+	struct str type = str_head(str_of(spec), strcspn(spec, ":{"));
+	bool known = spec[type.n] == ':' && map_is_type(type);
+	struct buf text;
+
+	if ((form != SOURCE_SECRETS && form != SOURCE_LOGINS) || (known && !strchr(spec, '{') && !str_eq(type, STR("static"))))
+		return mem_dupz(spec);
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_printf(&text, "%.*s:…", (int)(spec[type.n] ? type.n : 0), spec);
+	return buf_take(&text);
+}
+
 /* "proxy:hash:/x" is hash:/x, and a bare "/x" is hash:/x (default_database_type) */
 static struct map *map_named(const char *spec, enum source_form form)
 {
@@ -107,6 +122,7 @@ static struct map *map_named(const char *spec, enum source_form form)
 	buf_printf(&text, "%s%s", prefix, spec);
 	m->spec = mem_dupz(buf_cstr(&text));
 	buf_fini(&text);
+	m->shown = shown_of(m->spec, form);
 	m->form = form;
 	buf_init(&m->key, LIMIT_MAP_VALUE);
 	return m;
@@ -128,14 +144,14 @@ static struct map *open_one(const char *spec, enum source_form form, bool may_be
 {
 	struct map *m = map_named(spec, form);
 	ptrdiff_t colon = str_chr(str_of(m->spec), ':');
-	struct map_args args = { .spec = m->spec, .form = form };
+	struct map_args args = { .spec = m->shown, .form = form };
 
 	if (colon < 0 || !m->spec[colon + 1]) {
-		buf_printf(why, "%.200s: expected type:name", m->spec);
+		buf_printf(why, "%.200s: expected type:name", m->shown);
 	} else if (nests_too_deep(m->spec)) {
-		buf_printf(why, "%.100s…: tables are nested too deep", m->spec);
+		buf_printf(why, "%.100s…: tables are nested too deep", m->shown);
 	} else {
-		m->type = find_type(str_make(m->spec, (size_t)colon), m->spec, why);
+		m->type = find_type(str_make(m->spec, (size_t)colon), m->shown, why);
 		m->name = args.name = m->spec + colon + 1;
 		m->absent = m->type && may_be_absent && is_absent(m->name);
 		if (m->type && !m->absent)
@@ -165,6 +181,7 @@ void map_close(struct map *m)
 		m->type->close(m->state);
 	buf_fini(&m->key);
 	mem_free(m->spec);
+	mem_free(m->shown);
 	mem_free(m);
 }
 
@@ -185,7 +202,7 @@ enum map_answer map_find(struct map *m, struct str key, struct buf *out)
 	}
 	answer = m->type->find(m->state, key, out);
 	if (answer == MAP_FOUND && out->overflow) {
-		log_warn("map", "%s: the value of \"%.*s\" is too long", m->spec, STR_ARG(key));
+		log_warn("map", "%s: the value of \"%.*s\" is too long", m->shown, STR_ARG(key));
 		return MAP_ERROR;
 	}
 	return answer;
@@ -200,7 +217,7 @@ unsigned map_reloads(void)
 
 static void reload(struct map *m)
 {
-	struct map_args args = { .spec = m->spec, .name = m->name, .form = m->form, .again = true };
+	struct map_args args = { .spec = m->shown, .name = m->name, .form = m->form, .again = true };
 	struct buf why;
 	void *fresh;
 
@@ -232,7 +249,7 @@ void map_refresh(struct map *m, usec now_mono)
 
 const char *map_spec(const struct map *m)
 {
-	return m->spec;
+	return m->shown;
 }
 
 bool map_is_whole(const struct map *m)

@@ -120,7 +120,7 @@ static size_t group_number(const char *p, size_t *used)
 
 static bool check_result(struct load *l, unsigned line, const struct rule *r)
 {
-	bool fixed = l->args->form == SOURCE_ALIAS || l->args->form == SOURCE_ROUTE;
+	bool fixed = l->args->form == SOURCE_ALIAS || l->args->form == SOURCE_ROUTE || l->args->form == SOURCE_LOGINS;
 
 	for (const char *p = r->result; (p = strchr(p, '$')); ) {
 		size_t used = 2, n = p[1] == '$' ? 0 : group_number(p, &used);

@@ -11,13 +11,14 @@
 
 void rules_warn(const struct map_args *args, unsigned line, const char *fmt, ...)
 {
+	size_t kind = strcspn(args->spec, ":");
 	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	map_warn("%.*s map %.200s, line %u: %s", (int)strcspn(args->spec, ":"), args->spec, args->name, line, text);
+	map_warn("%.*s map %.200s, line %u: %s", (int)kind, args->spec, args->spec + kind + 1, line, text);
 }
 
 static int inline_rules(const struct map_args *args, struct buf *why, void (*fn)(void *, unsigned, struct str), void *ctx)

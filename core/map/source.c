@@ -264,6 +264,8 @@ int source_next(struct source *s, struct str *key, struct str *value)
 	switch (s->form) {
 	case SOURCE_TABLE:
 	case SOURCE_ROUTE:
+	case SOURCE_SECRETS:
+	case SOURCE_LOGINS:
 		return split_table(s, line, key, value);
 	case SOURCE_ALIAS:
 		return split_alias(s, line, key, value);

@@ -17,8 +17,24 @@
 
 /* --- judged without asking -------------------------------------------------------------------------------------------- */
 
-/* an address from our own queue never holds these; if one does, it must not become a command (threats C6) */
-static bool is_safe(struct str s) { return grammar_is_text(s) && !memchr(s.p ? s.p : "", '\t', s.n); }
+/* is_safe - is all of it one path between brackets? Most addresses in the queue were parsed before; what a rule put there out of a
+ * message (REDIRECT $1) was not, and must become neither a command nor a parameter (threats C6) */
+static bool is_safe(struct str s)
+{
+	bool quoted = false;
+
+	if (!grammar_is_text(s))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if ((s.p[i] == '\\' && i + 1 == s.n) || s.p[i] == '\t' || (!quoted && ascii_is_one_of(s.p[i], " <>")))
+			return false;
+		if (s.p[i] == '\\')
+			i++;
+		else
+			quoted ^= s.p[i] == '"';
+	}
+	return !quoted;
+}
 
 static bool offers(const struct smtp_client *c, unsigned extension) { return c->extensions & extension; }
 

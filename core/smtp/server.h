@@ -80,7 +80,7 @@ struct smtp_server {
 	unsigned rcpt_notify;
 	struct str rcpt_orcpt;
 	struct str chunk;              /* SMTP_SERVER_BODY */
-	struct str argument;           /* ETRN, REFUSED; the line that was no SMTP */
+	struct str argument;           /* ETRN, REFUSED; the line that was no SMTP, where it may be shown */
 	const char *refusal;           /* the reply of SMTP_SERVER_REFUSED */
 	char helo[256];
 	bool esmtp, tls, authenticated;
@@ -112,6 +112,9 @@ void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *
 bool smtp_server_wants_command(const struct smtp_server *s); /* what comes next in the input is a command */
 bool smtp_server_reads_content(const struct smtp_server *s); /* what comes next is content, wanted or not */
 bool smtp_server_sent_ahead(const struct smtp_server *s);    /* there was more input behind the command under way */
+/* smtp_server_may_show - a line of the client that was a command may be logged or mailed: it brings no password, as AUTH does in any
+ * spelling, and after it all that is no command, from a client that goes on although it was refused */
+bool smtp_server_may_show(const struct smtp_server *s, struct str line);
 bool smtp_server_is_idle(const struct smtp_server *s); /* no transaction open: a good moment to end (drain) */
 size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16]); /* verbs used, in Postfix's order */
 const char *smtp_server_proto(const struct smtp_server *s); /* "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS" … RFC 3848 */

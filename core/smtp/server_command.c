@@ -345,6 +345,13 @@ static enum server_verb find_verb(const struct smtp_server *s, struct str word)
 	return server_verbs[i].flags & wrong ? VERB_UNKNOWN : (enum server_verb)i;
 }
 
+bool smtp_server_may_show(const struct smtp_server *s, struct str line)
+{
+	struct str word = grammar_word(&line);
+
+	return !str_istarts(word, STR("AUTH")) && (!s->priv->total[VERB_AUTH] || (word.n > 0 && find_verb(s, word) != VERB_UNKNOWN));
+}
+
 /* NULL, or the reply to a line that is no command at all */
 static const char *check_line(struct str line)
 {
@@ -357,7 +364,7 @@ static const char *check_line(struct str line)
 
 static enum smtp_server_event not_smtp(struct smtp_server *s, struct str line)
 {
-	s->argument = line;
+	s->argument = smtp_server_may_show(s, line) ? line : STR("(not shown)");
 	s->priv->total[VERB_UNKNOWN]++;
 	buf_z(s->out, "221 2.7.0 Error: I can break rules, too. Goodbye.\r\n");
 	return server_hang_up(s, SMTP_HANGUP_NOT_SMTP);

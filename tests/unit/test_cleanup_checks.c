@@ -7,6 +7,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/memory.h"
 #include "core/cleanup/cleanup.h"
 #include "tests/unit/t.h"
 
@@ -544,6 +545,42 @@ T(checks_on_a_pool_answer_later)
 	cleanup_end(c, on_end, &w);
 	CHECK_INT(w.reply.code, 550);
 	CHECK(!checks_in_use(w.checks));
+	world_close(&w);
+	pool_free(pool);
+}
+
+/* what memory_limit ends is who holds most: a client can have a piece of its content made many times as long by empty lines */
+T(checks_tell_what_they_hold)
+{
+	struct pool *pool = pool_new(1);
+	size_t before, slack = 64 << 10;
+	char lines[65536];
+	unsigned went = 0;
+	struct cleanup *c;
+	struct world w;
+
+	world_open(&w, "mail_name=Postfix");
+	for (size_t i = 0; i < sizeof(lines); i++)
+		lines[i] = i & 1 ? '\n' : '\r';
+	w.o.pool = pool;
+	w.o.go_on = go_on;
+	w.o.ctx = &went;
+	c = begin(&w);
+	cleanup_add(c, STR("Subject: x\r\n\r\n"));
+	while (cleanup_is_busy(c))
+		pool_wait(pool);
+	buf_reserve(&w.memory.body, 1 << 20);
+	before = memory_used();
+	cleanup_add(c, str_make(lines, sizeof(lines)));
+	/* memory_used reckons a quarter for the C library */
+	CHECK((memory_used() - before) / 5 * 4 <= cleanup_memory(c) + slack);
+	/* … and it is given back while the next piece is waited for */
+	while (cleanup_is_busy(c))
+		pool_wait(pool);
+	CHECK(cleanup_memory(c) < slack);
+	CHECK(memory_used() < before + slack);
+	CHECK_INT(w.memory.body.n, sizeof(lines));
+	cleanup_abort(c);
 	world_close(&w);
 	pool_free(pool);
 }

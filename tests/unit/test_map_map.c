@@ -104,6 +104,34 @@ T(map_types_without_files)
 	buf_fini(&why);
 }
 
+/* a table of passwords that are written in its name is told of without them */
+T(map_secrets_stay_out_of_messages)
+{
+	static const struct { const char *spec; bool good; const char *said; } rows[] = {
+		{ "static:SECRET", true, "static:…" }, { "static:{SECRET", false, "static:…" }, { "inline:{a=SECRET}", true, "inline:…" },
+		{ "inline:{SECRET}", false, "inline:…" }, { "inline:SECRET{", false, "inline:…" }, { "pcre:{{/x/ SECRET}}", true, "pcre:…" },
+		{ "pcre:{{/x/ SECRET} {/(/ SECRET}}", true, "pcre:…" }, { "regexp:{{/x/ SECRET}}", true, "regexp:…" },
+		{ "unionmap:{inline:{SECRET}, static:x}", false, "inline:…" }, { "unionmap:{inline:{a=SECRET}}", true, "unionmap:…" },
+		{ "foo:{SECRET}", false, "foo:…" }, { "{SECRET}", false, ":…" },
+		{ "user:SECRET", false, "user:…" }, { "SECRET", false, ":…" }, { "cdb:/nonexistent/x", false, "cdb:/nonexistent/x" }, { "texthash:/nonexistent/x", false, "texthash:/nonexistent/x" },
+	};
+	static const enum source_form forms[] = { SOURCE_SECRETS, SOURCE_LOGINS };
+	struct buf why;
+
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		struct map *m = map_open_form(rows[i / 2].spec, forms[i % 2], &why);
+
+		ROW("%s", rows[i / 2].spec);
+		CHECK(!m == !rows[i / 2].good);
+		CHECK(str_find(buf_view(&why), STR("SECRET")) < 0);
+		CHECK(str_starts(m ? str_of(map_spec(m)) : buf_view(&why), str_of(rows[i / 2].said)));
+		map_close(m);
+		buf_clear(&why);
+	}
+	buf_fini(&why);
+}
+
 T(map_open_says_what_is_wrong)
 {
 	static const struct { const char *spec, *want; } rows[] = {

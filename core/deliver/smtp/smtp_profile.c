@@ -75,11 +75,17 @@ static void check_address(const struct smtp_profile *p, int family, const char *
 	wrong(p, CONF_ERROR, suffix, why, diag);
 }
 
+static void open_form(struct smtp_profile *p, struct maps *out, const char *suffix, const char *list, enum source_form form,
+	struct buf *why, struct conf_diag *diag)
+{
+	maps_open_form(out, list, form, why);
+	wrong(p, CONF_ERROR, suffix, why, diag);
+}
+
 static void open_maps(struct smtp_profile *p, struct maps *out, const char *suffix, const char *list, struct buf *why,
 	struct conf_diag *diag)
 {
-	maps_open(out, list, why);
-	wrong(p, CONF_ERROR, suffix, why, diag);
+	open_form(p, out, suffix, list, SOURCE_TABLE, why, diag);
 }
 
 /* look_at - what is read at a login only is opened like all that the settings are made of: who watches what is opened hears of it */
@@ -133,7 +139,7 @@ static void open_sasl(struct smtp_profile *p, struct buf *why, struct conf_diag 
 	if (c->smtp_sasl_auth_enable && *c->oauth_tls_CAfile)
 		look_at(c->oauth_tls_CAfile);
 	if (c->smtp_sasl_auth_enable)
-		open_maps(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, why, diag);
+		open_form(p, &p->sasl, "sasl_password_maps", c->smtp_sasl_password_maps, SOURCE_SECRETS, why, diag);
 	for (size_t i = 0; i < p->sasl.n; i++)
 		(void)map_each(p->sasl.v[i], look_at_login, p);
 	if (c->relay_password)
