@@ -7,12 +7,12 @@
 
 /* --- asking ----------------------------------------------------------------------------------------------------------- */
 
-struct question { struct router *r; struct route_ask q; const struct address_maps *m; struct str *value; };
+struct question { struct route_ask *q; const struct address_maps *m; struct str *value; };
 
 /* ask - local@domain; either may be left out. Whole: tables of patterns are asked, too */
 static enum map_answer ask(struct question *x, struct str local, struct str domain, bool whole)
 {
-	struct arena *a = x->q.arena;
+	struct arena *a = x->q->arena;
 	struct str bare = addr_unquote_local(a, local);
 	bool quoted = bare.n != local.n;
 	enum map_answer got = MAP_NONE;
@@ -21,7 +21,7 @@ static enum map_answer ask(struct question *x, struct str local, struct str doma
 		struct str l = i ? bare : local;
 		struct str key = domain.p ? arena_printf(a, "%.*s@%.*s", STR_ARG(l), STR_ARG(domain)) : l;
 
-		got = route_ask(&x->q, x->m->parameter, &x->m->maps, key, !whole, x->value);
+		got = route_ask(x->q, x->m->parameter, &x->m->maps, key, !whole, x->value);
 	}
 	return got;
 }
@@ -49,10 +49,10 @@ static bool strip(const struct router *r, struct arena *a, struct str local, str
 	return true;
 }
 
-enum map_answer address_find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *value,
-	struct str *extension, struct buf *trace)
+enum map_answer address_ask(struct router *r, struct route_ask *q, const struct address_maps *m, struct str address, struct str *value,
+	struct str *extension)
 {
-	struct question x = { .r = r, .q = { .arena = a, .trace = trace }, .m = m, .value = value };
+	struct question x = { .q = q, .m = m, .value = value };
 	struct addr s = addr_split(address);
 	struct str domain = s.domain.n ? s.domain : STR_EMPTY, base = STR_EMPTY, ext = STR_EMPTY;
 	bool has_base, by_base = false;
@@ -62,7 +62,7 @@ enum map_answer address_find(struct router *r, struct arena *a, const struct add
 		*extension = STR_EMPTY;
 	if (!m->maps.n || !s.local.n)
 		return MAP_NONE;
-	has_base = strip(r, a, s.local, &base, &ext);
+	has_base = strip(r, q->arena, s.local, &base, &ext);
 	got = ask(&x, s.local, domain, true);
 	if (got == MAP_NONE && has_base)
 		by_base = (got = ask(&x, base, domain, false)) == MAP_FOUND;
@@ -78,6 +78,14 @@ enum map_answer address_find(struct router *r, struct arena *a, const struct add
 	if (by_base && extension)
 		*extension = ext;
 	return got;
+}
+
+enum map_answer address_find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *value,
+	struct str *extension, struct buf *trace)
+{
+	struct route_ask q = { .arena = a, .trace = trace };
+
+	return address_ask(r, &q, m, address, value, extension);
 }
 
 /* --- what an entry says ------------------------------------------------------------------------------------------------ */
