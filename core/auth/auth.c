@@ -99,6 +99,7 @@ void auth_free(struct auth *a)
 void auth_refresh(struct auth *a, usec now_mono) { maps_refresh(&a->passwords, now_mono); }
 bool auth_offers(const struct auth *a, bool tls) { return a->offers[tls]; }
 bool auth_burns(const struct auth *a) { return a->backend->burns; }
+uint16_t auth_port(const struct auth *a) { return a->port; }
 
 /* --- a question ------------------------------------------------------------------------------------------------------- */
 

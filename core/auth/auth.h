@@ -17,6 +17,7 @@ void auth_refresh(struct auth *a, usec now_mono);
  * smtpd_sasl_tls_security_options, smtpd_tls_auth_only) */
 bool auth_offers(const struct auth *a, bool tls);
 bool auth_burns(const struct auth *a);         /* it needs the pool */
+uint16_t auth_port(const struct auth *a);      /* the TCP port of Dovecot's server; 0: none is called */
 
 enum auth_verdict { AUTH_YES, AUTH_NO, AUTH_LATER };
 struct auth_question {                          /* texts are borrowed for the call of auth_ask */

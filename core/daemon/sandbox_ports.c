@@ -103,6 +103,9 @@ void sandbox_ports_called(const struct settings *s, struct sandbox_ports *out)
 		add_conf(out, s->master.transports[i].conf);
 	for (size_t i = 0; i < s->master.n_listeners; i++)
 		any |= has_table(s->master.listeners[i].conf);
+	for (size_t i = 0; i < s->n_services; i++)
+		if (s->services[i].auth && auth_port(s->services[i].auth))
+			add(out, auth_port(s->services[i].auth));
 	if (s->profiles)
 		deliver_profiles_ports(s->profiles, add_port, out);
 	if (any)
