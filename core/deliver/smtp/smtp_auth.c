@@ -44,30 +44,21 @@ static enum map_answer ask(struct smtp_profile *p, struct str key, bool partial,
 	return policy_ask(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
 }
 
-/* full address, without extension, local part if it is ours, @domain */
+/* ask_sender - by the keys of an address (core/route/rewriting.h) */
 static enum map_answer ask_sender(struct router *r, struct smtp_profile *p, struct str sender, struct buf *out, struct buf *trace)
 {
+	enum map_answer got = MAP_NONE;
+	struct address_keys keys;
+	struct address_key key;
 	struct arena a;
-	struct addr x;
-	struct str key;
-	enum map_answer got, local = MAP_NONE;
-	ptrdiff_t cut = -1;
+	int more = 1;
 
 	arena_init(&a, 64 * 1024);
-	key = addr_key(&a, sender);
-	x = addr_split(key);
-	got = ask(p, key, false, out, trace);
-	for (size_t i = 1; cut < 0 && i < x.local.n; i++)
-		if (strchr(p->conf->recipient_delimiter, x.local.p[i]))
-			cut = (ptrdiff_t)i;
-	if (got == MAP_NONE && cut > 0)
-		got = ask(p, arena_printf(&a, "%.*s@%.*s", (int)cut, x.local.p, STR_ARG(x.domain)), true, out, trace);
-	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL)
-		got = ask(p, x.local, true, out, trace);
-	if (got == MAP_NONE && x.domain.n)
-		got = ask(p, arena_printf(&a, "@%.*s", STR_ARG(x.domain)), true, out, trace);
+	address_keys_begin(&keys, r, &a, sender);
+	while (got == MAP_NONE && (more = address_keys_next(&keys, &key)) > 0)
+		got = ask(p, key.text, key.partial, out, trace);
 	arena_fini(&a);
-	return got;
+	return more < 0 ? MAP_ERROR : got;
 }
 
 static enum map_answer find_own(struct deliver *d, struct smtp_profile *p, struct str sender, struct buf *out, struct buf *trace)
