@@ -15,7 +15,7 @@ static const struct { const char *variable, *name; } same[] = {
 static const struct { const char *variable, *lost; } not_done[] = {
 	{ "ANONYMIZE_EMAILS", "addresses are logged as they are" },
 	{ "DKIM_AUTOGENERATE", "mail is not signed" },
-	{ "XOAUTH2_*", "no tokens are fetched; RELAYHOST_PASSWORD may hold one" },
+	{ "XOAUTH2_*", "no tokens are fetched for it; RELAYHOST_PASSWORD may name the file of a credential (relaybox-table.5)" },
 	{ "POSTMAP_*", "no table is written; mount it, or write it into a parameter, as in POSTFIX_transport_maps=inline:{...}" },
 	{ "SMTP_HEADER_TAG", "no header field is added" },
 	{ "LOG_SUBJECT", "subjects are not logged" },

@@ -381,7 +381,7 @@ static void on_answer(void *ctx, int status, struct str body, const char *why)
 	arena_fini(&arena);
 }
 
-/* trust - the authorities: smtp_tls_CAfile, or the system's */
+/* trust - the authorities: oauth_tls_CAfile, or the system's where that is empty */
 static struct tls_context *trust(struct oauth *o, const struct conf *c, struct buf *why)
 {
 	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
