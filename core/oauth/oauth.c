@@ -278,6 +278,10 @@ static bool read_credential(struct entry *e, struct buf *text, struct arena *a, 
 		keep(&e->refresh_token, c->refresh_token);
 		e->expiry = c->expiry;
 		e->retry_at = e->retry_wait = 0;
+		/* what the endpoint answers to the old one is not for this one */
+		if (e->fetch)
+			fetch_cancel(e->fetch);
+		e->fetch = NULL;
 		state_load(e);
 	}
 	if (*e->refresh_token)
@@ -448,10 +452,12 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 		good = false;
 	} else if (!good) {
 		tell(w, "", buf_cstr(&why));
+	} else if (!e->fetch) {
+		if (e->expiry <= now + UNUSABLE)
+			keep(&e->access_token, STR_EMPTY);
+		tell_all(e);
 	} else if (*e->access_token && e->expiry > now + UNUSABLE) {
 		tell(w, e->access_token, "");
-	} else if (!e->fetch) {
-		tell(w, "", e->why);
 	}
 	buf_wipe(&text);
 	buf_fini(&why);
