@@ -61,7 +61,7 @@ struct access_rules {
 	struct access_list lists[ACCESS_STAGES];
 	struct access_class { struct str name; struct access_list list; } *classes;
 	size_t n_classes;
-	struct maps logins;                /* smtpd_sender_login_maps */
+	struct address_maps logins;        /* smtpd_sender_login_maps */
 	struct map **maps;
 	size_t n_maps;
 	struct maps rbl_replies, footers;  /* rbl_reply_maps, smtpd_reject_footer_maps */

@@ -284,18 +284,26 @@ static const struct access_list *compile_answer(const struct access_rules *rules
 	return good ? list : NULL;
 }
 
+static void open_tables(struct maps *out, const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct buf why;
+
+	buf_init(&why, 2000);
+	if (maps_open(out, list, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+}
+
 static void open_parameters(struct access_rules *rules, struct conf_diag *diag)
 {
 	const struct conf *c = rules->conf;
 	struct buf why;
 
+	rules->logins.parameter = "smtpd_sender_login_maps";
+	open_tables(&rules->logins.maps, rules->logins.parameter, c->smtpd_sender_login_maps, diag);
+	open_tables(&rules->rbl_replies, "rbl_reply_maps", c->rbl_reply_maps, diag);
+	open_tables(&rules->footers, "smtpd_reject_footer_maps", c->smtpd_reject_footer_maps, diag);
 	buf_init(&why, 500);
-	if (maps_open(&rules->rbl_replies, c->rbl_reply_maps, &why) < 0)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "rbl_reply_maps: %s", buf_cstr(&why));
-	buf_clear(&why);
-	if (maps_open(&rules->footers, c->smtpd_reject_footer_maps, &why) < 0)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_reject_footer_maps: %s", buf_cstr(&why));
-	buf_clear(&why);
 	if (*c->permit_mx_backup_networks && !(rules->backup_networks = match_open(MATCH_HOSTS, c->permit_mx_backup_networks, &why)))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "permit_mx_backup_networks: %s", buf_cstr(&why));
 	buf_fini(&why);
@@ -319,9 +327,6 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 	buf_init(&k.unknown, 2000);
 	buf_init(&k.undone, 2000);
 	buf_init(&k.why, 2000);
-	if (maps_open_form(&rules->logins, c->smtpd_sender_login_maps, SOURCE_TABLE, &k.why) < 0)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_sender_login_maps: %s", buf_cstr(&k.why));
-	buf_clear(&k.why);
 	open_parameters(rules, diag);
 	compile_classes(&k, diag);
 	for (size_t i = 0; i < ACCESS_STAGES; i++) {
@@ -341,7 +346,7 @@ void access_rules_refresh(struct access_rules *rules, usec now_mono)
 {
 	for (size_t i = 0; i < rules->n_maps; i++)
 		map_refresh(rules->maps[i], now_mono);
-	maps_refresh(&rules->logins, now_mono);
+	maps_refresh(&rules->logins.maps, now_mono);
 	maps_refresh(&rules->rbl_replies, now_mono);
 	maps_refresh(&rules->footers, now_mono);
 	if (rules->backup_networks)
@@ -355,7 +360,7 @@ void access_rules_free(struct access_rules *rules)
 	for (size_t i = 0; i < rules->n_maps; i++)
 		map_close(rules->maps[i]);
 	mem_free(rules->maps);
-	maps_close(&rules->logins);
+	maps_close(&rules->logins.maps);
 	maps_close(&rules->rbl_replies);
 	maps_close(&rules->footers);
 	match_close(rules->backup_networks);

@@ -6,7 +6,7 @@
 static bool owners(struct access_run *r, struct str *list, bool *failed)
 {
 	const struct access_request *q = r->request;
-	enum map_answer got = route_find(q->router, q->arena, "smtpd_sender_login_maps", &r->rules->logins, q->sender, list);
+	enum map_answer got = address_find(q->router, q->arena, &r->rules->logins, q->sender, list, NULL, NULL);
 
 	*failed = got == MAP_ERROR;
 	return got == MAP_FOUND;

@@ -109,6 +109,7 @@ uint16_t auth_port(const struct auth *a)
 }
 
 bool auth_burns(const struct auth *a) { return a->backend->burns; }
+uint16_t auth_port(const struct auth *a) { return a->port; }
 
 /* --- a question ------------------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@ void auth_refresh(struct auth *a, usec now_mono);
 bool auth_offers(const struct auth *a, bool tls);
 uint16_t auth_port(const struct auth *a);       /* where it calls; 0: at no TCP port */
 bool auth_burns(const struct auth *a);         /* it needs the pool */
+uint16_t auth_port(const struct auth *a);      /* the TCP port of Dovecot's server; 0: none is called */
 
 enum auth_verdict { AUTH_YES, AUTH_NO, AUTH_LATER };
 struct auth_question {                          /* texts are borrowed for the call of auth_ask */

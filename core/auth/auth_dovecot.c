@@ -60,7 +60,7 @@ static void take_inet(struct auth *a, struct str endpoint, struct conf_diag *dia
 	for (size_t i = (size_t)(colon + 1); colon >= 0 && i < endpoint.n && port <= 65535; i++)
 		port = ascii_is_digit(endpoint.p[i]) ? port * 10 + (unsigned long)(endpoint.p[i] - '0') : 65536;
 	if (ipaddr_parse(host, &address) && port && port <= 65535)
-		a->server_len = ipaddr_to_sockaddr(&address, (uint16_t)port, &a->server);
+		a->server_len = ipaddr_to_sockaddr(&address, a->port = (uint16_t)port, &a->server);
 	else
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_sasl_path: inet:%.*s: use inet:ADDRESS:PORT with an IP address or localhost",
 			STR_ARG(endpoint));

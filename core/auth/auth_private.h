@@ -20,6 +20,7 @@ struct auth {
 	char *decoy;                            /* an entry of nobody's, for users that do not exist */
 	/* Dovecot */
 	struct sockaddr_storage server;
+	uint16_t port;                          /* of server; 0: a unix socket */
 	socklen_t server_len;
 };
 struct auth_check {

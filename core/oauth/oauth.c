@@ -279,6 +279,10 @@ static bool read_credential(struct entry *e, struct buf *text, struct arena *a, 
 		keep(&e->refresh_token, c->refresh_token);
 		e->expiry = c->expiry;
 		e->retry_at = e->retry_wait = 0;
+		/* what the endpoint answers to the old one is not for this one */
+		if (e->fetch)
+			fetch_cancel(e->fetch);
+		e->fetch = NULL;
 		state_load(e);
 	}
 	if (*e->refresh_token)
@@ -382,7 +386,7 @@ static void on_answer(void *ctx, int status, struct str body, const char *why)
 	arena_fini(&arena);
 }
 
-/* trust - the authorities: smtp_tls_CAfile, or the system's */
+/* trust - the authorities: oauth_tls_CAfile, or the system's where that is empty */
 static struct tls_context *trust(struct oauth *o, const struct conf *c, struct buf *why)
 {
 	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
@@ -449,10 +453,12 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 		good = false;
 	} else if (!good) {
 		tell(w, "", buf_cstr(&why));
+	} else if (!e->fetch) {
+		if (e->expiry <= now + UNUSABLE)
+			keep(&e->access_token, STR_EMPTY);
+		tell_all(e);
 	} else if (*e->access_token && e->expiry > now + UNUSABLE) {
 		tell(w, e->access_token, "");
-	} else if (!e->fetch) {
-		tell(w, "", e->why);
 	}
 	buf_wipe(&text);
 	buf_fini(&why);

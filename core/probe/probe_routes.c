@@ -134,8 +134,8 @@ void probe_routes_find(struct probe_setup *s, struct buf *why)
 		add_transport(s, "relay_transport", s->conf->relay_transport);
 	fixed = s->n_routes;
 	walk_tables(s, "transport_maps", &r->transport_maps, false, why);
-	walk_tables(s, "sender_dependent_relayhost_maps", &r->priv->sender_relayhosts, true, why);
-	walk_tables(s, "sender_dependent_default_transport_maps", &r->priv->sender_transports, false, why);
+	walk_tables(s, "sender_dependent_relayhost_maps", &r->priv->sender_relayhosts.maps, true, why);
+	walk_tables(s, "sender_dependent_default_transport_maps", &r->priv->sender_transports.maps, false, why);
 	if (s->n_routes > fixed)
 		qsort(s->routes + fixed, s->n_routes - fixed, sizeof(*s->routes), by_key);
 }

@@ -7,25 +7,6 @@
 
 /* --- asking ----------------------------------------------------------------------------------------------------------- */
 
-struct question { struct router *r; struct route_ask q; const struct address_maps *m; struct str *value; };
-
-/* ask - local@domain; either may be left out. Whole: tables of patterns are asked, too */
-static enum map_answer ask(struct question *x, struct str local, struct str domain, bool whole)
-{
-	struct arena *a = x->q.arena;
-	struct str bare = addr_unquote_local(a, local);
-	bool quoted = bare.n != local.n;
-	enum map_answer got = MAP_NONE;
-
-	for (int i = quoted ? 0 : 1; i < 2 && got == MAP_NONE; i++) {
-		struct str l = i ? bare : local;
-		struct str key = domain.p ? arena_printf(a, "%.*s@%.*s", STR_ARG(l), STR_ARG(domain)) : l;
-
-		got = route_ask(&x->q, x->m->parameter, &x->m->maps, key, !whole, x->value);
-	}
-	return got;
-}
-
 /* is_ours - may an entry stand for the local part alone? */
 static enum map_answer is_ours(struct router *r, struct str domain)
 {
@@ -49,35 +30,80 @@ static bool strip(const struct router *r, struct arena *a, struct str local, str
 	return true;
 }
 
-enum map_answer address_find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *value,
-	struct str *extension, struct buf *trace)
+/* the forms of an address in their order */
+static const struct { bool base, local, domain; } forms[] = {
+	{ .local = true, .domain = true }, { .base = true, .local = true, .domain = true },
+	{ .local = true }, { .base = true, .local = true },
+	{ .domain = true },
+};
+#define FORMS (sizeof(forms) / sizeof(forms[0]))
+
+void address_keys_begin(struct address_keys *k, struct router *r, struct arena *a, struct str address)
 {
-	struct question x = { .r = r, .q = { .arena = a, .trace = trace }, .m = m, .value = value };
 	struct addr s = addr_split(address);
-	struct str domain = s.domain.n ? s.domain : STR_EMPTY, base = STR_EMPTY, ext = STR_EMPTY;
-	bool has_base, by_base = false;
-	enum map_answer got, ours = MAP_NONE;
+
+	*k = (struct address_keys){ .router = r, .arena = a, .local = s.local, .domain = s.domain.n ? s.domain : STR_EMPTY };
+	if (s.local.n)
+		k->has_base = strip(r, a, s.local, &k->base, &k->extension);
+	else
+		k->at = 2 * FORMS;
+}
+
+int address_keys_next(struct address_keys *k, struct address_key *out)
+{
+	while (k->at < 2 * FORMS) {
+		size_t form = k->at / 2;
+		bool bare = k->at++ % 2, base = forms[form].base, whole = forms[form].local && forms[form].domain;
+		struct str local = !forms[form].local ? STR_EMPTY : base ? k->base : k->local;
+		struct str plain = addr_unquote_local(k->arena, local);
+
+		/* what needs no quotes has one spelling; an address without a domain is its local part */
+		if ((base && !k->has_base) || (!bare && plain.n == local.n) || (!whole && !k->domain.n))
+			continue;
+		if (!forms[form].domain && !k->ours_asked) {
+			k->ours = is_ours(k->router, k->domain);
+			k->ours_asked = true;
+		}
+		if (!forms[form].domain && k->ours == MAP_ERROR)
+			return -1;
+		if (!forms[form].domain && k->ours == MAP_NONE)
+			continue;
+		if (bare)
+			local = plain;
+		out->text = forms[form].domain && k->domain.n ? arena_printf(k->arena, "%.*s@%.*s", STR_ARG(local), STR_ARG(k->domain)) : local;
+		out->partial = form > 0;
+		out->base = base;
+		return 1;
+	}
+	return 0;
+}
+
+enum map_answer address_ask(struct router *r, struct route_ask *q, const struct address_maps *m, struct str address, struct str *value,
+	struct str *extension)
+{
+	struct address_key key = { .base = false };
+	enum map_answer got = MAP_NONE;
+	struct address_keys keys;
+	int more = 1;
 
 	if (extension)
 		*extension = STR_EMPTY;
-	if (!m->maps.n || !s.local.n)
+	if (!m->maps.n)
 		return MAP_NONE;
-	has_base = strip(r, a, s.local, &base, &ext);
-	got = ask(&x, s.local, domain, true);
-	if (got == MAP_NONE && has_base)
-		by_base = (got = ask(&x, base, domain, false)) == MAP_FOUND;
-	if (got == MAP_NONE && domain.n && (ours = is_ours(r, domain)) == MAP_ERROR)
-		return MAP_ERROR;
-	if (ours == MAP_FOUND) {
-		got = ask(&x, s.local, STR_EMPTY, false);
-		if (got == MAP_NONE && has_base)
-			by_base = (got = ask(&x, base, STR_EMPTY, false)) == MAP_FOUND;
-	}
-	if (got == MAP_NONE && domain.n)
-		got = ask(&x, STR_EMPTY, domain, false);
-	if (by_base && extension)
-		*extension = ext;
-	return got;
+	address_keys_begin(&keys, r, q->arena, address);
+	while (got == MAP_NONE && (more = address_keys_next(&keys, &key)) > 0)
+		got = route_ask(q, m->parameter, &m->maps, key.text, key.partial, value);
+	if (extension && got == MAP_FOUND && key.base)
+		*extension = keys.extension;
+	return more < 0 ? MAP_ERROR : got;
+}
+
+enum map_answer address_find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *value,
+	struct str *extension, struct buf *trace)
+{
+	struct route_ask q = { .arena = a, .trace = trace };
+
+	return address_ask(r, &q, m, address, value, extension);
 }
 
 /* --- what an entry says ------------------------------------------------------------------------------------------------ */

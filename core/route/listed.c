@@ -36,7 +36,7 @@ static enum map_answer lists_local(struct router *r, struct arena *a, struct str
 	if (l->checked && !is_ours(r->conf, addr_split(address).local))
 		got = delivers(r, a, address);
 	if (got == MAP_NONE)
-		got = route_find(r, a, "local_recipient_maps", &l->local, address, &value);
+		got = address_find(r, a, &l->local, address, &value, NULL, NULL);
 	return got;
 }
 
@@ -55,8 +55,8 @@ enum map_answer route_lists(struct router *r, struct str address, enum route_cla
 		got = lists_local(r, &a, address);
 	else if (*class == ROUTE_VIRTUAL_ALIAS)
 		got = MAP_NONE;
-	else if (*class == ROUTE_RELAY && l->relay.n)
-		got = route_find(r, &a, "relay_recipient_maps", &l->relay, address, &value);
+	else if (*class == ROUTE_RELAY && l->relay.maps.n)
+		got = address_find(r, &a, &l->relay, address, &value, NULL, NULL);
 	arena_fini(&a);
 	return got;
 }

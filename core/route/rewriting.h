@@ -39,6 +39,24 @@ void rewriting_refresh(struct rewriting *w, usec now_mono);
 /* rewriting_propagate - the value of propagate_unmatched_extensions; words that are none of it go to why */
 unsigned rewriting_propagate(const char *list, struct buf *why);
 
+/* The keys of an address, one after the other, for who asks the tables himself. Texts live in the arena */
+struct address_keys {
+	struct router *router;
+	struct arena *arena;
+	struct str local, base, extension, domain;     /* base: the local part without its extension */
+	size_t at;
+	bool has_base, ours_asked;
+	enum map_answer ours;
+};
+struct address_key {
+	struct str text;
+	bool partial;                  /* not the whole address */
+	bool base;                     /* without the extension */
+};
+void address_keys_begin(struct address_keys *k, struct router *r, struct arena *a, struct str address);
+/* address_keys_next - 1; 0: that was the last; -1: whose the domain is cannot be told now */
+int address_keys_next(struct address_keys *k, struct address_key *out);
+
 /* address_find - the entry for an address. value lives in the arena. extension (may be NULL): "+ext" where an entry without it
  * was found, else empty. MAP_ERROR was logged */
 enum map_answer address_find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *value,

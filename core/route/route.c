@@ -7,46 +7,6 @@
 
 #include "core/base/log.h"
 
-/* --- asking tables ---------------------------------------------------------------------------------------------- */
-
-enum map_answer route_ask_address(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
-	struct str address, struct str *value)
-{
-	struct str key = addr_key(q->arena, address), base = STR_EMPTY;
-	struct addr x = addr_split(key);
-	enum map_answer got, local = MAP_NONE;
-
-	if (!maps->n)
-		return MAP_NONE;
-	got = route_ask(q, parameter, maps, key, false, value);
-	if (got == MAP_NONE && route_base(r, q->arena, key, &base))
-		got = route_ask(q, parameter, maps, base, true, value);
-	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL) {
-		got = route_ask(q, parameter, maps, x.local, true, value);
-		if (got == MAP_NONE)
-			got = route_ask(q, parameter, maps, addr_split(base).local, true, value);
-	}
-	if (got == MAP_NONE && x.domain.n)
-		got = route_ask(q, parameter, maps, str_make(x.domain.p - 1, x.domain.n + 1), true, value);
-	return got;
-}
-
-enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,
-	struct str *value)
-{
-	struct route_ask q = { .arena = a };
-
-	return route_ask_address(r, &q, parameter, maps, address, value);
-}
-
-enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
-	struct str sender, const char *empty_key, struct str *value)
-{
-	if (!sender.n)
-		return route_ask(q, parameter, maps, str_of(empty_key), false, value);
-	return route_ask_address(r, q, parameter, maps, sender, value);
-}
-
 /* --- the decision ----------------------------------------------------------------------------------------------- */
 
 struct decision {
@@ -89,12 +49,19 @@ static void take_default(struct decision *d, const char *name, struct str value)
 	route_trace(d->q.trace, "%s = %.*s", name, STR_ARG(value));
 }
 
+/* ask_sender - a table of senders, in which the empty one has a key of its own */
+static enum map_answer ask_sender(struct decision *d, const struct address_maps *m, const char *empty_key, struct str *value)
+{
+	if (!d->sender.n)
+		return route_ask(&d->q, m->parameter, &m->maps, str_of(empty_key), false, value);
+	return address_ask(d->r, &d->q, m, d->sender, value, NULL);
+}
+
 static bool take_relayhost(struct decision *d)
 {
 	const struct conf *c = d->r->conf;
 	struct str value = STR_EMPTY;
-	enum map_answer got = route_ask_sender(d->r, &d->q, "sender_dependent_relayhost_maps", &d->r->priv->sender_relayhosts,
-		d->sender, c->empty_address_relayhost_maps_lookup_key, &value);
+	enum map_answer got = ask_sender(d, &d->r->priv->sender_relayhosts, c->empty_address_relayhost_maps_lookup_key, &value);
 
 	if (got == MAP_ERROR)
 		return fail_lookup(d, "sender_dependent_relayhost_maps");
@@ -111,8 +78,7 @@ static bool take_sender_transport(struct decision *d)
 {
 	const struct conf *c = d->r->conf;
 	struct str value = STR_EMPTY;
-	enum map_answer got = route_ask_sender(d->r, &d->q, "sender_dependent_default_transport_maps",
-		&d->r->priv->sender_transports, d->sender, c->empty_address_default_transport_maps_lookup_key, &value);
+	enum map_answer got = ask_sender(d, &d->r->priv->sender_transports, c->empty_address_default_transport_maps_lookup_key, &value);
 
 	if (got == MAP_ERROR)
 		return fail_lookup(d, "sender_dependent_default_transport_maps");
@@ -174,7 +140,7 @@ static bool take_transport_maps(struct decision *d)
 static bool take_relocated(struct decision *d)
 {
 	struct str where = STR_EMPTY;
-	enum map_answer got = address_find(d->r, d->q.arena, &d->r->rewriting.relocated, d->rcpt, &where, NULL, d->q.trace);
+	enum map_answer got = address_ask(d->r, &d->q, &d->r->rewriting.relocated, d->rcpt, &where, NULL);
 
 	if (got == MAP_ERROR)
 		return fail_lookup(d, "relocated_maps");

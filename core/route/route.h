@@ -44,11 +44,6 @@ bool route_is_own_address(const struct router *r, const struct ipaddr *a);     /
  * and what means "this host". A question about loops: whose rights an address has is asked of route_is_own_address */
 bool route_leads_home(const struct router *r, const struct ipaddr *a);
 
-/* route_find - tables asked with the keys of an address, as most of Postfix's are: full, without extension, local part if it is of
- * mydestination, that without extension, @domain. value lives in the arena */
-enum map_answer route_find(struct router *r, struct arena *a, const char *parameter, const struct maps *maps, struct str address,
-	struct str *value);
-
 /* --- nexthop text -------------------------------------------------------------------------------------------------- */
 struct nexthop {
 	struct str host;       /* without brackets */

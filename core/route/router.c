@@ -27,6 +27,12 @@ static void open_maps(struct maps *out, const char *parameter, const char *list,
 	buf_fini(&why);
 }
 
+static void open_addresses(struct address_maps *out, const char *parameter, const char *list, enum source_form form, struct conf_diag *diag)
+{
+	out->parameter = parameter;
+	open_maps(&out->maps, parameter, list, form, diag);
+}
+
 static struct match *open_match(enum match_kind kind, const char *parameter, const char *list, struct conf_diag *diag)
 {
 	struct match *m;
@@ -181,8 +187,8 @@ static void open_listed(struct router *r, struct conf_diag *diag)
 		else
 			buf_printf(&others, " %.*s", STR_ARG(word));
 	}
-	open_maps(&l->local, "local_recipient_maps", buf_cstr(&others), SOURCE_TABLE, diag);
-	open_maps(&l->relay, "relay_recipient_maps", r->conf->relay_recipient_maps, SOURCE_TABLE, diag);
+	open_addresses(&l->local, "local_recipient_maps", buf_cstr(&others), SOURCE_TABLE, diag);
+	open_addresses(&l->relay, "relay_recipient_maps", r->conf->relay_recipient_maps, SOURCE_TABLE, diag);
 	buf_fini(&others);
 }
 
@@ -340,9 +346,9 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	r->mynetworks = open_match(MATCH_HOSTS, "mynetworks", c->mynetworks, diag);
 	check_networks(c->mynetworks, diag);
 	open_maps(&r->transport_maps, "transport_maps", c->transport_maps, SOURCE_ROUTE, diag);
-	open_maps(&r->priv->sender_relayhosts, "sender_dependent_relayhost_maps", c->sender_dependent_relayhost_maps,
+	open_addresses(&r->priv->sender_relayhosts, "sender_dependent_relayhost_maps", c->sender_dependent_relayhost_maps,
 		SOURCE_ROUTE, diag);
-	open_maps(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
+	open_addresses(&r->priv->sender_transports, "sender_dependent_default_transport_maps",
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
 	rewriting_open(&r->rewriting, c, diag);
 	open_aliases(r, diag);
@@ -371,10 +377,10 @@ void router_free(struct router *r)
 	match_close(r->mynetworks);
 	maps_close(&r->transport_maps);
 	maps_close(&r->alias_maps);
-	maps_close(&r->priv->sender_relayhosts);
-	maps_close(&r->priv->sender_transports);
-	maps_close(&r->priv->listed.local);
-	maps_close(&r->priv->listed.relay);
+	maps_close(&r->priv->sender_relayhosts.maps);
+	maps_close(&r->priv->sender_transports.maps);
+	maps_close(&r->priv->listed.local.maps);
+	maps_close(&r->priv->listed.relay.maps);
 	mem_free(r->priv->own);
 	mem_free(r->priv);
 	mem_free(r);
@@ -389,10 +395,10 @@ void router_refresh(struct router *r, usec now_mono)
 	match_refresh(r->mynetworks, now_mono);
 	maps_refresh(&r->transport_maps, now_mono);
 	maps_refresh(&r->alias_maps, now_mono);
-	maps_refresh(&r->priv->sender_relayhosts, now_mono);
-	maps_refresh(&r->priv->sender_transports, now_mono);
-	maps_refresh(&r->priv->listed.local, now_mono);
-	maps_refresh(&r->priv->listed.relay, now_mono);
+	maps_refresh(&r->priv->sender_relayhosts.maps, now_mono);
+	maps_refresh(&r->priv->sender_transports.maps, now_mono);
+	maps_refresh(&r->priv->listed.local.maps, now_mono);
+	maps_refresh(&r->priv->listed.relay.maps, now_mono);
 }
 
 /* --- classes ---------------------------------------------------------------------------------------------------- */

@@ -8,10 +8,10 @@
 struct listed {
 	bool checked;                  /* local_recipient_maps is not empty */
 	bool accounts, aliases;        /* it names unix:passwd.byname, or a table of alias_maps */
-	struct maps local, relay;      /* its other tables, and relay_recipient_maps */
+	struct address_maps local, relay; /* its other tables, and relay_recipient_maps */
 };
 struct router_private {
-	struct maps sender_relayhosts, sender_transports;
+	struct address_maps sender_relayhosts, sender_transports;
 	struct listed listed;
 	bool transport_parents;        /* transport_maps is in parent_domain_matches_subdomains */
 	struct ipaddr *own;            /* addresses of this system, loopback apart */
@@ -27,12 +27,9 @@ struct route_ask {
 };
 enum map_answer route_ask(struct route_ask *q, const char *parameter, const struct maps *maps, struct str key, bool partial,
 	struct str *value);
-/* route_ask_address - the keys of an address: full, without extension, local part if local, that without extension, @domain */
-enum map_answer route_ask_address(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
-	struct str address, struct str *value);
-/* route_ask_sender - the same, and a key of its own for the empty sender */
-enum map_answer route_ask_sender(struct router *r, struct route_ask *q, const char *parameter, const struct maps *maps,
-	struct str sender, const char *empty_key, struct str *value);
+/* address_ask - address_find (rewriting.h) as one question of several; the table that fails is in q */
+enum map_answer address_ask(struct router *r, struct route_ask *q, const struct address_maps *m, struct str address, struct str *value,
+	struct str *extension);
 void route_trace(struct buf *trace, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* route_base - address without its extension; false when it has none (recipient_delimiter) */
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out);

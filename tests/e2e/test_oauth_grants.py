@@ -118,6 +118,38 @@ def test_refresh_token_is_spent_once_for_many_mails_and_what_replaces_it_is_kept
             assert [os.stat(os.path.join(r.dir, "queue/oauth", n)).st_mode & 0o777 for n in os.listdir(r.path("queue", "oauth"))] == [0o600]
 
 
+def test_answer_to_a_credential_that_was_replaced_meanwhile_is_not_used(tmp_path):
+    go_on = threading.Event()
+
+    def answer(form):
+        if form["refresh_token"] == "1//first":
+            go_on.wait(60)
+            return good("ya29.old", refresh_token="1//old")
+        return good()
+    with Endpoint(tmp_path / "e", answer) as endpoint, Provider("ya29.new") as provider, relay(tmp_path, provider, endpoint, REFRESH) as r:
+        try:
+            send(r)
+            wait(lambda: endpoint.forms)
+            r.write("token.json", json.dumps(dict(REFRESH, token_endpoint=endpoint.url, refresh_token="1//login")))
+            send(r)
+            # both get the new one's token while the old answer is still out
+            provider.wait(2)
+        finally:
+            go_on.set()
+        assert [form["refresh_token"] for form in endpoint.forms] == ["1//first", "1//login"]
+        assert "ya29.old" not in str(provider.said)
+
+
+def test_endpoint_of_a_login_behind_another_delimiter_is_reached(tmp_path):
+    with Endpoint(tmp_path / "e", good()) as endpoint, Provider("ya29.new") as provider, \
+            relay(tmp_path, provider, endpoint, REFRESH, "smtp_sasl_password_result_delimiter = |\n") as r:
+        r.write("sasl_passwd", "[127.0.0.1]:%d %s|%s/token.json\n" % (provider.port, USER, r.dir))
+        r.stop()
+        r.start()
+        send(r)
+        provider.wait(1)
+
+
 def test_client_credentials_with_a_scope(tmp_path):
     credential = {"client_id": "app", "client_secret": "x", "scope": "https://outlook.office365.com/.default"}
     with Endpoint(tmp_path / "e", good()) as endpoint, Provider("ya29.new") as provider, relay(tmp_path, provider, endpoint, credential) as r:

@@ -258,3 +258,41 @@ T(route_of_nobody_is_the_mailer_daemons)
 
 	CHECK_ROWS(extra, rows);
 }
+
+T(route_asks_by_the_keys_of_an_address)
+{
+	static const struct { const char *address, *keys; } rows[] = {
+		{ "User+ext@own.test", "User+ext@own.test User@own.test/ User+ext/ User/ @own.test/" },
+		{ "user+ext@origin.test", "user+ext@origin.test user@origin.test/ user+ext/ user/ @origin.test/" },
+		{ "user@x.test", "user@x.test @x.test/" },
+		{ "owner-list+x@x.test", "owner-list+x@x.test @x.test/" },
+		{ "\"a b\"@own.test", "\"a b\"@own.test a b@own.test \"a b\"/ a b/ @own.test/" },
+		{ "user+ext", "user+ext user/" },
+		{ "user@failing.test", "user@failing.test !" },
+		{ "", "" },
+	};
+	const char *extra[] = { "recipient_delimiter=+", "myorigin=origin.test", "mydestination=fail:x",
+		"relay_domains=", "alias_maps=", NULL };
+	const char *no_failure[] = { "recipient_delimiter=+", "myorigin=origin.test", "mydestination=own.test", "relay_domains=", "alias_maps=", NULL };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct address_keys keys;
+		struct address_key key;
+		struct world w;
+		struct buf said;
+		int more;
+
+		if (!CHECK(open_world(&w, strchr(rows[i].keys, '!') ? extra : no_failure)))
+			return;
+		buf_init(&said, 1000);
+		address_keys_begin(&keys, w.router, &w.a, str_of(rows[i].address));
+		while ((more = address_keys_next(&keys, &key)) > 0)
+			buf_printf(&said, "%s%.*s%s", said.n ? " " : "", STR_ARG(key.text), key.partial ? "/" : "");
+		if (more < 0)
+			buf_printf(&said, " !");
+		ROW("%s", rows[i].address);
+		CHECK_VIEW(buf_view(&said), rows[i].keys);
+		buf_fini(&said);
+		close_world(&w);
+	}
+}

@@ -17,7 +17,7 @@
 
 /* --- whose password ------------------------------------------------------------------------------------------------- */
 
-static bool set_login(struct smtp_session *s, struct str user, struct str password)
+static void set_login(struct smtp_session *s, struct str user, struct str password)
 {
 	smtp_auth_forget(s);
 	buf_init(&s->login, 2 * (size_t)LIMIT_MAP_VALUE);
@@ -26,17 +26,6 @@ static bool set_login(struct smtp_session *s, struct str user, struct str passwo
 	buf_str(&s->login, password);
 	s->sasl.user = str_make(s->login.p, user.n);
 	s->sasl.password = str_make(s->login.p + user.n + 1, password.n);
-	return true;
-}
-
-static bool split_login(struct smtp_session *s, struct str value)
-{
-	const char *delimiter = s->profile->conf->smtp_sasl_password_result_delimiter;
-	ptrdiff_t at = str_find(value, str_of(delimiter));
-
-	if (at < 0 || !*delimiter)
-		return set_login(s, value, STR_EMPTY);
-	return set_login(s, str_head(value, (size_t)at), str_from(value, (size_t)at + strlen(delimiter)));
 }
 
 static enum map_answer ask(struct smtp_profile *p, struct str key, bool partial, struct buf *out, struct buf *trace)
@@ -44,30 +33,21 @@ static enum map_answer ask(struct smtp_profile *p, struct str key, bool partial,
 	return policy_ask(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
 }
 
-/* full address, without extension, local part if it is ours, @domain */
+/* ask_sender - by the keys of an address (core/route/rewriting.h) */
 static enum map_answer ask_sender(struct router *r, struct smtp_profile *p, struct str sender, struct buf *out, struct buf *trace)
 {
+	enum map_answer got = MAP_NONE;
+	struct address_keys keys;
+	struct address_key key;
 	struct arena a;
-	struct addr x;
-	struct str key;
-	enum map_answer got, local = MAP_NONE;
-	ptrdiff_t cut = -1;
+	int more = 1;
 
 	arena_init(&a, 64 * 1024);
-	key = addr_key(&a, sender);
-	x = addr_split(key);
-	got = ask(p, key, false, out, trace);
-	for (size_t i = 1; cut < 0 && i < x.local.n; i++)
-		if (strchr(p->conf->recipient_delimiter, x.local.p[i]))
-			cut = (ptrdiff_t)i;
-	if (got == MAP_NONE && cut > 0)
-		got = ask(p, arena_printf(&a, "%.*s@%.*s", (int)cut, x.local.p, STR_ARG(x.domain)), true, out, trace);
-	if (got == MAP_NONE && route_class_of(r, x.domain, &local) == ROUTE_LOCAL)
-		got = ask(p, x.local, true, out, trace);
-	if (got == MAP_NONE && x.domain.n)
-		got = ask(p, arena_printf(&a, "@%.*s", STR_ARG(x.domain)), true, out, trace);
+	address_keys_begin(&keys, r, &a, sender);
+	while (got == MAP_NONE && (more = address_keys_next(&keys, &key)) > 0)
+		got = ask(p, key.text, key.partial, out, trace);
 	arena_fini(&a);
-	return got;
+	return more < 0 ? MAP_ERROR : got;
 }
 
 static enum map_answer find_own(struct deliver *d, struct smtp_profile *p, struct str sender, struct buf *out, struct buf *trace)
@@ -93,18 +73,23 @@ enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const 
 static enum map_answer find_login(struct smtp_session *s)
 {
 	const char *user, *password;
+	struct str name, secret;
 	enum map_answer got;
 	struct buf value;
 
-	if (conf_relay_login(s->profile->conf, str_of(s->target.site), &user, &password))
-		return set_login(s, str_of(user), str_of(password)) ? MAP_FOUND : MAP_NONE;
+	if (conf_relay_login(s->profile->conf, str_of(s->target.site), &user, &password)) {
+		set_login(s, str_of(user), str_of(password));
+		return MAP_FOUND;
+	}
 	buf_init(&value, LIMIT_MAP_VALUE);
 	got = find_own(s->d, s->profile, s->try->job->envelope->sender, &value, NULL);
 	s->own_login = got != MAP_NONE;
 	if (got == MAP_NONE)
 		got = find_of_site(s->profile, &s->target, &value, NULL);
-	if (got == MAP_FOUND)
-		split_login(s, str_trim(buf_view(&value)));
+	if (got == MAP_FOUND) {
+		smtp_profile_split_login(s->profile, str_trim(buf_view(&value)), &name, &secret);
+		set_login(s, name, secret);
+	}
 	buf_wipe(&value);
 	return got;
 }

@@ -103,6 +103,9 @@ static void look_at_token(struct smtp_profile *p, struct str password)
 	uint16_t port = oauth_port(password);
 	char name[PATH_MAX];
 
+	for (size_t i = 0; i < p->n_token_ports; i++)
+		if (p->token_ports[i] == port)
+			port = 0;
 	if (port && p->n_token_ports < LIMIT_OAUTH_PORTS)
 		p->token_ports[p->n_token_ports++] = port;
 	if (str_starts(password, STR("file:")))
@@ -113,13 +116,22 @@ static void look_at_token(struct smtp_profile *p, struct str password)
 	look_at(name);
 }
 
+void smtp_profile_split_login(const struct smtp_profile *p, struct str value, struct str *user, struct str *password)
+{
+	struct str delimiter = str_of(p->conf->smtp_sasl_password_result_delimiter);
+	ptrdiff_t at = delimiter.n ? str_find(value, delimiter) : -1;
+
+	*user = at < 0 ? value : str_head(value, (size_t)at);
+	*password = at < 0 ? STR_EMPTY : str_from(value, (size_t)at + delimiter.n);
+}
+
 static int look_at_login(void *ctx, struct str key, struct str value)
 {
-	struct str user;
+	struct str user, password;
 
 	(void)key;
-	if (str_cut(&value, ':', &user))
-		look_at_token(ctx, value);
+	smtp_profile_split_login(ctx, value, &user, &password);
+	look_at_token(ctx, password);
 	return 0;
 }
 

@@ -42,6 +42,8 @@ struct smtp_profile {
 struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t); /* counted */
 bool smtp_profile_is(const struct master_transport *t);        /* of smtp or lmtp, so that it has one */
 void smtp_profile_unref(struct smtp_profile *p);
+/* smtp_profile_split_login - "user:password" of a table, at the first smtp_sasl_password_result_delimiter; views of value */
+void smtp_profile_split_login(const struct smtp_profile *p, struct str value, struct str *user, struct str *password);
 void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
 
 #endif
