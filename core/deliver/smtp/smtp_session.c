@@ -313,6 +313,14 @@ static void give_piece(struct smtp_session *s, struct str piece, bool last)
 		s->waits_for_checks = s->checking;
 }
 
+/* on_field - what is sent of a field that passed the checks: addresses of ours as others shall see them */
+static bool on_field(void *ctx, const struct header *h, struct buf *out)
+{
+	struct smtp_session *s = ctx;
+
+	return s->try && smtp_generic_field(s->try->generic, h, out);
+}
+
 static void open_checks(struct smtp_session *s)
 {
 	char qid[QID_MAX];
@@ -320,7 +328,7 @@ static void open_checks(struct smtp_session *s)
 	deliver_qid(s->try->job, qid);
 	s->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = s->profile->conf, .checks = s->profile->checks,
 		.pool = s->d->o.pool, .envelope = s->try->job->envelope, .qid = qid, .service = smtp_session_service(s),
-		.give = on_checked, .ctx = s });
+		.field = s->try->generic ? on_field : NULL, .give = on_checked, .ctx = s });
 }
 
 /* feed_header - the header that stands for the content's own */
@@ -335,7 +343,7 @@ static void feed_header(struct smtp_session *s)
 
 static void feed(struct smtp_session *s)
 {
-	if (s->feeding && !s->checking && !s->sent && s->try && s->try->generic)
+	if (s->feeding && !s->checking && !s->sent && s->try && s->try->generic && !s->checks)
 		feed_header(s);
 	while (s->feeding && !s->checking && s->conn->out.n < LIMIT_CLIENT_FEED) {
 		ssize_t n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
