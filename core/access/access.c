@@ -58,6 +58,13 @@ static enum access_stage stage_of(const struct access_run *r)
 	return r->stages[r->stage];
 }
 
+struct str access_given(const struct access_request *q, bool sender)
+{
+	struct str given = sender ? q->sender_given : q->rcpt_given;
+
+	return given.p ? given : sender ? q->sender : q->rcpt;
+}
+
 static struct str who_text(const struct access_run *r, enum access_who who, struct buf *scratch)
 {
 	static const enum access_who of_stage[ACCESS_STAGES] = {
@@ -75,9 +82,9 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 	case ACCESS_WHO_HELO:
 		return q->helo;
 	case ACCESS_WHO_SENDER:
-		return q->sender;
+		return access_given(q, true);
 	case ACCESS_WHO_RECIPIENT:
-		return q->rcpt;
+		return access_given(q, false);
 	case ACCESS_WHO_LOGIN:
 		return q->login;
 	case ACCESS_WHO_STAGE:

@@ -47,6 +47,7 @@ struct access_request {                /* what is judged; views stay valid until
 	bool ahead;                        /* the client sent more behind this command */
 	bool many;                         /* at DATA and the end: more than one recipient, so rcpt is not one of them */
 	struct str helo, sender, rcpt, etrn;
+	struct str sender_given, rcpt_given;       /* as the client wrote them, which replies repeat; no p: as above */
 	size_t n_rcpts;                    /* accepted before this one */
 	/* is this address, of a domain of ours, known here? false with the refusal in no; sender says which it is */
 	bool (*is_listed)(void *ctx, struct str address, bool sender, struct reply *no);

@@ -77,6 +77,8 @@ extern const struct access_stage_row {
 
 
 /* --- for words --- */
+/* access_given - the sender, or the recipient, as the client wrote it */
+struct str access_given(const struct access_request *q, bool sender);
 /* access_refuse - the reply "code enhanced <who>: Class rejected: why" */
 enum access_says access_refuse(struct access_run *r, enum access_who who, int code, const char *enhanced, const char *why);
 /* access_class - "Client host", "Sender address" … */

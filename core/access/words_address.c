@@ -34,24 +34,24 @@ enum access_says access_auth_destination(struct access_run *r, const struct acce
 		return ACCESS_NEXT;
 	ours = access_is_ours(r->request, &answer);
 	if (answer == MAP_ERROR)
-		return access_temporary(r, r->request->rcpt);
+		return access_temporary(r, access_given(r->request, false));
 	return ours ? ACCESS_PERMIT : ACCESS_NEXT;
 }
 
 static enum access_says unauth_destination(struct access_run *r, int code)
 {
-	struct str rcpt = r->request->rcpt;
+	struct str given = access_given(r->request, false);
 	enum map_answer answer;
 	bool ours;
 
-	if (!rcpt.n)
+	if (!r->request->rcpt.n)
 		return ACCESS_NEXT;
 	ours = access_is_ours(r->request, &answer);
 	if (answer == MAP_ERROR)
-		return access_temporary(r, rcpt);
+		return access_temporary(r, given);
 	if (ours)
 		return ACCESS_NEXT;
-	reply_set(r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "<%.*s>: Relay access denied", STR_ARG(rcpt));
+	reply_set(r->reply, code, code >= 500 ? "5.7.1" : "4.7.1", "<%.*s>: Relay access denied", STR_ARG(given));
 	return ACCESS_REFUSE;
 }
 
@@ -91,13 +91,13 @@ static enum access_says non_fqdn(struct access_run *r, enum access_who who, stru
 enum access_says access_non_fqdn_sender(struct access_run *r, const struct access_row *row)
 {
 	(void)row;
-	return non_fqdn(r, ACCESS_WHO_SENDER, r->request->sender);
+	return non_fqdn(r, ACCESS_WHO_SENDER, access_given(r->request, true));
 }
 
 enum access_says access_non_fqdn_recipient(struct access_run *r, const struct access_row *row)
 {
 	(void)row;
-	return non_fqdn(r, ACCESS_WHO_RECIPIENT, r->request->rcpt);
+	return non_fqdn(r, ACCESS_WHO_RECIPIENT, access_given(r->request, false));
 }
 
 static enum access_says unlisted(struct access_run *r, struct str address, bool sender)

@@ -47,20 +47,21 @@ enum access_says access_pipelining(struct access_run *r, const struct access_row
 
 /* --- host name of the address ----------------------------------------------------------------------------------------- */
 
-static enum access_says no_name(struct access_run *r, const char *what)
+static enum access_says no_name(struct access_run *r, const char *what, const char *hard)
 {
 	const struct access_request *q = r->request;
 	int code = q->name == ACCESS_NAME_LATER ? 450 : (int)q->conf->unknown_client_reject_code;
 
-	reply_set(r->reply, code, code >= 500 ? "5.7.25" : "4.7.25", "Client host rejected: cannot find your %s, [%.*s]", what,
+	reply_set(r->reply, code, hard, "Client host rejected: cannot find your %s, [%.*s]", what,
 		STR_ARG(q->client_address));
+	r->reply->enhanced[0] = (char)('0' + code / 100);
 	return ACCESS_REFUSE;
 }
 
 enum access_says access_unknown_client(struct access_run *r, const struct access_row *row)
 {
 	(void)row;
-	return r->request->name == ACCESS_NAME_VERIFIED ? ACCESS_NEXT : no_name(r, "hostname");
+	return r->request->name == ACCESS_NAME_VERIFIED ? ACCESS_NEXT : no_name(r, "hostname", "5.7.25");
 }
 
 enum access_says access_unknown_reverse(struct access_run *r, const struct access_row *row)
@@ -68,7 +69,7 @@ enum access_says access_unknown_reverse(struct access_run *r, const struct acces
 	enum access_name name = r->request->name;
 
 	(void)row;
-	return name == ACCESS_NAME_VERIFIED || name == ACCESS_NAME_WRONG ? ACCESS_NEXT : no_name(r, "reverse hostname");
+	return name == ACCESS_NAME_VERIFIED || name == ACCESS_NAME_WRONG ? ACCESS_NEXT : no_name(r, "reverse hostname", "5.7.1");
 }
 
 /* --- HELO ------------------------------------------------------------------------------------------------------------- */

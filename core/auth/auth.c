@@ -100,14 +100,6 @@ void auth_free(struct auth *a)
 void auth_refresh(struct auth *a, usec now_mono) { maps_refresh(&a->passwords, now_mono); }
 bool auth_offers(const struct auth *a, bool tls) { return a->offers[tls]; }
 
-uint16_t auth_port(const struct auth *a)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->server;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->server;
-
-	return a->server.ss_family == AF_INET ? ntohs(v4->sin_port) : a->server.ss_family == AF_INET6 ? ntohs(v6->sin6_port) : 0;
-}
-
 bool auth_burns(const struct auth *a) { return a->backend->burns; }
 uint16_t auth_port(const struct auth *a) { return a->port; }
 

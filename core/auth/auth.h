@@ -16,7 +16,6 @@ void auth_refresh(struct auth *a, usec now_mono);
 /* auth_offers - may plain text mechanisms be used, under TLS or without it? (smtpd_sasl_security_options,
  * smtpd_sasl_tls_security_options, smtpd_tls_auth_only) */
 bool auth_offers(const struct auth *a, bool tls);
-uint16_t auth_port(const struct auth *a);       /* where it calls; 0: at no TCP port */
 bool auth_burns(const struct auth *a);         /* it needs the pool */
 uint16_t auth_port(const struct auth *a);      /* the TCP port of Dovecot's server; 0: none is called */
 

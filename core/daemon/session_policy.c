@@ -253,6 +253,10 @@ static void fill_request(struct session *s, enum access_event event)
 	/* the empty sender is one */
 	if (mail && !q->sender.p)
 		q->sender = STR("");
+	if (mail)
+		q->sender_given = event == ACCESS_AT_MAIL ? s->smtp.envelope.sender : s->sender_given;
+	if (event == ACCESS_AT_RCPT)
+		q->rcpt_given = s->smtp.rcpt.full;
 	if (event == ACCESS_AT_ETRN)
 		q->etrn = s->smtp.argument;
 }

@@ -67,6 +67,14 @@ UNKNOWN = "unknown[127.0.0.1]"
      {5: "554 5.7.1 <END-OF-MESSAGE>: End-of-data rejected: Access denied", 6: "250 2.1.0 Ok"}),
     ("smtpd_sender_restrictions = check_sender_access inline:{outside.test=strict}\nsmtpd_restriction_classes = strict\nstrict = reject",
      [HELLO, MAIL, RCPT], {3: "554 5.7.1 <a@outside.test>: Sender address rejected: Access denied"}),
+    # an address is what the client wrote, not what it becomes
+    ("smtpd_recipient_restrictions = reject_non_fqdn_recipient\nmyorigin = relayed.test", [HELLO, MAIL, "RCPT TO:<x>", "RCPT TO:<postmaster>"],
+     {3: "504 5.5.2 <x>: Recipient address rejected: need fully-qualified address", 4: "250 2.1.5 Ok"}),
+    ("smtpd_sender_restrictions = reject_non_fqdn_sender\nmyorigin = example.test", [HELLO, "MAIL FROM:<x>", RCPT, "RCPT TO:<postmaster>"],
+     {3: "504 5.5.2 <x>: Sender address rejected: need fully-qualified address"}),
+    ("smtpd_sender_restrictions = reject_non_fqdn_sender\nmyorigin = example.test\nsmtpd_delay_reject = no", [HELLO, "MAIL FROM:<x>"],
+     {2: "504 5.5.2 <x>: Sender address rejected: need fully-qualified address"}),
+    ("myorigin = far.test", [HELLO, MAIL, "RCPT TO:<x>"], {3: "454 4.7.1 <x>: Relay access denied"}),
     ("smtpd_helo_required = yes", [MAIL, RCPT], {1: "503 5.5.1 Error: send HELO/EHLO first"}),
 ])
 def test_lists_are_judged_where_postfix_judges_them(tmp_path, main_cf, lines, wants):

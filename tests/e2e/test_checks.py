@@ -302,3 +302,14 @@ def test_a_line_of_cleanup_has_checks_of_its_own(tmp_path):
         relay.write("master.cf", "%d inet n - n - - smtpd\n -o cleanup_service_name=nosuch\n" % relay.port)
         done = relay.run("relayd", "-t", "-c", relay.dir, check=False)
         assert done.returncode != 0 and b'cleanup_service_name: no line of master.cf is called "nosuch"' in done.stdout + done.stderr
+
+
+def test_sendmail_leaves_the_checks_of_the_way_out_to_relayd(tmp_path):
+    with Sink() as sink:
+        relay = Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nsmtp_header_checks = inline:{ { Subject: s = PREPEND X-Seen: yes } }\n"
+                      "smtp_body_checks = inline:{ { body = PREPEND seen } }\n" % sink.port)
+        with relay:
+            done = relay.run("sendmail", "x@far.test", stdin="Subject: s\n\nbody\n")
+            m = sink.wait(1)[0]
+    assert m.header.count(b"X-Seen: yes\r\n") == 1 and m.body == b"seen\r\nbody\r\n"
+    assert done.stderr == b""

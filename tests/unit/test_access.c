@@ -351,7 +351,7 @@ T(access_says_what_postfix_says)
 		{ ACCESS_AT_RCPT, "smtpd_client_restrictions=reject_unknown_client_hostname", "x", "a@b.test", "a@relayed.test",
 			"450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]", "" },
 		{ ACCESS_AT_RCPT, "smtpd_client_restrictions=reject_unknown_reverse_client_hostname|unknown_client_reject_code=550", "x", "a@b.test",
-			"a@relayed.test", "550 5.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", "" },
+			"a@relayed.test", "550 5.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]", "" },
 		/* HELO */
 		{ ACCESS_AT_RCPT, "smtpd_helo_restrictions=reject_non_fqdn_helo_hostname", "x", "a@b.test", "a@relayed.test",
 			"504 5.5.2 <x>: Helo command rejected: need fully-qualified hostname", "" },

@@ -529,8 +529,8 @@ T(session_greets_when_the_name_is_known_or_late)
 	static const struct { enum dns_status status; const char *name, *why, *says; } rows[] = {
 		{ DNS_OK, "c.test", "", "220 here.test|" },
 		{ DNS_NODATA, "unknown", "hostname c.test does not resolve to address 192.0.2.1", "220 here.test|" },
-		{ DNS_NODATA, "unknown", "no name", "450 4.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]|" },
-		{ DNS_AGAIN, "unknown", "", "450 4.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]|" },
+		{ DNS_NODATA, "unknown", "no name", "450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]|" },
+		{ DNS_AGAIN, "unknown", "", "450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.1]|" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

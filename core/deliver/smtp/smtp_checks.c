@@ -14,7 +14,7 @@ struct smtp_checks {
 	struct inspection *inspection;
 	struct section section;
 	char qid[QID_MAX];
-	bool in_body, last;
+	bool in_body, last, failed;
 	struct buf out;
 };
 
@@ -45,7 +45,10 @@ static void put_field(void *ctx, const struct header *h)
 {
 	struct smtp_checks *x = ctx;
 
-	buf_str(&x->out, h->raw);
+	if (!x->o.field)
+		buf_str(&x->out, h->raw);
+	else
+		x->failed |= !x->o.field(x->o.ctx, h, &x->out);
 }
 
 static void put_raw(void *ctx, struct str raw)
@@ -66,7 +69,7 @@ static void on_done(void *ctx)
 {
 	struct smtp_checks *x = ctx;
 	struct buf out = x->out;
-	bool failed = x->acts.refusal.code || out.overflow;
+	bool failed = x->failed || x->acts.refusal.code || out.overflow;
 
 	/* whoever is given it may free us */
 	buf_init(&x->out, out.max);

@@ -6,6 +6,7 @@
 #include "core/base/pool.h"
 #include "core/cleanup/checks.h"
 #include "core/msg/envelope.h"
+#include "core/msg/header.h"
 
 struct smtp_checks;
 struct smtp_checks_options {
@@ -15,6 +16,8 @@ struct smtp_checks_options {
 	const struct envelope *envelope;       /* copied */
 	bool quiet;                            /* the content comes once more */
 	const char *qid, *service;             /* for the log; qid is copied */
+	/* NULL, or what is sent of a field of the message's own header that has passed; false: not now */
+	bool (*field)(void *ctx, const struct header *h, struct buf *out);
 	/* what becomes of one piece; failed: a table could not be asked, and nothing more is given */
 	void (*give)(void *ctx, struct str content, bool last, bool failed);
 	void *ctx;

@@ -7,68 +7,67 @@
 #include "core/deliver/deliver_private.h"
 #include "core/msg/addr_tree.h"
 
-struct mapping { struct smtp_generic *g; struct router *router; struct smtp_profile *p; };
-
 static void fail(struct smtp_generic *g, const char *text)
 {
 	if (!g->failed.code)
 		reply_set(&g->failed, 451, "4.3.0", "%s", text);
 }
 
-static struct str map_address(const struct mapping *m, struct arena *a, struct str address)
+static struct str map_address(struct smtp_generic *g, struct arena *a, struct str address)
 {
 	struct address_list to;
 	enum map_answer got;
 
-	if (!address.n || m->g->failed.code)
+	if (!address.n || g->failed.code)
 		return address;
-	got = address_map(m->router, a, &m->p->generic, address, m->p->generic_extension, &to, NULL);
+	got = address_map(g->router, a, &g->profile->generic, address, g->profile->generic_extension, &to, NULL);
 	if (got == MAP_ERROR)
-		fail(m->g, "address mapping failed: a table of generic maps cannot be read");
+		fail(g, "address mapping failed: a table of generic maps cannot be read");
 	if (got == MAP_FOUND && to.n > 1)
-		log_warn(m->p->lmtp ? "lmtp" : "smtp", "%s has several addresses for %.*s: the first one counts", m->p->generic.parameter,
+		log_warn(g->profile->lmtp ? "lmtp" : "smtp", "%s has several addresses for %.*s: the first one counts", g->profile->generic.parameter,
 			STR_ARG(address));
 	return got == MAP_FOUND ? to.v[0] : address;
 }
 
 /* --- header ------------------------------------------------------------------------------------------------------------ */
 
-static void map_field(const struct mapping *m, struct arena *scratch, const struct header *h)
+bool smtp_generic_field(struct smtp_generic *g, const struct header *h, struct buf *out)
 {
+	struct arena *scratch = &g->scratch;
 	struct addr_tree t;
 
+	if (!complete_place_of(h->name)) {
+		buf_str(out, h->raw);
+		return !g->failed.code;
+	}
 	addr_tree_init(&t, scratch, h->value);
 	for (size_t i = 0; i < t.n; i++) {
-		struct str full = t.v[i].is, now = map_address(m, scratch, full);
+		struct str full = t.v[i].is, now = map_address(g, scratch, full);
 
 		/* what no table changes stays as it is written */
 		t.v[i].is = str_eq(full, now) ? t.v[i].was : now;
 	}
 	if (addr_tree_is_changed(&t))
-		addr_tree_format(&t, h->name, &m->g->header);
+		addr_tree_format(&t, h->name, out);
 	else
-		buf_str(&m->g->header, h->raw);
+		buf_str(out, h->raw);
 	addr_tree_fini(&t);
+	if (scratch->overflow || out->overflow)
+		fail(g, "address mapping failed: the header is too large");
 	arena_reset(scratch);
+	return !g->failed.code;
 }
 
-static void map_header(const struct mapping *m, struct str text)
+static void map_header(struct smtp_generic *g, struct str text)
 {
 	struct str rest = text;
-	struct arena scratch;
 	struct header h;
 
-	arena_init(&scratch, 4 * LIMIT_HEADER);
-	while (header_next(&rest, &h) == 1) {
-		if (complete_place_of(h.name))
-			map_field(m, &scratch, &h);
-		else
-			buf_str(&m->g->header, h.raw);
-	}
-	buf_str(&m->g->header, rest);
-	if (scratch.overflow || m->g->header.overflow)
-		fail(m->g, "address mapping failed: the header is too large");
-	arena_fini(&scratch);
+	while (header_next(&rest, &h) == 1)
+		(void)smtp_generic_field(g, &h, &g->header);
+	buf_str(&g->header, rest);
+	if (g->header.overflow)
+		fail(g, "address mapping failed: the header is too large");
 }
 
 static bool read_header(struct deliver *d, const struct delivery *job, struct buf *text)
@@ -85,16 +84,16 @@ static bool read_header(struct deliver *d, const struct delivery *job, struct bu
 	return r && text->n == size && !text->overflow;
 }
 
-static void take_header(const struct mapping *m, struct deliver *d, const struct delivery *job)
+static void take_header(struct smtp_generic *g, struct deliver *d, const struct delivery *job)
 {
 	struct buf text;
 
-	m->g->header_size = job->envelope->header_size;
+	g->header_size = job->envelope->header_size;
 	buf_init(&text, 2 * LIMIT_HEADER);
 	if (read_header(d, job, &text))
-		map_header(m, buf_view(&text));
+		map_header(g, buf_view(&text));
 	else
-		fail(m->g, "queue file read error");
+		fail(g, "queue file read error");
 	buf_fini(&text);
 }
 
@@ -103,25 +102,27 @@ static void take_header(const struct mapping *m, struct deliver *d, const struct
 struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p, const struct delivery *job, bool probe)
 {
 	struct smtp_generic *g;
-	struct mapping m = { .router = d->o.router, .p = p };
 
-	if (!p->generic.maps.n || !m.router)
+	if (!p->generic.maps.n || !d->o.router)
 		return NULL;
-	g = m.g = MEM_NEW(struct smtp_generic);
+	g = MEM_NEW(struct smtp_generic);
+	g->profile = p;
+	g->router = d->o.router;
+	arena_init(&g->scratch, 4 * LIMIT_HEADER);
 	arena_init(&g->arena, 4 * LIMIT_HEADER);
 	buf_init(&g->header, 2 * LIMIT_HEADER);
-	g->sender = map_address(&m, &g->arena, job->envelope->sender);
+	g->sender = map_address(g, &g->arena, job->envelope->sender);
 	g->rcpts = ARENA_ARRAY(&g->arena, struct rcpt, job->n);
 	for (size_t i = 0; i < job->n && g->rcpts; i++) {
 		g->rcpts[i] = *job->rcpts[i];
-		g->rcpts[i].addr = map_address(&m, &g->arena, job->rcpts[i]->addr);
+		g->rcpts[i].addr = map_address(g, &g->arena, job->rcpts[i]->addr);
 		if (!g->rcpts[i].orig.n && !str_eq(g->rcpts[i].addr, job->rcpts[i]->addr))
 			g->rcpts[i].orig = job->rcpts[i]->addr;
 	}
 	if (g->arena.overflow)
 		fail(g, "address mapping failed: too many addresses");
-	if (!probe && !g->failed.code)
-		take_header(&m, d, job);
+	if (!probe && !p->checks && !g->failed.code)
+		take_header(g, d, job);
 	return g;
 }
 
@@ -130,6 +131,7 @@ void smtp_generic_free(struct smtp_generic *g)
 	if (!g)
 		return;
 	arena_fini(&g->arena);
+	arena_fini(&g->scratch);
 	buf_fini(&g->header);
 	mem_free(g);
 }

@@ -4,9 +4,12 @@
 #define CORE_DELIVER_SMTP_SMTP_GENERIC_H
 
 #include "core/deliver/smtp/smtp_profile.h"
+#include "core/msg/header.h"
 
 struct smtp_generic {
-	struct arena arena;
+	struct arena arena, scratch;
+	struct smtp_profile *profile;  /* the try's */
+	struct router *router;
 	struct str sender;
 	struct rcpt *rcpts;            /* one for each of the job's */
 	struct buf header;             /* what is sent in the place of the first header_size bytes of the content */
@@ -15,6 +18,9 @@ struct smtp_generic {
 };
 /* smtp_generic_new - for a delivery; NULL: the transport has no such tables. probe: nothing but the envelope */
 struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p, const struct delivery *job, bool probe);
+/* smtp_generic_field - a field as it is sent, put into out; false: failed says why not. Where the transport has checks of headers each
+ * field passes them first, and header stays empty */
+bool smtp_generic_field(struct smtp_generic *g, const struct header *h, struct buf *out);
 void smtp_generic_free(struct smtp_generic *g);        /* NULL: nothing */
 
 #endif

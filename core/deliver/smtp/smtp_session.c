@@ -335,6 +335,14 @@ static void give_piece(struct smtp_session *s, struct str piece, bool last)
 		s->waits_for_checks = s->checking;
 }
 
+/* on_field - what is sent of a field that passed the checks: addresses of ours as others shall see them */
+static bool on_field(void *ctx, const struct header *h, struct buf *out)
+{
+	struct smtp_session *s = ctx;
+
+	return s->try && smtp_generic_field(s->try->generic, h, out);
+}
+
 static void open_checks(struct smtp_session *s)
 {
 	char qid[QID_MAX];
@@ -342,7 +350,7 @@ static void open_checks(struct smtp_session *s)
 	deliver_qid(s->try->job, qid);
 	s->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = s->profile->conf, .checks = s->profile->checks,
 		.pool = s->d->o.pool, .envelope = s->try->job->envelope, .qid = qid, .service = smtp_session_service(s), .quiet = s->signing,
-		.give = on_checked, .ctx = s });
+		.field = s->try->generic ? on_field : NULL, .give = on_checked, .ctx = s });
 }
 
 /* send_signed - the content from its beginning, behind the signature if there is one */
@@ -398,7 +406,8 @@ static bool feed_piece(struct smtp_session *s)
 {
 	ssize_t n;
 
-	if (!s->sent && s->try && s->try->generic && s->try->generic->header_size) {
+	/* where fields are checked, they are mapped behind the checks, one by one */
+	if (!s->sent && s->try && s->try->generic && s->try->generic->header_size && !s->checks) {
 		feed_header(s);
 		return true;
 	}
