@@ -66,6 +66,8 @@ struct relay_options {
 };
 int relay_run(struct settings *s, const struct relay_options *o);
 void relay_log_findings(const struct conf_diag *found);
+/* relay_stop - as TERM does: finish what is under way within shutdown_timeout, then relay_run returns; why: for the log */
+void relay_stop(struct relay *r, const char *why);
 /* relay_reload - a new generation from disk; false with a logged reason, the old one stays in force */
 bool relay_reload(struct relay *r);
 /* relay_forget_settings - free the old generations that nobody uses any more; once a second */

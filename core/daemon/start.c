@@ -163,14 +163,14 @@ static void on_give_up(struct loop_timer *t)
 	loop_stop(d->relay.loop);
 }
 
-static void begin_stop(struct daemon *d, int signo)
+void relay_stop(struct relay *r, const char *why)
 {
-	struct relay *r = &d->relay;
+	struct daemon *d = LIST_ITEM(r, struct daemon, relay);
 
 	if (r->stopping)
 		return;
 	r->stopping = true;
-	log_info("master", "terminating on signal %d", signo);
+	log_info("master", "terminating on %s", why);
 	listener_close_mail(r);
 	loop_defer(r->loop, &r->places);
 	schedule_stop(r->schedule);
@@ -195,13 +195,15 @@ static void on_signal(struct loop_io *io, uint32_t events)
 {
 	struct daemon *d = LIST_ITEM(io, struct daemon, signals);
 	struct signalfd_siginfo info;
+	char why[40];
 
 	(void)events;
 	while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
-			begin_stop(d, (int)info.ssi_signo);
+			snprintf(why, sizeof(why), "signal %u", info.ssi_signo);
+			relay_stop(&d->relay, why);
 			break;
 		case SIGHUP:
 			relay_reload(&d->relay);
