@@ -8,6 +8,7 @@
 #include "core/deliver/deliver.h"
 #include "core/access/clients.h"
 #include "core/view/history.h"
+#include "core/daemon/notify.h"
 #include "core/daemon/sandbox.h"
 
 struct listener;
@@ -53,6 +54,7 @@ struct relay {
 	struct history history;
 	struct control_server *control;
 	struct pickup *pickup;
+	struct notify notify;              /* of who supervises us */
 	bool stopping;
 	usec started;                      /* wall */
 };

@@ -175,6 +175,7 @@ void relay_stop(struct relay *r, const char *why)
 	loop_defer(r->loop, &r->places);
 	schedule_stop(r->schedule);
 	session_close_idle(r);
+	notify_stopping(&r->notify, r->n_sessions, schedule_in_flight(r->schedule));
 	loop_timer_set(r->loop, &d->give_up, loop_now(r->loop) + r->settings->conf->shutdown_timeout);
 }
 
@@ -456,6 +457,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
+	notify_open(&r->notify);
 	if (listener_open_all(r, s) != 0 || spool_prepare(s->conf->queue_directory, &owner) != 0)
 		goto out;
 	if (privilege_drop(&owner) != 0 || sandbox_close(s, o->directory, helper_fd >= 0, &r->sandbox) != 0 || !open_rooms(&d, helper_fd))
@@ -464,6 +466,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);
 	log_flush();
 	log_echo(false);
+	notify_ready(&r->notify, r->loop);
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);
 	result = loop_run(r->loop) == 0 ? EX_OK : EX_OSERR;
