@@ -310,7 +310,7 @@ bash_dir = bash-completion/completions
 zsh_dir = zsh/site-functions
 fish_dir = fish/vendor_completions.d
 # the other names of an applet, each with the page that tells of it
-man_links = mailq=sendmail.1 newaliases=sendmail.1 mailx=mail.1 postmap=mapgen.1 postalias=mapgen.1 postqueue=relayctl.8 postsuper=relayctl.8
+man_links = mailq=sendmail.1 newaliases=sendmail.1 mailx=mail.1 postmap=mapgen.1 postalias=mapgen.1 postqueue=relayctl.8 postsuper=relayctl.8 postcat=relayctl.8
 install: $(OUTPUT)
 	install -d $(BINDIR)
 	install -m 755 $(OUTPUT) $(BINDIR)/relaybox

@@ -1,5 +1,5 @@
 /* completion - see completion.h. What an option or a request takes is told by the name of its argument: a|b|c, or ID for a
- * queue id; anything else may be a file. */
+ * queue id; anything else may be a file. Where there are no requests, ID... at the end of the usage says the same of operands. */
 #include "applets/completion.h"
 
 #include <stdio.h>
@@ -120,5 +120,7 @@ bool completion_answer(const struct applet *a, char **words, int n, const char *
 		put_values(str_of(last->arg_name), str_make(now, (size_t)(value - now)));
 		return false;
 	}
-	return *now == '-' ? put_options(a->options) : put_operands(a->verbs, verb);
+	if (*now == '-')
+		return put_options(a->options);
+	return a->verbs ? put_operands(a->verbs, verb) : str_ends(str_of(a->usage), STR("ID..."));
 }

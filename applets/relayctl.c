@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "applets/postcat.h"
 #include "applets/postqueue.h"
 #include "core/base/clock.h"
 #include "core/base/limits.h"
@@ -65,10 +66,11 @@ static const struct applet_verb verbs[] = {
 	{ "stats", "", "figures, the last hour, destinations, last errors", do_stats, 0, 1 },
 	{ "explain", "ADDR", "where mail for an address would go, and why", do_explain, 1, 1 },
 	{ "reload", "", "read the configuration anew", do_plain, 0, 0 },
+	{ "stop", "", "finish what is under way, and end", do_plain, 0, 0 },
 	{ "ping", "", "succeed if relayd answers", do_plain, 0, 0 },
 	{ 0 },
 };
-static const struct applet *const also[] = { &applet_postqueue, &applet_postsuper, NULL };
+static const struct applet *const also[] = { &applet_postqueue, &applet_postsuper, &applet_postcat, NULL };
 const struct applet applet_relayctl = {
 	.name = "relayctl",
 	.also = also,

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "applets/applet.h"
+#include "applets/postconf.h"
+#include "applets/postfix.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/relay.h"
@@ -46,7 +47,7 @@ static int dump(const char *directory, const char *const *extra, int job, bool e
 	c = conf_load_whole(directory, extra, &diag);
 	conf_diag_locate(&diag, c);
 	conf_diag_print(&diag, stderr, "relayd");
-	conf_dump(c, job == 'D' ? CONF_DUMP_DEFAULTS : job == 'n' ? CONF_DUMP_SET : CONF_DUMP_ALL, expanded, stdout);
+	conf_dump(c, job == 'D' ? CONF_DUMP_DEFAULTS : job == 'n' ? CONF_DUMP_SET : CONF_DUMP_ALL, expanded, false, stdout);
 	conf_diag_fini(&diag);
 	conf_free(c);
 	return EX_OK;
@@ -100,8 +101,10 @@ static int run(int argc, char **argv)
 		.found = in_log ? &diag : NULL });
 }
 
+static const struct applet *const also[] = { &applet_postconf, &applet_postfix, NULL };
 const struct applet applet_relayd = {
 	.name = "relayd",
+	.also = also,
 	.summary = "SMTP router with a durable queue",
 	.usage = "[-c DIR] [-o NAME=VALUE]... [-d] [-v]\n[-c DIR] -t | -n | -D | -x",
 	.options = options,

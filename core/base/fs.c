@@ -344,13 +344,25 @@ int fs_read_stream(const char *path, struct buf *out)
 	return read_and_close(fs_open(path, O_RDONLY, 0), out);
 }
 
-static int write_temp(const char *temp, mode_t mode, struct str content)
+/* take_after - the owner and the mode of another file, whatever the umask says */
+static int take_after(int fd, const struct stat *like)
+{
+	struct stat mine;
+
+	if (fstat(fd, &mine) < 0)
+		return -1;
+	if ((mine.st_uid != like->st_uid || mine.st_gid != like->st_gid) && fs_fchown(fd, like->st_uid, like->st_gid) < 0)
+		return -1;
+	return fs_fchmod(fd, like->st_mode & 07777);
+}
+
+static int write_temp(const char *temp, mode_t mode, const struct stat *like, struct str content)
 {
 	int fd = fs_open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 
 	if (fd < 0)
 		return -1;
-	if (fs_write_all(fd, content.p, content.n) < 0 || fs_sync(fd) < 0) {
+	if ((like && take_after(fd, like) < 0) || fs_write_all(fd, content.p, content.n) < 0 || fs_sync(fd) < 0) {
 		close_keeping_errno(fd);
 		return -1;
 	}
@@ -368,7 +380,7 @@ static int sync_parent(const char *path)
 	return fs_sync_dir(dir);
 }
 
-int fs_replace(const char *path, mode_t mode, struct str content)
+static int replace(const char *path, mode_t mode, const struct stat *like, struct str content)
 {
 	char temp[PATH_MAX];
 	int saved;
@@ -377,13 +389,23 @@ int fs_replace(const char *path, mode_t mode, struct str content)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if (write_temp(temp, mode, content) < 0 || fs_rename(temp, path) < 0) {
+	if (write_temp(temp, mode, like, content) < 0 || fs_rename(temp, path) < 0) {
 		saved = errno;
 		unlink(temp);
 		errno = saved;
 		return -1;
 	}
 	return sync_parent(path);
+}
+
+int fs_replace(const char *path, mode_t mode, struct str content)
+{
+	return replace(path, mode, NULL, content);
+}
+
+int fs_replace_like(const char *path, const struct stat *like, struct str content)
+{
+	return replace(path, 0600, like, content);
 }
 
 static bool is_dots(const char *name)

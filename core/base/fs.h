@@ -50,6 +50,8 @@ int fs_read_stream(const char *path, struct buf *out);               /* what a p
 int fs_read_fd(int fd, struct buf *out);                             /* the rest of an open file, bounded the same way */
 /* fs_replace - write temp beside path (O_EXCL|O_NOFOLLOW), fsync, rename over path, fsync the directory */
 int fs_replace(const char *path, mode_t mode, struct str content);
+/* fs_replace_like - the same, with the owner, group and mode of `like`; EPERM when the owner cannot be kept */
+int fs_replace_like(const char *path, const struct stat *like, struct str content);
 /* fs_each_name - call fn for each entry but . and ..; stops when fn returns non-zero and returns that; -1 on error
  * (an error of readdir is an error, never an end) */
 int fs_each_name(const char *dir, int (*fn)(void *ctx, const char *name), void *ctx);

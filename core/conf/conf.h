@@ -113,9 +113,14 @@ bool conf_parse_time(struct str s, char unit, usec *out);
 /* conf_distance - edits between two words, whatever their case; more than `bound` counts as bound + 1 */
 unsigned conf_distance(struct str a, struct str b, unsigned bound);
 /* conf_dump - `name = value` lines: every parameter with its default, what was set, or every parameter with its value; expanded:
- * without $names */
+ * without $names; bare: the values alone */
 enum conf_dump_what { CONF_DUMP_DEFAULTS, CONF_DUMP_SET, CONF_DUMP_ALL };
-void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, FILE *to);
+void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, bool bare, FILE *to);
+/* conf_text - what conf_dump prints behind the name, of any name that has a value, Postfix's fixed ones too; NULL: none. Valid as
+ * long as the conf */
+const char *conf_text(const struct conf *c, const char *name, enum conf_dump_what what, bool expanded);
+/* conf_is_name - a parameter that relaybox, Postfix or one of its transports may have? */
+bool conf_is_name(const char *name);
 /* conf_where - "main.cf:12" of a set parameter, or "default"/"environment"; for explain and errors */
 const char *conf_where(const struct conf *c, const char *name);
 /* conf_is_set - was the name given a value in a file, the environment or an override? (else it has its default) */
@@ -125,6 +130,20 @@ bool conf_is_set(const struct conf *c, const char *name);
 bool conf_relay_login(const struct conf *c, struct str nexthop, const char **username, const char **password);
 /* conf_set_relay_login - as if RELAYHOST_USERNAME and RELAYHOST_PASSWORD had been these, NULL for none; copies. Before anything is made of c */
 void conf_set_relay_login(struct conf *c, const char *username, const char *password);
+
+/* --- editing main.cf (postconf(1), -e and -X) ---------------------------------------------------------------------- */
+struct conf_change {
+	struct str name, value;        /* views of what was parsed; the value goes into the file as it is */
+	bool take_out;
+};
+/* conf_change_parse - "name = value", or to take it out "name"; false with why: no name, a comment, more than one line */
+bool conf_change_parse(const char *text, bool take_out, struct conf_change *out, struct buf *why);
+/* conf_edit_text - text with the changes made: where a name is set its line and those that continue it are replaced, each time it
+ * is there; a new name comes at the end; comments and all else stay as they are. Of two changes of a name the last one counts */
+void conf_edit_text(struct str text, const struct conf_change *v, size_t n, struct buf *out);
+/* conf_edit - the same with DIR/main.cf, which must be there: whole or not at all, one editor at a time, and owner and mode stay.
+ * Behind a symbolic link the file is replaced, not the link. 0, or -1 with why */
+int conf_edit(const char *directory, const struct conf_change *v, size_t n, struct buf *why);
 
 /* --- per-transport view --------------------------------------------------------------------------------------- */
 /* conf_transport_int/time/text - <transport>_<suffix> if set, else its own default, default_<suffix> or <suffix>
@@ -176,6 +195,11 @@ void master_load_whole(const struct conf *c, struct master *out, struct conf_dia
 void master_fini(struct master *m);
 /* master_parse_endpoint - "[host:]port", port a number or a service name; false with why. *host is a view of s */
 bool master_parse_endpoint(struct str s, struct str *host, uint16_t *port, struct buf *why);
+/* master_print - DIR/master.cf as postconf -M prints it, or its -o options as postconf -P does: `service/type/name = value` or, bare,
+ * the value. wanted: "service[/type[/name]]", where * is any; NULL: all. The number of lines printed, or -1 with why. What the
+ * environment says of services is not there */
+enum master_form { MASTER_LINES, MASTER_OPTIONS, MASTER_VALUES };
+int master_print(const char *directory, const char *wanted, enum master_form form, FILE *to, struct buf *why);
 const struct master_transport *master_find_transport(const struct master *m, struct str name);
 /* master_owns - is t (NULL: no) one of m's? */
 bool master_owns(const struct master *m, const struct master_transport *t);

@@ -50,6 +50,7 @@ struct lines {
 	unsigned stray_line;
 };
 extern const struct str lines_mark;    /* a byte order mark, which lines_init skips */
+bool lines_is_skipped(struct str physical);    /* blank, or a comment */
 void lines_init(struct lines *l, struct str text);
 void lines_fini(struct lines *l);
 bool lines_next(struct lines *l, struct str *out);     /* false at the end */

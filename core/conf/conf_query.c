@@ -155,7 +155,49 @@ static const char *expanded_text(const struct conf *c, const char *name, const c
 	return text;
 }
 
-void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, FILE *to)
+/* transport_default - of a name such as relay_destination_rate_delay; NULL: it is none */
+static const char *transport_default(const struct conf *c, const char *name)
+{
+	const char *suffix;
+	enum param_kind kind;
+	struct str transport;
+
+	if (!name_is_transport_specific(str_of(name), &suffix, &kind))
+		return NULL;
+	transport = str_head(str_of(name), strlen(name) - strlen(suffix) - 1);
+	return conf_transport_text(c, source_keep(c->source, transport), suffix);
+}
+
+static const char *fixed_text(const struct conf *c, const char *name)
+{
+	const char *text = builtin_value(c, str_of(name));
+
+	/* own_networks, which is computed, is a name of ours that has no value to be shown */
+	return text && *text ? text : transport_default(c, name);
+}
+
+const char *conf_text(const struct conf *c, const char *name, enum conf_dump_what what, bool expanded)
+{
+	const struct conf_entry *e = what == CONF_DUMP_DEFAULTS ? NULL : source_find(c->source, str_of(name));
+	const struct param *p = param_find(str_of(name));
+	const char *text;
+
+	if (what == CONF_DUMP_SET && (!e || !is_shown(e)))
+		return NULL;
+	text = e ? e->raw : p ? default_text(c, p) : fixed_text(c, name);
+	if (!text || !expanded)
+		return text;
+	return expanded_text(c, e || (p && what != CONF_DUMP_DEFAULTS) ? name : NULL, text);
+}
+
+bool conf_is_name(const char *name)
+{
+	const char *advice, *harmless;
+
+	return name_class(str_of(name), &advice, &harmless) != NAME_UNKNOWN;
+}
+
+void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, bool bare, FILE *to)
 {
 	size_t max = what == CONF_DUMP_SET ? c->source->n : n_params, n = 0;
 	struct dump_row *rows = mem_array(NULL, max + 1, sizeof(*rows));
@@ -174,6 +216,6 @@ void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, FI
 	}
 	qsort(rows, n, sizeof(*rows), by_name);
 	for (size_t i = 0; i < n; i++)
-		fprintf(to, "%s =%s%s\n", rows[i].name, rows[i].text[0] ? " " : "", rows[i].text);
+		fprintf(to, "%s%s%s%s\n", bare ? "" : rows[i].name, bare ? "" : " =", bare || !rows[i].text[0] ? "" : " ", rows[i].text);
 	mem_free(rows);
 }

@@ -18,7 +18,7 @@ void lines_fini(struct lines *l)
 	buf_fini(&l->text);
 }
 
-static bool is_skipped(struct str physical)
+bool lines_is_skipped(struct str physical)
 {
 	struct str s = str_trim(physical);
 
@@ -36,7 +36,7 @@ bool lines_next(struct lines *l, struct str *out)
 
 		str_cut(&l->rest, '\n', &physical);
 		l->next++;
-		if (is_skipped(physical))
+		if (lines_is_skipped(physical))
 			continue;
 		if (!ascii_is_space(physical.p[0])) {
 			if (started) {

@@ -90,7 +90,7 @@ static bool is_served_program(struct str program)
 
 bool master_line_parse(struct str line, unsigned number, struct master_line *out, struct buf *why)
 {
-	struct str rest = line, field[8];
+	struct str rest = line, *field = out->field;
 	size_t n = 0;
 	uint64_t limit;
 
@@ -106,6 +106,7 @@ bool master_line_parse(struct str line, unsigned number, struct master_line *out
 	out->service = field[0];
 	out->type = field[1];
 	out->program = field[7];
+	out->arguments = str_trim(rest);
 	if (!known_type(out->type)) {
 		buf_printf(why, "bad type \"%.*s\": use inet, unix, fifo, pass or unix-dgram", STR_ARG(str_head(out->type, 40)));
 		return false;

@@ -8,6 +8,7 @@
 
 struct master_line {
 	struct str service, type, program;  /* views of the line */
+	struct str field[8], arguments;     /* the same line as it was written */
 	int64_t maxproc;                    /* -1: "-" */
 	unsigned number;
 	const char *overrides[MASTER_OVERRIDES + 1]; /* "name=value", owned, NULL-terminated */

@@ -248,6 +248,13 @@ static void do_reload(struct peer *p, struct str args)
 	finish(p, relay_reload(p->relay) ? NULL : "the new configuration was refused (the log says why); the old one stays in force");
 }
 
+static void do_stop(struct peer *p, struct str args)
+{
+	(void)args;
+	finish(p, NULL);
+	relay_stop(p->relay, "request");
+}
+
 static void do_ping(struct peer *p, struct str args)
 {
 	(void)args;
@@ -392,6 +399,7 @@ static const struct verb {
 	{ "requeue", do_requeue, RIGHT_OWNER },
 	{ "expire", do_expire, RIGHT_OWNER },
 	{ "reload", do_reload, RIGHT_OWNER },
+	{ "stop", do_stop, RIGHT_OWNER },
 };
 
 static bool is_master(int64_t uid)

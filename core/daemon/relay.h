@@ -8,6 +8,7 @@
 #include "core/deliver/deliver.h"
 #include "core/access/clients.h"
 #include "core/view/history.h"
+#include "core/daemon/notify.h"
 #include "core/daemon/sandbox.h"
 
 struct listener;
@@ -53,6 +54,7 @@ struct relay {
 	struct history history;
 	struct control_server *control;
 	struct pickup *pickup;
+	struct notify notify;              /* of who supervises us */
 	bool stopping;
 	usec started;                      /* wall */
 };
@@ -66,6 +68,8 @@ struct relay_options {
 };
 int relay_run(struct settings *s, const struct relay_options *o);
 void relay_log_findings(const struct conf_diag *found);
+/* relay_stop - as TERM does: finish what is under way within shutdown_timeout, then relay_run returns; why: for the log */
+void relay_stop(struct relay *r, const char *why);
 /* relay_reload - a new generation from disk; false with a logged reason, the old one stays in force */
 bool relay_reload(struct relay *r);
 /* relay_forget_settings - free the old generations that nobody uses any more; once a second */

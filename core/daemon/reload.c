@@ -74,7 +74,7 @@ static bool too_many(struct relay *r)
 	return n >= LIMIT_GENERATIONS;
 }
 
-bool relay_reload(struct relay *r)
+static bool reload(struct relay *r)
 {
 	struct conf_diag diag;
 	struct settings *s;
@@ -101,6 +101,16 @@ bool relay_reload(struct relay *r)
 	}
 	conf_diag_fini(&diag);
 	return !no;
+}
+
+bool relay_reload(struct relay *r)
+{
+	bool taken;
+
+	notify_reloading(&r->notify);
+	taken = reload(r);
+	notify_reloaded(&r->notify, taken);
+	return taken;
 }
 
 /* --- the old ones ----------------------------------------------------------------------------------------------------- */

@@ -163,18 +163,19 @@ static void on_give_up(struct loop_timer *t)
 	loop_stop(d->relay.loop);
 }
 
-static void begin_stop(struct daemon *d, int signo)
+void relay_stop(struct relay *r, const char *why)
 {
-	struct relay *r = &d->relay;
+	struct daemon *d = LIST_ITEM(r, struct daemon, relay);
 
 	if (r->stopping)
 		return;
 	r->stopping = true;
-	log_info("master", "terminating on signal %d", signo);
+	log_info("master", "terminating on %s", why);
 	listener_close_mail(r);
 	loop_defer(r->loop, &r->places);
 	schedule_stop(r->schedule);
 	session_close_idle(r);
+	notify_stopping(&r->notify, r->n_sessions, schedule_in_flight(r->schedule));
 	loop_timer_set(r->loop, &d->give_up, loop_now(r->loop) + r->settings->conf->shutdown_timeout);
 }
 
@@ -195,13 +196,15 @@ static void on_signal(struct loop_io *io, uint32_t events)
 {
 	struct daemon *d = LIST_ITEM(io, struct daemon, signals);
 	struct signalfd_siginfo info;
+	char why[40];
 
 	(void)events;
 	while (read(io->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT:
-			begin_stop(d, (int)info.ssi_signo);
+			snprintf(why, sizeof(why), "signal %u", info.ssi_signo);
+			relay_stop(&d->relay, why);
 			break;
 		case SIGHUP:
 			relay_reload(&d->relay);
@@ -454,6 +457,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
+	notify_open(&r->notify);
 	if (listener_open_all(r, s) != 0 || spool_prepare(s->conf->queue_directory, &owner) != 0)
 		goto out;
 	if (privilege_drop(&owner) != 0 || sandbox_close(s, o->directory, helper_fd >= 0, &r->sandbox) != 0 || !open_rooms(&d, helper_fd))
@@ -462,6 +466,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);
 	log_flush();
 	log_echo(false);
+	notify_ready(&r->notify, r->loop);
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);
 	result = loop_run(r->loop) == 0 ? EX_OK : EX_OSERR;

@@ -72,6 +72,13 @@ static const struct map_type *find_type(struct str name, const char *spec, struc
 	return NULL;
 }
 
+void map_print_types(FILE *to)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		fprintf(to, "%s\n", types[i].name);
+	fputs("proxy\n", to);
+}
+
 bool map_is_type(struct str name)
 {
 	struct buf ignored;

@@ -7,6 +7,8 @@
 #ifndef CORE_MAP_MAP_H
 #define CORE_MAP_MAP_H
 
+#include <stdio.h>
+
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/map/source.h"
@@ -15,6 +17,7 @@ enum map_answer { MAP_FOUND, MAP_NONE, MAP_ERROR };
 struct map;
 
 bool map_is_type(struct str name);                     /* a type that is known here, "proxy" too */
+void map_print_types(FILE *to);                        /* the same types, one a line */
 /* map_open_form - map_open for a table whose text has another form: alias_maps read `name: value` lines (SOURCE_ALIAS) */
 struct map *map_open_form(const char *spec, enum source_form form, struct buf *why);
 /* map_open - one table; NULL with `why` filled ("unsupported map type", "/x/y: No such file …").

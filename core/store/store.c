@@ -190,6 +190,21 @@ static bool lock(struct store *s, struct buf *why)
 	return false;
 }
 
+bool store_in_use(const char *dir)
+{
+	char path[STORE_PATH];
+	bool used;
+	int fd;
+
+	format_text(path, sizeof(path), "%s/lock", dir);
+	fd = fs_open(path, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return false;
+	used = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	fs_close(fd);
+	return used;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	const struct qmsg *const *x = a, *const *y = b;

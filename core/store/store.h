@@ -67,6 +67,7 @@ typedef void (*store_fn)(void *ctx, struct qmsg *m, int error); /* error: 0, or 
 /* store_open - lock, read the log, cut a torn tail, set damaged records aside into corrupt/ (logged). NULL with why.
  * each: called for every live message found, in arrival order; m->due.key holds its stored due time (0 = at once). */
 struct store *store_open(const struct store_options *o, void (*each)(void *ctx, struct qmsg *m), void *ctx, struct buf *why);
+bool store_in_use(const char *dir);            /* does another process have it open for writing? false also where one may not look */
 void store_close(struct store *s);     /* flush, then close */
 struct qmsg *store_find(const struct store *s, uint64_t id);
 bool store_each(const struct store *s, size_t *cursor, struct qmsg **m);   /* no order */

@@ -192,7 +192,7 @@ def box(tmp_path):
 
 def test_list_names_every_applet_and_alias(box):
     names = box.run("--list").stdout.decode().split()
-    for name in "sendmail mailq newaliases mail mailx relayctl postqueue postsuper mapgen postmap postalias mxcheck".split():
+    for name in "sendmail mailq newaliases mail mailx relayd postconf postfix relayctl postqueue postsuper postcat mapgen postmap postalias mxcheck".split():
         assert name in names
 
 
@@ -219,7 +219,7 @@ def test_install_does_not_replace_another_program(box):
 
 
 def test_every_applet_has_help_and_refuses_unknown_options(box):
-    for name in ("sendmail", "mail", "relayctl", "mapgen", "mxcheck"):
+    for name in ("sendmail", "mail", "relayctl", "postconf", "postfix", "postcat", "mapgen", "mxcheck"):
         assert b"usage:" in box.run(name, "--help").stdout
         assert b"--help" in box.run(name, "--no-such-option", code=64).stderr
     assert b"no applet" in box.run("frobnicate", code=64).stderr

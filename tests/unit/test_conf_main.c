@@ -426,12 +426,12 @@ T(conf_dumps_as_postconf_does)
 	FILE *f = fmemopen(text, sizeof(text), "w");
 
 	REQUIRE(c && f);
-	conf_dump(c, CONF_DUMP_SET, false, f);
+	conf_dump(c, CONF_DUMP_SET, false, false, f);
 	fclose(f);
 	CHECK_STR(text, "mydestination =\nmyorigin = $mydomain\nrelayhost = [a]:25\n");
 	f = fmemopen(text, sizeof(text), "w");
 	REQUIRE(f);
-	conf_dump(c, CONF_DUMP_DEFAULTS, false, f);
+	conf_dump(c, CONF_DUMP_DEFAULTS, false, false, f);
 	fclose(f);
 	CHECK(!strncmp(text, "2bounce_notice_recipient = postmaster\n", 38));
 	CHECK(strstr(text, "\nmyorigin = $myhostname\n") != NULL);
