@@ -150,13 +150,13 @@ static void forget(struct dns *d, const char *name, enum dns_type type)
 
 void dns_forget(struct dns *d, struct str name)
 {
-	static const enum dns_type types[] = { DNS_A, DNS_AAAA, DNS_MX };
+	static const unsigned types[] = { DNS_A, DNS_AAAA, DNS_MX, DNS_A | DNS_PROVEN, DNS_AAAA | DNS_PROVEN, DNS_MX | DNS_PROVEN };
 	char clean[256];
 
 	if (!dns_name_clean(name, clean))
 		return;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		forget(d, clean, types[i]);
+		forget(d, clean, (enum dns_type)types[i]);
 	for (size_t i = 0; i < d->conf.n_search; i++) {
 		char full[256];
 
@@ -170,6 +170,12 @@ void dns_forget(struct dns *d, struct str name)
 void dns_forget_all(struct dns *d)
 {
 	dns_cache_clear(&d->cache);
+}
+
+bool dns_proves(struct dns *d)
+{
+	dns_look_at_files(d);
+	return d->trust_ad || dns_conf_proves(&d->conf);
 }
 
 const char *dns_failure(int rcode, int error)

@@ -14,7 +14,9 @@
 
 enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28,
 	DNS_SRV = 33, DNS_TLSA = 52, DNS_CAA = 257,
-	DNS_UNCHECKED = 1 << 16 }; /* or-ed to one of them: the answer even if its signatures are wrong (CD, RFC 4035 3.2.2) */
+	/* or-ed to one of them: the answer even if its signatures are wrong (CD, RFC 4035 3.2.2); whether they are right (DO and AD),
+	 * as dns_options.dnssec says for all questions. Such a question has an answer and a place in the cache of its own */
+	DNS_UNCHECKED = 1 << 16, DNS_PROVEN = 1 << 17 };
 enum dns_status { DNS_OK, DNS_NODATA /* the name exists, not this type */, DNS_NXDOMAIN, DNS_AGAIN };
 
 struct dns_record {
@@ -69,6 +71,8 @@ void dns_cancel(struct dns_query *q);      /* fn will not be called (again: insi
  * A question that is on its way already is not asked twice */
 void dns_forget(struct dns *d, struct str name);
 void dns_forget_all(struct dns *d);
+/* dns_proves - may every server that is asked be believed when it says that an answer is authentic? */
+bool dns_proves(struct dns *d);
 
 /* dns_addresses - all addresses of a host: an address literal itself, the hosts file, A and AAAA by `families` (1 = IPv4,
  * 2 = IPv6, 3 = both). Each answer rotates the order within a family (round robin). DNS_NATIVE is what getaddrinfo(3) does: the

@@ -135,6 +135,7 @@ size_t dns_encode(uint8_t out[DNS_QUERY_MAX], uint16_t id, struct str name, enum
 
 	if (!dns_name_clean(name, clean))
 		return 0;
+	dnssec = dnssec || type & DNS_PROVEN;
 	memset(out, 0, HEADER);
 	put16(out, id);
 	put16(out + 2, (recursion ? FLAG_RD : 0) | (dnssec ? FLAG_AD : 0) | (type & DNS_UNCHECKED ? FLAG_CD : 0));
@@ -226,7 +227,7 @@ static size_t type_row(enum dns_type t)
 
 const char *dns_type_name(enum dns_type t)
 {
-	size_t row = type_row((enum dns_type)(t & ~(unsigned)DNS_UNCHECKED));
+	size_t row = type_row((enum dns_type)(t & 0xffff));
 
 	return row < TYPES ? types[row].name : "TYPE?";
 }
@@ -483,7 +484,7 @@ int dns_decode(struct arena *a, const uint8_t *p, size_t n, uint16_t id, struct 
 	char clean[256];
 	unsigned flags;
 
-	type = (enum dns_type)(type & ~(unsigned)DNS_UNCHECKED);
+	type = (enum dns_type)(type & 0xffff);
 	if (type_row(type) == TYPES || !dns_name_clean(name, clean) || !is_for_us(&r, id, clean, type))
 		return -1;
 	flags = get16(p + 2);

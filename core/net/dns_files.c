@@ -144,6 +144,14 @@ bool dns_conf_servers(struct dns_conf *c, struct str list)
 	return c->n > 0;
 }
 
+bool dns_conf_proves(const struct dns_conf *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->v[i].loopback && !c->trust_ad)
+			return false;
+	return c->n > 0;
+}
+
 /* --- hosts -------------------------------------------------------------------------------------------------------- */
 
 struct host_address {

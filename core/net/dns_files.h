@@ -29,6 +29,8 @@ struct dns_conf {
 void dns_conf_parse(struct dns_conf *c, struct str text);
 /* dns_conf_servers - the same from a list of servers instead of a file; false: there is none in it, or something else */
 bool dns_conf_servers(struct dns_conf *c, struct str list);
+/* dns_conf_proves - may the AD bit of all servers be believed: on loopback, or with trust-ad? */
+bool dns_conf_proves(const struct dns_conf *c);
 unsigned dns_scope_id(struct str scope); /* of what follows the % of an address: a number or an interface's name; 0: neither */
 
 struct hosts {

@@ -345,6 +345,7 @@ static bool set_peer(struct tls_session *s, const struct tls_peer *peer)
 	r = mbedtls_ssl_set_hostname(&s->ssl, host); /* NULL is the explicit "no name" */
 	mem_free(host);
 	s->match = peer->match;
+	s->links = peer->links ? mem_array(NULL, TLS_LINKS, sizeof(*s->links)) : NULL;
 	s->names = copy_list(peer->names);
 	s->fingerprints = copy_list(peer->fingerprints);
 	mbedtls_ssl_set_verify(&s->ssl, on_certificate, s);
@@ -378,6 +379,7 @@ void tls_session_free(struct tls_session *s)
 	free_list(s->names);
 	free_list(s->fingerprints);
 	mem_free(s->info);
+	mem_free(s->links);
 	tls_context_unref(s->ctx);
 	mem_free(s);
 }
@@ -414,6 +416,8 @@ enum tls_step tls_handshake(struct tls_session *s, struct buf *net_in, struct bu
 		step = fail(s, r, why);
 	} else {
 		tls_describe(s);
+		if (s->links)
+			s->n_links = tls_peer_chain(s, s->links);
 		alert = tls_judge(s, why);
 		if (alert) {
 			mbedtls_ssl_send_alert_message(&s->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, (unsigned char)alert);

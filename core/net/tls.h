@@ -32,6 +32,7 @@ struct tls_peer {                    /* what a client expects of its server */
 	const char *const *names;        /* NULL-terminated; TLS_MATCH_NAME */
 	const char *const *fingerprints; /* NULL-terminated hex with colons; digest by length: 16 md5, 20 sha1, 32 sha256 */
 	struct tls_saved *resume;        /* session to resume, or NULL */
+	bool links;                      /* tls_session_links is asked for afterwards: all certificates are looked at, which a resumed session has not */
 };
 enum tls_trust { TLS_ANONYMOUS, TLS_UNTRUSTED, TLS_TRUSTED, TLS_VERIFIED }; /* Postfix's words */
 struct tls_info {
@@ -74,6 +75,9 @@ struct tls_link {
 	bool anchors;                  /* the peer's certificate is valid if this one is believed (dates, signatures) */
 };
 size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS]);
+/* tls_session_links - the same, made by the thread that ran the handshake, where tls_peer.links asked for it; the session's */
+const struct tls_link *tls_session_links(const struct tls_session *s, size_t *n);
+void tls_vouch(struct tls_session *s, enum tls_trust t); /* the caller knows by other ways who the peer is */
 /* tls_public_key - "RSA 2048", "EC 256" for a SubjectPublicKeyInfo or RSAPublicKey in DER; false: not a key */
 bool tls_public_key(const void *der, size_t n, char out[32]);
 

@@ -219,3 +219,15 @@ size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
 	}
 	return n;
 }
+
+const struct tls_link *tls_session_links(const struct tls_session *s, size_t *n)
+{
+	*n = s->n_links;
+	return s->links;
+}
+
+void tls_vouch(struct tls_session *s, enum tls_trust t)
+{
+	s->info->trust = t;
+	s->info->why_untrusted[0] = 0;
+}

@@ -36,6 +36,8 @@ struct tls_session {
 	enum tls_match match;
 	char **names, **fingerprints;
 	struct tls_info *info;         /* when the handshake is done */
+	struct tls_link *links;        /* NULL: not asked for */
+	size_t n_links;
 	bool chain_checked;            /* client: a certificate came, so this is no resumption */
 	bool ticket_taken;             /* server: resumed from a ticket */
 	bool ticket_came;              /* client, TLS 1.3 */

@@ -219,6 +219,7 @@ static void complete(struct tls_demand *x, const struct conf *c, struct buf *why
 {
 	struct str rest, word;
 
+	x->own_protocols = x->protocols != NULL;
 	if (!x->protocols)
 		x->protocols = mem_dupz(x->require ? c->smtp_tls_mandatory_protocols : c->smtp_tls_protocols);
 	if (!x->words)
@@ -230,8 +231,10 @@ static void complete(struct tls_demand *x, const struct conf *c, struct buf *why
 		keep_fingerprints(x, c, why);
 	else if (x->match == TLS_MATCH_NAME && !str_word(&rest, ", :\t\r\n", &word))
 		buf_printf(why, "TLS level %s without anything to match", x->level->word);
-	if (!why->n && x->level->refused)
-		buf_printf(why, "TLS level %s is not supported: use secure, verify or fingerprint", x->level->word);
+	if (!why->n && x->level->dane && c->smtp_dns_support_level != CONF_DNS_DNSSEC)
+		buf_printf(why, "TLS level %s needs smtp_dns_support_level = dnssec", x->level->word);
+	else if (!why->n && x->level->dane && c->disable_dns_lookups)
+		buf_printf(why, "TLS level %s needs the DNS: set disable_dns_lookups = no", x->level->word);
 }
 
 bool tls_demand_check(const struct conf *c, struct str value, struct buf *why)
@@ -291,6 +294,7 @@ void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *
 	complete(out, c, &why);
 	if (why.n)
 		reply_set(&out->failed, 451, "4.7.5", "%s%s", got == MAP_NONE ? "" : PARAMETER ": ", buf_cstr(&why));
+	out->unsettled = out->level->dane;
 	out->at_once = site->at_once;
 	out->offer |= site->at_once;
 	out->require |= site->at_once;
@@ -298,8 +302,30 @@ void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *
 	buf_fini(&why);
 }
 
+void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *d)
+{
+	x->unsettled = false;
+	x->require = d->result != DANE_MAY || x->at_once;
+	if (!x->require && !x->own_protocols) {
+		mem_free(x->protocols);
+		x->protocols = mem_dupz(c->smtp_tls_protocols);
+	}
+	if (d->result == DANE_FAILED)
+		reply_set(&x->failed, 451, "4.7.5", "%s", d->why);
+	if (d->result == DANE_MATCH) {
+		x->dane = d;
+		return;
+	}
+	dane_fini(d);
+	mem_free(d);
+}
+
 void tls_demand_fini(struct tls_demand *x)
 {
+	if (x->dane)
+		dane_fini(x->dane);
+	mem_free(x->dane);
+	x->dane = NULL;
 	mem_free(x->words);
 	mem_free(x->protocols);
 	x->words = x->protocols = NULL;

@@ -10,6 +10,7 @@
 
 #include "core/map/map.h"
 #include "core/msg/reply.h"
+#include "core/policy/dane.h"
 #include "core/policy/tls_level.h"
 
 struct tls_demand {
@@ -20,7 +21,10 @@ struct tls_demand {
 	enum tls_match match;
 	char *words;                   /* what to match, between blanks: names, "nexthop" …, or fingerprints; owned */
 	char *protocols;               /* owned */
+	bool own_protocols;            /* … and the entry's */
 	char server_name[256];         /* "" = the host's */
+	bool unsettled;                /* level dane: nothing is sent before tls_demand_settle */
+	struct dane *dane;             /* its records, one of which must match; NULL: none; owned */
 	struct reply failed;           /* code != 0: nothing is sent now, and this is why */
 };
 /* where a connection goes */
@@ -31,6 +35,8 @@ struct tls_site {
 };
 /* tls_demand_make - trace (may be NULL) gets a line for each key that is tried. To be ended with tls_demand_fini */
 void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *table, const struct tls_site *site, struct buf *trace);
+/* tls_demand_settle - x, of a level that the DNS decides, as the settled d says; takes d */
+void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *d);
 void tls_demand_fini(struct tls_demand *x);
 /* tls_demand_check - is this a value of smtp_tls_policy_maps that can be done? false with why */
 bool tls_demand_check(const struct conf *c, struct str value, struct buf *why);

@@ -8,9 +8,9 @@ static const struct tls_level rows[] = {
 	[CONF_TLS_FINGERPRINT] = { .word = "fingerprint", .offer = true, .require = true, .match = TLS_MATCH_FINGERPRINT },
 	[CONF_TLS_VERIFY] = { .word = "verify", .offer = true, .require = true, .match = TLS_MATCH_NAME },
 	[CONF_TLS_SECURE] = { .word = "secure", .offer = true, .require = true, .match = TLS_MATCH_NAME },
-	/* what stands in the DNS about certificates is not looked up */
-	[CONF_TLS_DANE] = { .word = "dane", .offer = true, .require = true, .refused = true },
-	[CONF_TLS_DANE_ONLY] = { .word = "dane-only", .offer = true, .require = true, .refused = true },
+	/* until the DNS has said something, all is required */
+	[CONF_TLS_DANE] = { .word = "dane", .offer = true, .require = true, .dane = true },
+	[CONF_TLS_DANE_ONLY] = { .word = "dane-only", .offer = true, .require = true, .dane = true, .only = true },
 };
 
 const struct tls_level *tls_level_row(int level)

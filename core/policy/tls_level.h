@@ -12,7 +12,7 @@ struct tls_level {
 	bool offer;                    /* TLS is used where a server has it */
 	bool require;                  /* without TLS nothing is sent */
 	enum tls_match match;          /* whom the certificate must name */
-	bool refused;                  /* what it promises is not done here: nothing is sent at this level */
+	bool dane, only;               /* what the DNS says decides (dane.h); … and must say something */
 };
 const struct tls_level *tls_level_row(int level);      /* an enum conf_tls_level, UNSET too: the row of none */
 bool tls_level_parse(struct str word, enum conf_tls_level *out);       /* in any case of letters */

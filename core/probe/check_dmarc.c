@@ -106,7 +106,7 @@ static int is_ours(struct probe *p, const char *domain, struct str to)
 	if (is_below(to, str_of(domain)) || is_below(str_of(domain), to))
 		return 1;
 	snprintf(name, sizeof(name), "%.*s", STR_ARG(str_head(to, 255)));
-	if (!walk(p, domain, &here) | !walk(p, name, &there))
+	if ((int)!walk(p, domain, &here) | (int)!walk(p, name, &there))
 		return -1;
 	return str_ieq(str_of(here.domain[here.org]), str_of(there.domain[there.org]));
 }

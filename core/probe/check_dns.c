@@ -3,6 +3,7 @@
 
 #include "core/net/dns_codec.h"
 #include "core/base/term.h"
+#include "core/policy/dane.h"
 #include "core/probe/records.h"
 
 static const char servers_advice[] = "ask again; if it stays, the name servers are broken: lame, unreachable or badly signed";
@@ -164,9 +165,9 @@ void check_host_dns(struct probe *p, int h)
 /* --- DANE ----------------------------------------------------------------------------------------------------------- */
 
 enum { ALIASES = 8 };                  /* steps from an MX name to its host */
-struct dane { struct tlsa v[16]; bool used[16]; size_t n; };
+struct seen { struct tlsa v[16]; bool used[16]; size_t n; };
 
-static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
+static void check_dane_address(struct probe *p, int h, int k, struct seen *d)
 {
 	struct probe_address *a = p->hosts[h].v[k];
 
@@ -182,9 +183,11 @@ static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
 	for (size_t i = 0; i < d->n; i++) {
 		if (!tlsa_matches(&d->v[i], a->chain, a->n_chain, a->name_matches))
 			continue;
-		if (!a->dane_ok)
-			probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dane", NULL, "TLSA %d %d %d matches", d->v[i].usage, d->v[i].selector, d->v[i].matching);
-		a->dane_ok = d->used[i] = true;
+		d->used[i] = true;
+		if (a->dane_ok || !tlsa_counts(d->v, d->n, i))
+			continue;
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dane", NULL, "TLSA %d %d %d matches", d->v[i].usage, d->v[i].selector, d->v[i].matching);
+		a->dane_ok = true;
 	}
 	if (!a->dane_ok)
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane",
@@ -194,7 +197,7 @@ static void check_dane_address(struct probe *p, int h, int k, struct dane *d)
 
 static void check_dane_records(struct probe *p, int h, const struct fact *f)
 {
-	struct dane d = { .n = 0 };
+	struct seen d = { .n = 0 };
 	size_t used = 0;
 
 	for (size_t i = 0; i < f->n && d.n < 16; i++) {

@@ -1,4 +1,4 @@
-/* records - what a domain says about its mail in TXT and TLSA records and in an MTA-STS policy: parsers, and judges of one
+/* records - what a domain says about its mail in TXT records and in an MTA-STS policy: parsers, and judges of one
  * value. Pure: bytes in; views into them out. They accept or say what is wrong, and where. */
 #ifndef CORE_PROBE_RECORDS_H
 #define CORE_PROBE_RECORDS_H
@@ -64,14 +64,5 @@ struct sts_policy {
 };
 const char *sts_policy_parse(struct str text, struct sts_policy *out, struct str *at);
 bool sts_policy_has(const struct sts_policy *s, struct str mx);
-
-/* --- TLSA (RFC 6698, 7671, 7672) ------------------------------------------------------------------------------------ */
-
-struct tlsa { uint8_t usage, selector, matching; const uint8_t *data; size_t n; };
-/* tlsa_parse - NULL: fine; else why SMTP clients pass it over: usages 0 and 1, unknown numbers, digests of a wrong length */
-const char *tlsa_parse(const uint8_t *p, size_t n, struct tlsa *out);
-/* tlsa_matches - usage 3: the first certificate; usage 2: one behind it that the first is validly signed under. `name_ok`:
- * the certificate is for the host, which usage 2 asks for and usage 3 does not */
-bool tlsa_matches(const struct tlsa *t, const struct tls_link *chain, size_t n, bool name_ok);
 
 #endif

@@ -196,7 +196,7 @@ def test_environment_overrides_and_secrets_from_files(tmp_path):
     ("smtp_tls_protocols = !TLSv1.2, !TLSv1.3", "only TLSv1.2 and TLSv1.3"),
     ("smtpd_tls_protocols = SSLv4", "unknown TLS protocol"),
     ("lmtp_tls_protocols = SSLv4", "lmtp_tls_protocols"),
-    ("smtp_tls_security_level = dane-only", "not supported"),
+    ("smtp_tls_security_level = dane-only", "needs smtp_dns_support_level = dnssec"),
     ("smtp_tls_policy_maps = hash:/no/such/file", "/no/such/file"),
     ("smtp_sasl_security_options = noplain", "unknown SASL security option"),
     ("smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/no/such/file", "/no/such/file"),

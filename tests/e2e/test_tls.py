@@ -257,7 +257,7 @@ UNTRUSTED = "Untrusted TLS connection established to localhost"
     ("secure", "strange", DEFERRED, "Server certificate not trusted"),
     ("secure match=nexthop", "own", SENT, VERIFIED),
     ("secure match=.example.test", "own", DEFERRED, "Server certificate not verified"),
-    ("dane-only", "own", DEFERRED, "TLS level dane-only is not supported"),
+    ("dane-only", "own", DEFERRED, "TLS level dane-only needs smtp_dns_support_level = dnssec"),
     ("sometimes", "own", DEFERRED, "does not begin with a TLS level"),
     ("secure mach=localhost", "own", DEFERRED, 'unknown attribute "mach=localhost"'),
 ])

@@ -157,8 +157,8 @@ def test_level(tmp_path, cas, road, level, how, authority, end, says):
     ("secure", "strange", WAITS, "not trusted"),
     ("secure match=.example.test", "own", WAITS, "not verified"),
     ("secure servername=hostname", "own", SENT, None),
-    ("dane", "own", WAITS, "dane is not supported"),
-    ("dane-only", "own", WAITS, "dane-only is not supported"),
+    ("dane", "own", WAITS, "dane needs smtp_dns_support_level = dnssec"),
+    ("dane-only", "own", WAITS, "dane-only needs smtp_dns_support_level = dnssec"),
     ("sometimes", "own", WAITS, "does not begin with a TLS level"),
     ("secure mach=localhost", "own", WAITS, "mach=localhost"),
 ])
@@ -192,7 +192,7 @@ def test_fingerprint_digest(tmp_path, cas, road, digest, made_with, end, what):
 def test_what_cannot_be_done_is_told_at_the_start(tmp_path, cas):
     box = world(tmp_path, cas["own"], "relayhost = [localhost]\nsmtp_tls_security_level = dane\n")
     done = box.run("relayd", "-t", check=False)
-    assert done.returncode and "dane is not supported" in done.stderr.decode()
+    assert done.returncode and "dane needs smtp_dns_support_level = dnssec" in done.stderr.decode()
     box.write("main.cf", open(box.path("main.cf")).read() + "smtp_tls_security_level = may\nsmtp_tls_policy_maps = texthash:%s\n" % box.path("policy"))
     box.write("policy", "a.test secure tafile=/x\nb.test secure\nc.test dane\nd.test encrypt exclude=AES128-SHA\ne.test mya\n")
     said = box.run("relayd", "-t", check=False).stderr.decode()
@@ -206,7 +206,7 @@ def test_dane_in_an_option_of_a_transport_is_refused(tmp_path, cas):
     box = world(tmp_path, cas["own"], "relayhost = [localhost]\n")
     box.write("master.cf", "slow unix - - n - - smtp -o smtp_tls_security_level=dane\n")
     done = box.run("relayd", "-t", check=False)
-    assert done.returncode and "dane is not supported" in done.stderr.decode()
+    assert done.returncode and "dane needs smtp_dns_support_level = dnssec" in done.stderr.decode()
 
 
 # --- a password ---------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/net/http.h"
+#include "core/policy/dane.h"
 #include "core/probe/records.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -50,6 +50,12 @@ void dns_cancel(struct dns_query *q)
 	((struct asked *)q)->cancelled = true;
 }
 
+bool dns_proves(struct dns *d)
+{
+	(void)d;
+	return false;
+}
+
 static void tell_mx(const struct asked *x)
 {
 	struct dns_record records[MOST];

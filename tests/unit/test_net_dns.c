@@ -38,6 +38,12 @@ T(dns_query_bytes)
 	n = dns_build_query(out, 1, STR("x"), DNS_TLSA, true);
 	CHECK_INT(out[3], 0x20);
 	CHECK_INT(out[n - 4], 0x80);
+	/* proof is asked for by one question alone, too, which is of the same type on the wire */
+	memset(out, 0, sizeof(out));
+	n = dns_encode(out, 1, STR("x"), (enum dns_type)((unsigned)DNS_MX | DNS_PROVEN), true, false, true);
+	CHECK_INT(out[3], 0x20);
+	CHECK_INT(out[n - 4], 0x80);
+	CHECK_INT(out[12 + 3] << 8 | out[12 + 4], DNS_MX);
 	CHECK_INT(dns_encode(out, 1, STR(""), DNS_NS, false, false, true), 17);
 }
 
@@ -430,15 +436,17 @@ static void show_servers(const struct dns_conf *c, char *out, size_t size)
 
 T(resolv_conf)
 {
-	static const struct { const char *text, *servers; int timeout, attempts; bool rotate, trust_ad; } rows[] = {
-		{ "", "127.0.0.1/53L", 5, 2, false, false },
-		{ "nameserver 192.0.2.1\nnameserver ::1\n", "192.0.2.1/53 ::1/53L", 5, 2, false, false },
-		{ "# nameserver 192.0.2.9\n;x\n\tnameserver\t192.0.2.1 # x\r\nnameserver 192.0.2.2", "192.0.2.1/53 192.0.2.2/53", 5, 2, false, false },
-		{ "nameserver nonsense\nnameserver\nsearch x y\n", "127.0.0.1/53L", 5, 2, false, false },
-		{ "nameserver 192.0.2.1:5353\nnameserver [::1]:99\nnameserver fe80::1%1", "192.0.2.1/5353 ::1/99L fe80::1/53", 5, 2, false, false },
-		{ "nameserver 192.0.2.1:0\nnameserver 192.0.2.1:65536\nnameserver 192.0.2.1:x\n", "127.0.0.1/53L", 5, 2, false, false },
-		{ "options timeout:1 attempts:3 rotate trust-ad ndots:5\n", "127.0.0.1/53L", 1, 3, true, true },
-		{ "options timeout:0 attempts:99\noptions timeout:x timeout:\n", "127.0.0.1/53L", 1, 5, false, false },
+	static const struct { const char *text, *servers; int timeout, attempts; bool rotate, trust_ad, proves; } rows[] = {
+		{ "", "127.0.0.1/53L", 5, 2, false, false, true },
+		{ "nameserver 192.0.2.1\nnameserver ::1\n", "192.0.2.1/53 ::1/53L", 5, 2, false, false, false },
+		{ "# nameserver 192.0.2.9\n;x\n\tnameserver\t192.0.2.1 # x\r\nnameserver 192.0.2.2", "192.0.2.1/53 192.0.2.2/53", 5, 2, false, false, false },
+		{ "nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions trust-ad\n", "192.0.2.1/53 192.0.2.2/53", 5, 2, false, true, true },
+		{ "nameserver 127.0.0.53\nnameserver ::1\n", "127.0.0.53/53L ::1/53L", 5, 2, false, false, true },
+		{ "nameserver nonsense\nnameserver\nsearch x y\n", "127.0.0.1/53L", 5, 2, false, false, true },
+		{ "nameserver 192.0.2.1:5353\nnameserver [::1]:99\nnameserver fe80::1%1", "192.0.2.1/5353 ::1/99L fe80::1/53", 5, 2, false, false, false },
+		{ "nameserver 192.0.2.1:0\nnameserver 192.0.2.1:65536\nnameserver 192.0.2.1:x\n", "127.0.0.1/53L", 5, 2, false, false, true },
+		{ "options timeout:1 attempts:3 rotate trust-ad ndots:5\n", "127.0.0.1/53L", 1, 3, true, true, true },
+		{ "options timeout:0 attempts:99\noptions timeout:x timeout:\n", "127.0.0.1/53L", 1, 5, false, false, true },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -453,6 +461,7 @@ T(resolv_conf)
 		CHECK_INT(c.attempts, rows[i].attempts);
 		CHECK_INT(c.rotate, rows[i].rotate);
 		CHECK_INT(c.trust_ad, rows[i].trust_ad);
+		CHECK_INT(dns_conf_proves(&c), rows[i].proves);
 	}
 }
 

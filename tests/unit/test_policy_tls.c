@@ -66,7 +66,7 @@ T(tls_demand_is_what_level_table_and_place_say)
 		{ "verify", "", "[h]", false, true, true, TLS_MATCH_NAME, "hostname", NULL },
 		{ "secure", "", "[h]", false, true, true, TLS_MATCH_NAME, "nexthop, dot-nexthop", NULL },
 		{ "fingerprint", "", "[h]", false, true, true, TLS_MATCH_FINGERPRINT, "", "without anything to match" },
-		{ "dane", "", "[h]", false, true, true, TLS_MATCH_NONE, "", "dane is not supported" },
+		{ "dane", "", "[h]", false, true, true, TLS_MATCH_NONE, "", "dane needs smtp_dns_support_level = dnssec" },
 		/* the table is asked for what is written; a bare domain also by its parents */
 		{ "none", "[h]=secure", "[h]", false, true, true, TLS_MATCH_NAME, "nexthop, dot-nexthop", NULL },
 		{ "none", "[h]=secure", "[h]:587", false, false, false, TLS_MATCH_NONE, "", NULL },
@@ -86,7 +86,7 @@ T(tls_demand_is_what_level_table_and_place_say)
 		{ "none", "[h]=encrypt protocols=SSLv2", "[h]", false, true, true, TLS_MATCH_NONE, "", "smtp_tls_policy_maps" },
 		{ "none", "[h]=encrypt match=x", "[h]", false, true, true, TLS_MATCH_NONE, "", "match=" },
 		{ "none", "[h]=encrypt connection_reuse=maybe", "[h]", false, true, true, TLS_MATCH_NONE, "", "neither yes nor no" },
-		{ "none", "[h]=dane", "[h]", false, true, true, TLS_MATCH_NONE, "", "dane is not supported" },
+		{ "none", "[h]=dane", "[h]", false, true, true, TLS_MATCH_NONE, "", "dane needs smtp_dns_support_level = dnssec" },
 		{ "none", "[h]=sometimes", "[h]", false, true, true, TLS_MATCH_NAME, "nexthop, dot-nexthop", "begin with a TLS level" },
 	};
 
@@ -111,6 +111,41 @@ T(tls_demand_is_what_level_table_and_place_say)
 			CHECK(x.failed.code == 451 && strstr(x.failed.text, rows[i].failed));
 		else
 			CHECK_STR(x.failed.text, "");
+		tls_demand_fini(&x);
+		close_world(&w);
+	}
+}
+
+T(tls_demand_of_dane_is_settled_by_the_dns)
+{
+	static const struct { const char *policy; bool at_once; enum dane_result result; bool require; const char *protocols; } rows[] = {
+		{ "", false, DANE_MAY, false, ">=TLSv1.2" }, { "", true, DANE_MAY, true, ">=TLSv1.3" }, { "", false, DANE_ENCRYPT, true, ">=TLSv1.3" },
+		{ "", false, DANE_MATCH, true, ">=TLSv1.3" }, { "", false, DANE_FAILED, true, ">=TLSv1.3" },
+		{ "smtp_tls_policy_maps=inline:{ { [h]=dane-only protocols=TLSv1.2 } }", false, DANE_MAY, false, "TLSv1.2" },
+		{ "smtp_tls_policy_maps=inline:{ { [h]=dane-only protocols=TLSv1.2 } }", false, DANE_MATCH, true, "TLSv1.2" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const extra[] = { "smtp_tls_security_level=dane", "smtp_dns_support_level=dnssec", "smtp_tls_protocols=>=TLSv1.2",
+			"smtp_tls_mandatory_protocols=>=TLSv1.3", *rows[i].policy ? rows[i].policy : NULL, NULL };
+		struct tls_site site = { .nexthop = STR("[h]"), .at_once = rows[i].at_once };
+		struct dane *d = MEM_NEW(struct dane);
+		struct tls_demand x;
+		struct world w;
+
+		ROW("%zu", i);
+		REQUIRE(open_world(&w, extra));
+		tls_demand_make(&x, w.conf, &w.table, &site, NULL);
+		CHECK(x.unsettled && x.require && x.offer);
+		CHECK_STR(x.failed.text, "");
+		d->result = rows[i].result;
+		snprintf(d->why, sizeof(d->why), "reason");
+		tls_demand_settle(&x, w.conf, d);
+		CHECK(!x.unsettled && x.offer);
+		CHECK_INT(x.require, rows[i].require);
+		CHECK_INT(x.dane != NULL, rows[i].result == DANE_MATCH);
+		CHECK_STR(x.protocols, rows[i].protocols);
+		CHECK_STR(x.failed.text, rows[i].result == DANE_FAILED ? "reason" : "");
 		tls_demand_fini(&x);
 		close_world(&w);
 	}

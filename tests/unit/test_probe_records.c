@@ -1,4 +1,4 @@
-/* test_probe_records.c - DMARC, DKIM, BIMI, MTA-STS, TLS-RPT, TLSA and HTTP answers: what is taken, what is refused and where. */
+/* test_probe_records.c - DMARC, DKIM, BIMI, MTA-STS, TLS-RPT and HTTP answers: what is taken, what is refused and where. */
 #include <stdio.h>
 
 #include "core/base/mem.h"
@@ -245,66 +245,6 @@ T(sts_patterns)
 	CHECK(!sts_policy_has(&p, STR("y.example")));
 	CHECK(!sts_policy_has(&p, STR("a.b.y.example")));
 	CHECK(!sts_policy_has(&p, STR("x.example")));
-}
-
-/* --- TLSA ----------------------------------------------------------------------------------------------------------- */
-
-T(tlsa_records)
-{
-	static const struct { uint8_t head[3]; size_t n; const char *want; } rows[] = {
-		{ { 3, 1, 1 }, 32, NULL }, { { 2, 0, 2 }, 64, NULL }, { { 3, 0, 0 }, 500, NULL }, { { 2, 1, 0 }, 1, NULL },
-		{ { 0, 0, 1 }, 32, "usages" }, { { 1, 1, 1 }, 32, "usages" }, { { 4, 1, 1 }, 32, "not known" }, { { 3, 2, 1 }, 32, "not known" },
-		{ { 3, 1, 3 }, 32, "not known" }, { { 3, 1, 1 }, 31, "length" }, { { 3, 1, 1 }, 64, "length" }, { { 3, 1, 2 }, 32, "length" },
-		{ { 3, 1, 0 }, 0, "too short" },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		uint8_t data[600] = { 0 };
-		struct tlsa t;
-		const char *wrong;
-
-		memcpy(data, rows[i].head, 3);
-		ROW("%d %d %d of %zu", data[0], data[1], data[2], rows[i].n);
-		wrong = tlsa_parse(data, 3 + rows[i].n, &t);
-		CHECK_INT(!wrong, !rows[i].want);
-		if (rows[i].want && wrong)
-			CHECK(strstr(wrong, rows[i].want) != NULL);
-	}
-}
-
-T(tlsa_matching)
-{
-	static const char *const contents[3][2] = { { "leaf", "leaf key" }, { "between", "between key" }, { "root", "root key" } };
-	static const struct { uint8_t usage, selector, matching; const char *of; bool name_ok, want; } rows[] = {
-		{ 3, 0, 1, "leaf", true, true }, { 3, 1, 1, "leaf key", true, true }, { 3, 0, 2, "leaf", true, true }, { 3, 1, 2, "leaf key", true, true },
-		{ 3, 0, 0, "leaf", true, true }, { 3, 1, 0, "leaf key", true, true }, { 3, 1, 1, "leaf key", false, true },
-		{ 3, 0, 1, "leaf key", true, false }, { 3, 1, 1, "between key", true, false }, { 3, 1, 0, "leaf kez", true, false },
-		{ 2, 0, 1, "between", true, true }, { 2, 1, 2, "between key", true, true }, { 2, 1, 0, "between key", true, true },
-		{ 2, 0, 1, "between", false, false }, { 2, 0, 1, "leaf", true, false },
-		{ 2, 0, 1, "root", true, false }, /* it is there, but the chain does not hold up to it */
-	};
-	struct tls_link chain[3];
-
-	memset(chain, 0, sizeof(chain));
-	for (int i = 0; i < 3; i++)
-		for (int k = 0; k < 2; k++) {
-			tls_sha256(chain[i].sha256[k], contents[i][k], strlen(contents[i][k]));
-			tls_sha512(chain[i].sha512[k], contents[i][k], strlen(contents[i][k]));
-		}
-	chain[1].anchors = true;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		uint8_t digest[64];
-		struct tlsa t = { rows[i].usage, rows[i].selector, rows[i].matching, digest, rows[i].matching == 2 ? 64 : 32 };
-
-		ROW("%d %d %d %s", t.usage, t.selector, t.matching, rows[i].of);
-		tls_sha256(digest, rows[i].of, strlen(rows[i].of));
-		if (t.matching == 2)
-			tls_sha512(digest, rows[i].of, strlen(rows[i].of));
-		if (t.matching == 0)
-			t.data = (const uint8_t *)rows[i].of, t.n = strlen(rows[i].of);
-		CHECK_INT(tlsa_matches(&t, chain, 3, rows[i].name_ok), rows[i].want);
-		CHECK(!tlsa_matches(&t, chain, 0, true));
-	}
 }
 
 /* --- facts ---------------------------------------------------------------------------------------------------------- */

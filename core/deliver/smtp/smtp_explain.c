@@ -31,7 +31,9 @@ static void explain_site(struct deliver *d, struct smtp_profile *p, struct str s
 	if (demand.failed.code)
 		buf_printf(out, "%d %s %s\n", demand.failed.code, demand.failed.enhanced, demand.failed.text);
 	else
-		buf_printf(out, "TLS level %s, %s\n", demand.level->word, login == MAP_FOUND ? "with a password" :
+		buf_printf(out, "TLS level %s%s, %s\n", demand.level->word, demand.unsettled ? demand.level->only ?
+			" (the host's proven TLSA records decide; without any mail waits)" :
+			" (the host's proven TLSA records decide; without any as level may)" : "", login == MAP_FOUND ? "with a password" :
 			login == MAP_ERROR ? "deferred: no password can be looked up" : t.host[0] || !p->sasl.n ? "no password" :
 			"no password but by the name of the MX host");
 	buf_wipe(&scratch);

@@ -30,10 +30,16 @@ void smtp_hello_handshake(struct smtp_session *s)
 void smtp_hello_tls_ready(struct smtp_session *s)
 {
 	char where[300];
+	struct reply failed;
 	size_t before;
+	bool good = smtp_tls_judge(s, &failed);
 
 	smtp_target_where(&s->target, where);
 	smtp_tls_log(s->profile, where, conn_tls(s->conn));
+	if (!good) {
+		smtp_session_fail(s, SMTP_BLAME_BROKEN, &failed);
+		return;
+	}
 	s->state = SMTP_STATE_HELLO;
 	smtp_step(s->try, DELIVER_STEP_TLS, NULL);
 	if (smtp_session_stops(s, DELIVER_STOP_TLS))

@@ -9,6 +9,7 @@
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_checks.h"
 #include "core/deliver/smtp/smtp_profile.h"
+#include "core/deliver/smtp/smtp_policy.h"
 #include "core/deliver/smtp/smtp_tls.h"
 #include "core/net/tls_names.h"
 #include "core/smtp/sasl.h"
@@ -204,12 +205,21 @@ static bool trusts_somebody(const struct conf *c, struct str value)
 	return !str_eq(level, STR("verify")) && !str_eq(level, STR("secure"));
 }
 
+/* can_prove - as smtp_policy_believes, for a value of the table */
+static bool can_prove(struct str value, struct buf *why)
+{
+	enum conf_tls_level level;
+	struct str word;
+
+	return !str_word(&value, ", \t", &word) || !tls_level_parse(word, &level) || smtp_policy_believes(tls_level_row(level), why);
+}
+
 static int check_entry(void *ctx, struct str key, struct str value)
 {
 	struct walk *w = ctx;
 	struct buf text;
 
-	if (tls_demand_check(w->p->conf, value, w->why) && trusts_somebody(w->p->conf, value))
+	if (tls_demand_check(w->p->conf, value, w->why) && trusts_somebody(w->p->conf, value) && can_prove(value, w->why))
 		return 0;
 	if (!w->why->n)
 		buf_z(w->why, "nobody is trusted without an authority: set smtp_tls_CAfile");
@@ -266,7 +276,9 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 	tls_demand_make(&x, p->conf, &none, &site, NULL);
 	if (x.failed.code)
 		buf_z(why, x.failed.text);
-	wrong(p, x.level->refused ? CONF_ERROR : CONF_WARNING, "tls_security_level", why, diag);
+	else
+		(void)smtp_policy_believes(x.level, why);
+	wrong(p, x.level->dane ? CONF_ERROR : CONF_WARNING, "tls_security_level", why, diag);
 	check_authorities(p, &x, why, diag);
 	check_plaintext(p, &x, why, diag);
 	if (x.offer && !x.failed.code) {

@@ -119,6 +119,10 @@ static size_t set_peer(const struct smtp_session *s, struct arena *a, const char
 		peer->server_name = x->server_name;
 	else if (!ipaddr_parse(str_of(s->target.host), &literal))
 		peer->server_name = s->target.host;
+	if (x->dane) {
+		peer->server_name = x->dane->base;
+		peer->links = true;
+	}
 	peer->names = peer->fingerprints = list;
 	switch (x->match) {
 	case TLS_MATCH_FINGERPRINT: return match_fingerprints(a, x->words, list);
@@ -155,11 +159,14 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 
 	if (!context)
 		return false;
+	if (s->demand->unsettled)
+		BUG("a session began before its TLS level was settled");
 	arena_init(&a, 64 * 1024);
 	ok = set_peer(s, &a, list, &peer) > 0;
 	if (ok) {
 		set_id(s, context, &peer, list);
-		peer.resume = smtp_resume_find(s->profile, s->tls_id, loop_now(s->d->o.loop));
+		/* what is remembered of a session are not all of its certificates */
+		peer.resume = peer.links ? NULL : smtp_resume_find(s->profile, s->tls_id, loop_now(s->d->o.loop));
 		s->tls_offered = peer.resume;
 		conn_start_tls(s->conn, context, &peer);
 	} else {
@@ -168,6 +175,29 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 	}
 	arena_fini(&a);
 	return ok;
+}
+
+bool smtp_tls_judge(struct smtp_session *s, struct reply *out)
+{
+	const struct dane *d = s->demand->dane;
+	struct tls_session *tls = conn_tls_session(s->conn);
+	const char *names[3];
+	const struct tls_link *links;
+	bool named = false;
+	size_t n;
+
+	if (!d)
+		return true;
+	links = tls_session_links(tls, &n);
+	for (size_t i = 0, all = dane_names(d, names); i < all; i++)
+		named |= tls_peer_is(tls, names[i]);
+	if (dane_matches(d, links, n, named)) {
+		/* that the host is the domain's is not proven where the MX records are not */
+		tls_vouch(tls, d->nexthop[0] && !d->expanded_nexthop[0] ? TLS_TRUSTED : TLS_VERIFIED);
+		return true;
+	}
+	reply_set(out, 451, "4.7.5", "Server certificate not verified: no TLSA record of %s matches it", d->base);
+	return false;
 }
 
 void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info)
