@@ -23,7 +23,7 @@ bool places_may_stay(struct relay *r, const struct service *v, const struct ipad
 
 	if (r->n_sessions <= for_strangers(r->max_sessions) && (!here || (size_t)v->load->sessions <= for_strangers(here)))
 		return true;
-	return v->mynetworks && match_address(v->mynetworks, client) == MAP_FOUND;
+	return service_is_own(v, client);
 }
 
 void places_left(struct relay *r, const struct service *v)

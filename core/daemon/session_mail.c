@@ -93,9 +93,7 @@ static void act_refused(struct session *s, struct reply *r)
 
 static bool is_own(const struct session *s)
 {
-	struct match *m = s->service->mynetworks;
-
-	return s->uid >= 0 || (m && match_address(m, &s->address) == MAP_FOUND);
+	return s->uid >= 0 || service_is_own(s->service, &s->address);
 }
 
 static void check_mail(struct session *s, struct reply *r)

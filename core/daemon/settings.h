@@ -73,6 +73,11 @@ struct settings {
 };
 /* service_conf - what counts now: some values are others under stress */
 static inline const struct conf *service_conf(const struct service *v) { return v->load->stress ? v->stressed : v->conf; }
+/* service_is_own - is this one of mynetworks? */
+static inline bool service_is_own(const struct service *v, const struct ipaddr *a)
+{
+	return v->mynetworks && match_address(v->mynetworks, a) == MAP_FOUND;
+}
 /* service_prefix - bits of an address that tell one client from another */
 static inline unsigned service_prefix(const struct service *v, const struct ipaddr *a)
 {
