@@ -156,6 +156,8 @@ static void say_answer(struct session *s, bool logs, bool judged)
 {
 	size_t before = s->conn->out.n;
 
+	if (s->smtp.opt.soft)
+		reply_soften(s->answer);
 	if (s->answer->code >= 400) {
 		s->relay->counts.rejects++;
 		if (logs)
@@ -412,6 +414,8 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->conn = conn_accepted(r->loop, fd, LIMIT_SESSION_INPUT, LIMIT_SESSION_OUTPUT, on_conn, s);
 	smtp_server_init(&s->smtp, &v->smtp, &s->conn->out, &s->arena);
 	s->smtp.opt.most_lines = LIMIT_SESSION_STEP;
+	/* what sendmail is refused comes back at once, as a notice */
+	s->smtp.opt.soft &= uid < 0;
 	if (v->load->stress)
 		take_limits(s);
 	session_report_begin(s);

@@ -151,7 +151,7 @@ static void service_smtp_options(struct service *v, int level)
 		.smtputf8 = c->smtputf8_enable,
 		.chunking = true, .pipelining = true, .dsn = true,
 		.forbid_early_pipelining = c->smtpd_forbid_unauth_pipelining,
-		.strict_envelopes = c->strict_rfc821_envelopes,
+		.strict_envelopes = c->strict_rfc821_envelopes, .soft = c->soft_bounce,
 		.discard_keywords = c->smtpd_discard_ehlo_keywords,
 	};
 }

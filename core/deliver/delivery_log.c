@@ -59,9 +59,13 @@ static void log_one(const struct delivery *job, size_t i, const struct delays *d
 	const struct rcpt *rcpt = job->rcpts[i];
 	const struct delivery_result *r = &job->results[i];
 	enum verdict v = reply_verdict(&r->reply);
+	struct reply told = r->reply;
 	struct log_line l;
 	struct buf text;
 
+	/* what the server said stays in the text */
+	if (f->soft_bounce && !f->probe)
+		reply_soften(&told);
 	buf_init(&text, 2 * LIMIT_REPLY_TEXT);
 	if (v == VERDICT_DONE && r->remote_mta[0])
 		reply_line(&text, &r->reply);
@@ -75,7 +79,7 @@ static void log_one(const struct delivery *job, size_t i, const struct delays *d
 	if (f->conn_use > 1)
 		log_field(&l, "conn_use", "%u", f->conn_use);
 	add_delays(&l, d);
-	log_str(&l, "dsn", str_of(reply_dsn(&r->reply)));
+	log_str(&l, "dsn", str_of(reply_dsn(&told)));
 	log_str(&l, "status", str_of(status_word(v, f)));
 	log_note(&l, "%s", buf_cstr(&text));
 	log_end(&l);

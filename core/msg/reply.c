@@ -99,6 +99,15 @@ void reply_line(struct buf *out, const struct reply *r)
 	}
 }
 
+void reply_soften(struct reply *r)
+{
+	if (r->code < 500)
+		return;
+	r->code -= 100;
+	if (r->enhanced[0] == '5')
+		r->enhanced[0] = '4';
+}
+
 enum verdict reply_verdict(const struct reply *r)
 {
 	if (r->code >= 200 && r->code < 400)

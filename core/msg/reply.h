@@ -16,6 +16,8 @@ void reply_set(struct reply *r, int code, const char *enhanced, const char *fmt,
 void reply_format(struct buf *out, const struct reply *r);          /* wire form: "250-2.0.0 text\r\n250 2.0.0 text\r\n" */
 /* reply_line - one line for logs and bounces: "250 2.0.0 Ok: queued as X", lines joined by space */
 void reply_line(struct buf *out, const struct reply *r);
+/* reply_soften - permanent becomes temporary (soft_bounce) */
+void reply_soften(struct reply *r);
 enum verdict reply_verdict(const struct reply *r);                  /* 2xx, 3xx DONE; 4xx LATER; 5xx NEVER; 0 LATER */
 /* reply_dsn - enhanced code for logs: the server's own, or one made from the code's class ("5.0.0") */
 const char *reply_dsn(const struct reply *r);

@@ -118,11 +118,8 @@ static void add_part(struct active *a, struct dest_private *d, const struct plac
 
 static void answer_now(struct active *a, size_t i, struct reply *r)
 {
-	if (a->s->conf->soft_bounce && r->code >= 500) {
-		r->code -= 100;
-		if (r->enhanced[0] == '5')
-			r->enhanced[0] = '4';
-	}
+	if (a->s->conf->soft_bounce)
+		reply_soften(r);
 	schedule_log_error(a, i, r, loop_wall(a->s->o.loop));
 	active_set(a, i, r);
 }

@@ -458,11 +458,8 @@ static void take_result(struct active *a, size_t i, struct delivery_result *r)
 	struct rcpt_try *t = &a->tries[i];
 	struct reply reply = r->reply;
 
-	if (a->s->conf->soft_bounce && reply.code >= 500) {
-		reply.code -= 100;
-		if (reply.enhanced[0] == '5')
-			reply.enhanced[0] = '4';
-	}
+	if (a->s->conf->soft_bounce)
+		reply_soften(&reply);
 	t->relay = arena_z(&a->arena, str_of(r->relay));
 	t->remote_mta = arena_z(&a->arena, str_of(r->remote_mta));
 	active_set(a, i, &reply);

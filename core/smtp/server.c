@@ -166,6 +166,16 @@ void server_count(struct smtp_server *s, int code)
 		s->priv->ok[s->priv->verb]++;
 }
 
+/* soften - the line that begins at `at`: "550 5.7.1 text", or without an enhanced code */
+static void soften(struct buf *out, size_t at)
+{
+	if (out->p[at] != '5')
+		return;
+	out->p[at] = '4';
+	if (out->n > at + 5 && out->p[at + 4] == '5' && out->p[at + 5] == '.')
+		out->p[at + 4] = '4';
+}
+
 void server_say(struct smtp_server *s, const char *fmt, ...)
 {
 	size_t before = s->out->n;
@@ -175,8 +185,11 @@ void server_say(struct smtp_server *s, const char *fmt, ...)
 	buf_vprintf(s->out, fmt, ap);
 	va_end(ap);
 	/* the code is the first digit of what was just written; a full buffer took nothing */
-	if (s->out->n > before)
+	if (s->out->n > before) {
+		if (s->opt.soft)
+			soften(s->out, before);
 		server_count(s, (s->out->p[before] - '0') * 100);
+	}
 	buf_add(s->out, "\r\n", 2);
 }
 

@@ -32,6 +32,7 @@ struct smtp_server_options {
 	bool helo_required, vrfy_disabled, etrn, smtputf8, chunking, pipelining, dsn;
 	bool forbid_early_pipelining;  /* 503 and hang up on talk before its turn (E5) */
 	bool strict_envelopes;
+	bool soft;                     /* 4xx where it would be 5xx, also in answers */
 	bool lmtp;
 	unsigned most_lines;           /* looked at in one smtp_server_next; 0: all there are */
 	const char *discard_keywords;  /* EHLO words not to advertise, list */

@@ -310,7 +310,7 @@ static enum smtp_server_event do_quit(struct smtp_server *s, struct str args)
 static enum smtp_server_event do_unknown(struct smtp_server *s, struct str args)
 {
 	(void)args;
-	return server_refuse(s, "502 5.5.2 Error: command not recognized");
+	return server_refuse(s, "500 5.5.2 Error: command not recognized");
 }
 
 /* --- dispatch --------------------------------------------------------------------------------------------------------- */

@@ -75,6 +75,10 @@ UNKNOWN = "unknown[127.0.0.1]"
     ("smtpd_sender_restrictions = reject_non_fqdn_sender\nmyorigin = example.test\nsmtpd_delay_reject = no", [HELLO, "MAIL FROM:<x>"],
      {2: "504 5.5.2 <x>: Sender address rejected: need fully-qualified address"}),
     ("myorigin = far.test", [HELLO, MAIL, "RCPT TO:<x>"], {3: "454 4.7.1 <x>: Relay access denied"}),
+    # nothing is refused for good
+    ("soft_bounce = yes\nsmtpd_sender_restrictions = reject", [HELLO, "FOO", "MAIL FROM:<a b>", MAIL, RCPT, "DATA"],
+     {2: "400 4.5.2 Error: command not recognized", 3: "401 4.1.7 Bad sender address syntax",
+      5: "454 4.7.1 <a@outside.test>: Sender address rejected: Access denied", 6: "454 4.5.1 Error: no valid recipients"}),
     ("smtpd_helo_required = yes", [MAIL, RCPT], {1: "503 5.5.1 Error: send HELO/EHLO first"}),
 ])
 def test_lists_are_judged_where_postfix_judges_them(tmp_path, main_cf, lines, wants):
@@ -119,7 +123,7 @@ def test_clients_that_err_are_slowed(tmp_path):
     with Relay(tmp_path, STRANGERS + "smtpd_soft_error_limit = 3\nsmtpd_error_sleep_time = 1s") as relay, Client(relay.port) as c:
         start = time.monotonic()
         for _ in range(3):
-            assert c.say("BOGUS").startswith("502")
+            assert c.say("BOGUS").startswith("500")
         assert time.monotonic() - start < 0.9
         # nobody else waits with it
         with Client(relay.port) as other:

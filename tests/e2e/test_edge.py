@@ -71,7 +71,7 @@ def test_strangers_lock_nobody_out_of_a_listener_and_stress_ends_them(tmp_path):
     with Relay(tmp_path, EDGE + "default_process_limit = 20\nsmtpd_timeout = ${stress?{2}:{300}}s\n") as relay:
         held = [connect(relay, "127.0.0.%d" % (2 + i)) for i in range(18)]
         assert [greeting(s) for s in held] == [b"220"] * 18
-        assert talk(held[0], b"EHLO x", b"NONSENSE", b"NOOP") == ["250 CHUNKING", "502 5.5.2 Error: command not recognized", "250 2.0.0 Ok"]
+        assert talk(held[0], b"EHLO x", b"NONSENSE", b"NOOP") == ["250 CHUNKING", "500 5.5.2 Error: command not recognized", "250 2.0.0 Ok"]
         late = connect(relay, "127.0.0.50")
         own = connect(relay, "127.0.0.1")
         assert greeting(own) == b"220"

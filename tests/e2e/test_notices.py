@@ -124,5 +124,5 @@ def test_a_session_with_errors(world):
     m = notice(sink, "errors@sink.test", "Transcript of session follows")
     text = m.get_content()
     assert m["Subject"] == "relaybox SMTP server: errors from unknown[127.0.0.1]" and m["From"].startswith("Mail Delivery System <")
-    assert " In:  FOO\n" in text and " Out: 502 5.5.2 Error: command not recognized\n" in text and "VRFY somebody@y.test\n" in text
+    assert " In:  FOO\n" in text and " Out: 500 5.5.2 Error: command not recognized\n" in text and "VRFY somebody@y.test\n" in text
     assert "2VjcmV0" not in text and "2VjcmV0" not in relay.log()

@@ -277,7 +277,7 @@ T(session_reports_errors)
 		"Auto-Submitted: auto-generated\r\n\r\nTranscript of session follows.\r\n\r\n";
 	static const struct { unsigned classes; const char *more, *in; const char *want; } rows[] = {
 		{ REPORT_PROTOCOL, NULL, "HELO x\r\nFOO\r\nQUIT\r\n", " Out: 220 here.test\r\n In:  HELO x\r\n Out: 250 here.test\r\n In:  FOO\r\n"
-			" In:  QUIT\r\n Out: 502 5.5.2 Error: command not recognized\r\n Out: 221 2.0.0 Bye\r\n\r\n\r\n"
+			" In:  QUIT\r\n Out: 500 5.5.2 Error: command not recognized\r\n Out: 221 2.0.0 Bye\r\n\r\n\r\n"
 			"For other details, see the local mail logfile\r\n" },
 		{ REPORT_POLICY, NULL, "HELO x\r\nFOO\r\nQUIT\r\n", NULL },
 		{ REPORT_POLICY, "smtpd_recipient_restrictions=reject", "HELO x\r\n" MAIL RCPT "QUIT\r\n",
@@ -374,7 +374,7 @@ T(session_slows_a_client_that_errs)
 	said();
 	feed("BOGUS\r\n");
 	feed("BOGUS\r\n");
-	CHECK_STR(said(), "502 5.5.2 Error: command not recognized|502 5.5.2 Error: command not recognized|");
+	CHECK_STR(said(), "500 5.5.2 Error: command not recognized|500 5.5.2 Error: command not recognized|");
 	for (int i = 0; i < 2; i++) {
 		feed("NOOP\r\n");
 		CHECK_STR(said(), "");
