@@ -88,4 +88,4 @@ def test_errors_of_a_session(relay):
             s.sendall(b"NONSENSE\r\n")
             codes.append(file.readline()[:3])
         codes += [line[:3] for line in file]
-    assert codes == [b"502"] * ALLOWED + [b"421"]
+    assert codes == [b"500"] * ALLOWED + [b"421"]
