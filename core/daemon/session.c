@@ -139,7 +139,7 @@ static bool take_event(struct session *s)
 	s->event = smtp_server_next(&s->smtp, &in);
 	if (s->report) {
 		if (!content)
-			session_report_in(s, str_make(s->conn->in.p + s->consumed, before - in.n));
+			session_report_in(s, str_head(str_from(buf_view(&s->conn->in), s->consumed), before - in.n));
 		session_report_out(s, out);
 		session_report_machine(s, out);
 	}

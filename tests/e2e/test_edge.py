@@ -185,6 +185,7 @@ HOLDS = {
 }
 
 
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
 @pytest.mark.parametrize("what", sorted(HOLDS))
 def test_i4_what_all_clients_hold_together_is_bounded(tmp_path, what):
     """Three clients with fifty connections each, in a process that may have 64 MB: it lives, and takes our mail."""
@@ -322,6 +323,7 @@ def test_reloads_are_bounded_while_sessions_keep_what_they_began_with(tmp_path):
         wait(lambda: relay.run("relayctl", "reload", check=False).returncode == 0)
 
 
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
 def test_i2_a_line_without_an_end_costs_no_memory(tmp_path):
     """A gigabyte of it, as a command and as content: what the first megabyte took is all that it takes."""
     def pour(relay, megabytes, *before):

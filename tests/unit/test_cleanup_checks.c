@@ -43,7 +43,7 @@ struct world {
 	struct action_wish *wishes;
 	struct reply reply;
 	unsigned told;
-	char recipients[300], log_path[300];
+	char recipients[300], refused[300], held[300], log_path[300];
 	struct buf log;
 };
 
@@ -109,6 +109,9 @@ static void on_end(void *ctx, const struct reply *r, struct qmsg *m)
 	w->told++;
 	w->reply = *r;
 	w->recipients[0] = 0;
+	/* its text goes with what fn is told by */
+	snprintf(w->refused, sizeof(w->refused), "%.*s", STR_ARG(w->e.refused));
+	snprintf(w->held, sizeof(w->held), "%.*s", STR_ARG(w->e.held));
 	for (size_t i = 0; i < w->e.n_rcpts && n < sizeof(w->recipients); i++) {
 		const struct rcpt *x = &w->e.rcpts[i];
 
@@ -343,7 +346,7 @@ T(checks_by_source)
 		CHECK_STR(buf_cstr(&line), cases[i].reply);
 		buf_fini(&line);
 		CHECK_STR(w.recipients, cases[i].rcpts);
-		CHECK_VIEW(w.e.refused, cases[i].refused);
+		CHECK_STR(w.refused, cases[i].refused);
 		CHECK(!(w.e.flags & ENVELOPE_HOLD));
 		said(&w, text);
 		CHECK_STR(text, cases[i].said);
@@ -384,7 +387,7 @@ T(checks_carry_out_what_access_tables_ask_for)
 		pass(&w, S("x"), 1 << 20);
 		CHECK_INT(w.reply.code, 250);
 		CHECK_STR(w.recipients, cases[i].rcpts);
-		CHECK_VIEW(w.e.held, cases[i].held);
+		CHECK_STR(w.held, cases[i].held);
 		CHECK(!(w.e.flags & ENVELOPE_HOLD) == !cases[i].hold);
 		CHECK((w.memory.header.n > 0) == cases[i].stored);
 		CHECK(str_starts(buf_view(&w.memory.header), str_of(cases[i].front)));
@@ -605,7 +608,7 @@ T(checks_hold_what_should_be_filtered)
 		pass(&w, S("x"), 100);
 		CHECK_INT(w.reply.code, 250);
 		CHECK(!(w.e.flags & ENVELOPE_HOLD) == !cases[i].hold);
-		CHECK_VIEW(w.e.held, cases[i].hold ? "FILTER smtp:[127.0.0.1]:9: relaybox has no content filters" : "");
+		CHECK_STR(w.held, cases[i].hold ? "FILTER smtp:[127.0.0.1]:9: relaybox has no content filters" : "");
 		said(&w, text);
 		CHECK_STR(text, cases[i].said);
 		world_close(&w);

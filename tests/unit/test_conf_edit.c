@@ -22,9 +22,10 @@ static const char *edited(const char *text, const char *const *changes)
 	buf_init(&why, 200);
 	for (; changes[n]; n++)
 		if (!conf_change_parse(changes[n] + (*changes[n] == '-'), *changes[n] == '-', &v[n], &why))
-			return "refused";
-	conf_edit_text(str_of(text), v, n, &out);
-	snprintf(result, sizeof(result), "%s", buf_cstr(&out));
+			break;
+	if (!changes[n])
+		conf_edit_text(str_of(text), v, n, &out);
+	snprintf(result, sizeof(result), "%s", changes[n] ? "refused" : buf_cstr(&out));
 	buf_fini(&out);
 	buf_fini(&why);
 	return result;
