@@ -25,12 +25,12 @@ static struct session_event world_act(enum smtp_server_event e, struct session_e
 {
 	struct session_event was = session_events[e];
 	/* volatile: else a compiler may take the row for what it can never be, written to */
-	void *volatile to = (void *)(uintptr_t)&session_events[e];
+	volatile uintptr_t to = (uintptr_t)&session_events[e];
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)session_events & ~(page - 1);
 	size_t n = (uintptr_t)session_events + sizeof(session_events) - at;
 
 	if (mprotect((void *)at, n, PROT_READ | PROT_WRITE) == 0)
-		memcpy(to, &row, sizeof(row));
+		memcpy((void *)to, &row, sizeof(row));
 	else
 		t_fail(__FILE__, __LINE__, "the table of events cannot be opened");
 	return was;
