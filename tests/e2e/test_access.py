@@ -99,7 +99,7 @@ def test_json_of_a_refusal_has_its_parts_as_keys(tmp_path):
         with Client(relay.port) as c:
             c.begin()
             c.say("RCPT TO:<x@third.test>")
-        wait(lambda: "reject" in relay.log())
+        wait(lambda: '"event":"reject"' in relay.log())
         line = next(json.loads(l) for l in relay.log().splitlines() if '"event":"reject"' in l)
     assert line["queue_id"] == "NOQUEUE" and line["code"] == 454 and line["enhanced"] == "4.7.1"
     assert line["client"] == UNKNOWN and line["command"] == "RCPT" and line["helo"] == "client.test"

@@ -226,23 +226,22 @@ class Server(threading.Thread):
             except OSError:
                 return
             with c, c.makefile("rb") as lines:
-                # in two pieces, as a network may
-                c.sendall(self.handshake[:20])
-                c.sendall(self.handshake[20:])
-                for line in lines:
-                    if line.startswith(b"AUTH\t"):
-                        self.asked.append(line.decode())
-                        if self.answer:
-                            c.sendall(self.answer)
-                            self.await_end(lines)
-                        break
+                try:
+                    self.serve(c, lines)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
 
-    @staticmethod
-    def await_end(lines):
-        try:
-            lines.read(1)
-        except ConnectionResetError:
-            pass
+    def serve(self, c, lines):
+        # in two pieces, as a network may
+        c.sendall(self.handshake[:20])
+        c.sendall(self.handshake[20:])
+        for line in lines:
+            if line.startswith(b"AUTH\t"):
+                self.asked.append(line.decode())
+                if self.answer:
+                    c.sendall(self.answer)
+                    lines.read(1)
+                return
 
     def close(self):
         self.listening.shutdown(socket.SHUT_RDWR)

@@ -27,7 +27,8 @@ def test_config(name, tmp_path):
             with open(full) as f:
                 text = f.read()
             os.chmod(full, 0o600)
-            if file != "want":
+            # a key in base64 may well have these three letters
+            if file != "want" and not file.endswith(".pem"):
                 with open(full, "w") as f:
                     f.write(text.replace("DIR", folder))
     if os.path.exists(folder + "/env"):
