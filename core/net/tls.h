@@ -81,9 +81,6 @@ void tls_vouch(struct tls_session *s, enum tls_trust t); /* the caller knows by 
 /* tls_public_key - "RSA 2048", "EC 256" for a SubjectPublicKeyInfo or RSAPublicKey in DER; false: not a key */
 bool tls_public_key(const void *der, size_t n, char out[32]);
 
-/* tls_sign_rs256 - RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3) of text, added to out; key: a private key as PEM. False with why */
-bool tls_sign_rs256(struct str key, struct str text, struct buf *out, struct buf *why);
-
 /* digests that protocols need (CRAM-MD5, SCRAM, TLSA, fingerprints) */
 void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n);
 void tls_hmac_sha256(uint8_t out[32], const void *key, size_t key_n, const void *p, size_t n); /* p may be out */

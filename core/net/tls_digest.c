@@ -86,29 +86,3 @@ bool tls_public_key(const void *der, size_t n, char out[32])
 	mbedtls_pk_free(&pk);
 	return good;
 }
-
-bool tls_sign_rs256(struct str key, struct str text, struct buf *out, struct buf *why)
-{
-	uint8_t digest[32], signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
-	char *pem = str_dup(key);
-	mbedtls_pk_context pk;
-	size_t n = 0;
-	bool good;
-
-	mbedtls_pk_init(&pk);
-	good = mbedtls_pk_parse_key(&pk, (const unsigned char *)pem, key.n + 1, NULL, 0, tls_random, NULL) == 0 &&
-		mbedtls_pk_get_type(&pk) == MBEDTLS_PK_RSA;
-	if (!good)
-		buf_z(why, "the private key is no RSA key in PEM form");
-	tls_sha256(digest, text.p, text.n);
-	if (good && mbedtls_pk_sign(&pk, MBEDTLS_MD_SHA256, digest, sizeof(digest), signature, sizeof(signature), &n, tls_random, NULL) != 0) {
-		buf_z(why, "the private key cannot sign");
-		good = false;
-	}
-	if (good)
-		buf_add(out, signature, n);
-	mbedtls_pk_free(&pk);
-	mem_wipe(pem, key.n);
-	mem_free(pem);
-	return good;
-}

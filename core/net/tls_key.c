@@ -4,7 +4,6 @@
 #include <mbedtls/rsa.h>
 
 #include "core/base/mem.h"
-#include "core/base/random.h"
 #include "core/net/tls_files.h"
 #include "core/net/tls_private.h"
 
@@ -15,13 +14,6 @@ struct tls_key {
 	atomic_uint turn;
 };
 
-static int fill_random(void *ctx, unsigned char *p, size_t n)
-{
-	(void)ctx;
-	random_bytes(p, n);
-	return 0;
-}
-
 struct tls_key *tls_key_new(struct str pem)
 {
 	struct tls_key *k = MEM_NEW(struct tls_key);
@@ -30,7 +22,7 @@ struct tls_key *tls_key_new(struct str pem)
 	for (size_t i = 0; i < COPIES; i++)
 		mbedtls_pk_init(&k->copies[i]);
 	for (size_t i = 0; i < COPIES && good; i++)
-		good = mbedtls_pk_parse_key(&k->copies[i], (const unsigned char *)pem.p, tls_text_length(pem), NULL, 0, fill_random, NULL) == 0;
+		good = mbedtls_pk_parse_key(&k->copies[i], (const unsigned char *)pem.p, tls_text_length(pem), NULL, 0, tls_random, NULL) == 0;
 	good = good && mbedtls_pk_get_type(&k->copies[0]) == MBEDTLS_PK_RSA && mbedtls_rsa_check_privkey(mbedtls_pk_rsa(k->copies[0])) == 0 &&
 		mbedtls_pk_get_len(&k->copies[0]) <= TLS_SIGNATURE_MAX;
 	if (good)
@@ -87,7 +79,7 @@ void tls_key_make(unsigned bits, struct buf *pem)
 
 	mbedtls_pk_init(&pk);
 	if (mbedtls_pk_setup(&pk, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) ||
-		mbedtls_rsa_gen_key(mbedtls_pk_rsa(pk), fill_random, NULL, bits, 65537) ||
+		mbedtls_rsa_gen_key(mbedtls_pk_rsa(pk), tls_random, NULL, bits, 65537) ||
 		(n = mbedtls_pk_write_key_der(&pk, room, sizeof(room))) <= 0)
 		BUG("RSA key");
 	put_pem(pem, room + sizeof(room) - n, (size_t)n);
@@ -100,7 +92,7 @@ size_t tls_key_sign(struct tls_key *k, const uint8_t digest[32], uint8_t out[TLS
 	mbedtls_pk_context *pk = &k->copies[atomic_fetch_add(&k->turn, 1) % COPIES];
 	size_t n = 0;
 
-	if (mbedtls_pk_sign(pk, MBEDTLS_MD_SHA256, digest, 32, out, TLS_SIGNATURE_MAX, &n, fill_random, NULL))
+	if (mbedtls_pk_sign(pk, MBEDTLS_MD_SHA256, digest, 32, out, TLS_SIGNATURE_MAX, &n, tls_random, NULL))
 		return 0;
 	return n;
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/json_read.h"
 #include "core/base/limits.h"
+#include "core/base/mem.h"
 #include "core/msg/mime.h"
 #include "core/net/tls.h"
 
@@ -145,14 +146,37 @@ static void put_json(struct buf *out, const char *name, struct str value)
 	buf_byte(out, '"');
 }
 
+/* put_signature - RS256 (RFC 7518 section 3.3) of what stands in out, behind it; false with why */
+static bool put_signature(struct str private_key, struct buf *out, struct buf *why)
+{
+	uint8_t digest[32], signature[TLS_SIGNATURE_MAX];
+	char *pem = str_dup(private_key);
+	struct tls_key *key = tls_key_new((struct str){ pem, private_key.n });
+	size_t n;
+
+	mem_wipe(pem, private_key.n);
+	mem_free(pem);
+	if (!key) {
+		buf_z(why, "the private key is no RSA key in PEM form");
+		return false;
+	}
+	tls_sha256(digest, buf_view(out).p, buf_view(out).n);
+	n = tls_key_sign(key, digest, signature);
+	tls_key_free(key);
+	if (!n)
+		buf_z(why, "the private key cannot sign");
+	buf_byte(out, '.');
+	put_url64(out, (struct str){ (const char *)signature, n });
+	return n > 0;
+}
+
 /* RFC 7523 section 3, RFC 7515 appendix A.2 */
 static bool make_assertion(const struct oauth_credential *c, usec now, struct buf *out, struct buf *why)
 {
-	struct buf claims, signature;
+	struct buf claims;
 	bool good;
 
 	buf_init(&claims, LIMIT_OAUTH_TEXT);
-	buf_init(&signature, LIMIT_OAUTH_TEXT);
 	buf_byte(&claims, '{');
 	put_json(&claims, "iss", c->issuer);
 	if (c->subject.n)
@@ -164,11 +188,8 @@ static bool make_assertion(const struct oauth_credential *c, usec now, struct bu
 	put_url64(out, STR("{\"alg\":\"RS256\",\"typ\":\"JWT\"}"));
 	buf_byte(out, '.');
 	put_url64(out, buf_view(&claims));
-	good = tls_sign_rs256(c->private_key, buf_view(out), &signature, why);
-	buf_byte(out, '.');
-	put_url64(out, buf_view(&signature));
+	good = put_signature(c->private_key, out, why);
 	buf_fini(&claims);
-	buf_fini(&signature);
 	return good;
 }
 
