@@ -227,6 +227,8 @@ class Host:
             params = "".join("%s\n" % option.replace("=", " = ", 1) for option in options if option != "-o")
             # the documents name no compatibility_level, so nobody offers SMTPUTF8; a newer Postfix must not ask for it
             params += "smtputf8_enable = no\n"
+            # a connection is over when its QUIT is answered, so that a server can count them
+            params += "smtp_skip_quit_response = no\n"
             return self.postfix(self.read("/etc/postfix/master.cf") or "smtp inet n - n - - smtpd\n", params, port)
         process = self.spawn(RELAYBOX, "relayd", "-c", "/etc/postfix", *options, log="/var/log/maillog", env=env)
         self.mta = process

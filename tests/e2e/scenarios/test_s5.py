@@ -27,14 +27,25 @@ class Meter:
 
 
 class MeteredSession(SinkSession):
-    """A session that is counted from its beginning until just before it is closed."""
+    """A session that is counted from its beginning until it is over for its client."""
 
     def setup(self):
+        self.counted = True
         self.server.meter.count(1)
         super().setup()
 
+    def uncount(self):
+        if self.counted:
+            self.counted = False
+            self.server.meter.count(-1)
+
+    def say(self, line):
+        if line.startswith("221 "):
+            self.uncount()  # first: with the answer to QUIT in hand a client may open another one
+        super().say(line)
+
     def finish(self):
-        self.server.meter.count(-1)
+        self.uncount()
         super().finish()
 
 
