@@ -64,7 +64,6 @@
 #define LIMIT_JSON_DEPTH 16              /* objects in objects of a JSON text */
 #define LIMIT_OAUTH_TEXT (16 * 1024)     /* a credential, a request for a token and its answer: RSA keys and signed tokens are long */
 #define LIMIT_OAUTH_WHY 500              /* why there is no token, for the log and the queue */
-#define LIMIT_OAUTH_ADDRESSES 4          /* addresses of a token endpoint that are tried */
 #define LIMIT_OAUTH_PORTS 8              /* of token endpoints that the sandbox lets pass, for each transport */
 #define LIMIT_OAUTH_EXPIRY 253402300800ll /* seconds: the year 10000; later ones are nonsense */
 #define LIMIT_OAUTH_LIVES (366 * 86400)  /* seconds of a token: a year */
@@ -107,8 +106,8 @@
 #define LIMIT_PROBE_FACTS 400            /* DNS questions about one domain; an SPF record may cost 130 */
 #define LIMIT_PROBE_MEMORY (512 * 1024)  /* answers and findings of one domain */
 #define LIMIT_STS_POLICY (64 * 1024)     /* an MTA-STS policy (RFC 8461 3.3) */
-#define LIMIT_STS_HEADER (16 * 1024)     /* … and the header section of the answer that brings it */
-#define LIMIT_STS_ADDRESSES 4            /* of the host that has it; the next ones would say the same */
+#define LIMIT_FETCH_HEADER (16 * 1024)   /* of an HTTPS answer: its header section, and what chunks add to its body */
+#define LIMIT_FETCH_ADDRESSES 4          /* of an HTTPS server that are tried; the next ones would say the same */
 #define LIMIT_NS_SERVERS 13              /* name servers of a zone that are asked one by one; the root has as many */
 #define LIMIT_NS_ADDRESSES 4             /* of each, of one family */
 #define LIMIT_NS_ABOVE 3                 /* servers of the zone above that are asked when all of these are silent */

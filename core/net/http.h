@@ -23,9 +23,7 @@ struct http_answer {
 	struct str type;       /* Content-Type, a view into the input */
 };
 /* http_parse_answer - all of the answer so far; `ended`: nothing follows. HTTP_OK: body holds the content, which its bound
- * limits (more is HTTP_BAD). *why on HTTP_BAD */
-/* http_parse_whole - the same, with the body of a refusal, too */
-enum http_result http_parse_whole(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why);
+ * limits (more is HTTP_BAD). *why on HTTP_BAD, and the status if that much was understood */
 enum http_result http_parse_answer(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why);
 
 #endif

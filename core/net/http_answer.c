@@ -1,8 +1,8 @@
-/* http_answer - the answer to our GET; RFC 9112. */
+/* http_answer - the answer to our request; RFC 9112. */
 #include "core/base/limits.h"
 #include "core/net/http.h"
 
-enum { SWITCHES = 101 };               /* another protocol: nothing of HTTP follows */
+enum { SWITCHES = 101 /* another protocol: nothing of HTTP follows */, NO_CONTENT = 204, NOT_MODIFIED = 304 };
 
 static enum http_result bad(const char **why, const char *text)
 {
@@ -68,7 +68,7 @@ static enum http_result take_body(struct str in, bool ended, struct str length, 
 	return HTTP_OK;
 }
 
-static enum http_result parse(struct str in, bool ended, bool whole, struct http_answer *out, struct buf *body, const char **why)
+enum http_result http_parse_answer(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why)
 {
 	struct str rest, line, coding;
 	uint64_t status = 100;
@@ -90,19 +90,9 @@ static enum http_result parse(struct str in, bool ended, bool whole, struct http
 	out->status = (int)status;
 	out->type = header(rest, STR("content-type"));
 	coding = header(rest, STR("transfer-encoding"));
-	if (status != 200 && !whole)
+	if (status == SWITCHES || status == NO_CONTENT || status == NOT_MODIFIED)
 		return HTTP_OK;
 	if (str_ieq(coding, STR("chunked")))
 		return take_chunks(in, ended, body, why);
 	return coding.p ? bad(why, "an encoding that was not asked for") : take_body(in, ended, header(rest, STR("content-length")), body, why);
-}
-
-enum http_result http_parse_answer(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why)
-{
-	return parse(in, ended, false, out, body, why);
-}
-
-enum http_result http_parse_whole(struct str in, bool ended, struct http_answer *out, struct buf *body, const char **why)
-{
-	return parse(in, ended, true, out, body, why);
 }

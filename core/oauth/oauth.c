@@ -4,19 +4,19 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/base/env.h"
 #include "core/base/format.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/net/fetch.h"
 #include "core/oauth/credential.h"
-#include "core/oauth/fetch.h"
 
 #define RENEW_AHEAD (5 * 60 * USEC_PER_SEC)    /* a token that ends so soon is renewed … */
 #define UNUSABLE (30 * USEC_PER_SEC)           /* … and this soon no longer used */
 #define LIVES_UNSAID (50 * 60 * USEC_PER_SEC)  /* an hour is what all give */
 #define NEW_FOR (60 * USEC_PER_SEC)            /* a token so young cannot have ended */
+#define FETCH_TIME (30 * USEC_PER_SEC)         /* for a request and its answer */
 #define RETRY_FIRST (15 * USEC_PER_SEC)
 #define RETRY_LONGEST (15 * 60 * USEC_PER_SEC)
 
@@ -208,13 +208,6 @@ bool oauth_is(struct str password)
 	return is;
 }
 
-static const char *proxy(void)
-{
-	const char *small = env_get("https_proxy");
-
-	return small ? small : env_get("HTTPS_PROXY");
-}
-
 uint16_t oauth_port(struct str password)
 {
 	struct oauth_credential c;
@@ -226,11 +219,8 @@ uint16_t oauth_port(struct str password)
 	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
 	buf_init(&text, LIMIT_OAUTH_TEXT);
 	buf_init(&why, LIMIT_OAUTH_WHY);
-	if (read_text(password, &text) && credential_read(buf_view(&text), &arena, &c, &why)) {
-		fetch_proxy(proxy(), &host, &port);
-		if (!port)
-			credential_split(c.endpoint, &host, &port, &path);
-	}
+	if (read_text(password, &text) && credential_read(buf_view(&text), &arena, &c, &why) && credential_split(c.endpoint, &host, &port, &path))
+		port = fetch_port(port);
 	buf_wipe(&text);
 	buf_fini(&why);
 	arena_fini(&arena);
@@ -358,22 +348,23 @@ static void taken(struct entry *e, const struct oauth_answer *a)
 	tell_all(e);
 }
 
-static void on_answer(void *ctx, int status, struct str body, const char *why)
+static void on_answer(void *ctx, const struct fetch_answer *answer)
 {
 	struct entry *e = ctx;
 	struct oauth_answer a;
 	struct arena arena;
 	char text[LIMIT_OAUTH_WHY];
+	int status = answer->status;
 	bool good;
 
 	e->fetch = NULL;
 	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
-	good = credential_hear(body, &arena, &a);
+	good = credential_hear(answer->body, &arena, &a);
 	if (status == 200 && good && a.access_token.n) {
 		taken(e, &a);
 	} else {
 		if (!status)
-			format_text(text, sizeof(text), "the token endpoint: %s", why);
+			format_text(text, sizeof(text), "the token endpoint: %s", answer->why);
 		else if (good && a.error.n)
 			format_text(text, sizeof(text), "the token endpoint says %d %.*s%s%.*s", status, STR_ARG(str_head(a.error, a.error.n < 60 ? a.error.n : 60)),
 				a.description.n ? ": " : "", STR_ARG(str_head(a.description, a.description.n < 300 ? a.description.n : 300)));
@@ -389,19 +380,11 @@ static void on_answer(void *ctx, int status, struct str body, const char *why)
 /* trust - the authorities: oauth_tls_CAfile, or the system's where that is empty */
 static struct tls_context *trust(struct oauth *o, const struct conf *c, struct buf *why)
 {
-	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
-	const char *file = *c->oauth_tls_CAfile ? c->oauth_tls_CAfile : NULL;
 	struct tls_context *made;
 
 	if (o->tls && !strcmp(o->ca_file, c->oauth_tls_CAfile))
 		return o->tls;
-	made = file ? tls_context_new(&(struct tls_options){ .ca_file = file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
-		.protocols = "" }, why) : NULL;
-	for (size_t i = 0; !file && !made && i < sizeof(bundles) / sizeof(bundles[0]); i++) {
-		buf_clear(why);
-		made = tls_context_new(&(struct tls_options){ .ca_file = bundles[i], .ca_path = "", .cert_file = "", .key_file = "",
-			.chain_files = "", .protocols = "" }, why);
-	}
+	made = fetch_trust(c->oauth_tls_CAfile, why);
 	if (!made)
 		return NULL;
 	if (o->tls)
@@ -415,7 +398,8 @@ static struct tls_context *trust(struct oauth *o, const struct conf *c, struct b
 static bool fetch(struct entry *e, const struct oauth_credential *c, const struct conf *conf, struct buf *why)
 {
 	struct oauth *o = e->oauth;
-	struct fetch_options f = { .loop = o->o.loop, .dns = o->o.dns, .proxy = proxy() };
+	struct fetch_options f = { .loop = o->o.loop, .dns = o->o.dns, .accept = "application/json", .type = "application/x-www-form-urlencoded",
+		.most = LIMIT_OAUTH_TEXT, .time = FETCH_TIME, .families = 3, .names = DNS_NATIVE };
 	struct buf body;
 	bool good;
 
@@ -426,7 +410,7 @@ static bool fetch(struct entry *e, const struct oauth_credential *c, const struc
 	good = credential_ask(c, loop_wall(o->o.loop), &body, why);
 	f.body = buf_view(&body);
 	if (good)
-		e->fetch = fetch_post(&f, on_answer, e);
+		e->fetch = fetch_start(&f, on_answer, e);
 	buf_wipe(&body);
 	return good;
 }

@@ -1,16 +1,16 @@
 /* fetch - see fetch.h. */
-#include "core/oauth/fetch.h"
+#include "core/net/fetch.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/env.h"
 #include "core/base/format.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/net/conn.h"
 #include "core/net/http.h"
 
-#define FETCH_TIME (30 * USEC_PER_SEC)         /* for all of one address */
 #define PROXY_PORT 3128
 
 struct fetch {
@@ -20,28 +20,29 @@ struct fetch {
 	char host[LIMIT_DOMAIN + 1];
 	uint16_t proxy_port;           /* 0: straight */
 	char *path, *body;
+	usec deadline;                 /* mono; 0: no connection yet */
 	struct dns_query *query;
 	struct dns_addresses found;
 	size_t at;
 	struct conn *conn;
 	bool tunnel;                   /* the proxy was asked, and has not answered */
+	bool over;                     /* the word is final: another address would say the same */
 	struct loop_task task;         /* the next address, or the end */
-	int status;                    /* of the answer; 0: none yet */
-	struct buf answer;
-	char why[200];
+	struct fetch_answer answer;
+	char type[64], why[200];
+	struct buf text;
 };
 
 static void fetch_free(struct fetch *f)
 {
 	loop_task_cancel(&f->task);
-	if (f->query)
-		dns_cancel(f->query);
+	dns_cancel(f->query);
 	if (f->conn)
 		conn_close(f->conn);
-	mem_wipe(f->body, strlen(f->body));
+	mem_wipe(f->body, f->o.body.n);
 	mem_free(f->body);
 	mem_free(f->path);
-	buf_wipe(&f->answer);
+	buf_wipe(&f->text);
 	mem_free(f);
 }
 
@@ -55,12 +56,22 @@ static enum conn_next end(struct fetch *f, const char *why)
 	return CONN_CLOSE;
 }
 
+static enum conn_next end_over(struct fetch *f, const char *why)
+{
+	f->over = true;
+	return end(f, why);
+}
+
 static void send_request(struct fetch *f)
 {
-	buf_printf(&f->conn->out, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: relaybox\r\nAccept: application/json\r\n"
-		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", f->path, f->host,
-		strlen(f->body));
-	buf_z(&f->conn->out, f->body);
+	struct buf *out = &f->conn->out;
+
+	buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: relaybox\r\nAccept: %s\r\nConnection: close\r\n",
+		f->o.type ? "POST" : "GET", f->path, f->host, f->o.accept);
+	if (f->o.type)
+		buf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", f->o.type, f->o.body.n);
+	buf_z(out, "\r\n");
+	buf_add(out, f->body, f->o.body.n);
 }
 
 static enum conn_next start_tls(struct fetch *f, struct conn *c)
@@ -102,16 +113,23 @@ static enum conn_next take(struct fetch *f, struct conn *c, bool ended)
 
 	if (f->tunnel)
 		return take_tunnel(f, c, ended);
-	switch (http_parse_whole(buf_view(&c->in), ended, &a, &f->answer, &why)) {
+	if (ended && !c->in.n)
+		return end(f, "it ended the connection without an answer");
+	switch (http_parse_answer(buf_view(&c->in), ended, &a, &f->text, &why)) {
 	case HTTP_NEED_MORE:
-		return c->in.n < c->in.max ? CONN_KEEP : end(f, "the answer is too large");
+		return c->in.n < c->in.max ? CONN_KEEP : end_over(f, "too large");
 	case HTTP_BAD:
-		return end(f, why);
+		/* a refusal is one, however it goes on */
+		if (a.status < 300)
+			return end_over(f, why);
+		buf_clear(&f->text);
+		break;
 	case HTTP_OK:
 		break;
 	}
-	f->status = a.status;
-	return end(f, "");
+	f->answer.status = a.status;
+	format_text(f->type, sizeof(f->type), "%.*s", STR_ARG(a.type));
+	return end_over(f, "");
 }
 
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
@@ -120,7 +138,6 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 	switch (ev) {
 	case CONN_CONNECTED:
-		conn_deadline(c, loop_now(f->o.loop) + FETCH_TIME);
 		if (!f->proxy_port)
 			return start_tls(f, c);
 		f->tunnel = true;
@@ -134,6 +151,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	case CONN_EOF:
 		return take(f, c, true);
 	case CONN_FAILED:
+		f->answer.tls = !c->error;
 		return end(f, c->why[0] ? c->why : conn_error_text(c->error));
 	case CONN_DEADLINE:
 		return end(f, "it does not answer in time");
@@ -143,13 +161,20 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	return CONN_KEEP;
 }
 
+/* connect_next - within its share of the time: what is left for the last one, half of it for each before */
 static void connect_next(struct fetch *f)
 {
+	usec now = loop_now(f->o.loop), left;
 	struct sockaddr_storage to;
 	socklen_t n = ipaddr_to_sockaddr(&f->found.v[f->at++], f->proxy_port ? f->proxy_port : f->o.port, &to);
 
-	f->conn = conn_connect(f->o.loop, (const struct sockaddr *)&to, n, NULL, 0, 2 * LIMIT_OAUTH_TEXT, 2 * LIMIT_OAUTH_TEXT,
-		loop_now(f->o.loop) + FETCH_TIME, on_conn, f);
+	if (!f->deadline)
+		f->deadline = now + f->o.time;
+	left = f->deadline - now;
+	if (f->at < f->found.n)
+		left /= 2;
+	f->conn = conn_connect(f->o.loop, (const struct sockaddr *)&to, n, NULL, 0, f->o.most + LIMIT_FETCH_HEADER,
+		f->o.body.n + LIMIT_FETCH_HEADER, now + left, on_conn, f);
 	if (!f->conn)
 		end(f, strerror(errno));
 }
@@ -159,12 +184,17 @@ static void connect_next(struct fetch *f)
 static void on_task(struct loop_task *t)
 {
 	struct fetch *f = LIST_ITEM(t, struct fetch, task);
+	bool late = f->deadline && loop_now(f->o.loop) >= f->deadline;
 
-	if (!f->status && f->at < f->found.n && f->at < LIMIT_OAUTH_ADDRESSES) {
+	if (!f->over && !late && f->at < f->found.n) {
+		f->answer.tls = false;
 		connect_next(f);
 		return;
 	}
-	f->fn(f->ctx, f->status, buf_view(&f->answer), f->why);
+	f->answer.type = str_of(f->type);
+	f->answer.body = buf_view(&f->text);
+	f->answer.why = f->why;
+	f->fn(f->ctx, &f->answer);
 	fetch_free(f);
 }
 
@@ -174,6 +204,8 @@ static void on_addresses(void *ctx, const struct dns_addresses *a)
 
 	f->query = NULL;
 	f->found = *a;
+	if (f->found.n > LIMIT_FETCH_ADDRESSES)
+		f->found.n = LIMIT_FETCH_ADDRESSES;
 	end(f, a->why[0] ? a->why : "it has no address");
 }
 
@@ -200,7 +232,37 @@ void fetch_proxy(const char *proxy, struct str *host, uint16_t *port)
 		*port = (uint16_t)number;
 }
 
-struct fetch *fetch_post(const struct fetch_options *o, fetch_fn fn, void *ctx)
+static const char *proxy(void)
+{
+	const char *small = env_get("https_proxy");
+
+	return small ? small : env_get("HTTPS_PROXY");
+}
+
+uint16_t fetch_port(uint16_t port)
+{
+	struct str host;
+	uint16_t of_proxy;
+
+	fetch_proxy(proxy(), &host, &of_proxy);
+	return of_proxy ? of_proxy : port;
+}
+
+struct tls_context *fetch_trust(const char *ca_file, struct buf *why)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
+	struct tls_options o = { .ca_file = ca_file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "", .protocols = "" };
+	struct tls_context *made = *ca_file ? tls_context_new(&o, why) : NULL;
+
+	for (size_t i = 0; !*ca_file && !made && i < sizeof(bundles) / sizeof(bundles[0]); i++) {
+		buf_clear(why);
+		o.ca_file = bundles[i];
+		made = tls_context_new(&o, why);
+	}
+	return made;
+}
+
+struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx)
 {
 	struct fetch *f = MEM_NEW(struct fetch);
 	struct str name;
@@ -208,17 +270,18 @@ struct fetch *fetch_post(const struct fetch_options *o, fetch_fn fn, void *ctx)
 	*f = (struct fetch){ .o = *o, .fn = fn, .ctx = ctx };
 	format_text(f->host, sizeof(f->host), "%.*s", STR_ARG(o->host));
 	f->path = str_dup(o->path);
-	f->body = str_dup(o->body);
-	buf_init(&f->answer, LIMIT_OAUTH_TEXT);
+	f->body = mem_alloc(o->body.n + 1);
+	memcpy(f->body, o->body.n ? o->body.p : "", o->body.n);
+	buf_init(&f->text, o->most);
 	loop_task_init(&f->task, on_task);
-	fetch_proxy(o->proxy, &name, &f->proxy_port);
+	fetch_proxy(proxy(), &name, &f->proxy_port);
 	if (!f->proxy_port)
 		name = str_of(f->host);
 	if (ipaddr_parse(name, &f->found.v[0])) {
 		f->found.n = 1;
 		loop_defer(o->loop, &f->task);
 	} else {
-		f->query = dns_lookup_host(o->dns, name, 3, DNS_NATIVE, on_addresses, f);
+		f->query = dns_lookup_host(o->dns, name, f->proxy_port ? 3 : o->families, f->proxy_port ? DNS_NATIVE : o->names, on_addresses, f);
 	}
 	return f;
 }

@@ -1,0 +1,45 @@
+/* fetch - one HTTPS request and its answer, for whoever needs one: name, connection (through https_proxy of the environment where that
+ * is set), TLS with a verified name, GET or POST. The addresses of the host are tried one after the other until one speaks HTTP; what
+ * that one says is the answer. A redirection is an answer like any other: a policy must not be had by one (RFC 8461 3.3), and tokens
+ * and reports are not for whomever an answer names. */
+#ifndef CORE_NET_FETCH_H
+#define CORE_NET_FETCH_H
+
+#include "core/net/dns.h"
+#include "core/net/loop.h"
+#include "core/net/tls.h"
+
+enum { FETCH_HTTPS = 443 };
+struct fetch_options {
+	struct loop *loop;
+	struct dns *dns;
+	struct tls_context *tls;       /* who is trusted */
+	struct str host, path;
+	uint16_t port;
+	const char *accept;            /* media type, static */
+	const char *type;              /* of the body, static; NULL: a GET without one */
+	struct str body;               /* copied, and wiped in the end */
+	size_t most;                   /* bytes of the answer's body; more is no answer */
+	usec time;                     /* for all connections: an address has half of what is left, the last one all */
+	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
+	enum dns_source names;
+};
+struct fetch_answer {
+	int status;                    /* 0: no answer, by `why` */
+	struct str type, body;         /* Content-Type; views for the call */
+	const char *why;
+	bool tls;                      /* … because there was no TLS with a server that proves to be the host */
+};
+/* fn - never from inside of fetch_start */
+typedef void (*fetch_fn)(void *ctx, const struct fetch_answer *a);
+struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx);
+void fetch_cancel(struct fetch *f);
+/* fetch_port - where the connection is made for a server at this port: there, or at the proxy's */
+uint16_t fetch_port(uint16_t port);
+/* fetch_trust - who is trusted with the web: the authorities of ca_file, or, where it is "", the system's. NULL with why */
+struct tls_context *fetch_trust(const char *ca_file, struct buf *why);
+
+/* fetch_proxy - of the text of https_proxy, "http://host:port" or less; *port 0: there is none */
+void fetch_proxy(const char *proxy, struct str *host, uint16_t *port);
+
+#endif
