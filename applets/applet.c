@@ -61,15 +61,18 @@ int applet_version(void)
 
 __attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)
 {
-	struct buf text;
+	struct buf text, line;
 
 	/* what a server said may be in it */
 	buf_init(&text, LIMIT_HEADER);
+	buf_init(&line, 5 * LIMIT_HEADER);
 	buf_vprintf(&text, fmt, ap);
+	buf_printf(&line, "%s: ", called);
+	term_text(&line, buf_view(&text));
+	buf_byte(&line, '\n');
 	fflush(stdout);
-	fprintf(stderr, "%s: ", called);
-	term_print(stderr, buf_view(&text));
-	fputc('\n', stderr);
+	fwrite(line.p, 1, line.n, stderr);  /* whole, since others write there, too */
+	buf_fini(&line);
 	buf_fini(&text);
 }
 

@@ -46,4 +46,10 @@ void smtp_profile_unref(struct smtp_profile *p);
 void smtp_profile_split_login(const struct smtp_profile *p, struct str value, struct str *user, struct str *password);
 void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
 
+/* smtp_profile_service - as the log calls it */
+static inline const char *smtp_profile_service(const struct smtp_profile *p)
+{
+	return p->lmtp ? "lmtp" : "smtp";
+}
+
 #endif

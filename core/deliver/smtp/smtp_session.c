@@ -2,8 +2,7 @@
  *
  * Order of a session: connect, (TLS), greeting and EHLO, (STARTTLS, EHLO), (AUTH), transactions, QUIT. What the server
  * says about recipients goes to the try; what ends the session goes to the try once, as a reply in Postfix's words, and
- * the try decides what is asked next. Content is read from the queue as the connection drains, so a slow server costs
- * LIMIT_CLIENT_FEED bytes of memory and no more. */
+ * the try decides what is asked next. */
 #include <errno.h>
 
 #include "core/base/format.h"
@@ -11,9 +10,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
-#include "core/deliver/smtp/smtp_checks.h"
 #include "core/deliver/smtp/smtp_hello.h"
-#include "core/deliver/smtp/smtp_sign.h"
 #include "core/deliver/smtp/smtp_tap.h"
 #include "core/deliver/smtp/smtp_try.h"
 
@@ -23,20 +20,9 @@
 #define IDLE_TRUSTED (USEC_PER_SEC / 10)
 
 static enum conn_next on_event(struct conn *c, enum conn_event ev);
+static const struct smtp_feed_ops feed_ops;
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
-
-static void end_reading(struct smtp_session *s)
-{
-	if (s->reader)
-		s->d->o.content.close(s->reader);
-	smtp_checks_free(s->checks);
-	s->checks = NULL;
-	smtp_sign_free(s->signing);
-	s->signing = NULL;
-	s->reader = NULL;
-	s->feeding = s->checking = false;
-}
 
 static void free_later(struct loop_task *task)
 {
@@ -58,7 +44,7 @@ static void forget(struct smtp_session *s)
 	s->state = SMTP_STATE_GONE;
 	s->d->n_sessions--;
 	list_remove(&s->link);
-	end_reading(s);
+	smtp_feed_end(&s->feed);
 	smtp_auth_forget(s);
 	s->conn = NULL;
 	smtp_dest_closed(s->dest);
@@ -99,7 +85,7 @@ void smtp_session_quit(struct smtp_session *s)
 		smtp_pool_left(s);
 	s->state = SMTP_STATE_LEAVING;
 	s->try = NULL;
-	end_reading(s);
+	smtp_feed_end(&s->feed);
 	conn_deadline(s->conn, loop_now(s->d->o.loop) + QUIT_WAIT);
 	conn_flush(s->conn);
 }
@@ -160,6 +146,7 @@ static void init_client(struct smtp_session *s)
 	if (s->d->o.tap.line)
 		options.pipelining = options.chunking = false;
 	smtp_client_init(&s->client, &options, &s->conn->out);
+	s->feed = (struct smtp_feed){ .ops = &feed_ops, .d = s->d, .profile = s->profile, .client = &s->client };
 }
 
 /* a socket that is connected already stands for the server; else one is made */
@@ -208,7 +195,7 @@ struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_ses
 
 void smtp_session_set_deadline(struct smtp_session *s)
 {
-	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : s->feeding || s->checking ? SMTP_PHASE_BODY : s->client.phase;
+	enum smtp_phase phase = s->state == SMTP_STATE_TLS ? SMTP_PHASE_STARTTLS : smtp_feed_is_busy(&s->feed) ? SMTP_PHASE_BODY : s->client.phase;
 
 	if (s->state >= SMTP_STATE_IDLE || s->state == SMTP_STATE_CONNECT)
 		return;
@@ -232,8 +219,6 @@ static void enter(struct smtp_session *s)
 	if (s->d->o.stop)
 		s->try->why.code = 0;
 	s->answered = false;
-	s->sent = 0;
-	s->size = s->try->job->envelope->size;
 	s->ops->ready(s->try, s);
 }
 
@@ -280,174 +265,33 @@ void smtp_session_serve(struct smtp_session *s, struct smtp_try *t)
 		conn_flush(s->conn);
 }
 
-static void feed(struct smtp_session *s);
+/* --- the content -------------------------------------------------------------------------------------------------------- */
 
-/* go_on - a piece came back after its time on the pool */
-static void go_on(struct smtp_session *s)
+static void on_fed(struct smtp_feed *f)
 {
-	feed(s);
+	look_ahead(LIST_ITEM(f, struct smtp_session, feed));
+}
+
+static void on_feed_moved(struct smtp_feed *f)
+{
+	struct smtp_session *s = LIST_ITEM(f, struct smtp_session, feed);
+
 	if (s->state < SMTP_STATE_LEAVING)
 		smtp_session_pump(s);
 	if (s->state < SMTP_STATE_LEAVING)
 		conn_flush(s->conn);
 }
 
-/* pass_on - content that has passed the checks: to be signed the first time, to the machine the second, or only, time */
-static void pass_on(struct smtp_session *s, struct str piece, bool last)
+static void on_feed_failed(struct smtp_feed *f, const char *why)
 {
-	if (!s->signing) {
-		smtp_client_body(&s->client, piece, last);
-		return;
-	}
-	s->checking = true;
-	smtp_sign_add(s->signing, piece, last);
+	smtp_session_fail_text(LIST_ITEM(f, struct smtp_session, feed), SMTP_BLAME_BROKEN, "4.3.0", why);
 }
 
-/* on_checked - a piece has passed; at once, or after its time on the pool */
-static void on_checked(void *ctx, struct str content, bool last, bool failed)
+static const struct smtp_feed_ops feed_ops = { on_fed, on_feed_moved, on_feed_failed };
+
+static void on_body(struct smtp_session *s)
 {
-	struct smtp_session *s = ctx;
-	bool waited = s->waits_for_checks;
-
-	s->checking = s->waits_for_checks = false;
-	if (failed) {
-		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "a table of header or body checks could not be asked");
-		return;
-	}
-	pass_on(s, content, last);
-	if (!waited || s->state >= SMTP_STATE_LEAVING)
-		return;
-	s->waits_for_checks = s->checking;
-	if (!s->checking)
-		go_on(s);
-}
-
-/* give_piece - of the content to the machine, through the transport's checks where it has some */
-static void give_piece(struct smtp_session *s, struct str piece, bool last)
-{
-	if (s->checks) {
-		s->checking = true;
-		smtp_checks_add(s->checks, piece, last);
-	} else {
-		pass_on(s, piece, last);
-	}
-	if (s->state < SMTP_STATE_LEAVING)
-		s->waits_for_checks = s->checking;
-}
-
-/* on_field - what is sent of a field that passed the checks: addresses of ours as others shall see them */
-static bool on_field(void *ctx, const struct header *h, struct buf *out)
-{
-	struct smtp_session *s = ctx;
-
-	return s->try && smtp_generic_field(s->try->generic, h, out);
-}
-
-static void open_checks(struct smtp_session *s)
-{
-	char qid[QID_MAX];
-
-	deliver_qid(s->try->job, qid);
-	s->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = s->profile->conf, .checks = s->profile->checks,
-		.pool = s->d->o.pool, .envelope = s->try->job->envelope, .qid = qid, .service = smtp_session_service(s), .quiet = s->signing,
-		.field = s->try->generic ? on_field : NULL, .give = on_checked, .ctx = s });
-}
-
-/* send_signed - the content from its beginning, behind the signature if there is one */
-static void send_signed(struct smtp_session *s, struct str field)
-{
-	if (field.n)
-		smtp_client_body(&s->client, field, false);
-	smtp_sign_free(s->signing);
-	s->signing = NULL;
-	smtp_checks_free(s->checks);
-	s->checks = NULL;
-	if (s->profile->checks)
-		open_checks(s);
-	s->sent = 0;
-	s->feeding = true;
-}
-
-/* on_signed - at once, or after its time on the pool */
-static void on_signed(void *ctx, enum smtp_sign_step step, struct str field)
-{
-	struct smtp_session *s = ctx;
-	bool waited = s->waits_for_checks;
-
-	s->checking = s->waits_for_checks = false;
-	if (step == SMTP_SIGN_FAILED) {
-		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "the message could not be signed");
-		return;
-	}
-	if (step == SMTP_SIGN_OVER)
-		send_signed(s, field);
-	if (waited)
-		go_on(s);
-}
-
-static void open_signing(struct smtp_session *s)
-{
-	s->signing = smtp_sign_new(&(struct smtp_sign_options){ .keys = s->profile->dkim, .router = s->d->o.router, .client = &s->client,
-		.pool = loop_pool(s->d->o.loop), .envelope = s->try->job->envelope, .told = on_signed, .ctx = s });
-}
-
-/* feed_header - the header that stands for the content's own */
-static void feed_header(struct smtp_session *s)
-{
-	const struct smtp_generic *g = s->try->generic;
-
-	s->sent = g->header_size;
-	s->feeding = s->sent < s->size;
-	give_piece(s, buf_view(&g->header), !s->feeding);
-}
-
-/* feed_piece - false: it cannot be read, and the session is over */
-static bool feed_piece(struct smtp_session *s)
-{
-	ssize_t n;
-
-	/* where fields are checked, they are mapped behind the checks, one by one */
-	if (!s->sent && s->try && s->try->generic && s->try->generic->header_size && !s->checks) {
-		feed_header(s);
-		return true;
-	}
-	n = s->size > s->sent ? s->d->o.content.read(s->reader, s->sent, s->d->scratch, LIMIT_CLIENT_PIECE) : 0;
-	if (n < 0 || (n == 0 && s->sent < s->size)) {
-		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file read error");
-		return false;
-	}
-	s->sent += (uint64_t)n;
-	s->feeding = s->sent < s->size;
-	give_piece(s, str_make(s->d->scratch, (size_t)n), !s->feeding);
-	return true;
-}
-
-static void feed(struct smtp_session *s)
-{
-	while (s->feeding && !s->checking && (s->signing || s->conn->out.n < LIMIT_CLIENT_FEED))
-		if (!feed_piece(s))
-			return;
-	/* a piece that the checks have may end the session when it comes back */
-	if (s->feeding || s->checking || s->state >= SMTP_STATE_LEAVING || !s->reader)
-		return;
-	end_reading(s);
-	look_ahead(s);
-}
-
-static void start_feeding(struct smtp_session *s)
-{
-	if (!s->reader && !s->feeding)
-		s->reader = s->d->o.content.open(s->d->o.content.ctx, s->try->job->msg);
-	if (!s->reader) {
-		smtp_session_fail_text(s, SMTP_BLAME_BROKEN, "4.3.0", "queue file open error");
-		return;
-	}
-	s->feeding = true;
-	if (s->profile->dkim)
-		open_signing(s);
-	if (s->profile->checks && !s->checks)
-		open_checks(s);
-	feed(s);
+	smtp_feed_start(&s->feed, s->try->job, s->try->generic);
 }
 
 /* between transactions: the try that was served is done with us, the next one may already take over in there */
@@ -455,7 +299,7 @@ static void on_ready(struct smtp_session *s)
 {
 	struct smtp_try *t = s->try;
 
-	end_reading(s);
+	smtp_feed_end(&s->feed);
 	if (s->state == SMTP_STATE_HELLO) {
 		if (!smtp_session_stops(s, DELIVER_STOP_AUTH))
 			begin(s);
@@ -517,7 +361,7 @@ static void on_challenge(struct smtp_session *s)
 static void (*const handlers[])(struct smtp_session *s) = {
 	[SMTP_CLIENT_HELLO] = smtp_hello, [SMTP_CLIENT_STARTTLS] = smtp_hello_handshake, [SMTP_CLIENT_TLS_REFUSED] = smtp_hello_tls_refused,
 	[SMTP_CLIENT_AUTH] = on_challenge, [SMTP_CLIENT_AUTH_DONE] = smtp_hello_auth_done, [SMTP_CLIENT_READY] = on_ready,
-	[SMTP_CLIENT_RCPT] = on_rcpt, [SMTP_CLIENT_BODY] = start_feeding, [SMTP_CLIENT_DONE] = on_done,
+	[SMTP_CLIENT_RCPT] = on_rcpt, [SMTP_CLIENT_BODY] = on_body, [SMTP_CLIENT_DONE] = on_done,
 	[SMTP_CLIENT_NEXT] = on_next, [SMTP_CLIENT_QUIT] = smtp_session_drop,
 	[SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
 };
@@ -574,7 +418,7 @@ static void on_connected(struct smtp_session *s)
 static void lost(struct smtp_session *s, bool timeout)
 {
 	char said[300], text[600];
-	enum smtp_phase phase = s->feeding || s->checking ? SMTP_PHASE_BODY : s->client.phase;
+	enum smtp_phase phase = smtp_feed_is_busy(&s->feed) ? SMTP_PHASE_BODY : s->client.phase;
 
 	if (s->state == SMTP_STATE_IDLE) {
 		smtp_session_drop(s);
@@ -646,8 +490,8 @@ static enum conn_next on_event(struct conn *c, enum conn_event ev)
 		on_data(s);
 		break;
 	case CONN_SENT:
-		if (s->feeding) {
-			feed(s);
+		if (s->feed.feeding) {
+			smtp_feed_more(&s->feed);
 			smtp_session_set_deadline(s);
 		}
 		break;

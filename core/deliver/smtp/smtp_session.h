@@ -3,6 +3,7 @@
 #ifndef CORE_DELIVER_SMTP_SMTP_SESSION_H
 #define CORE_DELIVER_SMTP_SMTP_SESSION_H
 
+#include "core/deliver/smtp/smtp_feed.h"
 #include "core/deliver/smtp/smtp_tls.h"
 #include "core/smtp/sasl.h"
 
@@ -61,13 +62,7 @@ struct smtp_session {
 	struct str credential;         /* where the token is from: a file for core/oauth; or empty */
 	struct oauth_wait *oauth;      /* a token that is not there yet */
 	void (*on_auth)(struct smtp_session *s, const struct reply *failed); /* it has come: AUTH is said, or failed says why not */
-	/* the transaction */
-	void *reader;                  /* of deliver_options.content */
-	uint64_t size, sent;           /* of the content */
-	bool feeding;
-	struct smtp_checks *checks;    /* that the content passes; NULL: none */
-	struct smtp_sign *signing;     /* the content goes there first, and is sent the second time; NULL: no more, or never */
-	bool checking, waits_for_checks; /* a piece of it is with one of those; … and comes back later */
+	struct smtp_feed feed;         /* the transaction's content */
 };
 /* smtp_session_open - connect for t; the result is told to it by ops. Takes what t->policy has. NULL with errno when no socket can
  * be made */
@@ -78,7 +73,7 @@ void smtp_session_drop(struct smtp_session *s);        /* close at once */
 
 static inline const char *smtp_session_service(const struct smtp_session *s)
 {
-	return s->profile->lmtp ? "lmtp" : "smtp";
+	return smtp_profile_service(s->profile);
 }
 
 /* --- for smtp_hello.c and smtp_pool.c -------------------------------------------------------------------------------- */

@@ -438,7 +438,10 @@ class Net:
     def close(self):
         for host in reversed(self.hosts):
             host.close()
+        # every host has ended its own: nothing is left for the guard
+        self.guard.kill()
+        self.guard.wait()
         self.tell.close()
-        self.guard.wait(120)
+        shutil.rmtree(self.dir, ignore_errors=True)
         for host in self.hosts:
             os.close(host.netns)
