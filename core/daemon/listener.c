@@ -313,7 +313,9 @@ void listener_close_mail(struct relay *r)
 	LIST_EACH(&r->listeners, it, tmp) {
 		struct listener *l = LIST_ITEM(it, struct listener, link);
 
-		if (!l->service->http)
-			listener_close(l);
+		if (l->service->http)
+			continue;
+		acceptor_empty(&l->acceptor);
+		listener_close(l);
 	}
 }

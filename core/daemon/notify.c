@@ -14,6 +14,8 @@
 #include "core/base/log.h"
 #include "core/base/str.h"
 
+#define CLOSING (10 * USEC_PER_SEC)
+
 /* watchdog_interval - WATCHDOG_PID names another process where the variables were inherited by mistake */
 static usec watchdog_interval(void)
 {
@@ -93,7 +95,9 @@ void notify_reloaded(const struct notify *n, bool taken)
 	tell(n, "READY=1\nSTATUS=%s", taken ? "serving" : "serving; the new configuration was refused, the log says why");
 }
 
-void notify_stopping(const struct notify *n, size_t sessions, size_t deliveries)
+void notify_stopping(const struct notify *n, size_t sessions, size_t deliveries, usec most)
 {
-	tell(n, "STOPPING=1\nSTATUS=ending: %zu sessions and %zu deliveries under way", sessions, deliveries);
+	/* the queue is closed after that */
+	tell(n, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=ending: %zu sessions and %zu deliveries under way",
+		(long long)(most + CLOSING), sessions, deliveries);
 }

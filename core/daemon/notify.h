@@ -17,6 +17,7 @@ void notify_open(struct notify *n);
 void notify_ready(struct notify *n, struct loop *loop);        /* serving; signs of life begin */
 void notify_reloading(const struct notify *n);                 /* to be followed by notify_reloaded, whatever came of it */
 void notify_reloaded(const struct notify *n, bool taken);
-void notify_stopping(const struct notify *n, size_t sessions, size_t deliveries);
+/* notify_stopping - most: how long it may still take */
+void notify_stopping(const struct notify *n, size_t sessions, size_t deliveries, usec most);
 
 #endif

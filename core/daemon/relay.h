@@ -55,7 +55,9 @@ struct relay {
 	struct control_server *control;
 	struct pickup *pickup;
 	struct notify notify;              /* of who supervises us */
+	bool leaving;                      /* about to stop: /readyz says so, mail is still taken */
 	bool stopping;
+	struct loop_timer stop_timer;
 	usec started;                      /* wall */
 };
 
@@ -68,8 +70,12 @@ struct relay_options {
 };
 int relay_run(struct settings *s, const struct relay_options *o);
 void relay_log_findings(const struct conf_diag *found);
-/* relay_stop - as TERM does: finish what is under way within shutdown_timeout, then relay_run returns; why: for the log */
+/* relay_stop - as TERM does: after shutdown_delay take no more mail, finish what is under way and give the queue to drain_relay within
+ * shutdown_timeout; then relay_run returns. A second call ends the delay. why: for the log */
 void relay_stop(struct relay *r, const char *why);
+void relay_stop_init(struct relay *r);
+void relay_stop_check(void *r);        /* at the end of each tick: is all over? */
+void relay_tell_stopping(const struct relay *r);       /* the supervisor, what is still under way */
 /* relay_reload - a new generation from disk; false with a logged reason, the old one stays in force */
 bool relay_reload(struct relay *r);
 /* relay_forget_settings - free the old generations that nobody uses any more; once a second */

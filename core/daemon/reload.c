@@ -83,6 +83,10 @@ static bool reload(struct relay *r)
 	if (log_reopen() != 0)
 		log_error("master", "maillog_file %s: cannot be opened again: %s: the log goes on in the file that was renamed; let %s "
 			"write into the folder, or restart relayd", r->settings->conf->maillog_file, strerror(errno), r->settings->conf->mail_owner);
+	if (r->stopping) {
+		log_error("master", "reload refused: shutting down");
+		return false;
+	}
 	if (too_many(r)) {
 		log_error("master", "reload refused: %d earlier configurations are still in use by sessions or deliveries; try again when these have ended",
 			LIMIT_GENERATIONS);

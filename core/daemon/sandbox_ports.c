@@ -18,6 +18,7 @@ static const char *const restricting[] = {
 /* whose values name next hops, with a transport before them or without */
 static const char *const naming[] = {
 	"relayhost", "smtp_fallback_relay", "fallback_relay", "default_transport", "relay_transport", "local_transport", "mailbox_transport",
+	"drain_relay",
 };
 /* SMTP, its relatives, LMTP; DNS; token endpoints */
 static const uint16_t usual[] = { 25, 465, 587, 2525, 24, 53, 443 };

@@ -243,20 +243,39 @@ static void let_others(struct session *s)
 	loop_defer(s->relay->loop, &s->turn_task);
 }
 
-/* relieve - memory is short; the session at hand may be one of those that end. Not after all is sent, as otherwise: it would keep its
- * memory until then */
+/* must_leave - we are shutting down, and the client is between two messages, or was not greeted yet */
+static bool must_leave(const struct session *s)
+{
+	bool between = s->phase == SESSION_READY || (s->phase == SESSION_CHECK && s->event == SMTP_SERVER_EVENTS);
+
+	return s->relay->stopping && between && smtp_server_is_idle(&s->smtp);
+}
+
+static void say_leaving(struct session *s)
+{
+	session_hang_up(s, 421, "4.3.2", "Server shutting down");
+}
+
+/* cut_off - with a last word, and not after all is sent, as otherwise: there is no time, or it would keep its memory until then */
+static void cut_off(struct session *s, const char *enhanced, const char *why)
+{
+	struct reply no;
+
+	reply_set(&no, 421, enhanced, "%s %s", s->service->smtp.hostname, why);
+	reply_format(&s->conn->out, &no);
+	conn_flush(s->conn);
+	conn_close(s->conn);
+	session_end(s);
+}
+
+/* relieve - memory is short; the session at hand may be one of those that end */
 static void relieve(struct relay *r)
 {
 	struct session *s;
-	struct reply no;
 
 	while ((s = pressure_next(r)) != NULL) {
 		session_log_break(s, "too little memory");
-		reply_set(&no, 421, "4.3.1", "%s Error: too little memory, try again later", s->service->smtp.hostname);
-		reply_format(&s->conn->out, &no);
-		conn_flush(s->conn);
-		conn_close(s->conn);
-		session_end(s);
+		cut_off(s, "4.3.1", "Error: too little memory, try again later");
 	}
 }
 
@@ -271,8 +290,13 @@ void session_go(struct session *s)
 	s->running = true;
 	while (!s->waits && !s->ended) {
 		bool had_turn = s->phase == SESSION_READY && s->smtp.lines - lines >= LIMIT_SESSION_STEP;
-		bool idle = s->phase == SESSION_READY && (had_turn || !take_event(s));
+		bool idle;
 
+		if (must_leave(s)) {
+			say_leaving(s);
+			break;
+		}
+		idle = s->phase == SESSION_READY && (had_turn || !take_event(s));
 		if (had_turn || (idle && s->smtp.yields))
 			let_others(s);
 		if (idle)
@@ -444,7 +468,19 @@ void session_close_idle(struct relay *r)
 		struct session *s = LIST_ITEM(it, struct session, link);
 
 		if ((!s->waits || s->waits == SESSION_WAITS_SLOW) && smtp_server_is_idle(&s->smtp))
-			session_hang_up(s, 421, "4.3.2", "Server shutting down");
+			say_leaving(s);
+	}
+}
+
+void session_close_all(struct relay *r)
+{
+	LIST_EACH(&r->sessions, it, tmp) {
+		struct session *s = LIST_ITEM(it, struct session, link);
+
+		if (s->waits == SESSION_WAITS_COMMIT)
+			continue;
+		session_log_break(s, "shutdown");
+		cut_off(s, "4.3.2", "Server shutting down");
 	}
 }
 

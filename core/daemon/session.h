@@ -8,8 +8,10 @@
 
 /* session_open - take over an accepted socket. uid: -1 for TCP, else the peer of the submit socket */
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid);
-/* session_close_idle - end what is between messages with 421; sessions in a message go on (shutdown) */
+/* session_close_idle - end what is between messages with 421; sessions in a message go on to its end (shutdown) */
 void session_close_idle(struct relay *r);
+/* session_close_all - the same for all that have not asked for a 250 that is on its way: there is no more time */
+void session_close_all(struct relay *r);
 /* session_stress - the listeners of this load have come under stress, or are over it: what their sessions live by is other now */
 void session_stress(struct relay *r, const struct service_load *load);
 /* session_any_of - is there a session yet that a service of s began? */

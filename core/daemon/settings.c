@@ -320,6 +320,19 @@ static void check_luser(const struct conf *c, struct conf_diag *diag)
 	buf_fini(&why);
 }
 
+static void check_drain(const struct settings *s, struct conf_diag *diag)
+{
+	const struct master_transport *t = master_find_transport(&s->master, STR("smtp"));
+	struct buf why;
+
+	buf_init(&why, 400);
+	if (!nexthop_check(str_of(s->conf->drain_relay), &why))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "drain_relay: %s", buf_cstr(&why));
+	else if (*s->conf->drain_relay && (!t || t->program != MASTER_SMTP))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "drain_relay: mail goes there through the transport smtp, which master.cf makes another program");
+	buf_fini(&why);
+}
+
 /* tell_closed - a file of ours by its rights that cannot be opened: the sandbox was closed without its folder */
 static void tell_closed(const struct reads *r, struct conf_diag *diag)
 {
@@ -346,6 +359,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	if (access("/etc/resolv.conf", R_OK) != 0)
 		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
 	check_luser(s->conf, diag);
+	check_drain(s, diag);
 	s->router = router_new(s->conf, &s->master, diag);
 	open_incoming(s, diag);
 	s->services = mem_alloc((s->master.n_listeners + 1) * sizeof(*s->services));

@@ -38,7 +38,7 @@ struct daemon {
 	struct relay relay;
 	struct loop_io signals;
 	struct reaper { struct loop_io io; struct pool *pool; } reapers[2]; /* of the pools that are not the loop's */
-	struct loop_timer store_timer, second, give_up;
+	struct loop_timer store_timer, second;
 	pid_t helper_pid;
 	bool has_submit;               /* the submit socket is there */
 	bool sockets_wait;             /* for room on the disk */
@@ -114,16 +114,6 @@ static void tick_log(void *ctx)
 	log_flush();
 }
 
-/* check_stopped - shutting down and nothing under way any more */
-static void check_stopped(void *ctx)
-{
-	struct daemon *d = ctx;
-	struct relay *r = &d->relay;
-
-	if (r->stopping && r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
-		loop_stop(r->loop);
-}
-
 static void on_store_due(struct loop_timer *t)
 {
 	(void)t;                       /* being awake is enough: the tick does the rest */
@@ -139,6 +129,8 @@ static void on_second(struct loop_timer *t)
 
 	if (d->sockets_wait)
 		open_sockets(d);
+	if (r->stopping)
+		relay_tell_stopping(r);
 	relay_forget_settings(r);
 	admission_look(r);
 	LIST_EACH(&r->generations, it, tmp)
@@ -153,31 +145,6 @@ static void on_second(struct loop_timer *t)
 }
 
 /* --- signals ---------------------------------------------------------------------------------------------------------------- */
-
-static void on_give_up(struct loop_timer *t)
-{
-	struct daemon *d = LIST_ITEM(t, struct daemon, give_up);
-
-	log_warn("master", "shutdown_timeout is over: %zu sessions and %zu deliveries are cut off", d->relay.n_sessions,
-		schedule_in_flight(d->relay.schedule));
-	loop_stop(d->relay.loop);
-}
-
-void relay_stop(struct relay *r, const char *why)
-{
-	struct daemon *d = LIST_ITEM(r, struct daemon, relay);
-
-	if (r->stopping)
-		return;
-	r->stopping = true;
-	log_info("master", "terminating on %s", why);
-	listener_close_mail(r);
-	loop_defer(r->loop, &r->places);
-	schedule_stop(r->schedule);
-	session_close_idle(r);
-	notify_stopping(&r->notify, r->n_sessions, schedule_in_flight(r->schedule));
-	loop_timer_set(r->loop, &d->give_up, loop_now(r->loop) + r->settings->conf->shutdown_timeout);
-}
 
 static void reap_children(struct daemon *d)
 {
@@ -353,9 +320,11 @@ static void close_rooms(struct daemon *d)
 		pool_wait(r->file_pool);
 	if (r->store_pool)
 		pool_wait(r->store_pool);
+	if (r->schedule)
+		schedule_save(r->schedule);
+	unlink("submit");
 	if (r->store)
 		store_close(r->store);
-	unlink("submit");
 	log_flush();
 }
 
@@ -367,10 +336,10 @@ static void start_clockwork(struct daemon *d, sigset_t set)
 	loop_io_add(r->loop, &d->signals, EPOLLIN);
 	loop_timer_init(&d->store_timer, on_store_due);
 	loop_timer_init(&d->second, on_second);
-	loop_timer_init(&d->give_up, on_give_up);
+	relay_stop_init(r);
 	loop_timer_set(r->loop, &d->second, loop_now(r->loop) + USEC_PER_SEC);
 	loop_on_tick(r->loop, tick_store, d);
-	loop_on_tick(r->loop, check_stopped, d);
+	loop_on_tick(r->loop, relay_stop_check, r);
 	loop_on_tick(r->loop, tick_log, d);
 }
 

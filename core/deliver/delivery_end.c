@@ -13,7 +13,7 @@ void deliver_finish(struct deliver *d, struct delivery *job, struct delivery_fac
 	deliver_qid(job, qid);
 	f->qid = qid;
 	f->now = loop_wall(d->o.loop);
-	f->soft_bounce = d->o.conf->soft_bounce;
+	f->soft_bounce = d->o.conf->soft_bounce || job->dest->soft;
 	if (!d->o.silent)
 		delivery_log(job, f);
 	d->o.done(d->o.ctx, job);

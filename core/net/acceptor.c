@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 
 #define ACCEPTS_PER_TICK 64
+#define LAST_ACCEPTS 4096              /* what may wait */
 #define REST USEC_PER_SEC
 
 static void rest(struct acceptor *a)
@@ -25,13 +26,10 @@ static void on_rested(struct loop_timer *t)
 	loop_io_set(a->loop, &a->io, EPOLLIN);
 }
 
-static void on_ready(struct loop_io *io, uint32_t events)
+static void take_some(struct acceptor *a, int most)
 {
-	struct acceptor *a = LIST_ITEM(io, struct acceptor, io);
-
-	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TICK; i++) {
-		int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	for (int i = 0; i < most; i++) {
+		int fd = accept4(a->io.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
 			a->take(a, fd);
@@ -43,6 +41,17 @@ static void on_ready(struct loop_io *io, uint32_t events)
 			rest(a);
 		return;
 	}
+}
+
+static void on_ready(struct loop_io *io, uint32_t events)
+{
+	(void)events;
+	take_some(LIST_ITEM(io, struct acceptor, io), ACCEPTS_PER_TICK);
+}
+
+void acceptor_empty(struct acceptor *a)
+{
+	take_some(a, LAST_ACCEPTS);
 }
 
 int acceptor_open(struct acceptor *a, struct loop *l, int fd, const char *who, void (*take)(struct acceptor *a, int fd))

@@ -14,6 +14,8 @@ struct acceptor {
 };
 /* acceptor_open - fd listens and does not block; the caller's again if this fails. 0, or -1 with errno */
 int acceptor_open(struct acceptor *a, struct loop *l, int fd, const char *who, void (*take)(struct acceptor *a, int fd));
+/* acceptor_empty - take what waits now, before the close: who has connected is not reset */
+void acceptor_empty(struct acceptor *a);
 void acceptor_close(struct acceptor *a);                       /* fd, too */
 
 #endif

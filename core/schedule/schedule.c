@@ -50,8 +50,7 @@ void schedule_free(struct schedule *s)
 	if (!s)
 		return;
 	s->stopped = true;
-	LIST_EACH(&s->dirty, it, next)
-		schedule_store_dirty(s, LIST_ITEM(it, struct active, dirty));
+	schedule_save(s);
 	LIST_EACH(&s->active, it, next)
 		active_free(LIST_ITEM(it, struct active, link));
 	/* messages outlive the schedule: none may point at a list that goes */
@@ -72,6 +71,7 @@ void schedule_free(struct schedule *s)
 	loop_timer_cancel(s->o.loop, &s->site_timer);
 	list_remove(&s->run.link);
 	mem_free(s->site);
+	mem_free(s->drain_nexthop);
 	mem_free(s);
 }
 
@@ -152,7 +152,7 @@ static void scan(struct schedule *s)
 /* is_due - may it be tried now? A date that was set back must not make all mail due for ever */
 static bool is_due(const struct schedule *s, const struct heap_node *first)
 {
-	return first->key <= s->scanned && first->key <= loop_wall(s->o.loop);
+	return s->drain_transport || (first->key <= s->scanned && first->key <= loop_wall(s->o.loop));
 }
 
 /* next_due - mono: when old mail wants to be looked at; USEC_NEVER: none waits */
@@ -169,7 +169,7 @@ static usec next_due(struct schedule *s)
 		from = s->next_scan;
 	/* due times are dates; the timer runs on the clock that nobody sets. A minute at most, so that a changed date counts */
 	wait = first->key - loop_wall(s->o.loop);
-	wait = wait < 0 ? 0 : wait > 60 * USEC_PER_SEC ? 60 * USEC_PER_SEC : wait;
+	wait = wait < 0 || s->drain_transport ? 0 : wait > 60 * USEC_PER_SEC ? 60 * USEC_PER_SEC : wait;
 	return now + wait > from ? now + wait : from;
 }
 
@@ -341,12 +341,15 @@ void schedule_store_dirty(struct schedule *s, struct active *a)
 		log_debug("qmgr", "a result could not be stored");
 }
 
-static void on_dirty(struct loop_timer *t)
+void schedule_save(struct schedule *s)
 {
-	struct schedule *s = LIST_ITEM(t, struct schedule, dirty_timer);
-
 	LIST_EACH(&s->dirty, it, next)
 		schedule_store_dirty(s, LIST_ITEM(it, struct active, dirty));
+}
+
+static void on_dirty(struct loop_timer *t)
+{
+	schedule_save(LIST_ITEM(t, struct schedule, dirty_timer));
 }
 
 void schedule_mark_dirty(struct schedule *s, struct active *a)

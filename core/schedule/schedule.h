@@ -19,6 +19,7 @@ struct dest {
 	const struct master_transport *transport;
 	const char *nexthop;           /* "[h]:587", "example.com", "" for local */
 	void *owner;                   /* the deliver room's: idle sessions of this destination */
+	bool soft;                     /* the queue is given away there: a permanent no is a temporary one */
 	/* the schedule's */
 	struct dest_private *priv;
 };
@@ -88,6 +89,11 @@ int schedule_control(struct schedule *s, enum schedule_verb v, struct qmsg *m); 
 size_t schedule_flush_all(struct schedule *s);                          /* makes everything due, dead destinations too */
 size_t schedule_flush_site(struct schedule *s, struct str domain);      /* by recipient domain or nexthop */
 void schedule_stop(struct schedule *s);                                 /* start nothing new (shutdown) */
+/* schedule_drain - all that is queued is tried once more, now, and what would leave through a transport of smtp goes to nexthop through t,
+ * which must live as long as the schedule. What is not taken there stays as it was, whatever the answer */
+void schedule_drain(struct schedule *s, const struct master_transport *t, struct str nexthop);
+bool schedule_is_drained(const struct schedule *s);                     /* nothing more will be begun */
+void schedule_save(struct schedule *s);                                 /* answers that the store does not have yet go there now */
 size_t schedule_in_flight(const struct schedule *s);                    /* deliveries with the deliverer now */
 bool schedule_is_active(const struct qmsg *m);
 struct schedule_dest_info { const char *transport, *nexthop; size_t waiting, in_flight, window; usec dead_until; const char *why; };

@@ -250,6 +250,7 @@ static void die_now(struct dest_private *d)
 {
 	d->dead_until = loop_now(d->s->o.loop) + d->s->conf->minimal_backoff_time;
 	d->dead_wall = loop_wall(d->s->o.loop) + d->s->conf->minimal_backoff_time;
+	d->s->stopped |= d->d.soft;
 	list_remove(&d->ready);
 	for (int k = 0; k < KINDS; k++) {
 		LIST_EACH(&d->waiting[k], it, next)
@@ -452,13 +453,13 @@ void dest_dispatch(struct schedule *s)
 		dispatch_transport(s, v);
 }
 
-/* result - the answer for recipient i of the part; permanent ones become temporary with soft_bounce */
-static void take_result(struct active *a, size_t i, struct delivery_result *r)
+/* result - the answer for recipient i of the part; soft: permanent ones become temporary */
+static void take_result(struct active *a, size_t i, struct delivery_result *r, bool soft)
 {
 	struct rcpt_try *t = &a->tries[i];
 	struct reply reply = r->reply;
 
-	if (a->s->conf->soft_bounce)
+	if (soft)
 		reply_soften(&reply);
 	t->relay = arena_z(&a->arena, str_of(r->relay));
 	t->remote_mta = arena_z(&a->arena, str_of(r->remote_mta));
@@ -484,7 +485,7 @@ void schedule_done(struct delivery *j)
 	d->tq->in_flight--;
 	for (size_t i = 0; i < p->n; i++) {
 		a->tries[p->rcpts[i]].silent = tells_itself(d->d.transport);
-		take_result(a, p->rcpts[i], &j->results[i]);
+		take_result(a, p->rcpts[i], &j->results[i], s->conf->soft_bounce || d->d.soft);
 	}
 	if (d->rate_delay > 0)
 		d->next_start = loop_now(s->o.loop) + d->rate_delay;

@@ -38,7 +38,7 @@ static bool is_late(const struct active *a)
 {
 	usec warn = a->s->conf->delay_warning_time;
 
-	return warn > 0 && !(a->m->flags & QMSG_WARNED) && a->env.sender.n && loop_wall(a->s->o.loop) >= a->m->arrival + warn;
+	return warn > 0 && !a->s->drain_transport && !(a->m->flags & QMSG_WARNED) && a->env.sender.n && loop_wall(a->s->o.loop) >= a->m->arrival + warn;
 }
 
 static bool is_delayed(const struct active *a, size_t i)
@@ -76,15 +76,17 @@ static void wait_again(struct active *a, usec due)
 	struct dest_private *d = a->congested;
 	struct qmsg *m = a->m;
 	enum schedule_kind kind = a->kind;
-	bool park = d && !a->retry_soon;
+	bool park = d && !a->retry_soon, again = drain_again(a);
 
 	active_free(a);
-	if (m->flags & QMSG_HOLD)
+	if (m->flags & QMSG_HOLD || (!park && !again))
 		return;
 	/* those that had no room are as before: they wait in line, not for a date */
 	if (park && dest_is_congested(d))
 		dest_park(d, m, kind);
 	else if (park)
+		schedule_ready(s, m, kind);
+	else if (s->drain_transport)
 		schedule_ready(s, m, kind);
 	else
 		schedule_wait(s, m, due);
@@ -93,7 +95,7 @@ static void wait_again(struct active *a, usec due)
 
 static void settle(struct active *a)
 {
-	usec now = loop_wall(a->s->o.loop), due = schedule_backoff(a->s, a->m, now);
+	usec now = loop_wall(a->s->o.loop), due = drain_again(a) ? schedule_backoff(a->s, a->m, now) : a->m->due.key;
 	size_t pending = 0, unexplained = 0;
 
 	if (a->warned)
@@ -195,7 +197,7 @@ static bool is_too_old(const struct active *a)
 	const struct conf *c = a->s->conf;
 	usec life = a->m->flags & QMSG_BOUNCE || !a->env.sender.n ? c->bounce_queue_lifetime : c->maximal_queue_lifetime;
 
-	return a->m->flags & QMSG_EXPIRE || loop_wall(a->s->o.loop) >= a->m->arrival + life;
+	return a->m->flags & QMSG_EXPIRE || (!a->s->drain_transport && loop_wall(a->s->o.loop) >= a->m->arrival + life);
 }
 
 void finish_begin(struct active *a)

@@ -5,6 +5,7 @@
  * schedule_finish.c   the end of a try: notices, then removed, deferred or held
  * schedule_dest.c     destinations: dead ones, who is given to the deliverer next
  * window.c            how many deliveries at once: arithmetic only
+ * schedule_drain.c    giving the queue away before the end
  * schedule_control.c  hold, release, delete, requeue, expire, flush
  * schedule_log.c      qmgr's log lines */
 #ifndef CORE_SCHEDULE_SCHEDULE_PRIVATE_H
@@ -89,6 +90,7 @@ struct active {
 	bool retry_soon;               /* a notice could not be queued */
 	bool flush;                    /* asked for by hand meanwhile */
 	bool warned;                   /* the delay notice is queued */
+	bool before_drain;             /* it was begun before the queue was given away */
 	usec active_at;                /* wall */
 	/* while it ends */
 	int step;                      /* notices asked so far */
@@ -121,6 +123,9 @@ struct schedule {
 	struct loop_task run;
 	struct loop_timer due_timer, dirty_timer, site_timer;
 	bool stopped;
+	/* where the queue is given away; NULL: it is not */
+	const struct master_transport *drain_transport;
+	char *drain_nexthop;
 	/* a flush by site that looks through a large queue in slices */
 	char *site;
 	size_t site_cursor;
@@ -164,6 +169,11 @@ void dest_check_idle(struct dest_private *d);
 void dest_dispatch(struct schedule *s);
 void dest_free(struct dest_private *d);
 void transport_free(struct transport_queue *t);
+
+/* schedule_drain.c */
+bool drain_takes(const struct schedule *s, const struct schedule_route *route);
+struct dest_private *drain_dest(struct schedule *s, struct str rcpt);
+bool drain_again(const struct active *a);
 
 /* schedule_control.c */
 void schedule_site_slice(struct loop_timer *t);

@@ -48,7 +48,8 @@ def test_supervisor_is_told_of_each_step(tmp_path, kind):
         refused = boss.next()
         assert refused["READY"] == "1" and "refused" in refused["STATUS"]
         assert r.stop() == 0
-        assert boss.next() == {"STOPPING": "1", "STATUS": "ending: 0 sessions and 0 deliveries under way"}
+        # the time that shutdown_timeout gives, and some to close the queue
+        assert boss.next() == {"STOPPING": "1", "EXTEND_TIMEOUT_USEC": "18000000", "STATUS": "ending: 0 sessions and 0 deliveries under way"}
     assert list(boss.all()) == []
 
 

@@ -219,7 +219,7 @@ T(conf_resolves_values_that_depend_on_others)
 	CHECK_INT(c->inet_protocols, CONF_INET_BOTH);
 	CHECK_INT(c->smtpd_timeout, 10 * USEC_PER_SEC);
 	CHECK_INT(c->smtpd_hard_error_limit, 1);
-	CHECK_INT(c->shutdown_timeout, 25 * USEC_PER_SEC);
+	CHECK_INT(c->shutdown_timeout, 8 * USEC_PER_SEC);
 	CHECK_STR(c->twobounce_notice_recipient, "postmaster");
 	CHECK_INT(c->smtpd_upstream_proxy_protocol, CONF_PROXY_NONE);
 	CHECK(c->smtpd_reject_unlisted_recipient);

@@ -1240,3 +1240,146 @@ T(schedule_active_set_is_bounded)
 	CHECK_INT(store_count(f.store), 0);
 	end();
 }
+
+T(schedule_save_leaves_no_answer_behind)
+{
+	const char *rcpts[] = { "a@one.test", "b@slow.test" };
+	struct put p = { .rcpts = rcpts, .n = 2 };
+	struct rcpt_state *states;
+	struct qmsg *m;
+	struct arena a;
+
+	begin(NULL);
+	m = put(&p);
+	tick(2);
+	REQUIRE(f.n_jobs == 2);
+	answer_job(!strcmp(f.jobs[0]->dest->nexthop, "slow.test"), 250, "2.0.0");
+	schedule_stop(f.schedule);
+	/* no timer runs any more */
+	schedule_save(f.schedule);
+	arena_init(&a, 65536);
+	REQUIRE(store_states(f.store, m, &a, &states) == 0);
+	CHECK_INT(states[0].status, RCPT_DONE);
+	CHECK_INT(states[1].status, RCPT_PENDING);
+	arena_fini(&a);
+	end();
+}
+
+/* --- giving the queue away ------------------------------------------------------------------------------------------------ */
+
+static size_t jobs_at(const char *nexthop)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f.n_jobs; i++)
+		n += !strcmp(f.jobs[i]->dest->nexthop, nexthop);
+	return n;
+}
+
+T(schedule_drain_sends_what_waits_and_what_is_deferred_elsewhere)
+{
+	struct qmsg *deferred;
+
+	begin(NULL);
+	deferred = put_to("a@one.test");
+	tick(2);
+	answer_job(0, 450, "4.2.0");
+	for (int i = 0; i < 7; i++)
+		put_to("a@two.test");
+	put_to("a@local.test");
+	tick(2);
+	/* five at once, two wait there */
+	CHECK_INT(jobs_at("two.test"), 5);
+	CHECK(deferred->due.key > clock_wall());
+	schedule_drain(f.schedule, &smtp, STR("[peer]"));
+	tick(2);
+	CHECK_INT(jobs_at("two.test"), 5);
+	CHECK_INT(jobs_at("[peer]"), 3);
+	CHECK(!schedule_is_drained(f.schedule));
+	/* one that comes late, and one whose own next hop defers it now */
+	put_to("b@three.test");
+	for (size_t i = 0; i < f.n_jobs; i++)
+		if (!strcmp(f.jobs[i]->dest->nexthop, "two.test")) {
+			answer_job(i, 450, "4.2.0");
+			break;
+		}
+	tick(2);
+	CHECK_INT(jobs_at("[peer]"), 5);
+	CHECK_INT(jobs_at("three.test"), 0);
+	while (f.n_jobs) {
+		answer_job(0, 250, "2.0.0");
+		tick(2);
+	}
+	CHECK_INT(store_count(f.store), 0);
+	CHECK(schedule_is_drained(f.schedule));
+	end();
+}
+
+T(schedule_drain_that_is_refused_changes_nothing)
+{
+	const char *rcpt = "a@one.test";
+	struct put old = { .rcpts = &rcpt, .n = 1, .age = 6 * 86400 * USEC_PER_SEC };
+	struct qmsg *m, *fresh;
+	usec due;
+
+	begin(NULL);
+	m = put_to("a@two.test");
+	tick(2);
+	answer_job(0, 450, "4.2.0");
+	due = m->due.key;
+	schedule_drain(f.schedule, &smtp, STR("[peer]"));
+	/* older than its lifetime */
+	fresh = put(&old);
+	tick(2);
+	CHECK_INT(jobs_at("[peer]"), 2);
+	while (f.n_jobs)
+		answer_job(0, 550, "5.7.1");
+	tick(2);
+	CHECK_INT(store_count(f.store), 2);
+	CHECK_INT(f.notices[DSN_FAILED] + f.notices[DSN_DELAYED], 0);
+	CHECK_INT(m->due.key, due);
+	CHECK_INT(fresh->due.key, 0);
+	/* each was tried once */
+	CHECK_INT(f.n_jobs, 0);
+	CHECK(schedule_is_drained(f.schedule));
+	end();
+}
+
+T(schedule_drain_ends_when_its_relay_is_dead)
+{
+	size_t before;
+
+	begin(NULL);
+	for (int i = 0; i < 300; i++)
+		put_to("a@one.test");
+	schedule_drain(f.schedule, &smtp, STR("[peer]"));
+	for (int i = 0; i < 100 && f.n_jobs + !schedule_is_drained(f.schedule); i++) {
+		tick(1);
+		before = f.started;
+		if (f.n_jobs)
+			fail_job(0);
+		CHECK(f.started == before);
+	}
+	CHECK(schedule_is_drained(f.schedule));
+	CHECK(f.started < 100);
+	CHECK_INT(store_count(f.store), 300);
+	end();
+}
+
+/* a relay that was dead before is asked all the same */
+T(schedule_drain_revives_its_relay)
+{
+	static const char *const extra[] = { "initial_destination_concurrency=1", NULL };
+
+	begin(extra);
+	put_to("a@one.test");
+	tick(2);
+	fail_job(0);
+	tick(2);
+	schedule_drain(f.schedule, &smtp, STR("one.test"));
+	tick(2);
+	CHECK_INT(f.n_jobs, 1);
+	answer_job(0, 250, "2.0.0");
+	CHECK(schedule_is_drained(f.schedule));
+	end();
+}
