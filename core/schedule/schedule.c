@@ -7,6 +7,7 @@
 enum { ACTIVATE_PER_TICK = 128 };
 /* when results could not be written, look again after this */
 #define STUCK_DELAY (USEC_PER_SEC / 2)
+#define TIGHT_DELAY (USEC_PER_SEC / 200)       /* a flush is under way */
 /* results reach the store this much later, so that a try with many answers writes its state few times; with the store's
  * own delay this keeps the promise of one second */
 #define DIRTY_DELAY (USEC_PER_SEC / 4)
@@ -108,10 +109,11 @@ bool schedule_uses(const struct schedule *s, const struct master *m)
 
 /* --- where a message waits ---------------------------------------------------------------------------------------- */
 
-/* what cannot be recorded would be done again after a crash */
+/* What cannot be recorded would be done again after a crash. Where the next write may find no room, no more is begun than one batch
+ * of results. */
 bool schedule_may_begin(const struct schedule *s)
 {
-	return !s->stopped && !store_is_broken(s->o.store) && !store_is_stuck(s->o.store);
+	return !s->stopped && !store_is_broken(s->o.store) && !store_is_stuck(s->o.store) && !store_is_tight(s->o.store);
 }
 
 void schedule_wake(struct schedule *s)
@@ -177,6 +179,8 @@ static void arm(struct schedule *s)
 {
 	if (!s->stopped && store_is_stuck(s->o.store))
 		loop_timer_set(s->o.loop, &s->due_timer, loop_now(s->o.loop) + STUCK_DELAY);
+	else if (!s->stopped && store_is_tight(s->o.store))
+		loop_timer_set(s->o.loop, &s->due_timer, loop_now(s->o.loop) + TIGHT_DELAY);
 	else if (!s->stopped && s->n_active < (size_t)s->conf->qmgr_message_active_limit && !store_is_broken(s->o.store))
 		loop_timer_set(s->o.loop, &s->due_timer, next_due(s));
 	else

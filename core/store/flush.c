@@ -471,6 +471,11 @@ const char *flight_bytes(const struct store *s, size_t *n)
 	return s->flight ? s->flight->b.data : NULL;
 }
 
+bool store_is_tight(const struct store *s)
+{
+	return s->is_short && s->gather.n_v + (s->flight ? s->flight->b.n_v : 0) >= LIMIT_STORE_RESULTS;
+}
+
 static usec flush_due(struct store *s, usec now)
 {
 	if (!s->gather.n_v || s->flight || s->broken)

@@ -130,6 +130,7 @@ bool store_has_room(struct store *s, uint64_t size)
 	if (fs_free_space(s->dir, &space) < 0)
 		return false;
 	s->room_asked = space.bytes >= 2 * LIMIT_STORE_PLENTY && space.inodes >= 1024 * (uint64_t)LIMIT_STORE_INODES ? now : 0;
+	s->is_short = !is_enough(s, &space, size, keep);
 	errno = ENOSPC;
-	return is_enough(s, &space, size, keep);
+	return !s->is_short;
 }

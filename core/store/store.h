@@ -74,6 +74,7 @@ bool store_each(const struct store *s, size_t *cursor, struct qmsg **m);   /* no
 size_t store_count(const struct store *s);
 bool store_is_broken(const struct store *s);           /* a flush failed: accept nothing (451) until restart */
 bool store_is_stuck(const struct store *s);            /* a write failed, and results wait for the next try */
+bool store_is_tight(const struct store *s);            /* the volume is full but for a reserve, and LIMIT_STORE_RESULTS are not flushed yet */
 /* store_has_room - may a message of that size begin? false with errno (ENOSPC: space or inodes) */
 bool store_has_room(struct store *s, uint64_t size);
 

@@ -94,6 +94,7 @@ struct store {
 	size_t n_answers, cap_answers;
 	usec results_since;     /* mono; 0: none wait, or not yet looked at */
 	usec retry_at;          /* mono: no flush before it (a write failed) */
+	bool is_short;          /* the last look at the volume found no room for a message */
 	int broken;             /* errno of the flush that failed */
 	bool leaving;           /* the head holds unknown bytes behind its end: they are cut off, and a new one begins */
 	bool closing, telling;

@@ -593,3 +593,37 @@ T(store_random_work_with_threads)
 	store_close(s);
 	pool_free(o.pool);
 }
+
+T(store_on_a_full_volume_is_tight_while_a_batch_of_results_is_not_flushed)
+{
+	struct store_options o = q_options(q_dir());
+	struct told t[LIMIT_STORE_RESULTS], gone[LIMIT_STORE_RESULTS];
+	uint64_t ids[LIMIT_STORE_RESULTS];
+	struct store *s;
+
+	o.pool = pool_new(1);
+	s = q_open(&o, NULL);
+	REQUIRE(s);
+	for (int full = 0; full < 2; full++) {
+		ROW("full %d", full);
+		for (int i = 0; i < LIMIT_STORE_RESULTS; i++)
+			ids[i] = q_put(s, 100, 1, &t[i]);
+		for (int i = 0; i < LIMIT_STORE_RESULTS; i++)
+			tick_until(s, o.pool, &t[i].count, 1);
+		/* a message of that size has no room anywhere */
+		CHECK_INT(store_has_room(s, full ? UINT64_MAX / 4 : 0), !full);
+		for (int i = 0; i < LIMIT_STORE_RESULTS; i++) {
+			CHECK(!store_is_tight(s));
+			store_remove(s, store_find(s, ids[i]), q_told, memset(&gone[i], 0, sizeof(gone[i])));
+		}
+		CHECK_INT(store_is_tight(s), full);
+		/* what is being written is not written yet */
+		store_tick(s, clock_mono());
+		CHECK_INT(store_is_tight(s), full && !gone[LIMIT_STORE_RESULTS - 1].count);
+		for (int i = 0; i < LIMIT_STORE_RESULTS; i++)
+			tick_until(s, o.pool, &gone[i].count, 1);
+		CHECK(!store_is_tight(s));
+	}
+	store_close(s);
+	pool_free(o.pool);
+}
