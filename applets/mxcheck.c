@@ -11,7 +11,7 @@
 
 static int run(int argc, char **argv);
 enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
-	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL,
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED,
 	OPT_SEND, OPT_TO, OPT_AUTH, OPT_PASSWORD, OPT_HEADER, OPT_SUBJECT, OPT_BODY, OPT_ATTACH, OPT_STOP };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
@@ -42,6 +42,9 @@ static const struct opt options[] = {
 	{ OPT_IP, 0, "ip", OPT_ARG, "ADDRESS", "what does SPF say of mail from this address?" },
 	{ OPT_SELECTOR, 0, "selector", OPT_ARG, "NAME", "look at this DKIM key (again: at more)" },
 	{ OPT_DNSBL, 0, "dnsbl", OPT_ARG, "ZONE", "look for the addresses in this block list (again: in more)" },
+	{ OPT_NAME_LIST, 0, "name-list", OPT_ARG, "ZONE", "look for the names in this block list of domains (again: in more)" },
+	{ OPT_LISTS, 0, "lists", OPT_NONE, NULL, "look in the block lists that most receivers ask" },
+	{ OPT_PARKED, 0, "parked", OPT_NONE, NULL, "the domains are to have no mail: say what lets any in or out" },
 	{ OPT_DNS, 0, "dns", OPT_ARG, "SERVER[:PORT]", "ask this name server instead of resolv.conf's" },
 	{ 'j', 'j', "json", OPT_NONE, NULL, "one JSON object a line for each target" },
 	{ OPT_NAGIOS, 0, "nagios", OPT_NONE, NULL, "one line for each target; exit 0, 1, 2 or 3" },
@@ -250,6 +253,20 @@ static bool add_word(const char **words, const char *word)
 	return n < PROBE_WORDS && *word;
 }
 
+/* add_lists - what most receivers ask and everybody may, for a little while */
+static bool add_lists(struct probe_options *o)
+{
+	static const char *const addresses[] = { "zen.spamhaus.org", "bl.spamcop.net", "b.barracudacentral.org", "psbl.surriel.com", "dnsbl.dronebl.org" };
+	static const char *const names[] = { "dbl.spamhaus.org", "multi.surbl.org" };
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		good &= add_word(o->dnsbl, addresses[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		good &= add_word(o->name_lists, names[i]);
+	return good;
+}
+
 /* --- options of --send ------------------------------------------------------------------------------------------------ */
 
 static bool take_stage(struct mxcheck_mail *m, const char *word)
@@ -309,6 +326,9 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
 	case OPT_SELECTOR: good = add_word(o->selectors, arg); break;
 	case OPT_DNSBL: good = add_word(o->dnsbl, arg); break;
+	case OPT_NAME_LIST: good = add_word(o->name_lists, arg); break;
+	case OPT_LISTS: good = add_lists(o); break;
+	case OPT_PARKED: o->parked = true; break;
 	case OPT_DNS: good = dns_is_servers(str_of(arg)); k->m.dns.server = arg; break;
 	case 'j': k->m.form = MXCHECK_JSON; break;
 	case OPT_NAGIOS: k->m.form = MXCHECK_NAGIOS; break;

@@ -13,7 +13,7 @@
 #include "core/net/loop.h"
 
 enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28,
-	DNS_SRV = 33, DNS_TLSA = 52, DNS_CAA = 257,
+	DNS_SRV = 33, DNS_DS = 43, DNS_NSEC3PARAM = 51, DNS_TLSA = 52, DNS_CAA = 257,
 	/* or-ed to one of them: the answer even if its signatures are wrong (CD, RFC 4035 3.2.2); whether they are right (DO and AD),
 	 * as dns_options.dnssec says for all questions. Such a question has an answer and a place in the cache of its own */
 	DNS_UNCHECKED = 1 << 16, DNS_PROVEN = 1 << 17 };
@@ -27,9 +27,12 @@ struct dns_record {
 	uint16_t weight, port; /* SRV */
 	char target[256];      /* MX, CNAME, PTR, NS, SRV: lower case, no last dot; "" = root (null MX) */
 	struct ipaddr address; /* A, AAAA */
-	uint8_t *data;         /* TXT (strings joined), TLSA, CAA: raw; SOA: its five numbers (target is the server) */
+	uint8_t *data;         /* TXT (strings joined), TLSA, CAA, DS, NSEC3PARAM: raw; SOA: its five numbers (target is the server) */
 	uint16_t data_n;
 };
+/* of the signatures that came with the records, the one that lasts longest (RFC 4034 3.1.5, Unix time); and the highest number
+ * of an algorithm among them. Not verified here. algorithm 0: none came */
+struct dns_signature { uint32_t from, until; uint8_t algorithm; };
 struct dns_answer {
 	enum dns_status status;
 	bool authentic;        /* AD bit from a resolver on loopback or with `trust-ad` */
@@ -37,6 +40,7 @@ struct dns_answer {
 	bool authoritative;    /* dns_ask_at: the server is one of the zone's (AA) */
 	bool endless;          /* DNS_NXDOMAIN because its aliases never end */
 	int rcode, error;      /* what the last server said; 0 and DNS_AGAIN: nothing, and errno says why (0: silence) */
+	struct dns_signature signature;
 	struct dns_record *records; /* of the type asked, aliases followed; at most LIMIT_DNS_RECORDS */
 	size_t n;
 	char canonical[256];   /* owner of the records: differs from the name asked when it is an alias */

@@ -11,7 +11,7 @@
 
 #include "core/base/limits.h"
 
-enum { HEADER = 12, CLASS_IN = 1, TYPE_OPT = 41, FLAG_QR = 0x8000, FLAG_AA = 0x0400, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020, FLAG_CD = 0x0010,
+enum { HEADER = 12, CLASS_IN = 1, TYPE_OPT = 41, TYPE_RRSIG = 46, RRSIG_LEAST = 18, FLAG_QR = 0x8000, FLAG_AA = 0x0400, FLAG_TC = 0x0200, FLAG_RD = 0x0100, FLAG_AD = 0x0020, FLAG_CD = 0x0010,
 	EDNS_DO = 0x8000, OPCODE = 0x7800, LABEL_MAX = 63, NAME_WIRE_MAX = 255, NEGATIVE_TTL_MAX = 3600, TTL_MAX = 86400 };
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -211,6 +211,8 @@ static const struct { enum dns_type type; const char *name; enum shape shape; si
 	{ DNS_TXT, "TXT", SHAPE_STRINGS, 0, 1 },
 	{ DNS_AAAA, "AAAA", SHAPE_ADDRESS, 0, 16 },
 	{ DNS_SRV, "SRV", SHAPE_NAME, 6, 7 },
+	{ DNS_DS, "DS", SHAPE_RAW, 0, 5 },
+	{ DNS_NSEC3PARAM, "NSEC3PARAM", SHAPE_RAW, 0, 5 },
 	{ DNS_TLSA, "TLSA", SHAPE_RAW, 0, 4 },
 	{ DNS_CAA, "CAA", SHAPE_RAW, 0, 3 },
 };
@@ -343,6 +345,21 @@ static bool add_answer(struct answers *s, const struct reader *r, const struct r
 	return true;
 }
 
+static void see_signature(const struct answers *s, const struct rr *rr)
+{
+	struct dns_signature *to = &s->out->signature;
+	const uint8_t *p = s->r.p + rr->data;
+
+	if (rr->type != TYPE_RRSIG || rr->data_n < RRSIG_LEAST || get16(p) != (unsigned)s->type)
+		return;
+	/* times go round (RFC 1982) */
+	if (!to->algorithm || (int32_t)(get32(p + 8) - to->until) > 0) {
+		to->until = get32(p + 8);
+		to->from = get32(p + 12);
+	}
+	to->algorithm = p[2] > to->algorithm ? p[2] : to->algorithm;
+}
+
 /* false: malformed. *alias: filled when there is one and no record of the type */
 static bool collect(struct answers *s, const char *owner, struct name *alias, bool *has_alias)
 {
@@ -357,6 +374,7 @@ static bool collect(struct answers *s, const char *owner, struct name *alias, bo
 			return false;
 		if (rr.class != CLASS_IN || rr.owner.odd || strcmp(rr.owner.text, owner) != 0)
 			continue;
+		see_signature(s, &rr);
 		if (rr.type == (unsigned)s->type && !add_answer(s, &r, &rr))
 			return false;
 		if (rr.type != DNS_CNAME || s->type == DNS_CNAME || *has_alias)

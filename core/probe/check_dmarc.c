@@ -111,6 +111,24 @@ static int is_ours(struct probe *p, const char *domain, struct str to)
 	return str_ieq(str_of(here.domain[here.org]), str_of(there.domain[there.org]));
 }
 
+void probe_find_deaf(struct probe *p, const char *check, struct str domain)
+{
+	const struct fact *mx, *a, *aaaa;
+	char name[256];
+	bool null;
+
+	snprintf(name, sizeof(name), "%.*s", STR_ARG(str_head(domain, 255)));
+	mx = facts_get(&p->facts, name, DNS_MX);
+	if (!mx || mx->status == DNS_AGAIN)
+		return;
+	null = mx->n && !mx->records[0].target[0];
+	a = mx->n ? mx : facts_get(&p->facts, name, DNS_A);
+	aaaa = mx->n ? mx : facts_get(&p->facts, name, DNS_AAAA);
+	if (a && aaaa && (null || (!a->n && !aaaa->n && a->status != DNS_AGAIN && aaaa->status != DNS_AGAIN)))
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, check, "name an address whose domain takes mail", "reports are to go to %s, which %s", name,
+			null ? "takes no mail (null MX)" : mx->status == DNS_NXDOMAIN ? "does not exist" : "has no MX record and no address");
+}
+
 /* whoever is to get reports about others must agree (RFC 7489 7.1, RFC 9990 4) */
 static void check_reports(struct probe *p, const char *domain, struct str list)
 {
@@ -123,7 +141,10 @@ static void check_reports(struct probe *p, const char *domain, struct str list)
 		char name[600];
 		size_t n;
 
-		if (more < 0 || !str_ieq(scheme, STR("mailto")) || is_ours(p, domain, to) != 0)
+		if (more < 0 || !str_ieq(scheme, STR("mailto")))
+			continue;
+		probe_find_deaf(p, "dmarc", to);
+		if (is_ours(p, domain, to) != 0)
 			continue;
 		snprintf(name, sizeof(name), "%s._report._dmarc.%.*s", domain, STR_ARG(to));
 		f = facts_get(&p->facts, name, DNS_TXT);

@@ -1,8 +1,7 @@
-/* check_dns - what DNS says about a domain's hosts: MX records, DNSSEC, TLSA records, block lists. */
+/* check_dns - what DNS says about a domain's hosts: MX records, addresses, TLSA records. */
 #include "core/probe/probe.h"
 
 #include "core/net/dns_codec.h"
-#include "core/base/term.h"
 #include "core/policy/dane.h"
 #include "core/probe/records.h"
 
@@ -85,39 +84,7 @@ void check_mx(struct probe *p)
 		check_mx_records(p);
 }
 
-/* --- DNSSEC --------------------------------------------------------------------------------------------------------- */
-
-/* does an answer come once nobody looks at signatures? Then the signatures are what is wrong */
-static bool find_bogus(struct probe *p, const char *name, enum dns_type type, int host, const char *check)
-{
-	const struct fact *f = facts_get(&p->facts, name, (enum dns_type)(type | DNS_UNCHECKED));
-
-	if (!f || f->status == DNS_AGAIN)
-		return false;
-	probe_find(p, PROBE_PROBLEM, PROBE_HOST(host), check, "sign the zone again, or take the DS record out of its parent",
-		"bogus: SERVFAIL, but an answer without validation: the DNSSEC signatures of %s are wrong", name);
-	return true;
-}
-
-void check_dnssec(struct probe *p)
-{
-	const struct fact *root;
-
-	if (p->mx_status == DNS_AGAIN) {
-		find_bogus(p, p->target, DNS_MX, -1, "dnssec");
-		return;
-	}
-	if (p->authentic) {
-		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dnssec", NULL, "secure");
-		return;
-	}
-	root = facts_get(&p->facts, "", DNS_SOA);
-	if (root && root->authentic)
-		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dnssec", "sign the zone: DANE needs it", "unsigned");
-	else if (root)
-		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dnssec", "ask a validating one: --dns, or one on this machine",
-			"not known: the resolver does not validate");
-}
+/* --- hosts ----------------------------------------------------------------------------------------------------------- */
 
 /* one family may be lost while the other is fine: whoever uses it sees another domain */
 static void check_family(struct probe *p, int h, enum dns_type type)
@@ -128,7 +95,7 @@ static void check_family(struct probe *p, int h, enum dns_type type)
 
 	if (!f || !other || !other->n)
 		return;
-	if (f->status == DNS_AGAIN && !find_bogus(p, x->name, type, h, "address"))
+	if (f->status == DNS_AGAIN && !probe_find_bogus(p, x->name, type, h, "address"))
 		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", servers_advice, "the %s records of %s cannot be looked up: %s", word, x->name,
 			dns_failure(f->rcode, f->error));
 	else if (f->status == DNS_NXDOMAIN)
@@ -153,7 +120,7 @@ void check_host_dns(struct probe *p, int h)
 		check_family(p, h, DNS_AAAA);
 	}
 	if (x->status == DNS_AGAIN) {
-		if (!find_bogus(p, x->name, DNS_A, h, "address"))
+		if (!probe_find_bogus(p, x->name, DNS_A, h, "address"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", servers_advice, "%s", x->why);
 	} else if (x->status != DNS_OK && x->name[0]) {
 		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", p->opt->server ? "check the spelling" :
@@ -268,7 +235,7 @@ static void check_dane_host(struct probe *p, int h)
 	if (!f || !root)
 		return;
 	if (f->status == DNS_AGAIN && x->status == DNS_OK) {
-		if (!find_bogus(p, name, DNS_TLSA, h, "dane"))
+		if (!probe_find_bogus(p, name, DNS_TLSA, h, "dane"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "dane", "senders with DANE put mail off until there is an answer (RFC 7672 2.1.1)",
 				"TLSA records cannot be looked up");
 	} else if (f->n && !f->authentic && !root->authentic) {
@@ -294,50 +261,4 @@ void check_dane(struct probe *p)
 	for (size_t h = 0; h < p->n_hosts; h++)
 		if (p->hosts[h].name[0] && !ipaddr_parse(str_of(p->hosts[h].name), &literal))
 			check_dane_host(p, (int)h);
-}
-
-/* --- block lists ---------------------------------------------------------------------------------------------------- */
-
-static void check_listing(struct probe *p, int h, int k, const char *zone)
-{
-	const struct fact *f, *reason, *itself = facts_get(&p->facts, zone, DNS_SOA);
-	char name[256], text[200] = "";
-
-	fact_reverse(&p->hosts[h].v[k]->ip, zone, name);
-	f = facts_get(&p->facts, name, DNS_A);
-	if (!f || !itself)
-		return;
-	/* who is listed nowhere is not found in a list that is not there */
-	if (!f->n && itself->status == DNS_NXDOMAIN)
-		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "dnsbl", "correct its name, or do not ask it any more", "%s does not exist: it is no block list (any more)", zone);
-	else if (f->status == DNS_AGAIN)
-		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "dnsbl", "the list may be gone, or may not answer your resolver", "%s does not answer", zone);
-	else if (!f->n)
-		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "dnsbl", NULL, "not in %s", zone);
-	for (size_t i = 0; i < f->n; i++) {
-		const uint8_t *b = f->records[i].address.b;
-		char answer[46];
-
-		ipaddr_format(&f->records[i].address, answer);
-		if (b[0] != 127) {
-			probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "dnsbl", "do not use it", "%s answers %s: it is no block list (any more)", zone, answer);
-		} else if (b[1] == 255 && b[2] == 255) {
-			probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "dnsbl", "ask from a resolver of your own: public ones are often refused",
-				"%s answers %s: an error, not a listing", zone, answer);
-		} else {
-			reason = facts_get(&p->facts, name, DNS_TXT);
-			if (reason && reason->n)
-				term_cut(fact_text(reason, 0), text, sizeof(text));
-			probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dnsbl", "find out why, stop it, then ask the list to remove the address",
-				"listed in %s as %s%s%s", zone, answer, *text ? ": " : "", text);
-		}
-	}
-}
-
-void check_dnsbl(struct probe *p)
-{
-	for (size_t h = 0; h < p->n_hosts; h++)
-		for (size_t k = 0; k < p->hosts[h].n; k++)
-			for (const char *const *zone = p->opt->dnsbl; *zone; zone++)
-				check_listing(p, (int)h, (int)k, *zone);
 }

@@ -72,6 +72,16 @@ static void find_zone(struct probe *p, struct zone *z)
 		ask_above(p, z, lost);
 }
 
+const struct fact *probe_zone(struct probe *p)
+{
+	static const struct fact none = { .known = true, .status = DNS_NXDOMAIN };
+	struct zone z = { .n = 0 };
+	unsigned missing = p->facts.missing;
+
+	find_zone(p, &z);
+	return p->facts.missing != missing ? NULL : z.ns ? z.ns : &none;
+}
+
 static bool is_good(const struct fact *soa)
 {
 	return soa->authoritative && soa->status == DNS_OK && soa->records[0].data_n == 20;
@@ -84,11 +94,21 @@ static uint32_t serial(const struct fact *soa)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static void judge_place(struct probe *p, const char *name, const struct ipaddr *a)
+{
+	char text[46];
+
+	ipaddr_format(a, text);
+	if (!probe_is_public(a))
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "others cannot reach it: name a public address", "%s [%s] has an address that is not public", name, text);
+}
+
 /* add_server - ask it at its addresses */
 static void add_server(struct probe *p, struct zone *z, const char *name)
 {
 	const struct fact *both[] = { facts_get(&p->facts, name, DNS_A), facts_get(&p->facts, name, DNS_AAAA) };
 	bool has = false, again = false;
+	const struct fact *alias;
 
 	for (int i = 0; i < 2; i++) {
 		const struct fact *f = both[i];
@@ -100,6 +120,8 @@ static void add_server(struct probe *p, struct zone *z, const char *name)
 			return;
 		has |= f->n > 0;
 		again |= f->status == DNS_AGAIN;
+		for (size_t k = 0; k < f->n; k++)
+			judge_place(p, name, &f->records[k].address);
 		for (size_t k = 0; k < f->n && k < LIMIT_NS_ADDRESSES && p->opt->families >> i & 1; k++) {
 			const struct fact *soa = facts_get_at(&p->facts, &f->records[k].address, z->ns->records[0].name, DNS_SOA);
 
@@ -109,6 +131,10 @@ static void add_server(struct probe *p, struct zone *z, const char *name)
 			z->good[i] += is_good(soa);
 		}
 	}
+	alias = facts_get(&p->facts, name, DNS_CNAME);
+	if (alias && alias->n)
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "name the server itself in the NS record (RFC 2181 10.3)", "%s is an alias of %s (CNAME)", name,
+			alias->records[0].target);
 	if (!has)
 		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "give it an address, or take it out of the zone and of its parent",
 			again ? "%s: its address cannot be looked up" : "%s has no address", name);
@@ -149,6 +175,71 @@ static void judge_serials(struct probe *p, const struct zone *z)
 		z->ns->records[0].name, serial(first->soa));
 }
 
+/* signatures at each server: a copy that is not renewed has those of its last day, and one that was never signed has none */
+static void judge_signatures(struct probe *p, const struct zone *z)
+{
+	const struct server *best = NULL;
+
+	for (size_t i = 0; i < z->n; i++)
+		if (is_good(z->v[i].soa) && z->v[i].soa->signature.algorithm &&
+			(!best || probe_signed_for(p, &z->v[i].soa->signature) > probe_signed_for(p, &best->soa->signature)))
+			best = &z->v[i];
+	for (size_t i = 0; best && probe_signed_for(p, &best->soa->signature) >= 0 && i < z->n; i++) {
+		const struct fact *f = z->v[i].soa;
+		char address[46];
+
+		if (!is_good(f) || (f->signature.algorithm && probe_signed_for(p, &f->signature) >= 0))
+			continue;
+		ipaddr_format(&f->at, address);
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "ns", "have it take the zone anew: who asks it and validates gets no answer",
+			f->signature.algorithm ? "%s [%s] has signatures that have ended: an old copy of the zone" : "%s [%s] has the zone without signatures",
+			z->v[i].name, address);
+	}
+}
+
+static bool has_name(const struct fact *ns, const char *name)
+{
+	for (size_t i = 0; i < ns->n; i++)
+		if (!strcmp(ns->records[i].target, name))
+			return true;
+	return false;
+}
+
+static void compare_names(struct probe *p, const struct fact *a, const struct fact *b, const char *who, const char *other)
+{
+	const char *name = "";
+
+	while ((name = next_name(a, name)) != NULL)
+		if (!has_name(b, name))
+			probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "let both name the same servers: only those that the zone above names are found (RFC 1912 2.8)",
+				"%s names %s, %s does not", who, name, other);
+}
+
+/* what the zone above says: its servers are asked until one refers to others; one that serves both zones answers from this one */
+static void judge_delegation(struct probe *p, const struct zone *z)
+{
+	const char *zone = z->ns->records[0].name, *parent = strchr(zone, '.'), *name = "";
+	const struct fact *above;
+
+	parent = parent ? parent + 1 : "";
+	for (above = facts_get(&p->facts, parent, DNS_NS); above && !above->n && *parent; above = facts_get(&p->facts, parent, DNS_NS))
+		parent = strchr(parent, '.') ? strchr(parent, '.') + 1 : "";
+	for (int i = 0; above && i < LIMIT_NS_ABOVE && (name = next_name(above, name)) != NULL; i++) {
+		const struct fact *a = facts_get(&p->facts, name, DNS_A), *f;
+
+		if (!a || !a->n || !(p->opt->families & 1))
+			continue;
+		f = facts_get_at(&p->facts, &a->records[0].address, zone, DNS_NS);
+		if (!f)
+			return;
+		if (f->authoritative || f->status != DNS_OK || strcmp(f->records[0].name, zone))
+			continue;
+		compare_names(p, f, z->ns, "the zone above", "the zone itself");
+		compare_names(p, z->ns, f, "the zone itself", "the zone above");
+		return;
+	}
+}
+
 void check_ns(struct probe *p)
 {
 	struct zone z = { .n = 0 };
@@ -158,8 +249,11 @@ void check_ns(struct probe *p)
 	find_zone(p, &z);
 	for (size_t i = 0; z.ns && i < LIMIT_NS_SERVERS && (name = next_name(z.ns, name)) != NULL; i++)
 		add_server(p, &z, name);
+	if (z.ns && !z.above && z.good[0] + z.good[1])
+		judge_delegation(p, &z);
 	if (p->facts.missing != missing || (!z.ns && !z.above))
 		return;
+	judge_signatures(p, &z);
 	if (z.ns && z.above && !(z.good[0] + z.good[1]))
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "ns", "until one does there is no mail: see what each of them says, or name others in the zone above",
 			"none of the %zu name servers of %s serves it", z.ns->n, z.ns->records[0].name);

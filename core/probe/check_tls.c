@@ -68,6 +68,25 @@ static void judge_policy(struct probe *p)
 	judge_patterns(p, &s);
 }
 
+/* is there a policy that no record points to? A wildcard answers for any name, and says nothing */
+static void look_for_policy(struct probe *p)
+{
+	const struct fact *f, *any;
+	char name[300];
+
+	snprintf(name, sizeof(name), "mta-sts.%s", p->target);
+	f = facts_get(&p->facts, name, DNS_A);
+	snprintf(name, sizeof(name), "no-such-host.%s", p->target);
+	any = f && f->n ? facts_get(&p->facts, name, DNS_A) : NULL;
+	if (!any || any->n || any->status == DNS_AGAIN || !p->opt->tls)
+		return;
+	if (!p->sts.asked)
+		probe_sts_start(p);
+	if (p->sts.fetched)
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "mta-sts", "publish the record, or take the policy away: without it nobody asks for the policy",
+			"a policy at https://mta-sts.%s, but no record at _mta-sts.%s", p->target, p->target);
+}
+
 void check_sts(struct probe *p)
 {
 	const struct fact *f;
@@ -77,7 +96,9 @@ void check_sts(struct probe *p)
 
 	snprintf(name, sizeof(name), "_mta-sts.%s", p->target);
 	f = facts_get(&p->facts, name, DNS_TXT);
-	if (!f || !probe_one_record(p, "mta-sts", f, STR("v=STSv1"), &text, p->null_mx ? NULL : "publish a policy so that senders insist on TLS"))
+	if (f && !f->n && f->status != DNS_AGAIN)
+		look_for_policy(p);
+	if (!f || !probe_one_record(p, "mta-sts", f, STR("v=STSv1"), &text, p->null_mx || p->sts.fetched ? NULL : "publish a policy so that senders insist on TLS"))
 		return;
 	wrong = sts_record_parse(text, &at);
 	if (wrong)
@@ -94,7 +115,7 @@ void check_sts(struct probe *p)
 
 void check_tlsrpt(struct probe *p)
 {
-	struct str text, at, rua;
+	struct str text, at, rua, rest, scheme, body;
 	const struct fact *f;
 	const char *wrong;
 	char name[300];
@@ -109,4 +130,7 @@ void check_tlsrpt(struct probe *p)
 		probe_find_wrong(p, "tls-rpt", "", wrong, at);
 	else
 		probe_find(p, PROBE_OK, PROBE_DOMAIN, "tls-rpt", NULL, "reports go to %.*s", STR_ARG(str_head(rua, 200)));
+	for (rest = wrong ? STR_EMPTY : rua; uri_next(&rest, &scheme, &body) > 0;)
+		if (str_ieq(scheme, STR("mailto")))
+			probe_find_deaf(p, "tls-rpt", str_from(body, (size_t)(str_rchr(body, '@') + 1)));
 }

@@ -78,6 +78,7 @@ void facts_learn(struct facts *f, struct fact *x, const struct dns_answer *a)
 	x->authoritative = a->authoritative;
 	x->rcode = a->rcode;
 	x->error = a->error;
+	x->signature = a->signature;
 	for (size_t i = 0; r && i < a->n; i++) {
 		r[i] = a->records[i];
 		r[i].data = (uint8_t *)(uintptr_t)arena_str(&f->arena, str_make((const char *)r[i].data, r[i].data_n)).p;

@@ -20,6 +20,7 @@ struct fact {
 	bool authentic;                /* validated by the resolver */
 	bool authoritative;            /* this and the next as in struct dns_answer */
 	int rcode, error;
+	struct dns_signature signature;
 	const struct dns_record *records; /* in an order of their own: servers turn theirs, and what is told must not turn */
 	size_t n;
 };

@@ -85,7 +85,8 @@ struct probe_options {
 	const struct probe_setup *setup; /* of the modes that ask (probe_ask.h); their findings are made as they come */
 	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */
-	const char *selectors[PROBE_WORDS + 1], *dnsbl[PROBE_WORDS + 1]; /* NULL-terminated */
+	const char *selectors[PROBE_WORDS + 1], *dnsbl[PROBE_WORDS + 1], *name_lists[PROBE_WORDS + 1]; /* NULL-terminated */
+	bool parked;                   /* the domain is to have no mail: what lets any in or out is a problem */
 	struct ipaddr client;          /* SPF is evaluated for it; AF_UNSPEC: only counted */
 	const char *sender;            /* … and for mail of this address; NULL, "<>": postmaster of the domain */
 };
@@ -101,6 +102,7 @@ struct probe {
 	bool lost;                     /* and it cannot find the root either: it is not the domain that is wrong */
 	bool null_mx, implicit_mx;     /* "MX 0 ."; no MX, the domain's own address is used */
 	bool authentic;                /* the MX answer was validated (AD) */
+	struct dns_signature signature; /* … and what it is signed with */
 	struct probe_host hosts[PROBE_HOSTS];
 	size_t n_hosts, more_hosts;
 	struct probe_policy sts;
@@ -150,6 +152,12 @@ struct probe_place { int16_t host, address; };
 #define PROBE_DOMAIN PROBE_ADDRESS(-1, -1)
 void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, const char *check, const char *advice,
 	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* probe_find_bogus - does an answer come once nobody looks at signatures? Then they are what is wrong, which is told, and true */
+bool probe_find_bogus(struct probe *p, const char *name, enum dns_type type, int host, const char *check);
+bool probe_is_public(const struct ipaddr *a);              /* everybody may reach it */
+/* probe_zone - the NS records of the zone that has the domain; none: not known. NULL: facts are missing */
+const struct fact *probe_zone(struct probe *p);
+int32_t probe_signed_for(const struct probe *p, const struct dns_signature *s); /* seconds until it ends */
 /* checks; each is a row of the table in probe_checks.c */
 /* probe_find_wrong - a record that cannot be read: what is wrong, and where */
 void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at);
@@ -162,16 +170,20 @@ void check_hosts(struct probe *p);
 void check_host_dns(struct probe *p, int h);
 void check_ns(struct probe *p);
 void check_dnssec(struct probe *p);
+void check_use(struct probe *p);
+void check_caa(struct probe *p);
+void check_dnsbl(struct probe *p);
 void check_dane(struct probe *p);
 void check_sts(struct probe *p);
 void check_tlsrpt(struct probe *p);
 void check_spf(struct probe *p);
+/* probe_find_deaf - reports are to be sent to this domain: does it take mail? */
+void probe_find_deaf(struct probe *p, const char *check, struct str domain);
 void check_dmarc(struct probe *p);
 /* check_dmarc_organisation - the organisational domain, as DMARC sees it; NULL: facts are missing */
 const char *check_dmarc_organisation(struct probe *p);
 bool check_dmarc_enforces(struct probe *p);                /* quarantine or reject, of all mail: what logos ask for */
 void check_dkim(struct probe *p);
 void check_bimi(struct probe *p);
-void check_dnsbl(struct probe *p);
 
 #endif

@@ -149,6 +149,7 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 	p->mx_known = true;
 	p->mx_status = a->status;
 	p->authentic = a->authentic;
+	p->signature = a->signature;
 	p->mx_endless = a->endless;
 	p->mx_failure = dns_failure(a->rcode, a->error);
 	snprintf(p->mx_why, sizeof(p->mx_why), "%s", a->why);

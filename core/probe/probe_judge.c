@@ -90,8 +90,37 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s", a->why);
 }
 
+/* a name made of the address, or for a customer's line: whoever sends from there is taken for a stolen machine */
+static bool is_generic(const char *name, const struct ipaddr *a)
+{
+	static const char *const kinds[] = { "dynamic", "dyn", "dhcp", "dialup", "dial", "ppp", "dsl", "adsl", "vdsl", "pool", "cable", "broadband", "dip" };
+	struct str rest = str_of(name), word, kind;
+	bool seen[4] = { a->family != AF_INET, a->family != AF_INET, a->family != AF_INET, a->family != AF_INET };
+	char hex[9];
+	uint64_t n;
+
+	snprintf(hex, sizeof(hex), "%02x%02x%02x%02x", a->b[0], a->b[1], a->b[2], a->b[3]);
+	while (str_word(&rest, ".-_", &word)) {
+		if (a->family == AF_INET && str_ieq(word, str_of(hex)))
+			return true;
+		for (kind = word; kind.n && ascii_is_digit(kind.p[kind.n - 1]);)
+			kind.n--;
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+			if (str_ieq(kind, str_of(kinds[i])))
+				return true;
+		while (word.n && !ascii_is_digit(word.p[0]))
+			word = str_from(word, 1);
+		for (int i = 0; i < 4; i++)
+			seen[i] |= str_to_u64(word, &n) && n == a->b[i];
+	}
+	return a->family == AF_INET && seen[0] && seen[1] && seen[2] && seen[3];
+}
+
 static void judge_ptr(struct probe *p, int h, int k, const struct probe_address *a)
 {
+	if (a->ptr_status == DNS_OK && is_generic(a->ptr, &a->ip))
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ptr", "if it sends mail, too: give it a name of its own; names made of the address are taken for customers' lines",
+			"%s is a generic name", a->ptr);
 	if (a->ptr_status == DNS_OK)
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "ptr", NULL, "%s", a->ptr);
 	else if (a->ptr_status == DNS_AGAIN)
@@ -110,6 +139,29 @@ static const struct { unsigned bit; const char *word; } extension_words[] = {
 	{ SMTP_EXT_ETRN, "ETRN" }, { SMTP_EXT_XCLIENT, "XCLIENT" },
 };
 
+/* words of the answer to EHLO that a stranger should not see */
+static const struct { struct str word; bool begins; enum probe_verdict verdict; const char *text, *advice; } odd_words[] = {
+	{ STR("XXXXXXX"), true, PROBE_WARNING, "something on the way wipes words out (XXXXXXXX): a firewall that looks into SMTP hides STARTTLS",
+		"switch its SMTP inspection off (Cisco: no inspect esmtp)" },
+	{ STR("XFORWARD"), false, PROBE_WARNING, "XFORWARD is offered to us: strangers may write others' addresses into the log",
+		"allow XFORWARD only to trusted addresses (smtpd_authorized_xforward_hosts)" },
+	{ STR("EXPN"), false, PROBE_NOTE, "EXPN is offered: who is on a list is nobody else's business", "switch it off (RFC 5321 7.3)" },
+	{ STR("TURN"), false, PROBE_WARNING, "TURN is offered: whoever says a name gets its mail", "switch it off (RFC 5321 F.1); ETRN does the same safely" },
+	{ STR("X-LINK2STATE"), false, PROBE_NOTE, "X-LINK2STATE is offered: a word of old Exchange servers among each other", "keep it inside" },
+	{ STR("XEXCH50"), false, PROBE_NOTE, "XEXCH50 is offered: a word of old Exchange servers among each other", "keep it inside" },
+};
+
+static void judge_words(struct probe *p, int h, int k, const char *text)
+{
+	struct str rest = str_of(text), line, word;
+
+	str_cut(&rest, '\n', &line);
+	while (str_cut(&rest, '\n', &line))
+		for (size_t i = 0; str_word(&(struct str){ line.p, line.n }, " ", &word) && i < sizeof(odd_words) / sizeof(odd_words[0]); i++)
+			if (odd_words[i].begins ? str_istarts(word, odd_words[i].word) : str_ieq(word, odd_words[i].word))
+				probe_find(p, odd_words[i].verdict, PROBE_ADDRESS(h, k), "ehlo", odd_words[i].advice, "%s", odd_words[i].text);
+}
+
 static void judge_extensions(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	unsigned all = a->extensions | a->extensions_tls;
@@ -127,6 +179,7 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "ehlo", NULL, "%s, %.0f ms", text, (double)a->ehlo_time / USEC_PER_MSEC);
 	else if (!(all & SMTP_EXT_STARTTLS))
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
+	judge_words(p, h, k, a->ehlo.text);
 	if (all & SMTP_EXT_XCLIENT)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");
 	if (a->auth[0] && !a->tls_done && !p->opt->wrapper)
@@ -153,6 +206,14 @@ static bool is_no_name(const char *name)
 	return !*name;
 }
 
+static bool has_address(const struct fact *f, const struct ipaddr *a)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (ipaddr_eq(&f->records[i].address, a))
+			return true;
+	return false;
+}
+
 /* the name that the server gives itself */
 static void judge_own_name(struct probe *p, int h, int k, const struct probe_address *a)
 {
@@ -174,24 +235,17 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 	if (v4 && v6 && !v4->n && !v6->n && v4->status != DNS_AGAIN && v6->status != DNS_AGAIN)
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "give the name an address, or set another name (myhostname)",
 			"the server calls itself %s, which has no address", name);
+	else if (v4 && v6 && v4->n + v6->n && a->ptr_status == DNS_OK && a->ptr[0] && !str_ieq(str_of(name), str_of(a->ptr)) && !has_address(v4, &a->ip) && !has_address(v6, &a->ip))
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "let both names be the same: some receivers compare them when it sends",
+			"the server calls itself %s, which is another address; this one's name is %s", name, a->ptr);
 }
 
-static const struct network not_public[] = {
-	{ { AF_INET, { 0 } }, 8 }, { { AF_INET, { 10 } }, 8 }, { { AF_INET, { 127 } }, 8 }, { { AF_INET, { 169, 254 } }, 16 },
-	{ { AF_INET, { 172, 16 } }, 12 }, { { AF_INET, { 192, 168 } }, 16 }, { { AF_INET, { 100, 64 } }, 10 }, { { AF_INET, { 224 } }, 3 },
-	{ { AF_INET, { 198, 18 } }, 15 }, { { AF_INET, { 192, 0, 0 } }, 24 },
-	/* compatible, mapped, NAT64, discard, benchmarks, site-local */
-	{ { AF_INET6, { 0 } }, 96 }, { { AF_INET6, { [10] = 0xff, 0xff } }, 96 }, { { AF_INET6, { 0, 0x64, 0xff, 0x9b } }, 96 },
-	{ { AF_INET6, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, 48 }, { { AF_INET6, { 1 } }, 64 }, { { AF_INET6, { 0x20, 1, 0, 2 } }, 48 },
-	{ { AF_INET6, { 0xfe, 0xc0 } }, 10 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
-};
 
 static void judge_place(struct probe *p, int h, int k, const struct probe_address *a)
 {
-	for (size_t i = 0; i < sizeof(not_public) / sizeof(not_public[0]) && !p->opt->server && !p->literal; i++)
-		if (network_has(&not_public[i], &a->ip))
-			probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "address", "others cannot reach it: name a public address", "%s is not a public address",
-				a->text);
+	if (!p->opt->server && !p->literal && !probe_is_public(&a->ip))
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "address", "others cannot reach it: name a public address", "%s is not a public address",
+			a->text);
 }
 
 static void judge_banner(struct probe *p, int h, int k, const struct probe_address *a)
@@ -209,7 +263,10 @@ static void judge_banner(struct probe *p, int h, int k, const struct probe_addre
 	else if (a->banner_time > SLOW)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "banner", "the server is overloaded, asks DNS or lists that do not answer, or is a tarpit",
 			"the greeting takes %.1f seconds", (double)a->banner_time / USEC_PER_SEC);
-	if (!strchr(name, '.'))
+	if (strstr(a->banner.text, "*****"))
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "banner", "switch its SMTP inspection off (Cisco: no inspect esmtp)",
+			"something on the way writes ***** over the greeting: a firewall that looks into SMTP");
+	else if (!strchr(name, '.'))
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "banner", "the greeting should begin with the server's full name (RFC 5321 4.3.1)",
 			"the greeting does not begin with a host name");
 }

@@ -437,7 +437,7 @@ class SinkSession(socketserver.StreamRequestHandler):
 class Dns(threading.Thread):
     """A name server of a few records over UDP: {(name, type): [data, ...]}; anything else does not exist."""
 
-    TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+    TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 
     def __init__(self, records, port=0):
         super().__init__(daemon=True)

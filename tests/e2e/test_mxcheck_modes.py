@@ -164,6 +164,28 @@ def test_one_family_only(dns):
         assert sorted(a["address"] for a in x["hosts"][0]["addresses"]) == addresses
 
 
+def test_both_families_are_missed(dns, sink):
+    """Servers and name servers; whoever looks at one family only does not ask for the other."""
+    port = sink().port
+    for family, address in (("A", "127.0.0.1"), ("AAAA", "::1")):
+        server = dns({("x.test", "MX"): [(10, "mx.test")], ("mx.test", family): [address], ("x.test", "NS"): ["ns.test"], ("ns.test", family): [address]})
+        x = objects("--dns", server, "-p", port, "x.test", code=family == "AAAA")[0]
+        verdict, other = ("note", "IPv6") if family == "A" else ("warning", "IPv4")
+        assert found(x, verdict, "address", "no MX host has an %s address" % other) and found(x, verdict, "ns", "no name server has an %s address" % other)
+    assert not found(objects("--dns", server, "-p", port, "-6", "x.test", code=1)[0], "warning", "address", "IPv4")
+
+
+def test_lists_that_most_receivers_ask(dns, sink):
+    port = sink(address="127.0.0.3").port
+    records = {("x.test", "MX"): [(10, "mx.test")], ("mx.test", "A"): ["127.0.0.3"], ("3.0.0.127.zen.spamhaus.org", "A"): ["127.0.0.4"],
+               ("x.test.dbl.spamhaus.org", "A"): ["127.0.1.2"], ("test.multi.surbl.org", "A"): ["127.0.0.2"], ("x.test.multi.surbl.org", "A"): ["127.0.0.64"]}
+    x = objects("--dns", dns(records), "-4", "-p", port, "--lists", "x.test", code=1)[0]
+    assert found(x, "problem", "dnsbl", "listed in zen.spamhaus.org as 127.0.0.4") and found(x, "problem", "dnsbl", "x.test is listed in multi.surbl.org as 127.0.0.64")
+    assert found(x, "warning", "dnsbl", "dbl.spamhaus.org has no test entry") and len(found(x, "warning", "dnsbl", "does not exist")) >= 3
+    x = objects("--dns", dns(records), "-4", "-p", port, "--name-list", "multi.surbl.org", "--parked", "x.test", code=1)[0]
+    assert len([f for f in x["findings"] if f["check"] == "dnsbl"]) == 2 and found(x, "problem", "parked", "it takes mail")
+
+
 def test_progress_shows_on_a_terminal_only(dns, tmp_path):
     server = dns({})
     master, slave = pty.openpty()

@@ -232,12 +232,15 @@ T(a_policy_asks_for_a_name_that_counts)
 }
 
 static enum dns_status list_itself, list_entry;
+static bool no_test_entry, lists_all;
 
 static void ask_list(void *ctx, struct fact *f)
 {
 	struct dns_record record = { .type = DNS_A, .address = { AF_INET, { 127, 0, 0, 2 } } };
 	struct dns_answer a = { .status = f->type == DNS_SOA ? list_itself : f->type == DNS_A ? list_entry : DNS_NODATA, .records = &record };
 
+	if (!strcmp(f->name, "1.0.0.127.bl.test") || (!strcmp(f->name, "2.0.0.127.bl.test") && !no_test_entry))
+		a.status = f->name[0] == '2' ? DNS_OK : lists_all ? DNS_OK : DNS_NXDOMAIN;
 	a.n = f->type == DNS_A && a.status == DNS_OK;
 	facts_learn(ctx, f, &a);
 }
@@ -248,6 +251,7 @@ T(a_block_list_that_is_gone_lists_nobody)
 		{ DNS_OK, DNS_NXDOMAIN, "ok not in bl.test" }, { DNS_NODATA, DNS_NXDOMAIN, "ok not in bl.test" }, { DNS_AGAIN, DNS_NXDOMAIN, "ok not in bl.test" },
 		{ DNS_NXDOMAIN, DNS_NXDOMAIN, "warning bl.test does not exist: it is no block list (any more)" },
 		{ DNS_NXDOMAIN, DNS_OK, "problem listed in bl.test as 127.0.0.2" }, { DNS_AGAIN, DNS_AGAIN, "note bl.test does not answer" },
+		{ DNS_OK, DNS_OK, "warning bl.test lists everything, also its entry that must not be there (RFC 5782 5)" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -258,6 +262,7 @@ T(a_block_list_that_is_gone_lists_nobody)
 
 		list_itself = rows[i].itself;
 		list_entry = rows[i].entry;
+		lists_all = strstr(rows[i].want, "everything") != NULL;
 		p.hosts[0].v[0] = &a;
 		p.hosts[0].n = 1;
 		facts_init(&p.facts, ask_list, &p.facts);

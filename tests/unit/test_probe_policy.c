@@ -21,13 +21,16 @@ static void answer(struct facts *facts, struct fact *f)
 	struct dns_record records[10];
 	struct dns_answer a = { .status = DNS_NODATA, .records = records };
 	struct str rest = str_of(world), line, name;
+	bool takes_mail = true;
 
 	memset(records, 0, sizeof(records));
 	while (str_cut(&rest, '\n', &line)) {
 		str_cut(&line, ' ', &name);
 		if (!str_eq(name, str_of(f->name)))
 			continue;
-		/* "NAME A ADDRESS"; all else is text */
+		if (f->type == DNS_MX && str_eq(line, STR("MX none")))
+			takes_mail = false;
+		/* "NAME A ADDRESS", "NAME MX none" (where reports go has one else); all else is text */
 		if (str_starts(line, STR("A ")) != (f->type == DNS_A) || (f->type != DNS_A && f->type != DNS_TXT))
 			continue;
 		if (f->type == DNS_A)
@@ -37,6 +40,11 @@ static void answer(struct facts *facts, struct fact *f)
 			break;
 		records[a.n].data = (uint8_t *)(uintptr_t)line.p;
 		records[a.n++].data_n = (uint16_t)line.n;
+	}
+	if (f->type == DNS_MX && takes_mail) {
+		snprintf(records[0].target, sizeof(records[0].target), "mx.test");
+		a.status = DNS_OK;
+		a.n = 1;
 	}
 	facts_learn(facts, f, &a);
 }
@@ -63,6 +71,10 @@ static const struct { void (*check)(struct probe *p); const char *target, *world
 	{ check_dmarc, "x.test", "", "note no record\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=none; rua=mailto:r@x.test", "ok v=DMARC1; p=none; rua=mailto:r@x.test\nnote p=none: forged mail is only reported\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test\nx.test MX none",
+		"ok v=DMARC1; p=reject; rua=mailto:r@x.test\nwarning reports are to go to x.test, which has no MX record and no address\n" },
+	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test\nx.test MX none\nx.test A 192.0.2.1",
+		"ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject", "ok v=DMARC1; p=reject\nnote no reports are asked for\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject\n_dmarc.x.test v=DMARC1; p=none", "problem 2 records\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test\n_dmarc.x.test other words", "ok v=DMARC1; p=reject; rua=mailto:r@x.test\n" },

@@ -16,7 +16,12 @@ CLIENT = "198.51.100.10"  # SPF is asked about it
 HOSTS = {name: 20 + i for i, name in enumerate(
     ["closed", "filtered", "unreachable", "noptr", "wrongptr", "tarpit", "silent", "deny", "busy", "ssh", "drop", "plaintext", "notls",
      "garbage", "oldtls", "nobanner", "noname", "clearauth", "xclient", "helo", "expired", "soon", "verysoon", "future", "wrongname", "alone",
-     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11", "helo-refused"])}
+     "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11", "helo-refused",
+     "xforward", "expn", "turn", "link2state", "exch50", "cisco", "stars", "othername", "generic", "hexname", "dynname", "dslname", "rawname"])}
+# names of addresses; elsewhere it is the host's own
+NAMES = {"wrongptr": "a.mx.lab.", "generic": "198-51-100-%d.isp.lab.", "hexname": "c63364%02x.isp.lab.", "dynname": "h1.dyn.isp.lab.",
+         "dslname": "host.dsl.isp.lab.", "rawname": "ip%d.100.51.198.isp.lab."}
+
 
 
 def spki(path):
@@ -73,8 +78,13 @@ POLICIES = {
     "sts-untrusted": (200, "text/plain", POLICY % ("enforce", "selfsigned.mx.lab", 604800)),
     "sts-notls": (200, "text/plain", POLICY % ("enforce", "notls.mx.lab", 604800)),
     "sts-unused": (200, "text/plain", POLICY % ("enforce", "a.mx.lab\r\nmx: old.mx.lab", 604800)),
+    "sts-norecord": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800)),
     "sts-id": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800)),
 }
+
+
+# a host in the domain itself
+OWN_HOST = "@ MX 10 m.@\nm.@ A 198.51.100.10"
 
 
 def rows():
@@ -115,6 +125,22 @@ def rows():
         ("x.glued", "", "warning", "ns", "b.glued [198.51.100.%d] does not answer: timed out" % HOSTS["filtered"]),
         ("x.bogus", "", "note", "ns", "only one name server"),
         ("ns-serial", ns("ns", "ns2"), "warning", "ns", "serial 1 at ns, but 2 at ns2"),
+        ("ns-alias", ns("ns", "alias.ns"), "warning", "ns", "alias.ns is an alias of ns2"),
+        ("ns-private", ns("ns", "private.ns"), "warning", "ns", "private.ns [10.1.2.3] has an address that is not public"),
+        ("ns-more", ns("ns2", "ns2b") + "\n@ DELEGATED ns2.", "warning", "ns", "the zone itself names ns2b, the zone above does not"),
+        ("ns-less", ns("ns2") + "\n@ DELEGATED ns2.\n@ DELEGATED ns2b.", "warning", "ns", "the zone above names ns2b, the zone itself does not"),
+        # signatures
+        ("ds-late", ns("ns2") + "\n@ SIGNED 13 -20 2", "warning", "dnssec", "the signatures end in"),
+        ("ds-hours", ns("ns2") + "\n@ SIGNED 13 -20 0.5", "warning", "dnssec", "hours"),
+        ("ds-ended", ns("ns2") + "\n@ SIGNED 13 -20 -1", "problem", "dnssec", "bogus"),
+        ("ds-sha1", ns("ns2") + "\n@ SIGNED 7 -2 20", "warning", "dnssec", "SHA-1"),
+        ("ds-sha1-5", ns("ns2") + "\n@ SIGNED 5 -2 20", "warning", "dnssec", "SHA-1"),
+        ("ds-digest", ns("ns2") + "\n@ SIGNED 13 -2 20 -1", "warning", "dnssec", "SHA-1 digest only"),
+        ("ds-none", ns("ns2") + "\n@ SIGNED 13 -2 20 none", "warning", "dnssec", "no DS record that counts"),
+        ("ds-nsec3", ns("ns2") + "\n@ SIGNED 13 -2 20 -2 10", "note", "dnssec", "NSEC3 with 10 iterations"),
+        ("ds-many", ns("ns2") + "\n@ SIGNED 13 -2 20 -2 150", "warning", "dnssec", "NSEC3 with 150 iterations"),
+        ("ds-stale", ns("ns", "ns2") + "\n@ SIGNED 13 -2 20\n@ STALE -20 -1", "problem", "ns", "has signatures that have ended"),
+        ("ds-bare", ns("ns", "ns2") + "\n@ SIGNED 13 -2 20\n@ STALE none", "problem", "ns", "has the zone without signatures"),
         # reaching it
         ("closed", mx("closed"), "problem", "connect", "refused"),
         ("filtered", mx("filtered"), "problem", "connect", "timed out"),
@@ -141,6 +167,19 @@ def rows():
         ("clearauth", mx("clearauth"), "note", "auth", "before STARTTLS"),
         ("xclient", mx("xclient"), "warning", "ehlo", "XCLIENT"),
         ("helo", mx("helo"), "note", "ehlo", "no extensions"),
+        ("xforward", mx("xforward"), "warning", "ehlo", "XFORWARD"),
+        ("expn", mx("expn"), "note", "ehlo", "EXPN"),
+        ("turn", mx("turn"), "warning", "ehlo", "TURN is offered"),
+        ("link2state", mx("link2state"), "note", "ehlo", "X-LINK2STATE"),
+        ("exch50", mx("exch50"), "note", "ehlo", "XEXCH50"),
+        ("cisco", mx("cisco"), "warning", "ehlo", "XXXXXXXX"),
+        ("cisco-stars", mx("stars"), "warning", "banner", "*****"),
+        ("othername", mx("othername"), "note", "ehlo", "calls itself a.mx.lab, which is another address"),
+        ("generic-ptr", mx("generic"), "note", "ptr", "is a generic name"),
+        ("generic-hex", mx("hexname"), "note", "ptr", "is a generic name"),
+        ("generic-dyn", mx("dynname"), "note", "ptr", "is a generic name"),
+        ("generic-dsl", mx("dslname"), "note", "ptr", "is a generic name"),
+        ("generic-raw", mx("rawname"), "note", "ptr", "is a generic name"),
         # certificates
         ("expired", mx("expired"), "problem", "expiry", "expired"),
         ("soon", mx("soon"), "warning", "expiry", "expires in"),
@@ -214,6 +253,30 @@ def rows():
         ("spf-behind", spf("ip4:198.51.100.10 -all a"), "warning", "spf", "nothing behind all"),
         ("spf-equals", spf("ip4=192.0.2.1 ip4:198.51.100.10 -all"), "warning", "spf", "ip4=192.0.2.1 counts for nothing"),
         ("spf-long", spf("ip4:198.51.100.10 " + "ip4:192.0.2.1 " * 32 + "-all"), "note", "spf", "is long"),
+        # what it is for
+        ("null-sends", "@ MX 0 .\n" + spf("ip4:198.51.100.10 -all"), "warning", "parked", "null MX, but SPF lets somebody send"),
+        ("null-plus", "@ MX 0 .\n" + spf("+all"), "warning", "parked", "null MX, but SPF lets somebody send"),
+        ("null-include", "@ MX 0 .\n" + spf("include:i.@ -all") + "\ni.@ TXT \"v=spf1 ip4:198.51.100.10 -all\"", "warning", "parked", "lets somebody send"),
+        ("null-exists", "@ MX 0 .\n" + spf("exists:%{i}.@ -all"), "warning", "parked", "lets somebody send"),
+        ("null-reports", "@ MX 0 .", "warning", "dmarc", "null-reports.lab, which takes no mail"),
+        ("null-tlsrpt", "@ MX 0 .", "warning", "tls-rpt", "null-tlsrpt.lab, which takes no mail"),
+        ("dot-missing", "@ MX 10 mx.@.@\nmx.dot-missing.lab.dot-missing.lab.lab2 A 192.0.2.1".replace(".@.@", ".dot-missing.lab.dot-missing.lab."), "warning", "mx",
+         "has the domain in it twice"),
+        # the wrong place
+        ("apex-dmarc", "@ TXT " + txt("v=DMARC1; p=reject") + "\n@ TXT " + txt("v=spf1 ip4:198.51.100.10 -all"), "warning", "dmarc", "stands at apex-dmarc.lab itself"),
+        ("apex-sts", "@ TXT " + txt("v=STSv1; id=1") + "\n@ TXT " + txt("v=spf1 ip4:198.51.100.10 -all"), "warning", "mta-sts", "stands at apex-sts.lab itself"),
+        ("apex-rpt", "@ TXT " + txt("v=TLSRPTv1; rua=mailto:t@@") + "\n@ TXT " + txt("v=spf1 ip4:198.51.100.10 -all"), "warning", "tls-rpt", "stands at apex-rpt.lab itself"),
+        ("apex-bimi", "@ TXT " + txt("v=BIMI1; l=") + "\n@ TXT " + txt("v=spf1 ip4:198.51.100.10 -all"), "warning", "bimi", "stands at apex-bimi.lab itself"),
+        ("twice-dmarc", "-TXT _dmarc.@\n_dmarc.twice-dmarc.lab.@ TXT " + txt("v=DMARC1; p=reject"), "warning", "dmarc", "stands at _dmarc.twice-dmarc.lab.twice-dmarc.lab"),
+        ("twice-rpt", "-TXT _smtp._tls.@\n_smtp._tls.twice-rpt.lab.@ TXT " + txt("v=TLSRPTv1; rua=mailto:t@@"), "warning", "tls-rpt", "stands at _smtp._tls.twice-rpt.lab.twice"),
+        ("twice-sts", "_mta-sts.twice-sts.lab.@ TXT " + txt("v=STSv1; id=1"), "warning", "mta-sts", "stands at _mta-sts.twice-sts.lab.twice"),
+        ("twice-bimi", "default._bimi.twice-bimi.lab.@ TXT " + txt("v=BIMI1; l="), "warning", "bimi", "stands at default._bimi.twice-bimi.lab.twice"),
+        ("sts-norecord", "mta-sts.@ A 198.51.100.80", "warning", "mta-sts", "a policy at https://mta-sts.sts-norecord.lab, but no record"),
+        # CAA
+        ("caa-nobody", OWN_HOST + "\nm.@ CAA 0 issue \";\"", "note", "caa", "nobody may issue"),
+        ("caa-unknown", OWN_HOST + "\nm.@ CAA 0 isue \"ca.lab\"", "note", "caa", "nobody knows: isue"),
+        ("caa-critical", OWN_HOST + "\nm.@ CAA 128 policy \"1\"", "warning", "caa", "critical, so nobody issues: policy"),
+        ("caa-above", OWN_HOST + "\n@ CAA 128 policy \"1\"", "warning", "caa", "of caa-above.lab has a tag"),
         # DMARC
         ("dmarc-none", "-TXT _dmarc.@", "note", "dmarc", "no record"),
         ("dmarc-alike", "_dmarc.@ TXT " + txt("v=dmarc1; p=reject"), "warning", "dmarc", "\"v=dmarc1; p=reject\" does not begin with v=DMARC1"),
@@ -234,6 +297,10 @@ def rows():
         ("dmarc-adkim", dmarc("p=none; adkim=x; rua=mailto:d@@"), "note", "dmarc", "p=none: forged"),
         ("dmarc-unknown", dmarc("p=reject; ruaa=x; rua=mailto:d@@"), "note", "dmarc", "nobody knows"),
         ("dmarc-ri", dmarc("p=reject; ri=3600; rua=mailto:d@@"), "note", "dmarc", "ri= is not read"),
+        ("dmarc-deaf", dmarc("p=reject; rua=mailto:d@deaf.@"), "warning", "dmarc", "deaf.dmarc-deaf.lab, which does not exist"),
+        ("dmarc-deaf-null", dmarc("p=reject; rua=mailto:d@n.@") + "\nn.@ MX 0 .", "warning", "dmarc", "n.dmarc-deaf-null.lab, which takes no mail"),
+        ("dmarc-deaf-ruf", dmarc("p=reject; rua=mailto:d@@; ruf=mailto:d@n.@") + "\nn.@ TXT hello", "warning", "dmarc", "which has no MX record and no address"),
+        ("rpt-deaf", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:t@gone.@\"", "warning", "tls-rpt", "gone.rpt-deaf.lab, which does not exist"),
         ("dmarc-external", dmarc("p=reject; rua=mailto:r@collector.net.lab2"), "warning", "dmarc", "does not agree"),
         # DKIM
         ("dkim-none", "-TXT s1._domainkey.@", "problem", "dkim", "no key"),
@@ -255,7 +322,31 @@ def rows():
         ("dnsbl-listed", mx("listed"), "problem", "dnsbl", "listed in bl.lab as 127.0.0.2: spam was seen"),
         ("dnsbl-error", mx("asked"), "note", "dnsbl", "127.255.255.254: an error"),
         ("dnsbl-odd", mx("odd"), "warning", "dnsbl", "no block list"),
+        ("dnsbl-name", "", "problem", "dnsbl", "dnsbl-name.lab is listed in names.lab as 127.0.1.2: bad name"),
+        ("dnsbl-name-error", "", "note", "dnsbl", "127.255.255.252: an error"),
+        ("dnsbl-host-name", mx("xclient"), "problem", "dnsbl", "xclient.mx.lab is listed in names.lab"),
     ]
+
+
+def of_lists():
+    """Lists that are none: (list, option, verdict, text)."""
+    return [("gone.bl", "--dnsbl", "warning", "gone.bl does not exist"), ("empty.lab", "--dnsbl", "warning", "empty.lab has no test entry"),
+            ("all.lab", "--dnsbl", "warning", "all.lab lists everything"), ("empty.lab", "--name-list", "warning", "empty.lab has no test entry"),
+            ("allnames.lab", "--name-list", "warning", "allnames.lab lists everything"), ("gone.bl", "--name-list", "warning", "gone.bl does not exist"),
+            ("wild.lab", "--dnsbl", "warning", "wild.lab answers 192.0.2.9"), ("x.lame", "--dnsbl", "note", "does not answer")]
+
+
+def of_parked():
+    """Domains that are to be parked: (name, records, text)."""
+    shut = "@ MX 0 .\n" + spf("-all") + "\n"
+    return [("parked-mx", spf("-all"), "parked, but it takes mail"), ("parked-none", "-MX @\n@ A 198.51.100.10\n" + spf("-all"), "parked, but it takes mail"),
+            ("parked-spf", "@ MX 0 .", "null MX, but SPF lets somebody send"), ("parked-nospf", "@ MX 0 .\n-TXT @", "SPF does not forbid all mail"),
+            ("parked-soft", "@ MX 0 .\n" + spf("~all"), "SPF does not forbid all mail"), ("parked-open", "@ MX 0 .\n" + spf("?all"), "SPF does not forbid all mail"),
+            ("parked-dmarc", shut + "-TXT _dmarc.@", "DMARC does not have forged mail refused"),
+            ("parked-p-none", shut + dmarc("p=none"), "DMARC does not have forged mail refused"),
+            ("parked-sp", shut + dmarc("p=reject; sp=none"), "DMARC does not have forged mail refused"),
+            ("parked-pct", shut + dmarc("p=reject; pct=10"), "DMARC does not have forged mail refused"),
+            ("parked-t", shut + dmarc("p=reject; t=y"), "DMARC does not have forged mail refused")]
 
 
 def zone_of(name, lines, key):
@@ -274,6 +365,8 @@ def zone_of(name, lines, key):
     for line in keep + [x for x in lines.splitlines() if not x.startswith("-")]:
         owner, kind, data = line.split(None, 2)
         owner = owner.replace("@", domain) + "."
+        if kind in ("DELEGATED", "SIGNED", "STALE"):
+            continue
         if kind == "TXT":
             data = re.sub(r"(?<=[:.])@(?=\s|$)", domain, data.strip('"').replace("@@", "@" + domain))
             data = " ".join('"%s"' % data[i:i + 200] for i in range(0, len(data), 200))

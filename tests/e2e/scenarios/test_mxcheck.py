@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from faults import CLIENT, HOSTS, POLICIES, Certificates, rows, rsa, tlsa, zone_of
+from faults import CLIENT, HOSTS, NAMES, POLICIES, Certificates, of_lists, of_parked, rows, rsa, tlsa, zone_of
 from lab import RELAYBOX, SLOW, wait
 
 ADDRESS = "198.51.100.%d"
@@ -182,7 +182,10 @@ def servers(host, c):
         "helo-refused": dict(refuses=True), "oldtls": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)),
         "nobanner": dict(tls=good, greeting="220 ESMTP"), "noname": dict(tls=good, hello="localhost"),
         "clearauth": dict(tls=good, words=("AUTH PLAIN LOGIN",)), "xclient": dict(tls=good, words=("XCLIENT NAME ADDR",)),
-        "helo": dict(tls=None, words=None), "asked": dict(tls=good, hello="nobody.mx.lab"), "alone": dict(tls=tls("any", "any.leaf")),
+        "xforward": dict(tls=good, words=("XFORWARD NAME ADDR",)), "expn": dict(tls=good, words=("PIPELINING", "expn")),
+        "turn": dict(tls=good, words=("TURN",)), "link2state": dict(tls=good, words=("X-LINK2STATE",)), "exch50": dict(tls=good, words=("XEXCH50",)),
+        "cisco": dict(words=("SIZE 1000", "XXXXXXXA")), "stars": dict(tls=good, greeting="220 ****************************2******"),
+        "othername": dict(tls=good, hello="a.mx.lab"), "dynname": dict(tls=good, hello="a.mx.lab"), "helo": dict(tls=None, words=None), "asked": dict(tls=good, hello="nobody.mx.lab"), "alone": dict(tls=tls("any", "any.leaf")),
     }
     odd.update({name: dict(tls=tls(name)) for name in ("expired", "soon", "verysoon", "future", "wrongname", "selfsigned", "vouched", "weak",
                                                   "private-ca")})
@@ -197,6 +200,29 @@ def reverse(address):
 
 SOA = "$ORIGIN %s\n$TTL 300\n@ SOA ns. root. %d 60 60 8640000 60\n"
 AT_NS2 = {"ns-serial": 2, "good": 1}  # serials
+ALGORITHMS = {"5": "RSASHA1 -b 1024", "7": "RSASHA1-NSEC3-SHA1 -b 1024", "13": "ECDSAP256SHA256"}
+
+
+def directives(records, word):
+    return [line.split()[2:] for line in records.splitlines() if line.split()[1:2] == [word]]
+
+
+def signing(name, records):
+    """Shell lines that sign NAME's zone: "@ SIGNED algorithm from until [ds [nsec3 iterations]]", in days from now; the DS record goes to
+    the file ds. "@ STALE from until" is what ns2 has instead; "none": no signatures."""
+    now, script = time.time(), []
+    for algorithm, start, until, *more in directives(records, "SIGNED"):
+        ds = more[0] if more else "-2"
+        nsec3 = "-n -t %s" % more[1] if more[1:] else "-n -t 0" if algorithm == "7" else ""
+        script.append("k=$(ldns-keygen -a %s -k %s.lab)" % (ALGORITHMS[algorithm], name))
+        for days, to in [((start, until), name + ".signed")] + [(stale, name + ".stale") for stale in directives(records, "STALE")]:
+            if days[0] != "none":
+                script.append("ldns-signzone %s -i %d -e %d -f %s %s $k" % (nsec3, *(now + 86400 * float(day) for day in days), to, name))
+            else:
+                script.append("cp %s %s" % (name, to))
+        if ds != "none":
+            script.append("ldns-key2ds -n %s $k.key >> ds" % ds)
+    return script
 
 
 def own_zones(table, key):
@@ -206,12 +232,14 @@ def own_zones(table, key):
         lines = zone_of(name, records, key).splitlines()
         servers = [line for line in lines if line.split()[1] == "NS"]
         if servers:
-            made[name] = servers, [line for line in lines if line.split()[0].endswith(name + ".lab.")]
+            above = ["%s.lab. NS %s" % (name, *server) for server in directives(records, "DELEGATED")]
+            made[name] = above or servers, [line for line in lines if line.split()[0].endswith(name + ".lab.")]
     return made
 
 
 def root_zone(table, key, c, ds):
     lines = ["$ORIGIN .", "$TTL 300", ". SOA ns. root. 1 60 60 8640000 60", ". NS ns.", "ns. A 192.0.2.53", "ns2. A 192.0.2.54", "ns3. A 192.0.2.55",
+             "ns2b. A 192.0.2.54", "private.ns. A 10.1.2.3", "alias.ns. CNAME ns2.",
              "deaf.ns. A %s" % (ADDRESS % HOSTS["filtered"]), ds, "a.mx.lab. A 198.51.100.10",
              reverse("198.51.100.10") + " PTR a.mx.lab.", "alias.mx.lab. CNAME a.mx.lab.", "private.mx.lab. A 10.1.2.3",
              "onlytxt.mx.lab. TXT hello", "lame. NS dead.ns.", "dead.ns. A %s" % (ADDRESS % HOSTS["closed"]), "plain. NS ns.",
@@ -220,8 +248,15 @@ def root_zone(table, key, c, ds):
              "bogus. DS 12345 13 2 %s" % ("ab" * 32), "bl.lab. TXT list"]
     for name, last in HOSTS.items():
         lines.append("%s.mx.lab. A %s" % (name, ADDRESS % last))
+        ptr = NAMES.get(name, name + ".mx.lab.")
+        ptr = ptr % last if "%" in ptr else ptr
         if name != "noptr":
-            lines.append("%s PTR %s.mx.lab." % (reverse(ADDRESS % last), "a" if name == "wrongptr" else name))
+            lines.append("%s PTR %s" % (reverse(ADDRESS % last), ptr))
+        if ".isp.lab." in ptr:
+            lines.append("%s A %s" % (ptr, ADDRESS % last))
+    lines += ["2.0.0.127.bl.lab. A 127.0.0.2", "test.names.lab. A 127.0.1.2", "names.lab. TXT list", "dnsbl-name.lab.names.lab. A 127.0.1.2",
+              "dnsbl-name.lab.names.lab. TXT \"bad name\"", "dnsbl-name-error.lab.names.lab. A 127.255.255.252", "xclient.mx.lab.names.lab. A 127.0.1.3",
+              "empty.lab. TXT list", "*.all.lab. A 127.0.0.2", "*.allnames.lab. A 127.0.1.2", "*.wild.lab. A 192.0.2.9", "reports.net. MX 10 a.mx.lab."]
     for name, answer in (("listed", "127.0.0.2"), ("asked", "127.255.255.254"), ("odd", "192.0.2.9")):
         owner = reverse(ADDRESS % HOSTS[name]).replace("in-addr.arpa", "bl.lab")
         lines += ["%s A %s" % (owner, answer), "%s TXT \"spam was seen\"" % owner]
@@ -235,8 +270,8 @@ def root_zone(table, key, c, ds):
     own = own_zones(table, key)
     for name, records, *_ in table:
         if not name.endswith((".plain", ".lame", ".bogus", ".glued")):
-            inside = own.get(name, ([], []))[1]
-            lines += [line for line in zone_of(name, records, key).splitlines() if line not in inside or line.split()[1] == "NS"]
+            above, inside = own.get(name, ([], []))
+            lines += above + [line for line in zone_of(name, records, key).splitlines() if line not in inside]
     return "\n".join(lines) + "\n"
 
 
@@ -277,13 +312,21 @@ def nsd(host, address, zones):
 def name_servers(net, table, key, c):
     """ns has the root and all that is not said to be elsewhere; the root's key."""
     ns, ns2, zones, zones2 = net.ns, net.host("ns2", "192.0.2.54"), [], [("ns-servfail.lab.", "none")]
+    asked = {name: records for name, records, *_ in table}
+    script = []
     for name, (_, records) in own_zones(table, key).items():
-        for host, serial, into in ((ns, 1, zones), (ns2, AT_NS2.get(name), zones2)):
+        at_ns = any(line.endswith(" NS ns.") for line in records)
+        signed = signing(name, asked[name])
+        script += signed
+        for host, serial, into in ((ns, 1, zones if at_ns else []), (ns2, AT_NS2.get(name) or (1 if signed or not at_ns else None), zones2)):
             if serial:
                 host.write("/etc/nsd/" + name, SOA % (name + ".lab.", serial) + "\n".join(records) + "\n")
-                into.append((name + ".lab.", name if name != "good" else "good.signed"))
-    ns.sh("cd /etc/nsd && k=$(ldns-keygen -a ECDSAP256SHA256 -k good.lab) && ldns-signzone good $k && ldns-key2ds -n -2 $k.key > ds")
-    ns2.write("/etc/nsd/good.signed", ns.read("/etc/nsd/good.signed"))
+                into.append((name + ".lab.", name + ".signed" if signed else name))
+    ns.sh("cd /etc/nsd\n" + "\n".join(script))
+    for name, _ in zones2:
+        stale = "/etc/nsd/%s" % name.replace(".lab.", ".stale")
+        if ns.read("/etc/nsd/" + name.replace(".lab.", ".signed")):
+            ns2.write("/etc/nsd/" + name.replace(".lab.", ".signed"), ns.read(stale) or ns.read("/etc/nsd/" + name.replace(".lab.", ".signed")))
     ns.write("/etc/nsd/root", root_zone(table, key, c, ns.read("/etc/nsd/ds")))
     nsd(ns2, "192.0.2.54", zones2)
     cert = tlsa(3, 1, 1, c.path("any.pem"))
@@ -327,9 +370,11 @@ def world(net, tmp_path_factory):
     key = rsa(2048)
     good = ("good", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\nmta-sts.@ A 198.51.100.80\n" + "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg; "
             "a=https://x.lab/a.pem\"\n_dmarc.@ TXT \"v=DMARC1; p=reject; rua=mailto:d@@,mailto:r@reports.net\"\nsub.@ MX 10 a.mx.lab.\n"
-            "sub.@ TXT \"v=spf1 mx -all\"\n@ NS ns.\n@ NS ns2.\ngood.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")
+            "sub.@ TXT \"v=spf1 mx -all\"\n@ SIGNED 13 -2 200\n@ CAA 0 issue \"ca.lab\"\n@ NS ns.\n@ NS ns2.\ngood.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")
     w.rows = rows()
-    anchor = name_servers(net, [good] + w.rows, key, w.c)
+    parked = [("parked", "@ MX 0 .\n@ TXT \"v=spf1 -all\"\n_dmarc.@ TXT \"v=DMARC1; p=reject; rua=mailto:d@reports.net\"\n-TXT _smtp._tls.@\n"
+               "parked.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")] + of_parked()
+    anchor = name_servers(net, [good] + w.rows + parked, key, w.c)
     w.mta = net.host("mta", "198.51.100.10")
     w.odd = net.host("odd", *[ADDRESS % last for last in HOSTS.values()], "198.51.100.80")
     net.cut(ADDRESS % HOSTS["filtered"])
@@ -358,7 +403,7 @@ def mxcheck(world, *args, host=None):
 @pytest.fixture(scope="module")
 def results(world):
     names = [name if "." in name else name + ".lab" for name, *_ in world.rows]
-    return mxcheck(world, "--selector", "s1", "--dnsbl", "bl.lab", "--ip", CLIENT, *names)
+    return mxcheck(world, "--selector", "s1", "--dnsbl", "bl.lab", "--name-list", "names.lab", "--ip", CLIENT, *names)
 
 
 def test_every_planted_fault_is_found(world, results):
@@ -372,6 +417,20 @@ def test_every_planted_fault_is_found(world, results):
     silent = [f for x in results.values() for f in x["findings"] if f["verdict"] in ("warning", "problem") and not f.get("advice")]
     assert len(world.rows) >= 60 and not silent, silent
     assert not missed, "%d of %d missed\n%s" % (len(missed), len(world.rows), "\n".join(missed))
+
+
+@pytest.mark.parametrize("zone, option, verdict, text", of_lists())
+def test_lists_that_are_none(world, zone, option, verdict, text):
+    """What each list must have, and must not have, tells a dead one (RFC 5782 5)."""
+    found = mxcheck(world, option, zone, "good.lab")["good.lab"]["findings"]
+    assert [f for f in found if f["check"] == "dnsbl" and f["verdict"] == verdict and text in f["text"]], found
+
+
+def test_parked_domains(world):
+    result = mxcheck(world, "--parked", "parked.lab", *(name + ".lab" for name, *_ in of_parked()))
+    assert not [f for f in result["parked.lab"]["findings"] if f["verdict"] in ("warning", "problem")], result["parked.lab"]
+    for name, _, text in of_parked():
+        assert [f for f in result[name + ".lab"]["findings"] if f["check"] == "parked" and f["verdict"] == "problem" and text in f["text"]], (name, text)
 
 
 def test_faults_of_dns_records_bring_no_others(world, results):
