@@ -7,8 +7,17 @@
 
 include config.mk
 
+# ARCH=arm64: Debian's cross compiler
+cross_arm64 = aarch64-linux-gnu-
+cross = $(cross_$(ARCH))
+ifneq ($(ARCH),)
+ifeq ($(cross),)
+$(error ARCH: only arm64 is known, by its cross compiler; CC= names any other)
+endif
+endif
+
 ifeq ($(origin CC),default)
-CC = gcc
+CC = $(cross)gcc
 endif
 ifneq ($(FUZZ),)
 CC = clang
@@ -29,7 +38,7 @@ KIND = $(if $(FUZZ),fuzz,$(if $(SAN),san,$(if $(COV),cov,release)))
 cc_name = $(notdir $(firstword $(CC)))
 VARIANT = $(KIND)-$(cc_name)
 V = $(BUILD)/$(VARIANT)
-OUTPUT = $(BUILD)/$(if $(filter release,$(KIND)),,$(KIND)/)relaybox
+OUTPUT = $(BUILD)/$(if $(ARCH),$(ARCH)/)$(if $(filter release,$(KIND)),,$(KIND)/)relaybox
 
 # Folders of core that are built; a part can be built and unit-tested alone: make unit CORE_DIRS="base msg"
 CORE_DIRS = $(filter-out deps,$(patsubst core/%/,%,$(wildcard core/*/ core/*/*/)))
@@ -43,6 +52,7 @@ help:
 #: make                  build/relaybox: static, stripped (build/relaybox.debug: with symbols)
 #: make CC=clang         the same with clang
 #: make SAN=1            build/san/relaybox: with ASan and UBSan, against glibc (either compiler)
+#: make ARCH=arm64       build/arm64/relaybox, with Debian's cross compiler; image and check-arm64, too
 #: make APPLETS="a b"    only these applets
 #: make demo             build it and show it at work
 #: make check            build it and prove it right; also with clang, ASan and UBSan
@@ -50,11 +60,13 @@ help:
 #: make unit             the unit tests only (TESTS="base_text msg_addr" for some, CORE_DIRS="base msg" for a part of core)
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
 #: make lint-deep        what gcc -fanalyzer, clang-tidy and cppcheck find (minutes)
+#: make check-arm64      some of the tests with the binary for arm64, emulated
 #: make torture          kill -9, power cuts and injected faults, at length
 #: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
 #: make coverage         how many lines of core the unit tests and the corpus reach
 #: make bench            measure it beside its peers (tests/bench/run --help: some rows; --beside: two binaries in turn)
 #: make install          into PREFIX (/usr/local), under DESTDIR
+#: make image            build/image/: a container image with nothing else in it, for docker load and its like
 #: make deps             get and build the libraries only (DEPS_SRC=DIR: from tarballs there, without network)
 #: make clean            remove what was built, but for the libraries
 #: make distclean        remove build/
@@ -111,7 +123,7 @@ cov_LINK = -pie --coverage
 
 ifneq ($(filter release,$(KIND)),)
 ifeq ($(LIBC),musl-beside)
-LIBC_INC = $(MUSL_INC) -idirafter $(DEPS)/kernel
+LIBC_INC = $(MUSL_INC) -idirafter $(DEPS)/$(KERNEL)
 release_LINK = -static-pie -nostdlib -L$(MUSL_LIB) $(HARDEN_LINK) $(PACK_LINK) $(OWN_LINK) $(MUSL_START)
 LINK_END = $(MUSL_END)
 else
@@ -158,7 +170,7 @@ deps: $(deps_ready)
 lib_config = $(DEPS)/include/mbedtls/mbedtls_config.h
 $(lib_config): FORCE
 	@mkdir -p $(DEPS)
-	@flock $(DEPS)/.lock sh -c 'core/deps/fetch && core/deps/headers $(KERNEL_ASM)'
+	@flock $(DEPS)/.lock sh -c 'core/deps/fetch && core/deps/headers $(KERNEL_ASM) $(KERNEL)'
 
 lib_flags = $(LIBC_INC) -w $(SECTIONS) $(REPRODUCIBLE) $($(KIND)_LIB)
 $(D)/.flags: core/deps/libs.mk FORCE
@@ -226,8 +238,8 @@ else
 endif
 	@echo "$@: $$(wc -c < $@) bytes ($(VARIANT))"
 
-STRIP = strip
-AR = ar
+STRIP = $(cross)strip
+AR = $(cross)ar
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
@@ -252,10 +264,18 @@ $(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/li
 $(V)/tests/handshake: $(V)/obj/tests/bench/handshake.o $(V)/libcore.a
 	$(call link)
 
-.PHONY: check demo bench coverage torture fuzz fuzz-build mutants how lint-deep
+.PHONY: check check-arm64 demo bench coverage torture fuzz fuzz-build mutants how lint-deep
 check:
 	@tests/setup
 	@tests/run $(if $(SAN),--pass san --cc '$(CC)',$(if $(filter-out gcc,$(CC)),--pass release --cc '$(CC)'))
+ifeq ($(ARCH),)
+check-arm64:
+	@+$(MAKE) --no-print-directory check-arm64 ARCH=arm64
+else
+check-arm64: $(OUTPUT)
+	@tests/setup
+	@tests/arm64/run $(OUTPUT)
+endif
 demo: $(OUTPUT)
 	@tests/demo/run
 bench: $(OUTPUT)
@@ -298,6 +318,14 @@ endif
 fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/libcore.a
 	$(call link,-fsanitize=fuzzer)
+
+# --- image ------------------------------------------------------------------------------------------------------------
+
+.PHONY: image
+image_arch = $(or $(ARCH),$(patsubst x86_64,amd64,$(patsubst aarch64,arm64,$(MACHINE))))
+image: $(OUTPUT)
+	@docs/examples/image/build $(OUTPUT) $(BUILD)/image/relaybox-$(VERSION)-$(image_arch).tar $(image_arch)
+	@ls -l $(BUILD)/image/relaybox-$(VERSION)-$(image_arch).tar
 
 # --- install, clean ---------------------------------------------------------------------------------------------------
 

@@ -79,18 +79,6 @@ struct check {
 
 /* --- preparing ------------------------------------------------------------------------------------------------------ */
 
-/* find_ca - what this system trusts */
-static const char *find_ca(void)
-{
-	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", NULL };
-
-	for (size_t i = 0; bundles[i]; i++)
-		if (access(bundles[i], R_OK) == 0)
-			return bundles[i];
-	return "";
-}
-
 /* open_tls - without trust in anybody the chain cannot be judged, all else can */
 static struct tls_context *open_tls(const struct check *k)
 {
@@ -187,7 +175,7 @@ static int look(struct check *k)
 	struct probe_options *o = &k->m.opt;
 	int code = EX_OK;
 
-	k->m.ca_file = k->ca ? k->ca : find_ca();
+	k->m.ca_file = k->ca ? k->ca : fs_authorities();
 	if (k->m.mode == MXCHECK_SEND)
 		return mxcheck_send(&k->m);
 	o->wrapper = k->m.tls == MXCHECK_TLS_IMPLICIT || (o->port == 465 && k->m.tls != MXCHECK_TLS_NONE);

@@ -495,3 +495,14 @@ void fs_watch_tables(void (*seen)(void *ctx, const char *path), void *ctx)
 	table_seen = seen;
 	table_seen_ctx = ctx;
 }
+
+const char *fs_authorities(void)
+{
+	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
+
+	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
+		if (access(bundles[i], R_OK) == 0)
+			return bundles[i];
+	return "";
+}

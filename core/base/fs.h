@@ -66,5 +66,7 @@ int fs_open_table(const char *path);
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx);
 /* fs_watch_tables - seen is told of each path that fs_open_table and fs_read_file are asked for, there or not; NULL: nobody is */
 void fs_watch_tables(void (*seen)(void *ctx, const char *path), void *ctx);
+/* fs_authorities - the file of the authorities that this system trusts, for TLS; empty: there is none */
+const char *fs_authorities(void);
 
 #endif

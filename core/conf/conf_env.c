@@ -76,6 +76,18 @@ static void set_weak(struct conf_source *s, const char *name, const char *value)
 	source_find(s, str_of(name))->origin = CONF_FROM_LOGIN;
 }
 
+/* trust_system - where nobody writes a main.cf, "verify" and "secure" mean the authorities that the system trusts. For any other level
+ * they would only cost memory */
+static void trust_system(struct conf_source *s)
+{
+	const struct conf_entry *level = source_find(s, STR("smtp_tls_security_level"));
+	bool wanted = level && (!strcmp(level->raw, "verify") || !strcmp(level->raw, "secure"));
+	const char *bundle = fs_authorities();
+
+	if (*bundle && (wanted || source_find(s, STR("smtp_tls_policy_maps"))) && !source_find(s, STR("smtp_tls_CAfile")) && !source_find(s, STR("smtp_tls_CApath")))
+		set_weak(s, "smtp_tls_CAfile", bundle);
+}
+
 /* set_relayhost - RELAYHOST, or what stands for it in other images */
 static bool set_relayhost(struct conf_source *s, bool alone)
 {
@@ -240,8 +252,10 @@ bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag)
 	users = apply_users(s, diag);
 	values = apply_pass(s, false, diag);
 	files = apply_pass(s, true, diag);
-	if (alone)
+	if (alone) {
 		conf_foreign_networks(s);
+		trust_system(s);
+	}
 	conf_foreign_check(alone, diag);
 	return relay || users || values || files;
 }

@@ -17,6 +17,7 @@
 #include "core/net/acceptor.h"
 #include "core/view/control.h"
 #include "core/view/listing.h"
+#include "core/daemon/health.h"
 #include "core/daemon/stats.h"
 #include "core/access/users.h"
 #include "core/route/explain_local.h"
@@ -261,6 +262,12 @@ static void do_ping(struct peer *p, struct str args)
 	finish(p, NULL);
 }
 
+static void do_health(struct peer *p, struct str args)
+{
+	(void)args;
+	finish(p, health_alive(p->relay));
+}
+
 /* explain_client - what the restriction lists say to this recipient from this client, as far as they go without the network */
 static bool explain_client(struct peer *p, struct arena *a, struct str client, struct str sender, struct str rcpt, struct buf *trace)
 {
@@ -387,6 +394,7 @@ static const struct verb {
 	enum right right;
 } verbs[] = {
 	{ "ping", do_ping, RIGHT_ANYONE },
+	{ "health", do_health, RIGHT_ANYONE },
 	{ "queue", do_queue, RIGHT_MAILQ },
 	{ "stats", do_stats, RIGHT_MAILQ },
 	{ "explain", do_explain, RIGHT_MAILQ },

@@ -16,18 +16,18 @@ struct visitor {
 	struct ipaddr address;
 };
 
-/* NULL, or why not */
-static const char *alive(const struct relay *r)
+const char *health_alive(const struct relay *r)
 {
 	if (store_is_broken(r->store))
 		return "a flush of the queue failed: restart after the disk is well";
 	return access(".", W_OK) == 0 ? NULL : "queue_directory cannot be written";
 }
 
+/* ready - NULL, or why not */
 static const char *ready(const struct relay *r)
 {
 	size_t most = (size_t)r->settings->conf->http_ready_queue_limit;
-	const char *why = alive(r);
+	const char *why = health_alive(r);
 
 	if (why)
 		return why;
@@ -43,7 +43,7 @@ static const char *ready(const struct relay *r)
 static const struct page {
 	const char *path;
 	const char *(*ask)(const struct relay *r);
-} pages[] = { { "/healthz", alive }, { "/readyz", ready }, { "/", ready } };
+} pages[] = { { "/healthz", health_alive }, { "/readyz", ready }, { "/", ready } };
 
 /* answer_page - the status, and in *why what is behind a 404 or 503 */
 static int answer_page(const struct relay *r, struct str path, const char **why)

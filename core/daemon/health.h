@@ -6,5 +6,7 @@
 
 /* health_open - take over an accepted connection: one request, one answer, then it is closed. Never logged */
 void health_open(struct relay *r, int fd);
+/* health_alive - NULL, or why it is not well: a restart, or somebody, is needed; static text */
+const char *health_alive(const struct relay *r);
 
 #endif

@@ -1,7 +1,9 @@
 /* lints - what a configuration may do and nobody should want: told by relayd -t and at every start, with what to do instead. */
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "core/base/env.h"
 #include "core/daemon/settings.h"
 
 /* a table, list or secret that others than its owner can change decides where mail goes, and who may send it */
@@ -37,8 +39,28 @@ static void check_backscatter(const struct settings *s, struct conf_diag *diag)
 	}
 }
 
+/* a zone's name is a file: without it the C library counts in UTC and says nothing. A zone in full (JST-9) needs no file */
+static void check_zone(struct conf_diag *diag)
+{
+	static const char *const folders[] = { "", "/usr/share/zoneinfo/", "/share/zoneinfo/", "/etc/zoneinfo/" };
+	const char *zone = env_get("TZ");
+	char path[512];
+
+	zone = zone && *zone == ':' ? zone + 1 : zone;
+	if (!zone || !*zone || !strcmp(zone, "UTC") || !strcmp(zone, "GMT") || (!strchr(zone, '/') && zone[strcspn(zone, "<0123456789")]))
+		return;
+	for (size_t i = *zone == '/' ? 0 : 1; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", folders[i], zone);
+		if (access(path, R_OK) == 0)
+			return;
+	}
+	conf_diag_add(diag, CONF_WARNING, "environment", 0, "TZ: no time zone is called %.80s here, so times are UTC: mount /usr/share/zoneinfo, or "
+		"say it as in JST-9", zone);
+}
+
 void settings_lint(const struct settings *s, struct conf_diag *diag)
 {
 	check_modes(s, diag);
 	check_backscatter(s, diag);
+	check_zone(diag);
 }

@@ -357,7 +357,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	s->conf = conf_load_whole(directory, extra, diag);
 	master_load_whole(s->conf, &s->master, diag);
 	if (access("/etc/resolv.conf", R_OK) != 0)
-		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1", strerror(errno));
+		conf_diag_add(diag, CONF_WARNING, "/etc/resolv.conf", 0, "%s: names are looked up at 127.0.0.1; in a container, mount it", strerror(errno));
 	check_luser(s->conf, diag);
 	check_drain(s, diag);
 	s->router = router_new(s->conf, &s->master, diag);

@@ -105,6 +105,9 @@ static void tell(const char *queue_directory, const char *name, int error)
 		log_error("master", "queue_directory %s%s%s: %s: uid %u may not write there: give it the folder (chown -R %u:%u), or set "
 			"queue_directory to one that it may write", queue_directory, slash, name, strerror(error), (unsigned)geteuid(),
 			(unsigned)geteuid(), (unsigned)getegid());
+	else if (error == EROFS)
+		log_error("master", "queue_directory %s%s%s: %s: mount a volume there, one that uid %u may write", queue_directory, slash, name,
+			strerror(error), (unsigned)geteuid());
 	else
 		log_error("master", "queue_directory %s%s%s: %s: make it, or set queue_directory to a folder that may be written",
 			queue_directory, slash, name, strerror(error));

@@ -6,6 +6,7 @@
 
 #include "core/base/env.h"
 #include "core/base/format.h"
+#include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/net/conn.h"
@@ -250,16 +251,13 @@ uint16_t fetch_port(uint16_t port)
 
 struct tls_context *fetch_trust(const char *ca_file, struct buf *why)
 {
-	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" };
-	struct tls_options o = { .ca_file = ca_file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "", .protocols = "" };
-	struct tls_context *made = *ca_file ? tls_context_new(&o, why) : NULL;
+	struct tls_options o = { .ca_file = *ca_file ? ca_file : fs_authorities(), .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
+		.protocols = "" };
 
-	for (size_t i = 0; !*ca_file && !made && i < sizeof(bundles) / sizeof(bundles[0]); i++) {
-		buf_clear(why);
-		o.ca_file = bundles[i];
-		made = tls_context_new(&o, why);
-	}
-	return made;
+	if (*o.ca_file)
+		return tls_context_new(&o, why);
+	buf_z(why, "this system has no file of authorities to trust");
+	return NULL;
 }
 
 struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx)

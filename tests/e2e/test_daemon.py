@@ -368,46 +368,6 @@ def test_a_configuration_directory_that_is_not_there_is_named(tmp_path):
         assert p.returncode == 0 and (said + why in p.stderr if why else said not in p.stderr), p.stderr
 
 
-def blocks_of_readme():
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")) as f:
-        return re.findall(r"^```\n(.*?)^```", f.read(), re.M | re.S)
-
-
-@pytest.mark.skipif(os.getuid() != 0 or SLOW > 1, reason="needs root, and a static binary")
-def test_the_image_of_the_readme_starts(tmp_path):
-    """Its files, its user, its command, in a root that has nothing else but the /dev that engines give it."""
-    image = next(b for b in blocks_of_readme() if b.startswith("FROM scratch"))
-    main_cf = next(b for b in blocks_of_readme() if b.startswith("myhostname"))
-    root, port = tmp_path / "root", free_port()
-    for folder in ("etc/relaybox", "etc/ssl/certs", "var/spool/relaybox"):
-        (root / folder).mkdir(parents=True)
-    os.chmod(tmp_path, 0o755)
-    shutil.copy(RELAYBOX, root / "relaybox")
-    (root / "etc/relaybox/main.cf").write_text(main_cf)
-    (root / "etc/relaybox/sasl_passwd").write_text("[smtp.provider.example]:587 user:password\n")
-    shutil.copy("/etc/ssl/certs/ca-certificates.crt", root / "etc/ssl/certs")
-    (root / "dev").mkdir()
-    for name, minor in (("random", 8), ("urandom", 9)):
-        os.mknod(root / "dev" / name, 0o20666, os.makedev(1, minor))
-    uid = int(re.search(r"^USER (\d+):\1$", image, re.M).group(1))
-    os.chown(root / "var/spool/relaybox", uid, uid)
-    command = json.loads(re.search(r"^ENTRYPOINT (.*)$", image, re.M).group(1).replace("=2525", "=%d" % port))
-    daemon = subprocess.Popen(["/usr/sbin/chroot", "--userspec=%d:%d" % (uid, uid), root, *command], stderr=subprocess.PIPE, env={})
-    try:
-        def answers():
-            "the relay of the image"
-            assert daemon.poll() is None, daemon.stderr.read()
-            try:
-                with socket.create_connection(("127.0.0.1", port), 1) as s:
-                    return s.recv(100).startswith(b"220 relay.example.com")
-            except OSError:
-                return False
-        wait(answers)
-    finally:
-        daemon.terminate()
-        assert daemon.wait(30 * SLOW) == 0
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root and network namespaces")
 def test_relayhost_alone_is_enough_for_any_user():
     # not below pytest's folder, which is root's alone

@@ -249,7 +249,7 @@ static void check_authorities(const struct smtp_profile *p, const struct tls_dem
 	if (x->match != TLS_MATCH_NAME || *c->smtp_tls_CAfile || *c->smtp_tls_CApath)
 		return;
 	buf_printf(why, "%s trusts nobody without an authority, and mail would wait: set smtp_tls_CAfile, e.g. to "
-		"/etc/ssl/certs/ca-certificates.crt", x->level->word);
+		"/etc/ssl/certs/ca-certificates.crt (in a container, mount it there)", x->level->word);
 	wrong(p, *c->smtp_tls_policy_maps ? CONF_WARNING : CONF_ERROR, "tls_security_level", why, diag);
 }
 
