@@ -21,7 +21,7 @@
 
 static int run(int argc, char **argv);
 static const char *const aliases[] = { "postmap", "postalias", NULL };
-enum { OPT_ALIAS = OPT_FIRST_OWN, OPT_CHECK, OPT_DKIM, OPT_PASSWORD };
+enum { OPT_ALIAS = OPT_FIRST_OWN, OPT_CHECK, OPT_DKIM, OPT_PASSWORD, OPT_SCRAM };
 static const struct opt options[] = {
 	{ 'q', 'q', "query", OPT_ARG, "KEY", "print the value of KEY (\"-\": keys from standard input); 1 when not found" },
 	{ 'b', 'b', "body", OPT_NONE, NULL, "with \"-q -\": the keys are the body lines of a message" },
@@ -45,6 +45,7 @@ static const struct opt options[] = {
 	{ OPT_CHECK, 0, "check", OPT_NONE, NULL, "say what is wrong with a table; build nothing" },
 	{ OPT_DKIM, 0, "dkim", OPT_NONE, NULL, "make a key that signs mail of a domain, and print its DNS record" },
 	{ OPT_PASSWORD, 0, "password", OPT_NONE, NULL, "read a password from standard input and print what a table of users says of it" },
+	{ OPT_SCRAM, 0, "scram", OPT_NONE, NULL, "with --password: an entry with which clients may log in by SCRAM-SHA-256, too" },
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "accepted for postmap's sake: no configuration is needed" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "say what was done" },
 	{ OPT_HELP, 0, "help", OPT_NONE, NULL, "this text" },
@@ -55,7 +56,7 @@ const struct applet applet_mapgen = {
 	.aliases = aliases,
 	.summary = "build and query lookup tables",
 	.usage = "[-fFnNoprsuvw] [--alias] [TYPE:]FILE...\n-q KEY [-bfFhjm] [TYPE:]FILE...\n-d KEY | -i [TYPE:]FILE\n"
-		"--check [TYPE:]FILE...\n--dkim DOMAIN SELECTOR\n--password",
+		"--check [TYPE:]FILE...\n--dkim DOMAIN SELECTOR\n--password [--scram]",
 	.options = options,
 	.notes = "TYPE hash, btree, lmdb, dbm and cdb all build FILE.cdb; the default is cdb. -q and -s take every table type.\n"
 		"-U is accepted and ignored.",
@@ -66,7 +67,7 @@ struct mapgen_state {
 	struct mapgen_options build;
 	struct mapgen_query query;
 	const char *remove;
-	bool list, update, own_rights, check, dkim, password, verbose;
+	bool list, update, own_rights, check, dkim, password, scram, verbose;
 	bool terminal, shown;          /* progress is shown on stderr */
 	usec began;
 };
@@ -248,7 +249,7 @@ static int work(struct mapgen_state *s, char **specs, int n)
 	int code = EX_OK;
 
 	if (s->password)
-		return mapgen_password();
+		return mapgen_password(s->scram);
 	if (s->dkim)
 		return n == 2 ? mapgen_dkim(specs[0], specs[1]) : applet_usage_error(&applet_mapgen, "--dkim takes a domain and a selector");
 	if (n == 0)
@@ -287,6 +288,7 @@ static int take_option(struct mapgen_state *s, int id, const char *arg)
 	case OPT_CHECK: s->check = true; break;
 	case OPT_DKIM: s->dkim = true; break;
 	case OPT_PASSWORD: s->password = true; break;
+	case OPT_SCRAM: s->scram = true; break;
 	case 'v': s->verbose = true; break;
 	}
 	return 0;
@@ -313,6 +315,8 @@ static int run(int argc, char **argv)
 		code = applet_usage_error(&applet_mapgen, "%s", o.error);
 	else if (!!s.query.key + !!s.remove + s.list + s.update + s.check + s.dkim + s.password > 1)
 		code = applet_usage_error(&applet_mapgen, "only one of -q, -s, -d, -i, --check, --dkim and --password at a time");
+	else if (s.scram && !s.password)
+		code = applet_usage_error(&applet_mapgen, "--scram goes with --password only");
 	else if ((s.query.bodies || s.query.headers || s.query.mime) && (!s.query.key || strcmp(s.query.key, "-") != 0))
 		code = applet_usage_error(&applet_mapgen, "-b, -h and -m go with \"-q -\" only");
 	else

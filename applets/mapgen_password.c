@@ -35,7 +35,7 @@ static bool read_line(const char *prompt, char line[LIMIT_PASSWORD + 2])
 	return line[0] || (applet_fail(0, "no password: write it on standard input"), false);
 }
 
-int mapgen_password(void)
+int mapgen_password(bool scram)
 {
 	char first[LIMIT_PASSWORD + 2], again[LIMIT_PASSWORD + 2];
 	struct buf entry;
@@ -49,7 +49,7 @@ int mapgen_password(void)
 	if (isatty(STDIN_FILENO) && (!read_line("Once more: ", again) || strcmp(first, again) != 0)) {
 		code = applet_fail(EX_DATAERR, "that was another password");
 	} else {
-		password_make_salted(&entry, str_of(first));
+		(scram ? password_make_scram : password_make_salted)(&entry, str_of(first));
 		printf("%s\n", buf_cstr(&entry));
 	}
 	mem_wipe(first, sizeof(first));

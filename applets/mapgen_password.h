@@ -2,7 +2,10 @@
 #ifndef APPLETS_MAPGEN_PASSWORD_H
 #define APPLETS_MAPGEN_PASSWORD_H
 
-/* mapgen_password - reads a password from standard input (from a terminal twice, unseen) and prints its entry; a sysexits code */
-int mapgen_password(void);
+#include <stdbool.h>
+
+/* mapgen_password - reads a password from standard input (from a terminal twice, unseen) and prints its entry; scram: one for SCRAM-SHA-256. A sysexits
+ * code */
+int mapgen_password(bool scram);
 
 #endif

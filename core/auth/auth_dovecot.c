@@ -116,7 +116,7 @@ static enum conn_next take(struct auth_check *c)
 static enum conn_next on_conn(struct conn *conn, enum conn_event ev)
 {
 	struct auth_check *c = conn->ctx;
-	struct auth_question q = { c->user, c->password, c->tls, c->client, c->server };
+	struct auth_question q = { .user = c->user, .password = c->password, .tls = c->tls, .client = c->client, .server = c->server };
 
 	switch (ev) {
 	case CONN_CONNECTED:
@@ -150,4 +150,4 @@ static void dovecot_ask(struct auth_check *c, struct pool *pool)
 		end(c, AUTH_LATER, strerror(errno));
 }
 
-const struct auth_backend auth_dovecot = { dovecot_open, dovecot_ask, false };
+const struct auth_backend auth_dovecot = { dovecot_open, dovecot_ask, NULL, false };

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "core/auth/dovecot.h"
+#include "core/auth/scram.h"
 #include "core/map/map.h"
 #include "core/net/conn.h"
 
@@ -12,7 +13,8 @@ struct auth_login { char *user, *entry; };
 struct auth {
 	const struct conf *conf;
 	const struct auth_backend *backend;
-	bool offers[2];                         /* in clear, under TLS */
+	char offers[AUTH_CHANNELS][64];
+	bool scram;                             /* the backend can do it */
 	/* tables */
 	struct maps passwords;
 	struct auth_login *logins;              /* of SMTPD_SASL_USERS */
@@ -37,15 +39,24 @@ struct auth_check {
 	bool working;                           /* the pool has the job */
 	struct loop_timer timer;
 	struct loop_task task;                  /* tells, or frees */
+	struct scram_check *scram;              /* NULL: it is about a password */
 	struct conn *conn;
 	struct dovecot dovecot;
 };
 struct auth_backend {
 	bool (*open)(struct auth *a, struct conf_diag *diag);
 	void (*ask)(struct auth_check *c, struct pool *pool);
+	void (*go_on)(struct auth_check *c, struct str message); /* NULL: no question has two steps */
 	bool burns;
 };
 extern const struct auth_backend auth_table, auth_dovecot;
+
+struct scram_check {
+	struct scram exchange;
+	struct buf challenge;
+	uint8_t secret[32];
+	bool shown;                             /* the client knows the password; it has yet to hear that we know it, too */
+};
 
 /* auth_tell - the verdict is final: fn is called at the end of this tick */
 void auth_tell(struct auth_check *c, enum auth_verdict v);

@@ -7,6 +7,8 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/random.h"
+#include "core/net/tls.h"
 
 #define NO_WAITS (2 * USEC_PER_SEC)            /* whoever guesses has this for each try */
 
@@ -54,6 +56,35 @@ static int look_at_entry(void *ctx, struct str key, struct str value)
 	return ++l->seen >= LIMIT_AUTH_LOOKED_AT || l->told > LIMIT_AUTH_TOLD;
 }
 
+/* can_scram - the mechanism is offered where it works for everybody: clients take the best that is offered, and then it must do. A table
+ * that cannot be looked through has nobody to go by */
+struct kinds { size_t seen, without; };
+
+static int look_at_kind(void *ctx, struct str key, struct str value)
+{
+	struct kinds *k = ctx;
+
+	(void)key;
+	k->without += !password_does_scram(value);
+	return k->without || ++k->seen >= LIMIT_AUTH_LOOKED_AT;
+}
+
+static bool can_scram(const struct auth *a)
+{
+	struct kinds k = { 0, 0 };
+	bool all = true;
+
+	for (size_t i = 0; i < a->n_logins; i++)
+		(void)look_at_kind(&k, STR_EMPTY, str_of(a->logins[i].entry));
+	for (size_t i = 0; i < a->passwords.n; i++) {
+		size_t before = k.seen;
+
+		(void)map_each(a->passwords.v[i], look_at_kind, &k);
+		all &= k.seen > before;
+	}
+	return all && k.seen && !k.without;
+}
+
 static bool table_open(struct auth *a, struct conf_diag *diag)
 {
 	struct buf why;
@@ -81,6 +112,7 @@ static bool table_open(struct auth *a, struct conf_diag *diag)
 		a->decoy = str_dup(buf_view(&made));
 		buf_fini(&made);
 	}
+	a->scram = good && can_scram(a);
 	return good;
 }
 
@@ -131,10 +163,69 @@ static void done(struct pool_job *j)
 	struct auth_check *c = LIST_ITEM(j, struct auth_check, job);
 
 	c->working = false;
-	if (!c->fn || c->verdict == AUTH_YES)
+	if (!c->fn || c->verdict != AUTH_NO)
 		auth_tell(c, c->verdict);
 	else
 		loop_timer_set(c->loop, &c->timer, loop_now(c->loop) + NO_WAITS);
+}
+
+/* --- SCRAM ------------------------------------------------------------------------------------------------------------ */
+
+/* invent_salt - of a user who has none: always the same for the same name, or it would tell that there is none */
+static void invent_salt(struct scram_check *s)
+{
+	struct scram_entry *e = &s->exchange.entry;
+	uint8_t salt[32];
+
+	tls_hmac_sha256(salt, s->secret, sizeof(s->secret), s->exchange.user, strlen(s->exchange.user));
+	e->salt_n = e->salt_n ? e->salt_n : 16;
+	for (size_t i = 0; i < e->salt_n; i++)
+		e->salt[i] = salt[i % sizeof(salt)];
+}
+
+/* prepare - the entry, for a user who is not there as somebody's would be; what nobody knows a password of fits nobody */
+static void prepare(struct pool_job *j)
+{
+	struct auth_check *c = LIST_ITEM(j, struct auth_check, job);
+	struct scram_entry *e = &c->scram->exchange.entry;
+	bool kept = scram_entry_read(str_of(c->entry), e);
+
+	if (!kept)
+		*e = (struct scram_entry){ .rounds = PASSWORD_SCRAM_ROUNDS };
+	if (!kept || !c->known)
+		invent_salt(c->scram);
+	if (!kept)
+		c->known &= password_scram(str_of(c->entry), e);
+	if (!c->known)
+		random_bytes(e->stored, sizeof(e->stored));
+	scram_challenge(&c->scram->exchange, &c->scram->challenge);
+	c->verdict = AUTH_MORE;
+}
+
+static void table_go_on(struct auth_check *c, struct str message)
+{
+	struct scram_check *s = c->scram;
+	const char *no = NULL;
+
+	/* the second answer says nothing: it asks for the end (RFC 4954 section 4) */
+	if (!s->shown) {
+		buf_clear(&s->challenge);
+		no = scram_final(&s->exchange, message, &s->challenge);
+	} else if (message.n) {
+		no = "malformed response";
+	}
+	c->verdict = no || !c->known ? AUTH_NO : s->shown ? AUTH_YES : AUTH_MORE;
+	s->shown = true;
+	format_text(c->why, sizeof(c->why), "%s", no ? no : "");
+	done(&c->job);
+}
+
+/* burns - a password is worth a thread for its form's sake, SCRAM for a password's */
+static bool burns(const struct auth_check *c)
+{
+	struct scram_entry e;
+
+	return c->scram ? !scram_entry_read(str_of(c->entry), &e) : password_burns(str_of(c->entry));
 }
 
 static void table_ask(struct auth_check *c, struct pool *pool)
@@ -157,13 +248,18 @@ static void table_ask(struct auth_check *c, struct pool *pool)
 		log_text(LOG_SEV_WARNING, "smtpd", 0, NULL, "smtpd_sasl_password_maps: the entry of %s: %s", c->user,
 			password_check_entry(str_of(c->entry)));
 	c->job = (struct pool_job){ .work = work, .done = done };
-	if (password_burns(str_of(c->entry))) {
+	if (c->known && c->scram && !password_does_scram(str_of(c->entry)))
+		log_text(LOG_SEV_WARNING, "smtpd", 0, NULL, "smtpd_sasl_password_maps: the entry of %s cannot do SCRAM, which is offered: reload, or make it "
+			"anew with mapgen --password --scram", c->user);
+	if (c->scram)
+		c->job.work = prepare;
+	if (burns(c)) {
 		c->working = true;
 		pool_run(pool, &c->job);
 		return;
 	}
-	work(&c->job);
+	c->job.work(&c->job);
 	done(&c->job);
 }
 
-const struct auth_backend auth_table = { table_open, table_ask, true };
+const struct auth_backend auth_table = { table_open, table_ask, table_go_on, true };

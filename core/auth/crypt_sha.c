@@ -11,7 +11,7 @@
 #define ROUNDS_DEFAULT 5000
 #define ROUNDS_LEAST 1000
 
-static const char letters[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const char crypt_letters[65] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /* which bytes of the digest make four letters: the specification's order, from the last group of the digest's thirds on */
 struct family { char digit; size_t length; void (*hash)(struct buf *text, uint8_t *out); };
@@ -134,7 +134,7 @@ static void put_letters(struct buf *out, unsigned b2, unsigned b1, unsigned b0, 
 	unsigned long w = (unsigned long)b2 << 16 | b1 << 8 | b0;
 
 	for (; n > 0; n--, w >>= 6)
-		buf_byte(out, letters[w & 63]);
+		buf_byte(out, crypt_letters[w & 63]);
 }
 
 /* step 22: three columns of the digest, read round in turn */

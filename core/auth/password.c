@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "core/auth/scram.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/random.h"
-#include "core/msg/mime.h"
 #include "core/net/tls.h"
 
 /* same - without telling by its time where two texts differ */
@@ -88,93 +88,32 @@ static const char *blowfish_check(struct str entry)
 	return cost < 4 || cost > LIMIT_PASSWORD_COST ? "the cost must be from 04 to 14" : NULL;
 }
 
-/* --- SCRAM (RFC 5802 section 3, RFC 5803) --------------------------------------------------------------------------- */
-
-struct scram { unsigned long rounds; uint8_t salt[64], stored[32]; size_t salt_n; };
-
-/* take_base64 - up to `end`; 0: all that is left */
-static bool take_base64(struct str *rest, char end, uint8_t *out, size_t most, size_t *n)
-{
-	ptrdiff_t at = end ? str_chr(*rest, end) : (ptrdiff_t)rest->n;
-	struct str text = at < 0 ? STR_EMPTY : str_head(*rest, (size_t)at);
-	struct buf raw;
-	bool good;
-
-	buf_init(&raw, most + 2); /* padding is room, too */
-	good = text.n && mime_base64_decode(&raw, text) && raw.n && raw.n <= most;
-	*n = raw.n;
-	if (good)
-		memcpy(out, raw.p, raw.n);
-	buf_wipe(&raw);
-	*rest = at < 0 || (size_t)at == rest->n ? STR_EMPTY : str_from(*rest, (size_t)at + 1);
-	return good;
-}
-
-static bool scram_read(struct str entry, struct scram *s)
-{
-	struct str rest = str_from(entry, STR("SCRAM-SHA-256$").n);
-	uint8_t server[32];
-	size_t n = 0, server_n = 0;
-
-	for (s->rounds = 0; rest.n && ascii_is_digit(*rest.p) && s->rounds <= LIMIT_PASSWORD_ROUNDS; rest = str_from(rest, 1))
-		s->rounds = s->rounds * 10 + (unsigned long)(*rest.p - '0');
-	if (!s->rounds || s->rounds > LIMIT_PASSWORD_ROUNDS || !rest.n || *rest.p != ':')
-		return false;
-	rest = str_from(rest, 1);
-	return take_base64(&rest, '$', s->salt, sizeof(s->salt), &s->salt_n) && take_base64(&rest, ':', s->stored, sizeof(s->stored), &n) &&
-	       take_base64(&rest, 0, server, sizeof(server), &server_n) && n == sizeof(s->stored) && server_n == sizeof(server);
-}
-
-/* Hi() */
-static void salted(const struct scram *s, struct str password, uint8_t out[32])
-{
-	uint8_t first[sizeof(s->salt) + 4], u[32];
-
-	memcpy(first, s->salt, s->salt_n);
-	memcpy(first + s->salt_n, "\0\0\0\1", 4);
-	tls_hmac_sha256(u, password.p, password.n, first, s->salt_n + 4);
-	memcpy(out, u, sizeof(u));
-	for (unsigned long i = 1; i < s->rounds; i++) {
-		tls_hmac_sha256(u, password.p, password.n, u, sizeof(u));
-		for (size_t k = 0; k < sizeof(u); k++)
-			out[k] ^= u[k];
-	}
-	mem_wipe(u, sizeof(u));
-}
+/* --- SCRAM (RFC 5803) ----------------------------------------------------------------------------------------------- */
 
 static bool scram_fits(struct str entry, struct str password)
 {
-	uint8_t key[32], stored[32];
-	struct scram s;
-	bool fits;
+	struct scram_entry e;
 
-	if (!scram_read(entry, &s))
-		return false;
-	salted(&s, password, key);
-	tls_hmac_sha256(key, key, sizeof(key), "Client Key", 10);
-	tls_sha256(stored, key, sizeof(key));
-	fits = same(str_make((const char *)stored, sizeof(stored)), str_make((const char *)s.stored, sizeof(s.stored)));
-	mem_wipe(key, sizeof(key));
-	return fits;
+	return scram_entry_read(entry, &e) && scram_entry_fits(&e, password);
 }
 
 static const char *scram_check(struct str entry)
 {
-	struct scram s;
+	struct scram_entry e;
 
-	return scram_read(entry, &s) ? NULL : "not N:SALT$STORED:SERVER, as RFC 5803 has it";
+	return scram_entry_read(entry, &e) ? NULL : "not N:SALT$STORED:SERVER, as RFC 5803 has it";
 }
 
 /* --- the forms ------------------------------------------------------------------------------------------------------ */
 
 static const struct form {
 	const char *prefix;
-	bool burns;
+	bool burns, scram;
 	bool (*fits)(struct str entry, struct str password);
 	const char *(*check)(struct str entry);
 } forms[] = {
-	{ "{PLAIN}", false, plain_fits, plain_check }, { "$5$", true, sha_fits, sha_check }, { "$6$", true, sha_fits, sha_check },
-	{ "$2", true, blowfish_fits, blowfish_check }, { "SCRAM-SHA-256$", true, scram_fits, scram_check },
+	{ "{PLAIN}", false, true, plain_fits, plain_check }, { "$5$", true, false, sha_fits, sha_check }, { "$6$", true, false, sha_fits, sha_check },
+	{ "$2", true, false, blowfish_fits, blowfish_check }, { "SCRAM-SHA-256$", true, true, scram_fits, scram_check },
 };
 
 static const struct form *form_of(struct str entry)
@@ -201,6 +140,22 @@ bool password_burns(struct str entry)
 	return f && f->burns;
 }
 
+bool password_does_scram(struct str entry)
+{
+	const struct form *f = form_of(entry);
+
+	return f && f->scram && !password_check_entry(entry);
+}
+
+bool password_scram(struct str entry, struct scram_entry *e)
+{
+	if (!password_does_scram(entry))
+		return false;
+	if (!scram_entry_read(entry, e))
+		scram_entry_make(e, str_from(entry, STR("{PLAIN}").n));
+	return true;
+}
+
 bool password_fits(struct str entry, struct str password)
 {
 	return password.n <= LIMIT_PASSWORD && !password_check_entry(entry) && form_of(entry)->fits(entry, password);
@@ -217,13 +172,22 @@ void password_make(struct buf *out, struct str password, struct str salt)
 	buf_fini(&setting);
 }
 
+void password_make_scram(struct buf *out, struct str password)
+{
+	struct scram_entry e = { .rounds = PASSWORD_SCRAM_ROUNDS, .salt_n = 16 };
+
+	random_bytes(e.salt, e.salt_n);
+	scram_entry_make(&e, password);
+	scram_entry_format(&e, out);
+	mem_wipe(&e, sizeof(e));
+}
+
 void password_make_salted(struct buf *out, struct str password)
 {
-	static const char letters[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	char salt[16];
 
 	random_bytes(salt, sizeof(salt));
 	for (size_t i = 0; i < sizeof(salt); i++)
-		salt[i] = letters[salt[i] & 63];
+		salt[i] = crypt_letters[salt[i] & 63];
 	password_make(out, password, str_make(salt, sizeof(salt)));
 }

@@ -56,6 +56,7 @@
 #define LIMIT_PASSWORD_ENTRY 512         /* what a table says of it */
 #define LIMIT_PASSWORD_ROUNDS 1000000    /* of SHA-crypt and PBKDF2 in such an entry: half a second */
 #define LIMIT_PASSWORD_COST 14           /* of bcrypt: a second */
+#define LIMIT_SCRAM_NONCE 256            /* a client's half of it; all make 18 to 32 bytes */
 #define LIMIT_AUTH_USER 256              /* a login name, as Dovecot or a table has it */
 #define LIMIT_AUTH_WHY 200               /* why a login failed, for the reply and the log */
 #define LIMIT_AUTH_LINE 8192             /* of an authentication server (Dovecot: AUTH_CLIENT_MAX_LINE_LENGTH) */

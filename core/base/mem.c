@@ -196,6 +196,13 @@ void mem_wipe(void *p, size_t n)
 		explicit_bzero(p, n);
 }
 
+void mem_free_secret(char *z)
+{
+	if (z)
+		mem_wipe(z, strlen(z));
+	mem_free(z);
+}
+
 void die(const char *fmt, ...)
 {
 	va_list ap;

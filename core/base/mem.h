@@ -18,6 +18,7 @@ void mem_trim(void);                                   /* give what this thread 
 /* mem_expect_random - a large block will be read here and there: large pages spare faults now and look-ups of pages later */
 void mem_expect_random(void *p, size_t n);
 void mem_wipe(void *p, size_t n);                      /* forget a secret; never optimised away */
+void mem_free_secret(char *z);                         /* wiped, then freed; NULL: nothing */
 #define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))
 
 /* die - say why on stderr and end with EX_OSERR; only for what cannot happen on a working host */

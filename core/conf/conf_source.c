@@ -25,17 +25,10 @@ static void entry_free(struct conf_entry *e)
 	mem_free(e);
 }
 
-static void free_secret(char *z)
-{
-	if (z)
-		mem_wipe(z, strlen(z));
-	mem_free(z);
-}
-
 void source_set_login(struct conf_source *s, const char *user, const char *password)
 {
-	free_secret(s->relay_user);
-	free_secret(s->relay_password);
+	mem_free_secret(s->relay_user);
+	mem_free_secret(s->relay_password);
 	s->relay_user = user ? mem_dupz(user) : NULL;
 	s->relay_password = password ? mem_dupz(password) : NULL;
 }
@@ -50,9 +43,9 @@ void source_free(struct conf_source *s)
 	table_fini(&s->index);
 	table_fini(&s->cache);
 	arena_fini(&s->arena);
-	free_secret(s->relay_user);
-	free_secret(s->relay_password);
-	free_secret(s->smtpd_users);
+	mem_free_secret(s->relay_user);
+	mem_free_secret(s->relay_password);
+	mem_free_secret(s->smtpd_users);
 	mem_free(s);
 }
 

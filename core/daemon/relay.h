@@ -25,6 +25,8 @@ struct relay {
 	struct pool *file_pool;            /* deliveries into files as ourselves, which wait for others' locks */
 	struct pool *store_pool;           /* the store's alone: a flush never waits behind what others control */
 	struct pool *auth_pool;            /* password hashes, behind which nobody's handshake waits; NULL until the first */
+	uint8_t auth_secret[32];           /* session_auth.c */
+	bool has_auth_secret;
 	struct loop_io hashed;             /* of auth_pool */
 	struct dns *dns;                   /* of deliveries; the two below are separate so that no flood of clients' questions delays these */
 	struct dns *name_dns, *judge_dns;  /* clients' names; what restrictions ask */

@@ -59,6 +59,7 @@ static void take_over(struct relay *r, struct settings *s)
 	r->settings->over = loop_now(r->loop);
 	list_push(&r->generations, &s->link);
 	r->settings = s;
+	session_auth_prepare(r);
 	admission_move(r, LIST_ITEM(s->link.next, struct settings, link));
 	admission_look(r);
 	pressure_set(r);

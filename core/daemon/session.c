@@ -326,6 +326,7 @@ static void on_tls_ready(struct session *s)
 	s->waits = SESSION_WAITS_NOT;
 	s->tls_done = true;
 	smtp_server_tls_done(&s->smtp);
+	session_auth_under_tls(s);
 	if (!s->client) {
 		session_identify(s);
 		return;

@@ -103,6 +103,7 @@ void session_abort_message(struct session *s);
 /* --- session_auth.c: what SMTP_SERVER_AUTH does --- */
 void session_auth_check(struct session *s, struct reply *r);
 void session_auth(struct session *s, struct reply *r);
+void session_auth_under_tls(struct session *s);        /* the handshake is over: what may be used now */
 
 /* --- session_policy.c --- */
 /* session_is_local - mail written on this host, or by a client in local_header_rewrite_clients: its header is completed */

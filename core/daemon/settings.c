@@ -144,8 +144,8 @@ static void service_smtp_options(struct service *v, int level)
 		.junk_command_limit = (unsigned)c->smtpd_junk_command_limit,
 		.starttls = v->tls && !v->tls_wrapper,
 		.tls_required = level >= CONF_TLS_ENCRYPT && !v->tls_wrapper,
-		.auth = v->auth != NULL, .auth_in_clear = v->auth && auth_offers(v->auth, false),
-		.auth_mechanisms = "PLAIN LOGIN", .auth_as_of_old = c->broken_sasl_auth_clients,
+		.auth = v->auth != NULL, .auth_in_clear = v->auth && *auth_mechanisms(v->auth, AUTH_IN_CLEAR),
+		.auth_mechanisms = v->auth ? auth_mechanisms(v->auth, AUTH_IN_CLEAR) : "", .auth_as_of_old = c->broken_sasl_auth_clients,
 		.helo_required = c->smtpd_helo_required,
 		.vrfy_disabled = c->disable_vrfy_command,
 		.smtputf8 = c->smtputf8_enable,
@@ -217,7 +217,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->limit_exceptions = open_match(c, "smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
 	v->auth = auth_open(c, diag);
 	v->auth_exceptions = open_match(c, "smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
-	if (v->auth && !auth_offers(v->auth, false) && !v->tls)
+	if (v->auth && !*auth_mechanisms(v->auth, AUTH_IN_CLEAR) && !v->tls)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_sasl_auth_enable: port %u has no TLS, so nobody can log in there: set "
 			"smtpd_tls_cert_file and smtpd_tls_key_file, or smtpd_tls_auth_only = no", v->port);
 	service_smtp_options(v, level);

@@ -295,6 +295,7 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 		return false;
 	}
 	r->pickup = pickup_start(r);
+	session_auth_prepare(r);
 	return true;
 }
 

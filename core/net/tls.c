@@ -389,6 +389,12 @@ const struct tls_info *tls_session_info(struct tls_session *s)
 	return s->info;
 }
 
+bool tls_export(struct tls_session *s, const char *label, uint8_t out[32])
+{
+	return mbedtls_ssl_get_version_number(&s->ssl) == MBEDTLS_SSL_VERSION_TLS1_3 &&
+		mbedtls_ssl_export_keying_material(&s->ssl, out, 32, label, strlen(label), NULL, 0, 0) == 0;
+}
+
 /* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 static enum tls_step fail(struct tls_session *s, int code, char why[160])

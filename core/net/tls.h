@@ -77,6 +77,9 @@ struct tls_link {
 size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS]);
 /* tls_session_links - the same, made by the thread that ran the handshake, where tls_peer.links asked for it; the session's */
 const struct tls_link *tls_session_links(const struct tls_session *s, size_t *n);
+/* tls_export - 32 bytes that only the two ends of this connection have (RFC 8446 section 7.5), by a label of IANA's list, without a
+ * context. TLS 1.3; false: there are none */
+bool tls_export(struct tls_session *s, const char *label, uint8_t out[32]);
 void tls_vouch(struct tls_session *s, enum tls_trust t); /* the caller knows by other ways who the peer is */
 /* tls_public_key - "RSA 2048", "EC 256" for a SubjectPublicKeyInfo or RSAPublicKey in DER; false: not a key */
 bool tls_public_key(const void *der, size_t n, char out[32]);

@@ -62,9 +62,7 @@ struct oauth *oauth_new(const struct oauth_options *options)
 
 static void forget(char **secret)
 {
-	if (*secret)
-		mem_wipe(*secret, strlen(*secret));
-	mem_free(*secret);
+	mem_free_secret(*secret);
 	*secret = NULL;
 }
 

@@ -139,6 +139,13 @@ static bool filter_allows(const char *filter, const char *name, bool *named)
 	return !any;
 }
 
+bool sasl_filter_allows(const char *filter, const char *name)
+{
+	bool named;
+
+	return filter_allows(filter, name, &named);
+}
+
 const char *sasl_choose(const char *offered, unsigned forbidden, const char *filter, struct buf *why)
 {
 	struct str shown;

@@ -14,6 +14,8 @@ struct sasl_client {
 /* sasl_choose - best mechanism that the server offers, the options allow and the filter lets through; NULL with why
  * ("no mechanism available") */
 const char *sasl_choose(const char *offered, unsigned forbidden, const char *filter, struct buf *why);
+/* sasl_filter_allows - may this mechanism be used by such a list (smtp_sasl_mechanism_filter)? */
+bool sasl_filter_allows(const char *filter, const char *name);
 bool sasl_has_initial(const char *mechanism);
 bool sasl_takes_token(const char *mechanism);           /* its password is an OAuth token, and a challenge is an error */
 /* sasl_respond - the raw response to `challenge` (decoded; empty for the initial one); false: the exchange is wrong */

@@ -49,7 +49,8 @@ enum smtp_server_event {
 	SMTP_SERVER_RSET,          /* the transaction is gone (RSET, HELO, refused DATA or message, too big): drop what was kept; not before
 	                              QUIT and HANGUP, which end it as well */
 	SMTP_SERVER_STARTTLS,      /* 220 is in out: do the handshake, then smtp_server_tls_done */
-	SMTP_SERVER_AUTH,          /* answer: s->auth_mechanism, s->auth_user, s->auth_password decoded; 235 / 535 / 454 */
+	SMTP_SERVER_AUTH,          /* answer: s->auth_mechanism, s->auth_user, s->auth_password decoded; 235 / 535 / 454. SCRAM-…: s->auth_message
+	                              and s->auth_step in their place, and 334, whose text is the challenge in base64, goes on */
 	SMTP_SERVER_VRFY,          /* answer: s->rcpt */
 	SMTP_SERVER_ETRN,          /* answer: s->argument */
 	SMTP_SERVER_QUIT,          /* 221 is in out: close after send */
@@ -87,6 +88,8 @@ struct smtp_server {
 	bool esmtp, tls, authenticated;
 	int64_t declared_size;         /* MAIL SIZE=, 0 if not given */
 	const char *auth_mechanism;
+	char *auth_message;            /* during SMTP_SERVER_AUTH of a mechanism of the owner's; auth_user is NULL then, or was given by him */
+	unsigned auth_step;            /* … the first message is 1 */
 	char *auth_user, *auth_password; /* during SMTP_SERVER_AUTH, wiped after; the owner may give auth_user another name before a 235 */
 	char user[256];                /* authenticated as */
 	enum smtp_server_hangup hangup;

@@ -1,7 +1,8 @@
 /* server_auth - AUTH on the server's side (RFC 4954): PLAIN (RFC 4616) and LOGIN, from the wire to a user and a password
- * for the owner to judge. Both are plain text without control characters or they are refused here, so nothing odd can
+ * for the owner to judge, and mechanisms whose messages are the owner's own (SCRAM). User and password are plain text without control characters or they are refused here, so nothing odd can
  * reach a log line or a password file (threats C3, D4, J1). Secrets are wiped when the answer is in. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -13,6 +14,7 @@ static const char failed[] = "535 5.7.8 Error: authentication failed: ";
 
 static enum smtp_server_event plain_step(struct smtp_server *s, struct str response);
 static enum smtp_server_event login_step(struct smtp_server *s, struct str response);
+static enum smtp_server_event owner_step(struct smtp_server *s, struct str response);
 
 static const struct mechanism {
 	const char *name;
@@ -21,19 +23,19 @@ static const struct mechanism {
 } mechanisms[] = {
 	{ "PLAIN", "", plain_step },
 	{ "LOGIN", "VXNlcm5hbWU6", login_step },
+	{ "SCRAM-SHA-256", "", owner_step },
+	{ "SCRAM-SHA-256-PLUS", "", owner_step },
 };
 
 void server_auth_wipe(struct smtp_server *s)
 {
-	char **secrets[] = { &s->auth_user, &s->auth_password };
+	char **secrets[] = { &s->auth_user, &s->auth_password, &s->auth_message };
 
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
-		if (!*secrets[i])
-			continue;
-		mem_wipe(*secrets[i], strlen(*secrets[i]));
-		mem_free(*secrets[i]);
+		mem_free_secret(*secrets[i]);
 		*secrets[i] = NULL;
 	}
+	s->auth_step = 0;
 }
 
 /* the exchange ended without a question to the owner */
@@ -91,6 +93,17 @@ static enum smtp_server_event login_step(struct smtp_server *s, struct str respo
 		return SERVER_GO_ON;
 	}
 	s->auth_password = str_dup(response);
+	return judge(s);
+}
+
+static enum smtp_server_event owner_step(struct smtp_server *s, struct str response)
+{
+	mem_free_secret(s->auth_message);
+	s->auth_message = NULL;
+	if (response.n && (memchr(response.p, 0, response.n) || !str_is_utf8(response)))
+		return fail(s, failed, "malformed response");
+	s->auth_message = str_dup(response);
+	s->auth_step++;
 	return judge(s);
 }
 
@@ -172,6 +185,11 @@ enum smtp_server_event server_on_sasl(struct smtp_server *s, struct str *in)
 
 void server_auth_answer(struct smtp_server *s, const struct reply *r)
 {
+	if (r->code == 334) {
+		server_say(s, "334 %s", r->text);
+		s->priv->state = SERVER_SASL;
+		return;
+	}
 	if (r->code == 235) {
 		s->authenticated = true;
 		snprintf(s->user, sizeof(s->user), "%s", s->auth_user);

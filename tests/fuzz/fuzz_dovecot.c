@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct auth_question q = { "user", "secret", true, "192.0.2.1", "" };
+	struct auth_question q = { .user = "user", .password = "secret", .tls = true, .client = "192.0.2.1", .server = "" };
 	enum dovecot_step step = DOVECOT_MORE;
 	size_t piece = size ? data[0] % 31 + 1 : 1, fed = size ? 1 : 0;
 	struct dovecot d;

@@ -133,17 +133,27 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	ask(NULL, rcpt, ctx);
 	return (struct verify_wait *)&w;
 }
+struct tls_session *conn_tls_session(const struct conn *c) { return (void)c, NULL; }
 bool auth_burns(const struct auth *a) { return (void)a, false; }
 struct auth_check *auth_ask(struct auth *a, struct loop *l, struct pool *p, const struct auth_question *q, auth_fn fn, void *ctx)
 {
 	(void)a;
 	(void)l;
 	(void)p;
-	snprintf(w.login, sizeof(w.login), "%s %s %s", q->user, q->password, q->client);
+	if (q->user)
+		snprintf(w.login, sizeof(w.login), "%s %s %s", q->user, q->password, q->client);
+	else
+		snprintf(w.login, sizeof(w.login), "%s: %.*s", q->mechanism, STR_ARG(q->message));
 	w.on_login = fn;
 	w.login_ctx = ctx;
 	return (struct auth_check *)&w;
 }
+void auth_go_on(struct auth_check *c, struct str message)
+{
+	(void)c;
+	snprintf(w.login, sizeof(w.login), "on: %.*s", STR_ARG(message));
+}
+const char *auth_mechanisms(const struct auth *a, enum auth_channel channel) { return (void)a, (void)channel, "PLAIN LOGIN SCRAM-SHA-256"; }
 void auth_cancel(struct auth_check *c) { w.cancelled += c != NULL; }
 int loop_io_add(struct loop *l, struct loop_io *io, uint32_t events) { return (void)l, (void)io, (void)events, 0; }
 void verify_cancel(struct verify_wait *v) { w.cancelled += v != NULL; }
@@ -225,7 +235,7 @@ static void world_open(const char *const *more)
 		.reports = world_reports, .incoming = &w.incoming,
 		.smtp = { .hostname = "here.test", .banner = "here.test", .recipient_limit = 100, .hard_error_limit = 20,
 			.soft_error_limit = (unsigned)w.settings.conf->smtpd_soft_error_limit, .starttls = world_tls, .auth = world_auth, .auth_in_clear = world_auth,
-			.auth_mechanisms = world_auth ? "PLAIN LOGIN" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
+			.auth_mechanisms = world_auth ? "PLAIN LOGIN SCRAM-SHA-256" : "", .etrn = true, .chunking = true, .pipelining = true, .discard_keywords = "" } };
 	buf_init(&why, 1024);
 	w.service.limit_exceptions = match_open(MATCH_HOSTS, w.settings.conf->smtpd_client_event_limit_exceptions, &why);
 	buf_fini(&why);
@@ -233,6 +243,7 @@ static void world_open(const char *const *more)
 	list_init(&w.relay.listeners);
 	clients_init(&w.relay.clients);
 	w.relay.settings = &w.settings;
+	w.relay.has_auth_secret = true;
 	w.relay.memory_limit = SIZE_MAX;
 	w.relay.dns = (struct dns *)(void *)&resolvers[0];
 	w.relay.name_dns = (struct dns *)(void *)&resolvers[1];

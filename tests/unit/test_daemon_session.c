@@ -202,6 +202,57 @@ T(session_waits_for_a_login)
 	world_auth = false;
 }
 
+/* SCRAM asks twice, counts once, and may be given up in between */
+T(session_carries_an_exchange)
+{
+	static const char *const more[] = { "smtpd_client_auth_rate_limit=1", "smtpd_client_event_limit_exceptions=", NULL };
+
+	world_auth = true;
+	world_open(more);
+	feed(HELLO "AUTH SCRAM-SHA-256 bixhPXgs\r\n");
+	said();
+	CHECK_STR(w.login, "SCRAM-SHA-256: n,a=x,");
+	w.on_login(w.login_ctx, AUTH_MORE, "r=1", "");
+	CHECK_STR(said(), "334 cj0x|");
+	feed("Yz0x\r\n");
+	CHECK_STR(w.login, "on: c=1");
+	w.on_login(w.login_ctx, AUTH_MORE, "v=1", "");
+	CHECK_STR(said(), "334 dj0x|");
+	feed("\r\n");
+	CHECK_STR(w.login, "on: ");
+	w.on_login(w.login_ctx, AUTH_YES, "who", "");
+	CHECK_STR(said(), "235 2.7.0 Authentication successful|");
+	CHECK_STR(((struct session *)w.conn.ctx)->smtp.user, "who");
+	CHECK_INT(w.cancelled, 0);
+	world_close();
+	world_auth = false;
+}
+
+T(session_forgets_an_exchange_that_was_given_up)
+{
+	static const char *const none[] = { NULL };
+
+	world_auth = true;
+	world_open(none);
+	feed(HELLO "AUTH SCRAM-SHA-256 bixhPXgs\r\n");
+	w.on_login(w.login_ctx, AUTH_MORE, "r=1", "");
+	said();
+	feed("*\r\n");
+	CHECK_STR(said(), "501 5.7.0 Authentication aborted|");
+	feed("AUTH SCRAM-SHA-256 bixhPXgs\r\n");
+	CHECK_INT(w.cancelled, 1);
+	CHECK_STR(w.login, "SCRAM-SHA-256: n,a=x,");
+	w.on_login(w.login_ctx, AUTH_MORE, "r=1", "");
+	said();
+	/* the client goes */
+	w.on_conn(&w.conn, CONN_FAILED);
+	CHECK_INT(w.cancelled, 2);
+	CHECK_INT(w.relay.n_sessions, 0);
+	tick();
+	world_close();
+	world_auth = false;
+}
+
 T(session_cancels_a_login_when_the_client_goes)
 {
 	static const char *const none[] = { NULL };
