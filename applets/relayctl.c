@@ -6,6 +6,7 @@
 
 #include "applets/postcat.h"
 #include "applets/postqueue.h"
+#include "applets/upgrade.h"
 #include "core/base/clock.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -28,6 +29,7 @@ static int do_flush(void *ctx, const struct applet_verb *verb);
 static int do_stats(void *ctx, const struct applet_verb *verb);
 static int do_explain(void *ctx, const struct applet_verb *verb);
 static int do_plain(void *ctx, const struct applet_verb *verb);
+static int do_upgrade(void *ctx, const struct applet_verb *verb);
 
 enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OLDER, OPT_NEWER, OPT_SORT, OPT_IDS, OPT_COUNT,
 	OPT_WATCH, OPT_LOG, OPT_CLIENT };
@@ -66,6 +68,7 @@ static const struct applet_verb verbs[] = {
 	{ "stats", "", "figures, the last hour, destinations, last errors", do_stats, 0, 1 },
 	{ "explain", "ADDR", "where mail for an address would go, and why", do_explain, 1, 1 },
 	{ "reload", "", "read the configuration anew", do_plain, 0, 0 },
+	{ "upgrade", "[BINARY]", "have this relaybox, or BINARY, take over from relayd; no client is refused", do_upgrade, 0, 1 },
 	{ "stop", "", "finish what is under way, and end", do_plain, 0, 0 },
 	{ "ping", "", "succeed if relayd answers", do_plain, 0, 0 },
 	{ 0 },
@@ -347,6 +350,13 @@ static int do_plain(void *ctx, const struct applet_verb *verb)
 	const struct ctl *x = ctx;
 
 	return applet_control(x->conf, verb->name, false);
+}
+
+static int do_upgrade(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
+
+	return upgrade(x->conf, x->n_args ? x->args[0] : "/proc/self/exe");
 }
 
 static int run_verb(struct ctl *x, const char *word)

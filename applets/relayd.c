@@ -12,7 +12,7 @@
 #include "core/daemon/relay.h"
 #include "core/view/control.h"
 
-enum { OPT_HEALTH = OPT_FIRST_OWN };
+enum { OPT_HEALTH = OPT_FIRST_OWN, OPT_TAKEOVER };
 static const struct opt options[] = {
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory (MAIL_CONFIG, /etc/relaybox, /etc/postfix)" },
 	{ 'o', 'o', "set", OPT_ARG, "NAME=VALUE", "override one main.cf parameter; may be repeated" },
@@ -22,6 +22,7 @@ static const struct opt options[] = {
 	{ 'x', 'x', "expand", OPT_NONE, NULL, "print every parameter with its value and exit; $names are expanded, with -n and -D too" },
 	{ OPT_HEALTH, 0, "health", OPT_NONE, NULL, "ask the relayd that runs whether it is well, and exit: 0 yes, 1 no" },
 	{ 'd', 'd', "daemon", OPT_NONE, NULL, "go to the background (the default is the foreground)" },
+	{ OPT_TAKEOVER, 0, "takeover", OPT_NONE, NULL, "take over from the relayd that runs (see relayctl upgrade)" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "log more; may be repeated" },
 	{ 'h', 'h', "help", OPT_NONE, NULL, "show this help and exit" },
 	{ 0, 0, NULL, OPT_NONE, NULL, NULL },
@@ -87,7 +88,7 @@ static int run(int argc, char **argv)
 	const char *directory = NULL, **extra = mem_alloc(((size_t)argc + 1) * sizeof(*extra));
 	char **operands = mem_alloc(((size_t)argc + 1) * sizeof(*operands)), absolute[PATH_MAX];
 	int id, job = 0, n_extra = 0;
-	bool daemonise = false, expanded = false, in_log;
+	bool daemonise = false, takeover = false, expanded = false, in_log;
 	struct settings *s;
 
 	opt_init(&o, options, argc, argv, operands);
@@ -98,6 +99,7 @@ static int run(int argc, char **argv)
 		case 't': case 'n': case 'D': case OPT_HEALTH: job = id; break;
 		case 'x': expanded = true; break;
 		case 'd': daemonise = true; break;
+		case OPT_TAKEOVER: takeover = true; break;
 		case 'v': log_verbose++; break;
 		case 'h': return applet_help(&applet_relayd);
 		default: return applet_usage_error(&applet_relayd, "%s", o.error);
@@ -126,7 +128,7 @@ static int run(int argc, char **argv)
 		printf("relayd: %s: the configuration is good\n", directory);
 		return EX_OK;
 	}
-	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise,
+	return relay_run(s, &(struct relay_options){ .directory = directory, .extra = extra, .daemonise = daemonise, .takeover = takeover,
 		.found = in_log ? &diag : NULL });
 }
 
@@ -135,7 +137,7 @@ const struct applet applet_relayd = {
 	.name = "relayd",
 	.also = also,
 	.summary = "SMTP router with a durable queue",
-	.usage = "[-c DIR] [-o NAME=VALUE]... [-d] [-v]\n[-c DIR] -t | -n | -D | -x | --health",
+	.usage = "[-c DIR] [-o NAME=VALUE]... [-d] [-v] [--takeover]\n[-c DIR] -t | -n | -D | -x | --health",
 	.options = options,
 	.notes = "Without -d relayd stays in the foreground and logs where maillog_file says (standard error by default).\n"
 		"Signals: TERM stop, HUP reload, USR1 try all queued mail now.",

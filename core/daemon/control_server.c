@@ -16,9 +16,10 @@
 #include "core/cleanup/rewrite.h"
 #include "core/net/acceptor.h"
 #include "core/view/control.h"
-#include "core/view/listing.h"
+#include "core/daemon/control_private.h"
 #include "core/daemon/health.h"
 #include "core/daemon/stats.h"
+#include "core/daemon/takeover.h"
 #include "core/access/users.h"
 #include "core/route/explain_local.h"
 
@@ -33,16 +34,6 @@ struct control_server {
 	struct relay *relay;
 	struct acceptor acceptor;
 	struct list peers;
-};
-struct peer {
-	struct list link;
-	struct relay *relay;
-	struct conn *conn;
-	int64_t uid;
-	bool answering, done;
-	struct listing listing;
-	uint64_t *ids;                 /* messages of a listing, oldest first */
-	size_t n_ids, at;
 };
 
 /* --- output ------------------------------------------------------------------------------------------------------ */
@@ -62,7 +53,7 @@ static void peer_free(struct peer *p)
 	mem_free(p);
 }
 
-static void finish(struct peer *p, const char *problem)
+void control_finish(struct peer *p, const char *problem)
 {
 	if (problem)
 		buf_printf(&p->conn->out, "!%s\n", problem);
@@ -109,13 +100,13 @@ static void list_slice(struct peer *p)
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
 	if (end)
-		finish(p, NULL);
+		control_finish(p, NULL);
 }
 
 static void do_queue(struct peer *p, struct str args)
 {
 	if (!listing_form(args, &p->listing.form)) {
-		finish(p, "no such form of the queue");
+		control_finish(p, "no such form of the queue");
 		return;
 	}
 	collect_ids(p);
@@ -140,7 +131,7 @@ static struct qmsg *message_of(struct peer *p, struct str text, struct str queue
 
 	if (m && is_in(m, queues))
 		return m;
-	finish(p, "no such message in the queue");
+	control_finish(p, "no such message in the queue");
 	return NULL;
 }
 
@@ -156,7 +147,7 @@ static void show(struct peer *p, struct str args, bool content)
 	result = listing_show(p->relay->store, m, content, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
-	finish(p, result == 0 ? NULL : strerror(errno));
+	control_finish(p, result == 0 ? NULL : strerror(errno));
 }
 
 static void do_show(struct peer *p, struct str args) { show(p, args, true); }
@@ -202,13 +193,13 @@ static void change(struct peer *p, enum schedule_verb v, struct str args)
 		if (!m)
 			return;
 		if (!apply(p, v, m)) {
-			finish(p, strerror(errno));
+			control_finish(p, strerror(errno));
 			return;
 		}
 		n = 1;
 	}
 	buf_printf(&p->conn->out, "+%zu\n", n);
-	finish(p, NULL);
+	control_finish(p, NULL);
 }
 
 static void do_hold(struct peer *p, struct str args) { change(p, SCHEDULE_HOLD, args); }
@@ -228,7 +219,7 @@ static void do_flush(struct peer *p, struct str args)
 	}
 	n = args.n ? schedule_flush_site(p->relay->schedule, str_from(args, 5)) : schedule_flush_all(p->relay->schedule);
 	buf_printf(&p->conn->out, "+%zu\n", n);
-	finish(p, NULL);
+	control_finish(p, NULL);
 }
 
 static void do_stats(struct peer *p, struct str args)
@@ -240,32 +231,32 @@ static void do_stats(struct peer *p, struct str args)
 	stats_rows(p->relay, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
-	finish(p, NULL);
+	control_finish(p, NULL);
 }
 
 static void do_reload(struct peer *p, struct str args)
 {
 	(void)args;
-	finish(p, relay_reload(p->relay) ? NULL : "the new configuration was refused (the log says why); the old one stays in force");
+	control_finish(p, relay_reload(p->relay) ? NULL : "the new configuration was refused (the log says why); the old one stays in force");
 }
 
 static void do_stop(struct peer *p, struct str args)
 {
 	(void)args;
-	finish(p, NULL);
+	control_finish(p, NULL);
 	relay_stop(p->relay, "request");
 }
 
 static void do_ping(struct peer *p, struct str args)
 {
 	(void)args;
-	finish(p, NULL);
+	control_finish(p, NULL);
 }
 
 static void do_health(struct peer *p, struct str args)
 {
 	(void)args;
-	finish(p, health_alive(p->relay));
+	control_finish(p, health_alive(p->relay));
 }
 
 /* explain_client - what the restriction lists say to this recipient from this client, as far as they go without the network */
@@ -378,10 +369,10 @@ static void do_explain(struct peer *p, struct str args)
 	explain_sender(&x);
 	explain_recipient(&x, full);
 	if (client.n && !explain_client(p, &a, client, sender, full, &trace)) {
-		finish(p, "client= wants an address");
+		control_finish(p, "client= wants an address");
 	} else {
 		put_lines(p, buf_view(&trace));
-		finish(p, NULL);
+		control_finish(p, NULL);
 	}
 	buf_fini(&trace);
 	arena_fini(&a);
@@ -408,6 +399,8 @@ static const struct verb {
 	{ "expire", do_expire, RIGHT_OWNER },
 	{ "reload", do_reload, RIGHT_OWNER },
 	{ "stop", do_stop, RIGHT_OWNER },
+	{ "started", control_started, RIGHT_OWNER },
+	{ TAKEOVER_REQUEST, control_takeover, RIGHT_OWNER },
 };
 
 static bool is_master(int64_t uid)
@@ -437,10 +430,10 @@ static void serve(struct peer *p, struct str line)
 		if (may(p, verbs[i].right))
 			verbs[i].run(p, str_trim(rest));
 		else
-			finish(p, CONTROL_NOT_PERMITTED);
+			control_finish(p, CONTROL_NOT_PERMITTED);
 		return;
 	}
-	finish(p, "unknown request");
+	control_finish(p, "unknown request");
 }
 
 /* --- connection -------------------------------------------------------------------------------------------------------- */
@@ -457,15 +450,18 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			conn_deadline(c, loop_now(p->relay->loop) + ANSWER_TIME);
 			buf_printf(&c->out, CONTROL_HELLO "%d\n", CONTROL_VERSION);
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
+			buf_consume(&c->in, (size_t)lf + 1);
 		} else if (c->in.n >= LIMIT_CONTROL_LINE) {
-			finish(p, "request too long");
+			control_finish(p, "request too long");
 		}
-	} else if (ev == CONN_SENT && p->answering && !p->done) {
+	} else if (ev == CONN_SENT && p->n_ids && !p->done) {
 		list_slice(p);
-	} else if (ev == CONN_FAILED || ev == CONN_DEADLINE || (ev == CONN_EOF && !p->answering)) {
+	} else if (ev == CONN_FAILED || ev == CONN_DEADLINE || (ev == CONN_EOF && (!p->answering || p->more))) {
 		peer_free(p);
 		return CONN_CLOSE;
 	}
+	if (p->more && c->in.n)
+		p->more(p);
 	if (p->done) {
 		conn_close_after_send(c, loop_now(p->relay->loop) + 30 * USEC_PER_SEC);
 		peer_free(p);
@@ -555,6 +551,8 @@ void control_close(struct control_server *s)
 	LIST_EACH(&s->peers, it, tmp) {
 		struct peer *p = LIST_ITEM(it, struct peer, link);
 
+		if (p->stays)
+			continue;
 		conn_close(p->conn);
 		peer_free(p);
 	}

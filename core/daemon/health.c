@@ -31,7 +31,7 @@ static const char *ready(const struct relay *r)
 
 	if (why)
 		return why;
-	if (r->stopping || r->leaving)
+	if ((r->stopping && !r->handing_over) || r->leaving)
 		return "shutting down";
 	if (r->n_sessions >= r->max_sessions)
 		return "too many sessions";

@@ -2,6 +2,7 @@
 #include "core/daemon/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "core/net/dns.h"
 #include "core/net/dns_files.h"
 #include "core/daemon/admission.h"
+#include "core/daemon/inherit.h"
 
 #define BACKLOG 4096
 /* without any configuration: where nothing but root may use the first, the second */
@@ -78,16 +80,11 @@ static int open_socket(const struct sockaddr *sa, socklen_t n)
 	return -1;
 }
 
-static int listener_open(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n)
+/* listener_add - fd is taken over */
+static int listener_add(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n, int fd)
 {
-	struct listener *l = find(r, sa, n);
-	int fd;
+	struct listener *l;
 
-	if (l) {
-		l->next = v;
-		return 0;
-	}
-	fd = open_socket(sa, n);
 	if (fd < 0)
 		return -1;
 	l = MEM_NEW(struct listener);
@@ -98,6 +95,19 @@ static int listener_open(struct relay *r, const struct service *v, const struct 
 	l->address_len = n;
 	list_append(&r->listeners, &l->link);
 	return acceptor_open(&l->acceptor, r->loop, fd, "smtpd", on_accepted);
+}
+
+static int listener_open(struct relay *r, const struct service *v, const struct sockaddr *sa, socklen_t n)
+{
+	struct listener *l = find(r, sa, n);
+	int fd;
+
+	if (l) {
+		l->next = v;
+		return 0;
+	}
+	fd = inherit_find(r->inherited, sa, n);
+	return listener_add(r, v, sa, n, fd >= 0 ? fd : open_socket(sa, n));
 }
 
 /* --- what a host text means ---------------------------------------------------------------------------------------- */
@@ -212,15 +222,36 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 	return FAILED;
 }
 
-static enum opened open_services(struct relay *r, const struct settings *s, bool last)
+/* open_inherited - a supervisor's socket serves whom it belongs to */
+static enum opened open_inherited(struct relay *r, const struct settings *s)
 {
 	enum opened result = OPENED;
+
+	for (size_t i = 0; i < r->inherited->n; i++) {
+		const struct inherited_socket *one = &r->inherited->v[i];
+		const struct sockaddr *sa = (const struct sockaddr *)&one->address;
+		const struct service *v = one->supervised ? inherit_service(one, s) : NULL;
+		struct listener *l = v ? find(r, sa, one->length) : NULL;
+
+		if (l) {
+			l->next = v;
+		} else if (one->supervised && (!v || listener_add(r, v, sa, one->length, fcntl(one->fd, F_DUPFD_CLOEXEC, 0)) != 0)) {
+			log_error("master", "LISTEN_FDS: no service is called \"%s\" or has the port of that socket: see master.cf, http_listen", one->name);
+			result = FAILED;
+		}
+	}
+	return result;
+}
+
+static enum opened open_services(struct relay *r, const struct settings *s, bool last)
+{
+	enum opened result = open_inherited(r, s);
 
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct service *v = &s->services[i];
 		struct str rest = str_of(*v->host ? v->host : v->conf->inet_interfaces), one;
 
-		while (str_word(&rest, ", \t\r\n", &one)) {
+		while (!inherit_covers(r->inherited, s, v) && str_word(&rest, ", \t\r\n", &one)) {
 			char host[256];
 			enum opened now;
 
@@ -318,4 +349,27 @@ void listener_close_mail(struct relay *r)
 		acceptor_empty(&l->acceptor);
 		listener_close(l);
 	}
+}
+
+void listener_let_go(struct relay *r)
+{
+	LIST_EACH(&r->listeners, it, tmp) {
+		struct listener *l = LIST_ITEM(it, struct listener, link);
+
+		if (!l->service->http)
+			listener_close(l);
+	}
+}
+
+int listener_each_own(struct relay *r, int fd, int (*send)(int fd, int sock, const void *line, size_t n), const char *line)
+{
+	int result = 0;
+
+	LIST_EACH(&r->listeners, it, tmp) {
+		const struct listener *l = LIST_ITEM(it, struct listener, link);
+
+		if (!result && l->address.ss_family != AF_UNIX && !inherit_has(r->inherited, (const struct sockaddr *)&l->address, l->address_len))
+			result = send(fd, l->acceptor.io.fd, line, strlen(line));
+	}
+	return result;
 }

@@ -2,6 +2,7 @@
 #include "core/daemon/privilege.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <string.h>
@@ -9,8 +10,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/daemon/inherit.h"
 #include "core/deliver/local/helper.h"
 
 /* collect - what the settings were made of, and the indexed form of each table, which may come later */
@@ -25,7 +28,16 @@ static void collect(struct reads *p, const struct settings *s)
 	}
 }
 
-int privilege_fork_helper(const struct settings *s, const struct identity *owner, pid_t *pid)
+static void leave_terminal(void)
+{
+	int null = fs_open("/dev/null", O_RDWR, 0);
+
+	log_echo(false);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+}
+
+int privilege_fork_helper(const struct settings *s, const struct identity *owner, size_t announced, bool apart, pid_t *pid)
 {
 	static const char *const none[] = { NULL };
 	struct reads tables = { NULL, 0 };
@@ -40,6 +52,9 @@ int privilege_fork_helper(const struct settings *s, const struct identity *owner
 	}
 	if (*pid == 0) {
 		close(fds[0]);
+		inherit_forget(announced);
+		if (apart)
+			leave_terminal();
 		_exit(helper_main(fds[1], &(struct helper_rules){
 			.spool = s->conf->mail_spool_directory, .home_mailbox = s->conf->home_mailbox,
 			.log = s->conf->maillog_file, .tables = tables.n ? tables.v : none, .owner = owner->uid,

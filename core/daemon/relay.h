@@ -11,6 +11,7 @@
 #include "core/daemon/notify.h"
 #include "core/daemon/sandbox.h"
 
+struct inherited;
 struct listener;
 struct control_server;
 struct pickup;
@@ -40,6 +41,7 @@ struct relay {
 	struct deliver *deliver;
 	struct verify *verify;
 	struct list listeners;
+	struct inherited *inherited;       /* sockets that others made */
 	struct list sessions;
 	size_t n_sessions, max_sessions;
 	struct reply *spare_answer;        /* room for the next event's */
@@ -59,6 +61,8 @@ struct relay {
 	struct notify notify;              /* of who supervises us */
 	bool leaving;                      /* about to stop: /readyz says so, mail is still taken */
 	bool stopping;
+	bool handing_over;                 /* … because another relayd has the sockets now */
+	bool has_helper;
 	struct loop_timer stop_timer;
 	usec started;                      /* wall */
 };
@@ -68,6 +72,7 @@ struct relay_options {
 	const char *directory;
 	const char *const *extra;
 	bool daemonise;
+	bool takeover;                 /* from the relayd that runs on this queue, if one does */
 	const struct conf_diag *found; /* what nobody was told yet: logged, once there is a log; or NULL */
 };
 int relay_run(struct settings *s, const struct relay_options *o);
@@ -75,6 +80,8 @@ void relay_log_findings(const struct conf_diag *found);
 /* relay_stop - as TERM does: after shutdown_delay take no more mail, finish what is under way and give the queue to drain_relay within
  * shutdown_timeout; then relay_run returns. A second call ends the delay. why: for the log */
 void relay_stop(struct relay *r, const char *why);
+/* relay_hand_over - the same, without delay and drain: another process has the sockets and waits for the queue */
+void relay_hand_over(struct relay *r);
 void relay_stop_init(struct relay *r);
 void relay_stop_check(void *r);        /* at the end of each tick: is all over? */
 void relay_tell_stopping(const struct relay *r);       /* the supervisor, what is still under way */

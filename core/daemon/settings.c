@@ -190,6 +190,7 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 
 	conf_diag_init(&told);
 	v->conf = c;
+	v->name = l->name;
 	v->host = l->host;
 	v->port = l->port;
 	v->stressed = conf_overlay(c, conf_is_set(c, "stress") ? NULL : under_stress, NULL, 0, diag);
@@ -277,7 +278,7 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 			continue;
 		}
 		s->services = mem_array(s->services, s->n_services + 1, sizeof(*s->services));
-		s->services[s->n_services++] = (struct service){ .conf = s->conf, .host = str_dup(host), .port = port, .http = true };
+		s->services[s->n_services++] = (struct service){ .conf = s->conf, .host = str_dup(host), .port = port, .http = true, .name = "http" };
 	}
 	buf_fini(&why);
 }

@@ -34,6 +34,7 @@ struct incoming {
 struct service {
 	const struct conf *conf;           /* with the listener's -o overrides */
 	struct conf *stressed;             /* the same with stress=yes */
+	const char *name;                  /* of its line in master.cf; "http" */
 	const char *host;                  /* "" = inet_interfaces */
 	uint16_t port;                     /* 0: the submit socket */
 	const struct settings *settings;   /* its generation */

@@ -15,6 +15,7 @@
 #include "core/base/mem.h"
 #include "core/daemon/admission.h"
 #include "core/daemon/control_server.h"
+#include "core/daemon/inherit.h"
 #include "core/daemon/listener.h"
 #include "core/daemon/pickup.h"
 #include "core/daemon/pressure.h"
@@ -23,6 +24,7 @@
 #include "core/daemon/sandbox.h"
 #include "core/daemon/session.h"
 #include "core/daemon/spool.h"
+#include "core/daemon/takeover.h"
 #include "core/daemon/wiring.h"
 #include "core/map/cdb.h"
 #include "core/base/signals.h"
@@ -42,6 +44,8 @@ struct daemon {
 	pid_t helper_pid;
 	bool has_submit;               /* the submit socket is there */
 	bool sockets_wait;             /* for room on the disk */
+	struct inherited inherited;
+	struct takeover takeover;      /* from whom; fd -1: nobody */
 };
 
 /* --- the local sockets ------------------------------------------------------------------------------------------------ */
@@ -286,7 +290,7 @@ static bool open_rooms(struct daemon *d, int helper_fd)
 	r->dns = dns_new(r->loop, &(struct dns_options){ 0 });
 	r->name_dns = dns_new(r->loop, &(struct dns_options){ 0 });
 	r->judge_dns = dns_new(r->loop, &(struct dns_options){ 0 });
-	if (!open_queue(r))
+	if ((d->takeover.fd >= 0 && takeover_go(&d->takeover) != 0) || !open_queue(r))
 		return false;
 	r->deliver = wiring_deliver(r, helper_fd);
 	r->verify = wiring_verify(r);
@@ -323,7 +327,9 @@ static void close_rooms(struct daemon *d)
 		pool_wait(r->store_pool);
 	if (r->schedule)
 		schedule_save(r->schedule);
-	unlink("submit");
+	/* of others' sockets, in this folder or another, none is ours */
+	if (d->has_submit)
+		unlink("submit");
 	if (r->store)
 		store_close(r->store);
 	log_flush();
@@ -385,12 +391,12 @@ static void tell_ready(int fd)
 
 int relay_run(struct settings *s, const struct relay_options *o)
 {
-	struct daemon d = { .helper_pid = 0 };
+	struct daemon d = { .helper_pid = 0, .takeover = { .fd = -1 } };
 	struct relay *r = &d.relay;
 	struct identity owner;
 	struct buf why;
 	int ready_fd = -1, helper_fd = -1, result = EX_OSERR;
-	size_t files;
+	size_t files, announced = inherit_announced();
 	sigset_t set;
 
 	umask(077);
@@ -408,7 +414,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (o->found)
 		relay_log_findings(o->found);
 	set = block_signals();
-	*r = (struct relay){ .directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall() };
+	*r = (struct relay){ .directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall(), .inherited = &d.inherited };
 	list_init(&r->generations);
 	list_init(&r->listeners);
 	list_init(&r->sessions);
@@ -423,13 +429,17 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (r->max_sessions > MAX_SESSIONS)
 		r->max_sessions = MAX_SESSIONS;
 	/* before anything is opened that it should not hold */
-	helper_fd = privilege_fork_helper(s, &owner, &d.helper_pid);
+	helper_fd = privilege_fork_helper(s, &owner, announced, o->daemonise, &d.helper_pid);
+	r->has_helper = helper_fd >= 0;
 	r->loop = loop_new();
 	if (!r->loop)
 		die("epoll: %s", strerror(errno));
 	notify_open(&r->notify);
+	if (inherit_take(&d.inherited, announced) != 0 || (o->takeover && takeover_ask(r, &d.takeover, owner.uid) != 0))
+		goto out;
 	if (listener_open_all(r, s) != 0 || spool_prepare(s->conf->queue_directory, &owner) != 0)
 		goto out;
+	inherit_close(&d.inherited);
 	if (privilege_drop(&owner) != 0 || sandbox_close(s, o->directory, helper_fd >= 0, &r->sandbox) != 0 || !open_rooms(&d, helper_fd))
 		goto out;
 	start_clockwork(&d, set);

@@ -32,9 +32,12 @@ static void begin(struct relay *r)
 	const struct settings *s = r->settings;
 
 	r->stopping = true;
-	listener_close_mail(r);
+	if (r->handing_over)
+		listener_let_go(r);
+	else
+		listener_close_mail(r);
 	loop_defer(r->loop, &r->places);
-	if (*s->conf->drain_relay)
+	if (*s->conf->drain_relay && !r->handing_over)
 		schedule_drain(r->schedule, master_find_transport(&s->master, STR("smtp")), str_of(s->conf->drain_relay));
 	else
 		schedule_stop(r->schedule);
@@ -64,6 +67,15 @@ static void on_time(struct loop_timer *t)
 void relay_stop_init(struct relay *r)
 {
 	loop_timer_init(&r->stop_timer, on_time);
+}
+
+void relay_hand_over(struct relay *r)
+{
+	if (r->stopping)
+		return;
+	r->handing_over = true;
+	log_info("master", "terminating: another relayd takes over");
+	begin(r);
 }
 
 void relay_stop(struct relay *r, const char *why)

@@ -461,7 +461,7 @@ static int lock_up(const struct prison *p)
 	if (!identity_find(s->conf, &owner, &why))
 		return 3;
 	privilege_harden();
-	out.helper = p->helper ? privilege_fork_helper(s, &owner, &helper_pid) : -1;
+	out.helper = p->helper ? privilege_fork_helper(s, &owner, 0, false, &helper_pid) : -1;
 	if (p->helper != (out.helper >= 0))
 		return 4;
 	if (spool_prepare(s->conf->queue_directory, &owner) != 0)

@@ -1,0 +1,30 @@
+/* control_private - what the files of the control server share.
+ *
+ * control_server.c    connections, the table of verbs, and most of them
+ * control_takeover.c  another relayd takes over */
+#ifndef CORE_DAEMON_CONTROL_PRIVATE_H
+#define CORE_DAEMON_CONTROL_PRIVATE_H
+
+#include "core/daemon/relay.h"
+#include "core/view/listing.h"
+
+struct peer {
+	struct list link;
+	struct relay *relay;
+	struct conn *conn;
+	int64_t uid;
+	bool answering, done;
+	/* what the verb makes of bytes that follow its line; NULL: they are not looked at */
+	void (*more)(struct peer *p);
+	bool stays;                    /* to the end of the process */
+	struct listing listing;
+	uint64_t *ids;                 /* messages of a listing, oldest first */
+	size_t n_ids, at;
+};
+/* control_finish - the end of the answer: NULL, or why not */
+void control_finish(struct peer *p, const char *problem);
+
+void control_takeover(struct peer *p, struct str args);
+void control_started(struct peer *p, struct str args);
+
+#endif
