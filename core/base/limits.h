@@ -107,6 +107,10 @@
 #define LIMIT_PROBE_FACTS 400            /* DNS questions about one domain; an SPF record may cost 130 */
 #define LIMIT_PROBE_MEMORY (512 * 1024)  /* answers and findings of one domain */
 #define LIMIT_STS_POLICY (64 * 1024)     /* an MTA-STS policy (RFC 8461 3.3) */
+#define LIMIT_STS_DOMAIN (LIMIT_DOMAIN - 9) /* … is at "mta-sts." and "_mta-sts." of the domain */
+#define LIMIT_STS_DOMAINS 4096           /* whose policy, or its absence, is remembered: those that were sent to last */
+#define LIMIT_STS_LOOKUPS 128            /* … that are being asked about at once; mail for more waits a moment */
+#define LIMIT_STS_FILE (4 * 1024 * 1024) /* the file of policies: a few hundred bytes for each */
 #define LIMIT_FETCH_HEADER (16 * 1024)   /* of an HTTPS answer: its header section, and what chunks add to its body */
 #define LIMIT_FETCH_ADDRESSES 4          /* of an HTTPS server that are tried; the next ones would say the same */
 #define LIMIT_NS_SERVERS 13              /* name servers of a zone that are asked one by one; the root has as many */

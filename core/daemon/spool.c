@@ -89,11 +89,11 @@ static int open_spool(const char *path, const struct identity *owner)
 	return -1;
 }
 
-static int own_lock(int spool, const struct identity *owner)
+static int own_files(int spool, const struct identity *owner)
 {
 	struct taking t = { .owner = owner, .dir = spool };
 
-	return owner->drop ? own_entry(&t, "lock") : 0;
+	return !owner->drop ? 0 : own_entry(&t, "lock") < 0 ? -1 : own_entry(&t, "sts");
 }
 
 /* tell - what stands in the way, and what to do about it, by whom relayd runs as */
@@ -129,7 +129,7 @@ int spool_prepare(const char *queue_directory, const struct identity *owner)
 			tell(queue_directory, folders[i].name, errno);
 	}
 	if (r == 0)
-		r = own_lock(spool, owner);
+		r = own_files(spool, owner);
 	fs_close(spool);
 	return r;
 }

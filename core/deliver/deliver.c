@@ -2,6 +2,7 @@
  * logged. Answers never come from inside deliver_start. */
 #include "core/deliver/deliver_private.h"
 #include "core/oauth/oauth.h"
+#include "core/policy/sts.h"
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -82,6 +83,7 @@ void deliver_free(struct deliver *d)
 	simple_free_all(d);
 	bounce_forget_all(d);
 	oauth_free(d->oauth);
+	sts_free(d->sts);
 	helper_client_free(d->helper);
 	smtp_dest_free_all(d);
 	table_fini(&d->dests);

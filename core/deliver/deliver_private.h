@@ -9,6 +9,7 @@
 
 struct helper_client;
 struct oauth;
+struct sts;
 
 struct deliver {
 	struct deliver_options o;
@@ -28,6 +29,7 @@ struct deliver {
 	unsigned next_dead;
 	usec refresh_at;               /* mono: when tables are looked at again */
 	struct oauth *oauth;
+	struct sts *sts;               /* NULL: nobody has wanted to know yet */
 	struct helper_client *helper;  /* NULL: deliver as ourselves */
 	uint64_t last_probe_id;
 	char *scratch;                 /* LIMIT_CLIENT_PIECE bytes, for the loop thread */

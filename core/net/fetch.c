@@ -256,7 +256,7 @@ struct tls_context *fetch_trust(const char *ca_file, struct buf *why)
 
 	if (*o.ca_file)
 		return tls_context_new(&o, why);
-	buf_z(why, "this system has no file of authorities to trust");
+	buf_z(why, "this system has no file of authorities to trust: name one (smtp_tls_CAfile)");
 	return NULL;
 }
 

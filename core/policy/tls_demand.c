@@ -294,6 +294,7 @@ void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *
 	complete(out, c, &why);
 	if (why.n)
 		reply_set(&out->failed, 451, "4.7.5", "%s%s", got == MAP_NONE ? "" : PARAMETER ": ", buf_cstr(&why));
+	out->by_table = got != MAP_NONE;
 	out->unsettled = out->level->dane;
 	out->at_once = site->at_once;
 	out->offer |= site->at_once;
@@ -320,8 +321,40 @@ void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *
 	mem_free(d);
 }
 
+bool tls_demand_may_obey(const struct tls_demand *x)
+{
+	return !x->by_table && !x->dane && !x->failed.code && x->match == TLS_MATCH_NONE;
+}
+
+void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct sts_known *known, struct str domain, struct str host)
+{
+	struct sts_policy p;
+	struct str at;
+
+	mem_free(x->sts_domain);
+	x->sts_domain = str_dup(domain);
+	if ((known->mode != STS_ENFORCE && known->mode != STS_TESTING) || sts_policy_parse(known->text, &p, &at))
+		return;
+	x->sts = known->mode;
+	x->sts_foreign = !sts_policy_has(&p, host);
+	x->offer = true;
+	if (x->sts == STS_TESTING)
+		return;
+	set_level(x, tls_level_sts());
+	mem_free(x->words);
+	x->words = mem_dupz("hostname");
+	if (!x->own_protocols) {
+		mem_free(x->protocols);
+		x->protocols = mem_dupz(c->smtp_tls_mandatory_protocols);
+	}
+	if (x->sts_foreign)
+		reply_set(&x->failed, 451, "4.7.5", "MX host %.*s is not in the MTA-STS policy of %.*s", STR_ARG(host), STR_ARG(domain));
+}
+
 void tls_demand_fini(struct tls_demand *x)
 {
+	mem_free(x->sts_domain);
+	x->sts_domain = NULL;
 	if (x->dane)
 		dane_fini(x->dane);
 	mem_free(x->dane);

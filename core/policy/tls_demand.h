@@ -1,5 +1,6 @@
-/* tls_demand - what one connection must have of TLS: made here, in one function, out of smtp_tls_security_level, the entry of
- * smtp_tls_policy_maps, and where the connection goes. Sessions look at the parts of the value; what level it was is only
+/* tls_demand - what one connection must have of TLS: made here, out of smtp_tls_security_level, the entry of smtp_tls_policy_maps, where
+ * the connection goes, and what DNS (DANE) and the domain's policy (MTA-STS) say. An entry of the table counts before both, and so does
+ * a level that names whom to trust; proven TLSA records count before an MTA-STS policy (RFC 8461 section 2). Sessions look at the parts of the value; what level it was is only
  * for logs.
  *
  * A table is asked for the next hop exactly as it is written, brackets and port included; only a bare domain is also looked up
@@ -11,6 +12,7 @@
 #include "core/map/map.h"
 #include "core/msg/reply.h"
 #include "core/policy/dane.h"
+#include "core/policy/sts.h"
 #include "core/policy/tls_level.h"
 
 struct tls_demand {
@@ -25,6 +27,10 @@ struct tls_demand {
 	char server_name[256];         /* "" = the host's */
 	bool unsettled;                /* level dane: nothing is sent before tls_demand_settle */
 	struct dane *dane;             /* its records, one of which must match; NULL: none; owned */
+	bool by_table;                 /* an entry of smtp_tls_policy_maps says so */
+	char *sts_domain;              /* whose MTA-STS policy was looked at; NULL: nobody's; owned */
+	enum sts_mode sts;             /* … its mode, if it counts: testing is looked at and not insisted on */
+	bool sts_foreign;              /* … and the host is not in its list */
 	struct reply failed;           /* code != 0: nothing is sent now, and this is why */
 };
 /* where a connection goes */
@@ -37,6 +43,10 @@ struct tls_site {
 void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *table, const struct tls_site *site, struct buf *trace);
 /* tls_demand_settle - x, of a level that the DNS decides, as the settled d says; takes d */
 void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *d);
+/* tls_demand_may_obey - is there room for an MTA-STS policy beside what x (settled) has already? */
+bool tls_demand_may_obey(const struct tls_demand *x);
+/* tls_demand_obey - x, as the domain's policy says for this MX host */
+void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct sts_known *known, struct str domain, struct str host);
 void tls_demand_fini(struct tls_demand *x);
 /* tls_demand_check - is this a value of smtp_tls_policy_maps that can be done? false with why */
 bool tls_demand_check(const struct conf *c, struct str value, struct buf *why);

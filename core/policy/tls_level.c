@@ -18,6 +18,13 @@ const struct tls_level *tls_level_row(int level)
 	return &rows[level >= 0 && (size_t)level < sizeof(rows) / sizeof(rows[0]) ? level : CONF_TLS_NONE];
 }
 
+const struct tls_level *tls_level_sts(void)
+{
+	static const struct tls_level row = { .word = "mta-sts", .offer = true, .require = true, .match = TLS_MATCH_NAME };
+
+	return &row;
+}
+
 bool tls_level_parse(struct str word, enum conf_tls_level *out)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

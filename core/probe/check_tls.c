@@ -1,7 +1,7 @@
 /* check_tls - MTA-STS (RFC 8461) and TLS reporting (RFC 8460). */
+#include "core/policy/sts_policy.h"
+#include "core/policy/tags.h"
 #include "core/probe/probe.h"
-
-#include "core/probe/records.h"
 
 #define DAY 86400
 
@@ -43,7 +43,6 @@ static void judge_patterns(struct probe *p, const struct sts_policy *s)
 
 static void judge_policy(struct probe *p)
 {
-	static const char *const modes[] = { "", "none", "testing", "enforce" };
 	struct str type = str_of(p->sts.type), at;
 	struct sts_policy s;
 	const char *wrong = sts_policy_parse(buf_view(&p->sts.text), &s, &at);
@@ -52,15 +51,15 @@ static void judge_policy(struct probe *p)
 		probe_find_wrong(p, "mta-sts", "policy", wrong, at);
 		return;
 	}
-	probe_find(p, PROBE_OK, PROBE_DOMAIN, "mta-sts", NULL, "%s, for %llu days", modes[s.mode], (unsigned long long)s.max_age / DAY);
-	if (!str_istarts(type, STR("text/plain")))
-		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mta-sts", "serve it as text/plain (RFC 8461 3.2)", "the policy's type is \"%.*s\"", STR_ARG(type));
+	probe_find(p, PROBE_OK, PROBE_DOMAIN, "mta-sts", NULL, "%s, for %llu days", sts_mode_word(s.mode), (unsigned long long)s.max_age / DAY);
+	if (!sts_policy_is_plain(type))
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mta-sts", "serve it as text/plain (RFC 8461 3.2)", "senders pass by a policy whose type is \"%.*s\"", STR_ARG(type));
 	if (s.mode == STS_ENFORCE && s.max_age < DAY)
 		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "mta-sts", "a week or more protects those who send seldom", "the policy is kept for %llu seconds",
 			(unsigned long long)s.max_age);
 	if (s.mode != STS_ENFORCE)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mta-sts", s.mode == STS_TESTING ? "once the reports are fine: mode: enforce" : NULL,
-			"mode %s: nobody insists on TLS", modes[s.mode]);
+			"mode %s: nobody insists on TLS", sts_mode_word(s.mode));
 	if (s.mode == STS_NONE)
 		return;
 	for (size_t h = 0; h < p->n_hosts; h++)
@@ -91,7 +90,7 @@ void check_sts(struct probe *p)
 {
 	const struct fact *f;
 	const char *wrong;
-	struct str text, at;
+	struct str text, id, at;
 	char name[300];
 
 	snprintf(name, sizeof(name), "_mta-sts.%s", p->target);
@@ -100,7 +99,7 @@ void check_sts(struct probe *p)
 		look_for_policy(p);
 	if (!f || !probe_one_record(p, "mta-sts", f, STR("v=STSv1"), &text, p->null_mx || p->sts.fetched ? NULL : "publish a policy so that senders insist on TLS"))
 		return;
-	wrong = sts_record_parse(text, &at);
+	wrong = sts_record_parse(text, &id, &at);
 	if (wrong)
 		probe_find_wrong(p, "mta-sts", "record", wrong, at);
 	if (!p->sts.asked)

@@ -4,6 +4,7 @@
 
 #include "core/net/http.h"
 #include "core/policy/dane.h"
+#include "core/policy/sts_policy.h"
 #include "core/probe/records.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -49,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			must_be_inside(dmarc.values[i]);
 	bimi_parse(all, values, &at);
 	dkim_parse(all, &key, &at);
-	sts_record_parse(all, &at);
+	if (!sts_record_parse(all, &rest, &at))
+		must_be_inside(rest);
 	tlsrpt_parse(all, &rest, &at);
 	for (rest = all; (more = uri_next(&rest, &scheme, &body)) != 0;)
 		if (more > 0)

@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "core/net/http.h"
 #include "core/probe/facts.h"
+#include "core/policy/sts_policy.h"
 #include "core/probe/records.h"
 #include "tests/unit/t.h"
 
@@ -198,7 +199,7 @@ T(short_records)
 		struct str v[BIMI_TAGS], at, text = str_of(rows[i].in);
 
 		ROW("%s", rows[i].in);
-		check(rows[i].kind == 'b' ? bimi_parse(text, v, &at) : rows[i].kind == 's' ? sts_record_parse(text, &at) : tlsrpt_parse(text, v, &at),
+		check(rows[i].kind == 'b' ? bimi_parse(text, v, &at) : rows[i].kind == 's' ? sts_record_parse(text, v, &at) : tlsrpt_parse(text, v, &at),
 			at, rows[i].want, rows[i].at);
 	}
 }

@@ -3,6 +3,35 @@
 #include "core/base/format.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
+#include "core/deliver/smtp/smtp_policy.h"
+#include "core/msg/date.h"
+
+/* explain_policy - what counts beside the level, and why */
+static void explain_policy(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, const struct tls_demand *x, struct buf *out)
+{
+	struct sts_known known;
+	char date[40];
+	bool asked;
+
+	if (x->unsettled)
+		buf_z(out, x->level->only ? " (the host's proven TLSA records decide; without any mail waits)" :
+			" (the host's proven TLSA records decide; without any as level may)");
+	else if (x->by_table && p->web)
+		buf_z(out, " (the entry of smtp_tls_policy_maps counts, whatever the domain publishes)");
+	if (!tls_demand_may_obey(x) || !p->web)
+		return;
+	if (!smtp_policy_sts(d, p, t, &known, &asked)) {
+		buf_z(out, asked ? " (its MTA-STS policy is being looked up: ask again in a moment)" : "");
+		return;
+	}
+	date_rfc3339(date, known.until, 0);
+	if (known.mode)
+		buf_printf(out, " (MTA-STS: mode %s until %s%s)", sts_mode_word(known.mode), date, known.mode == STS_ENFORCE ?
+			(x->unsettled ?
+			": without TLSA records the MX host must be in the policy and prove its name" : ": the MX host must be in the policy and prove its name") : known.mode == STS_TESTING ? ": it is looked at, and not insisted on" : "");
+	else
+		buf_printf(out, " (MTA-STS: no policy%s%s)", *known.why ? ": " : "", known.why);
+}
 
 static void explain_site(struct deliver *d, struct smtp_profile *p, struct str site, struct str sender, struct buf *out)
 {
@@ -28,14 +57,15 @@ static void explain_site(struct deliver *d, struct smtp_profile *p, struct str s
 	if (p->conf->smtp_sasl_auth_enable)
 		login = conf_relay_login(p->conf, site, &user, &password) ? MAP_FOUND : smtp_auth_find(d, p, &t, sender, &scratch, out);
 	buf_printf(out, "=> %s: ", t.site);
-	if (demand.failed.code)
+	if (demand.failed.code) {
 		buf_printf(out, "%d %s %s\n", demand.failed.code, demand.failed.enhanced, demand.failed.text);
-	else
-		buf_printf(out, "TLS level %s%s, %s\n", demand.level->word, demand.unsettled ? demand.level->only ?
-			" (the host's proven TLSA records decide; without any mail waits)" :
-			" (the host's proven TLSA records decide; without any as level may)" : "", login == MAP_FOUND ? "with a password" :
+	} else {
+		buf_printf(out, "TLS level %s", demand.level->word);
+		explain_policy(d, p, &t, &demand, out);
+		buf_printf(out, ", %s\n", login == MAP_FOUND ? "with a password" :
 			login == MAP_ERROR ? "deferred: no password can be looked up" : t.host[0] || !p->sasl.n ? "no password" :
 			"no password but by the name of the MX host");
+	}
 	buf_wipe(&scratch);
 	tls_demand_fini(&demand);
 }

@@ -117,6 +117,7 @@ static void go_on_in_clear(struct smtp_session *s, bool offered)
 		smtp_session_fail_text(s, SMTP_BLAME_SITE, "4.7.4", text);
 		return;
 	}
+	smtp_tls_tell_testing(s, "it offers no TLS");
 	if (offered && s->profile->conf->smtp_tls_note_starttls_offer && !s->plain)
 		log_info(smtp_session_service(s), "Host offered STARTTLS: [%s]", s->target.host);
 	go_on_after_hello(s);

@@ -5,6 +5,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/net/dns_files.h"
+#include "core/net/fetch.h"
 
 #define UNBELIEVED "TLS level %s needs a validating resolver: let /etc/resolv.conf name one on this machine (nameserver 127.0.0.1), or say " \
 	"\"options trust-ad\" if the way to it is safe"
@@ -21,6 +22,9 @@ static void stop_asking(struct smtp_policy *q)
 {
 	dns_cancel(q->query);
 	q->query = NULL;
+	if (q->sts)
+		sts_cancel(q->sts);
+	q->sts = NULL;
 	if (q->dane)
 		dane_fini(q->dane);
 	mem_free(q->dane);
@@ -74,6 +78,7 @@ static struct dane *begin(const struct smtp_profile *p, const struct smtp_target
 }
 
 static bool ask_next(struct smtp_policy *q);
+static bool ask_sts(struct smtp_policy *q);
 
 static void on_answer(void *ctx, const struct dns_answer *a)
 {
@@ -92,28 +97,108 @@ static bool ask_next(struct smtp_policy *q)
 	char name[300];
 
 	if (dane_next(q->dane, name, &type)) {
-		q->query = dns_ask(q->dns, str_of(name), (enum dns_type)((unsigned)type | DNS_PROVEN), on_answer, q);
+		q->query = dns_ask(q->d->o.dns, str_of(name), (enum dns_type)((unsigned)type | DNS_PROVEN), on_answer, q);
 		return false;
 	}
-	tls_demand_settle(q->demand, q->conf, q->dane);
+	tls_demand_settle(q->demand, q->profile->conf, q->dane);
 	q->dane = NULL;
-	return true;
+	return ask_sts(q);
 }
+
+/* --- MTA-STS -------------------------------------------------------------------------------------------------------------- */
+
+/* sts_site - the domain whose MX records lead there: the text of hop's host is t's; false: there is none, or nobody wants to know */
+static bool sts_site(struct deliver *d, const struct smtp_profile *p, const struct smtp_target *t, struct str *domain)
+{
+	struct nexthop hop;
+	struct buf why;
+	bool good;
+
+	if (!p->web || !p->use_mx || !d->o.dns)
+		return false;
+	buf_init(&why, 300);
+	good = nexthop_parse(str_of(t->site), 25, &hop, &why) && !hop.unix_path && !hop.literal;
+	*domain = hop.host;
+	buf_fini(&why);
+	return good;
+}
+
+static struct sts *keeper(struct deliver *d)
+{
+	if (!d->sts)
+		d->sts = sts_new(&(struct sts_options){ .loop = d->o.loop, .dns = d->o.dns, .pool = d->o.store ? d->o.pool : NULL,
+			.file = d->o.store ? "sts" : NULL, .port = FETCH_HTTPS });
+	return d->sts;
+}
+
+static void on_sts(void *ctx)
+{
+	struct smtp_policy *q = ctx;
+
+	q->sts = NULL;
+	if (ask_sts(q))
+		q->go_on(q);
+}
+
+/* true: the demand is settled */
+static bool ask_sts(struct smtp_policy *q)
+{
+	struct sts_known known;
+	struct str domain;
+
+	if (!tls_demand_may_obey(q->demand) || !sts_site(q->d, q->profile, q->target, &domain))
+		return true;
+	if (sts_find(keeper(q->d), domain, q->profile->web, &known)) {
+		tls_demand_obey(q->demand, q->profile->conf, &known, domain, str_of(q->target->host));
+		if (q->demand->failed.code)
+			sts_doubt(q->d->sts, domain);
+		return true;
+	}
+	q->sts = sts_ask(q->d->sts, domain, q->profile->web, on_sts, q);
+	if (!q->sts && domain.n <= LIMIT_STS_DOMAIN)
+		reply_set(&q->demand->failed, 451, "4.4.3", "too many MTA-STS policies are being looked up");
+	return !q->sts;
+}
+
+void smtp_policy_doubt(struct deliver *d, const struct tls_demand *x)
+{
+	if (x && x->sts == STS_ENFORCE && d->sts)
+		sts_doubt(d->sts, str_of(x->sts_domain));
+}
+
+bool smtp_policy_sts(struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, struct sts_known *out, bool *asked)
+{
+	struct str domain;
+
+	*asked = false;
+	if (!sts_site(d, p, t, &domain))
+		return false;
+	if (sts_find(keeper(d), domain, p->web, out))
+		return true;
+	*asked = true;
+	sts_begin(d->sts, domain, p->web);
+	return false;
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------------------- */
 
 bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t)
 {
 	smtp_policy_fini(q);
 	smtp_profile_refresh_all(d);
+	q->d = d;
+	q->profile = p;
+	q->target = t;
 	q->demand = MEM_NEW(struct tls_demand);
 	smtp_tls_find(p, t, q->demand, NULL);
-	if (!q->demand->unsettled || q->demand->failed.code)
+	if (q->demand->failed.code)
 		return true;
+	if (!q->demand->unsettled)
+		return ask_sts(q);
 	if (!d->o.dns || !dns_proves(d->o.dns)) {
 		reply_set(&q->demand->failed, 451, "4.7.5", UNBELIEVED, q->demand->level->word);
 		return true;
 	}
-	q->dns = d->o.dns;
-	q->conf = p->conf;
 	q->dane = begin(p, t, q->demand->level);
 	return ask_next(q);
 }

@@ -11,6 +11,7 @@
 #include "core/deliver/smtp/smtp_profile.h"
 #include "core/deliver/smtp/smtp_policy.h"
 #include "core/deliver/smtp/smtp_tls.h"
+#include "core/net/fetch.h"
 #include "core/net/tls_names.h"
 #include "core/smtp/sasl.h"
 
@@ -289,6 +290,15 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 	tls_demand_fini(&x);
 }
 
+/* the authorities of the web, which policies are had from, and who stands for MX hosts where no others are configured */
+static void open_web(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
+{
+	if (p->lmtp || !p->conf->smtp_tls_mta_sts)
+		return;
+	p->web = fetch_trust(p->conf->smtp_tls_CAfile, why);
+	wrong(p, p->web ? CONF_WARNING : CONF_ERROR, "tls_mta_sts: who is trusted", why, diag);
+}
+
 /* certificates are read now, while they can be; where TLS cannot start nothing starts that wants it */
 static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
@@ -305,6 +315,7 @@ static void open_tls(struct smtp_profile *p, struct buf *why, struct conf_diag *
 		return;
 	check_policies(p, why, diag);
 	check_level(p, why, diag);
+	open_web(p, why, diag);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------- */
@@ -426,6 +437,8 @@ void smtp_profile_unref(struct smtp_profile *p)
 	if (--p->refs)
 		return;
 	list_remove(&p->link);
+	if (p->web)
+		tls_context_unref(p->web);
 	maps_close(&p->tls_policy);
 	maps_close(&p->sasl);
 	maps_close(&p->generic.maps);

@@ -19,6 +19,7 @@ struct smtp_profile {
 	bool use_mx;
 	bool cache;                    /* keep sessions between deliveries */
 	bool broken;                   /* a table or certificate could not be opened: everything is deferred */
+	struct tls_context *web;       /* who is trusted to say what MTA-STS policies are; NULL: nobody asks */
 	struct maps tls_policy, sasl;
 	uint16_t token_ports[LIMIT_OAUTH_PORTS];
 	size_t n_token_ports;
@@ -27,7 +28,7 @@ struct smtp_profile {
 	struct address_maps generic;   /* smtp_generic_maps */
 	bool generic_extension;        /* … whose results keep an extension */
 	unsigned sasl_forbidden, sasl_forbidden_tls;
-	struct smtp_tls_slot { char *protocols; struct tls_context *context; } *tls;
+	struct smtp_tls_slot { char *protocols; bool web; struct tls_context *context; } *tls;
 	size_t n_tls;
 	struct smtp_saved {            /* TLS sessions to resume; LIMIT_CLIENT_TLS_SAVED of them, or NULL */
 		uint8_t id[32];

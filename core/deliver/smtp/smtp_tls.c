@@ -1,5 +1,6 @@
 /* smtp_tls - a demand (core/policy/tls_demand.h) made into a handshake: the context, the names to match for this host, the log
  * lines, and the words for what fails. */
+#include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
@@ -16,10 +17,13 @@ static struct tls_context *context_new(const struct smtp_profile *p, const struc
 		.chain_files = c->smtp_tls_chain_files,
 		.protocols = x->protocols,
 	};
-	struct tls_context *made = tls_context_new(&o, why);
+	struct tls_context *made;
 	struct buf second;
 	size_t more;
 
+	if (x->sts && !*o.ca_file && !*o.ca_path)
+		o.ca_file = fs_authorities();
+	made = tls_context_new(&o, why);
 	if (made || x->match == TLS_MATCH_NAME || (!*o.ca_file && !*o.ca_path))
 		return made;
 	/* whom we trust is only logged where no name is to match: go on without */
@@ -43,13 +47,13 @@ struct tls_context *smtp_tls_context(struct smtp_profile *p, const struct tls_de
 	struct tls_context *made;
 
 	for (size_t i = 0; i < p->n_tls; i++)
-		if (!strcmp(p->tls[i].protocols, x->protocols))
+		if (p->tls[i].web == (x->sts != 0) && !strcmp(p->tls[i].protocols, x->protocols))
 			return p->tls[i].context;
 	made = context_new(p, x, why);
 	if (!made)
 		return NULL;
 	p->tls = mem_array(p->tls, p->n_tls + 1, sizeof(*p->tls));
-	p->tls[p->n_tls++] = (struct smtp_tls_slot){ .protocols = mem_dupz(x->protocols), .context = made };
+	p->tls[p->n_tls++] = (struct smtp_tls_slot){ .protocols = mem_dupz(x->protocols), .web = x->sts, .context = made };
 	return made;
 }
 
@@ -166,7 +170,7 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 	if (ok) {
 		set_id(s, context, &peer, list);
 		/* what is remembered of a session are not all of its certificates */
-		peer.resume = peer.links ? NULL : smtp_resume_find(s->profile, s->tls_id, loop_now(s->d->o.loop));
+		peer.resume = peer.links || s->demand->sts == STS_TESTING ? NULL : smtp_resume_find(s->profile, s->tls_id, loop_now(s->d->o.loop));
 		s->tls_offered = peer.resume;
 		conn_start_tls(s->conn, context, &peer);
 	} else {
@@ -175,6 +179,29 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 	}
 	arena_fini(&a);
 	return ok;
+}
+
+void smtp_tls_tell_testing(const struct smtp_session *s, const char *wrong)
+{
+	const struct tls_demand *x = s->demand;
+	char said[300];
+
+	if (x->sts != STS_TESTING)
+		return;
+	smtp_target_said(&s->target, said);
+	log_info(smtp_session_service(s), "MTA-STS policy of %s (testing): host %s would get no mail: %s", x->sts_domain, said,
+		x->sts_foreign ? "it is not in the policy" : wrong);
+}
+
+/* test - is the server whom a policy that is only tested would insist on? */
+static void test(const struct smtp_session *s, struct tls_session *tls)
+{
+	const struct tls_info *info = conn_tls(s->conn);
+
+	if (!info || info->trust < TLS_TRUSTED)
+		smtp_tls_tell_testing(s, info && info->why_untrusted[0] ? info->why_untrusted : "its certificate is not trusted");
+	else if (s->demand->sts_foreign || !tls_peer_is(tls, s->target.host))
+		smtp_tls_tell_testing(s, "its certificate is for another name");
 }
 
 bool smtp_tls_judge(struct smtp_session *s, struct reply *out)
@@ -186,6 +213,8 @@ bool smtp_tls_judge(struct smtp_session *s, struct reply *out)
 	bool named = false;
 	size_t n;
 
+	if (s->demand->sts == STS_TESTING)
+		test(s, tls);
 	if (!d)
 		return true;
 	links = tls_session_links(tls, &n);

@@ -56,6 +56,19 @@ static void finish(struct smtp_try *t)
 
 /* --- connecting ----------------------------------------------------------------------------------------------------------- */
 
+/* pass_by - a host that the domain's policy does not name is not even called */
+static bool pass_by(struct smtp_try *t)
+{
+	const struct tls_demand *x = t->policy.demand;
+
+	if (!x || !x->sts_foreign || !x->failed.code)
+		return false;
+	smtp_step(t, DELIVER_STEP_FAILED, &x->failed);
+	smtp_answer_log(t, x->failed.text);
+	smtp_answer_remember(t, &x->failed, &t->target, true);
+	return true;
+}
+
 /* true: somebody will call back */
 static bool open_target(struct smtp_try *t)
 {
@@ -65,6 +78,8 @@ static bool open_target(struct smtp_try *t)
 	struct reply r;
 	int error;
 
+	if (pass_by(t))
+		return false;
 	if (limit > 0 && x->open >= (uint64_t)limit) {
 		list_append(&x->parked, &t->park.link);
 		smtp_pool_make_room(x);
@@ -321,6 +336,8 @@ static void on_failed(struct smtp_try *t, enum smtp_blame blame, const struct re
 
 	if (s->client.unsure)
 		smtp_answer_forget(t);
+	if (!s->answered)
+		smtp_policy_doubt(t->d, s->demand);
 	if (t->left)
 		smtp_step(t, DELIVER_STEP_FAILED, r);
 	t->session = NULL;

@@ -1,6 +1,10 @@
-"""peers - what stands around the documents' hosts: their files, a provider's smarthost, certificates."""
+"""peers - what stands around the documents' hosts: their files, a provider's smarthost, certificates, web servers."""
+import contextlib
 import os
 import re
+import socket
+import ssl
+import threading
 
 from lab import Authority  # noqa: F401
 
@@ -57,3 +61,52 @@ def smarthost(host, name, authority, user, password, port=587, main="", services
     host.run("chgrp", "postfix", "/etc/sasldb2")
     host.run("chmod", "640", "/etc/sasldb2")
     return host.postfix("%d inet n - n - - smtpd\n%s" % (port, services), port=port)
+
+
+class Web(threading.Thread):
+    """An HTTPS server of host at address. `pages` maps a host name to (status, type, body), or to a function of the request that gives
+    that; `requests` has (host name, first line, body) of each."""
+
+    def __init__(self, host, address, cert, key, pages, port=443):
+        super().__init__(daemon=True)
+        self.pages, self.requests = pages, []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        with host.network():
+            self.listener = socket.create_server((address, port), backlog=128)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                raw, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(raw,), daemon=True).start()
+
+    def serve(self, raw):
+        with contextlib.suppress(OSError, ssl.SSLError), self.context.wrap_socket(raw, server_side=True) as conn:
+            request = b""
+            while b"\r\n\r\n" not in request:
+                got = conn.recv(65536)
+                if not got:
+                    return
+                request += got
+            head, _, body = request.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            while length and len(body) < int(length.group(1)):
+                got = conn.recv(65536)
+                if not got:
+                    return
+                body += got
+            name = re.search(rb"Host: (\S+)", head).group(1).decode()
+            self.requests.append((name, head.decode(), body))
+            page = self.pages.get(name, (404, "text/plain", "no"))
+            status, kind, text = page(body) if callable(page) else page
+            conn.sendall(("HTTP/1.1 %d X\r\nContent-Type: %s\r\nLocation: https://x.lab/\r\nContent-Length: %d\r\n\r\n%s"
+                          % (status, kind, len(text), text)).encode())
+
+    def close(self):
+        """Nobody answers there any more."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()

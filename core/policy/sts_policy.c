@@ -1,12 +1,16 @@
-/* records_tls - MTA-STS policies, and what they ask of a server's name. */
+/* sts_policy - see sts_policy.h. */
+#include "core/policy/sts_policy.h"
+
+#include <string.h>
+
 #include "core/net/tls_names.h"
-#include "core/probe/records.h"
+#include "core/policy/tags.h"
 
 #define YEAR 31557600
 
-static const struct { struct str word; enum sts_mode mode; } modes[] = {
-	{ STR("none"), STS_NONE }, { STR("testing"), STS_TESTING }, { STR("enforce"), STS_ENFORCE },
-};
+static const char *const modes[] = { [STS_NO_MODE] = "", [STS_NONE] = "none", [STS_TESTING] = "testing", [STS_ENFORCE] = "enforce" };
+
+const char *sts_mode_word(enum sts_mode m) { return modes[m]; }
 
 static bool is_pattern(struct str s)
 {
@@ -26,9 +30,9 @@ static const char *take_line(struct str key, struct str value, struct sts_policy
 	}
 	/* of what is there twice, the first counts */
 	if (str_eq(key, STR("mode")) && !out->mode) {
-		for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-			if (str_eq(value, modes[i].word))
-				out->mode = modes[i].mode;
+		for (int i = STS_NONE; i <= STS_ENFORCE; i++)
+			if (str_eq(value, str_of(modes[i])))
+				out->mode = (enum sts_mode)i;
 		return out->mode ? NULL : "not a mode: enforce, testing or none";
 	}
 	if (str_eq(key, STR("max_age")) && out->max_age == UINT64_MAX)
@@ -37,8 +41,9 @@ static const char *take_line(struct str key, struct str value, struct sts_policy
 		return NULL;
 	if (!is_pattern(value))
 		return "not a host name or *.domain";
-	if (out->n_mx < STS_MX_MOST)
-		out->mx[out->n_mx++] = value;
+	if (out->n_mx == STS_MX_MOST)
+		return "more patterns than anybody needs";
+	out->mx[out->n_mx++] = value;
 	return NULL;
 }
 
@@ -65,10 +70,46 @@ const char *sts_policy_parse(struct str text, struct sts_policy *out, struct str
 	return version && out->mode && out->max_age != UINT64_MAX && (out->n_mx || out->mode == STS_NONE) ? NULL : "missing";
 }
 
+bool sts_policy_is_plain(struct str type)
+{
+	ptrdiff_t end = str_chr(type, ';');
+
+	return str_ieq(str_trim(end < 0 ? type : str_head(type, (size_t)end)), STR("text/plain"));
+}
+
 bool sts_policy_has(const struct sts_policy *s, struct str mx)
 {
 	for (size_t i = 0; i < s->n_mx; i++)
 		if (tls_name_matches(mx, s->mx[i]))
 			return true;
 	return false;
+}
+
+const char *sts_record_parse(struct str text, struct str *id, struct str *at)
+{
+	static const struct tag_rule rules[] = { { STR("id"), NULL, true } };
+	const char *wrong = tags_parse(text, STR("STSv1"), false, rules, 1, id, at);
+
+	if (wrong)
+		return wrong;
+	*at = *id;
+	for (size_t i = 0; i < id->n; i++)
+		if (!ascii_is_alnum(id->p[i]))
+			return "an id has letters and digits only";
+	return id->n && id->n <= STS_ID_MOST ? NULL : "an id has 1 to 32 letters and digits";
+}
+
+const char *tlsrpt_parse(struct str text, struct str *rua, struct str *at)
+{
+	static const struct tag_rule rules[] = { { STR("rua"), NULL, true } };
+	const char *wrong = tags_parse(text, STR("TLSRPTv1"), false, rules, 1, rua, at);
+	struct str rest = *rua, scheme, body;
+
+	if (wrong)
+		return wrong;
+	*at = *rua;
+	while (rest.n)
+		if (uri_next(&rest, &scheme, &body) < 0 || (!str_ieq(scheme, STR("mailto")) && !str_ieq(scheme, STR("https"))))
+			return "not a list of mailto: and https: addresses";
+	return rua->n ? NULL : "nobody is named";
 }
