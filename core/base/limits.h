@@ -86,6 +86,7 @@
 #define LIMIT_MAP_AHEAD 16u              /* entries that wait on their way into a table until the memory for them has come */
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */
+#define LIMIT_TLS_SUITES 64              /* ciphers that the library has, all of them together */
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
 #define LIMIT_TLS_CHAIN 8                /* certificates that smtpd_tls_CAfile adds to a chain */
 #define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */

@@ -18,6 +18,8 @@ $(foreach f,$(hottest),$(OUT)/mbed/$f.o): OPT = -O3
 OPT ?= $(FOR_SIZE)
 # a block of SHA-256 is core/net/tls_sha256.c's
 $(OUT)/mbed/sha256.o: OWN = -DMBEDTLS_SHA256_PROCESS_ALT -Dmbedtls_internal_sha256_process=tls_sha256_process
+# a record of AES-GCM is core/net/tls_gcm.c's
+$(OUT)/mbed/cipher.o: OWN = -Dmbedtls_gcm_crypt_and_tag=tls_gcm_crypt_and_tag -Dmbedtls_gcm_auth_decrypt=tls_gcm_auth_decrypt
 # powers are core/net/tls_exp_mod.c's
 $(OUT)/mbed/bignum.o: OWN = -Dmbedtls_mpi_core_exp_mod=tls_exp_mod -Dmbedtls_mpi_core_exp_mod_unsafe=tls_exp_mod_unsafe
 # X25519 is core/net/tls_x25519.c's

@@ -165,6 +165,7 @@ static bool set_protocols(struct tls_context *c, const char *list, struct buf *w
 
 	if (!set)
 		return false;
+	mbedtls_ssl_conf_ciphersuites(&c->conf, tls_suites());
 	mbedtls_ssl_conf_min_tls_version(&c->conf, set & TLS_V12 ? MBEDTLS_SSL_VERSION_TLS1_2 : MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_max_tls_version(&c->conf, set & TLS_V13 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);
 	return true;

@@ -4,7 +4,7 @@
 
 #include "core/net/tls_private.h"
 
-enum { KNOWN = 1, ADX = 2, SHA = 4, IFMA = 8 };
+enum { KNOWN = 1, ADX = 2, SHA = 4, IFMA = 8, AES = 16 };
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -29,6 +29,8 @@ static int ask(void)
 	if (!__get_cpuid(1, &a, &b, &c, &d))
 		return can;
 	sse = c;
+	if (c & bit_AES && c & bit_PCLMUL && c & bit_SSSE3 && c & bit_SSE4_1)
+		can |= AES;
 	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		return can;
 	if (b & bit_BMI2 && b & bit_ADX)
@@ -57,6 +59,11 @@ static bool can(int what)
 		atomic_store_explicit(&answer, a, memory_order_relaxed);
 	}
 	return a & what;
+}
+
+bool tls_cpu_has_aes(void)
+{
+	return can(AES);
 }
 
 bool tls_cpu_has_adx(void)

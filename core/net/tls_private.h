@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include <mbedtls/bignum.h>
+#include <mbedtls/gcm.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
 
@@ -66,7 +67,17 @@ void tls_exp_mod_unsafe(mbedtls_mpi_uint *x, const mbedtls_mpi_uint *a, const mb
 /* --- tls_sha256.c --- one block of SHA-256 (FIPS 180-4) into its state; plainly: without the processor's own instructions */
 void tls_sha256_block(uint32_t state[8], const unsigned char p[64], bool plainly);
 
+/* --- tls_suites.c --- for mbedtls_ssl_conf_ciphersuites; for ever */
+const int *tls_suites(void);
+
+/* --- tls_gcm.c --- a record by AES-GCM, as mbedtls_gcm_crypt_and_tag and mbedtls_gcm_auth_decrypt have it */
+int tls_gcm_crypt_and_tag(mbedtls_gcm_context *c, int mode, size_t n, const unsigned char *iv, size_t iv_n, const unsigned char *ad,
+	size_t ad_n, const unsigned char *in, unsigned char *out, size_t tag_n, unsigned char *tag);
+int tls_gcm_auth_decrypt(mbedtls_gcm_context *c, size_t n, const unsigned char *iv, size_t iv_n, const unsigned char *ad, size_t ad_n,
+	const unsigned char *tag, size_t tag_n, const unsigned char *in, unsigned char *out);
+
 /* --- tls_cpu.c --- what this processor can do */
+bool tls_cpu_has_aes(void);    /* aesenc, pclmulqdq */
 bool tls_cpu_has_adx(void);    /* mulx, adcx, adox */
 bool tls_cpu_has_ifma(void);   /* eight products of 52 bits at once (AVX-512), and a system that keeps those registers */
 bool tls_cpu_has_sha(void);    /* sha256rnds2 and its kin */

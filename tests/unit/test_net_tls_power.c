@@ -1,5 +1,6 @@
 /* The arithmetic of our own below TLS. Powers modulo an odd number: what core/net/tls_exp_mod.c gives is what the library gives.
- * Lengths of eight limbs and more take another way through the processor than the rest, and 16, 24 and 32 a third. SHA-256: that of the standard, and the same with the processor's instructions and without. */
+ * Lengths of eight limbs and more take another way through the processor than the rest, and 16, 24 and 32 a third. SHA-256: that of the standard, and
+ * the same with the processor's instructions and without. Records of AES-GCM: what core/net/tls_gcm.c makes is what the library makes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -134,5 +135,60 @@ T(sha256_is_the_same_both_ways)
 			t_fail(__FILE__, __LINE__, "block %d", i);
 			return;
 		}
+	}
+}
+
+/* --- records ------------------------------------------------------------------------------------------------------------- */
+
+enum { RECORD = 16640 };
+
+/* one_record - both ways, in place and not; false: not what the library says */
+static bool one_record(mbedtls_gcm_context *c, size_t n, size_t ad_n, bool in_place)
+{
+	static unsigned char in[RECORD], want[RECORD], got[RECORD], back[RECORD];
+	unsigned char iv[16], ad[32], tag[16], want_tag[16];
+	size_t iv_n = n % 3 ? 12 : 16;
+
+	random_bytes(in, n);
+	random_bytes(iv, sizeof(iv));
+	random_bytes(ad, sizeof(ad));
+	mbedtls_gcm_crypt_and_tag(c, MBEDTLS_GCM_ENCRYPT, n, iv, iv_n, ad, ad_n, in, want, 16, want_tag);
+	memcpy(got, in, n);
+	if (tls_gcm_crypt_and_tag(c, MBEDTLS_GCM_ENCRYPT, n, iv, iv_n, ad, ad_n, in_place ? got : in, got, 16, tag) != 0)
+		return false;
+	if (memcmp(got, want, n) || memcmp(tag, want_tag, 16))
+		return false;
+	memcpy(back, want, n);
+	if (tls_gcm_auth_decrypt(c, n, iv, iv_n, ad, ad_n, tag, 16, in_place ? back : want, back) != 0 || memcmp(back, in, n))
+		return false;
+	/* one bit of the tag, and one of the last byte, which must not come out */
+	tag[n % 16] ^= 1;
+	if (tls_gcm_auth_decrypt(c, n, iv, iv_n, ad, ad_n, tag, 16, want, back) != MBEDTLS_ERR_GCM_AUTH_FAILED)
+		return false;
+	tag[n % 16] ^= 1;
+	if (n)
+		want[n - 1] ^= 0x80;
+	memset(got, 0, n);
+	return !n || (tls_gcm_auth_decrypt(c, n, iv, iv_n, ad, ad_n, tag, 16, want, back) == MBEDTLS_ERR_GCM_AUTH_FAILED && !memcmp(back, got, n));
+}
+
+T(gcm_is_what_the_library_gives)
+{
+	static const size_t lengths[] = { 0, 1, 15, 16, 17, 255, 256, 257, 271, 272, 399, 400, 401, 528, 1000, 4096, 4113, 16384, 16401 };
+	static const size_t ads[] = { 0, 5, 13, 16, 29 };
+	unsigned char key[32];
+
+	for (unsigned bits = 128; bits <= 256; bits += 64) {
+		mbedtls_gcm_context c;
+
+		mbedtls_gcm_init(&c);
+		random_bytes(key, sizeof(key));
+		CHECK_INT(mbedtls_gcm_setkey(&c, MBEDTLS_CIPHER_ID_AES, key, bits), 0);
+		for (size_t i = 0; i < 4 * sizeof(lengths) / sizeof(lengths[0]); i++)
+			for (size_t k = 0; k < sizeof(ads) / sizeof(ads[0]); k++) {
+				ROW("%u bits, %zu bytes, %zu beside", bits, lengths[i / 4], ads[k]);
+				CHECK(one_record(&c, lengths[i / 4], ads[k], i % 2));
+			}
+		mbedtls_gcm_free(&c);
 	}
 }
