@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "applets/move_queue.h"
 #include "applets/postcat.h"
 #include "applets/postqueue.h"
 #include "applets/upgrade.h"
@@ -30,6 +31,7 @@ static int do_stats(void *ctx, const struct applet_verb *verb);
 static int do_explain(void *ctx, const struct applet_verb *verb);
 static int do_plain(void *ctx, const struct applet_verb *verb);
 static int do_upgrade(void *ctx, const struct applet_verb *verb);
+static int do_adopt(void *ctx, const struct applet_verb *verb);
 
 enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OLDER, OPT_NEWER, OPT_SORT, OPT_IDS, OPT_COUNT,
 	OPT_WATCH, OPT_LOG, OPT_CLIENT };
@@ -68,6 +70,7 @@ static const struct applet_verb verbs[] = {
 	{ "stats", "", "figures, the last hour, destinations, last errors", do_stats, 0, 1 },
 	{ "explain", "ADDR", "where mail for an address would go, and why", do_explain, 1, 1 },
 	{ "reload", "", "read the configuration anew", do_plain, 0, 0 },
+	{ "adopt", "DIR", "take over what is queued in DIR, of a relayd that is gone", do_adopt, 1, 1 },
 	{ "upgrade", "[BINARY]", "have this relaybox, or BINARY, take over from relayd; no client is refused", do_upgrade, 0, 1 },
 	{ "stop", "", "finish what is under way, and end", do_plain, 0, 0 },
 	{ "ping", "", "succeed if relayd answers", do_plain, 0, 0 },
@@ -350,6 +353,13 @@ static int do_plain(void *ctx, const struct applet_verb *verb)
 	const struct ctl *x = ctx;
 
 	return applet_control(x->conf, verb->name, false);
+}
+
+static int do_adopt(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
+
+	return move_queue(x->conf, x->args[0], adopt);
 }
 
 static int do_upgrade(void *ctx, const struct applet_verb *verb)

@@ -1,6 +1,7 @@
 /* control_private - what the files of the control server share.
  *
  * control_server.c    connections, the table of verbs, and most of them
+ * control_adopt.c     messages of another queue
  * control_takeover.c  another relayd takes over */
 #ifndef CORE_DAEMON_CONTROL_PRIVATE_H
 #define CORE_DAEMON_CONTROL_PRIVATE_H
@@ -16,6 +17,8 @@ struct peer {
 	bool answering, done;
 	/* what the verb makes of bytes that follow its line; NULL: they are not looked at */
 	void (*more)(struct peer *p);
+	struct intake *intake;         /* of a message that is adopted */
+	bool running;                  /* … while `more` looks at its bytes */
 	bool stays;                    /* to the end of the process */
 	struct listing listing;
 	uint64_t *ids;                 /* messages of a listing, oldest first */
@@ -23,8 +26,13 @@ struct peer {
 };
 /* control_finish - the end of the answer: NULL, or why not */
 void control_finish(struct peer *p, const char *problem);
+/* control_send - … and off it goes, from outside of the connection's events. p is gone */
+void control_send(struct peer *p);
+#define CONTROL_ANSWER_TIME (300 * USEC_PER_SEC)       /* for a long listing to be taken, a piece of a message to come */
 
 void control_takeover(struct peer *p, struct str args);
+void control_adopt(struct peer *p, struct str args);
+void control_adopt_gone(struct peer *p);       /* before p is freed */
 void control_started(struct peer *p, struct str args);
 
 #endif

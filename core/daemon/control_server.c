@@ -16,6 +16,7 @@
 #include "core/cleanup/rewrite.h"
 #include "core/net/acceptor.h"
 #include "core/view/control.h"
+#include "core/view/give.h"
 #include "core/daemon/control_private.h"
 #include "core/daemon/health.h"
 #include "core/daemon/stats.h"
@@ -26,7 +27,6 @@
 #define SLICE 65536                    /* listing bytes written before the peer must take them */
 #define LISTEN_BACKLOG 64
 #define REQUEST_TIME (10 * USEC_PER_SEC)
-#define ANSWER_TIME (300 * USEC_PER_SEC)       /* for a long listing to be taken */
 #define STR_OF_(x) #x
 #define STR_OF(x) STR_OF_(x)
 
@@ -48,6 +48,7 @@ static void put_lines(struct peer *p, struct str text)
 
 static void peer_free(struct peer *p)
 {
+	control_adopt_gone(p);
 	list_remove(&p->link);
 	mem_free(p->ids);
 	mem_free(p);
@@ -400,6 +401,7 @@ static const struct verb {
 	{ "reload", do_reload, RIGHT_OWNER },
 	{ "stop", do_stop, RIGHT_OWNER },
 	{ "started", control_started, RIGHT_OWNER },
+	{ GIVE_REQUEST, control_adopt, RIGHT_OWNER },
 	{ TAKEOVER_REQUEST, control_takeover, RIGHT_OWNER },
 };
 
@@ -438,6 +440,12 @@ static void serve(struct peer *p, struct str line)
 
 /* --- connection -------------------------------------------------------------------------------------------------------- */
 
+void control_send(struct peer *p)
+{
+	conn_close_after_send(p->conn, loop_now(p->relay->loop) + 30 * USEC_PER_SEC);
+	peer_free(p);
+}
+
 static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 {
 	struct peer *p = c->ctx;
@@ -447,7 +455,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 
 		if (lf >= 0) {
 			p->answering = true;
-			conn_deadline(c, loop_now(p->relay->loop) + ANSWER_TIME);
+			conn_deadline(c, loop_now(p->relay->loop) + CONTROL_ANSWER_TIME);
 			buf_printf(&c->out, CONTROL_HELLO "%d\n", CONTROL_VERSION);
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
 			buf_consume(&c->in, (size_t)lf + 1);
@@ -462,10 +470,8 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	}
 	if (p->more && c->in.n)
 		p->more(p);
-	if (p->done) {
-		conn_close_after_send(c, loop_now(p->relay->loop) + 30 * USEC_PER_SEC);
-		peer_free(p);
-	}
+	if (p->done)
+		control_send(p);
 	return CONN_KEEP;
 }
 

@@ -7,7 +7,7 @@
  * relayd's own may do all; others what authorized_mailq_users and authorized_flush_users allow.
  * Requests: queue [json | rows] | show QID | trace QID | flush [QID | site:DOMAIN] | hold QID|ALL [QUEUE...] | release … | delete … |
  * requeue … | expire … | stats | reload | stop | explain ADDR [from=S] [client=IP] | health | ping | started |
- * takeover (core/daemon/takeover.h) */
+ * takeover (core/daemon/takeover.h) | adopt (give.h) */
 #ifndef CORE_VIEW_CONTROL_H
 #define CORE_VIEW_CONTROL_H
 
@@ -26,5 +26,7 @@ bool row_is(struct str *line, const char *kind);
  * ECONNREFUSED; EPROTONOSUPPORT: a version that is not known here), 1 when it said no (why filled), 2 when that is CONTROL_NOT_PERMITTED */
 #define CONTROL_NOT_PERMITTED "not permitted for your user"
 int control_request(const char *queue_directory, const char *request, FILE *to, struct buf *why);
+/* control_answer - the second half of that, over a connection of the caller's */
+int control_answer(int fd, FILE *to, struct buf *why);
 
 #endif

@@ -62,7 +62,7 @@ static enum line_result take_lines(struct buf *in, FILE *to, struct buf *why)
 	return r;
 }
 
-static int read_answer(int fd, FILE *to, struct buf *why)
+int control_answer(int fd, FILE *to, struct buf *why)
 {
 	struct buf in;
 	enum line_result r = LINE_MORE;
@@ -105,7 +105,7 @@ int control_request(const char *queue_directory, const char *request, FILE *to, 
 	buf_init(&line, LIMIT_CONTROL_LINE);
 	buf_printf(&line, "%s\n", request);
 	if (local_send(fd, line.p, line.n, clock_mono() + ANSWER_TIME) == 0)
-		r = read_answer(fd, to, why);
+		r = control_answer(fd, to, why);
 	saved = errno;
 	buf_fini(&line);
 	close(fd);

@@ -1,0 +1,236 @@
+/* adopt - see adopt.h. Root does what it does there as the folder's owner (core/base/rights.h). */
+#include "core/view/adopt.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/fs.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "core/base/rights.h"
+#include "core/store/maildrop.h"
+#include "core/view/control.h"
+#include "core/view/give.h"
+
+#define PIECE 16384
+#define FLUSH_EACH 16                          /* messages; as many may come twice after a crash */
+
+struct adoption {
+	const struct conf *conf;
+	const char *directory;
+	struct stat owner;
+	struct store *store;
+	uint64_t *ids;
+	size_t n;
+	FILE *say;
+	struct moved *moved;
+	bool gone;                     /* relayd does not answer any more, or not us */
+};
+
+void moved_say(FILE *to, struct moved *m, const char *from, const char *qid, const char *problem)
+{
+	m->messages += !problem;
+	m->left += problem != NULL;
+	fprintf(to, "%s: %s%s\n", from, problem ? "left: " : "now ", problem ? problem : qid);
+}
+
+static void on_found(void *ctx, struct qmsg *m)
+{
+	struct adoption *x = ctx;
+
+	x->ids = mem_array(x->ids, x->n + 1, sizeof(*x->ids));
+	x->ids[x->n++] = m->id;
+}
+
+/* --- one message ------------------------------------------------------------------------------------------------------ */
+
+struct source { struct store_reader *reader; uint64_t at, end; };
+
+static int add_body(void *ctx, int (*put)(void *to, struct str piece), void *to)
+{
+	struct source *s = ctx;
+	char piece[PIECE];
+
+	while (s->at < s->end) {
+		ssize_t got = store_read(s->reader, s->at, piece, s->end - s->at < PIECE ? (size_t)(s->end - s->at) : PIECE);
+
+		if (got == 0)
+			errno = EILSEQ;
+		if (got <= 0 || put(to, str_make(piece, (size_t)got)) != 0)
+			return -1;
+		s->at += (uint64_t)got;
+	}
+	return 0;
+}
+
+/* only_pending - the others have it */
+static void only_pending(struct envelope *e, const struct rcpt_state *states)
+{
+	size_t n = e->n_rcpts;
+
+	e->n_rcpts = 0;
+	for (size_t i = 0; i < n; i++)
+		if (states[i].status == RCPT_PENDING)
+			e->rcpts[e->n_rcpts++] = e->rcpts[i];
+}
+
+/* give_message - as who may talk to relayd; a result of give() */
+static int give_message(struct adoption *x, const struct qmsg *m, const struct envelope *e, char qid[QID_MAX], struct buf *why)
+{
+	struct source s = { .reader = store_read_open(x->store, m), .end = m->size };
+	struct given g = { .envelope = e, .add = add_body, .ctx = &s, .flags = m->flags & QMSG_STORED };
+	char origin[GIVE_ORIGIN];
+	int r, error;
+
+	if (!s.reader)
+		return -1;
+	qid_format(qid, m->id);
+	snprintf(origin, sizeof(origin), "%s of %s", qid, x->directory);
+	g.header = store_read_header(s.reader);
+	s.at = g.header.n;
+	g.body = m->size - g.header.n;
+	g.origin = origin;
+	r = rights_back() == 0 ? give(x->conf->queue_directory, &g, qid, why) : -1;
+	error = errno;
+	x->gone = r == 2 || (r < 0 && (error == ENOENT || error == ECONNREFUSED));
+	rights_become(x->owner.st_uid, x->owner.st_gid);
+	store_read_close(s.reader);
+	errno = error;
+	return r;
+}
+
+/* move_message - *why is filled with what keeps it there */
+static bool move_message(struct adoption *x, struct qmsg *m, char qid[QID_MAX], struct buf *why)
+{
+	struct envelope e;
+	struct rcpt_state *states;
+	struct arena a;
+	int r = -1;
+
+	arena_init(&a, 4 * (size_t)LIMIT_STORE_ENVELOPE);
+	if (store_envelope(x->store, m, &a, &e) == 0 && store_states(x->store, m, &a, &states) == 0) {
+		if (e.unknown.n) {
+			buf_printf(why, ENVELOPE_UNKNOWN_WHY, STR_ARG(e.unknown));
+		} else {
+			only_pending(&e, states);
+			r = give_message(x, m, &e, qid, why);
+		}
+	}
+	if (r != 0 && !why->n)
+		buf_z(why, strerror(errno));
+	arena_fini(&a);
+	return r == 0;
+}
+
+static void move_all(struct adoption *x)
+{
+	char from[QID_MAX], qid[QID_MAX];
+	struct buf why;
+
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	for (size_t i = 0; i < x->n; i++) {
+		struct qmsg *m = store_find(x->store, x->ids[i]);
+		bool done;
+
+		x->moved->left += x->gone;
+		if (!m || x->gone)
+			continue;
+		qid_format(from, m->id);
+		buf_clear(&why);
+		done = move_message(x, m, qid, &why);
+		moved_say(x->say, x->moved, from, qid, done ? NULL : buf_cstr(&why));
+		if (done)
+			store_remove(x->store, m, NULL, NULL);
+		if (x->moved->messages % FLUSH_EACH == 0)
+			store_tick(x->store, clock_mono() + USEC_PER_SEC);
+	}
+	buf_fini(&why);
+}
+
+/* --- what nobody has picked up ---------------------------------------------------------------------------------------- */
+
+/* move_drop - into our own maildrop, as who wrote it: relayd believes the owner of the file */
+static int move_drop(void *ctx, const char *name)
+{
+	struct adoption *x = ctx;
+	char path[4096], now[MAILDROP_NAME] = "";
+	struct envelope e;
+	struct stat st;
+	struct buf content;
+	struct arena a;
+	const char *problem = NULL;
+
+	arena_init(&a, 4 * (size_t)LIMIT_STORE_ENVELOPE);
+	buf_init(&content, (size_t)1 << 40);
+	snprintf(path, sizeof(path), "%s/maildrop/%s", x->directory, name);
+	if (lstat(path, &st) != 0 || maildrop_read(x->directory, name, &a, &e, &content) != 0)
+		problem = strerror(errno);
+	else if (getuid() != 0 && st.st_uid != getuid())
+		problem = "it is another user's: root can take it";
+	else if (rights_become(st.st_uid, st.st_gid) != 0 || maildrop_write_named(x->conf->queue_directory, &e, buf_view(&content), now) != 0)
+		problem = strerror(errno);
+	moved_say(x->say, x->moved, name, now, problem);
+	rights_become(x->owner.st_uid, x->owner.st_gid);
+	if (!problem && maildrop_remove(x->directory, name) != 0)
+		fprintf(x->say, "%s: not removed: %s\n", name, strerror(errno));
+	buf_fini(&content);
+	arena_fini(&a);
+	return 0;
+}
+
+/* --- all -------------------------------------------------------------------------------------------------------------- */
+
+bool adopt_is_own(const struct conf *c, const char *directory)
+{
+	struct stat ours, theirs;
+
+	return stat(c->queue_directory, &ours) == 0 && stat(directory, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+/* look - is this a queue folder, and whose? */
+static bool look(struct adoption *x, struct buf *why)
+{
+	char path[4096];
+	struct stat log;
+
+	snprintf(path, sizeof(path), "%s/log", x->directory);
+	if (stat(x->directory, &x->owner) != 0 || lstat(path, &log) != 0)
+		buf_printf(why, "%s: %s: no queue folder of relaybox", path, strerror(errno));
+	else if (adopt_is_own(x->conf, x->directory))
+		buf_printf(why, "%s is the queue of the relayd that runs", x->directory);
+	else if (rights_become(x->owner.st_uid, x->owner.st_gid) != 0)
+		buf_printf(why, "become its owner: %s", strerror(errno));
+	return !why->n;
+}
+
+/* tell_corrupt - what the store set aside as it read the log (it named each) */
+static void tell_corrupt(const struct adoption *x)
+{
+	struct store_stats stats;
+
+	store_stats(x->store, &stats);
+	x->moved->left += (size_t)stats.corrupt;
+	if (stats.corrupt)
+		fprintf(x->say, "%s/corrupt: %llu damaged parts are kept there\n", x->directory, (unsigned long long)stats.corrupt);
+}
+
+int adopt(const struct conf *c, const char *directory, FILE *say, struct moved *out, struct buf *why)
+{
+	struct adoption x = { .conf = c, .directory = directory, .say = say, .moved = out };
+	struct store_options o = { .dir = directory, .segment_size = c->queue_segment_size, .big_threshold = c->queue_big_threshold, .sync = true };
+
+	if (!look(&x, why))
+		return -1;
+	x.store = store_open(&o, on_found, &x, why);
+	if (x.store) {
+		tell_corrupt(&x);
+		move_all(&x);
+		maildrop_each(directory, move_drop, &x);
+		store_close(x.store);
+	}
+	mem_free(x.ids);
+	rights_back();
+	return x.store ? 0 : -1;
+}
