@@ -5,7 +5,6 @@
 #include "core/view/adopt.h"
 
 /* move_queue - a sysexits code, all said: a line for each message, and the sum */
-int move_queue(const struct conf *c, const char *directory, int (*move)(const struct conf *c, const char *directory, FILE *say, struct moved *out,
-	struct buf *why));
+int move_queue(struct moving *m, int (*move)(struct moving *m, struct buf *why));
 
 #endif

@@ -15,6 +15,7 @@
 #include "core/conf/conf.h"
 #include "core/store/store.h"
 #include "core/view/control.h"
+#include "core/view/import_postfix.h"
 #include "core/view/listing.h"
 #include "core/view/queue_view.h"
 #include "core/view/stats_view.h"
@@ -32,9 +33,10 @@ static int do_explain(void *ctx, const struct applet_verb *verb);
 static int do_plain(void *ctx, const struct applet_verb *verb);
 static int do_upgrade(void *ctx, const struct applet_verb *verb);
 static int do_adopt(void *ctx, const struct applet_verb *verb);
+static int do_import(void *ctx, const struct applet_verb *verb);
 
 enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OLDER, OPT_NEWER, OPT_SORT, OPT_IDS, OPT_COUNT,
-	OPT_WATCH, OPT_LOG, OPT_CLIENT };
+	OPT_WATCH, OPT_LOG, OPT_CLIENT, OPT_REMOVE };
 static const struct opt options[] = {
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory" },
 	{ 'j', 'j', "json", OPT_NONE, NULL, "queue, stats: one JSON object a line" },
@@ -52,6 +54,7 @@ static const struct opt options[] = {
 	{ OPT_WATCH, 'w', "watch", OPT_MAYBE, "SECONDS", "stats: again and again, with rates (2)" },
 	{ OPT_LOG, 0, "log", OPT_ARG, "FILE", "trace: the mail log (maillog_file; -: standard input)" },
 	{ OPT_CLIENT, 0, "client", OPT_ARG, "IP", "explain: may this client send to it?" },
+	{ OPT_REMOVE, 0, "remove", OPT_NONE, NULL, "import-postfix: take away there what is here now" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "print warnings about the configuration" },
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
@@ -71,6 +74,7 @@ static const struct applet_verb verbs[] = {
 	{ "explain", "ADDR", "where mail for an address would go, and why", do_explain, 1, 1 },
 	{ "reload", "", "read the configuration anew", do_plain, 0, 0 },
 	{ "adopt", "DIR", "take over what is queued in DIR, of a relayd that is gone", do_adopt, 1, 1 },
+	{ "import-postfix", "DIR", "take what is queued in DIR, a stopped Postfix's queue_directory", do_import, 1, 1 },
 	{ "upgrade", "[BINARY]", "have this relaybox, or BINARY, take over from relayd; no client is refused", do_upgrade, 0, 1 },
 	{ "stop", "", "finish what is under way, and end", do_plain, 0, 0 },
 	{ "ping", "", "succeed if relayd answers", do_plain, 0, 0 },
@@ -91,7 +95,7 @@ const struct applet applet_relayctl = {
 struct ctl {
 	const struct conf *conf;
 	struct queue_view view;
-	bool json, ids, watch, chosen;
+	bool json, ids, watch, chosen, remove;
 	usec interval;
 	const char *from, *client, *log;
 	char **args;
@@ -359,7 +363,14 @@ static int do_adopt(void *ctx, const struct applet_verb *verb)
 {
 	const struct ctl *x = ctx;
 
-	return move_queue(x->conf, x->args[0], adopt);
+	return move_queue(&(struct moving){ .conf = x->conf, .directory = x->args[0] }, adopt);
+}
+
+static int do_import(void *ctx, const struct applet_verb *verb)
+{
+	const struct ctl *x = ctx;
+
+	return move_queue(&(struct moving){ .conf = x->conf, .directory = x->args[0], .remove = x->remove }, import_postfix);
 }
 
 static int do_upgrade(void *ctx, const struct applet_verb *verb)
@@ -414,6 +425,7 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 		return !arg || (conf_parse_time(str_of(arg), 's', &x->interval) && x->interval > 0) ? NULL : "--watch wants seconds";
 	case OPT_LOG: x->log = arg; break;
 	case OPT_CLIENT: x->client = arg; break;
+	case OPT_REMOVE: x->remove = true; break;
 	default: break;
 	}
 	return NULL;

@@ -165,6 +165,7 @@
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_INHERITED 64               /* listening sockets that a supervisor or an earlier relayd hands over */
 #define LIMIT_GIVE_HEADER (16 * 1024 * 1024) /* header section of a message from another queue, which may have allowed more than we do */
+#define LIMIT_IMPORT_FILE (1024 * 1024 * 1024) /* a queue file of Postfix, which is read whole */
 #define LIMIT_HANDSHAKES 4096            /* steps of TLS handshakes that wait for a thread; past that … */
 #define LIMIT_HANDSHAKES_CLIENT 64       /* … no client may have more than this among them */
 #define LIMIT_GENERATIONS 256            /* configurations in memory at the same time: each reload makes one, its last session ends it */

@@ -18,22 +18,19 @@
 #define FLUSH_EACH 16                          /* messages; as many may come twice after a crash */
 
 struct adoption {
-	const struct conf *conf;
-	const char *directory;
+	struct moving *m;
 	struct stat owner;
 	struct store *store;
 	uint64_t *ids;
 	size_t n;
-	FILE *say;
-	struct moved *moved;
 	bool gone;                     /* relayd does not answer any more, or not us */
 };
 
-void moved_say(FILE *to, struct moved *m, const char *from, const char *qid, const char *problem)
+void moving_say(struct moving *m, const char *from, const char *qid, const char *problem)
 {
 	m->messages += !problem;
 	m->left += problem != NULL;
-	fprintf(to, "%s: %s%s\n", from, problem ? "left: " : "now ", problem ? problem : qid);
+	fprintf(m->say, "%s: %s%s\n", from, problem ? "left: " : "now ", problem ? problem : qid);
 }
 
 static void on_found(void *ctx, struct qmsg *m)
@@ -87,12 +84,12 @@ static int give_message(struct adoption *x, const struct qmsg *m, const struct e
 	if (!s.reader)
 		return -1;
 	qid_format(qid, m->id);
-	snprintf(origin, sizeof(origin), "%s of %s", qid, x->directory);
+	snprintf(origin, sizeof(origin), "%s of %s", qid, x->m->directory);
 	g.header = store_read_header(s.reader);
 	s.at = g.header.n;
 	g.body = m->size - g.header.n;
 	g.origin = origin;
-	r = rights_back() == 0 ? give(x->conf->queue_directory, &g, qid, why) : -1;
+	r = rights_back() == 0 ? give(x->m->conf->queue_directory, &g, qid, why) : -1;
 	error = errno;
 	x->gone = r == 2 || (r < 0 && (error == ENOENT || error == ECONNREFUSED));
 	rights_become(x->owner.st_uid, x->owner.st_gid);
@@ -134,16 +131,16 @@ static void move_all(struct adoption *x)
 		struct qmsg *m = store_find(x->store, x->ids[i]);
 		bool done;
 
-		x->moved->left += x->gone;
+		x->m->left += x->gone;
 		if (!m || x->gone)
 			continue;
 		qid_format(from, m->id);
 		buf_clear(&why);
 		done = move_message(x, m, qid, &why);
-		moved_say(x->say, x->moved, from, qid, done ? NULL : buf_cstr(&why));
+		moving_say(x->m, from, qid, done ? NULL : buf_cstr(&why));
 		if (done)
 			store_remove(x->store, m, NULL, NULL);
-		if (x->moved->messages % FLUSH_EACH == 0)
+		if (x->m->messages % FLUSH_EACH == 0)
 			store_tick(x->store, clock_mono() + USEC_PER_SEC);
 	}
 	buf_fini(&why);
@@ -164,17 +161,17 @@ static int move_drop(void *ctx, const char *name)
 
 	arena_init(&a, 4 * (size_t)LIMIT_STORE_ENVELOPE);
 	buf_init(&content, (size_t)1 << 40);
-	snprintf(path, sizeof(path), "%s/maildrop/%s", x->directory, name);
-	if (lstat(path, &st) != 0 || maildrop_read(x->directory, name, &a, &e, &content) != 0)
+	snprintf(path, sizeof(path), "%s/maildrop/%s", x->m->directory, name);
+	if (lstat(path, &st) != 0 || maildrop_read(x->m->directory, name, &a, &e, &content) != 0)
 		problem = strerror(errno);
 	else if (getuid() != 0 && st.st_uid != getuid())
 		problem = "it is another user's: root can take it";
-	else if (rights_become(st.st_uid, st.st_gid) != 0 || maildrop_write_named(x->conf->queue_directory, &e, buf_view(&content), now) != 0)
+	else if (rights_become(st.st_uid, st.st_gid) != 0 || maildrop_write_named(x->m->conf->queue_directory, &e, buf_view(&content), now) != 0)
 		problem = strerror(errno);
-	moved_say(x->say, x->moved, name, now, problem);
+	moving_say(x->m, name, now, problem);
 	rights_become(x->owner.st_uid, x->owner.st_gid);
-	if (!problem && maildrop_remove(x->directory, name) != 0)
-		fprintf(x->say, "%s: not removed: %s\n", name, strerror(errno));
+	if (!problem && maildrop_remove(x->m->directory, name) != 0)
+		fprintf(x->m->say, "%s: not removed: %s\n", name, strerror(errno));
 	buf_fini(&content);
 	arena_fini(&a);
 	return 0;
@@ -182,11 +179,11 @@ static int move_drop(void *ctx, const char *name)
 
 /* --- all -------------------------------------------------------------------------------------------------------------- */
 
-bool adopt_is_own(const struct conf *c, const char *directory)
+static bool is_own(const struct moving *m)
 {
 	struct stat ours, theirs;
 
-	return stat(c->queue_directory, &ours) == 0 && stat(directory, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+	return stat(m->conf->queue_directory, &ours) == 0 && stat(m->directory, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
 /* look - is this a queue folder, and whose? */
@@ -195,11 +192,11 @@ static bool look(struct adoption *x, struct buf *why)
 	char path[4096];
 	struct stat log;
 
-	snprintf(path, sizeof(path), "%s/log", x->directory);
-	if (stat(x->directory, &x->owner) != 0 || lstat(path, &log) != 0)
+	snprintf(path, sizeof(path), "%s/log", x->m->directory);
+	if (stat(x->m->directory, &x->owner) != 0 || lstat(path, &log) != 0)
 		buf_printf(why, "%s: %s: no queue folder of relaybox", path, strerror(errno));
-	else if (adopt_is_own(x->conf, x->directory))
-		buf_printf(why, "%s is the queue of the relayd that runs", x->directory);
+	else if (is_own(x->m))
+		buf_printf(why, "%s is the queue of the relayd that runs", x->m->directory);
 	else if (rights_become(x->owner.st_uid, x->owner.st_gid) != 0)
 		buf_printf(why, "become its owner: %s", strerror(errno));
 	return !why->n;
@@ -211,15 +208,16 @@ static void tell_corrupt(const struct adoption *x)
 	struct store_stats stats;
 
 	store_stats(x->store, &stats);
-	x->moved->left += (size_t)stats.corrupt;
+	x->m->left += (size_t)stats.corrupt;
 	if (stats.corrupt)
-		fprintf(x->say, "%s/corrupt: %llu damaged parts are kept there\n", x->directory, (unsigned long long)stats.corrupt);
+		fprintf(x->m->say, "%s/corrupt: %llu damaged parts are kept there\n", x->m->directory, (unsigned long long)stats.corrupt);
 }
 
-int adopt(const struct conf *c, const char *directory, FILE *say, struct moved *out, struct buf *why)
+int adopt(struct moving *m, struct buf *why)
 {
-	struct adoption x = { .conf = c, .directory = directory, .say = say, .moved = out };
-	struct store_options o = { .dir = directory, .segment_size = c->queue_segment_size, .big_threshold = c->queue_big_threshold, .sync = true };
+	struct adoption x = { .m = m };
+	struct store_options o = { .dir = m->directory, .segment_size = m->conf->queue_segment_size, .big_threshold = m->conf->queue_big_threshold,
+		.sync = true };
 
 	if (!look(&x, why))
 		return -1;
@@ -227,7 +225,7 @@ int adopt(const struct conf *c, const char *directory, FILE *say, struct moved *
 	if (x.store) {
 		tell_corrupt(&x);
 		move_all(&x);
-		maildrop_each(directory, move_drop, &x);
+		maildrop_each(m->directory, move_drop, &x);
 		store_close(x.store);
 	}
 	mem_free(x.ids);

@@ -9,12 +9,16 @@
 
 #include "core/conf/conf.h"
 
-struct moved { size_t messages, left; };
-/* moved_say - a line for one message: what became of it */
-void moved_say(FILE *to, struct moved *m, const char *from, const char *qid, const char *problem);
-/* adopt - lines go to say; 0, or -1 with why: nothing can be done there. c: of the relayd that runs */
-int adopt(const struct conf *c, const char *directory, FILE *say, struct moved *out, struct buf *why);
-/* adopt_is_own - is this the queue of c itself? */
-bool adopt_is_own(const struct conf *c, const char *directory);
+struct moving {
+	const struct conf *conf;       /* of the relayd that runs */
+	const char *directory;         /* the other queue */
+	FILE *say;                     /* a line for each message */
+	bool remove;                   /* from a queue that is not ours; adopt always does */
+	size_t messages, left;
+};
+/* moving_say - what became of one message: it has a new id, or a problem keeps it there */
+void moving_say(struct moving *m, const char *from, const char *qid, const char *problem);
+/* adopt - 0, or -1 with why: nothing can be done there */
+int adopt(struct moving *m, struct buf *why);
 
 #endif
