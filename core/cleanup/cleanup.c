@@ -431,6 +431,8 @@ static void commit(struct cleanup *c)
 		c->envelope->flags |= ENVELOPE_8BIT;
 	if (c->acts.hold)
 		c->envelope->flags |= ENVELOPE_HOLD;
+	if (c->completion.tls_not_required)
+		c->envelope->tls_required = STR("no");
 	/* the sink has what it needs when commit returns, when c may be gone */
 	hold(c, 0);
 	buf_init(&c->header, 0);

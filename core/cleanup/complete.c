@@ -7,7 +7,8 @@
 
 enum field {
 	FIELD_OTHER, FIELD_DATE, FIELD_MESSAGE_ID, FIELD_FROM, FIELD_RECEIVED, FIELD_RESENT_DATE, FIELD_RESENT_MESSAGE_ID,
-	FIELD_RESENT_FROM
+	FIELD_RESENT_FROM,
+	FIELD_TLS_REQUIRED
 };
 
 static const struct known {
@@ -20,6 +21,7 @@ static const struct known {
 	{ .name = STR("date"), .field = FIELD_DATE },
 	{ .name = STR("message-id"), .field = FIELD_MESSAGE_ID },
 	{ .name = STR("received"), .field = FIELD_RECEIVED },
+	{ .name = STR("tls-required"), .field = FIELD_TLS_REQUIRED },
 	{ .name = STR("sender"), .place = PLACE_HEADER_SENDER },
 	{ .name = STR("reply-to"), .place = PLACE_HEADER_SENDER },
 	{ .name = STR("to"), .place = PLACE_HEADER_RECIPIENT },
@@ -122,6 +124,8 @@ void complete_field(struct completion *c, const struct header *h)
 		}
 		buf_str(c->out, raw);
 	}
+	if (k->field == FIELD_TLS_REQUIRED && str_ieq(str_trim(h->value), STR("no")))
+		c->tls_not_required = true;
 	if (k->field == FIELD_MESSAGE_ID)
 		note_id(c, &c->message_id, h);
 	else if (k->field == FIELD_RESENT_MESSAGE_ID)

@@ -26,6 +26,7 @@ struct completion {
 	uint32_t seen;                 /* enum field, a bit each */
 	uint32_t dropped;              /* initials of message_drop_headers */
 	bool resent;
+	bool tls_not_required;         /* there is a field TLS-Required: No */
 };
 /* complete_place_of - where the addresses in a field of that name stand; 0: it has none */
 unsigned complete_place_of(struct str name);

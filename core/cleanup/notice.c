@@ -36,7 +36,8 @@ void cleanup_notice(const struct cleanup_notice *x, cleanup_fn fn, void *ctx)
 	n->rcpt = (struct rcpt){ .addr = x->to, .notify = DSN_NOTIFY_NEVER };
 	n->envelope = (struct envelope){
 		.sender = x->sender, .rcpts = &n->rcpt, .n_rcpts = 1, .arrival = x->now, .uid = -1,
-		.flags = ENVELOPE_BOUNCE | ENVELOPE_LOCAL | (x->smtputf8 ? ENVELOPE_SMTPUTF8 : 0),
+		.flags = ENVELOPE_BOUNCE | ENVELOPE_LOCAL | (x->smtputf8 ? ENVELOPE_SMTPUTF8 : 0) |
+			(x->requiretls ? ENVELOPE_REQUIRETLS : 0),
 	};
 	c = cleanup_begin(&o, &n->envelope);
 	if (!c) {

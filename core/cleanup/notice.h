@@ -10,6 +10,7 @@ struct cleanup_notice {
 	const struct conf *conf;
 	struct str sender, to;         /* completed here */
 	struct str text;               /* whole, CRLF lines; Received and Message-Id are added */
+	bool requiretls;               /* what it tells of had that, and so has it (RFC 8689 section 5) */
 	bool smtputf8;                 /* its header or its addresses need it */
 	usec now;                      /* wall */
 };

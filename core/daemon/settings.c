@@ -149,6 +149,7 @@ static void service_smtp_options(struct service *v, int level)
 		.helo_required = c->smtpd_helo_required,
 		.vrfy_disabled = c->disable_vrfy_command,
 		.smtputf8 = c->smtputf8_enable,
+		.requiretls = c->requiretls_enable,
 		.chunking = true, .pipelining = true, .dsn = true,
 		.forbid_early_pipelining = c->smtpd_forbid_unauth_pipelining,
 		.strict_envelopes = c->strict_rfc821_envelopes, .soft = c->soft_bounce,

@@ -170,7 +170,7 @@ static void tell(struct deliver *d, const struct failure *f, const struct audien
 		cleanup_notice(&(struct cleanup_notice){
 			.store = d->o.store, .router = d->o.router, .conf = d->o.conf, .sender = to->from, .to = to->to,
 			.text = buf_view(&text), .smtputf8 = f->e->flags & ENVELOPE_SMTPUTF8 && !str_is_ascii(to->to),
-			.now = loop_wall(d->o.loop),
+			.now = loop_wall(d->o.loop), .requiretls = f->e->flags & ENVELOPE_REQUIRETLS,
 		}, queued, n);
 	arena_fini(&a);
 	buf_fini(&text);
@@ -213,7 +213,8 @@ void bounce_notice(struct deliver *d, int dsn_kind, struct qmsg *m, const struct
 	};
 	const struct conf *c = d->o.conf;
 	const struct failure f = { dsn_kind, m, e, rcpts, results, n };
-	bool whole = dsn_kind == DSN_FAILED && e->size <= (uint64_t)c->bounce_size_limit;
+	/* the content of mail with REQUIRETLS does not travel back (RFC 8689 section 5) */
+	bool whole = dsn_kind == DSN_FAILED && e->size <= (uint64_t)c->bounce_size_limit && !(e->flags & ENVELOPE_REQUIRETLS);
 
 	if (e->sender.n && is_double_bounce(c, e->sender)) {
 		drop(d, &f, fn, ctx);

@@ -97,6 +97,7 @@ void envelope_format(struct buf *out, const struct envelope *e)
 	put_some(out, "sasl_user", e->sasl_user);
 	put_some(out, "opt_held", e->held);
 	put_some(out, "refused", e->refused);
+	put_some(out, "opt_tls_required", e->tls_required);
 	put_more(out, e->more);
 	for (size_t i = 0; i < e->n_rcpts; i++) {
 		const struct rcpt *r = &e->rcpts[i];
@@ -153,6 +154,7 @@ static enum answer text_field(struct envelope *e, struct rcpt *r, struct str nam
 		{ STR("client_name"), &e->client_name, false }, { STR("client_addr"), &e->client_addr, false },
 		{ STR("helo"), &e->helo, false }, { STR("proto"), &e->proto, false }, { STR("sasl_user"), &e->sasl_user, false },
 		{ STR("opt_held"), &e->held, false }, { STR("refused"), &e->refused, false },
+		{ STR("opt_tls_required"), &e->tls_required, false },
 		{ STR("orig"), r ? &r->orig : NULL, true }, { STR("orcpt"), r ? &r->orcpt : NULL, true },
 	};
 

@@ -21,7 +21,8 @@ enum envelope_flags {
 	ENVELOPE_BOUNCE = 8,     /* made by us: a non-delivery or delay notice */
 	ENVELOPE_VERIFY = 16,    /* an address probe: never delivered past RCPT, never bounced, never stored */
 	ENVELOPE_HOLD = 32,      /* a rule wants it held as it enters the queue */
-	ENVELOPE_KNOWN_FLAGS = 63,
+	ENVELOPE_REQUIRETLS = 64, /* MAIL had REQUIRETLS (RFC 8689): it goes on by proven TLS, or not at all */
+	ENVELOPE_KNOWN_FLAGS = 127,
 };
 
 /* a field that may be passed by, as it was read */
@@ -53,6 +54,7 @@ struct envelope {
 	struct str sasl_user;
 	struct str held;         /* why it is held, when nobody asked for that; empty otherwise */
 	struct str refused;      /* a rule refused it when nobody was there to be told: "5.7.1 text". No recipient ever gets it */
+	struct str tls_required; /* "no": its TLS-Required field says so (RFC 8689); what recipients publish is not to stop it. Else empty */
 	int64_t uid;             /* local submission; -1 otherwise */
 	struct envelope_field *more; /* opt_ fields that we do not know; in the arena it was read into */
 	struct str unknown;      /* set by envelope_parse: a field that must be known and is not. Never deliver such a message */

@@ -51,8 +51,8 @@ bool envelope_judge(struct arena *a, struct envelope *e, int64_t uid, usec now)
 		if (!judge_rcpt(a, &e->rcpts[i]))
 			return false;
 	e->envid = plain_or_nothing(e->envid, LIMIT_ENVID, false);
-	e->flags = (e->flags & (ENVELOPE_8BIT | ENVELOPE_SMTPUTF8)) | ENVELOPE_LOCAL;
-	e->client_name = e->client_addr = e->helo = e->proto = e->sasl_user = e->held = e->refused = STR_EMPTY;
+	e->flags = (e->flags & (ENVELOPE_8BIT | ENVELOPE_SMTPUTF8 | ENVELOPE_REQUIRETLS)) | ENVELOPE_LOCAL;
+	e->client_name = e->client_addr = e->helo = e->proto = e->sasl_user = e->held = e->refused = e->tls_required = STR_EMPTY;
 	e->more = NULL;
 	e->uid = uid;
 	/* what lies in the future would never be too old */

@@ -305,6 +305,7 @@ void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *
 
 void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *d)
 {
+	x->mx_signed = d->expanded_nexthop[0];
 	x->unsettled = false;
 	x->require = d->result != DANE_MAY || x->at_once;
 	if (!x->require && !x->own_protocols) {
@@ -326,6 +327,19 @@ bool tls_demand_may_obey(const struct tls_demand *x)
 	return !x->by_table && !x->dane && !x->failed.code && x->match == TLS_MATCH_NONE;
 }
 
+/* match_host - the certificate must be for the host, by an authority */
+static void match_host(struct tls_demand *x, const struct conf *c, const struct tls_level *row)
+{
+	set_level(x, row);
+	x->web = true;
+	mem_free(x->words);
+	x->words = mem_dupz("hostname");
+	if (x->own_protocols)
+		return;
+	mem_free(x->protocols);
+	x->protocols = mem_dupz(c->smtp_tls_mandatory_protocols);
+}
+
 void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct sts_known *known, struct str domain, struct str host)
 {
 	struct sts_policy p;
@@ -337,18 +351,38 @@ void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct st
 		return;
 	x->sts = known->mode;
 	x->sts_foreign = !sts_policy_has(&p, host);
-	x->offer = true;
+	x->offer = x->web = true;
 	if (x->sts == STS_TESTING)
 		return;
-	set_level(x, tls_level_sts());
-	mem_free(x->words);
-	x->words = mem_dupz("hostname");
-	if (!x->own_protocols) {
-		mem_free(x->protocols);
-		x->protocols = mem_dupz(c->smtp_tls_mandatory_protocols);
-	}
+	match_host(x, c, tls_level_made(TLS_MADE_BY_STS));
 	if (x->sts_foreign)
 		reply_set(&x->failed, 451, "4.7.5", "MX host %.*s is not in the MTA-STS policy of %.*s", STR_ARG(host), STR_ARG(domain));
+}
+
+void tls_demand_relax(struct tls_demand *x, const struct conf *c)
+{
+	x->wish = TLS_WISH_OPTIONAL;
+	if (!x->unsettled || x->level->only || x->failed.code)
+		return;
+	x->unsettled = false;
+	set_level(x, tls_level_row(CONF_TLS_MAY));
+	x->require = x->at_once;
+	if (x->own_protocols)
+		return;
+	mem_free(x->protocols);
+	x->protocols = mem_dupz(c->smtp_tls_protocols);
+}
+
+void tls_demand_insist(struct tls_demand *x, const struct conf *c, bool proven, struct str site)
+{
+	x->wish = TLS_WISH_REQUIRED;
+	if (x->failed.code)
+		return;
+	if (!proven && !x->mx_signed && x->match != TLS_MATCH_FINGERPRINT && x->level != tls_level_row(CONF_TLS_SECURE))
+		reply_set(&x->failed, 550, "5.7.30", "REQUIRETLS: the MX hosts of %.*s are proven neither by DNSSEC nor by an MTA-STS policy",
+			STR_ARG(site));
+	else if (!x->dane && x->match == TLS_MATCH_NONE)
+		match_host(x, c, tls_level_made(TLS_MADE_BY_MESSAGE));
 }
 
 void tls_demand_fini(struct tls_demand *x)

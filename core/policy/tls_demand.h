@@ -15,6 +15,8 @@
 #include "core/policy/sts.h"
 #include "core/policy/tls_level.h"
 
+/* what a message wants beside it (RFC 8689) */
+enum tls_wish { TLS_WISH_NONE, TLS_WISH_REQUIRED /* REQUIRETLS */, TLS_WISH_OPTIONAL /* TLS-Required: No */ };
 struct tls_demand {
 	const struct tls_level *level; /* where it began, for logs */
 	bool offer;                    /* STARTTLS is said where it is offered */
@@ -27,6 +29,9 @@ struct tls_demand {
 	char server_name[256];         /* "" = the host's */
 	bool unsettled;                /* level dane: nothing is sent before tls_demand_settle */
 	struct dane *dane;             /* its records, one of which must match; NULL: none; owned */
+	enum tls_wish wish;            /* of the message that it was made for; what was made for OPTIONAL serves no other */
+	bool mx_signed;                /* level dane: the MX records are proven by DNSSEC */
+	bool web;                      /* where no authority is configured the system's are trusted */
 	bool by_table;                 /* an entry of smtp_tls_policy_maps says so */
 	char *sts_domain;              /* whose MTA-STS policy was looked at; NULL: nobody's; owned */
 	enum sts_mode sts;             /* … its mode, if it counts: testing is looked at and not insisted on */
@@ -47,6 +52,11 @@ void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *
 bool tls_demand_may_obey(const struct tls_demand *x);
 /* tls_demand_obey - x, as the domain's policy says for this MX host */
 void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct sts_known *known, struct str domain, struct str host);
+/* tls_demand_relax - x for a message with TLS-Required: No: of what the recipient publishes nothing counts, of what was configured all */
+void tls_demand_relax(struct tls_demand *x, const struct conf *c);
+/* tls_demand_insist - x (settled) for a message with REQUIRETLS: the server's name is proven, and its certificate must be for it. proven:
+ * nobody but the administrator or a policy chose that name */
+void tls_demand_insist(struct tls_demand *x, const struct conf *c, bool proven, struct str site);
 void tls_demand_fini(struct tls_demand *x);
 /* tls_demand_check - is this a value of smtp_tls_policy_maps that can be done? false with why */
 bool tls_demand_check(const struct conf *c, struct str value, struct buf *why);

@@ -18,11 +18,14 @@ const struct tls_level *tls_level_row(int level)
 	return &rows[level >= 0 && (size_t)level < sizeof(rows) / sizeof(rows[0]) ? level : CONF_TLS_NONE];
 }
 
-const struct tls_level *tls_level_sts(void)
+const struct tls_level *tls_level_made(enum tls_made by)
 {
-	static const struct tls_level row = { .word = "mta-sts", .offer = true, .require = true, .match = TLS_MATCH_NAME };
+	static const struct tls_level made[] = {
+		[TLS_MADE_BY_STS] = { .word = "mta-sts", .offer = true, .require = true, .match = TLS_MATCH_NAME },
+		[TLS_MADE_BY_MESSAGE] = { .word = "requiretls", .offer = true, .require = true, .match = TLS_MATCH_NAME },
+	};
 
-	return &row;
+	return &made[by];
 }
 
 bool tls_level_parse(struct str word, enum conf_tls_level *out)

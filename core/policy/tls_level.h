@@ -15,8 +15,10 @@ struct tls_level {
 	bool dane, only;               /* what the DNS says decides (dane.h); … and must say something */
 };
 const struct tls_level *tls_level_row(int level);      /* an enum conf_tls_level, UNSET too: the row of none */
-/* tls_level_sts - what an MTA-STS policy in force asks for (RFC 8461 section 4): no word of parameters or tables */
-const struct tls_level *tls_level_sts(void);
+/* tls_level_made - what no word of parameters or tables asks for: an MTA-STS policy in force (RFC 8461 section 4), or a message with
+ * REQUIRETLS (RFC 8689 section 4.2.1) */
+enum tls_made { TLS_MADE_BY_STS, TLS_MADE_BY_MESSAGE };
+const struct tls_level *tls_level_made(enum tls_made by);
 bool tls_level_parse(struct str word, enum conf_tls_level *out);       /* in any case of letters */
 
 #endif

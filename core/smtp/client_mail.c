@@ -62,6 +62,8 @@ static bool refuse_tx(struct smtp_client *c, const struct smtp_tx *tx)
 		          (unsigned long long)tx->size, (unsigned long long)c->size_limit, c->server_name);
 	else if (!is_safe(tx->sender))
 		reply_set(&c->reply, 553, "5.1.7", "Bad sender address syntax");
+	else if (tx->flags & ENVELOPE_REQUIRETLS && !c->opt.lmtp && !offers(c, SMTP_EXT_REQUIRETLS))
+		reply_set(&c->reply, 550, "5.7.30", "REQUIRETLS is required, but was not offered by host %s", c->server_name);
 	else if (addr_is_utf8(tx->sender) && !offers(c, SMTP_EXT_SMTPUTF8))
 		reply_set(&c->reply, 553, "5.6.7", "SMTPUTF8 is required, but was not offered by host %s", c->server_name);
 	else
@@ -93,6 +95,8 @@ static void send_mail(struct smtp_client *c, struct client_tx *t)
 	}
 	if (t->utf8 && offers(c, SMTP_EXT_SMTPUTF8))
 		buf_z(out, " SMTPUTF8");
+	if (tx->flags & ENVELOPE_REQUIRETLS && !c->opt.lmtp)
+		buf_z(out, " REQUIRETLS");
 	buf_z(out, "\r\n");
 	client_expect(c, EXPECT_MAIL, 1);
 	t->sent = true;

@@ -22,7 +22,7 @@ static unsigned offered(const struct smtp_server_options *o)
 		{ "STARTTLS", o->starttls, OFFER_STARTTLS }, { "AUTH", o->auth, OFFER_AUTH },
 		{ "ENHANCEDSTATUSCODES", true, OFFER_ENHANCED }, { "8BITMIME", true, OFFER_8BITMIME },
 		{ "DSN", o->dsn, OFFER_DSN }, { "SMTPUTF8", o->smtputf8, OFFER_SMTPUTF8 },
-		{ "CHUNKING", o->chunking, OFFER_CHUNKING },
+		{ "CHUNKING", o->chunking, OFFER_CHUNKING }, { "REQUIRETLS", o->requiretls, OFFER_REQUIRETLS },
 	};
 	unsigned bits = 0;
 

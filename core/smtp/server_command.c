@@ -48,7 +48,7 @@ void server_write_ehlo(struct smtp_server *s)
 		{ OFFER_PIPELINING, "PIPELINING" }, { OFFER_SIZE, "SIZE" }, { OFFER_VRFY, "VRFY" }, { OFFER_ETRN, "ETRN" },
 		{ OFFER_STARTTLS, "STARTTLS" }, { OFFER_AUTH, "AUTH" }, { OFFER_ENHANCED, "ENHANCEDSTATUSCODES" },
 		{ OFFER_8BITMIME, "8BITMIME" }, { OFFER_DSN, "DSN" }, { OFFER_SMTPUTF8, "SMTPUTF8" },
-		{ OFFER_CHUNKING, "CHUNKING" },
+		{ OFFER_CHUNKING, "CHUNKING" }, { OFFER_REQUIRETLS, "REQUIRETLS" },
 	};
 	unsigned offer = s->priv->offer;
 	size_t start = s->out->n, last = start;
@@ -57,8 +57,7 @@ void server_write_ehlo(struct smtp_server *s)
 		buf_printf(s->out, "250 %s\r\n", s->opt.hostname);
 		return;
 	}
-	if (s->tls)
-		offer &= ~(unsigned)OFFER_STARTTLS;
+	offer &= ~(unsigned)(s->tls ? OFFER_STARTTLS : OFFER_REQUIRETLS);
 	if ((!s->tls && !s->opt.auth_in_clear) || s->authenticated)
 		offer &= ~(unsigned)OFFER_AUTH;
 	buf_printf(s->out, "250-%s\r\n", s->opt.hostname);

@@ -54,6 +54,15 @@ static const char *set_smtputf8(struct smtp_server *s, struct str value)
 	return NULL;
 }
 
+static const char *set_requiretls(struct smtp_server *s, struct str value)
+{
+	(void)value;
+	if (!s->tls)
+		return "530 5.7.0 Must issue a STARTTLS command first";
+	s->envelope.flags |= ENVELOPE_REQUIRETLS;
+	return NULL;
+}
+
 static const char *set_ret(struct smtp_server *s, struct str value)
 {
 	if (str_ieq(value, STR("FULL")))
@@ -148,6 +157,7 @@ const char *server_mail_params(struct smtp_server *s, struct str params)
 		{ "SIZE", OFFER_SIZE, false, set_size }, { "BODY", OFFER_8BITMIME, false, set_body },
 		{ "SMTPUTF8", OFFER_SMTPUTF8, true, set_smtputf8 }, { "RET", OFFER_DSN, false, set_ret },
 		{ "ENVID", OFFER_DSN, false, set_envid }, { "AUTH", 0, false, set_auth },
+		{ "REQUIRETLS", OFFER_REQUIRETLS, true, set_requiretls },
 	};
 
 	s->envelope.flags = 0;

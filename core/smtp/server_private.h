@@ -21,7 +21,7 @@ _Static_assert((int)VERB_UNKNOWN == (int)SMTP_AT_UNKNOWN, "a verb is a phase");
 /* EHLO keywords, in Postfix's order */
 enum server_offer { OFFER_PIPELINING = 1, OFFER_SIZE = 2, OFFER_VRFY = 4, OFFER_ETRN = 8, OFFER_STARTTLS = 16,
 	OFFER_AUTH = 32, OFFER_ENHANCED = 64, OFFER_8BITMIME = 128, OFFER_DSN = 256, OFFER_SMTPUTF8 = 512,
-	OFFER_CHUNKING = 1024 };
+	OFFER_CHUNKING = 1024, OFFER_REQUIRETLS = 2048 };
 
 struct smtp_server_private {
 	enum server_state state;

@@ -49,6 +49,8 @@ static void parse_tx(struct client_run *run, struct str text)
 			tx->flags |= ENVELOPE_8BIT;
 		else if (str_eq(word, STR("utf8")))
 			tx->flags |= ENVELOPE_SMTPUTF8;
+		else if (str_eq(word, STR("requiretls")))
+			tx->flags |= ENVELOPE_REQUIRETLS;
 		else if (str_eq(word, STR("probe")))
 			tx->probe = true;
 		else if (str_starts(word, STR("ret=")))
@@ -343,6 +345,8 @@ DIALOG(not_smtp)
 DIALOG(paths)
 DIALOG(probe)
 DIALOG(reply_limits)
+DIALOG(requiretls)
+DIALOG(requiretls_missing)
 DIALOG(size)
 DIALOG(starttls)
 DIALOG(starttls_injection)

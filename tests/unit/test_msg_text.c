@@ -216,7 +216,7 @@ T(envelope_names_what_it_does_not_know)
 		{ "envelope 1 1\nrcpt 1 a\nnonsense 1 x\nmore 0 \nrcpt 1 b\nend 0 \n", "nonsense" },
 		{ "envelope 1 2\nrcpt 1 a\nend 0 \n", "envelope" },
 		{ "envelope 1 1\nrcpt 1 a\nnotify 2 16\nend 0 \n", "notify" },
-		{ "envelope 1 1\nflags 2 64\nend 0 \n", "flags" },
+		{ "envelope 1 1\nflags 3 128\nend 0 \n", "flags" },
 		{ "envelope 1 1\nret 1 3\nend 0 \n", "ret" },
 		{ "envelope 1 1\nopt 1 3\nend 0 \n", "opt" },
 		{ "envelope 1 1\nopt_x 1 3\nOPT_y 1 3\nend 0 \n", "OPT_y" },
@@ -538,7 +538,7 @@ T(envelope_judge_believes_no_stranger)
 			continue;
 		CHECK_INT(e.arrival, 77);
 		CHECK_INT(e.uid, 1000);
-		CHECK_INT(e.flags, ENVELOPE_8BIT | ENVELOPE_SMTPUTF8 | ENVELOPE_LOCAL);
+		CHECK_INT(e.flags, ENVELOPE_8BIT | ENVELOPE_SMTPUTF8 | ENVELOPE_REQUIRETLS | ENVELOPE_LOCAL);
 		CHECK_INT(e.client_name.n + e.client_addr.n + e.helo.n + e.proto.n + e.sasl_user.n + e.envid.n + r.orig.n, 0);
 		CHECK_VIEW(r.orcpt, "rfc822;b@x");
 		CHECK_INT(r.notify, DSN_NOTIFY_NEVER);

@@ -43,6 +43,12 @@ void smtp_answer_left(struct smtp_try *t)
 	}
 }
 
+/* is_requiretls - the message asked for what this next hop has not: that is nobody's mistake */
+static bool is_requiretls(const struct reply *r)
+{
+	return !strcmp(r->enhanced, "5.7.30") || !strcmp(r->enhanced, "5.7.10");
+}
+
 void smtp_answer_remember(struct smtp_try *t, const struct reply *r, const struct smtp_target *said_by, bool dest_bad)
 {
 	t->why = *r;
@@ -55,7 +61,7 @@ void smtp_answer_remember(struct smtp_try *t, const struct reply *r, const struc
 		if (str_starts(str_of(r->text), STR("host ")))
 			format_text(t->why_mta, sizeof(t->why_mta), "%s", said_by->host);
 	}
-	if (r->code >= 500 && t->candidates.explicit) {
+	if (r->code >= 500 && t->candidates.explicit && !is_requiretls(r)) {
 		log_warn(smtp_try_service(t), "%s configuration problem: %s",
 			t->candidates.in_fallback ? "smtp_fallback_relay" : "next hop", t->candidates.site);
 		t->why.code = 451;

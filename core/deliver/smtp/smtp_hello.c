@@ -139,6 +139,21 @@ static bool is_ourselves(struct smtp_session *s)
 	return true;
 }
 
+/* lacks_requiretls - the message must not go to a server that does not promise to keep to it (RFC 8689 section 4.2.1) */
+static bool lacks_requiretls(struct smtp_session *s)
+{
+	struct reply r;
+	char said[300];
+
+	if (s->demand->wish != TLS_WISH_REQUIRED || s->client.extensions & SMTP_EXT_REQUIRETLS)
+		return false;
+	smtp_target_said(&s->target, said);
+	reply_set(&r, 550, "5.7.30", "REQUIRETLS is required, but was not offered by host %s", said);
+	s->own_failed = true;
+	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
+	return true;
+}
+
 void smtp_hello(struct smtp_session *s)
 {
 	bool offered = s->client.extensions & SMTP_EXT_STARTTLS;
@@ -148,7 +163,8 @@ void smtp_hello(struct smtp_session *s)
 		return;
 	if (conn_tls(s->conn)) {
 		smtp_resume_keep(s);
-		go_on_after_hello(s);
+		if (!lacks_requiretls(s))
+			go_on_after_hello(s);
 		return;
 	}
 	buf_init(&why, 400);

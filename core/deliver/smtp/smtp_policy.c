@@ -107,14 +107,14 @@ static bool ask_next(struct smtp_policy *q)
 
 /* --- MTA-STS -------------------------------------------------------------------------------------------------------------- */
 
-/* sts_site - the domain whose MX records lead there: the text of hop's host is t's; false: there is none, or nobody wants to know */
-static bool sts_site(struct deliver *d, const struct smtp_profile *p, const struct smtp_target *t, struct str *domain)
+/* mx_domain - the domain whose MX records lead there: a view of t's text; false: somebody wrote the host down */
+static bool mx_domain(const struct smtp_profile *p, const struct smtp_target *t, struct str *domain)
 {
 	struct nexthop hop;
 	struct buf why;
 	bool good;
 
-	if (!p->web || !p->use_mx || !d->o.dns)
+	if (!p->use_mx)
 		return false;
 	buf_init(&why, 300);
 	good = nexthop_parse(str_of(t->site), 25, &hop, &why) && !hop.unix_path && !hop.literal;
@@ -140,24 +140,41 @@ static void on_sts(void *ctx)
 		q->go_on(q);
 }
 
+static bool lists(const struct sts_known *known, const char *host)
+{
+	struct sts_policy p;
+	struct str at;
+
+	return known->mode != STS_NO_MODE && !sts_policy_parse(known->text, &p, &at) && sts_policy_has(&p, str_of(host));
+}
+
 /* true: the demand is settled */
 static bool ask_sts(struct smtp_policy *q)
 {
+	struct tls_demand *x = q->demand;
+	const struct conf *c = q->profile->conf;
+	struct str domain = STR_EMPTY;
+	bool by_mx = mx_domain(q->profile, q->target, &domain), proven = !by_mx;
 	struct sts_known known;
-	struct str domain;
 
-	if (!tls_demand_may_obey(q->demand) || !sts_site(q->d, q->profile, q->target, &domain))
-		return true;
-	if (sts_find(keeper(q->d), domain, q->profile->web, &known)) {
-		tls_demand_obey(q->demand, q->profile->conf, &known, domain, str_of(q->target->host));
-		if (q->demand->failed.code)
+	if (by_mx && q->profile->web && q->d->o.dns && (c->smtp_tls_mta_sts || q->wish == TLS_WISH_REQUIRED) && tls_demand_may_obey(x)) {
+		if (!sts_find(keeper(q->d), domain, q->profile->web, &known)) {
+			q->sts = sts_ask(q->d->sts, domain, q->profile->web, on_sts, q);
+			if (q->sts)
+				return false;
+			if (domain.n <= LIMIT_STS_DOMAIN)
+				reply_set(&x->failed, 451, "4.4.3", "too many MTA-STS policies are being looked up");
+			return true;
+		}
+		proven = lists(&known, q->target->host);
+		if (c->smtp_tls_mta_sts)
+			tls_demand_obey(x, c, &known, domain, str_of(q->target->host));
+		if (x->failed.code)
 			sts_doubt(q->d->sts, domain);
-		return true;
 	}
-	q->sts = sts_ask(q->d->sts, domain, q->profile->web, on_sts, q);
-	if (!q->sts && domain.n <= LIMIT_STS_DOMAIN)
-		reply_set(&q->demand->failed, 451, "4.4.3", "too many MTA-STS policies are being looked up");
-	return !q->sts;
+	if (q->wish == TLS_WISH_REQUIRED)
+		tls_demand_insist(x, c, proven, str_of(q->target->site));
+	return true;
 }
 
 void smtp_policy_doubt(struct deliver *d, const struct tls_demand *x)
@@ -171,7 +188,7 @@ bool smtp_policy_sts(struct deliver *d, struct smtp_profile *p, const struct smt
 	struct str domain;
 
 	*asked = false;
-	if (!sts_site(d, p, t, &domain))
+	if (!p->web || !p->conf->smtp_tls_mta_sts || !d->o.dns || !mx_domain(p, t, &domain))
 		return false;
 	if (sts_find(keeper(d), domain, p->web, out))
 		return true;
@@ -182,17 +199,32 @@ bool smtp_policy_sts(struct deliver *d, struct smtp_profile *p, const struct smt
 
 /* --- all of it -------------------------------------------------------------------------------------------------------------- */
 
-bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t)
+enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct envelope *e)
+{
+	if (p->lmtp)
+		return TLS_WISH_NONE;
+	if (e->flags & ENVELOPE_REQUIRETLS)
+		return TLS_WISH_REQUIRED;
+	return e->tls_required.n && p->conf->tls_required_enable ? TLS_WISH_OPTIONAL : TLS_WISH_NONE;
+}
+
+bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, enum tls_wish wish)
 {
 	smtp_policy_fini(q);
 	smtp_profile_refresh_all(d);
 	q->d = d;
 	q->profile = p;
 	q->target = t;
+	q->wish = wish;
 	q->demand = MEM_NEW(struct tls_demand);
 	smtp_tls_find(p, t, q->demand, NULL);
 	if (q->demand->failed.code)
 		return true;
+	if (wish == TLS_WISH_OPTIONAL) {
+		tls_demand_relax(q->demand, p->conf);
+		if (!q->demand->unsettled)
+			return true;
+	}
 	if (!q->demand->unsettled)
 		return ask_sts(q);
 	if (!d->o.dns || !dns_proves(d->o.dns)) {

@@ -12,12 +12,15 @@ struct smtp_policy {
 	struct deliver *d;
 	struct smtp_profile *profile;
 	const struct smtp_target *target;
+	enum tls_wish wish;
 	struct dane *dane;             /* owned; NULL: nothing is */
 	struct dns_query *query;
 	struct sts_wait *sts;
 };
+/* smtp_policy_wish - what the message wants of TLS, on its way by this transport */
+enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct envelope *e);
 /* smtp_policy_ask - true: q->demand is there; false: go_on is called. Whatever q had is forgotten */
-bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t);
+bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, enum tls_wish wish);
 /* smtp_policy_doubt - a session that had this demand failed: what it rests on is looked up again soon */
 void smtp_policy_doubt(struct deliver *d, const struct tls_demand *x);
 /* smtp_policy_sts - what is known of the MTA-STS policy that counts for mail to t. False: none could, or nothing is known yet, and *asked

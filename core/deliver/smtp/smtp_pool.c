@@ -70,7 +70,7 @@ static bool is_spent(const struct smtp_session *s)
 		(c->smtp_connection_reuse_count_limit && s->uses >= c->smtp_connection_reuse_count_limit);
 }
 
-struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p)
+struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p, const struct delivery *job)
 {
 	usec now = loop_now(x->d->o.loop);
 	struct smtp_session *backup = NULL;
@@ -78,7 +78,7 @@ struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profi
 	LIST_EACH(&x->idle, it, tmp) {
 		struct smtp_session *s = LIST_ITEM(it, struct smtp_session, idle);
 
-		if (s->profile != p)
+		if (s->profile != p || !smtp_session_suits(s, job))
 			continue;
 		/* what came while nothing was asked is no answer to what is asked now */
 		if (conn_has_input(s->conn)) {

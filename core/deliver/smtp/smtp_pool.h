@@ -25,7 +25,7 @@ void smtp_dest_release(struct smtp_dest *x);           /* frees it when nothing 
 void smtp_dest_free_all(struct deliver *d);
 /* smtp_dest_closed - one connection of x has ended: whoever waited for it goes on */
 void smtp_dest_closed(struct smtp_dest *x);
-struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p);
+struct smtp_session *smtp_pool_take(struct smtp_dest *x, const struct smtp_profile *p, const struct delivery *job);
 bool smtp_pool_wants(const struct smtp_session *s);    /* s may serve another delivery after this one */
 void smtp_pool_add(struct smtp_session *s);            /* s is between transactions: keep it, or say QUIT */
 void smtp_pool_left(struct smtp_session *s);           /* s leaves the idle list */

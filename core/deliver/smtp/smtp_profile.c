@@ -293,10 +293,13 @@ static void check_level(struct smtp_profile *p, struct buf *why, struct conf_dia
 /* the authorities of the web, which policies are had from, and who stands for MX hosts where no others are configured */
 static void open_web(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
-	if (p->lmtp || !p->conf->smtp_tls_mta_sts)
+	const struct conf *c = p->conf;
+
+	if (p->lmtp || (!c->smtp_tls_mta_sts && !c->requiretls_enable))
 		return;
-	p->web = fetch_trust(p->conf->smtp_tls_CAfile, why);
-	wrong(p, p->web ? CONF_WARNING : CONF_ERROR, "tls_mta_sts: who is trusted", why, diag);
+	p->web = fetch_trust(c->smtp_tls_CAfile, why);
+	/* mail with REQUIRETLS comes back then; nothing else is amiss */
+	wrong(p, p->web || !c->smtp_tls_mta_sts ? CONF_WARNING : CONF_ERROR, "tls_mta_sts: who is trusted", why, diag);
 }
 
 /* certificates are read now, while they can be; where TLS cannot start nothing starts that wants it */

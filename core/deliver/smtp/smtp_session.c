@@ -95,7 +95,15 @@ void smtp_session_fail(struct smtp_session *s, enum smtp_blame blame, const stru
 {
 	struct smtp_try *t = s->try;
 	struct delivery *next = s->next;
+	struct reply never;
 
+	/* RFC 8689 section 4.2.1: what has no proven TLS here will not have it later */
+	if (s->demand->wish == TLS_WISH_REQUIRED && r != &s->demand->failed && r->code == 451 &&
+	    (!strcmp(r->enhanced, "4.7.4") || !strcmp(r->enhanced, "4.7.5"))) {
+		reply_set(&never, 550, "5.7.10", "%s", r->text);
+		r = &never;
+		s->own_failed = true;
+	}
 	s->try = NULL;
 	s->next = NULL;
 	if (blame == SMTP_BLAME_SITE)
@@ -234,6 +242,15 @@ static void begin(struct smtp_session *s)
 	smtp_client_begin(&s->client, &tx);
 }
 
+bool smtp_session_suits(const struct smtp_session *s, const struct delivery *job)
+{
+	enum tls_wish wish = smtp_policy_wish(s->profile, job->envelope);
+
+	if (s->demand->wish == TLS_WISH_OPTIONAL || wish == TLS_WISH_OPTIONAL)
+		return wish == s->demand->wish || s->demand->wish != TLS_WISH_OPTIONAL;
+	return wish != TLS_WISH_REQUIRED || (s->demand->wish == TLS_WISH_REQUIRED && s->client.extensions & SMTP_EXT_REQUIRETLS);
+}
+
 /* look_ahead - the content is out: the commands of what waits for this destination go with it. Only where the server has
  * shown that it takes more than one message in a connection, and is the one that should have them. */
 static void look_ahead(struct smtp_session *s)
@@ -245,6 +262,11 @@ static void look_ahead(struct smtp_session *s)
 	s->next = s->try->job->dest->priv ? schedule_next(s->try->job->dest) : NULL;
 	if (!s->next)
 		return;
+	if (!smtp_session_suits(s, s->next)) {
+		schedule_return(s->next);
+		s->next = NULL;
+		return;
+	}
 	tx = make_tx(s->next->envelope, s->next->rcpts, s->next->n, false);
 	smtp_client_begin(&s->client, &tx);
 }

@@ -64,6 +64,8 @@ struct smtp_session {
 	void (*on_auth)(struct smtp_session *s, const struct reply *failed); /* it has come: AUTH is said, or failed says why not */
 	struct smtp_feed feed;         /* the transaction's content */
 };
+/* smtp_session_suits - has it what the delivery's message wants of TLS? */
+bool smtp_session_suits(const struct smtp_session *s, const struct delivery *job);
 /* smtp_session_open - connect for t; the result is told to it by ops. Takes what t->policy has. NULL with errno when no socket can
  * be made */
 struct smtp_session *smtp_session_open(struct smtp_try *t, const struct smtp_session_ops *ops);

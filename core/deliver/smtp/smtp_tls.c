@@ -21,7 +21,7 @@ static struct tls_context *context_new(const struct smtp_profile *p, const struc
 	struct buf second;
 	size_t more;
 
-	if (x->sts && !*o.ca_file && !*o.ca_path)
+	if (x->web && !*o.ca_file && !*o.ca_path)
 		o.ca_file = fs_authorities();
 	made = tls_context_new(&o, why);
 	if (made || x->match == TLS_MATCH_NAME || (!*o.ca_file && !*o.ca_path))
@@ -47,13 +47,13 @@ struct tls_context *smtp_tls_context(struct smtp_profile *p, const struct tls_de
 	struct tls_context *made;
 
 	for (size_t i = 0; i < p->n_tls; i++)
-		if (p->tls[i].web == (x->sts != 0) && !strcmp(p->tls[i].protocols, x->protocols))
+		if (p->tls[i].web == x->web && !strcmp(p->tls[i].protocols, x->protocols))
 			return p->tls[i].context;
 	made = context_new(p, x, why);
 	if (!made)
 		return NULL;
 	p->tls = mem_array(p->tls, p->n_tls + 1, sizeof(*p->tls));
-	p->tls[p->n_tls++] = (struct smtp_tls_slot){ .protocols = mem_dupz(x->protocols), .web = x->sts, .context = made };
+	p->tls[p->n_tls++] = (struct smtp_tls_slot){ .protocols = mem_dupz(x->protocols), .web = x->web, .context = made };
 	return made;
 }
 

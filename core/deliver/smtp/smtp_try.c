@@ -61,11 +61,13 @@ static bool pass_by(struct smtp_try *t)
 {
 	const struct tls_demand *x = t->policy.demand;
 
-	if (!x || !x->sts_foreign || !x->failed.code)
+	bool message = x && x->wish == TLS_WISH_REQUIRED;
+
+	if (!x || !x->failed.code || (!x->sts_foreign && !message))
 		return false;
 	smtp_step(t, DELIVER_STEP_FAILED, &x->failed);
 	smtp_answer_log(t, x->failed.text);
-	smtp_answer_remember(t, &x->failed, &t->target, true);
+	smtp_answer_remember(t, &x->failed, &t->target, !message);
 	return true;
 }
 
@@ -106,7 +108,7 @@ static bool open_target(struct smtp_try *t)
 /* true: somebody will call back */
 static bool ask_and_open(struct smtp_try *t)
 {
-	return !smtp_policy_ask(&t->policy, t->d, t->profile, &t->target) || open_target(t);
+	return !smtp_policy_ask(&t->policy, t->d, t->profile, &t->target, smtp_policy_wish(t->profile, t->job->envelope)) || open_target(t);
 }
 
 /* go_on - with the next server that gives us a session, or with the last word */
@@ -231,7 +233,7 @@ struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is
 		t->starting = false;
 		return t;
 	}
-	s = smtp_pool_take(t->dest, t->profile);
+	s = smtp_pool_take(t->dest, t->profile, job);
 	if (s)
 		smtp_session_serve(s, t);
 	else
