@@ -112,6 +112,12 @@
 #define LIMIT_STS_DOMAINS 4096           /* whose policy, or its absence, is remembered: those that were sent to last */
 #define LIMIT_STS_LOOKUPS 128            /* … that are being asked about at once; mail for more waits a moment */
 #define LIMIT_STS_FILE (4 * 1024 * 1024) /* the file of policies: a few hundred bytes for each */
+#define LIMIT_TLSRPT_TALLIES 4096        /* of sessions for TLS reports: days, domains and policies */
+#define LIMIT_TLSRPT_FAILURES 32         /* kinds of failures in one, which are told one by one; the others are in its sum */
+#define LIMIT_TLSRPT_REASON 200          /* the words for one */
+#define LIMIT_TLSRPT_FILE (8 * 1024 * 1024) /* the file of tallies: a few hundred bytes for each */
+#define LIMIT_TLSRPT_REPORT (512 * 1024) /* a report in JSON: policies and failures of a domain on a day */
+#define LIMIT_TLSRPT_RUA 4               /* addresses of a domain that get its report */
 #define LIMIT_FETCH_HEADER (16 * 1024)   /* of an HTTPS answer: its header section, and what chunks add to its body */
 #define LIMIT_FETCH_ADDRESSES 4          /* of an HTTPS server that are tried; the next ones would say the same */
 #define LIMIT_NS_SERVERS 13              /* name servers of a zone that are asked one by one; the root has as many */

@@ -93,7 +93,7 @@ static int own_files(int spool, const struct identity *owner)
 {
 	struct taking t = { .owner = owner, .dir = spool };
 
-	return !owner->drop ? 0 : own_entry(&t, "lock") < 0 ? -1 : own_entry(&t, "sts");
+	return !owner->drop ? 0 : own_entry(&t, "lock") < 0 || own_entry(&t, "sts") < 0 ? -1 : own_entry(&t, "tlsrpt");
 }
 
 /* tell - what stands in the way, and what to do about it, by whom relayd runs as */

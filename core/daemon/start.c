@@ -325,6 +325,8 @@ static void close_rooms(struct daemon *d)
 		pool_wait(r->file_pool);
 	if (r->store_pool)
 		pool_wait(r->store_pool);
+	if (r->deliver)
+		deliver_save(r->deliver);
 	if (r->schedule)
 		schedule_save(r->schedule);
 	/* of others' sockets, in this folder or another, none is ours */

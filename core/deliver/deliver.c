@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/local/helper_client.h"
 #include "core/deliver/smtp/smtp_try.h"
+#include "core/deliver/tls_report.h"
 
 static void (*const starts[MASTER_PROGRAMS])(struct deliver *d, struct delivery *job) = {
 	[MASTER_SMTP] = smtp_start, [MASTER_LMTP] = smtp_start, [MASTER_LOCAL] = local_start, [MASTER_VIRTUAL] = simple_start,
@@ -35,6 +36,9 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	table_init(&d->dests);
 	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
 	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .directory = o->store ? "oauth" : NULL });
+	/* what an earlier run counted is told even if nothing is sent any more */
+	if (o->store && o->conf->smtp_tlsrpt_enable)
+		d->report = tls_report_new(d);
 	if (o->helper_fd >= 0)
 		d->helper = helper_client_new(o->loop, o->helper_fd);
 	return d;
@@ -83,6 +87,7 @@ void deliver_free(struct deliver *d)
 	simple_free_all(d);
 	bounce_forget_all(d);
 	oauth_free(d->oauth);
+	tls_report_free(d->report);
 	sts_free(d->sts);
 	helper_client_free(d->helper);
 	smtp_dest_free_all(d);
@@ -100,6 +105,11 @@ void deliver_dest_idle(struct deliver *d, struct dest *dest)
 	dest->owner = NULL;
 	x->owners--;
 	smtp_dest_release(x);
+}
+
+void deliver_save(struct deliver *d)
+{
+	tls_report_flush(d->report);
 }
 
 void deliver_close_idle(struct deliver *d)

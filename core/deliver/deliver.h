@@ -72,6 +72,7 @@ void deliver_free(struct deliver *d);                  /* closes every session; 
 void deliver_reconfigure(struct deliver *d, const struct conf *c, const struct master *m, struct router *r, struct deliver_profiles *p,
 	const struct bounce_templates *templates);
 bool deliver_uses(const struct deliver *d, const struct master *m);     /* is a transport of m still referred to? */
+void deliver_save(struct deliver *d);                    /* what is kept in files is written now; the pool must be idle */
 void deliver_start(struct deliver *d, struct delivery *job);
 void deliver_dest_idle(struct deliver *d, struct dest *dest);
 /* deliver_ask_again - names are looked up anew, and addresses that failed a moment ago count again (flush, reload) */

@@ -10,6 +10,7 @@
 struct helper_client;
 struct oauth;
 struct sts;
+struct tls_report;
 
 struct deliver {
 	struct deliver_options o;
@@ -29,6 +30,7 @@ struct deliver {
 	unsigned next_dead;
 	usec refresh_at;               /* mono: when tables are looked at again */
 	struct oauth *oauth;
+	struct tls_report *report;     /* NULL: nothing was counted */
 	struct sts *sts;               /* NULL: nobody has wanted to know yet */
 	struct helper_client *helper;  /* NULL: deliver as ourselves */
 	uint64_t last_probe_id;

@@ -10,6 +10,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/saver.h"
 #include "core/net/fetch.h"
 #include "core/policy/tags.h"
 
@@ -37,6 +38,7 @@ struct entry {
 	usec retry_at;                 /* mono: … and is not tried before */
 	usec renew_after;              /* mono: it is not fetched ahead before */
 	bool anew;                     /* the lookup under way ends in a fetch, whatever the id is */
+	enum sts_failure failure;      /* of the last fetch */
 	char *why;
 	struct tls_context *tls;       /* for the lookup under way */
 	struct dns_query *query;
@@ -49,13 +51,6 @@ struct sts_wait {
 	void *ctx;
 	struct loop_task task;
 };
-struct saving {                        /* a job of the pool */
-	struct pool_job job;
-	struct sts *sts;               /* NULL: it is gone */
-	struct buf text;
-	char *path;
-	int error;
-};
 struct sts {
 	struct sts_options o;
 	struct table domains;          /* -> struct entry */
@@ -64,11 +59,8 @@ struct sts {
 	struct loop_timer renewal;
 	usec renewal_at;               /* mono */
 	struct tls_context *tls;       /* whom the last one who asked trusted */
-	struct saving *saving;         /* under way */
-	bool dirty, complained;
+	struct saver *saver;           /* NULL: nothing outlives us */
 };
-
-static void write_next(struct sts *s);
 
 /* --- entries ---------------------------------------------------------------------------------------------------------- */
 
@@ -164,8 +156,9 @@ static void say_why(struct entry *e, const char *why)
 
 /* --- the file ----------------------------------------------------------------------------------------------------------- */
 
-static void list_all(struct sts *s, struct buf *out)
+static void draw(void *ctx, struct buf *out)
 {
+	struct sts *s = ctx;
 	struct sts_policy policy;
 	struct str at;
 
@@ -186,54 +179,6 @@ static void list_all(struct sts *s, struct buf *out)
 	}
 	out->max += 16;
 	sts_file_end(out);
-}
-
-static void write_file(struct pool_job *j)
-{
-	struct saving *w = LIST_ITEM(j, struct saving, job);
-
-	w->error = fs_replace(w->path, 0600, buf_view(&w->text)) < 0 ? errno : 0;
-}
-
-static void on_written(struct pool_job *j)
-{
-	struct saving *w = LIST_ITEM(j, struct saving, job);
-	struct sts *s = w->sts;
-
-	if (s && w->error && !s->complained)
-		log_warn("smtp", "MTA-STS policies cannot be kept in %s: %s: a restart forgets them", w->path, strerror(w->error));
-	if (s)
-		s->complained = w->error != 0;
-	buf_fini(&w->text);
-	mem_free(w->path);
-	mem_free(w);
-	if (!s)
-		return;
-	s->saving = NULL;
-	if (s->dirty)
-		write_next(s);
-}
-
-static void write_next(struct sts *s)
-{
-	struct saving *w;
-
-	s->dirty = true;
-	if (!s->o.file || s->saving)
-		return;
-	s->dirty = false;
-	w = s->saving = MEM_NEW(struct saving);
-	w->sts = s;
-	w->path = mem_dupz(s->o.file);
-	w->job = (struct pool_job){ .work = write_file, .done = on_written };
-	buf_init(&w->text, LIMIT_STS_FILE);
-	list_all(s, &w->text);
-	if (s->o.pool) {
-		pool_run(s->o.pool, &w->job);
-	} else {
-		write_file(&w->job);
-		on_written(&w->job);
-	}
 }
 
 static void on_line(void *ctx, const struct sts_line *x)
@@ -320,8 +265,9 @@ static void settle(struct entry *e, usec counts)
 
 /* --- a lookup: the record, then the policy ---------------------------------------------------------------------------------- */
 
-static void failed(struct entry *e, const char *why)
+static void failed(struct entry *e, enum sts_failure kind, const char *why)
 {
+	e->failure = kind;
 	say_why(e, why);
 	log_warn("smtp", "MTA-STS policy of %s: %s%s", e->domain, why, has_policy(e) ? ": the one that is known stays in force" : "");
 	e->retry_at = loop_now(e->sts->o.loop) + FAILED;
@@ -343,9 +289,11 @@ static void take(struct entry *e, const struct sts_policy *p)
 		e->life = LIFE_LEAST;
 	memcpy(e->id, e->next_id, sizeof(e->id));
 	e->next_id[0] = 0;
+	e->failure = STS_FINE;
 	say_why(e, "");
 	log_info("smtp", "MTA-STS policy of %s: mode %s, %llu s", e->domain, sts_mode_word(p->mode), (unsigned long long)p->max_age);
-	write_next(e->sts);
+	if (e->sts->saver)
+		saver_write(e->sts->saver);
 }
 
 static void on_policy(void *ctx, const struct fetch_answer *a)
@@ -359,15 +307,15 @@ static void on_policy(void *ctx, const struct fetch_answer *a)
 	e->fetch = NULL;
 	if (!a->status) {
 		format_text(why, sizeof(why), "https://mta-sts.%s: %s", e->domain, a->why);
-		failed(e, why);
+		failed(e, a->tls ? STS_NOT_PROVEN : STS_NOT_FETCHED, why);
 	} else if (a->status != 200) {
 		format_text(why, sizeof(why), "https://mta-sts.%s answers %d", e->domain, a->status);
-		failed(e, why);
+		failed(e, STS_NOT_FETCHED, why);
 	} else if (!sts_policy_is_plain(a->type)) {
-		failed(e, "it is no text/plain");
+		failed(e, STS_NOT_VALID, "it is no text/plain");
 	} else if ((wrong = sts_policy_parse(a->body, &p, &at)) != NULL) {
 		format_text(why, sizeof(why), "it is not valid: %s", wrong);
-		failed(e, why);
+		failed(e, STS_NOT_VALID, why);
 	} else {
 		take(e, &p);
 	}
@@ -413,6 +361,7 @@ static void on_record(void *ctx, const struct dns_answer *a)
 
 	e->query = NULL;
 	if (!find_record(a, &id, &ttl)) {
+		e->failure = STS_FINE;
 		say_why(e, a->status == DNS_AGAIN ? a->why : "");
 		settle(e, a->status == DNS_AGAIN ? RECORD_SOONEST : ABSENT);
 		return;
@@ -513,12 +462,13 @@ bool sts_find(struct sts *s, struct str domain, struct tls_context *tls, struct 
 		return false;
 	trust(s, tls);
 	out->why = e->why;
+	out->failure = e->failure;
 	if (!has_policy(e))
 		return fresh && !e->query && !e->fetch;
 	if (!fresh)
 		(void)look_up(e, tls, false);
 	touch(e);
-	*out = (struct sts_known){ .mode = e->mode, .text = str_of(e->text), .until = e->fetched + e->life, .why = e->why };
+	*out = (struct sts_known){ .mode = e->mode, .text = str_of(e->text), .until = e->fetched + e->life, .failure = e->failure, .why = e->why };
 	return true;
 }
 
@@ -568,8 +518,11 @@ struct sts *sts_new(const struct sts_options *o)
 	list_init(&s->entries);
 	list_init(&s->told);
 	loop_timer_init(&s->renewal, on_renewal);
-	if (o->file)
+	if (o->file) {
+		s->saver = saver_new(&(struct saver_options){ .pool = o->pool, .path = o->file, .most = LIMIT_STS_FILE, .draw = draw, .ctx = s,
+			.loss = "a restart forgets MTA-STS policies" });
 		read_file(s);
+	}
 	return s;
 }
 
@@ -588,8 +541,7 @@ void sts_free(struct sts *s)
 	LIST_EACH(&s->told, it, tmp)
 		sts_cancel(LIST_ITEM(it, struct sts_wait, link));
 	table_fini(&s->domains);
-	if (s->saving)
-		s->saving->sts = NULL;
+	saver_free(s->saver);
 	if (s->tls)
 		tls_context_unref(s->tls);
 	mem_free(s);

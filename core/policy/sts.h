@@ -28,6 +28,7 @@ struct sts_known {
 	enum sts_mode mode;            /* STS_NO_MODE: there is none, or `why` it could not be had */
 	struct str text;               /* "mode: enforce\n…", for sts_policy_parse; a view, until the keeper is called again */
 	usec until;                    /* wall: it ends */
+	enum sts_failure { STS_FINE, STS_NOT_FETCHED, STS_NOT_VALID, STS_NOT_PROVEN /* its web server */ } failure;
 	const char *why;               /* why the last attempt to have it failed; "": it did not. A view, too */
 };
 /* sts_find - true: *out is what is known. False: nothing is, and somebody has to ask. domain: of the MX records. tls: who is trusted

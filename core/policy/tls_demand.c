@@ -306,6 +306,7 @@ void tls_demand_make(struct tls_demand *out, const struct conf *c, struct maps *
 void tls_demand_settle(struct tls_demand *x, const struct conf *c, struct dane *d)
 {
 	x->mx_signed = d->expanded_nexthop[0];
+	x->tlsa = d->result != DANE_MAY;
 	x->unsettled = false;
 	x->require = d->result != DANE_MAY || x->at_once;
 	if (!x->require && !x->own_protocols) {

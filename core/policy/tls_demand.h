@@ -30,6 +30,7 @@ struct tls_demand {
 	bool unsettled;                /* level dane: nothing is sent before tls_demand_settle */
 	struct dane *dane;             /* its records, one of which must match; NULL: none; owned */
 	enum tls_wish wish;            /* of the message that it was made for; what was made for OPTIONAL serves no other */
+	bool tlsa;                     /* level dane: there are records, of whatever use, or nobody can tell */
 	bool mx_signed;                /* level dane: the MX records are proven by DNSSEC */
 	bool web;                      /* where no authority is configured the system's are trusted */
 	bool by_table;                 /* an entry of smtp_tls_policy_maps says so */

@@ -7,6 +7,7 @@
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_hello.h"
+#include "core/deliver/smtp/smtp_report.h"
 #include "core/deliver/smtp/smtp_tap.h"
 #include "core/deliver/smtp/smtp_try.h"
 
@@ -37,9 +38,11 @@ void smtp_hello_tls_ready(struct smtp_session *s)
 	smtp_target_where(&s->target, where);
 	smtp_tls_log(s->profile, where, conn_tls(s->conn));
 	if (!good) {
+		smtp_report(s, TLSRPT_VALIDATION_FAILURE, failed.text);
 		smtp_session_fail(s, SMTP_BLAME_BROKEN, &failed);
 		return;
 	}
+	smtp_report_test(s);
 	s->state = SMTP_STATE_HELLO;
 	smtp_step(s->try, DELIVER_STEP_TLS, NULL);
 	if (smtp_session_stops(s, DELIVER_STOP_TLS))
@@ -111,13 +114,15 @@ static void go_on_in_clear(struct smtp_session *s, bool offered)
 {
 	char said[300], text[400];
 
+	if (!s->plain && s->demand->offer)
+		smtp_report(s, TLSRPT_STARTTLS_NOT_SUPPORTED, "");
 	if (s->demand->require) {
 		smtp_target_said(&s->target, said);
 		snprintf(text, sizeof(text), "TLS is required, but was not offered by host %s", said);
 		smtp_session_fail_text(s, SMTP_BLAME_SITE, "4.7.4", text);
 		return;
 	}
-	smtp_tls_tell_testing(s, "it offers no TLS");
+	smtp_report_tested(s, "it offers no TLS");
 	if (offered && s->profile->conf->smtp_tls_note_starttls_offer && !s->plain)
 		log_info(smtp_session_service(s), "Host offered STARTTLS: [%s]", s->target.host);
 	go_on_after_hello(s);
@@ -163,6 +168,7 @@ void smtp_hello(struct smtp_session *s)
 		return;
 	if (conn_tls(s->conn)) {
 		smtp_resume_keep(s);
+		smtp_report(s, TLSRPT_GOOD, "");
 		if (!lacks_requiretls(s))
 			go_on_after_hello(s);
 		return;
@@ -183,6 +189,7 @@ void smtp_hello_tls_refused(struct smtp_session *s)
 	struct reply r;
 	char said[300];
 
+	smtp_report(s, TLSRPT_STARTTLS_NOT_SUPPORTED, s->client.reply.text);
 	if (!s->demand->require && !smtp_auth_is_known(s)) {
 		go_on_after_hello(s);
 		return;
@@ -244,6 +251,7 @@ void smtp_hello_tls_failed(struct smtp_session *s)
 	smtp_target_where(&s->target, where);
 	log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
 	smtp_resume_forget(s);
+	smtp_report_handshake(s, s->conn->why);
 	if (t && (s->tls_offered || may_be_plain(s))) {
 		s->try = NULL;
 		smtp_session_drop(s);

@@ -107,8 +107,7 @@ static bool ask_next(struct smtp_policy *q)
 
 /* --- MTA-STS -------------------------------------------------------------------------------------------------------------- */
 
-/* mx_domain - the domain whose MX records lead there: a view of t's text; false: somebody wrote the host down */
-static bool mx_domain(const struct smtp_profile *p, const struct smtp_target *t, struct str *domain)
+bool smtp_policy_domain(const struct smtp_profile *p, const struct smtp_target *t, struct str *domain)
 {
 	struct nexthop hop;
 	struct buf why;
@@ -154,10 +153,14 @@ static bool ask_sts(struct smtp_policy *q)
 	struct tls_demand *x = q->demand;
 	const struct conf *c = q->profile->conf;
 	struct str domain = STR_EMPTY;
-	bool by_mx = mx_domain(q->profile, q->target, &domain), proven = !by_mx;
 	struct sts_known known;
+	bool by_mx, proven;
 
-	if (by_mx && q->profile->web && q->d->o.dns && (c->smtp_tls_mta_sts || q->wish == TLS_WISH_REQUIRED) && tls_demand_may_obey(x)) {
+	if (!c->smtp_tls_mta_sts && q->wish != TLS_WISH_REQUIRED)
+		return true;
+	by_mx = smtp_policy_domain(q->profile, q->target, &domain);
+	proven = !by_mx;
+	if (by_mx && q->profile->web && q->d->o.dns && tls_demand_may_obey(x)) {
 		if (!sts_find(keeper(q->d), domain, q->profile->web, &known)) {
 			q->sts = sts_ask(q->d->sts, domain, q->profile->web, on_sts, q);
 			if (q->sts)
@@ -188,7 +191,7 @@ bool smtp_policy_sts(struct deliver *d, struct smtp_profile *p, const struct smt
 	struct str domain;
 
 	*asked = false;
-	if (!p->web || !p->conf->smtp_tls_mta_sts || !d->o.dns || !mx_domain(p, t, &domain))
+	if (!p->web || !p->conf->smtp_tls_mta_sts || !d->o.dns || !smtp_policy_domain(p, t, &domain))
 		return false;
 	if (sts_find(keeper(d), domain, p->web, out))
 		return true;

@@ -21,6 +21,8 @@ struct smtp_policy {
 enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct envelope *e);
 /* smtp_policy_ask - true: q->demand is there; false: go_on is called. Whatever q had is forgotten */
 bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, enum tls_wish wish);
+/* smtp_policy_domain - the domain whose MX records lead there: a view of t's text; false: somebody wrote the host down */
+bool smtp_policy_domain(const struct smtp_profile *p, const struct smtp_target *t, struct str *domain);
 /* smtp_policy_doubt - a session that had this demand failed: what it rests on is looked up again soon */
 void smtp_policy_doubt(struct deliver *d, const struct tls_demand *x);
 /* smtp_policy_sts - what is known of the MTA-STS policy that counts for mail to t. False: none could, or nothing is known yet, and *asked

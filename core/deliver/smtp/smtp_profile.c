@@ -295,10 +295,10 @@ static void open_web(struct smtp_profile *p, struct buf *why, struct conf_diag *
 {
 	const struct conf *c = p->conf;
 
-	if (p->lmtp || (!c->smtp_tls_mta_sts && !c->requiretls_enable))
+	if (p->lmtp || (!c->smtp_tls_mta_sts && !c->requiretls_enable && !c->smtp_tlsrpt_enable))
 		return;
 	p->web = fetch_trust(c->smtp_tls_CAfile, why);
-	/* mail with REQUIRETLS comes back then; nothing else is amiss */
+	/* mail with REQUIRETLS comes back then, and reports go by mail only; nothing else is amiss */
 	wrong(p, p->web || !c->smtp_tls_mta_sts ? CONF_WARNING : CONF_ERROR, "tls_mta_sts: who is trusted", why, diag);
 }
 
@@ -454,6 +454,14 @@ void smtp_profile_unref(struct smtp_profile *p)
 	mem_free(p->tls);
 	smtp_resume_free_all(p);
 	mem_free(p);
+}
+
+struct tls_context *smtp_profile_web(struct deliver *d)
+{
+	LIST_EACH(&d->o.profiles->all, it, tmp)
+		if (LIST_ITEM(it, struct smtp_profile, link)->web)
+			return LIST_ITEM(it, struct smtp_profile, link)->web;
+	return NULL;
 }
 
 void smtp_profile_refresh_all(struct deliver *d)

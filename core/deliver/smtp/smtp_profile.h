@@ -45,6 +45,7 @@ bool smtp_profile_is(const struct master_transport *t);        /* of smtp or lmt
 void smtp_profile_unref(struct smtp_profile *p);
 /* smtp_profile_split_login - "user:password" of a table, at the first smtp_sasl_password_result_delimiter; views of value */
 void smtp_profile_split_login(const struct smtp_profile *p, struct str value, struct str *user, struct str *password);
+struct tls_context *smtp_profile_web(struct deliver *d);        /* the authorities of the web, of a profile that has them; NULL: none does */
 void smtp_profile_refresh_all(struct deliver *d);      /* tables that changed; at most once a second */
 
 /* smtp_profile_service - as the log calls it */

@@ -11,6 +11,7 @@
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_hello.h"
+#include "core/deliver/smtp/smtp_report.h"
 #include "core/deliver/smtp/smtp_tap.h"
 #include "core/deliver/smtp/smtp_try.h"
 
@@ -425,6 +426,8 @@ static void on_connected(struct smtp_session *s)
 	s->connected_at = loop_now(s->d->o.loop);
 	smtp_step(s->try, DELIVER_STEP_CONNECTED, NULL);
 	if (s->demand->failed.code) {
+		if (s->demand->tlsa)
+			smtp_report_passed(s->d, s->profile, &s->target, s->demand);
 		smtp_session_fail(s, SMTP_BLAME_SITE, &s->demand->failed);
 		return;
 	}

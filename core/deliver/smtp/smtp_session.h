@@ -46,6 +46,7 @@ struct smtp_session {
 	bool backup;                   /* better addresses were failing when it was made */
 	bool pumping;
 	bool shared;                   /* equal addresses were there: it serves its turn and goes */
+	bool reported;                 /* what became of TLS is counted */
 	bool others;                   /* other hosts were left when it was made */
 	bool answered;                 /* the server answered something in this transaction */
 	bool no_way;                   /* this machine has no way to its address: that says nothing about the host */

@@ -181,29 +181,6 @@ bool smtp_tls_start(struct smtp_session *s, struct buf *why)
 	return ok;
 }
 
-void smtp_tls_tell_testing(const struct smtp_session *s, const char *wrong)
-{
-	const struct tls_demand *x = s->demand;
-	char said[300];
-
-	if (x->sts != STS_TESTING)
-		return;
-	smtp_target_said(&s->target, said);
-	log_info(smtp_session_service(s), "MTA-STS policy of %s (testing): host %s would get no mail: %s", x->sts_domain, said,
-		x->sts_foreign ? "it is not in the policy" : wrong);
-}
-
-/* test - is the server whom a policy that is only tested would insist on? */
-static void test(const struct smtp_session *s, struct tls_session *tls)
-{
-	const struct tls_info *info = conn_tls(s->conn);
-
-	if (!info || info->trust < TLS_TRUSTED)
-		smtp_tls_tell_testing(s, info && info->why_untrusted[0] ? info->why_untrusted : "its certificate is not trusted");
-	else if (s->demand->sts_foreign || !tls_peer_is(tls, s->target.host))
-		smtp_tls_tell_testing(s, "its certificate is for another name");
-}
-
 bool smtp_tls_judge(struct smtp_session *s, struct reply *out)
 {
 	const struct dane *d = s->demand->dane;
@@ -213,8 +190,6 @@ bool smtp_tls_judge(struct smtp_session *s, struct reply *out)
 	bool named = false;
 	size_t n;
 
-	if (s->demand->sts == STS_TESTING)
-		test(s, tls);
 	if (!d)
 		return true;
 	links = tls_session_links(tls, &n);

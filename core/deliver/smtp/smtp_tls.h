@@ -14,8 +14,6 @@ void smtp_tls_find(struct smtp_profile *p, const struct smtp_target *t, struct t
 struct tls_context *smtp_tls_context(struct smtp_profile *p, const struct tls_demand *x, struct buf *why);
 /* smtp_tls_start - begin the handshake as the policy says, with a remembered session where there is one; false with why */
 bool smtp_tls_start(struct smtp_session *s, struct buf *why);
-/* smtp_tls_tell_testing - a policy that is only tested would keep this session from mail: by its list, or by what is wrong */
-void smtp_tls_tell_testing(const struct smtp_session *s, const char *wrong);
 /* smtp_tls_judge - after the handshake: is the server whom the DNS says? false with the words for it */
 bool smtp_tls_judge(struct smtp_session *s, struct reply *out);
 void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info);

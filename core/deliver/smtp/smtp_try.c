@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_answer.h"
+#include "core/deliver/smtp/smtp_report.h"
 #include "core/deliver/smtp/smtp_tap.h"
 
 static const struct smtp_session_ops ops;
@@ -66,6 +67,8 @@ static bool pass_by(struct smtp_try *t)
 	if (!x || !x->failed.code || (!x->sts_foreign && !message))
 		return false;
 	smtp_step(t, DELIVER_STEP_FAILED, &x->failed);
+	if (x->sts_foreign)
+		smtp_report_passed(t->d, t->profile, &t->target, x);
 	smtp_answer_log(t, x->failed.text);
 	smtp_answer_remember(t, &x->failed, &t->target, !message);
 	return true;
