@@ -14,7 +14,7 @@
 #include "core/view/control.h"
 
 #define STOP_LOOK (20 * 1000)                  /* microseconds between two looks */
-#define STOP_MORE (10 * USEC_PER_SEC)          /* beyond shutdown_timeout: the queue is closed then */
+#define STOP_MORE (10 * USEC_PER_SEC)          /* beyond what relayd has for it: the queue is closed then */
 
 static int run(int argc, char **argv);
 static int do_start(void *ctx, const struct applet_verb *verb);
@@ -119,7 +119,7 @@ static int do_stop(void *ctx, const struct applet_verb *verb)
 
 	load_whole(x);
 	code = applet_control(x->conf, verb->name, true);
-	until = clock_mono() + x->conf->shutdown_timeout + STOP_MORE;
+	until = clock_mono() + x->conf->shutdown_delay + x->conf->shutdown_timeout + STOP_MORE;
 	while (!code && (runs(x->conf) || store_in_use(x->conf->queue_directory))) {
 		if (clock_mono() > until)
 			return applet_fail(EX_TEMPFAIL, "relayd has not ended yet; what it is at, its log says");

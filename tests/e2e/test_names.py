@@ -162,6 +162,14 @@ def look_at_parts(r, qid):
             assert out == "one\n\ntwo\n"
 
 
+def test_postfix_stop_waits_as_long_as_relayd_may_take(tmp_path):
+    r = Relay(tmp_path / "r", "shutdown_delay = 11s\nshutdown_timeout = 0s\n").start()
+    done = r.run("postfix", "-c", r.dir, "stop", check=False)
+    assert done.returncode == 0, done
+    assert r.process.wait(0) == 0
+    r.process = None
+
+
 def test_postfix_starts_stops_and_steers(tmp_path):
     port = free_port()
     r = Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\n" % port)
