@@ -124,6 +124,17 @@ static void add_transport(struct probe_setup *s, const char *parameter, const ch
 	buf_fini(&w.text);
 }
 
+/* add_drain - it is asked for once, when there is no time left to find out */
+static void add_drain(struct probe_setup *s)
+{
+	struct walk w = { .s = s, .parameter = "drain_relay" };
+
+	buf_init(&w.text, LIMIT_MAP_VALUE);
+	if (*s->conf->drain_relay)
+		add_sites(&w, STR("smtp"), str_of(s->conf->drain_relay), STR_EMPTY);
+	buf_fini(&w.text);
+}
+
 void probe_routes_find(struct probe_setup *s, struct buf *why)
 {
 	const struct router *r = s->router;
@@ -132,6 +143,7 @@ void probe_routes_find(struct probe_setup *s, struct buf *why)
 	add_transport(s, "default_transport", s->conf->default_transport);
 	if (conf_is_set(s->conf, "relay_domains") || conf_is_set(s->conf, "relay_transport"))
 		add_transport(s, "relay_transport", s->conf->relay_transport);
+	add_drain(s);
 	fixed = s->n_routes;
 	walk_tables(s, "transport_maps", &r->transport_maps, false, why);
 	walk_tables(s, "sender_dependent_relayhost_maps", &r->priv->sender_relayhosts.maps, true, why);

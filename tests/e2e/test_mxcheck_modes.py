@@ -451,6 +451,14 @@ transport_maps = texthash:%s/transport, cidr:/dev/null
     assert sorted(rcpts[3:]) == ["TO:<probe@z.test>", "TO:<probe@z.test>", "TO:<x@c.test>"]
 
 
+def test_relay_asks_the_drain_relay_before_it_is_needed(sink, tmp_path):
+    first, last = sink(), sink(script={"RCPT": lambda *_: "554 5.7.1 Relay access denied"})
+    done = mxcheck("--json", *relay_conf(tmp_path / "etc", "relayhost = [127.0.0.1]:%d\ndrain_relay = [127.0.0.1]:%d\n" % (first.port, last.port)), code=1)
+    out = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [x["target"] for x in out] == ["smtp:[127.0.0.1]:%d (relayhost)" % first.port, "smtp:[127.0.0.1]:%d (drain_relay)" % last.port]
+    assert out[0]["problems"] == 0 and out[1]["problems"] == 1
+
+
 @pytest.mark.parametrize("change, check, text", [
     ({"password": "wrong"}, "auth", "535"),
     ({"level": "secure", "ca": "/etc/ssl/certs/ca-certificates.crt"}, "tls", "not trusted"),
