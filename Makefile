@@ -273,7 +273,7 @@ check-arm64:
 	@+$(MAKE) --no-print-directory check-arm64 ARCH=arm64
 else
 check-arm64: $(OUTPUT)
-	@tests/setup
+	@tests/setup arm64
 	@tests/arm64/run $(OUTPUT)
 endif
 demo: $(OUTPUT)
