@@ -21,12 +21,13 @@ static const struct applet *const applets[] = {
 	NULL,
 };
 
-enum { OPT_LIST = OPT_FIRST_OWN, OPT_INSTALL, OPT_SYMLINKS, OPT_REPLACE, OPT_COMPLETION, OPT_COMPLETE };
+enum { OPT_LIST = OPT_FIRST_OWN, OPT_INSTALL, OPT_UNINSTALL, OPT_SYMLINKS, OPT_REPLACE, OPT_COMPLETION, OPT_COMPLETE };
 static const struct opt options[] = {
 	{ OPT_LIST, 0, "list", OPT_NONE, NULL, "names that this binary answers to, one a line" },
 	{ OPT_INSTALL, 0, "install", OPT_NONE, NULL, "make a link for each name in DIR (hard links)" },
 	{ OPT_SYMLINKS, 's', "symbolic", OPT_NONE, NULL, "with --install: symbolic links" },
 	{ OPT_REPLACE, 'f', "force", OPT_NONE, NULL, "with --install: replace what has the name already" },
+	{ OPT_UNINSTALL, 0, "uninstall", OPT_NONE, NULL, "remove the links to this binary in DIR (where it is itself)" },
 	{ OPT_COMPLETION, 0, "completion", OPT_ARG, COMPLETION_SHELLS, "print a script that completes command lines" },
 	{ OPT_COMPLETE, 0, "complete", OPT_NONE, NULL, NULL }, /* between the scripts and us */
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
@@ -37,7 +38,7 @@ static int run(int argc, char **argv);
 static const struct applet applet_relaybox = {
 	.name = "relaybox",
 	.summary = "the mail toolkit in one file",
-	.usage = "APPLET [ARGUMENT...]\n--list | --install [-s] [-f] DIR | --completion SHELL",
+	.usage = "APPLET [ARGUMENT...]\n--list | --install [-s] [-f] DIR | --uninstall [DIR] | --completion SHELL",
 	.options = options,
 	.run = run,
 };
@@ -99,11 +100,22 @@ static bool is_same_file(const char *a, const char *b)
 	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* is_itself - the binary may have the name of an applet */
+static bool is_itself(const struct install *in, const char *name)
+{
+	char home[sizeof(in->self)];
+
+	snprintf(home, sizeof(home), "%.*s.", (int)(base_name(in->self) - in->self), in->self);
+	return !strcmp(name, base_name(in->self)) && is_same_file(in->dir, home);
+}
+
 static int install_one(void *ctx, const char *name)
 {
 	const struct install *in = ctx;
 	char path[4096];
 
+	if (is_itself(in, name))
+		return 0;
 	if (snprintf(path, sizeof(path), "%s/%s", in->dir, name) >= (int)sizeof(path))
 		return applet_fail(EX_CANTCREAT, "cannot install into %s: the path is too long", in->dir);
 	if ((in->replace || is_same_file(path, in->self)) && fs_unlink(path) < 0 && errno != ENOENT)
@@ -114,16 +126,51 @@ static int install_one(void *ctx, const char *name)
 	return 0;
 }
 
+/* uninstall_one - only what is this binary by another name */
+static int uninstall_one(void *ctx, const char *name)
+{
+	const struct install *in = ctx;
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s/%s", in->dir, name) >= (int)sizeof(path) || !is_same_file(path, in->self))
+		return 0;
+	if (is_itself(in, name) || fs_unlink(path) == 0)
+		return 0;
+	return applet_fail(EX_CANTCREAT, "cannot remove %s: %s", path, strerror(errno));
+}
+
+/* find_self - where this binary is; false: said */
+static bool find_self(struct install *in, const char *argv0)
+{
+	ssize_t n = readlink("/proc/self/exe", in->self, sizeof(in->self) - 1);
+
+	if (n < 0 && strchr(argv0, '/'))
+		n = snprintf(in->self, sizeof(in->self), "%s", argv0);
+	if (n >= 0 && n < (ssize_t)sizeof(in->self))
+		return true;
+	applet_fail(0, "cannot tell where this binary is: /proc is not mounted; call it by its full path");
+	return false;
+}
+
+static int uninstall(const char *dir, const char *argv0)
+{
+	struct install in = { .dir = dir };
+	char beside[sizeof(in.self)];
+
+	if (!find_self(&in, argv0))
+		return EX_OSERR;
+	snprintf(beside, sizeof(beside), "%.*s.", (int)(base_name(in.self) - in.self), in.self);
+	in.dir = dir ? dir : beside;
+	return each_name(uninstall_one, &in);
+}
+
 static int install(const char *dir, bool symbolic, bool replace, const char *argv0)
 {
 	struct install in = { .dir = dir, .symbolic = symbolic, .replace = replace };
 	char beside[4096];
-	ssize_t n = readlink("/proc/self/exe", in.self, sizeof(in.self) - 1);
 
-	if (n < 0 && strchr(argv0, '/'))
-		n = snprintf(in.self, sizeof(in.self), "%s", argv0);
-	if (n < 0 || n >= (ssize_t)sizeof(in.self))
-		return applet_fail(EX_OSERR, "cannot tell where this binary is: /proc is not mounted; call it by its full path");
+	if (!find_self(&in, argv0))
+		return EX_OSERR;
 	/* a link beside the binary stays right when the folder is moved */
 	snprintf(beside, sizeof(beside), "%s/%s", dir, base_name(in.self));
 	snprintf(in.target, sizeof(in.target), "%s", is_same_file(beside, in.self) ? base_name(in.self) : in.self);
@@ -197,7 +244,7 @@ static int complete(char **words, int n)
 static int run_options(int argc, char **argv, char **operands)
 {
 	struct opt_parse o;
-	bool wanted = false, symbolic = false, replace = false;
+	bool wanted = false, away = false, symbolic = false, replace = false;
 	int id;
 
 	opt_init(&o, options, argc, argv, operands);
@@ -208,6 +255,9 @@ static int run_options(int argc, char **argv, char **operands)
 			return applet_close_output(EX_OK);
 		case OPT_INSTALL:
 			wanted = true;
+			break;
+		case OPT_UNINSTALL:
+			away = true;
 			break;
 		case OPT_SYMLINKS:
 			symbolic = true;
@@ -227,7 +277,9 @@ static int run_options(int argc, char **argv, char **operands)
 	}
 	if (wanted && o.n_operands == 1)
 		return install(operands[0], symbolic, replace, argv[0]);
-	return applet_usage_error(&applet_relaybox, wanted ? "--install needs one DIR" : "which applet?");
+	if (away && !wanted && o.n_operands <= 1)
+		return uninstall(o.n_operands ? operands[0] : NULL, argv[0]);
+	return applet_usage_error(&applet_relaybox, away ? "--uninstall takes one DIR, or none" : wanted ? "--install needs one DIR" : "which applet?");
 }
 
 static int run(int argc, char **argv)

@@ -211,6 +211,34 @@ def test_install_makes_links_that_work(box):
         assert again.returncode == 0
 
 
+def test_uninstall_takes_away_its_links_alone(tmp_path):
+    for flag in (["-s"], []):
+        here, there = tmp_path / ("here%d" % len(flag)), tmp_path / ("there%d" % len(flag))
+        for folder in (here, there):
+            folder.mkdir()
+        binary = shutil.copy(RELAYBOX, here / "relaybox")
+        for folder in (here, there):
+            subprocess.run([binary, "--install", *flag, folder], check=True)
+        for name in ("mailq", "postmap"):
+            (there / name).unlink()
+        (there / "mailq").write_text("another program")
+        (there / "postmap").symlink_to("/nowhere/relaybox")
+        subprocess.run([binary, "--uninstall", there], check=True)
+        assert sorted(os.listdir(there)) == ["mailq", "postmap"]
+        subprocess.run([binary, "--uninstall"], check=True, cwd=tmp_path)
+        assert os.listdir(here) == ["relaybox"]
+    assert subprocess.run([binary, "--uninstall", here, there], stderr=subprocess.DEVNULL).returncode == 64
+
+
+def test_a_binary_with_the_name_of_an_applet_is_not_taken_for_a_link(tmp_path):
+    binary = shutil.copy(RELAYBOX, tmp_path / "mail")
+    (tmp_path / "relaybox").symlink_to("mail")
+    for words in (["--install", "-s", "-f", "."], ["--uninstall", "."]):
+        subprocess.run([tmp_path / "relaybox", *words], check=True, cwd=tmp_path)
+        assert os.path.isfile(binary) and not os.path.islink(binary)
+        assert os.path.islink(tmp_path / "mailq") == (words[0] == "--install")
+
+
 def test_install_does_not_replace_another_program(box):
     (box.tmp / "sendmail").write_text("someone else's")
     r = box.run("--install", "-s", box.tmp, code=73)
