@@ -1,6 +1,6 @@
 /* conf_env - settings from the environment, as containers give them:
  *
- *   RELAYHOST, RELAYHOST_USERNAME, RELAYHOST_PASSWORD[_FILE], XOAUTH2_…[_FILE], SMTPD_SASL_USERS[_FILE],
+ *   RELAYHOST, RELAYHOST_USERNAME[_FILE], RELAYHOST_PASSWORD[_FILE], XOAUTH2_…[_FILE], SMTPD_SASL_USERS[_FILE],
  *   then POSTFIX_<parameter> and POSTFIX_<parameter>_FILE.
  *
  * They come after main.cf and win over it. An empty POSTFIX_<parameter> takes main.cf's setting away. Contents of files
@@ -24,13 +24,39 @@ static void set(struct conf_source *s, struct str name, struct str value, enum c
 	e->origin = "environment";
 }
 
+/* watch - what a file was when it was read */
+static void watch(struct conf_source *s, const char *path)
+{
+	s->secrets = mem_array(s->secrets, s->n_secrets + 1, sizeof(s->secrets[0]));
+	s->secrets[s->n_secrets].path = mem_dupz(path);
+	stamp_take(&s->secrets[s->n_secrets++].stamp, path);
+}
+
+bool conf_secrets_changed(struct conf *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->source->n_secrets; i++) {
+		struct conf_secret *x = &c->source->secrets[i];
+		struct stamp now;
+
+		stamp_take(&now, x->path);
+		if (now.hidden || stamp_eq(&now, &x->stamp))
+			continue;
+		x->stamp = now;
+		any = true;
+	}
+	return any;
+}
+
 /* read_value - a file's content without its last newline; false with a finding */
-static bool read_value(const char *path, const char *variable, struct buf *out, struct conf_diag *diag)
+static bool read_value(struct conf_source *s, const char *path, const char *variable, struct buf *out, struct conf_diag *diag)
 {
 	int fd = fs_open_table(path);
 	bool ok = fd >= 0 && fs_read_fd(fd, out) == 0;
 	int saved = errno;
 
+	watch(s, path);
 	if (fd >= 0)
 		fs_close(fd);
 	if (!ok) {
@@ -48,7 +74,7 @@ static bool read_value(const char *path, const char *variable, struct buf *out, 
 }
 
 /* take_password - the variable, or the file that its _FILE names; NULL if neither is set */
-static char *take_password(const char *variable, struct conf_diag *diag)
+static char *take_password(struct conf_source *s, const char *variable, struct conf_diag *diag)
 {
 	char file[64];
 	const char *value = env_get(variable), *path;
@@ -60,7 +86,7 @@ static char *take_password(const char *variable, struct conf_diag *diag)
 	if (!path || !*path)
 		return value && *value ? mem_dupz(value) : NULL;
 	buf_init(&text, LIMIT_CONF_VALUE);
-	if (read_value(path, file, &text, diag))
+	if (read_value(s, path, file, &text, diag))
 		copy = mem_dupz(buf_cstr(&text));
 	mem_wipe(text.p, text.n);
 	buf_fini(&text);
@@ -88,27 +114,29 @@ static void trust_system(struct conf_source *s)
 		set_weak(s, "smtp_tls_CAfile", bundle);
 }
 
-/* set_relayhost - RELAYHOST, or what stands for it in other images */
-static bool set_relayhost(struct conf_source *s, bool alone)
+/* set_relayhost - RELAYHOST, or what stands for it in other images; true: one is set. *login: where its user and password are */
+static bool set_relayhost(struct conf_source *s, bool alone, const struct conf_login **login)
 {
+	static const struct conf_login own = { { "RELAYHOST_USERNAME", NULL }, "RELAYHOST_PASSWORD" };
 	const char *host = env_get("RELAYHOST");
 	struct buf other;
-	bool any = host && *host;
+	bool any;
 
+	*login = &own;
 	buf_init(&other, LIMIT_CONF_VALUE);
-	if (any)
+	if (host && *host)
 		set(s, STR("relayhost"), str_of(host), CONF_TEXT_LITERAL);
-	else if (alone && conf_foreign_relayhost(&other))
+	else if (alone && conf_foreign_relayhost(&other, login))
 		set(s, STR("relayhost"), buf_view(&other), CONF_TEXT_LITERAL);
-	any = any || other.n;
+	any = (host && *host) || other.n;
 	buf_fini(&other);
 	return any;
 }
 
 /* put_member - a variable, or the file that its _FILE names, as a member of a JSON object */
-static void put_member(struct buf *out, const char *name, const char *variable, struct conf_diag *diag)
+static void put_member(struct conf_source *s, struct buf *out, const char *name, const char *variable, struct conf_diag *diag)
 {
-	char *value = take_password(variable, diag);
+	char *value = take_password(s, variable, diag);
 
 	if (!value)
 		return;
@@ -124,7 +152,7 @@ static void put_member(struct buf *out, const char *name, const char *variable, 
 }
 
 /* take_credential - what stands for a password where tokens are to be had (core/oauth/credential.h); NULL: that is not asked for */
-static char *take_credential(struct conf_diag *diag)
+static char *take_credential(struct conf_source *s, struct conf_diag *diag)
 {
 	static const struct { const char *name, *variable; } rows[] = {
 		{ "client_id", "XOAUTH2_CLIENT_ID" }, { "client_secret", "XOAUTH2_SECRET" }, { "scope", "XOAUTH2_SCOPE" },
@@ -139,7 +167,7 @@ static char *take_credential(struct conf_diag *diag)
 	buf_init(&text, LIMIT_CONF_VALUE);
 	buf_byte(&text, '{');
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		put_member(&text, rows[i].name, rows[i].variable, diag);
+		put_member(s, &text, rows[i].name, rows[i].variable, diag);
 	/* as images that know these variables have it */
 	if (!env_get("XOAUTH2_TOKEN_ENDPOINT") && !env_get("XOAUTH2_TOKEN_ENDPOINT_FILE"))
 		buf_z(&text, ",\"token_endpoint\":\"https://accounts.google.com/o/oauth2/token\"");
@@ -149,28 +177,37 @@ static char *take_credential(struct conf_diag *diag)
 	return copy;
 }
 
+/* take_user - the first of these that is set; what is written for RELAYHOST counts for any */
+static char *take_user(struct conf_source *s, const struct conf_login *login, struct conf_diag *diag)
+{
+	char *user = take_password(s, "RELAYHOST_USERNAME", diag);
+
+	for (size_t i = 0; i < sizeof(login->user) / sizeof(login->user[0]) && !user && login->user[i]; i++)
+		user = take_password(s, login->user[i], diag);
+	return user;
+}
+
 static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag *diag)
 {
-	const char *user = env_get("RELAYHOST_USERNAME"), *password = "RELAYHOST_PASSWORD";
-	bool any = set_relayhost(s, alone);
+	const struct conf_login *login;
+	const char *password;
+	bool any = set_relayhost(s, alone, &login);
 
-	if ((!user || !*user) && alone && any && !env_get("RELAYHOST")) {
-		user = env_get("SMTP_USERNAME");
-		password = "SMTP_PASSWORD";
-	}
-	if ((!user || !*user) && env_get("XOAUTH2_CLIENT_ID"))
-		conf_diag_add(diag, CONF_WARNING, "environment", 0, "XOAUTH2_CLIENT_ID has no effect: set RELAYHOST_USERNAME");
-	if (!user || !*user)
+	s->relay_user = take_user(s, login, diag);
+	if (!s->relay_user) {
+		if (env_get("XOAUTH2_CLIENT_ID"))
+			conf_diag_add(diag, CONF_WARNING, "environment", 0, "XOAUTH2_CLIENT_ID has no effect: set RELAYHOST_USERNAME");
 		return any;
-	s->relay_user = mem_dupz(user);
-	s->relay_password = take_credential(diag);
+	}
+	password = env_get("RELAYHOST_USERNAME") || env_get("RELAYHOST_USERNAME_FILE") ? "RELAYHOST_PASSWORD" : login->password;
+	s->relay_password = take_credential(s, diag);
 	if (s->relay_password)
 		set_weak(s, "smtp_sasl_mechanism_filter", "xoauth2");
 	else
-		s->relay_password = take_password(password, diag);
+		s->relay_password = take_password(s, password, diag);
 	if (!s->relay_password) {
 		conf_diag_add(diag, CONF_WARNING, "environment", 0,
-			"%.*sUSERNAME is set without a password: set %s or %s_FILE", (int)strlen(password) - 8, password, password, password);
+			"a user name for the relayhost is set without a password: set %s or %s_FILE", password, password);
 		s->relay_password = mem_dupz("");
 	}
 	set(s, STR("smtp_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
@@ -184,7 +221,7 @@ static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag 
 /* apply_users - clients that may log in */
 static bool apply_users(struct conf_source *s, struct conf_diag *diag)
 {
-	s->smtpd_users = take_password("SMTPD_SASL_USERS", diag);
+	s->smtpd_users = take_password(s, "SMTPD_SASL_USERS", diag);
 	if (s->smtpd_users)
 		set(s, STR("smtpd_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
 	return s->smtpd_users != NULL;
@@ -203,7 +240,7 @@ static void apply_file(struct conf_source *s, struct str name, const char *varia
 	struct buf text;
 
 	buf_init(&text, LIMIT_CONF_VALUE);
-	if (read_value(path, variable, &text, diag))
+	if (read_value(s, path, variable, &text, diag))
 		set(s, name, buf_view(&text), CONF_TEXT_LITERAL);
 	mem_wipe(text.p, text.n);
 	buf_fini(&text);
@@ -256,6 +293,7 @@ bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag)
 		conf_foreign_networks(s);
 		trust_system(s);
 	}
-	conf_foreign_check(alone, diag);
+	conf_env_tables(s, diag);
+	conf_foreign_check(s, alone, diag);
 	return relay || users || values || files;
 }

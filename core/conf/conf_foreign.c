@@ -9,21 +9,30 @@
 static const struct { const char *variable, *name; } same[] = {
 	{ "SERVER_HOSTNAME", "myhostname" }, { "MESSAGE_SIZE_LIMIT", "message_size_limit" },
 	{ "ALWAYS_ADD_MISSING_HEADERS", "always_add_missing_headers" }, { "RELAYHOST_TLS_LEVEL", "smtp_tls_security_level" },
+	{ "MASQUERADED_DOMAINS", "masquerade_domains" }, { "SMTPUTF8_ENABLE", "smtputf8_enable" },
 };
 
 /* what is asked for and not done: mail goes out, but not as it was meant to. A * stands for the rest of the name */
 static const struct { const char *variable, *lost; } not_done[] = {
 	{ "ANONYMIZE_EMAILS", "addresses are logged as they are" },
 	{ "DKIM_AUTOGENERATE", "mail is not signed" },
-	{ "POSTMAP_*", "no table is written; mount it, or write it into a parameter, as in POSTFIX_transport_maps=inline:{...}" },
+	{ "SASL_RELAYHOST", "the login is for each host of RELAYHOST" },
+	{ "XOAUTH2_SYSLOG_ON_FAILURE", "failures are logged always" },
+	{ "XOAUTH2_FULL_TRACE", "what is said to the token endpoint is not logged" },
+	{ "INBOUND_DEBUGGING", "relayd -v logs more" },
 	{ "SMTP_HEADER_TAG", "no header field is added" },
 	{ "LOG_SUBJECT", "subjects are not logged" },
 };
 
 #define OVERWRITE "OVERWRITE_FROM"     /* the one sender of all mail, as a From field has it: Name <user@example.com> */
 
-/* whoever set these relies on them: starting without would let mail through that should not pass, or send it unchanged */
-static const char *const refused[] = { "ALLOWED_SENDER_DOMAINS", "MASQUERADED_DOMAINS", "SMTP_HEADER_CHECKS" };
+/* whoever set these relies on them: beside a main.cf, where they do not count, mail would pass that should not, or unchanged */
+#define SENDERS "ALLOWED_SENDER_DOMAINS"
+#define CHECKS "SMTP_HEADER_CHECKS"
+static const struct { const char *variable, *name; } relied_on[] = {
+	{ SENDERS, "smtpd_sender_restrictions" }, { "MASQUERADED_DOMAINS", "masquerade_domains" }, { CHECKS, "smtp_header_checks" },
+};
+#define ALLOWED "check_sender_access inline:{"
 
 static bool says_no(const char *value)
 {
@@ -56,13 +65,21 @@ static bool is_asked(const char *variable, struct str *name)
 	return false;
 }
 
-void conf_foreign_check(bool alone, struct conf_diag *diag)
+void conf_foreign_check(const struct conf_source *s, bool alone, struct conf_diag *diag)
 {
 	struct str name;
 
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (is_asked(refused[i], &name))
-			conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s is not supported: unset it to start without what it asks for", refused[i]);
+	for (size_t i = 0; i < sizeof(relied_on) / sizeof(relied_on[0]) && !alone; i++)
+		if (is_asked(relied_on[i].variable, &name))
+			conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s is not done beside a main.cf: set %s there, and unset it", relied_on[i].variable,
+				relied_on[i].name);
+	if (alone && is_asked(SENDERS, &name)) {
+		const struct conf_entry *e = source_find(s, STR("smtpd_sender_restrictions"));
+
+		if (!e || !str_starts(str_of(e->raw), STR(ALLOWED)))
+			conf_diag_add(diag, CONF_ERROR, "environment", 0, SENDERS " and POSTFIX_smtpd_sender_restrictions are both set: say all in the latter, and "
+				"unset the former");
+	}
 	if (!alone && is_asked(OVERWRITE, &name))
 		conf_diag_add(diag, CONF_WARNING, "environment", 0, OVERWRITE " has no effect beside a main.cf: set sender_canonical_maps there");
 	for (size_t i = 0; i < sizeof(not_done) / sizeof(not_done[0]); i++)
@@ -115,7 +132,7 @@ static struct str address_of(const char *text)
 }
 
 /* overwrite_from - the sender of each envelope but that of notices, and the From field of each message */
-static void overwrite_from(struct conf_source *s, const char *from, struct conf_diag *diag)
+static void overwrite_from(struct conf_source *s, const char *from, const char *checks, struct conf_diag *diag)
 {
 	struct str address = address_of(from);
 	struct buf text;
@@ -130,13 +147,37 @@ static void overwrite_from(struct conf_source *s, const char *from, struct conf_
 	set_weak(s, "sender_canonical_classes", "envelope_sender", CONF_TEXT_LITERAL);
 	buf_clear(&text);
 	buf_printf(&text, "regexp:{{/^From:.*/ REPLACE From: %s}}", from);
+	if (checks && !says_no(checks))
+		buf_printf(&text, ", %s", checks);
 	set_weak(s, "smtp_header_checks", buf_cstr(&text), CONF_TEXT_LITERAL);
+	buf_fini(&text);
+}
+
+/* allow_senders - a client may send for these domains, and what is below them, alone */
+static void allow_senders(struct conf_source *s, const char *list, struct conf_diag *diag)
+{
+	struct str rest = str_of(list), word;
+	struct buf text;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_z(&text, ALLOWED);
+	while (str_word(&rest, ", \t\r\n", &word)) {
+		for (size_t i = 0; i < word.n; i++)
+			if (!ascii_is_alnum(word.p[i]) && !ascii_is_one_of(word.p[i], ".-_")) {
+				conf_diag_add(diag, CONF_ERROR, "environment", 0, SENDERS ": %.*s is no domain", STR_ARG(str_head(word, 80)));
+				break;
+			}
+		buf_printf(&text, "%s{%.*s = OK}", text.n < sizeof(ALLOWED) ? "" : ", ", STR_ARG(word));
+	}
+	buf_z(&text, "}, reject");
+	set_weak(s, "smtpd_sender_restrictions", buf_cstr(&text), CONF_TEXT_LITERAL);
 	buf_fini(&text);
 }
 
 void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 {
-	const char *format = env_get("LOG_FORMAT"), *from = env_get(OVERWRITE);
+	const char *format = env_get("LOG_FORMAT"), *from = env_get(OVERWRITE), *checks = env_get(CHECKS), *senders = env_get(SENDERS);
+	const char *masked = env_get("MASQUERADED_DOMAINS");
 
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
 		const char *value = env_get(same[i].variable);
@@ -145,17 +186,35 @@ void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 			set_weak(s, same[i].name, value, CONF_TEXT_LITERAL);
 	}
 	if (from && !says_no(from))
-		overwrite_from(s, from, diag);
+		overwrite_from(s, from, checks, diag);
+	if (senders && !says_no(senders))
+		allow_senders(s, senders, diag);
+	if (masked && *masked)
+		set_weak(s, "local_header_rewrite_clients", "static:all", CONF_TEXT_LITERAL);
+	if (checks && !says_no(checks)) {
+		if (!strchr(checks, ':'))
+			conf_diag_add(diag, CONF_ERROR, "environment", 0, CHECKS " must name a table, as in regexp:/etc/relaybox/smtp_header_checks");
+		set_weak(s, "smtp_header_checks", checks, CONF_TEXT_LITERAL);
+	}
 	if (format && (!strcmp(format, "json") || !strcmp(format, "plain") || !strcmp(format, "text")))
 		set_weak(s, "log_format", strcmp(format, "json") ? "text" : "json", CONF_TEXT_LITERAL);
 }
 
-bool conf_foreign_relayhost(struct buf *out)
+bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login)
 {
-	const char *host = env_get("SMTP_SERVER"), *port = env_get("SMTP_PORT");
+	static const struct { const char *host, *port, *usual; struct conf_login login; } rows[] = {
+		{ "SMTP_SERVER", "SMTP_PORT", "587", { { "SMTP_USERNAME", NULL }, "SMTP_PASSWORD" } },
+		{ "RELAY_HOST", "RELAY_PORT", "25", { { "RELAY_USERNAME", "RELAY_USER" }, "RELAY_PASSWORD" } },
+	};
 
-	if (!host || !*host)
-		return false;
-	buf_printf(out, strchr(host, '[') ? "%s:%s" : "[%s]:%s", host, port && *port ? port : "587");
-	return true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *host = env_get(rows[i].host), *port = env_get(rows[i].port);
+
+		if (!host || !*host)
+			continue;
+		*login = &rows[i].login;
+		buf_printf(out, strchr(host, '[') ? "%s:%s" : "[%s]:%s", host, port && *port ? port : rows[i].usual);
+		return true;
+	}
+	return false;
 }

@@ -8,6 +8,7 @@
 #include "core/base/arena.h"
 #include "core/base/hash.h"
 #include "core/conf/conf.h"
+#include "core/map/map_type.h"
 
 /* --- the source ------------------------------------------------------------------------------------------------- */
 /* how a value's $ is read: as in main.cf; only names that exist (environment); not at all (secrets) */
@@ -21,6 +22,7 @@ struct conf_entry {
 };
 /* origin of what a login of RELAYHOST_USERNAME needs and nobody has set */
 #define CONF_FROM_LOGIN "RELAYHOST_USERNAME"
+struct conf_secret { char *path; struct stamp stamp; };
 struct conf_source {
 	struct conf_entry **v;         /* in the order of their last setting */
 	size_t n, cap;
@@ -30,6 +32,8 @@ struct conf_source {
 	unsigned default_depth;        /* computed defaults being computed */
 	bool own_is_private;           /* of the host's networks, only private ones are mynetworks */
 	char *relay_user, *relay_password; /* RELAYHOST_USERNAME, RELAYHOST_PASSWORD; NULL: unset */
+	struct conf_secret *secrets;   /* files that _FILE variables name, as they were when they were read */
+	size_t n_secrets;
 	char *smtpd_users;             /* SMTPD_SASL_USERS; NULL: unset */
 };
 struct conf_source *source_new(void);
@@ -106,14 +110,18 @@ const char *name_nearest(struct str name, char *out, size_t size); /* NULL if no
 /* --- steps of loading -------------------------------------------------------------------------------------------- */
 /* conf_env_apply - alone: there is no main.cf, and other images' variables count; true if the environment said something */
 bool conf_env_apply(struct conf_source *s, bool alone, struct conf_diag *diag);
-/* conf_foreign_check - say which variables of other images are set and not done */
-void conf_foreign_check(bool alone, struct conf_diag *diag);
+/* conf_env_tables - POSTMAP_name: in the place of the file that parameters name, so after all of them */
+void conf_env_tables(struct conf_source *s, struct conf_diag *diag);
+/* conf_foreign_check - say which variables of other images are set and not done; last of all */
+void conf_foreign_check(const struct conf_source *s, bool alone, struct conf_diag *diag);
 /* conf_foreign_apply - what they say of parameters: first of all, for everything else is stronger */
 void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag);
 /* conf_foreign_networks - more networks: last, for they are added to what is there */
 void conf_foreign_networks(struct conf_source *s);
-/* conf_foreign_relayhost - the next hop that SMTP_SERVER and SMTP_PORT name; false: none */
-bool conf_foreign_relayhost(struct buf *out);
+/* variables with a login: the first user name that is set counts */
+struct conf_login { const char *user[2], *password; };
+/* conf_foreign_relayhost - the next hop that SMTP_SERVER and SMTP_PORT name, or RELAY_HOST and RELAY_PORT; false: none */
+bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login);
 void conf_check_entries(const struct conf *c, size_t from, const char *more_text, struct conf_diag *diag);
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; never NULL: see diag */
 /* conf_from_text - main.cf's text alone, without the environment (fuzzing, tests); NULL on errors */

@@ -46,6 +46,9 @@ void source_free(struct conf_source *s)
 	mem_free_secret(s->relay_user);
 	mem_free_secret(s->relay_password);
 	mem_free_secret(s->smtpd_users);
+	for (size_t i = 0; i < s->n_secrets; i++)
+		mem_free(s->secrets[i].path);
+	mem_free(s->secrets);
 	mem_free(s);
 }
 

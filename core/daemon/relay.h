@@ -87,6 +87,8 @@ void relay_stop_check(void *r);        /* at the end of each tick: is all over? 
 void relay_tell_stopping(const struct relay *r);       /* the supervisor, what is still under way */
 /* relay_reload - a new generation from disk; false with a logged reason, the old one stays in force */
 bool relay_reload(struct relay *r);
+/* relay_look_at_secrets - a reload when a file that a _FILE variable names has changed; once a second */
+void relay_look_at_secrets(struct relay *r);
 /* relay_forget_settings - free the old generations that nobody uses any more; once a second */
 void relay_forget_settings(struct relay *r);
 

@@ -118,6 +118,14 @@ bool relay_reload(struct relay *r)
 	return taken;
 }
 
+void relay_look_at_secrets(struct relay *r)
+{
+	if (!conf_secrets_changed(r->settings->conf))
+		return;
+	log_info("master", "a file that the environment names has changed");
+	relay_reload(r);
+}
+
 /* --- the old ones ----------------------------------------------------------------------------------------------------- */
 
 /* a message under checks may have lost its session */

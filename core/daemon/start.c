@@ -135,6 +135,7 @@ static void on_second(struct loop_timer *t)
 		open_sockets(d);
 	if (r->stopping)
 		relay_tell_stopping(r);
+	relay_look_at_secrets(r);
 	relay_forget_settings(r);
 	admission_look(r);
 	LIST_EACH(&r->generations, it, tmp)
