@@ -6,6 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 
 struct verify_wait {
 	struct list link;              /* verify_entry.waits */
@@ -198,6 +199,10 @@ static struct str key_of(struct str rcpt, struct buf *out)
 	return buf_view(out);
 }
 
+static const char *const found[] = { "miss", "hit" };
+METRIC_MANY(cache_lookups, "relaybox_verify_cache_lookups", "Questions of address verification, by whether the answer was remembered.", "result",
+	found);
+
 static bool answer_known(struct verify_entry *e, struct reply *known)
 {
 	usec now = loop_wall(e->v->o.loop);
@@ -219,6 +224,7 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	struct buf key;
 	struct verify_entry *e;
 	struct verify_wait *w;
+	bool known_before;
 
 	if (!v->loaded)
 		verify_file_open(v);
@@ -227,7 +233,9 @@ struct verify_wait *verify_ask(struct verify *v, struct str rcpt, struct reply *
 	e = verify_entry_get(v, key_of(rcpt, &key));
 	buf_fini(&key);
 	in_progress(known);
-	if (!e || answer_known(e, known))
+	known_before = e && answer_known(e, known);
+	cache_lookups[known_before]++;
+	if (!e || known_before)
 		return NULL;
 	w = MEM_NEW(struct verify_wait);
 	*w = (struct verify_wait){ .v = v, .fn = fn, .ctx = ctx };

@@ -128,7 +128,13 @@
 #define LIMIT_SPF_DEPTH 20               /* records that include each other */
 #define LIMIT_PROXY_HEADER 4096          /* version 2 with TLVs; ordinary ones have a few hundred bytes */
 #define LIMIT_HTTP_REQUEST 8192          /* request line and headers of a health check or a scrape */
-#define LIMIT_HTTP_ANSWER 1024           /* text of a health check: one word or one reason */
+#define LIMIT_HTTP_PIECE (16 * 1024)     /* of an answer that waits in a connection until the one who asked has taken it */
+#define LIMIT_METRIC_BUCKETS 12         /* of a histogram */
+#define LIMIT_METRIC_LABELS 192          /* a set of labels that was not known before: a code, a cipher and who vouches */
+#define LIMIT_METRIC_LEARNT 32           /* … of one family; what comes after is counted together */
+#define LIMIT_METRIC_NAME 300            /* of a destination, as a label */
+#define LIMIT_METRIC_TEXT (1024 * 1024)  /* all of /metrics: a thousand destinations have two thirds of it */
+#define LIMIT_METRIC_WALK 20000          /* queued messages that one step counts: two milliseconds at worst */
 #define LIMIT_VERIFY_ENTRIES 50000       /* addresses remembered by address verification, about 300 bytes each */
 #define LIMIT_VERIFY_TEXT 250            /* of what the server said about one; Postfix: 250 */
 #define LIMIT_VERIFY_FILE (64 * 1024 * 1024) /* the cache as a file: old lines, too */

@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/cleanup/complete.h"
 #include "core/cleanup/inspect.h"
 #include "core/cleanup/section.h"
@@ -131,10 +132,14 @@ static struct str part_of(const struct cleanup *c, struct part p)
 	return str_head(str_from(buf_view(&c->header), p.at), p.n);
 }
 
+METRIC_ONE(processed, "postfix_cleanup_messages_processed", "Messages on their way into the queue whose header was complete.");
+METRIC_ONE(rejected, "postfix_cleanup_messages_rejected", "Messages that were refused after their content had come.");
+
 static void log_ids(const struct cleanup *c)
 {
 	struct str id = part_of(c, c->completion.message_id), resent = part_of(c, c->completion.resent_message_id);
 
+	processed++;
 	if (resent.n)
 		log_text(LOG_SEV_INFO, "cleanup", 0, c->qid, "resent-message-id=%.*s", STR_ARG(resent));
 	log_text(LOG_SEV_INFO, "cleanup", 0, c->qid, "message-id=%.*s", STR_ARG(id.n ? id : STR("<>")));
@@ -446,6 +451,7 @@ static void finish(struct cleanup *c)
 	if (c->acts.refusal.code && !c->failure.code)
 		c->failure = c->acts.refusal;
 	if (c->failure.code) {
+		rejected++;
 		give_back(c);
 		c->sink->abort(c->writer);
 		c->fn(c->ctx, &c->failure, NULL);

@@ -7,10 +7,11 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/daemon/health.h"
+#include "core/daemon/limit_hit.h"
 #include "core/daemon/places.h"
 #include "core/daemon/pressure.h"
 #include "core/daemon/session.h"
+#include "core/daemon/web.h"
 
 #define FULL_WARNING (60 * USEC_PER_SEC)   /* between two lines about a limit that is reached */
 #define CALM (10 * USEC_PER_SEC)           /* stress ends when nobody had to do without for so long */
@@ -71,7 +72,10 @@ static bool is_calm(const struct relay *r, const struct service *v)
 static void turn_away(int fd, const struct service *v)
 {
 	char text[300];
-	int n = snprintf(text, sizeof(text), "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
+	int n;
+
+	limit_hit(LIMIT_HIT_SESSIONS);
+	n = snprintf(text, sizeof(text), "421 4.3.2 %s Error: too many connections, try again later\r\n", v->smtp.hostname);
 
 	if (n > 0 && n < (int)sizeof(text))
 		(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -222,7 +226,7 @@ static void take_crowded(struct relay *r, const struct service *v, int fd)
 void admission_take(struct relay *r, const struct service *v, int fd, bool local)
 {
 	if (v->http)
-		health_open(r, fd);
+		web_open(r, fd);
 	else if (local)
 		take_local(r, v, fd);
 	else if (places_look(r, v, false) == PLACE_FREE)

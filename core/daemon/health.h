@@ -1,12 +1,12 @@
-/* health - what a load balancer asks over HTTP (http_listen): is this relay alive, and may it get mail? */
+/* health - is this relay alive, and may it get mail? Asked by load balancers over HTTP (web.h), and by who looks at its state. */
 #ifndef CORE_DAEMON_HEALTH_H
 #define CORE_DAEMON_HEALTH_H
 
 #include "core/daemon/relay.h"
 
-/* health_open - take over an accepted connection: one request, one answer, then it is closed. Never logged */
-void health_open(struct relay *r, int fd);
 /* health_alive - NULL, or why it is not well: a restart, or somebody, is needed; static text */
 const char *health_alive(const struct relay *r);
+/* health_ready - NULL, or why it may get no mail now; static text */
+const char *health_ready(const struct relay *r);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/daemon/limit_hit.h"
 #include "core/daemon/session_private.h"
 
 #define WARNING (10 * USEC_PER_SEC)    /* between two lines about sessions that were ended */
@@ -46,6 +47,7 @@ static void warn(struct relay *r, const struct session *s, size_t held)
 	usec now = loop_now(r->loop);
 
 	r->counts.memory_refusals++;
+	limit_hit(LIMIT_HIT_MEMORY);
 	if (r->pressure_warned && now - r->pressure_warned <= WARNING)
 		return;
 	r->pressure_warned = now;

@@ -50,7 +50,8 @@ struct relay {
 	usec promised_at, pressure_warned;
 	size_t n_waiting;                  /* accepted, without a session yet */
 	struct loop_task places;           /* a session has ended while somebody waits */
-	struct list visitors;              /* who asks for health */
+	struct list visitors, answers;     /* who asks over HTTP, and what others may be told as well (web.c) */
+	struct census *census;             /* what the queue is made of; NULL until somebody asks */
 	unsigned next_pid;                 /* pseudo pids of sessions */
 	struct clients clients;
 	struct relay_counts counts;

@@ -231,7 +231,7 @@ static void walk(struct session *s)
 /* lost - the client finished sending, and nothing of it is left to answer */
 static void lost(struct session *s)
 {
-	session_log_break(s, "lost connection");
+	session_log_break(s, session_lost);
 	conn_close(s->conn);
 	session_end(s);
 }
@@ -356,7 +356,7 @@ static void on_failed(struct session *s)
 		session_log_connect(s);
 		if (s->in_tls && !s->tls_done)
 			log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "SSL_accept error from %s: %s", s->client_text, s->conn->why);
-		session_log_break(s, "lost connection");
+		session_log_break(s, session_lost);
 	}
 	session_end(s);
 }

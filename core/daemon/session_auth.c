@@ -6,12 +6,16 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/base/random.h"
+#include "core/daemon/limit_hit.h"
 #include "core/daemon/session.h"
 #include "core/daemon/session_private.h"
 #include "core/msg/mime.h"
 
 #define SECRET_FILE "auth.secret"          /* in queue_directory */
+
+METRIC_ONE(failures, "postfix_smtpd_sasl_authentication_failures", "Logins of clients that failed.");
 
 void session_auth_check(struct session *s, struct reply *r)
 {
@@ -21,6 +25,7 @@ void session_auth_check(struct session *s, struct reply *r)
 		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "AUTH command rate limit exceeded: %u from %s for service smtp",
 			s->client->rate[CLIENT_LOGINS].n, s->client_text);
 		reply_set(r, 450, "4.7.1", "Error: too many AUTH commands from your address");
+		limit_hit(LIMIT_HIT_CLIENT_LOGINS);
 	}
 }
 
@@ -48,6 +53,7 @@ static void answered(void *ctx, enum auth_verdict v, const char *user, const cha
 	} else if (v == AUTH_MORE) {
 		challenge(s, user);
 	} else {
+		failures++;
 		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s: SASL %s authentication failed: %s, sasl_username=%s", s->client_text,
 			s->smtp.auth_mechanism, text, user);
 		if (v == AUTH_LATER)

@@ -2,6 +2,7 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/daemon/places.h"
 #include "core/daemon/session_private.h"
 #include "core/net/proxy.h"
@@ -60,6 +61,8 @@ static struct str reverse_of(struct str text)
 	return str_word(&text, " ", &word) && str_eq(word, STR("hostname")) && str_word(&text, " ", &word) ? word : STR("unknown");
 }
 
+METRIC_ONE(false_names, "postfix_smtpd_forward_confirmed_reverse_dns_errors", "Clients whose name does not resolve to their address.");
+
 static void on_name(void *ctx, enum dns_status status, const char *name, const char *why)
 {
 	struct session *s = ctx;
@@ -73,6 +76,7 @@ static void on_name(void *ctx, enum dns_status status, const char *name, const c
 		name_client(s, "unknown", reverse_of(str_of(why)));
 	s->name_state = status == DNS_OK ? ACCESS_NAME_VERIFIED : status == DNS_AGAIN ? ACCESS_NAME_LATER :
 	                str_starts(str_of(why), STR("hostname ")) ? ACCESS_NAME_WRONG : ACCESS_NAME_NONE;
+	false_names += s->name_state == ACCESS_NAME_WRONG;
 	named(s);
 }
 

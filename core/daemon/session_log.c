@@ -1,7 +1,20 @@
 /* session_log - the lines that one SMTP session writes, in the form that fail2ban and pflogsumm read (relaybox-log(5)). */
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/metric.h"
+#include "core/policy/tls_level.h"
 #include "core/daemon/session_private.h"
+
+METRIC_ONE(disconnects, "postfix_smtpd_disconnects", "SMTP sessions that have ended.");
+METRIC_LEARNT(lost, "postfix_smtpd_connections_lost", "SMTP sessions that clients left without QUIT, by the command before.", "after_stage");
+METRIC_LEARNT(rejected, "postfix_smtpd_messages_rejected", "Commands of clients that were refused, by code of the reply.", "code");
+METRIC_LEARNT(reasons, "relaybox_refusals",
+	"Commands of clients that were refused, by command, and by enhanced status code as the reason (RFC 3463).", "reason");
+METRIC_LEARNT(tls_connections, "postfix_smtpd_tls_connections", "TLS sessions with clients.", "trust");
+METRIC_LEARNT(tls_versions, "relaybox_smtpd_sessions",
+	"SMTP sessions that have ended, by the level of TLS that was asked for and the version that it became; none: in clear.", "version");
+
+const char session_lost[] = "lost connection";
 
 static const char *service_name(const struct session *s)
 {
@@ -19,6 +32,7 @@ void session_log_connect(struct session *s)
 
 void session_log_disconnect(struct session *s)
 {
+	const struct tls_info *tls = conn_tls(s->conn);
 	struct smtp_server_counts verbs[16];
 	unsigned ok = 0, total = 0;
 	struct buf b;
@@ -26,9 +40,13 @@ void session_log_disconnect(struct session *s)
 
 	if (!s->connect_logged) {
 		s->relay->counts.silent_connects += s->uid < 0;
+		disconnects += s->uid < 0;
 		return;
 	}
 	buf_init(&b, 1024);
+	disconnects++;
+	metric_learn(&tls_versions, "level=\"%s\",version=\"%s\"", tls_level_row(session_conf(s)->smtpd_tls_security_level)->word,
+		tls ? tls->version : "none");
 	n = smtp_server_counts(&s->smtp, verbs);
 	for (size_t i = 0; i < n; i++) {
 		ok += verbs[i].ok;
@@ -50,6 +68,8 @@ void session_log_break(struct session *s, const char *what)
 	char bytes[40] = "";
 
 	session_log_connect(s);
+	if (s->uid < 0 && what == session_lost)
+		metric_learn(&lost, "after_stage=\"%s\"", smtp_server_phase_text(at));
 	if (content)
 		format_text(bytes, sizeof(bytes), " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
 	/* why a program may wait for an answer to a dot that nobody saw */
@@ -84,6 +104,8 @@ static void reject(struct session *s, const char *what, int code, const char *en
 	struct log_line l;
 
 	session_log_connect(s);
+	metric_learn(&rejected, "code=\"%d\"", code);
+	metric_learn(&reasons, "command=\"%s\",reason=\"%s\"", phase, *enhanced ? enhanced : "none");
 	log_begin(&l, service_name(s), s->pid, s->message ? cleanup_qid(s->message) : "NOQUEUE");
 	log_words(&l, "%s: %s from %s: ", what, phase, s->client_text);
 	if (code)
@@ -161,6 +183,10 @@ void session_log_tls(struct session *s)
 {
 	const struct tls_info *t = conn_tls(s->conn);
 
+	if (!t)
+		return;
+	metric_learn(&tls_connections, "trust=\"%s\",protocol=\"%s\",cipher=\"%s\",secret_bits=\"%d\",algorithm_bits=\"%d\"",
+		tls_trust_word(t->trust), t->version, t->cipher, t->bits, t->bits);
 	if (session_conf(s)->smtpd_tls_loglevel < 1)
 		return;
 	session_log_connect(s);

@@ -4,6 +4,8 @@
 
 #include "core/access/users.h"
 #include "core/base/log.h"
+#include "core/base/metric.h"
+#include "core/daemon/limit_hit.h"
 #include "core/daemon/pressure.h"
 #include "core/daemon/session_private.h"
 
@@ -33,6 +35,7 @@ static void check_connection(struct session *s, struct reply *r)
 	many = most && s->client->connections > (unsigned)most;
 	if (!many && !fast)
 		return;
+	limit_hit(many ? LIMIT_HIT_CLIENT_SESSIONS : LIMIT_HIT_CLIENT_CONNECTIONS);
 	session_log_connect(s);
 	log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "Connection %s limit exceeded: %u from %s for service smtp",
 		many ? "concurrency" : "rate", s->client->connections, s->client_text);
@@ -102,14 +105,18 @@ static void check_mail(struct session *s, struct reply *r)
 
 	/* those of the transaction before are gone with its arena */
 	s->wishes = NULL;
-	if (store_is_broken(relay->store))
+	if (store_is_broken(relay->store)) {
 		reply_set(r, 451, "4.3.0", "Error: queue file write error");
-	else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size))
+	} else if (!store_has_room(relay->store, (uint64_t)s->smtp.declared_size)) {
 		cleanup_refusal(r, errno);
-	else if (pressure_is_on(relay) && pressure_refuses(relay, is_own(s)))
+		limit_hit(LIMIT_HIT_ROOM);
+	} else if (pressure_is_on(relay) && pressure_refuses(relay, is_own(s))) {
 		reply_set(r, 452, "4.3.1", "Error: too little memory, try again later");
-	else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit))
+		limit_hit(LIMIT_HIT_MEMORY);
+	} else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit)) {
 		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
+		limit_hit(LIMIT_HIT_CLIENT_MESSAGES);
+	}
 }
 
 static void act_mail(struct session *s, struct reply *r)
@@ -156,6 +163,7 @@ static void act_rcpt(struct session *s, struct reply *r)
 			return;
 		if (session_over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
 			reply_set(r, 450, "4.7.1", "Error: too many recipients from your address");
+			limit_hit(LIMIT_HIT_CLIENT_RECIPIENTS);
 			return;
 		}
 	}
@@ -164,10 +172,14 @@ static void act_rcpt(struct session *s, struct reply *r)
 
 /* --- content ---------------------------------------------------------------------------------------------------------- */
 
+METRIC_LEARNT(processed, "postfix_smtpd_messages_processed", "Messages whose content clients were asked for, by the login before.", "sasl_method");
+
 static void log_client(struct session *s)
 {
 	struct log_line l;
 
+	if (s->uid < 0)
+		metric_learn(&processed, "sasl_method=\"%s\"", s->smtp.authenticated ? s->smtp.auth_mechanism : "");
 	if (s->uid < 0) {
 		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), s->smtp.authenticated ? "client=%s, sasl_method=%s, sasl_username=%s" :
 			"client=%s", s->client_text, s->smtp.auth_mechanism, s->smtp.user);

@@ -141,7 +141,8 @@ void session_report_end(struct session *s);
 void session_log_connect(struct session *s);
 void session_log_disconnect(struct session *s);
 void session_log_tls(struct session *s);
-/* session_log_break - how a session ends that does not end with QUIT: "lost connection", "timeout" … */
+/* session_log_break - how a session ends that does not end with QUIT: session_lost (the client is gone), "timeout" … */
+extern const char session_lost[];
 void session_log_break(struct session *s, const char *what);
 void session_log_hangup(struct session *s);                    /* the machine ended it: s->smtp.hangup */
 /* session_log_reject - "NOQUEUE: what: RCPT from …: text; from=<…> …"; what: "reject", "reject_warning", "warn" … */

@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/admission.h"
+#include "core/daemon/census.h"
 #include "core/daemon/control_server.h"
 #include "core/daemon/inherit.h"
 #include "core/daemon/listener.h"
@@ -143,6 +144,7 @@ static void on_second(struct loop_timer *t)
 	if (map_reloads() != tables)
 		schedule_reroute(r->schedule);
 	history_tick(&r->history, now, r->counts.mail);
+	census_go_on(r);
 	more = store_maintain(r->store);
 	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
 		mem_trim();
@@ -422,6 +424,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	list_init(&r->listeners);
 	list_init(&r->sessions);
 	list_init(&r->visitors);
+	list_init(&r->answers);
 	list_push(&r->generations, &s->link);
 	clients_init(&r->clients);
 	admission_init(r);

@@ -13,11 +13,20 @@ static void add_cell(struct buf *out, const char *s)
 		buf_byte(out, (unsigned char)*s < 32 || *s == 127 ? '?' : *s);
 }
 
-static void add_figures(struct relay *r, const struct store_stats *q, struct buf *out)
+static struct store_stats stats_of_store(const struct relay *r)
 {
+	struct store_stats q;
+
+	store_stats(r->store, &q);
+	return q;
+}
+
+size_t stats_figures(struct relay *r, struct figure out[STATS_FIGURES])
+{
+	const struct store_stats queue = stats_of_store(r), *q = &queue;
 	const struct loop_slices *slices = loop_slices(r->loop);
 	const struct relay_counts *c = &r->counts;
-	const struct figure { const char *names; uint64_t value; } figures[] = {
+	const struct figure figures[] = {
 		{ "uptime_seconds\tup for seconds", (uint64_t)((loop_wall(r->loop) - r->started) / USEC_PER_SEC) },
 		{ "queued_messages\tmessages in the queue", store_count(r->store) },
 		{ "sessions\tSMTP sessions now", r->n_sessions },
@@ -46,7 +55,17 @@ static void add_figures(struct relay *r, const struct store_stats *q, struct buf
 		{ "corrupt_records\tdamaged records set aside", q->corrupt },
 	};
 
-	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++)
+	_Static_assert(sizeof(figures) <= STATS_FIGURES * sizeof(*figures), "STATS_FIGURES is too small");
+	memcpy(out, figures, sizeof(figures));
+	return sizeof(figures) / sizeof(*figures);
+}
+
+static void add_figures(struct relay *r, struct buf *out)
+{
+	struct figure figures[STATS_FIGURES];
+	size_t n = stats_figures(r, figures);
+
+	for (size_t i = 0; i < n; i++)
 		buf_printf(out, "figure\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
 }
 
@@ -97,10 +116,7 @@ static void add_errors(const struct history *h, struct buf *out)
 
 void stats_rows(struct relay *r, struct buf *out)
 {
-	struct store_stats q;
-
-	store_stats(r->store, &q);
-	add_figures(r, &q, out);
+	add_figures(r, out);
 	add_destinations(r, out);
 	add_minutes(r, out);
 	add_errors(&r->history, out);

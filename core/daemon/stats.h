@@ -10,6 +10,13 @@
 
 #include "core/daemon/relay.h"
 
+enum { STATS_FIGURES = 40 };           /* at most */
+struct figure {
+	const char *names;             /* KEY, a tab, LABEL */
+	uint64_t value;
+};
+/* stats_figures - the figures by themselves; how many */
+size_t stats_figures(struct relay *r, struct figure out[STATS_FIGURES]);
 void stats_rows(struct relay *r, struct buf *out);
 
 #endif

@@ -8,9 +8,13 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/cleanup/notice.h"
 #include "core/deliver/deliver_private.h"
 #include "core/msg/dsn.h"
+
+static const char failure_notice[] = "sender non-delivery notification";
+METRIC_ONE(sent_failures, "postfix_bounce_non_delivery_notification", "Notices of failure that were queued for senders.");
 
 struct notice {
 	struct list link;              /* deliver.notices */
@@ -59,6 +63,7 @@ static void queued(void *ctx, const struct reply *reply, struct qmsg *m)
 	}
 	if (m) {
 		qid_format(qid, m->id);
+		sent_failures += n->what == failure_notice;
 		log_text(LOG_SEV_INFO, "bounce", 0, n->about, "%s: %s", n->what, qid);
 		d->o.queued(d->o.ctx, m);
 	} else {
@@ -208,7 +213,7 @@ void bounce_notice(struct deliver *d, int dsn_kind, struct qmsg *m, const struct
 	const struct delivery_result *results, size_t n, void (*fn)(void *ctx, int error), void *ctx)
 {
 	static const char *const what[] = {
-		[DSN_FAILED] = "sender non-delivery notification", [DSN_DELAYED] = "sender delay notification",
+		[DSN_FAILED] = failure_notice, [DSN_DELAYED] = "sender delay notification",
 		[DSN_DELIVERED] = "sender delivery status notification", [DSN_RELAYED] = "sender delivery status notification",
 	};
 	const struct conf *c = d->o.conf;

@@ -2,11 +2,29 @@
  * for what was not ("host h[ip] said: …"): that is what analysers of Postfix logs expect. */
 #include "core/deliver/delivery_log.h"
 
-
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/metric.h"
 
+enum { STAGES = 4 };
 struct delays { usec total, queue, active, setup, transfer; };
+
+/* the names and buckets of postfix_exporter, which dashboards know */
+static const char *const stages[STAGES] = { "before_queue_manager", "queue_manager", "connection_setup", "transmission" };
+static const char *const statuses[] = { [VERDICT_DONE] = "sent", [VERDICT_LATER] = "deferred", [VERDICT_NEVER] = "bounced" };
+static const int64_t delay_times[] = { 1000, 10000, 100000, 1000000, 10000000, 60000000, 3600000000, 86400000000, 172800000000 };
+#define STATUS_HELP "Recipients tried, by what became of them."
+#define DELAY_HELP "Delays of recipients tried, by stage of their way, in seconds."
+METRIC_MANY(smtp_status, "postfix_smtp_messages_processed", STATUS_HELP, "status", statuses);
+METRIC_MANY(lmtp_status, "postfix_lmtp_messages_processed", STATUS_HELP, "status", statuses);
+METRIC_MANY(local_status, "postfix_local_messages_processed", STATUS_HELP, "status", statuses);
+METRIC_BUCKETS(smtp_delay, "postfix_smtp_delivery_delay_seconds", DELAY_HELP, METRIC_MICROSECONDS, "stage", stages, STAGES, delay_times);
+METRIC_BUCKETS(lmtp_delay, "postfix_lmtp_delivery_delay_seconds", DELAY_HELP, METRIC_MICROSECONDS, "stage", stages, STAGES, delay_times);
+METRIC_BUCKETS(local_delay, "postfix_local_delivery_delay_seconds", DELAY_HELP, METRIC_MICROSECONDS, "stage", stages, STAGES, delay_times);
+
+static const struct service_metrics { const char *service; uint64_t *status; const struct metric *delay; } services[] = {
+	{ "smtp", smtp_status, &smtp_delay }, { "lmtp", lmtp_status, &lmtp_delay }, { "local", local_status, &local_delay },
+};
 
 static usec since(usec from, usec to)
 {
@@ -41,6 +59,21 @@ static void add_delays(struct log_line *l, const struct delays *d)
 	}
 	log_str(l, "delays", buf_view(&b));
 	buf_fini(&b);
+}
+
+static void count(const struct delivery *job, const struct delays *d, const struct delivery_facts *f)
+{
+	const usec parts[STAGES] = { d->queue, d->active, d->setup, d->transfer };
+
+	for (size_t k = 0; k < sizeof(services) / sizeof(*services) && !f->probe; k++) {
+		if (strcmp(services[k].service, f->service) != 0)
+			continue;
+		for (size_t i = 0; i < job->n; i++) {
+			services[k].status[reply_verdict(&job->results[i].reply)]++;
+			for (size_t stage = 0; stage < STAGES; stage++)
+				metric_observe(services[k].delay, stage, parts[stage]);
+		}
+	}
 }
 
 static const char *status_word(enum verdict v, const struct delivery_facts *f)
@@ -91,6 +124,7 @@ void delivery_log(const struct delivery *job, const struct delivery_facts *f)
 	struct delays d;
 
 	split_delays(job, f, &d);
+	count(job, &d, f);
 	for (size_t i = 0; i < job->n; i++)
 		log_one(job, i, &d, f);
 }

@@ -167,6 +167,12 @@ void dns_forget(struct dns *d, struct str name)
 	}
 }
 
+size_t dns_remembered(const struct dns *d, size_t *bytes)
+{
+	*bytes = d->cache.bytes;
+	return d->cache.count;
+}
+
 void dns_forget_all(struct dns *d)
 {
 	dns_cache_clear(&d->cache);

@@ -75,6 +75,7 @@ void dns_cancel(struct dns_query *q);      /* fn will not be called (again: insi
  * A question that is on its way already is not asked twice */
 void dns_forget(struct dns *d, struct str name);
 void dns_forget_all(struct dns *d);
+size_t dns_remembered(const struct dns *d, size_t *bytes);     /* answers in the cache, and what they hold */
 /* dns_proves - may every server that is asked be believed when it says that an answer is authentic? */
 bool dns_proves(struct dns *d);
 

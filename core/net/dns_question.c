@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/base/random.h"
 #include "core/net/dns_private.h"
 
@@ -346,6 +347,9 @@ static enum conn_next on_tcp(struct conn *c, enum conn_event ev)
 
 /* --- questions ---------------------------------------------------------------------------------------------------- */
 
+static const char *const found[] = { "miss", "hit" };
+METRIC_MANY(cache_lookups, "relaybox_dns_cache_lookups", "Questions of DNS, by whether the answer was remembered.", "result", found);
+
 static bool answer_from_cache(struct question *q)
 {
 	const struct dns_cached *e;
@@ -355,6 +359,7 @@ static bool answer_from_cache(struct question *q)
 
 	dns_question_key(key, q->asked, q->type);
 	e = dns_cache_find(&q->d->cache, key, loop_now(q->d->loop));
+	cache_lookups[e != NULL]++;
 	arena_reset(&q->arena);
 	if (!e || dns_decode(&q->arena, e->wire, e->n, (uint16_t)(e->wire[0] << 8 | e->wire[1]), str_of(q->asked), q->type,
 			&q->answer, &r) < 0)

@@ -78,13 +78,12 @@ enum http_result http_parse(struct str in, struct http_request *out, int *status
 	if (!*status && !headers_are_sound(rest))
 		*status = 400;
 	out->length = (size_t)end + 4;
+	out->accept = http_header(rest, STR("accept"));
 	return *status ? HTTP_BAD : HTTP_OK;
 }
 
-void http_respond(struct buf *out, int status, const char *type, struct str body, bool head)
+void http_respond(struct buf *out, int status, const char *type, const char *more, size_t length)
 {
-	buf_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%sCache-Control: no-store\r\nConnection: close\r\n\r\n",
-		status, reason_of(status), type, body.n, status == 405 ? "Allow: GET, HEAD\r\n" : "");
-	if (!head)
-		buf_str(out, body);
+	buf_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%sCache-Control: no-store\r\nConnection: close\r\n\r\n",
+		status, reason_of(status), type, length, status == 405 ? "Allow: GET, HEAD\r\n" : "", more);
 }

@@ -10,8 +10,7 @@ static enum http_result bad(const char **why, const char *text)
 	return HTTP_BAD;
 }
 
-/* value of a header, by its name; p == NULL: not there */
-static struct str header(struct str rest, struct str name)
+struct str http_header(struct str rest, struct str name)
 {
 	struct str line, key;
 
@@ -88,11 +87,11 @@ enum http_result http_parse_answer(struct str in, bool ended, struct http_answer
 			return bad(why, "not HTTP");
 	}
 	out->status = (int)status;
-	out->type = header(rest, STR("content-type"));
-	coding = header(rest, STR("transfer-encoding"));
+	out->type = http_header(rest, STR("content-type"));
+	coding = http_header(rest, STR("transfer-encoding"));
 	if (status == SWITCHES || status == NO_CONTENT || status == NOT_MODIFIED)
 		return HTTP_OK;
 	if (str_ieq(coding, STR("chunked")))
 		return take_chunks(in, ended, body, why);
-	return coding.p ? bad(why, "an encoding that was not asked for") : take_body(in, ended, header(rest, STR("content-length")), body, why);
+	return coding.p ? bad(why, "an encoding that was not asked for") : take_body(in, ended, http_header(rest, STR("content-length")), body, why);
 }

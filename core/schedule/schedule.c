@@ -383,6 +383,28 @@ bool schedule_is_active(const struct qmsg *m)
 	return m->active != NULL;
 }
 
+void schedule_count(struct schedule *s, const struct qmsg *m)
+{
+	struct dest_private *d = dest_of(s, m);
+
+	if (d)
+		d->counted++;
+}
+
+void schedule_counted(struct schedule *s)
+{
+	struct str key;
+	size_t cursor = 0;
+	void *v;
+
+	while (table_each(&s->dests, &cursor, &key, &v)) {
+		struct dest_private *d = v;
+
+		d->messages = d->counted;
+		d->counted = 0;
+	}
+}
+
 bool schedule_each_dest(const struct schedule *s, size_t *cursor, struct schedule_dest_info *out)
 {
 	struct str key;
@@ -393,6 +415,6 @@ bool schedule_each_dest(const struct schedule *s, size_t *cursor, struct schedul
 		return false;
 	d = v;
 	*out = (struct schedule_dest_info){ .transport = d->tq->name, .nexthop = d->nexthop, .waiting = d->n_waiting,
-		.in_flight = d->in_flight, .window = (size_t)d->window.size, .dead_until = dest_is_dead(d) ? d->dead_wall : 0, .why = d->why };
+		.in_flight = d->in_flight, .window = (size_t)d->window.size, .messages = d->messages, .dead_until = dest_is_dead(d) ? d->dead_wall : 0, .why = d->why };
 	return true;
 }

@@ -96,7 +96,11 @@ bool schedule_is_drained(const struct schedule *s);                     /* nothi
 void schedule_save(struct schedule *s);                                 /* answers that the store does not have yet go there now */
 size_t schedule_in_flight(const struct schedule *s);                    /* deliveries with the deliverer now */
 bool schedule_is_active(const struct qmsg *m);
-struct schedule_dest_info { const char *transport, *nexthop; size_t waiting, in_flight, window; usec dead_until; const char *why; };
+struct schedule_dest_info { const char *transport, *nexthop; size_t waiting, in_flight, window, messages /* by the last count */; usec dead_until; const char *why; };
+/* schedule_count - m, that is in the queue, counts for the destination that its last try led to; after all were counted,
+ * schedule_counted makes the sums those that are told */
+void schedule_count(struct schedule *s, const struct qmsg *m);
+void schedule_counted(struct schedule *s);
 bool schedule_each_dest(const struct schedule *s, size_t *cursor, struct schedule_dest_info *out);
 
 #endif

@@ -2,13 +2,26 @@
 #include <inttypes.h>
 
 #include "core/base/log.h"
+#include "core/base/metric.h"
 #include "core/schedule/schedule_private.h"
+
+static const int64_t sizes[] = { 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
+static const int64_t recipients[] = { 1, 2, 4, 8, 16, 32, 64, 128 };
+METRIC_BUCKETS(inserted_size, "postfix_qmgr_messages_inserted_size_bytes", "Sizes of messages that became active.", METRIC_PLAIN, NULL, NULL, 1,
+	sizes);
+/* spelled as dashboards know it */
+METRIC_BUCKETS(inserted_recipients, "postfix_qmgr_messages_inserted_receipients", "Recipients of messages that became active.", METRIC_PLAIN,
+	NULL, NULL, 1, recipients);
+METRIC_ONE(removed, "postfix_qmgr_messages_removed", "Messages that left the queue.");
+METRIC_ONE(expired, "postfix_qmgr_messages_expired", "Messages that were returned because they had waited for too long.");
 
 void schedule_log_active(const struct qmsg *m, const struct envelope *e)
 {
 	char qid[QID_MAX];
 	struct log_line l;
 
+	metric_observe(&inserted_size, 0, (int64_t)m->size);
+	metric_observe(&inserted_recipients, 0, m->n_rcpts);
 	qid_format(qid, m->id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", e->sender);
@@ -22,6 +35,7 @@ void schedule_log_removed(const struct qmsg *m)
 {
 	char qid[QID_MAX];
 
+	removed++;
 	qid_format(qid, m->id);
 	log_text(LOG_SEV_INFO, "qmgr", 0, qid, "removed");
 }
@@ -31,6 +45,7 @@ void schedule_log_expired(const struct qmsg *m, const struct envelope *e)
 	char qid[QID_MAX];
 	struct log_line l;
 
+	expired++;
 	qid_format(qid, m->id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", e->sender);

@@ -39,6 +39,7 @@ struct dest_private {
 	struct list waiting[KINDS];    /* parts */
 	struct list parked[KINDS];     /* messages that wait for room in `waiting`; only their qmsg is in memory */
 	size_t n_waiting, in_flight;
+	size_t counted, messages;      /* of a count under way, of the last */
 	unsigned turn, park_turn;      /* which kind is next */
 	struct dest_window window;
 	int64_t rcpt_limit;

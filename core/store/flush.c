@@ -16,12 +16,20 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/base/random.h"
 #include "core/store/store_private.h"
 
 /* results wait this long for a commit to ride with; the promise is one second */
 #define RESULT_DELAY (USEC_PER_SEC / 2)
 #define RETRY_DELAY (USEC_PER_SEC)
+
+static const int64_t flush_times[] = { 100, 300, 1000, 3000, 10000, 30000, 100000, 300000, 1000000, 3000000, 10000000 };
+static const int64_t batch_sizes[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000 };
+METRIC_BUCKETS(flush_time, "relaybox_flush_seconds", "Time that a write and flush of the queue took.", METRIC_MICROSECONDS, NULL, NULL, 1, flush_times);
+METRIC_BUCKETS(flush_batch, "relaybox_flush_records", "Records (messages, states and ends of messages) that one flush made durable.",
+	METRIC_PLAIN, NULL, NULL, 1, batch_sizes);
+METRIC_ONE(flush_failures, "relaybox_flush_failures", "Writes and flushes of the queue that failed: their messages were refused.");
 
 struct flight {
 	struct pool_job job;
@@ -254,6 +262,8 @@ static void landed(struct store *s, struct flight *f)
 			landed_state(s, w, p);
 	}
 	s->stats.flushes++;
+	metric_observe(&flush_time, 0, f->took);
+	metric_observe(&flush_batch, 0, (int64_t)f->b.n_v);
 	s->stats.appended_bytes += f->b.n;
 	s->stats.last_flush_us = f->took;
 	s->may_compact = true;
@@ -317,6 +327,7 @@ static void stay(struct store *s, struct flight *f)
 
 static void fell(struct store *s, struct flight *f)
 {
+	flush_failures++;
 	log_warn("qmgr", "cannot %s: %s", f->what, strerror(f->error));
 	for (size_t i = 0; i < f->b.n_v; i++)
 		refuse(s, &f->b.v[i], f->error);

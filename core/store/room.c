@@ -109,9 +109,24 @@ static bool is_enough(struct store *s, const struct fs_space *space, uint64_t si
 	return space->bytes + ours >= keep && space->inodes >= LIMIT_STORE_INODES;
 }
 
+static uint64_t kept(const struct store *s)
+{
+	return s->volume ? room_to_keep(s->volume, (uint64_t)s->o.min_free, (uint64_t)s->o.message_limit) : (uint64_t)s->o.min_free;
+}
+
+bool store_room(struct store *s, struct store_room *out)
+{
+	struct fs_space space;
+
+	if (fs_free_space(s->dir, &space) < 0)
+		return false;
+	*out = (struct store_room){ .bytes = space.bytes + in_spares(s) + in_head(s), .kept = kept(s), .inodes = space.inodes };
+	return true;
+}
+
 bool store_has_room(struct store *s, uint64_t size)
 {
-	uint64_t keep = s->volume ? room_to_keep(s->volume, (uint64_t)s->o.min_free, (uint64_t)s->o.message_limit) : (uint64_t)s->o.min_free;
+	uint64_t keep = kept(s);
 	usec now = clock_mono();
 	struct fs_space space;
 

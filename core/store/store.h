@@ -78,6 +78,10 @@ bool store_is_tight(const struct store *s);            /* the volume is full but
 /* store_has_room - may a message of that size begin? false with errno (ENOSPC: space or inodes) */
 bool store_has_room(struct store *s, uint64_t size);
 
+/* store_room - what the volume has free for us, what of it is kept free, and inodes; false with errno */
+struct store_room { uint64_t bytes, kept, inodes; };
+bool store_room(struct store *s, struct store_room *out);
+
 /* --- a message on its way in: begin, add the body in pieces, then commit with the header section, or abort ----------- */
 struct store_writer;
 struct store_writer *store_begin(struct store *s, uint64_t *id);

@@ -47,6 +47,17 @@ T(http_requests)
 	}
 }
 
+T(http_first_accept_field_counts)
+{
+	struct http_request r;
+	int status;
+
+	CHECK_INT(http_parse(STR("GET / HTTP/1.1\r\nX-Accept: b\r\naCCept: a/b;q=1, c\r\nAccept: d\r\n\r\n"), &r, &status), HTTP_OK);
+	CHECK_VIEW(r.accept, "a/b;q=1, c");
+	CHECK_INT(http_parse(STR("GET / HTTP/1.1\r\nX-Accept: b\r\n\r\nAccept: d\r\n"), &r, &status), HTTP_OK);
+	CHECK(r.accept.p == NULL);
+}
+
 T(http_bound)
 {
 	char *big = mem_alloc(LIMIT_HTTP_REQUEST);
@@ -65,11 +76,11 @@ T(http_responses)
 	struct buf out;
 
 	buf_init(&out, 1000);
-	http_respond(&out, 200, "text/plain", STR("ok\n"), false);
-	CHECK_STR(buf_cstr(&out), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nCache-Control: no-store\r\n"
-		"Connection: close\r\n\r\nok\n");
+	http_respond(&out, 200, "text/plain", "X: y\r\n", 3);
+	CHECK_STR(buf_cstr(&out), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\nX: y\r\nCache-Control: no-store\r\n"
+		"Connection: close\r\n\r\n");
 	buf_clear(&out);
-	http_respond(&out, 405, "text/plain", STR("no\n"), true);
+	http_respond(&out, 405, "text/plain", "", 3);
 	CHECK_STR(buf_cstr(&out), "HTTP/1.1 405 Method Not Allowed\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n"
 		"Allow: GET, HEAD\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n");
 	buf_fini(&out);

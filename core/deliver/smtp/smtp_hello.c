@@ -4,12 +4,27 @@
 #include <stdio.h>
 
 #include "core/base/log.h"
+#include "core/base/metric.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_hello.h"
 #include "core/deliver/smtp/smtp_report.h"
 #include "core/deliver/smtp/smtp_tap.h"
 #include "core/deliver/smtp/smtp_try.h"
+
+METRIC_LEARNT(tls_connections, "postfix_smtp_tls_connections", "TLS sessions with servers.", "trust");
+METRIC_LEARNT(tls_versions, "relaybox_smtp_sessions",
+	"Sessions with servers, by the level of TLS that was asked for and the version that it became; none: in clear.", "version");
+METRIC_ONE(tls_failures, "relaybox_smtp_tls_failures", "Handshakes with servers that failed.");
+METRIC_ONE(auth_failures, "relaybox_smtp_auth_failures", "Logins that servers refused.");
+
+static void count_tls(const struct tls_info *t)
+{
+	if (!t)
+		return;
+	metric_learn(&tls_connections, "trust=\"%s\",protocol=\"%s\",cipher=\"%s\",secret_bits=\"%d\",algorithm_bits=\"%d\"",
+		tls_trust_word(t->trust), t->version, t->cipher, t->bits, t->bits);
+}
 
 void smtp_hello_handshake(struct smtp_session *s)
 {
@@ -37,6 +52,7 @@ void smtp_hello_tls_ready(struct smtp_session *s)
 
 	smtp_target_where(&s->target, where);
 	smtp_tls_log(s->profile, where, conn_tls(s->conn));
+	count_tls(conn_tls(s->conn));
 	if (!good) {
 		smtp_report(s, TLSRPT_VALIDATION_FAILURE, failed.text);
 		smtp_session_fail(s, SMTP_BLAME_BROKEN, &failed);
@@ -65,8 +81,10 @@ static void on_auth(struct smtp_session *s, const struct reply *failed)
 
 static void go_on_after_hello(struct smtp_session *s)
 {
+	const struct tls_info *tls = conn_tls(s->conn);
 	struct reply r;
 
+	metric_learn(&tls_versions, "level=\"%s\",version=\"%s\"", s->demand->level->word, tls ? tls->version : "none");
 	switch (smtp_auth_begin(s, &r, on_auth)) {
 	case SMTP_AUTH_NONE:
 		smtp_client_ready(&s->client);
@@ -214,6 +232,7 @@ void smtp_hello_auth_done(struct smtp_session *s)
 		smtp_client_ready(&s->client);
 		return;
 	}
+	auth_failures++;
 	smtp_auth_refused(s, &r);
 	s->own_failed = s->own_login;
 	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
@@ -249,6 +268,7 @@ void smtp_hello_tls_failed(struct smtp_session *s)
 	struct reply r;
 
 	smtp_target_where(&s->target, where);
+	tls_failures++;
 	log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
 	smtp_resume_forget(s);
 	smtp_report_handshake(s, s->conn->why);

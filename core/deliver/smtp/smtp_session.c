@@ -8,6 +8,7 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/metric.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_hello.h"
@@ -19,6 +20,8 @@
 /* A host may have died while its session waited. One that was idle for longer must give a sign within the time to
  * connect, or the delivery goes on elsewhere; a busy one is not asked twice. */
 #define IDLE_TRUSTED (USEC_PER_SEC / 10)
+
+METRIC_ONE(timed_out, "postfix_smtp_connection_timed_out", "Connections to servers that did not come about in time.");
 
 static enum conn_next on_event(struct conn *c, enum conn_event ev);
 static const struct smtp_feed_ops feed_ops;
@@ -468,6 +471,7 @@ static void on_failed(struct smtp_session *s)
 		smtp_target_where(&s->target, where);
 		format_text(text, sizeof(text), "connect to %s: %s", where, s->conn->why);
 		s->no_way = smtp_has_no_way(s->conn->error);
+		timed_out += s->conn->error == ETIMEDOUT;
 		smtp_session_fail_text(s, SMTP_BLAME_CONNECT, "4.4.1", text);
 	} else {
 		lost(s, false);

@@ -1,0 +1,244 @@
+/* web - a table of paths, each with what writes its answer. An answer is made in one go and kept for a moment: all who ask meanwhile get
+ * the same text, in pieces as they take it, so that neither their number nor their slowness costs much. A balancer that asks
+ * for "/", as most do when nobody told them otherwise, learns whether the relay may get mail. */
+#include "core/daemon/web.h"
+
+#include "core/base/mem.h"
+#include "core/daemon/health.h"
+#include "core/daemon/limit_hit.h"
+#include "core/daemon/metrics.h"
+#include "core/net/http.h"
+
+#define REQUEST_TIME (5 * USEC_PER_SEC)        /* a request comes, and is answered, within this */
+#define SHARED_TIME (USEC_PER_SEC / 4)         /* an answer is given to all who ask within this */
+
+struct web_answer {
+	struct list link;              /* relay.answers, while it may be given to others */
+	unsigned users;                /* visitors, and that list */
+	const struct page *page;
+	bool open;
+	usec made;                     /* mono */
+	int status;
+	struct buf text;
+};
+struct visitor {
+	struct list link;
+	struct relay *relay;
+	struct conn *conn;
+	struct ipaddr address;
+	struct web_answer *answer;     /* being sent; NULL: the request is not there yet */
+	size_t at;
+};
+
+#define PLAIN "text/plain; charset=utf-8"
+#define METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define OPEN_METRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+static int say(const char *why, struct buf *out)
+{
+	buf_printf(out, "%s\n", why ? why : "ok");
+	return why ? 503 : 200;
+}
+
+static int put_health(struct relay *r, struct buf *out, bool open)
+{
+	(void)open;
+	return say(health_alive(r), out);
+}
+
+static int put_ready(struct relay *r, struct buf *out, bool open)
+{
+	(void)open;
+	return say(health_ready(r), out);
+}
+
+static int put_metrics(struct relay *r, struct buf *out, bool open)
+{
+	metrics_write(r, out, open);
+	return out->overflow ? 500 : 200;
+}
+
+static const struct page {
+	const char *path, *type, *open_type;
+	usec shared;
+	int (*put)(struct relay *r, struct buf *out, bool open);       /* the status */
+} pages[] = {
+	{ "/healthz", PLAIN, PLAIN, 0, put_health },
+	{ "/readyz", PLAIN, PLAIN, 0, put_ready },
+	{ "/", PLAIN, PLAIN, 0, put_ready },
+	{ "/metrics", METRICS, OPEN_METRICS, SHARED_TIME, put_metrics },
+};
+
+/* --- answers ---------------------------------------------------------------------------------------------------------- */
+
+static void let_go(struct web_answer *a)
+{
+	if (--a->users)
+		return;
+	buf_fini(&a->text);
+	mem_free(a);
+}
+
+static struct web_answer *kept(struct relay *r, const struct page *p, bool open)
+{
+	struct web_answer *found = NULL;
+
+	LIST_EACH(&r->answers, it, tmp) {
+		struct web_answer *a = LIST_ITEM(it, struct web_answer, link);
+
+		if (a->made + a->page->shared < loop_now(r->loop)) {
+			list_remove(&a->link);
+			let_go(a);
+		} else if (a->page == p && a->open == open) {
+			found = a;
+		}
+	}
+	return found;
+}
+
+static struct web_answer *answer_new(int status)
+{
+	struct web_answer *a = MEM_NEW(struct web_answer);
+
+	list_init(&a->link);
+	a->status = status;
+	buf_init(&a->text, LIMIT_METRIC_TEXT);
+	return a;
+}
+
+static struct web_answer *answer_of(struct relay *r, const struct page *p, bool open)
+{
+	struct web_answer *a = kept(r, p, open);
+
+	if (a)
+		return a;
+	a = answer_new(200);
+	a->page = p;
+	a->open = open;
+	a->made = loop_now(r->loop);
+	a->status = p->put(r, &a->text, open);
+	if (p->shared) {
+		list_append(&r->answers, &a->link);
+		a->users++;
+	}
+	return a;
+}
+
+static struct web_answer *refusal(int status)
+{
+	struct web_answer *a = answer_new(status);
+
+	buf_z(&a->text, status == 404 ? "no such page\n" : "not a request that is understood here\n");
+	return a;
+}
+
+static const struct page *page_of(struct str path)
+{
+	for (size_t i = 0; i < sizeof(pages) / sizeof(*pages); i++)
+		if (str_eq(path, str_of(pages[i].path)))
+			return &pages[i];
+	return NULL;
+}
+
+/* respond - refused: the status for what is no request, or 0 */
+static void respond(struct visitor *v, const struct http_request *q, int refused)
+{
+	const struct page *p = refused ? NULL : page_of(q->path);
+	bool open = str_find(q->accept, STR("application/openmetrics-text")) >= 0;
+	struct web_answer *a = p ? answer_of(v->relay, p, open) : refusal(refused ? refused : 404);
+
+	a->users++;
+	v->answer = a;
+	http_respond(&v->conn->out, a->status, !p ? PLAIN : open ? p->open_type : p->type, "", a->text.n);
+	if (q->head)
+		v->at = a->text.n;
+}
+
+/* --- visitors ----------------------------------------------------------------------------------------------------------- */
+
+static void leave(struct visitor *v)
+{
+	if (v->answer)
+		let_go(v->answer);
+	list_remove(&v->link);
+	mem_free(v);
+}
+
+/* send_piece - false: all is sent */
+static bool send_piece(struct visitor *v)
+{
+	struct str piece = str_head(str_from(buf_view(&v->answer->text), v->at), LIMIT_HTTP_PIECE);
+
+	v->at += piece.n;
+	return piece.n && buf_str(&v->conn->out, piece);
+}
+
+static enum conn_next on_conn(struct conn *c, enum conn_event ev)
+{
+	struct visitor *v = c->ctx;
+	struct http_request q;
+	int status;
+
+	if (ev == CONN_CONNECTED || (ev == CONN_SENT && !v->answer))
+		return CONN_KEEP;
+	if (v->answer && (ev == CONN_DATA || ev == CONN_EOF)) {
+		buf_clear(&c->in);
+		return CONN_KEEP;
+	}
+	if (ev == CONN_DATA) {
+		if (http_parse(buf_view(&c->in), &q, &status) == HTTP_NEED_MORE)
+			return CONN_KEEP;
+		respond(v, &q, status);
+		conn_deadline(c, loop_now(v->relay->loop) + REQUEST_TIME);
+		send_piece(v);
+		return CONN_KEEP;
+	}
+	if (ev == CONN_SENT && send_piece(v))
+		return CONN_KEEP;
+	if (ev == CONN_SENT)
+		conn_close_after_send(c, loop_now(v->relay->loop) + REQUEST_TIME);
+	leave(v);
+	return CONN_CLOSE;
+}
+
+/* make_room - bounded in all and for each address: past that the oldest goes, of the same address first, which is one that says
+ * nothing, for all others are answered at once */
+static void make_room(struct relay *r, const struct ipaddr *a)
+{
+	struct visitor *oldest_same = NULL, *gone;
+	unsigned all = 0, same = 0;
+
+	LIST_EACH(&r->visitors, it, tmp) {
+		struct visitor *v = LIST_ITEM(it, struct visitor, link);
+		bool is_same = ipaddr_eq(&v->address, a);
+
+		all++;
+		same += is_same;
+		oldest_same = is_same && !oldest_same ? v : oldest_same;
+	}
+	if (all < LIMIT_HTTP_CONNECTIONS && same < LIMIT_HTTP_CLIENT)
+		return;
+	limit_hit(LIMIT_HIT_HTTP);
+	gone = oldest_same ? oldest_same : LIST_ITEM(list_first(&r->visitors), struct visitor, link);
+	conn_close(gone->conn);
+	leave(gone);
+}
+
+void web_open(struct relay *r, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t n = sizeof(peer);
+	struct visitor *v = MEM_NEW(struct visitor);
+
+	v->relay = r;
+	if (getpeername(fd, (struct sockaddr *)&peer, &n) == 0)
+		ipaddr_from_sockaddr((struct sockaddr *)&peer, &v->address);
+	make_room(r, &v->address);
+	v->conn = conn_accepted(r->loop, fd, LIMIT_HTTP_REQUEST, 2 * LIMIT_HTTP_PIECE, on_conn, v);
+	if (!v->conn) {
+		mem_free(v);
+		return;
+	}
+	list_append(&r->visitors, &v->link);
+	conn_deadline(v->conn, loop_now(r->loop) + REQUEST_TIME);
+}
