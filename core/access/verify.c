@@ -200,7 +200,7 @@ static struct str key_of(struct str rcpt, struct buf *out)
 }
 
 static const char *const found[] = { "miss", "hit" };
-METRIC_MANY(cache_lookups, "relaybox_verify_cache_lookups", "Questions of address verification, by whether the answer was remembered.", "result",
+METRIC_MANY(cache_lookups, "relaybox_verify_cache_lookups", "Questions of address verification.", "result",
 	found);
 
 static bool answer_known(struct verify_entry *e, struct reply *known)

@@ -132,8 +132,8 @@ static struct str part_of(const struct cleanup *c, struct part p)
 	return str_head(str_from(buf_view(&c->header), p.at), p.n);
 }
 
-METRIC_ONE(processed, "postfix_cleanup_messages_processed", "Messages on their way into the queue whose header was complete.");
-METRIC_ONE(rejected, "postfix_cleanup_messages_rejected", "Messages that were refused after their content had come.");
+METRIC_ONE(processed, "postfix_cleanup_messages_processed", "Messages taken in.");
+METRIC_ONE(rejected, "postfix_cleanup_messages_rejected", "Messages refused after their content.");
 
 static void log_ids(const struct cleanup *c)
 {

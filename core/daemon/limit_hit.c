@@ -9,7 +9,7 @@ static const char *const limits[] = {
 	[LIMIT_HIT_CLIENT_MESSAGES] = "client_message_rate", [LIMIT_HIT_CLIENT_RECIPIENTS] = "client_recipient_rate",
 	[LIMIT_HIT_CLIENT_LOGINS] = "client_auth_rate", [LIMIT_HIT_HTTP] = "http_connections",
 };
-METRIC_MANY(hits, "relaybox_limits", "Times that a limit was met, and somebody was refused or turned away.", "limit", limits);
+METRIC_MANY(hits, "relaybox_limits", "Times somebody met a limit.", "limit", limits);
 
 void limit_hit(enum limit_hit what)
 {

@@ -61,7 +61,7 @@ static struct str reverse_of(struct str text)
 	return str_word(&text, " ", &word) && str_eq(word, STR("hostname")) && str_word(&text, " ", &word) ? word : STR("unknown");
 }
 
-METRIC_ONE(false_names, "postfix_smtpd_forward_confirmed_reverse_dns_errors", "Clients whose name does not resolve to their address.");
+METRIC_ONE(false_names, "postfix_smtpd_forward_confirmed_reverse_dns_errors", "Clients with a false name in the DNS.");
 
 static void on_name(void *ctx, enum dns_status status, const char *name, const char *why)
 {

@@ -6,13 +6,13 @@
 #include "core/daemon/session_private.h"
 
 METRIC_ONE(disconnects, "postfix_smtpd_disconnects", "SMTP sessions that have ended.");
-METRIC_LEARNT(lost, "postfix_smtpd_connections_lost", "SMTP sessions that clients left without QUIT, by the command before.", "after_stage");
-METRIC_LEARNT(rejected, "postfix_smtpd_messages_rejected", "Commands of clients that were refused, by code of the reply.", "code");
+METRIC_LEARNT(lost, "postfix_smtpd_connections_lost", "SMTP sessions left without QUIT.", "after_stage");
+METRIC_LEARNT(rejected, "postfix_smtpd_messages_rejected", "Commands refused, by code.", "code");
 METRIC_LEARNT(reasons, "relaybox_refusals",
-	"Commands of clients that were refused, by command, and by enhanced status code as the reason (RFC 3463).", "reason");
+	"Commands refused, by enhanced status code.", "reason");
 METRIC_LEARNT(tls_connections, "postfix_smtpd_tls_connections", "TLS sessions with clients.", "trust");
 METRIC_LEARNT(tls_versions, "relaybox_smtpd_sessions",
-	"SMTP sessions that have ended, by the level of TLS that was asked for and the version that it became; none: in clear.", "version");
+	"SMTP sessions that have ended, by level and version of TLS.", "version");
 
 const char session_lost[] = "lost connection";
 
@@ -94,6 +94,16 @@ void session_log_hangup(struct session *s)
 
 /* --- refusals --------------------------------------------------------------------------------------------------------- */
 
+/* remember - for the page that shows the last refusals */
+static void remember(struct session *s, int code, const char *enhanced, const char *text)
+{
+	char all[LIMIT_REPLY_TEXT];
+
+	format_text(all, sizeof(all), "%d %s%s%s", code, enhanced, *enhanced ? " " : "", text);
+	history_refused(&s->relay->history, loop_wall(s->relay->loop), s->smtp.phase == SMTP_AT_RCPT ? s->smtp.rcpt.full : STR_EMPTY,
+		s->client_text, all);
+}
+
 /* reject - Postfix's line; in JSON its parts are keys, too */
 static void reject(struct session *s, const char *what, int code, const char *enhanced, const char *text)
 {
@@ -104,6 +114,8 @@ static void reject(struct session *s, const char *what, int code, const char *en
 	struct log_line l;
 
 	session_log_connect(s);
+	if (s->relay->settings->conf->http_listen[0])
+		remember(s, code, enhanced, text);
 	metric_learn(&rejected, "code=\"%d\"", code);
 	metric_learn(&reasons, "command=\"%s\",reason=\"%s\"", phase, *enhanced ? enhanced : "none");
 	log_begin(&l, service_name(s), s->pid, s->message ? cleanup_qid(s->message) : "NOQUEUE");

@@ -172,7 +172,7 @@ static void act_rcpt(struct session *s, struct reply *r)
 
 /* --- content ---------------------------------------------------------------------------------------------------------- */
 
-METRIC_LEARNT(processed, "postfix_smtpd_messages_processed", "Messages whose content clients were asked for, by the login before.", "sasl_method");
+METRIC_LEARNT(processed, "postfix_smtpd_messages_processed", "Messages begun by clients.", "sasl_method");
 
 static void log_client(struct session *s)
 {

@@ -69,21 +69,25 @@ static void add_figures(struct relay *r, struct buf *out)
 		buf_printf(out, "figure\t%s\t%" PRIu64 "\n", figures[i].names, figures[i].value);
 }
 
+static void add_destination(const struct schedule_dest_info *d, usec now, struct buf *out)
+{
+	bool dead = d->dead_until > now;
+
+	buf_z(out, "destination");
+	add_cell(out, d->transport);
+	add_cell(out, d->nexthop);
+	buf_printf(out, "\t%zu\t%zu\t%zu\t%d", d->waiting, d->in_flight, d->window, dead);
+	add_cell(out, dead && d->why ? d->why : "");
+	buf_byte(out, '\n');
+}
+
 static void add_destinations(struct relay *r, struct buf *out)
 {
 	struct schedule_dest_info d;
 	size_t cursor = 0;
 
-	while (schedule_each_dest(r->schedule, &cursor, &d)) {
-		bool dead = d.dead_until > loop_wall(r->loop);
-
-		buf_z(out, "destination");
-		add_cell(out, d.transport);
-		add_cell(out, d.nexthop);
-		buf_printf(out, "\t%zu\t%zu\t%zu\t%d", d.waiting, d.in_flight, d.window, dead);
-		add_cell(out, dead && d.why ? d.why : "");
-		buf_byte(out, '\n');
-	}
+	while (schedule_each_dest(r->schedule, &cursor, &d))
+		add_destination(&d, loop_wall(r->loop), out);
 }
 
 static void add_minutes(const struct relay *r, struct buf *out)
@@ -98,20 +102,23 @@ static void add_minutes(const struct relay *r, struct buf *out)
 	}
 }
 
-static void add_errors(const struct history *h, struct buf *out)
+static void add_event(const char *kind, const struct history_event *e, struct buf *out)
 {
-	char qid[QID_MAX];
+	char qid[QID_MAX] = "NOQUEUE";
 
-	for (unsigned i = h->n_errors; i > 0 && h->n_errors - i < HISTORY_ERRORS; i--) {
-		const struct history_error *e = &h->errors[(i - 1) % HISTORY_ERRORS];
-
+	if (e->id)
 		qid_format(qid, e->id);
-		buf_printf(out, "error\t%lld\t%s\t%d", (long long)e->at, qid, e->final);
-		add_cell(out, e->rcpt);
-		add_cell(out, e->relay);
-		add_cell(out, e->text);
-		buf_byte(out, '\n');
-	}
+	buf_printf(out, "%s\t%lld\t%s\t%d", kind, (long long)e->at, qid, e->final);
+	add_cell(out, e->rcpt);
+	add_cell(out, e->relay);
+	add_cell(out, e->text);
+	buf_byte(out, '\n');
+}
+
+static void add_events(const char *kind, const struct history_ring *h, struct buf *out)
+{
+	for (unsigned i = h ? h->n : 0; i > 0 && h->n - i < HISTORY_EVENTS; i--)
+		add_event(kind, &h->v[(i - 1) % HISTORY_EVENTS], out);
 }
 
 void stats_rows(struct relay *r, struct buf *out)
@@ -119,5 +126,16 @@ void stats_rows(struct relay *r, struct buf *out)
 	add_figures(r, out);
 	add_destinations(r, out);
 	add_minutes(r, out);
-	add_errors(&r->history, out);
+	add_events("error", &r->history.errors, out);
+}
+
+void stats_page_rows(struct relay *r, const struct busiest *b, struct buf *out)
+{
+	add_figures(r, out);
+	for (size_t i = 0; i < b->n; i++)
+		add_destination(&b->v[i].d, loop_wall(r->loop), out);
+	add_minutes(r, out);
+	add_events("error", &r->history.errors, out);
+	add_events("sent", r->history.sent, out);
+	add_events("refused", r->history.refused, out);
 }

@@ -8,6 +8,7 @@
 #ifndef CORE_DAEMON_STATS_H
 #define CORE_DAEMON_STATS_H
 
+#include "core/daemon/busiest.h"
 #include "core/daemon/relay.h"
 
 enum { STATS_FIGURES = 40 };           /* at most */
@@ -18,5 +19,8 @@ struct figure {
 /* stats_figures - the figures by themselves; how many */
 size_t stats_figures(struct relay *r, struct figure out[STATS_FIGURES]);
 void stats_rows(struct relay *r, struct buf *out);
+/* stats_page_rows - the same for the status page: of destinations those of b; and, as errors are, the last deliveries (sent) and the last
+ * refusals of clients' commands (refused; RELAY is the client) */
+void stats_page_rows(struct relay *r, const struct busiest *b, struct buf *out);
 
 #endif

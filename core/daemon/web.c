@@ -3,13 +3,20 @@
  * for "/", as most do when nobody told them otherwise, learns whether the relay may get mail. */
 #include "core/daemon/web.h"
 
+#include "core/base/format.h"
 #include "core/base/mem.h"
+#include "core/base/random.h"
+#include "core/daemon/busiest.h"
+#include "core/daemon/census.h"
 #include "core/daemon/health.h"
 #include "core/daemon/limit_hit.h"
 #include "core/daemon/metrics.h"
+#include "core/daemon/stats.h"
 #include "core/net/http.h"
+#include "core/view/status_page.h"
 
 #define REQUEST_TIME (5 * USEC_PER_SEC)        /* a request comes, and is answered, within this */
+#define PAGE_DESTINATIONS 20                   /* that the page shows */
 #define SHARED_TIME (USEC_PER_SEC / 4)         /* an answer is given to all who ask within this */
 
 struct web_answer {
@@ -19,6 +26,7 @@ struct web_answer {
 	bool open;
 	usec made;                     /* mono */
 	int status;
+	char more[400];                /* header fields */
 	struct buf text;
 };
 struct visitor {
@@ -31,6 +39,7 @@ struct visitor {
 };
 
 #define PLAIN "text/plain; charset=utf-8"
+#define HTML "text/html; charset=utf-8"
 #define METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define OPEN_METRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -40,32 +49,58 @@ static int say(const char *why, struct buf *out)
 	return why ? 503 : 200;
 }
 
-static int put_health(struct relay *r, struct buf *out, bool open)
+static int put_health(struct relay *r, struct web_answer *a)
 {
-	(void)open;
-	return say(health_alive(r), out);
+	return say(health_alive(r), &a->text);
 }
 
-static int put_ready(struct relay *r, struct buf *out, bool open)
+static int put_ready(struct relay *r, struct web_answer *a)
 {
-	(void)open;
-	return say(health_ready(r), out);
+	return say(health_ready(r), &a->text);
 }
 
-static int put_metrics(struct relay *r, struct buf *out, bool open)
+static int put_metrics(struct relay *r, struct web_answer *a)
 {
-	metrics_write(r, out, open);
-	return out->overflow ? 500 : 200;
+	metrics_write(r, &a->text, a->open);
+	return a->text.overflow ? 500 : 200;
+}
+
+/* put_page - only what the page brings along is done: the nonce is new each time */
+static int put_page(struct relay *r, struct web_answer *a)
+{
+	const struct census_sums *c = census_look(r);
+	struct store_room room = { 0 };
+	struct busiest busiest;
+	char nonce[40];
+	struct buf rows;
+	struct status_page p = { .host = r->settings->conf->myhostname, .version = RELAYBOX_VERSION, .why = health_ready(r), .nonce = nonce,
+		.active = c->messages[CENSUS_ACTIVE], .deferred = c->messages[CENSUS_DEFERRED], .held = c->messages[CENSUS_HOLD], .oldest = c->oldest,
+		.masked = r->settings->conf->http_mask_addresses };
+
+	format_text(nonce, sizeof(nonce), "%08x%08x%08x%08x", random_u32(), random_u32(), random_u32(), random_u32());
+	format_text(a->more, sizeof(a->more), "Content-Security-Policy: default-src 'none'; style-src 'nonce-%s'; script-src 'nonce-%s'; connect-src 'self'; "
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n",
+		nonce, nonce);
+	store_room(r->store, &room);
+	p.room = room.bytes;
+	busiest_find(&busiest, r->schedule, PAGE_DESTINATIONS);
+	p.others = busiest.n_others;
+	buf_init(&rows, LIMIT_SESSION_OUTPUT);
+	stats_page_rows(r, &busiest, &rows);
+	status_page_write(&p, buf_view(&rows), &a->text);
+	buf_fini(&rows);
+	busiest_fini(&busiest);
+	return p.why ? 503 : 200;
 }
 
 static const struct page {
 	const char *path, *type, *open_type;
 	usec shared;
-	int (*put)(struct relay *r, struct buf *out, bool open);       /* the status */
+	int (*put)(struct relay *r, struct web_answer *a);     /* the status */
 } pages[] = {
 	{ "/healthz", PLAIN, PLAIN, 0, put_health },
 	{ "/readyz", PLAIN, PLAIN, 0, put_ready },
-	{ "/", PLAIN, PLAIN, 0, put_ready },
+	{ "/", HTML, HTML, SHARED_TIME, put_page },
 	{ "/metrics", METRICS, OPEN_METRICS, SHARED_TIME, put_metrics },
 };
 
@@ -116,7 +151,7 @@ static struct web_answer *answer_of(struct relay *r, const struct page *p, bool 
 	a->page = p;
 	a->open = open;
 	a->made = loop_now(r->loop);
-	a->status = p->put(r, &a->text, open);
+	a->status = p->put(r, a);
 	if (p->shared) {
 		list_append(&r->answers, &a->link);
 		a->users++;
@@ -149,7 +184,7 @@ static void respond(struct visitor *v, const struct http_request *q, int refused
 
 	a->users++;
 	v->answer = a;
-	http_respond(&v->conn->out, a->status, !p ? PLAIN : open ? p->open_type : p->type, "", a->text.n);
+	http_respond(&v->conn->out, a->status, !p ? PLAIN : open ? p->open_type : p->type, a->more, a->text.n);
 	if (q->head)
 		v->at = a->text.n;
 }

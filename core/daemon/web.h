@@ -1,4 +1,4 @@
-/* web - what relayd answers over HTTP (http_listen): health, metrics. */
+/* web - what relayd answers over HTTP (http_listen): health, metrics, and a page for people. */
 #ifndef CORE_DAEMON_WEB_H
 #define CORE_DAEMON_WEB_H
 

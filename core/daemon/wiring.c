@@ -62,6 +62,8 @@ static void on_delivered(void *ctx, struct delivery *d)
 	struct relay *r = ctx;
 
 	history_deliveries(&r->history, loop_wall(r->loop), d, r->counts.mail);
+	if (r->settings->conf->http_listen[0])
+		history_sent(&r->history, loop_wall(r->loop), d);
 	schedule_done(d);
 }
 

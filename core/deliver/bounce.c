@@ -14,7 +14,7 @@
 #include "core/msg/dsn.h"
 
 static const char failure_notice[] = "sender non-delivery notification";
-METRIC_ONE(sent_failures, "postfix_bounce_non_delivery_notification", "Notices of failure that were queued for senders.");
+METRIC_ONE(sent_failures, "postfix_bounce_non_delivery_notification", "Notices of failure queued.");
 
 struct notice {
 	struct list link;              /* deliver.notices */

@@ -13,8 +13,8 @@ struct delays { usec total, queue, active, setup, transfer; };
 static const char *const stages[STAGES] = { "before_queue_manager", "queue_manager", "connection_setup", "transmission" };
 static const char *const statuses[] = { [VERDICT_DONE] = "sent", [VERDICT_LATER] = "deferred", [VERDICT_NEVER] = "bounced" };
 static const int64_t delay_times[] = { 1000, 10000, 100000, 1000000, 10000000, 60000000, 3600000000, 86400000000, 172800000000 };
-#define STATUS_HELP "Recipients tried, by what became of them."
-#define DELAY_HELP "Delays of recipients tried, by stage of their way, in seconds."
+#define STATUS_HELP "Recipients tried."
+#define DELAY_HELP "Delays of recipients tried."
 METRIC_MANY(smtp_status, "postfix_smtp_messages_processed", STATUS_HELP, "status", statuses);
 METRIC_MANY(lmtp_status, "postfix_lmtp_messages_processed", STATUS_HELP, "status", statuses);
 METRIC_MANY(local_status, "postfix_local_messages_processed", STATUS_HELP, "status", statuses);

@@ -348,7 +348,7 @@ static enum conn_next on_tcp(struct conn *c, enum conn_event ev)
 /* --- questions ---------------------------------------------------------------------------------------------------- */
 
 static const char *const found[] = { "miss", "hit" };
-METRIC_MANY(cache_lookups, "relaybox_dns_cache_lookups", "Questions of DNS, by whether the answer was remembered.", "result", found);
+METRIC_MANY(cache_lookups, "relaybox_dns_cache_lookups", "Questions of DNS.", "result", found);
 
 static bool answer_from_cache(struct question *q)
 {

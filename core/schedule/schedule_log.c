@@ -13,7 +13,7 @@ METRIC_BUCKETS(inserted_size, "postfix_qmgr_messages_inserted_size_bytes", "Size
 METRIC_BUCKETS(inserted_recipients, "postfix_qmgr_messages_inserted_receipients", "Recipients of messages that became active.", METRIC_PLAIN,
 	NULL, NULL, 1, recipients);
 METRIC_ONE(removed, "postfix_qmgr_messages_removed", "Messages that left the queue.");
-METRIC_ONE(expired, "postfix_qmgr_messages_expired", "Messages that were returned because they had waited for too long.");
+METRIC_ONE(expired, "postfix_qmgr_messages_expired", "Messages returned for their age.");
 
 void schedule_log_active(const struct qmsg *m, const struct envelope *e)
 {

@@ -26,10 +26,10 @@
 
 static const int64_t flush_times[] = { 100, 300, 1000, 3000, 10000, 30000, 100000, 300000, 1000000, 3000000, 10000000 };
 static const int64_t batch_sizes[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000 };
-METRIC_BUCKETS(flush_time, "relaybox_flush_seconds", "Time that a write and flush of the queue took.", METRIC_MICROSECONDS, NULL, NULL, 1, flush_times);
-METRIC_BUCKETS(flush_batch, "relaybox_flush_records", "Records (messages, states and ends of messages) that one flush made durable.",
+METRIC_BUCKETS(flush_time, "relaybox_flush_seconds", "Time a flush of the queue took.", METRIC_MICROSECONDS, NULL, NULL, 1, flush_times);
+METRIC_BUCKETS(flush_batch, "relaybox_flush_records", "Records one flush made durable.",
 	METRIC_PLAIN, NULL, NULL, 1, batch_sizes);
-METRIC_ONE(flush_failures, "relaybox_flush_failures", "Writes and flushes of the queue that failed: their messages were refused.");
+METRIC_ONE(flush_failures, "relaybox_flush_failures", "Flushes of the queue that failed.");
 
 struct flight {
 	struct pool_job job;

@@ -1,8 +1,7 @@
 /* history - see history.h. */
 #include "core/view/history.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "core/base/mem.h"
 
 void history_tick(struct history *h, usec mono, const uint64_t now[HISTORY_COLUMNS])
 {
@@ -17,23 +16,54 @@ void history_tick(struct history *h, usec mono, const uint64_t now[HISTORY_COLUM
 }
 
 /* cut - what fits */
-static void cut(char *to, size_t size, const char *from)
+static void cut(char *to, size_t size, struct str from)
 {
-	size_t n = strnlen(from, size - 1);
-
-	memcpy(to, from, n);
-	to[n] = '\0';
+	from = str_head(from, size - 1);
+	bytes_copy(to, from.p, from.n);
+	to[from.n] = '\0';
 }
 
-static void remember(struct history *h, usec wall, const struct delivery *d, size_t i)
+static struct history_event *next(struct history_ring *h, usec wall, struct str rcpt, const char *relay, const char *text)
 {
-	struct history_error *e = &h->errors[h->n_errors++ % HISTORY_ERRORS];
-	const struct delivery_result *r = &d->results[i];
+	struct history_event *e = &h->v[h->n++ % HISTORY_EVENTS];
 
-	*e = (struct history_error){ .at = wall, .id = d->msg->id, .final = r->reply.code >= 500 };
-	snprintf(e->rcpt, sizeof(e->rcpt), "%.*s", STR_ARG(d->rcpts[i]->addr));
-	cut(e->relay, sizeof(e->relay), r->relay[0] ? r->relay : "none");
-	cut(e->text, sizeof(e->text), r->reply.text);
+	e->at = wall;
+	e->id = 0;
+	cut(e->rcpt, sizeof(e->rcpt), rcpt);
+	cut(e->relay, sizeof(e->relay), str_of(relay));
+	cut(e->text, sizeof(e->text), str_of(text));
+	return e;
+}
+
+static void remember(struct history_ring *h, usec wall, const struct delivery *d, size_t i)
+{
+	const struct delivery_result *r = &d->results[i];
+	struct history_event *e = next(h, wall, d->rcpts[i]->addr, r->relay[0] ? r->relay : "none", r->reply.text);
+
+	e->id = d->msg->id;
+	e->final = r->reply.code >= 500;
+}
+
+static struct history_ring *ring(struct history_ring **h)
+{
+	if (!*h)
+		*h = MEM_NEW(struct history_ring);
+	return *h;
+}
+
+void history_sent(struct history *h, usec wall, const struct delivery *d)
+{
+	size_t i = d->n;
+
+	while (i > 0 && reply_verdict(&d->results[i - 1].reply) != VERDICT_DONE)
+		i--;
+	if (i)
+		remember(ring(&h->sent), wall, d, i - 1);
+}
+
+void history_refused(struct history *h, usec wall, struct str rcpt, const char *client, const char *text)
+{
+	next(ring(&h->refused), wall, rcpt, client, text)->final = *text == '5';
 }
 
 void history_deliveries(struct history *h, usec wall, const struct delivery *d, uint64_t counts[HISTORY_COLUMNS])
@@ -45,6 +75,6 @@ void history_deliveries(struct history *h, usec wall, const struct delivery *d, 
 
 		counts[column[v]]++;
 		if (v != VERDICT_DONE)
-			remember(h, wall, d, i);
+			remember(&h->errors, wall, d, i);
 	}
 }

@@ -6,7 +6,7 @@
 #include "core/schedule/schedule.h"
 
 #define HISTORY_MINUTES 60
-#define HISTORY_ERRORS 8
+#define HISTORY_EVENTS 8
 #define HISTORY_COLUMNS 4              /* accepted, sent, deferred, bounced: in that order everywhere */
 
 struct history {
@@ -14,17 +14,24 @@ struct history {
 	uint32_t minutes[HISTORY_MINUTES][HISTORY_COLUMNS];
 	unsigned n;                            /* minutes that are over; minute i stands at i % HISTORY_MINUTES */
 	usec next;                             /* mono: this minute is over then */
-	struct history_error {
-		usec at;                       /* wall; 0: none yet */
-		uint64_t id;
-		bool final;
-		char rcpt[200], relay[100], text[300]; /* cut */
-	} errors[HISTORY_ERRORS];
-	unsigned n_errors;                     /* ever; error i stands at i % HISTORY_ERRORS */
+	struct history_ring {
+		struct history_event {
+			usec at;               /* wall; 0: none yet */
+			uint64_t id;           /* of the queue; 0: none */
+			bool final;
+			char rcpt[200], relay[100], text[300]; /* cut */
+		} v[HISTORY_EVENTS];
+		unsigned n;                    /* ever; event i stands at i % HISTORY_EVENTS */
+	} errors;
+	struct history_ring *sent, *refused;   /* kept where there is a page for them; NULL: none yet */
 };
 /* history_tick - now: the counters */
 void history_tick(struct history *h, usec mono, const uint64_t now[HISTORY_COLUMNS]);
 /* history_deliveries - count the results of a try into sent, deferred and bounced, and remember what went wrong */
 void history_deliveries(struct history *h, usec wall, const struct delivery *d, uint64_t counts[HISTORY_COLUMNS]);
+/* history_sent - remember the last that was delivered of a try */
+void history_sent(struct history *h, usec wall, const struct delivery *d);
+/* history_refused - remember what a client was refused; all are views but the text */
+void history_refused(struct history *h, usec wall, struct str rcpt, const char *client, const char *text);
 
 #endif

@@ -10,7 +10,7 @@
 #include "core/view/history.h"
 
 enum {
-	MOST_CELLS = 8,
+	MOST_CELLS = STATS_CELLS,
 	PLOT_AT = 38,                  /* columns before the minutes */
 	NAME = 40, NAME_LEAST = 12,    /* of a destination: all the room there is, or what leaves some for its state */
 	COUNTS = 3 * 9 + 2, STATE = 20,
@@ -34,8 +34,7 @@ static size_t split(struct str line, struct str cells[MOST_CELLS])
 	return n;
 }
 
-/* next_row - the next row of this kind, with its cells */
-static bool next_row(struct str *rows, const char *kind, struct str cells[MOST_CELLS])
+bool stats_next_row(struct str *rows, const char *kind, struct str cells[MOST_CELLS])
 {
 	struct str line;
 
@@ -47,7 +46,7 @@ static bool next_row(struct str *rows, const char *kind, struct str cells[MOST_C
 	return false;
 }
 
-static uint64_t number(struct str s)
+uint64_t stats_number(struct str s)
 {
 	uint64_t v;
 
@@ -61,9 +60,9 @@ static bool rate_of(const struct print *p, struct str key, uint64_t value, doubl
 
 	if (!str_ends(key, STR("_total")) || p->between <= 0)
 		return false;
-	while (next_row(&rows, "figure", cells))
+	while (stats_next_row(&rows, "figure", cells))
 		if (str_eq(cells[0], key)) {
-			uint64_t was = number(cells[2]);
+			uint64_t was = stats_number(cells[2]);
 
 			/* a relayd that was started anew counts from 0; what no counter can do is no rate */
 			*out = value < was ? 0 : (double)(value - was) * 1e6 / (double)p->between;
@@ -79,8 +78,8 @@ static void text_figure(struct print *p, struct str cells[MOST_CELLS])
 	double rate;
 
 	term_cell(&p->out, cells[1], 30);
-	buf_printf(&p->out, " %12" PRIu64, number(cells[2]));
-	if (rate_of(p, cells[0], number(cells[2]), &rate))
+	buf_printf(&p->out, " %12" PRIu64, stats_number(cells[2]));
+	if (rate_of(p, cells[0], stats_number(cells[2]), &rate))
 		buf_printf(&p->out, " %10.1f/s", rate);
 	buf_byte(&p->out, '\n');
 }
@@ -101,7 +100,7 @@ static void text_destination(struct print *p, struct str cells[MOST_CELLS])
 	buf_init(&name, 2 * LIMIT_DOMAIN);
 	buf_printf(&name, "%.*s:%.*s", STR_ARG(cells[0]), STR_ARG(cells[1]));
 	term_cell(&p->out, buf_view(&name), name_width(p));
-	buf_printf(&p->out, " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  ", number(cells[2]), number(cells[3]), number(cells[4]));
+	buf_printf(&p->out, " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  ", stats_number(cells[2]), stats_number(cells[3]), stats_number(cells[4]));
 	if (dead && p->v->colour)
 		buf_z(&p->out, "\033[31m");
 	term_cell(&p->out, dead ? cells[6].n ? cells[6] : STR("suspended") : STR("ok"),
@@ -112,7 +111,7 @@ static void text_destination(struct print *p, struct str cells[MOST_CELLS])
 
 static void text_error(struct print *p, struct str cells[MOST_CELLS])
 {
-	time_t at = (time_t)(number(cells[0]) / (uint64_t)USEC_PER_SEC);
+	time_t at = (time_t)(stats_number(cells[0]) / (uint64_t)USEC_PER_SEC);
 	struct tm tm;
 	char date[32];
 	size_t before = p->out.n, used;
@@ -142,21 +141,21 @@ static void text_plot(struct print *p)
 	struct str rows = p->rows, cells[MOST_CELLS];
 	size_t minutes = 0, most_shown = p->v->width > PLOT_AT ? p->v->width - PLOT_AT : 0, hidden, at;
 
-	while (next_row(&rows, "minute", cells))
+	while (stats_next_row(&rows, "minute", cells))
 		minutes++;
 	hidden = p->v->width && minutes > most_shown ? minutes - most_shown : 0;
 	buf_printf(&p->out, "\n%-9s %8s %8s %8s  the last %zu minute%s\n", "a minute", "now", "most", "sum", minutes, minutes == 1 ? "" : "s");
 	for (size_t i = 0; i < HISTORY_COLUMNS; i++) {
 		uint64_t most = 0, sum = 0, last = 0;
 
-		for (rows = p->rows; next_row(&rows, "minute", cells); sum += last) {
-			last = number(cells[i]);
+		for (rows = p->rows; stats_next_row(&rows, "minute", cells); sum += last) {
+			last = stats_number(cells[i]);
 			most = last > most ? last : most;
 		}
 		buf_printf(&p->out, "%-9s %8llu %8llu %8llu  %s", names[i], (unsigned long long)last, (unsigned long long)most,
 			(unsigned long long)sum, p->v->colour ? colours[i] : "");
-		for (rows = p->rows, at = 0; next_row(&rows, "minute", cells); at++) {
-			uint64_t n = number(cells[i]);
+		for (rows = p->rows, at = 0; stats_next_row(&rows, "minute", cells); at++) {
+			uint64_t n = stats_number(cells[i]);
 
 			/* what is not nothing is seen */
 			if (at >= hidden)
@@ -170,7 +169,7 @@ static void text_rows(struct print *p, const char *kind, const char *heading, vo
 {
 	struct str rows = p->rows, cells[MOST_CELLS];
 
-	for (size_t n = 0; next_row(&rows, kind, cells); n++) {
+	for (size_t n = 0; stats_next_row(&rows, kind, cells); n++) {
 		if (!n)
 			buf_z(&p->out, heading);
 		row(p, cells);
@@ -198,7 +197,7 @@ static void json_object(struct buf *out, const struct object *o, struct str cell
 		else if (*key == '?')
 			buf_z(out, str_eq(cells[i], STR("1")) ? "true" : "false");
 		else
-			buf_printf(out, "%llu", (unsigned long long)number(cells[i]) / (strcmp(key, "#time") ? 1 : USEC_PER_SEC));
+			buf_printf(out, "%llu", (unsigned long long)stats_number(cells[i]) / (strcmp(key, "#time") ? 1 : USEC_PER_SEC));
 	}
 	buf_byte(out, '}');
 }
@@ -216,11 +215,11 @@ static void json(struct print *p)
 	const char *between = "";
 
 	buf_byte(&p->out, '{');
-	while (next_row(&rows, "figure", cells))
-		json_number(p, cells[0], number(cells[2]));
+	while (stats_next_row(&rows, "figure", cells))
+		json_number(p, cells[0], stats_number(cells[2]));
 	buf_z(&p->out, "\"rates\":{");
-	for (rows = p->rows; next_row(&rows, "figure", cells);)
-		if (rate_of(p, cells[0], number(cells[2]), &rate)) {
+	for (rows = p->rows; stats_next_row(&rows, "figure", cells);)
+		if (rate_of(p, cells[0], stats_number(cells[2]), &rate)) {
 			buf_z(&p->out, between);
 			buf_json(&p->out, str_head(cells[0], cells[0].n - 6));
 			buf_printf(&p->out, ":%.3f", rate);
@@ -231,7 +230,7 @@ static void json(struct print *p)
 		size_t n = 0;
 
 		buf_printf(&p->out, ",\"%s\":[", objects[i].name);
-		for (rows = p->rows; next_row(&rows, objects[i].kind, cells); n++) {
+		for (rows = p->rows; stats_next_row(&rows, objects[i].kind, cells); n++) {
 			buf_z(&p->out, n ? "," : "");
 			json_object(&p->out, &objects[i], cells);
 		}

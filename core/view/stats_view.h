@@ -7,6 +7,11 @@
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 
+enum { STATS_CELLS = 8 };
+/* stats_next_row - the next row of this kind, with its cells behind the kind; those that it does not have are empty */
+bool stats_next_row(struct str *rows, const char *kind, struct str cells[STATS_CELLS]);
+uint64_t stats_number(struct str cell);                /* 0 for what is none */
+
 struct stats_view {
 	bool json;             /* one object a sample, on one line */
 	size_t width;          /* columns of the terminal; 0: nothing is cut */

@@ -181,10 +181,42 @@ def test_every_metric_is_in_the_manual(world):
     assert told == set(families(fetch(world[0].http)[2]))
 
 
+def example(name):
+    return os.path.join(ROOT, "docs/examples", name)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def dashboard_queries():
+    """Every query of the dashboard, with what Grafana puts in place of its variables."""
+    board = json.loads(read(example("grafana-dashboard.json")))
+    queries = [t["expr"] for p in board["panels"] for t in p["targets"]]
+    assert len({p["id"] for p in board["panels"]}) == len(board["panels"]) > 20
+    return [q.replace("$__rate_interval", "1m").replace("$instance", ".*") for q in queries]
+
+
+def test_alert_rules_are_sound():
+    code, said = promtool("check", "rules", example("prometheus-alerts.yml"))
+    assert code == 0 and "SUCCESS" in said and "WARN" not in said.upper(), said
+
+
+def test_examples_ask_for_metrics_that_are_there(world):
+    known = families(fetch(world[0].http)[2])
+    asked = set(re.findall(r"\b(?:relaybox|postfix)_[a-z_]+", " ".join(dashboard_queries() +
+        re.findall(r"^ +expr: (.*(?:\n {10}.*)*)", read(example("prometheus-alerts.yml")), re.M))))
+    assert len(asked) > 30
+    unknown = [m for m in asked if m not in known and re.sub("_(bucket|sum|count)$", "", m) not in known]
+    assert not unknown
+
+
 def scrape_config(folder, port):
     path = os.path.join(str(folder), "prometheus.yml")
     with open(path, "w", encoding="utf-8") as f:
-        f.write("global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: relaybox\n    static_configs:\n      - targets: ['127.0.0.1:%d']\n" % port)
+        f.write("global:\n  scrape_interval: 1s\n  evaluation_interval: 1s\nrule_files: ['%s']\nscrape_configs:\n  - job_name: relaybox\n"
+                "    static_configs:\n      - targets: ['127.0.0.1:%d']\n" % (example("prometheus-alerts.yml"), port))
     return path
 
 
@@ -228,7 +260,17 @@ def test_a_real_prometheus_scrapes_it(world, tmp_path):
         wait(lambda: p.query("relaybox_messages_total"), 60)
         assert p.query("relaybox_messages_total")[0]["value"][1] == "4"
         assert len(p.query("postfix_showq_message_age_seconds_bucket")) == 33
-        assert wait(lambda: p.query("sum(rate(relaybox_flush_seconds_count[1m]))"), 60)
+        # a rate needs two scrapes
+        wait(lambda: p.query("rate(relaybox_flush_seconds_count[1m])"), 60)
+        for query in dashboard_queries():
+            assert p.query(query), query
+
+        def judged():
+            return all(r["health"] != "unknown" for g in p.ask("rules")["groups"] for r in g["rules"])
+        wait(judged, 60)
+        rules = {r["name"]: r for g in p.ask("rules")["groups"] for r in g["rules"]}
+        assert len(rules) > 10 and all(r["health"] == "ok" for r in rules.values()), rules
+        assert rules["RelayDown"]["state"] == rules["RelayUnhealthy"]["state"] == rules["RelayQueueDamaged"]["state"] == "inactive"
 
 
 def test_health_says_why_and_goes_on_in_the_drain(tmp_path):

@@ -1,10 +1,11 @@
 /* fuzz_views.c - what relayctl reads: rows of relayd and lines of a log. Whatever they hold, nothing that is shown moves
- * the cursor. */
+ * the cursor; and on the page for browsers nothing is a script but ours. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/view/queue_view.h"
 #include "core/view/stats_view.h"
+#include "core/view/status_page.h"
 #include "core/view/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,6 +49,20 @@ static void check_rest(struct str in, char *copy)
 	free(text);
 }
 
+static void check_page(struct str rows)
+{
+	struct status_page p = { .host = "h", .version = "1", .nonce = "n", .masked = rows.n & 1 };
+	struct buf out;
+	ptrdiff_t at;
+
+	buf_init(&out, 1 << 20);
+	status_page_write(&p, rows, &out);
+	at = out.overflow ? -1 : str_find(buf_view(&out), STR("<script"));
+	if (at >= 0 && str_find(str_from(buf_view(&out), (size_t)at + 1), STR("<script")) >= 0)
+		abort();
+	buf_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *copy = malloc(size + 1);
@@ -56,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(copy, data, size);
 	check_queue(str_make(copy, size), size ? data[size - 1] : 0);
+	check_page(str_make((const char *)data, size));
 	check_rest(str_make((const char *)data, size), copy);
 	free(copy);
 	return 0;

@@ -7,6 +7,7 @@
 #include "core/view/listing.h"
 #include "core/view/queue_view.h"
 #include "core/view/stats_view.h"
+#include "core/view/status_page.h"
 #include "core/view/trace.h"
 #include "tests/unit/t.h"
 
@@ -267,6 +268,41 @@ T(stats_view_fits_into_a_narrow_terminal)
 		CHECK(newest);
 	}
 	buf_fini(&rows);
+}
+
+T(status_page_masks_and_quotes)
+{
+	static const struct { const char *in, *masked, *shown; } rows[] = {
+		{ "alice@b.test", "a***@b.test", "alice@b.test" },
+		{ "<alice@b.test>: no <c@d>", "&lt;a***@b.test&gt;: no &lt;c***@d&gt;", "&lt;alice@b.test&gt;: no &lt;c@d&gt;" },
+		{ "\"a b\"@c.test", "&quot;a b&quot;***@c.test", "&quot;a b&quot;@c.test" },
+		{ "to=al@b", "to=a***@b", "to=al@b" },
+		{ "@b.test", "***@b.test", "@b.test" },
+		{ "a@", "a***@", "a@" },
+		{ "x@@y", "x***@y", "x@@y" },
+		{ "ab@cd@ef gh@ij", "a***@ef g***@ij", "ab@cd@ef gh@ij" },
+		{ "no address & <b>", "no address &amp; &lt;b&gt;", "no address &amp; &lt;b&gt;" },
+		{ "", "", "" },
+	};
+
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		struct status_page p = { .host = "h", .version = "1", .nonce = "n", .masked = i % 2 };
+		const char *want = i % 2 ? rows[i / 2].masked : rows[i / 2].shown;
+		struct buf in, out, cell;
+
+		ROW("%s", rows[i / 2].in);
+		buf_init(&in, 1000);
+		buf_init(&out, 100000);
+		buf_init(&cell, 1000);
+		buf_printf(&in, "error\t1000000\tABC\t1\t%s\tnone\twhy\n", rows[i / 2].in);
+		buf_printf(&cell, "<code>ABC</code><td class=no><i>bounced</i><td>%s<td class=o>none<td>why", want);
+		status_page_write(&p, buf_view(&in), &out);
+		if (str_find(buf_view(&out), buf_view(&cell)) < 0)
+			CHECK_STR(buf_cstr(&out), buf_cstr(&cell));
+		buf_fini(&in);
+		buf_fini(&out);
+		buf_fini(&cell);
+	}
 }
 
 T(history_keeps_an_hour)

@@ -14,8 +14,8 @@
 
 METRIC_LEARNT(tls_connections, "postfix_smtp_tls_connections", "TLS sessions with servers.", "trust");
 METRIC_LEARNT(tls_versions, "relaybox_smtp_sessions",
-	"Sessions with servers, by the level of TLS that was asked for and the version that it became; none: in clear.", "version");
-METRIC_ONE(tls_failures, "relaybox_smtp_tls_failures", "Handshakes with servers that failed.");
+	"Sessions with servers, by level and version of TLS.", "version");
+METRIC_ONE(tls_failures, "relaybox_smtp_tls_failures", "Failed TLS handshakes with servers.");
 METRIC_ONE(auth_failures, "relaybox_smtp_auth_failures", "Logins that servers refused.");
 
 static void count_tls(const struct tls_info *t)

@@ -21,7 +21,7 @@
  * connect, or the delivery goes on elsewhere; a busy one is not asked twice. */
 #define IDLE_TRUSTED (USEC_PER_SEC / 10)
 
-METRIC_ONE(timed_out, "postfix_smtp_connection_timed_out", "Connections to servers that did not come about in time.");
+METRIC_ONE(timed_out, "postfix_smtp_connection_timed_out", "Connections to servers that timed out.");
 
 static enum conn_next on_event(struct conn *c, enum conn_event ev);
 static const struct smtp_feed_ops feed_ops;
