@@ -352,7 +352,7 @@ void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct st
 		return;
 	x->sts = known->mode;
 	x->sts_foreign = !sts_policy_has(&p, host);
-	x->offer = x->web = true;
+	x->web = true;
 	if (x->sts == STS_TESTING)
 		return;
 	match_host(x, c, tls_level_made(TLS_MADE_BY_STS));

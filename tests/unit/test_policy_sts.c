@@ -1,5 +1,6 @@
 /* MTA-STS: the file that outlives us, and what a policy makes of a demand */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
@@ -105,6 +106,7 @@ T(sts_demands_what_its_mode_says_and_the_table_counts_first)
 		{ "encrypt", "", STS_ENFORCE, POLICY("enforce"), "mx.x.example", "mta-sts require name hostname" },
 		{ "may", "", STS_ENFORCE, POLICY("enforce"), "mx.y.example", "451" },
 		{ "may", "", STS_TESTING, POLICY("testing"), "mx.y.example", "may - - " },
+		{ "none", "", STS_TESTING, POLICY("testing"), "mx.y.example", "none - - " },
 		{ "encrypt", "", STS_TESTING, POLICY("testing"), "mx.y.example", "encrypt require - " },
 		{ "may", "", STS_NONE, POLICY("none"), "mx.y.example", "may - - " },
 		{ "may", "", STS_NO_MODE, "", "mx.y.example", "may - - " },
@@ -136,6 +138,7 @@ T(sts_demands_what_its_mode_says_and_the_table_counts_first)
 		if (tls_demand_may_obey(&x)) {
 			tls_demand_obey(&x, c, &known, STR("x.example"), str_of(rows[i].host));
 			CHECK_STR(x.sts_domain, "x.example");
+			CHECK(x.offer == (strcmp(rows[i].level, "none") != 0 || rows[i].mode == STS_ENFORCE));
 			if (x.failed.code)
 				snprintf(got, sizeof(got), "%d", x.failed.code);
 			else

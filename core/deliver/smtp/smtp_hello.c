@@ -140,7 +140,8 @@ static void go_on_in_clear(struct smtp_session *s, bool offered)
 		smtp_session_fail_text(s, SMTP_BLAME_SITE, "4.7.4", text);
 		return;
 	}
-	smtp_report_tested(s, "it offers no TLS");
+	if (s->demand->offer)
+		smtp_report_tested(s, "it offers no TLS");
 	if (offered && s->profile->conf->smtp_tls_note_starttls_offer && !s->plain)
 		log_info(smtp_session_service(s), "Host offered STARTTLS: [%s]", s->target.host);
 	go_on_after_hello(s);
@@ -271,7 +272,9 @@ void smtp_hello_tls_failed(struct smtp_session *s)
 	tls_failures++;
 	log_info(smtp_session_service(s), "SSL_connect error to %s: %s", where, s->conn->why);
 	smtp_resume_forget(s);
-	smtp_report_handshake(s, s->conn->why);
+	/* a remembered session may be what was wrong: the next one tells */
+	if (!s->tls_offered)
+		smtp_report_handshake(s, s->conn->why);
 	if (t && (s->tls_offered || may_be_plain(s))) {
 		s->try = NULL;
 		smtp_session_drop(s);
