@@ -33,7 +33,7 @@ static const struct opt options[] = {
 	{ 'B', 'B', NULL, OPT_ARG, "TYPE", "body type: 7BIT or 8BITMIME (found out by itself)" },
 	{ 'C', 'C', NULL, OPT_ARG, "PATH", "main.cf, or its directory" },
 	{ 'o', 'o', NULL, OPT_ARG, "OPTION", "i: as -i; APATH: alias table for -bi; all others are ignored" },
-	{ 'O', 'O', NULL, OPT_ARG, "NAME=VALUE", "smtputf8=yes asks for SMTPUTF8; requiretls=yes is refused; all others are ignored" },
+	{ 'O', 'O', NULL, OPT_ARG, "NAME=VALUE", "smtputf8=yes asks for SMTPUTF8, requiretls=yes for REQUIRETLS; all others are ignored" },
 	{ 'I', 'I', NULL, OPT_NONE, NULL, "the same as -bi" },
 	{ 'v', 'v', NULL, OPT_NONE, NULL, "say how the message went" },
 	{ 'X', 'X', NULL, OPT_ARG, "V[XY]", "VERP: a message for each recipient, from SENDER+user=domain; all others are ignored" },
@@ -60,7 +60,7 @@ const struct applet applet_sendmail = {
 struct flags {
 	char mode;                     /* letter of -b; 'q' for -q */
 	const char *sender, *full_name, *config, *queue, *notify, *ret, *envid, *body, *alias_file, *verp;
-	bool extract, dot_is_text, smtputf8, daemon;
+	bool extract, dot_is_text, smtputf8, requiretls, daemon;
 	int verbose;
 	char **rcpts;
 	int n_rcpts;
@@ -116,6 +116,7 @@ static int send_message(const struct conf *c, const struct flags *f)
 	submission_init(&s, c);
 	s.extract = f->extract;
 	s.smtputf8 = f->smtputf8;
+	s.requiretls = f->requiretls;
 	s.verbose = f->verbose > 0;
 	s.verp = f->verp;
 	set_dsn(&s, f);
@@ -285,8 +286,7 @@ static int take_option(struct flags *f, int id, const char *arg)
 		break;
 	case 'O':
 		f->smtputf8 = f->smtputf8 || !strcasecmp(arg, "smtputf8=yes");
-		if (!strcasecmp(arg, "requiretls=yes"))
-			return applet_fail(EX_UNAVAILABLE, "-O %s: cannot be promised here, so the message is not sent", arg);
+		f->requiretls = f->requiretls || !strcasecmp(arg, "requiretls=yes");
 		break;
 	}
 	return EX_OK;

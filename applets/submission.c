@@ -160,7 +160,8 @@ static int make_envelope(struct submission *s, const struct inject_report *repor
 {
 	*e = (struct envelope){ .sender = s->sender, .n_rcpts = s->rcpts.n, .envid = s->envid, .ret = s->ret,
 		.arrival = clock_wall(), .uid = getuid() };
-	e->flags = ENVELOPE_LOCAL | (report->eight_bit ? ENVELOPE_8BIT : 0) | (needs_utf8(s, report) ? ENVELOPE_SMTPUTF8 : 0);
+	e->flags = ENVELOPE_LOCAL | (report->eight_bit ? ENVELOPE_8BIT : 0) | (needs_utf8(s, report) ? ENVELOPE_SMTPUTF8 : 0) |
+		(s->requiretls ? ENVELOPE_REQUIRETLS : 0);
 	e->rcpts = ARENA_ARRAY(&s->arena, struct rcpt, s->rcpts.n);
 	if (!e->rcpts || s->arena.overflow)
 		return applet_fail(EX_UNAVAILABLE, "too many recipients");

@@ -296,7 +296,7 @@ static void open_submit(struct settings *s, struct conf_diag *diag)
 	s->submit.smtp.starttls = s->submit.smtp.tls_required = s->submit.smtp.helo_required = false;
 	s->submit.smtp.recipient_limit = 0;
 	s->submit.smtp.forbid_early_pipelining = false;
-	s->submit.smtp.smtputf8 = true;
+	s->submit.smtp.smtputf8 = s->submit.smtp.requiretls = s->submit.smtp.near = true;
 	s->submit.smtp.discard_keywords = "";
 }
 

@@ -31,6 +31,7 @@ struct smtp_server_options {
 	bool auth_as_of_old;           /* "AUTH=" in the EHLO reply, too */
 	bool helo_required, vrfy_disabled, etrn, smtputf8, chunking, pipelining, dsn;
 	bool requiretls;               /* offered under TLS (RFC 8689) */
+	bool near;                     /* clients are on this machine: what wants TLS is safe without */
 	bool forbid_early_pipelining;  /* 503 and hang up on talk before its turn (E5) */
 	bool strict_envelopes;
 	bool soft;                     /* 4xx where it would be 5xx, also in answers */

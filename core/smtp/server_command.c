@@ -57,7 +57,10 @@ void server_write_ehlo(struct smtp_server *s)
 		buf_printf(s->out, "250 %s\r\n", s->opt.hostname);
 		return;
 	}
-	offer &= ~(unsigned)(s->tls ? OFFER_STARTTLS : OFFER_REQUIRETLS);
+	if (s->tls)
+		offer &= ~(unsigned)OFFER_STARTTLS;
+	else if (!s->opt.near)
+		offer &= ~(unsigned)OFFER_REQUIRETLS;
 	if ((!s->tls && !s->opt.auth_in_clear) || s->authenticated)
 		offer &= ~(unsigned)OFFER_AUTH;
 	buf_printf(s->out, "250-%s\r\n", s->opt.hostname);

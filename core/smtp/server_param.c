@@ -57,7 +57,7 @@ static const char *set_smtputf8(struct smtp_server *s, struct str value)
 static const char *set_requiretls(struct smtp_server *s, struct str value)
 {
 	(void)value;
-	if (!s->tls)
+	if (!s->tls && !s->opt.near)
 		return "530 5.7.0 Must issue a STARTTLS command first";
 	s->envelope.flags |= ENVELOPE_REQUIRETLS;
 	return NULL;

@@ -84,7 +84,7 @@ def test_verp_goes_on_after_a_refused_recipient(box):
 
 def test_what_cannot_be_promised_is_refused(box):
     sink = box.listen()
-    assert "cannot be promised" in submit(box, "-O", "requiretls=yes", "b@x.org", code=69) and not sink.messages
+    assert "REQUIRETLS is required" in submit(box, "-O", "requiretls=yes", "b@x.org", code=75) and not sink.messages
     submit(box, "-O", "requiretls=no", "b@x.org")
     assert len(sink.messages) == 1
     for flush in ("-qI", "-qR"):

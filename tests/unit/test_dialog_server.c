@@ -18,7 +18,7 @@ static const struct dialog_option server_options[] = {
 	ROW_OF('b', auth), ROW_OF('b', auth_in_clear), ROW_OF('s', auth_mechanisms), ROW_OF('b', helo_required),
 	ROW_OF('b', vrfy_disabled), ROW_OF('b', etrn), ROW_OF('b', smtputf8), ROW_OF('b', chunking),
 	ROW_OF('b', pipelining), ROW_OF('b', dsn), ROW_OF('b', forbid_early_pipelining), ROW_OF('b', strict_envelopes),
-	ROW_OF('b', lmtp), ROW_OF('b', requiretls), ROW_OF('s', discard_keywords),
+	ROW_OF('b', lmtp), ROW_OF('b', requiretls), ROW_OF('b', near), ROW_OF('s', discard_keywords),
 #undef ROW_OF
 };
 
@@ -292,6 +292,7 @@ DIALOG(pipelined)
 DIALOG(recipients)
 DIALOG(refused)
 DIALOG(requiretls)
+DIALOG(requiretls_near)
 DIALOG(smuggling)
 DIALOG(starttls)
 DIALOG(starttls_injection)

@@ -202,9 +202,11 @@ bool smtp_policy_sts(struct deliver *d, struct smtp_profile *p, const struct smt
 
 /* --- all of it -------------------------------------------------------------------------------------------------------------- */
 
-enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct envelope *e)
+enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct delivery *job)
 {
-	if (p->lmtp)
+	const struct envelope *e = job->envelope;
+
+	if (p->lmtp || str_starts(str_of(job->dest->nexthop), STR("unix:")))
 		return TLS_WISH_NONE;
 	if (e->flags & ENVELOPE_REQUIRETLS)
 		return TLS_WISH_REQUIRED;

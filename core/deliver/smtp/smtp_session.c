@@ -248,7 +248,7 @@ static void begin(struct smtp_session *s)
 
 bool smtp_session_suits(const struct smtp_session *s, const struct delivery *job)
 {
-	enum tls_wish wish = smtp_policy_wish(s->profile, job->envelope);
+	enum tls_wish wish = smtp_policy_wish(s->profile, job);
 
 	if (s->demand->wish == TLS_WISH_OPTIONAL || wish == TLS_WISH_OPTIONAL)
 		return wish == s->demand->wish || s->demand->wish != TLS_WISH_OPTIONAL;

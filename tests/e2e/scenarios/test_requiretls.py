@@ -191,6 +191,13 @@ def test_tls_required_no_overrides_what_recipients_publish_and_nothing_else(worl
     assert [m.rcpts for m in world.sinks[CLEAR].messages] == [["free@clear.lab"]]
 
 
+def test_sendmail_asks_for_it(world):
+    for name in ("good", "other"):
+        world.mta.box("sendmail", "-f", "sender@good.lab", "-O", "requiretls=yes", "local@%s.lab" % name, stdin="Subject: x\n\nx\n")
+    assert "status=sent" in world.outcome("local@good.lab")
+    assert "dsn=5.7.30, status=bounced" in world.outcome("local@other.lab")
+
+
 def test_a_switch_turns_the_field_off(world):
     world.mta.write("/etc/postfix/main.cf", MAIN + "tls_required_enable = no\n")
     assert world.mta.stop() == 0
