@@ -1,0 +1,216 @@
+"""What docs/examples has, judged by those who read it: a Debian package that is built, installed in place of another mail system and
+removed again, in an overlay of this system; units, tables of users, rotation, and files of containers' engines."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from lab import RELAYBOX, ROOT, SLOW, Relay
+
+EXAMPLES = os.path.join(ROOT, "docs/examples")
+SCRIPTS = ["image/build", "openrc/relaybox", "runit/run", "alpine/APKBUILD", "alpine/relaybox.pre-install", "debian/relaybox.postinst",
+           "debian/relaybox.prerm", "debian/relaybox.postrm"]
+# in the overlay: what is there is listed, the package put in, used, and taken out again
+CHROOT = r"""
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+list() { find /etc /usr /var /lib/systemd -xdev | sort > /root/$1; }
+say() { echo "== $*"; }
+list before
+say install
+apt-get install -y --no-install-recommends /root/relaybox.deb < /dev/null || exit 1
+say status $(dpkg-query -W -f '${db:Status-Status}' relaybox) $(dpkg-query -W -f '${db:Status-Status}' postfix)
+/usr/sbin/relayd -t || exit 1
+/usr/sbin/relayd -d -o maillog_file=/var/log/mail.log || exit 1
+# as cron has it, and as people do
+printf 'From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@here> job\n\nthe output\n' | /usr/sbin/sendmail -FCronDaemon -i -odi -oem -oi -t -f root
+echo by hand | mail -s hand root
+n=0
+while [ "$(grep -cE '^(the output|by hand)$' /var/mail/root)" != 2 ] && [ $((n += 1)) -lt 300 ]; do sleep 0.1; done
+say mail
+cat /var/mail/root
+say queue $(mailq)
+say owner $(stat -c %U /var/spool/relaybox)
+/usr/sbin/postfix stop
+say remove
+apt-get remove -y relaybox < /dev/null || exit 1
+say kept $(ls /etc/relaybox) $(ls -d /var/spool/relaybox)
+dpkg --purge relaybox || exit 1
+say users $(getent passwd relaybox)
+list after
+say new
+comm -13 /root/before /root/after
+say end
+"""
+
+
+def built(folder):
+    """The .deb of this tree; what was compiled already is not compiled again."""
+    tree = os.path.join(folder, "relaybox")
+    files = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True).stdout
+    os.makedirs(tree)
+    packed = subprocess.run(["tar", "cf", "-", "--ignore-failed-read", "--null", "-T", "-"], input=files, cwd=ROOT, capture_output=True, check=True)
+    subprocess.run(["tar", "xf", "-"], input=packed.stdout, cwd=tree, check=True)
+    shutil.copytree(os.path.join(tree, "docs/examples/debian"), os.path.join(tree, "debian"))
+    subprocess.run(["cp", "-a", os.path.dirname(RELAYBOX), os.path.join(tree, "build")], check=True)
+    done = subprocess.run(["dpkg-buildpackage", "-b", "-us", "-uc", "-d"], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    package, = glob.glob(os.path.join(folder, "relaybox_*.deb"))
+    return package
+
+
+def part(said, name):
+    return re.search(r"^== %s ?(.*?)^== " % name, said, re.M | re.S)[1].strip()
+
+
+def can_overlay():
+    script = "mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w /mnt/r && mount -t overlay o -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r"
+    return os.getuid() == 0 and subprocess.run(["unshare", "-m", "sh", "-c", script], stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.long
+@pytest.mark.skipif(SLOW > 1 or not can_overlay(), reason="needs root, overlays, and a static binary")
+def test_the_debian_package_installs_works_and_goes(tmp_path):
+    package = built(str(tmp_path))
+    (tmp_path / "chroot.sh").write_text(CHROOT)
+    (tmp_path / "up").mkdir(), (tmp_path / "root").mkdir()
+    outside = r"""set -e
+    mount -t tmpfs none %(dir)s/up; mkdir %(dir)s/up/u %(dir)s/up/w
+    mount -t overlay overlay -o lowerdir=/,upperdir=%(dir)s/up/u,workdir=%(dir)s/up/w %(dir)s/root
+    ip link set lo up
+    mount -t proc none %(dir)s/root/proc; mount --rbind /dev %(dir)s/root/dev
+    printf '#!/bin/sh\nexit 101\n' > %(dir)s/root/usr/sbin/policy-rc.d; chmod 755 %(dir)s/root/usr/sbin/policy-rc.d
+    rm -rf %(dir)s/root/etc/relaybox %(dir)s/root/etc/postfix %(dir)s/root/var/spool/relaybox %(dir)s/root/var/mail/root
+    cp %(package)s %(dir)s/root/root/relaybox.deb; cp %(dir)s/chroot.sh %(dir)s/root/root/
+    exec chroot %(dir)s/root sh /root/chroot.sh""" % {"dir": tmp_path, "package": package}
+    done = subprocess.run(["unshare", "-m", "-n", "-u", "-p", "-f", "--kill-child", "--propagation", "private", "sh", "-c", outside], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    said = done.stdout
+    assert done.returncode == 0 and "== end" in said, said[-5000:]
+    assert part(said, "status").startswith("installed") and "installed" not in part(said, "status").split()[1:], said
+    mail = part(said, "mail")
+    assert "Subject: Cron <root@here> job" in mail and {"the output", "by hand"} <= set(mail.splitlines()), said[-5000:]
+    assert "Mail queue is empty" in part(said, "queue") and part(said, "owner").startswith("relaybox")
+    assert part(said, "kept").split()[:2] == ["main.cf", "/var/spool/relaybox"]
+    assert part(said, "users") == ""
+    # what the system writes down of it, and what others need: addresses of people, and this host's name
+    new = [n for n in part(said, "new").splitlines() if not re.match(r"/var/(lib/(dpkg|apt|systemd|ucf)|cache|log|backups|mail)|/etc/(aliases|mailname$|passwd-|group-|shadow-|gshadow-|subuid-|subgid-)", n)]
+    assert not new, new
+
+
+def test_versions_agree():
+    with open(os.path.join(ROOT, "config.mk")) as f:
+        version = re.search(r"^VERSION = (\S+)", f.read(), re.M)[1]
+    for name, pattern in (("debian/changelog", r"^relaybox \(([^)]*)\)"), ("alpine/APKBUILD", r"^pkgver=(.*)$"), ("kubernetes/kustomization.yaml", r'newTag: "(.*)"'),
+                          ("nomad.hcl", r"relaybox:([0-9.]+)"), ("kubernetes/sidecar.yaml", r"relaybox:([0-9.]+)")):
+        with open(os.path.join(EXAMPLES, name)) as f:
+            assert re.search(pattern, f.read(), re.M)[1] == version, name
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_can_be_read(script):
+    subprocess.run(["sh", "-n", os.path.join(EXAMPLES, script)], check=True)
+
+
+def documents():
+    for path in sorted(glob.glob(EXAMPLES + "/**/*.yaml", recursive=True)):
+        with open(path) as f:
+            for document in yaml.safe_load_all(f):
+                yield os.path.basename(path), document
+
+
+def containers(value):
+    """Every mapping that has an image and an environment."""
+    if isinstance(value, dict):
+        if "relaybox" in str(value.get("image", "")):
+            yield value
+        for v in value.values():
+            yield from containers(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from containers(v)
+
+
+def environments():
+    for name, document in documents():
+        for c in containers(document):
+            env = c.get("environment") or {e["name"]: e["value"] for e in c["env"]}
+            yield name, c, env
+    with open(EXAMPLES + "/nomad.hcl") as f:
+        block = re.search(r"^ *env \{\n(.*?)^ *\}", f.read(), re.M | re.S)[1]
+    yield "nomad.hcl", None, dict(re.findall(r"^ *(\w+) *= \"(.*)\"$", block, re.M))
+
+
+def test_files_of_kubernetes_name_each_other():
+    kinds = {d["kind"]: d for name, d in documents() if "kind" in d}
+    assert {"Deployment", "StatefulSet", "Service", "NetworkPolicy", "PodDisruptionBudget", "Kustomization", "Namespace"} <= set(kinds)
+    for resource in kinds["Kustomization"]["resources"]:
+        assert os.path.exists(EXAMPLES + "/kubernetes/" + resource)
+    labels = kinds["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
+    for selector in (kinds["StatefulSet"]["spec"]["selector"]["matchLabels"], kinds["Service"]["spec"]["selector"],
+                     kinds["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"], kinds["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]):
+        assert selector == labels
+    if shutil.which("kubectl"):
+        subprocess.run(["kubectl", "kustomize", EXAMPLES + "/kubernetes"], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_examples_environments_are_good(tmp_path):
+    """Every variable is one that counts, and the relay would start with them."""
+    found = list(environments())
+    assert len(found) == 4
+    secret = tmp_path / "secret"
+    secret.write_text("x\n")
+    os.chmod(secret, 0o600)
+    for name, container, env in found:
+        env = {k: str(secret) if k.endswith("_FILE") else v for k, v in env.items()}
+        done = subprocess.run([RELAYBOX, "relayd", "-c", str(tmp_path), "-t"], env=dict(env, POSTFIX_alias_maps="inline:{}"), capture_output=True, text=True)
+        assert done.returncode == 0 and "unknown" not in done.stderr and "no effect" not in done.stderr, name + done.stderr
+
+
+def test_units_and_their_users():
+    unit = os.path.join(EXAMPLES, "systemd/relaybox.service")
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit], capture_output=True, text=True)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("this systemd-analyze cannot judge a file")
+    assert done.returncode == 0 and "Unknown" not in done.stderr, done.stdout[-300:] + done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, who makes users")
+def test_users_and_folders_of_systemd(tmp_path):
+    (tmp_path / "etc").mkdir()
+    subprocess.run(["systemd-sysusers", "--root=%s" % tmp_path, EXAMPLES + "/systemd/relaybox.sysusers"], check=True, capture_output=True)
+    subprocess.run(["systemd-tmpfiles", "--root=%s" % tmp_path, "--create", EXAMPLES + "/systemd/relaybox.tmpfiles"], check=True, capture_output=True)
+    uid = int(re.search(r"^relaybox:[^:]*:(\d+):", (tmp_path / "etc/passwd").read_text(), re.M)[1])
+    st = os.stat(tmp_path / "var/spool/relaybox")
+    assert st.st_uid == uid and st.st_mode & 0o777 == 0o755
+
+
+def test_rotation(tmp_path):
+    """logrotate renames, relayctl lets relayd open the new one."""
+    with Relay(tmp_path / "r", "mynetworks = 127.0.0.0/8\n") as r:
+        text = open(EXAMPLES + "/logrotate/relaybox").read()
+        text = text.replace("/var/log/mail.log", r.path("log")).replace("/usr/sbin/relayctl reload", "%s relayctl -c %s reload" % (RELAYBOX, r.dir))
+        (tmp_path / "rotate").write_text(text + "\n")
+        os.chmod(tmp_path / "rotate", 0o644)
+        os.chmod(r.dir, 0o755)
+        subprocess.run(["logrotate", "-f", "-s", tmp_path / "state", tmp_path / "rotate"], check=True)
+        assert os.path.exists(r.path("log.1"))
+        r.wait_log("reload -- version")
+
+
+@pytest.mark.skipif(SLOW > 1, reason="installs the static binary")
+def test_make_install_has_a_page_for_every_name_and_leaves_nothing(tmp_path):
+    def make(goal):
+        subprocess.run(["make", "-s", goal, "DESTDIR=%s" % tmp_path, "PREFIX=/usr"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
+                       env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")})
+    make("install")
+    names = subprocess.run([tmp_path / "usr/bin/relaybox", "--list"], capture_output=True, text=True, check=True).stdout.split() + ["relaybox"]
+    for name in names:
+        assert os.access(tmp_path / "usr/bin" / name, os.X_OK)
+        page, = glob.glob("%s/usr/share/man/man[18]/%s.[18]" % (tmp_path, name))
+        assert os.path.exists(page)
+    make("uninstall")
+    assert [f for _, _, files in os.walk(tmp_path) for f in files] == []
