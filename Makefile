@@ -61,6 +61,7 @@ help:
 #: make fuzz             run every fuzz target for FUZZ_SECONDS (60)
 #: make lint-deep        what gcc -fanalyzer, clang-tidy and cppcheck find (minutes)
 #: make check-arm64      some of the tests with the binary for arm64, emulated
+#: make golden           ask the Postfix of this system anew what the differential table's rows come to (needs root)
 #: make torture          kill -9, power cuts and injected faults, at length
 #: make mutants          plants small faults and tells which no test notices (ROOMS="base msg" COUNT=50 SEED=2 SECONDS=600)
 #: make coverage         how many lines of core the unit tests and the corpus reach
@@ -293,6 +294,10 @@ lint-deep: $(OUTPUT)
 torture: $(OUTPUT)
 	@tests/setup
 	@tests/torture/run
+
+golden:
+	@tests/setup
+	@/usr/bin/python3 tests/e2e/differential/table.py golden
 
 export ROOMS COUNT SEED SECONDS JOBS FAULT AGAIN
 mutants:

@@ -69,7 +69,7 @@ static void print_name(const struct job *j, const struct conf *c, const char *na
 	const char *text = conf_text(c, name, j->what, j->expanded);
 
 	if (text)
-		printf("%s%s%s%s\n", j->bare ? "" : name, j->bare ? "" : " =", j->bare || !*text ? "" : " ", text);
+		conf_print(name, text, j->bare, stdout);
 	else if (!conf_is_name(name))
 		applet_fail(0, "warning: %s: unknown parameter", name);
 	else if (j->what != CONF_DUMP_SET)

@@ -65,6 +65,12 @@ struct str access_given(const struct access_request *q, bool sender)
 	return given.p ? given : sender ? q->sender : q->rcpt;
 }
 
+/* a list that a table's answer is speaks of what the table was asked about */
+static enum access_who who_of(const struct access_run *r, enum access_who who)
+{
+	return who == ACCESS_WHO_STAGE && r->depth ? (enum access_who)r->stack[r->depth - 1].who : who;
+}
+
 static struct str who_text(const struct access_run *r, enum access_who who, struct buf *scratch)
 {
 	static const enum access_who of_stage[ACCESS_STAGES] = {
@@ -73,6 +79,7 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 	};
 	const struct access_request *q = r->request;
 
+	who = who_of(r, who);
 	switch (who == ACCESS_WHO_STAGE ? of_stage[stage_of(r)] : who) {
 	case ACCESS_WHO_CLIENT:
 		buf_printf(scratch, "%.*s[%.*s]", STR_ARG(q->client_name), STR_ARG(q->client_address));
@@ -100,11 +107,35 @@ const char *access_class(const struct access_run *r, enum access_who who)
 		[ACCESS_WHO_RECIPIENT] = ACCESS_RECIPIENT,
 	};
 
+	who = who_of(r, who);
 	if (who == ACCESS_WHO_LOGIN)
 		return "SASL login name";
 	if (who == ACCESS_WHO_REVERSE)
 		return "Unverified Client host";
 	return access_stages[who == ACCESS_WHO_STAGE ? stage_of(r) : stages[who]].class;
+}
+
+/* fit_enhanced - the class digit must agree with the code, and a status about an address (RFC 3463, X.1.n) with whose it is: one
+ * table may serve senders and recipients */
+static void fit_enhanced(const struct access_run *r, enum access_who who, int code)
+{
+	static const struct { char given[3], sender[3], rcpt[3]; } rows[] = {
+		{ "1", "7", "1" }, { "2", "8", "2" }, { "3", "7", "3" }, { "4", "0", "4" }, { "5", "0", "5" }, { "6", "0", "6" }, { "7", "7", "3" },
+		{ "8", "8", "2" }, { "10", "0", "10" },
+	};
+	const char *class = access_class(r, who), *is = "0";
+	bool sender = class == access_stages[ACCESS_SENDER].class, rcpt = class == access_stages[ACCESS_RECIPIENT].class;
+	char *e = r->reply->enhanced;
+
+	if (!e[0])
+		return;
+	e[0] = (char)('0' + code / 100);
+	if (strncmp(e + 1, ".1.", 3) || !(sender || rcpt))
+		return;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(e + 4, rows[i].given))
+			is = sender ? rows[i].sender : rows[i].rcpt;
+	memmove(e + 4, is, strlen(is) + 1);
 }
 
 enum access_says access_refuse(struct access_run *r, enum access_who who, int code, const char *enhanced, const char *why)
@@ -115,9 +146,7 @@ enum access_says access_refuse(struct access_run *r, enum access_who who, int co
 	buf_init(&scratch, 512);
 	text = who_text(r, who, &scratch);
 	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), access_class(r, who), why);
-	/* the class digit must agree with the code */
-	if (r->reply->enhanced[0])
-		r->reply->enhanced[0] = (char)('0' + code / 100);
+	fit_enhanced(r, who, code);
 	buf_fini(&scratch);
 	return ACCESS_REFUSE;
 }
@@ -176,7 +205,8 @@ enum access_says access_call(struct access_run *r, const struct access_list *lis
 		return access_misconfigured(r, "restriction lists call each other without end");
 	now->warn_next = false;
 	now->at++;
-	r->stack[r->depth++] = (struct access_frame){ .list = list, .warn_all = warn };
+	r->stack[r->depth] = (struct access_frame){ .list = list, .warn_all = warn, .who = r->stack[r->depth - 1].who };
+	r->depth++;
 	return ACCESS_CALL;
 }
 
@@ -218,10 +248,16 @@ static enum access_outcome refused(struct access_run *r)
 	return ACCESS_DONE;
 }
 
+/* is_early - judged before there is a recipient: what is put off waits for one */
+static bool is_early(const struct access_run *r)
+{
+	return r->n_stages == 1 && r->stages[0] <= ACCESS_SENDER;
+}
+
 static enum access_outcome finished(struct access_run *r)
 {
 	r->result = ACTION_OK;
-	if (!r->if_permit.code)
+	if (!r->if_permit.code || is_early(r))
 		return ACCESS_DONE;
 	recall(r, &r->if_permit);
 	r->result = ACTION_DEFER;

@@ -89,6 +89,7 @@ struct access_answer {
 struct access_frame {                  /* one list under way */
 	const struct access_list *list;
 	unsigned at;
+	uint8_t who;                       /* whom its words without one of their own refuse, as enum access_who; 0: the stage's */
 	bool warn_all, warn_next;          /* warn_if_reject: of the row that called this list; before the next row */
 };
 struct access_later {                  /* a refusal for now that waits for what else is said; code 0: none */

@@ -134,15 +134,17 @@ enum access_says access_many_recipients(struct access_run *r, const struct acces
 
 /* --- has the domain mail? --------------------------------------------------------------------------------------------- */
 
-/* a domain that we serve ourselves, a literal or no domain at all need no question */
+/* a domain whose mail ends here, a literal or no domain at all need no question */
 static enum access_says ask_domain(struct access_run *r, struct str address)
 {
 	struct addr a = addr_split(address);
 	enum map_answer m = MAP_NONE;
+	enum route_class class;
 
 	if (!a.domain.n || a.domain.p[0] == '[')
 		return ACCESS_NEXT;
-	if (route_class_of(r->request->router, a.domain, &m) != ROUTE_DEFAULT && m != MAP_ERROR)
+	class = route_class_of(r->request->router, a.domain, &m);
+	if (class != ROUTE_DEFAULT && class != ROUTE_RELAY && m != MAP_ERROR)
 		return ACCESS_NEXT;
 	return access_ask(r, ACCESS_DOMAIN, a.domain);
 }
@@ -235,7 +237,7 @@ static enum access_says verified(struct access_run *r, enum access_who who, cons
 		buf_str(&text, str_head(str_of(reason), LIMIT_REPLY_TEXT / 2));
 	else
 		buf_printf(&text, "%s address: %.*s", later ? "unverified" : "undeliverable", STR_ARG(str_head(str_of(a->text), LIMIT_REPLY_TEXT / 2)));
-	access_refuse(r, who, code, a->enhanced, buf_cstr(&text));
+	access_refuse(r, who, code, later ? "4.1.1" : a->enhanced, buf_cstr(&text));
 	buf_fini(&text);
 	return later ? access_put_off(r, action) : ACCESS_REFUSE;
 }

@@ -31,10 +31,14 @@ enum access_says access_permit_sasl(struct access_run *r, const struct access_ro
 
 enum access_says access_plaintext(struct access_run *r, const struct access_row *row)
 {
+	int code;
+
 	(void)row;
 	if (r->request->tls)
 		return ACCESS_NEXT;
-	return access_refuse(r, ACCESS_WHO_STAGE, (int)r->request->conf->plaintext_reject_code, "4.7.1", "Session encryption is required");
+	code = (int)r->request->conf->plaintext_reject_code;
+	reply_set(r->reply, code, code < 500 ? "4.7.1" : "5.7.1", "Session encryption is required");
+	return ACCESS_REFUSE;
 }
 
 enum access_says access_pipelining(struct access_run *r, const struct access_row *row)

@@ -143,7 +143,8 @@ enum access_says access_rhsbl(struct access_run *r, const struct access_row *row
 static bool template_of(struct access_run *r, const struct access_row *row, struct buf *out)
 {
 	struct maps *maps = (struct maps *)(uintptr_t)&r->rules->rbl_replies;
-	enum map_answer m = maps_find(maps, row->text, false, out, NULL);
+	struct str list = row->filter.n ? arena_printf(r->request->arena, "%.*s=%.*s", STR_ARG(row->text), STR_ARG(row->filter)) : row->text;
+	enum map_answer m = maps_find(maps, list, false, out, NULL);
 
 	if (m == MAP_NONE)
 		buf_z(out, r->request->conf->default_rbl_reply);

@@ -139,6 +139,9 @@ enum access_says access_mx_backup_answered(struct access_run *r, const struct ac
 		us |= is_us(r, &a->hosts[i]);
 		first = a->hosts[i].preference < first ? a->hosts[i].preference : first;
 	}
+	/* a domain whose first server we are is no business of a backup */
+	for (size_t i = 0; i < a->n_hosts; i++)
+		us &= a->hosts[i].preference != first || !is_us(r, &a->hosts[i]);
 	if (!us)
 		return ACCESS_NEXT;
 	if (!r->rules->backup_networks)

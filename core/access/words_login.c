@@ -53,12 +53,14 @@ static enum access_says judge_user(struct access_run *r, bool unknown_too)
 	return not_owned(r);
 }
 
-/* whoever is not logged in does not send as somebody who could */
+/* whoever is not logged in does not send as somebody who could; where nobody can log in the list says nothing */
 static enum access_says judge_stranger(struct access_run *r)
 {
 	bool failed, owned;
 	struct str list;
 
+	if (!r->request->conf->smtpd_sasl_auth_enable)
+		return ACCESS_NEXT;
 	owned = owners(r, &list, &failed);
 	return failed ? access_temporary(r, r->request->sender) : owned ? not_logged_in(r) : ACCESS_NEXT;
 }

@@ -160,7 +160,11 @@ static enum access_says say(struct lookup *l)
 	list = r->rules->compile_answer(r->rules, r->request->arena, buf_view(&l->value));
 	if (!list)
 		return access_misconfigured(r, "an access table gives a restriction that is unknown, or a table that no list names");
-	return access_call(r, list);
+	if (access_call(r, list) == ACCESS_REFUSE)
+		return ACCESS_REFUSE;
+	if (l->who != ACCESS_WHO_STAGE)
+		r->stack[r->depth - 1].who = (uint8_t)l->who;
+	return ACCESS_CALL;
 }
 
 /* --- keys ------------------------------------------------------------------------------------------------------------- */

@@ -33,7 +33,7 @@ void cleanup_notice(const struct cleanup_notice *x, cleanup_fn fn, void *ctx)
 
 	n->fn = fn;
 	n->ctx = ctx;
-	n->rcpt = (struct rcpt){ .addr = x->to, .notify = DSN_NOTIFY_NEVER };
+	n->rcpt = (struct rcpt){ .addr = x->to, .notify = x->sender.n ? DSN_NOTIFY_NEVER : 0 };
 	n->envelope = (struct envelope){
 		.sender = x->sender, .rcpts = &n->rcpt, .n_rcpts = 1, .arrival = x->now, .uid = -1,
 		.flags = ENVELOPE_BOUNCE | ENVELOPE_LOCAL | (x->smtputf8 ? ENVELOPE_SMTPUTF8 : 0) |

@@ -418,6 +418,8 @@ static void lmtp_name(const char *smtp, char *out, size_t size)
 /* read_lmtp_names - give every smtp_ parameter its lmtp_ value, or its default: an lmtp client has names of its own */
 static void read_lmtp_names(struct conf_source *s)
 {
+	if (!source_find(s, STR("lmtp_tcp_port")))
+		source_set(s, STR("lmtp_tcp_port"), STR("24"), NULL, 0)->origin = "default";
 	for (size_t i = 0; i < n_params; i++) {
 		struct str name = str_of(params[i].name);
 		struct conf_entry *e, *copy;

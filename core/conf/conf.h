@@ -116,6 +116,8 @@ unsigned conf_distance(struct str a, struct str b, unsigned bound);
  * without $names; bare: the values alone */
 enum conf_dump_what { CONF_DUMP_DEFAULTS, CONF_DUMP_SET, CONF_DUMP_ALL };
 void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, bool bare, FILE *to);
+/* conf_print - one such line; as postconf(1) has it, a run of blanks is one */
+void conf_print(const char *name, const char *text, bool bare, FILE *to);
 /* conf_text - what conf_dump prints behind the name, of any name that has a value, Postfix's fixed ones too; NULL: none. Valid as
  * long as the conf */
 const char *conf_text(const struct conf *c, const char *name, enum conf_dump_what what, bool expanded);

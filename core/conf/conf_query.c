@@ -5,6 +5,7 @@
 #include "core/base/format.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/format.h"
 #include "core/conf/conf_private.h"
 
 const char *conf_get(const struct conf *c, const char *name)
@@ -168,12 +169,25 @@ static const char *transport_default(const struct conf *c, const char *name)
 	return conf_transport_text(c, source_keep(c->source, transport), suffix);
 }
 
+/* the lmtp client's parameters have the defaults of their smtp_ twins */
+static const char *lmtp_default(const struct conf *c, const char *name)
+{
+	const struct param *twin;
+	char smtp[80];
+
+	format_text(smtp, sizeof(smtp), "s%s", name + 1);
+	twin = param_find(str_of(smtp));
+	return !strcmp(name, "lmtp_tcp_port") ? "24" : twin ? default_text(c, twin) : transport_default(c, name);
+}
+
 static const char *fixed_text(const struct conf *c, const char *name)
 {
 	const char *text = builtin_value(c, str_of(name));
 
 	/* own_networks, which is computed, is a name of ours that has no value to be shown */
-	return text && *text ? text : transport_default(c, name);
+	if (text && *text)
+		return text;
+	return str_starts(str_of(name), STR("lmtp_")) ? lmtp_default(c, name) : transport_default(c, name);
 }
 
 const char *conf_text(const struct conf *c, const char *name, enum conf_dump_what what, bool expanded)
@@ -185,7 +199,8 @@ const char *conf_text(const struct conf *c, const char *name, enum conf_dump_wha
 	if (what == CONF_DUMP_SET && (!e || !is_shown(e)))
 		return NULL;
 	text = e ? e->raw : p ? default_text(c, p) : fixed_text(c, name);
-	if (!text || !expanded)
+	/* what is read with names of its own in it stays as it is */
+	if (!text || !expanded || (p && p->kind == PARAM_RAW))
 		return text;
 	return expanded_text(c, e || (p && what != CONF_DUMP_DEFAULTS) ? name : NULL, text);
 }
@@ -195,6 +210,17 @@ bool conf_is_name(const char *name)
 	const char *advice, *harmless;
 
 	return name_class(str_of(name), &advice, &harmless) != NAME_UNKNOWN;
+}
+
+void conf_print(const char *name, const char *text, bool bare, FILE *to)
+{
+	struct str rest = str_of(text), word;
+	const char *before = bare ? "" : " ";
+
+	fprintf(to, "%s%s", bare ? "" : name, bare ? "" : " =");
+	for (; str_word(&rest, " \t\r\n", &word); before = " ")
+		fprintf(to, "%s%.*s", before, STR_ARG(word));
+	putc('\n', to);
 }
 
 void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, bool bare, FILE *to)
@@ -216,6 +242,6 @@ void conf_dump(const struct conf *c, enum conf_dump_what what, bool expanded, bo
 	}
 	qsort(rows, n, sizeof(*rows), by_name);
 	for (size_t i = 0; i < n; i++)
-		fprintf(to, "%s%s%s%s\n", bare ? "" : rows[i].name, bare ? "" : " =", bare || !rows[i].text[0] ? "" : " ", rows[i].text);
+		conf_print(rows[i].name, rows[i].text, bare, to);
 	mem_free(rows);
 }

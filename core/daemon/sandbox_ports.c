@@ -83,6 +83,11 @@ static bool has_table(const struct conf *c)
 
 static void add_conf(struct sandbox_ports *p, const struct conf *c)
 {
+	struct buf why;
+
+	buf_init(&why, 200);
+	add(p, nexthop_port(str_of(c->smtp_tcp_port), &why));
+	buf_fini(&why);
 	for (size_t i = 0; i < sizeof(naming) / sizeof(naming[0]); i++)
 		add_hops(p, conf_get(c, naming[i]));
 }

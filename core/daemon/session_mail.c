@@ -60,16 +60,29 @@ static void act_starttls(struct session *s, struct reply *r)
 	session_start_tls(s);
 }
 
+/* whatever would be said to RCPT */
 static void act_vrfy(struct session *s, struct reply *r)
 {
-	(void)s;
-	reply_set(r, 252, "2.0.0", "Cannot VRFY user, but will accept the message and attempt delivery");
+	if (session_conf(s)->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->request.rcpt, false, r))
+		return;
+	reply_set(r, 252, "2.0.0", "%.*s", STR_ARG(s->smtp.argument));
 }
 
+/* RFC 1985: mail that waits for a domain of fast_flush_domains is tried now */
 static void act_etrn(struct session *s, struct reply *r)
 {
-	(void)s;
-	reply_set(r, 459, "4.7.0", "Queuing is not available");
+	enum map_answer ours = s->service->flush_domains ? match_domain(s->service->flush_domains, s->smtp.argument) : MAP_NONE;
+
+	if (ours == MAP_ERROR) {
+		reply_set(r, 451, "4.3.0", "Temporary lookup failure");
+		return;
+	}
+	if (ours == MAP_NONE) {
+		reply_set(r, 459, "", "<%.*s>: service unavailable", STR_ARG(s->smtp.argument));
+		return;
+	}
+	schedule_flush_site(s->relay->schedule, s->smtp.argument);
+	reply_set(r, 250, "", "Queuing started");
 }
 
 static void act_quit(struct session *s, struct reply *r)
@@ -282,7 +295,7 @@ const struct session_event session_events[SMTP_SERVER_EVENTS + 1] = {
 	[SMTP_SERVER_RSET] = { NULL, -1, act_rset, false },
 	[SMTP_SERVER_STARTTLS] = { NULL, -1, act_starttls, false },
 	[SMTP_SERVER_AUTH] = { session_auth_check, -1, session_auth, false },
-	[SMTP_SERVER_VRFY] = { NULL, -1, act_vrfy, false },
+	[SMTP_SERVER_VRFY] = { check_rcpt, ACCESS_AT_RCPT, act_vrfy, true },
 	[SMTP_SERVER_ETRN] = { NULL, ACCESS_AT_ETRN, act_etrn, true },
 	[SMTP_SERVER_QUIT] = { NULL, -1, act_quit, false },
 	[SMTP_SERVER_HANGUP] = { NULL, -1, act_hangup, false },

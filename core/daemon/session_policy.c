@@ -4,6 +4,7 @@
 
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/daemon/session_private.h"
 #include "core/deliver/deliver.h"
 #include "core/route/listed.h"
@@ -120,7 +121,7 @@ static void domain_answered(struct session *s, enum dns_status status)
 	if (status == DNS_OK)
 		answered(s, 250, "", "");
 	else
-		answered(s, status == DNS_AGAIN ? 450 : 550, "", status == DNS_AGAIN ? "Domain not found, try again" : "Domain not found");
+		answered(s, status == DNS_AGAIN ? 450 : 550, "", "Domain not found");
 }
 
 static void on_domain_address(void *ctx, const struct dns_addresses *a)
@@ -250,8 +251,8 @@ static void fill_request(struct session *s, enum access_event event)
 		q->sender = rewrite_address(q->router, &s->arena, s->smtp.envelope.sender, true);
 	else if (mail)
 		q->sender = s->smtp.envelope.sender;
-	/* the empty sender is one */
-	if (mail && !q->sender.p)
+	/* the empty sender is one, where there is a mail (VRFY knows none) */
+	if (mail && !q->sender.p && s->event != SMTP_SERVER_VRFY)
 		q->sender = STR("");
 	if (mail)
 		q->sender_given = event == ACCESS_AT_MAIL ? s->smtp.envelope.sender : s->sender_given;
@@ -259,6 +260,36 @@ static void fill_request(struct session *s, enum access_event event)
 		q->rcpt_given = s->smtp.rcpt.full;
 	if (event == ACCESS_AT_ETRN)
 		q->etrn = s->smtp.argument;
+}
+
+/* put_off - what is refused for now before there is a recipient (smtpd_delay_reject = no) is refused with each of them */
+static void put_off(struct session *s)
+{
+	enum access_stage stage = s->run.stages[0];
+	const struct access_later *l = &s->run.if_permit;
+
+	if (s->run.n_stages != 1 || stage > ACCESS_SENDER)
+		return;
+	if (l->code && !s->later[stage])
+		s->later[stage] = mem_alloc(sizeof(*s->later[stage]));
+	if (l->code)
+		reply_set(s->later[stage], l->code, l->enhanced, "%.*s", STR_ARG(l->text));
+	else if (s->later[stage])
+		s->later[stage]->code = 0;
+}
+
+/* recall - the last of them counts */
+static void recall(struct session *s)
+{
+	for (size_t i = 0; i <= ACCESS_SENDER; i++) {
+		const struct reply *r = s->later[i];
+
+		if (!r || !r->code)
+			continue;
+		s->run.if_permit.code = r->code;
+		memcpy(s->run.if_permit.enhanced, r->enhanced, sizeof(s->run.if_permit.enhanced));
+		s->run.if_permit.text = str_of(r->text);
+	}
 }
 
 bool session_policy_begin(struct session *s, enum access_event event)
@@ -270,6 +301,8 @@ bool session_policy_begin(struct session *s, enum access_event event)
 		return false;
 	fill_request(s, event);
 	access_begin(&s->run, s->service->rules, event, &s->request, s->answer);
+	if (event == ACCESS_AT_RCPT)
+		recall(s);
 	return true;
 }
 
@@ -327,9 +360,10 @@ bool session_policy_go(struct session *s)
 			session_wait(s, SESSION_WAITS_POLICY);
 			return false;
 		case ACCESS_DONE:
-			if (s->run.result == ACTION_OK)
+			if (s->run.result == ACTION_OK) {
 				s->answer->code = 0;
-			else if (s->run.say)
+				put_off(s);
+			} else if (s->run.say)
 				log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s", s->run.say);
 			return true;
 		}

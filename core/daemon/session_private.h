@@ -60,6 +60,7 @@ struct session {
 	/* judging */
 	struct access_request request;
 	struct access_run run;
+	struct reply *later[ACCESS_SENDER + 1]; /* put off at the connection, HELO and MAIL; NULL: nothing */
 	struct session_report *report; /* NULL: nothing to tell the postmaster yet */
 	struct action_wish *wishes;    /* what rules want done with the message of this transaction; in the arena */
 	struct dns_query *query;       /* for run's question */

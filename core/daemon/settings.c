@@ -49,15 +49,16 @@ static void check_protocols(const char *parameter, const char *list, struct conf
 	buf_fini(&why);
 }
 
-/* what is wrong with a default is wrong with mynetworks, which says so */
-static struct match *open_match(const struct conf *c, const char *parameter, const char *list, struct conf_diag *diag)
+/* what is wrong with a default is wrong with the parameter that it names, which says so */
+static struct match *open_match(const struct conf *c, const char *parameter, enum match_kind kind, const char *list, const char *named,
+	struct conf_diag *diag)
 {
 	struct buf why;
 	struct match *m;
 
 	buf_init(&why, 1024);
-	m = match_open(MATCH_HOSTS, list, &why);
-	if (!m && (conf_is_set(c, parameter) || !conf_is_set(c, "mynetworks")))
+	m = match_open(kind, list, &why);
+	if (!m && (conf_is_set(c, parameter) || !conf_is_set(c, named)))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
 	buf_fini(&why);
 	return m;
@@ -148,6 +149,7 @@ static void service_smtp_options(struct service *v, int level)
 		.auth_mechanisms = v->auth ? auth_mechanisms(v->auth, AUTH_IN_CLEAR) : "", .auth_as_of_old = c->broken_sasl_auth_clients,
 		.helo_required = c->smtpd_helo_required,
 		.vrfy_disabled = c->disable_vrfy_command,
+		.etrn = v->flush_domains && *c->fast_flush_domains,
 		.smtputf8 = c->smtputf8_enable,
 		.requiretls = c->requiretls_enable,
 		.chunking = true, .pipelining = true, .dsn = true,
@@ -213,15 +215,17 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;
-	v->proxy_networks = open_match(c, "smtpd_upstream_proxy_networks", c->smtpd_upstream_proxy_networks, diag);
-	v->mynetworks = open_match(c, "mynetworks", c->mynetworks, strcmp(c->mynetworks, s->conf->mynetworks) ? diag : &told);
+	v->proxy_networks = open_match(c, "smtpd_upstream_proxy_networks", MATCH_HOSTS, c->smtpd_upstream_proxy_networks, "mynetworks", diag);
+	v->mynetworks = open_match(c, "mynetworks", MATCH_HOSTS, c->mynetworks, "mynetworks", strcmp(c->mynetworks, s->conf->mynetworks) ? diag : &told);
 	conf_diag_fini(&told);
-	v->limit_exceptions = open_match(c, "smtpd_client_event_limit_exceptions", c->smtpd_client_event_limit_exceptions, diag);
+	v->limit_exceptions = open_match(c, "smtpd_client_event_limit_exceptions", MATCH_HOSTS, c->smtpd_client_event_limit_exceptions, "mynetworks", diag);
 	v->auth = auth_open(c, diag);
-	v->auth_exceptions = open_match(c, "smtpd_sasl_exceptions_networks", c->smtpd_sasl_exceptions_networks, diag);
+	v->auth_exceptions = open_match(c, "smtpd_sasl_exceptions_networks", MATCH_HOSTS, c->smtpd_sasl_exceptions_networks, "mynetworks", diag);
 	if (v->auth && !*auth_mechanisms(v->auth, AUTH_IN_CLEAR) && !v->tls)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_sasl_auth_enable: port %u has no TLS, so nobody can log in there: set "
 			"smtpd_tls_cert_file and smtpd_tls_key_file, or smtpd_tls_auth_only = no", v->port);
+	v->flush_domains = open_match(c, "fast_flush_domains", strstr(c->parent_domain_matches_subdomains, "fast_flush_domains") ?
+		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS, c->fast_flush_domains, "relay_domains", diag);
 	service_smtp_options(v, level);
 }
 
@@ -239,6 +243,8 @@ static void service_fini(struct service *v)
 	auth_free(v->auth);
 	if (v->auth_exceptions)
 		match_close(v->auth_exceptions);
+	if (v->flush_domains)
+		match_close(v->flush_domains);
 	if (v->limit_exceptions)
 		match_close(v->limit_exceptions);
 	if (v->mynetworks)
@@ -419,6 +425,8 @@ void settings_refresh(struct settings *s, usec now_mono)
 			auth_refresh(s->services[i].auth, now_mono);
 		if (s->services[i].mynetworks)
 			match_refresh(s->services[i].mynetworks, now_mono);
+		if (s->services[i].flush_domains)
+			match_refresh(s->services[i].flush_domains, now_mono);
 		if (s->services[i].header_clients)
 			header_clients_refresh(s->services[i].header_clients, now_mono);
 	}

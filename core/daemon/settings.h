@@ -51,6 +51,7 @@ struct service {
 	bool unchecked, unmapped;          /* receive_override_options: no_header_body_checks, no_address_mappings */
 	bool stays_out;                    /* it demands TLS and has no certificate: never opened */
 	bool http;                         /* health checks, no mail */
+	struct match *flush_domains;       /* of ETRN */
 	struct match *proxy_networks;      /* who may send a PROXY header */
 	struct match *limit_exceptions;    /* clients without connection limits */
 	struct match *mynetworks;          /* clients that have places of their own */

@@ -1,6 +1,8 @@
 /* wiring - see wiring.h. The tables of core/schedule/schedule.h, core/deliver/deliver.h and core/access/verify.h, filled in. */
 #include "core/daemon/wiring.h"
 
+#include "core/smtp/grammar.h"
+
 /* --- what the schedule asks ------------------------------------------------------------------------------------------- */
 
 static void route(void *ctx, struct arena *a, const struct envelope *e, const struct rcpt *rcpt, struct schedule_route *out)
@@ -21,6 +23,7 @@ static void route(void *ctx, struct arena *a, const struct envelope *e, const st
 	out->transport = found.transport;
 	out->nexthop = found.nexthop;
 	out->failed = found.failed;
+	out->asked_only = found.transport && grammar_has_word(r->settings->conf->defer_transports, str_of(found.transport->name));
 }
 
 static void deliver(void *ctx, struct delivery *d)

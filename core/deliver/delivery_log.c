@@ -106,7 +106,7 @@ static void log_one(const struct delivery *job, size_t i, const struct delays *d
 		buf_z(&text, r->reply.text);
 	log_begin(&l, f->service, 0, f->qid);
 	log_addr(&l, "to", rcpt->addr);
-	if (rcpt->orig.n && !str_eq(rcpt->orig, rcpt->addr))
+	if (rcpt->orig.n && !str_ieq(rcpt->orig, rcpt->addr))
 		log_addr(&l, "orig_to", rcpt->orig);
 	log_str(&l, "relay", str_of(r->relay[0] ? r->relay : "none"));
 	if (f->conn_use > 1)

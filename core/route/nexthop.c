@@ -40,6 +40,13 @@ static bool parse_service(struct str s, uint16_t *port, struct buf *why)
 	return false;
 }
 
+uint16_t nexthop_port(struct str service, struct buf *why)
+{
+	uint16_t port;
+
+	return parse_service(service, &port, why) ? port : 0;
+}
+
 static bool is_clean(struct str host)
 {
 	for (size_t i = 0; i < host.n; i++)

@@ -162,11 +162,30 @@ static bool take_transport(struct decision *d)
 	}
 	if (d->out->transport->program == MASTER_LOCAL)
 		d->nexthop = STR_EMPTY;
-	if (master_programs[d->out->transport->program].answers && str_eq(d->nexthop, d->domain))
+	if (master_programs[d->out->transport->program].answers && d->out->transport->program != MASTER_DISCARD && str_eq(d->nexthop, d->domain))
 		d->nexthop = STR_EMPTY;
 	d->out->nexthop = arena_str(d->q.arena, d->nexthop);
 	route_trace(d->q.trace, "result: transport %s, next hop %s%.*s%s", d->out->transport->name, d->nexthop.n ? "" : "(none)",
 		STR_ARG(d->nexthop), d->out->transport->program == MASTER_SMTP && *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
+	return true;
+}
+
+/* take_mailbox - somebody else than local has the mailbox */
+static bool take_mailbox(struct decision *d)
+{
+	struct str to;
+
+	switch (mailbox_route(d->r, &d->q, d->rcpt, &to)) {
+	case MAP_NONE:
+		return false;
+	case MAP_ERROR:
+		return fail_lookup(d, "mailbox_transport");
+	case MAP_FOUND:
+		break;
+	}
+	transport_split(to, &d->transport, &d->nexthop);
+	if (!d->nexthop.n)
+		d->nexthop = d->domain;
 	return true;
 }
 
@@ -190,5 +209,6 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 		return;
 	}
 	if (take_class(&d) && (out->class == ROUTE_VIRTUAL_ALIAS || take_transport_maps(&d)) && take_relocated(&d))
-		take_transport(&d);
+		if (take_transport(&d) && out->transport->program == MASTER_LOCAL && take_mailbox(&d))
+			take_transport(&d);
 }

@@ -53,6 +53,8 @@ struct nexthop {
 };
 /* nexthop_parse - one element "[h]:587", "h:submission", "[ipv6:…]", "unix:/x", "inet:h:p"; false with why */
 bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, struct buf *why);
+/* nexthop_port - the port of smtp_tcp_port and its like: a number or a name; 0 with why */
+uint16_t nexthop_port(struct str service, struct buf *why);
 /* nexthop_check - may each element of a list be parsed? false with why of the first that may not */
 bool nexthop_check(struct str list, struct buf *why);
 

@@ -161,6 +161,16 @@ static struct str without_proxy(struct str word)
 	return word;
 }
 
+static void open_users(struct maps *out, const char *parameter, const char *list, struct conf_diag *diag)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	if (maps_open_form(out, list, SOURCE_TABLE, &why) < 0)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", parameter, buf_cstr(&why));
+	buf_fini(&why);
+}
+
 static bool names_table(const char *list, struct str table)
 {
 	struct str rest = str_of(list), word;
@@ -352,12 +362,16 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 		c->sender_dependent_default_transport_maps, SOURCE_ROUTE, diag);
 	rewriting_open(&r->rewriting, c, diag);
 	open_aliases(r, diag);
+	open_users(&r->priv->mailbox_transports, "mailbox_transport_maps", c->mailbox_transport_maps, diag);
+	open_users(&r->priv->fallback_transports, "fallback_transport_maps", c->fallback_transport_maps, diag);
 	open_listed(r, diag);
 	check_transport_maps(r, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);
 	check_transport(m, "relay_transport", c->relay_transport, diag);
 	check_transport(m, "local_transport", c->local_transport, diag);
+	check_transport(m, "mailbox_transport", c->mailbox_transport, diag);
+	check_transport(m, "fallback_transport", c->fallback_transport, diag);
 	own_add_list(r->priv, c->inet_interfaces);
 	own_add_list(r->priv, c->proxy_interfaces);
 	if (diag->errors == errors)
@@ -377,6 +391,8 @@ void router_free(struct router *r)
 	match_close(r->mynetworks);
 	maps_close(&r->transport_maps);
 	maps_close(&r->alias_maps);
+	maps_close(&r->priv->mailbox_transports);
+	maps_close(&r->priv->fallback_transports);
 	maps_close(&r->priv->sender_relayhosts.maps);
 	maps_close(&r->priv->sender_transports.maps);
 	maps_close(&r->priv->listed.local.maps);
@@ -395,6 +411,8 @@ void router_refresh(struct router *r, usec now_mono)
 	match_refresh(r->mynetworks, now_mono);
 	maps_refresh(&r->transport_maps, now_mono);
 	maps_refresh(&r->alias_maps, now_mono);
+	maps_refresh(&r->priv->mailbox_transports, now_mono);
+	maps_refresh(&r->priv->fallback_transports, now_mono);
 	maps_refresh(&r->priv->sender_relayhosts.maps, now_mono);
 	maps_refresh(&r->priv->sender_transports.maps, now_mono);
 	maps_refresh(&r->priv->listed.local.maps, now_mono);

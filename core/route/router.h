@@ -13,6 +13,7 @@ struct listed {
 struct router_private {
 	struct address_maps sender_relayhosts, sender_transports;
 	struct listed listed;
+	struct maps mailbox_transports, fallback_transports;
 	bool transport_parents;        /* transport_maps is in parent_domain_matches_subdomains */
 	struct ipaddr *own;            /* addresses of this system, loopback apart */
 	size_t n_own;
@@ -33,6 +34,9 @@ enum map_answer address_ask(struct router *r, struct route_ask *q, const struct 
 void route_trace(struct buf *trace, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* route_base - address without its extension; false when it has none (recipient_delimiter) */
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out);
+
+/* mailbox_route - "transport:nexthop" that delivers to a local user in local's place; NONE: local does */
+enum map_answer mailbox_route(struct router *r, struct route_ask *q, struct str rcpt, struct str *to);
 
 /* transport_ask - transport_maps for one recipient; MAP_FOUND with the entry's text */
 enum map_answer transport_ask(struct router *r, struct route_ask *q, struct str rcpt, struct str *entry);

@@ -48,7 +48,12 @@ struct delivery {
 };
 
 struct schedule;
-struct schedule_route { const struct master_transport *transport; struct str nexthop; struct reply failed; /* code != 0: no route, 4xx or 5xx */ };
+struct schedule_route {
+	const struct master_transport *transport;
+	struct str nexthop;
+	struct reply failed;               /* code != 0: no route, 4xx or 5xx */
+	bool asked_only;                   /* mail of this transport waits until somebody flushes it */
+};
 struct schedule_ops {
 	/* where does this recipient go? texts in the arena */
 	void (*route)(void *ctx, struct arena *a, const struct envelope *e, const struct rcpt *r, struct schedule_route *out);

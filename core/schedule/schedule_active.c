@@ -134,6 +134,8 @@ static bool place_rcpt(struct active *a, struct arena *scratch, size_t i, struct
 	s->o.ops->route(s->o.ctx, scratch, &a->env, &a->env.rcpts[i], &route);
 	if (!route.failed.code && !route.transport)
 		reply_set(&route.failed, 451, "4.3.5", "mail transport unavailable");
+	if (route.asked_only && !(a->m->flags & QMSG_URGENT))
+		reply_set(&route.failed, 451, "4.3.2", "deferred transport");
 	if (route.failed.code) {
 		a->scattered = true;
 		answer_now(a, i, &route.failed);

@@ -160,8 +160,10 @@ size_t schedule_flush_all(struct schedule *s)
 		if (dest_is_dead(d))
 			dest_revive(d);
 	/* all keys alike: the order of a heap holds by itself */
-	for (uint32_t i = 0; i < s->due.n; i++)
+	for (uint32_t i = 0; i < s->due.n; i++) {
 		s->due.v[i]->key = 0;
+		LIST_ITEM(s->due.v[i], struct qmsg, due)->flags |= QMSG_URGENT;
+	}
 	schedule_wake(s);
 	return s->due.n;
 }

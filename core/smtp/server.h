@@ -84,7 +84,7 @@ struct smtp_server {
 	unsigned rcpt_notify;
 	struct str rcpt_orcpt;
 	struct str chunk;              /* SMTP_SERVER_BODY */
-	struct str argument;           /* ETRN, REFUSED; the line that was no SMTP, where it may be shown */
+	struct str argument;           /* ETRN, VRFY, REFUSED; the line that was no SMTP, where it may be shown */
 	const char *refusal;           /* the reply of SMTP_SERVER_REFUSED */
 	char helo[256];
 	bool esmtp, tls, authenticated;

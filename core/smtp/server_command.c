@@ -126,8 +126,8 @@ static const char *take_path(struct smtp_server *s, struct str args, struct str 
 	if (!str_istarts(args, keyword))
 		return syntax;
 	args = str_from(args, keyword.n);
-	if (s->opt.strict_envelopes && (args.n == 0 || *args.p != '<'))
-		return syntax;
+	if (s->opt.strict_envelopes && args.n && *args.p != '<')
+		return mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
 	while (args.n > 0 && (*args.p == ' ' || *args.p == '\t'))
 		args = str_from(args, 1);
 	if (args.n == 0)
@@ -271,19 +271,22 @@ static enum smtp_server_event do_vrfy(struct smtp_server *s, struct str args)
 		return server_refuse(s, "501 5.5.4 Syntax: VRFY address");
 	if (s->arena->overflow || !addr_parse_path(s->arena, args, &s->rcpt, &rest) || s->rcpt.full.n == 0)
 		return server_refuse(s, "501 5.1.3 Bad recipient address syntax");
-	if (addr_is_utf8(s->rcpt.full) && !str_ieq(rest, STR(" SMTPUTF8")))
+	if (rest.n && !str_ieq(rest, STR(" SMTPUTF8")))
+		return server_refuse(s, "501 5.1.3 Bad recipient address syntax");
+	if (addr_is_utf8(s->rcpt.full) && !rest.n)
 		return server_refuse(s, "553 5.6.7 Must declare SMTPUTF8 to send unicode address");
+	s->argument = arena_str(s->arena, args);
 	return SMTP_SERVER_VRFY;
 }
 
 static enum smtp_server_event do_etrn(struct smtp_server *s, struct str args)
 {
-	if (!server_offers(s, OFFER_ETRN))
-		return server_refuse(s, "502 5.5.1 Error: command not implemented");
 	if (!s->helo[0])
 		return server_refuse(s, "503 Error: send HELO/EHLO first");
 	if (s->priv->transaction)
 		return server_refuse(s, "503 Error: MAIL transaction in progress");
+	if (!server_offers(s, OFFER_ETRN))
+		return server_refuse(s, "502 5.5.1 Error: command not implemented");
 	s->priv->stale = true;
 	s->argument = arena_str(s->arena, grammar_word(&args));
 	if (s->argument.n == 0 || args.n > 0)

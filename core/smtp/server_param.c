@@ -37,12 +37,16 @@ static const char *set_size(struct smtp_server *s, struct str value)
 	return NULL;
 }
 
+/* BODY= with another word is no parameter that is known */
+static bool is_body(struct str value)
+{
+	return str_ieq(value, STR("8BITMIME")) || str_ieq(value, STR("7BIT"));
+}
+
 static const char *set_body(struct smtp_server *s, struct str value)
 {
 	if (str_ieq(value, STR("8BITMIME")))
 		s->envelope.flags |= ENVELOPE_8BIT;
-	else if (!str_ieq(value, STR("7BIT")))
-		return "501 5.5.4 Bad BODY parameter syntax";
 	return NULL;
 }
 
@@ -119,6 +123,14 @@ struct param_row {
 	const char *(*set)(struct smtp_server *s, struct str value);
 };
 
+static const char *unsupported(struct buf *text, struct str name, struct str value, bool has_value)
+{
+	buf_clear(text);
+	buf_printf(text, "555 5.5.4 Unsupported option: %.*s%s%.*s", STR_ARG(str_head(name, 100)), has_value ? "=" : "",
+		STR_ARG(str_head(value, 100)));
+	return buf_cstr(text);
+}
+
 static const char *take_params(struct smtp_server *s, struct str rest, const struct param_row *rows, size_t n)
 {
 	struct buf *text = &s->priv->scratch;
@@ -137,10 +149,10 @@ static const char *take_params(struct smtp_server *s, struct str rest, const str
 			if (str_ieq(name, str_of(rows[i].name)) && (!rows[i].offer || server_offers(s, rows[i].offer)))
 				break;
 		if (got == GRAMMAR_BAD || i == n) {
-			buf_clear(text);
-			buf_printf(text, "555 5.5.4 Unsupported option: %.*s", STR_ARG(str_head(name, 100)));
-			return buf_cstr(text);
+			return unsupported(text, name, value, has_value);
 		}
+		if (rows[i].set == set_body && !is_body(value))
+			return unsupported(text, name, value, has_value);
 		no = (seen & 1u << i) || has_value == rows[i].may_be_bare ?
 		     "501 5.5.4 Bad parameter: given twice, or with a value missing or too much" : rows[i].set(s, value);
 		if (s->arena->overflow)

@@ -55,7 +55,7 @@ def postconf(*args, **kw):
 
 def test_postconf_prints_values_defaults_and_what_is_set(etc):
     rows = [
-        (["relayhost"], "relayhost = [a.example]  ,[b.example]  ,[c.example]\n"),
+        (["relayhost"], "relayhost = [a.example] ,[b.example] ,[c.example]\n"),
         (["-h", "myhostname", "mydestination"], "h.example\n\n"),
         (["x_banner"], "x_banner = $myhostname hello\n"),
         (["-x", "x_banner"], "x_banner = h.example hello\n"),
@@ -64,7 +64,7 @@ def test_postconf_prints_values_defaults_and_what_is_set(etc):
         (["-d", "relayhost", "queue_run_delay"], "relayhost =\nqueue_run_delay = 300s\n"),
         (["-dh", "queue_run_delay"], "300s\n"),
         (["-dx", "myorigin"], "myorigin = h.example\n"),
-        (["-n", "relayhost", "queue_run_delay", "mydestination"], "relayhost = [a.example]  ,[b.example]  ,[c.example]\nmydestination =\n"),
+        (["-n", "relayhost", "queue_run_delay", "mydestination"], "relayhost = [a.example] ,[b.example] ,[c.example]\nmydestination =\n"),
         (["-o", "relayhost=[o]", "-p", "relayhost"], "relayhost = [o]\n"),
         (["config_directory", "command_directory"], "config_directory = %s\ncommand_directory = /usr/sbin\n" % etc),
         (["-h", "relay_destination_recipient_limit"], "50\n"),
@@ -75,7 +75,7 @@ def test_postconf_prints_values_defaults_and_what_is_set(etc):
     everything = postconf("-c", etc).stdout
     assert "\nqueue_run_delay = 300s\n" in everything and "\nmyhostname = h.example\n" in everything
     assert postconf("-c", etc, "-nf").stdout == ("compatibility_level = 3.6\nmydestination =\nmyhostname = h.example\n"
-                                                "relayhost = [a.example]  ,[b.example]  ,[c.example]\nx_banner = $myhostname hello\n")
+                                                "relayhost = [a.example] ,[b.example] ,[c.example]\nx_banner = $myhostname hello\n")
     assert postconf("-c", etc, "-nh").stdout.splitlines()[2] == "h.example"
     assert {"hash", "lmdb", "pcre", "texthash", "proxy"} <= set(postconf("-m").stdout.split())
     # what relayd would use, not what the file alone says

@@ -467,3 +467,19 @@ def test_a_recipient_named_twice_gets_one_copy(tmp_path, keep, local):
             client.sendmail("a@example.com", ["b@x.org", "B@X.org", "c@x.org", "b@x.org"], "Subject: s\n\nx\n")
         r.run("sendmail", "root", "root@example.jp", "root", stdin="Subject: s\n\nx\n")
         assert sorted(m.rcpts for m in sink.wait(2)) == [["b@x.org", "c@x.org"], local]
+
+
+@pytest.mark.parametrize("how", [("sendmail", "-q"), ("relayctl", "flush")])
+def test_mail_of_deferred_transports_waits_for_a_flush(tmp_path, how):
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\ndefer_transports = other, slow\nqueue_run_delay = 1s\nminimal_backoff_time = 1s\n"
+                               "transport_maps = inline:{ {slow.test=slow:[127.0.0.1]:%d} }\n" % (sink.port, sink.port)) as relay:
+        with open(relay.path("master.cf"), "a") as f:
+            f.write("slow unix - - n - - smtp\n")
+        relay.run("relayctl", "reload")
+        relay.run("sendmail", "-f", "a@b.test", "x@slow.test", "y@fast.test", stdin="Subject: x\n\nx\n")
+        assert sink.wait(1)[0].rcpts == ["y@fast.test"]
+        # not even when its time has come again
+        relay.wait_log(r"to=<x@slow.test>, .*relay=none.* dsn=4.3.2, status=deferred \(deferred transport\)", 2)
+        assert len(sink.messages) == 1
+        relay.run(*how)
+        assert sink.wait(2)[1].rcpts == ["x@slow.test"]

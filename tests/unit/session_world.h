@@ -194,6 +194,7 @@ void cleanup_notice(const struct cleanup_notice *n, cleanup_fn fn, void *ctx)
 void cleanup_abort(struct cleanup *i) { (void)i, w.aborted++; }
 void cleanup_refusal(struct reply *r, int error) { (void)error, reply_set(r, 452, "4.3.1", "full"); }
 void schedule_add(struct schedule *s, struct qmsg *m, bool fresh) { (void)s, (void)m, (void)fresh, w.queued++; }
+size_t schedule_flush_site(struct schedule *s, struct str domain) { (void)s, (void)domain; return 0; }
 struct cleanup_sink cleanup_to_store(struct store *s) { return (struct cleanup_sink){ .to = s }; }
 bool store_is_broken(const struct store *s) { return (void)s, false; }
 bool store_has_room(struct store *s, uint64_t size) { return (void)s, (void)size, true; }

@@ -179,7 +179,7 @@ T(access_goes_on_after_an_answer)
 		{ 250, "2.1.5", "deliverable", "ok" },
 		{ 550, "5.1.1", "host x said: 550 no",
 			"450 4.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: host x said: 550 no" },
-		{ 450, "4.2.0", "in progress", "450 4.2.0 <a@relayed.test>: Recipient address rejected: unverified address: in progress" },
+		{ 450, "4.2.0", "in progress", "450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: in progress" },
 	};
 	const char *extra[MAX_EXTRA] = { HERE, "smtpd_recipient_restrictions=reject_unverified_recipient" };
 	struct lab l;
@@ -216,11 +216,11 @@ T(access_puts_off_and_looks_for_a_refusal)
 			"451 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why" },
 		{ "reject_unverified_recipient", "unverified_recipient_reject_code=250", 550, "ok" },
 		{ "reject_unverified_sender", "unverified_sender_reject_code=551", 550,
-			"551 5.1.1 <s@outside.test>: Sender address rejected: undeliverable address: why" },
+			"551 5.1.7 <s@outside.test>: Sender address rejected: undeliverable address: why" },
 		{ "reject_unverified_sender", "unverified_sender_defer_code=451", 450,
-			"451 4.1.1 <s@outside.test>: Sender address rejected: unverified address: why" },
+			"451 4.1.7 <s@outside.test>: Sender address rejected: unverified address: why" },
 		{ "reject_unverified_sender, reject", "unverified_sender_tempfail_action=defer", 450,
-			"450 4.1.1 <s@outside.test>: Sender address rejected: unverified address: why" },
+			"450 4.1.7 <s@outside.test>: Sender address rejected: unverified address: why" },
 		{ "reject_unknown_helo_hostname", "unknown_hostname_reject_code=550", 550, "550 5.7.1 <h>: Helo command rejected: Host not found" },
 		{ "reject_unknown_helo_hostname, reject", NULL, 450, "554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied" },
 		{ "reject_unknown_helo_hostname, reject", "unknown_helo_hostname_tempfail_action=defer", 450,
@@ -228,7 +228,7 @@ T(access_puts_off_and_looks_for_a_refusal)
 		/* each word is asked again: the second no is final */
 		{ "reject_unverified_recipient, reject_unverified_recipient", "unverified_recipient_tempfail_action=defer", 450,
 			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why" },
-		{ "reject_unverified_sender", NULL, 550, "450 4.1.1 <s@outside.test>: Sender address rejected: undeliverable address: why" },
+		{ "reject_unverified_sender", NULL, 550, "450 4.1.7 <s@outside.test>: Sender address rejected: undeliverable address: why" },
 		{ "reject_unknown_sender_domain", NULL, 550, "450 4.1.8 <s@outside.test>: Sender address rejected: why" },
 		{ "reject_unknown_sender_domain, reject", NULL, 450, "554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied" },
 		{ "reject_unknown_sender_domain", "unknown_address_reject_code=550", 550, "550 5.1.8 <s@outside.test>: Sender address rejected: why" },
@@ -314,7 +314,7 @@ T(access_says_what_postfix_says)
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=defer|defer_code=451", "x", "a@b.test", "a@relayed.test",
 			"451 4.3.2 <a@relayed.test>: Recipient address rejected: Try again later", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject_plaintext_session|plaintext_reject_code=550", "x", "a@b.test", "a@relayed.test",
-			"550 5.7.1 <a@relayed.test>: Recipient address rejected: Session encryption is required", "" },
+			"550 5.7.1 Session encryption is required", "" },
 		{ ACCESS_AT_RCPT, "smtpd_helo_restrictions=reject_invalid_helo_hostname|invalid_hostname_reject_code=450", "a..b", "a@b.test",
 			"a@relayed.test", "450 4.5.2 <a..b>: Helo command rejected: Invalid name", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{b.test=REJECT}|access_map_reject_code=450", "x", "a@b.test",
@@ -347,7 +347,7 @@ T(access_says_what_postfix_says)
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=permit_sasl_authenticated, reject", "x", "a@b.test", "a@relayed.test",
 			"554 5.7.1 <a@relayed.test>: Recipient address rejected: Access denied", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=reject_plaintext_session", "x", "a@b.test", "a@relayed.test",
-			"450 4.7.1 <a@relayed.test>: Recipient address rejected: Session encryption is required", "" },
+			"450 4.7.1 Session encryption is required", "" },
 		{ ACCESS_AT_RCPT, "smtpd_client_restrictions=reject_unknown_client_hostname", "x", "a@b.test", "a@relayed.test",
 			"450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]", "" },
 		{ ACCESS_AT_RCPT, "smtpd_client_restrictions=reject_unknown_reverse_client_hostname|unknown_client_reject_code=550", "x", "a@b.test",
@@ -385,7 +385,7 @@ T(access_says_what_postfix_says)
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{b.test=reject}", "x", "a@b.test", "a@relayed.test",
 			"554 5.7.1 <a@b.test>: Sender address rejected: Access denied", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=inline:{{a@b.test = 550 5.1.2 no such shop}}", "x", "a@b.test", "a@relayed.test",
-			"550 5.1.2 <a@b.test>: Sender address rejected: no such shop", "" },
+			"550 5.1.8 <a@b.test>: Sender address rejected: no such shop", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{a@=DEFER}", "x", "a@b.test", "a@relayed.test",
 			"450 4.7.1 <a@b.test>: Sender address rejected: Access denied", "" },
 		{ ACCESS_AT_RCPT, "smtpd_sender_restrictions=check_sender_access inline:{<>=REJECT}", "x", "", "a@relayed.test",
@@ -668,7 +668,7 @@ T(access_says_why_an_address_is_undeliverable)
 		{ "smtpd_recipient_restrictions=reject_unverified_recipient", 550,
 			"450 4.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: why" },
 		{ "smtpd_sender_restrictions=reject_unverified_sender|unverified_sender_reject_reason=no such sender", 550,
-			"450 4.1.1 <s@outside.test>: Sender address rejected: no such sender" },
+			"450 4.1.7 <s@outside.test>: Sender address rejected: no such sender" },
 	};
 	struct buf line;
 
@@ -873,7 +873,7 @@ T(action_reads_what_tables_say)
 /* who may send as whom (postconf(5), smtpd_sender_login_maps) */
 T(access_ties_senders_to_users)
 {
-#define MAPS "smtpd_sender_login_maps=inline:{a@own.test=Ann, {shared@own.test=ann, bob}, @dom.test=bob}|recipient_delimiter=+|"
+#define MAPS "smtpd_sasl_auth_enable=yes|smtpd_sender_login_maps=inline:{a@own.test=Ann, {shared@own.test=ann, bob}, @dom.test=bob}|recipient_delimiter=+|"
 	static const struct { const char *set, *user, *sender, *want; } rows[] = {
 		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test", "ok" },
 		{ MAPS "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a+x@own.test", "ok" },
@@ -897,9 +897,9 @@ T(access_ties_senders_to_users)
 		{ MAPS "smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", "bob", "a@own.test", "ok" },
 		{ MAPS "smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", NULL, "a@own.test",
 			"553 5.7.1 <a@own.test>: Sender address rejected: not logged in" },
-		{ "smtpd_sender_login_maps=fail:x|smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test",
+		{ "smtpd_sasl_auth_enable=yes|smtpd_sender_login_maps=fail:x|smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test",
 			"451 4.3.0 <a@own.test>: Temporary lookup failure" },
-		{ "smtpd_sender_login_maps=fail:x|smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", NULL, "a@own.test",
+		{ "smtpd_sasl_auth_enable=yes|smtpd_sender_login_maps=fail:x|smtpd_sender_restrictions=reject_unauthenticated_sender_login_mismatch", NULL, "a@own.test",
 			"451 4.3.0 <a@own.test>: Temporary lookup failure" },
 		{ "smtpd_sender_restrictions=reject_sender_login_mismatch", "ann", "a@own.test",
 			"553 5.7.1 <a@own.test>: Sender address rejected: not owned by user ann" },

@@ -308,7 +308,7 @@ T(conf_classifies_names)
 		{ "smtpd_tls_mandatory_exclude_ciphers = aNULL, kRSA", CONF_ERROR, "\"kRSA\" would be used all the same" },
 		{ "smtpd_tls_mandatory_ciphers = high\nsmtpd_tls_ciphers = medium\ntls_ssl_options = NO_COMPRESSION", -1, NULL },
 		{ "smtpd_authorized_xclient_hosts = 10.0.0.1", CONF_ERROR, "would count as the proxy itself" },
-		{ "smtp_tcp_port = 587", CONF_ERROR, "mail would go to port 25" }, { "smtp_tcp_port = smtp\nlmtp_tcp_port = 24", -1, NULL },
+		{ "smtp_tcp_port = 587\nlmtp_tcp_port = 24", -1, NULL },
 		{ "header_size_limit = 4096000\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth", -1, NULL },
 		{ "receive_override_options = no_address_mappings", -1, NULL }, { "postscreen_greet_action = enforce", -1, NULL },
 		{ "smtp_tls_eccert_file = /x", CONF_WARNING, "smtp_tls_eccert_file is a Postfix parameter that relaybox does not implement" },

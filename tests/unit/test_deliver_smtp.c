@@ -320,9 +320,9 @@ T(smtp_resolves_and_sorts_mx)
 	static const struct { const char *hop, *rcpt; int code; const char *dsn, *text; } rows[] = {
 		{ "null.test", "u@null.test", 556, "5.1.10", "Domain null.test does not accept mail (nullMX)" },
 		{ "gone.test", "u@gone.test", 550, "5.4.4",
-			"Host or domain name not found. Name service error for name=gone.test type=MX: Host not found" },
+			"Host or domain name not found. Name service error for name=gone.test type=A: Host not found" },
 		{ "gone.test", "u@other.test", 451, "4.3.5",
-			"Host or domain name not found. Name service error for name=gone.test type=MX: Host not found" },
+			"Host or domain name not found. Name service error for name=gone.test type=A: Host not found" },
 		{ "again.test", "u@again.test", 451, "4.4.3",
 			"Host or domain name not found. Name service error for name=again.test type=MX: Host not found, try again" },
 		{ "own.test", "u@own.test", 554, "5.4.6", "mail for own.test loops back to myself" },

@@ -114,7 +114,7 @@ T(route_transport_maps_win_over_all)
 		{ "a@b", "x@deep.sub.example.com", "smtp", "[parent]", 0 },
 		{ "a@b", "x@example.com", "smtp", "[star]:10025", 0 },
 		{ "a@b", "x@bounce.test", "error", "5.1.1 no", 0 },
-		{ "a@b", "x@quiet.test", "discard", "", 0 },
+		{ "a@b", "x@quiet.test", "discard", "quiet.test", 0 },
 		{ "a@b", "x@gone.test", "error", "", 0 },
 		{ "a@b", "x@bad.test", NULL, NULL, 451 },
 		{ "a@b", "x@plain.test", "relay", "plain.test", 0 },

@@ -56,6 +56,7 @@ static void answer(struct local_job *j, const struct reply *r)
 	struct delivery_result *x = &j->job->results[j->at];
 
 	x->reply = *r;
+	j->reply.code = 0;
 	snprintf(x->relay, sizeof(x->relay), "local");
 	j->at++;
 	j->targets = NULL;
@@ -255,9 +256,15 @@ static void write_user(struct local_job *j, struct str name)
 {
 	const struct conf *c = j->d->o.conf;
 	struct local_user u = { .uid = 0 };
-	char text[LIMIT_ADDRESS + 40];
+	char text[LIMIT_ADDRESS + 120];
 	int got = local_user_find(c, name, &u);
 
+	/* what an alias names itself by is a mailbox that this program does not have (core/route/mailbox_route.c) */
+	if (*c->mailbox_transport || *c->mailbox_transport_maps) {
+		snprintf(text, sizeof(text), "alias \"%.*s\" names itself, and mailboxes are mailbox_transport's: name the mailbox otherwise", STR_ARG(name));
+		answer_text(j, 451, "4.3.5", text);
+		return;
+	}
 	if (got < 0) {
 		snprintf(text, sizeof(text), "user lookup error: %s", strerror(errno));
 		answer_text(j, 451, "4.3.0", text);
@@ -317,7 +324,13 @@ static void forwarded(void *ctx, const struct reply *reply, struct qmsg *m)
 	}
 	d->o.queued(d->o.ctx, m);
 	qid_format(qid, m->id);
-	reply_set(&j->reply, 250, "2.0.0", "forwarded as %s", qid);
+	/* each owner's members are a message of their own */
+	if (j->reply.code && str_starts(str_of(j->reply.text), STR("forwarded as "))) {
+		format_text(text, sizeof(text), "%s, %s", j->reply.text, qid);
+		reply_set(&j->reply, 250, "2.0.0", "%s", text);
+	} else {
+		reply_set(&j->reply, 250, "2.0.0", "forwarded as %s", qid);
+	}
 	j->next += j->forwarded;
 	loop_defer(d->o.loop, &j->task);
 }

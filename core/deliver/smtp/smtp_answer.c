@@ -136,6 +136,9 @@ void smtp_answer_refused(struct smtp_try *t, size_t i, const struct reply *r)
 	word_refusal(s, r, &worded);
 	if (wants_login(s, r))
 		make_later(t, s, &worded);
+	/* nothing is for good: the next server may know better */
+	if (s->d->o.conf->soft_bounce && others)
+		reply_soften(&worded);
 	if (reply_verdict(&worded) == VERDICT_LATER && others) {
 		smtp_answer_remember(t, &worded, &s->target, false);
 		t->why_answered = s->answered;

@@ -196,12 +196,12 @@ static enum smtp_next take_unix(struct smtp_candidates *c, struct str path, stru
 /* start_site - OVER: with this one */
 static enum smtp_next start_site(struct smtp_candidates *c, struct smtp_target *out)
 {
-	bool lmtp = c->profile->lmtp, ok;
+	bool ok;
 	struct nexthop hop;
 	struct buf why;
 
 	buf_init(&why, 300);
-	ok = nexthop_parse(str_of(c->site), lmtp ? 24 : 25, &hop, &why);
+	ok = nexthop_parse(str_of(c->site), c->profile->port, &hop, &why);
 	if (!ok)
 		(void)refuse_site(c, buf_cstr(&why));
 	buf_fini(&why);

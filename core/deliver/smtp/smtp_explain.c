@@ -44,7 +44,7 @@ static void explain_site(struct deliver *d, struct smtp_profile *p, struct str s
 
 	buf_init(&scratch, LIMIT_MAP_VALUE);
 	format_text(t.site, sizeof(t.site), "%.*s", STR_ARG(site));
-	if (nexthop_parse(site, p->lmtp ? 24 : 25, &hop, &scratch)) {
+	if (nexthop_parse(site, p->port, &hop, &scratch)) {
 		t.port = hop.port;
 		(void)ipaddr_parse(hop.host, &t.address);
 		if (hop.unix_path)

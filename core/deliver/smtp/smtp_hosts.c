@@ -31,7 +31,6 @@ struct smtp_hosts {
 	size_t n, pending;
 	bool again;                    /* a lookup failed for a while */
 	char why[200];                 /* of a lookup that failed */
-	char mx_why[200];
 	struct smtp_candidate *v;
 	size_t n_v;
 	bool we_are_mx;
@@ -75,9 +74,8 @@ static void finish_not_found(struct smtp_hosts *h)
 {
 	char text[300];
 	bool defer = h->again || (!h->mx_missing && h->profile->conf->smtp_defer_if_no_mx_address_found);
-	const char *why = h->mx_missing && h->mx_why[0] && !h->again ? h->mx_why : h->why;
 
-	snprintf(text, sizeof(text), "Host or domain name not found. %s", why);
+	snprintf(text, sizeof(text), "Host or domain name not found. %s", h->why);
 	finish(h, defer ? 451 : 550, defer ? "4.4.3" : "5.4.4", text);
 }
 
@@ -271,8 +269,6 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 		return;
 	} else {
 		h->mx_missing = true;
-		if (a->status == DNS_NXDOMAIN)
-			snprintf(h->mx_why, sizeof(h->mx_why), "%s", a->why);
 		add_host(h, str_of(h->name), 0);
 	}
 	ask_addresses(h);

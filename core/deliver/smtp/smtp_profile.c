@@ -336,6 +336,9 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	list_init(&p->link);
 	p->conf = c;
 	p->lmtp = t->program == MASTER_LMTP;
+	p->port = nexthop_port(str_of(c->smtp_tcp_port), &why);
+	if (!p->port)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", p->lmtp ? "lmtp_tcp_port" : "smtp_tcp_port", buf_cstr(&why));
 	p->families = c->inet_protocols == CONF_INET_IPV4 ? 1 : c->inet_protocols == CONF_INET_IPV6 ? 2 : 3;
 	p->use_mx = !p->lmtp && !c->disable_dns_lookups && c->smtp_dns_support_level != 0;
 	p->cache = c->smtp_connection_cache_on_demand && c->smtp_connection_cache_time_limit > 0 &&

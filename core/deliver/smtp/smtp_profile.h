@@ -15,6 +15,7 @@ struct smtp_profile {
 	const struct master_transport *transport;
 	const struct conf *conf;
 	bool lmtp;
+	uint16_t port;                 /* of next hops that name none */
 	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
 	bool use_mx;
 	bool cache;                    /* keep sessions between deliveries */
