@@ -148,7 +148,7 @@ HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/l
 	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
-COLD = $(addprefix core/,base/env.c base/fs.c base/log_sink.c base/metric.c base/opt.c base/random.c base/term.c \
+COLD = $(addprefix core/,base/env.c base/fs.c base/log_open.c base/log_mask.c base/log_repeat.c base/log_sink.c base/metric.c base/opt.c base/random.c base/term.c \
 	store/compact.c store/maildrop.c store/recover.c store/recover_apply.c store/recover_scan.c store/recover_big.c schedule/schedule_control.c smtp/client_session.c smtp/sasl.c \
 	smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))

@@ -52,7 +52,7 @@ static const struct opt options[] = {
 	{ OPT_IDS, 0, "ids", OPT_NONE, NULL, "queue: only the ids, for \"relayctl delete -\"" },
 	{ OPT_COUNT, 0, "count", OPT_ARG, "N", "queue: the first N; stats --watch: N times" },
 	{ OPT_WATCH, 'w', "watch", OPT_MAYBE, "SECONDS", "stats: again and again, with rates (2)" },
-	{ OPT_LOG, 0, "log", OPT_ARG, "FILE", "trace: the mail log (maillog_file; -: standard input)" },
+	{ OPT_LOG, 0, "log", OPT_ARG, "FILE", "trace: a mail log (maillog_file; -: standard input); may be repeated" },
 	{ OPT_CLIENT, 0, "client", OPT_ARG, "IP", "explain: may this client send to it?" },
 	{ OPT_REMOVE, 0, "remove", OPT_NONE, NULL, "import-postfix: take away there what is here now" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "print warnings about the configuration" },
@@ -92,12 +92,14 @@ const struct applet applet_relayctl = {
 	.run = run,
 };
 
+struct logs { FILE *v[LIMIT_TRACE_LOGS]; size_t n; struct buf input; };
 struct ctl {
 	const struct conf *conf;
 	struct queue_view view;
 	bool json, ids, watch, chosen, remove;
 	usec interval;
-	const char *from, *client, *log;
+	const char *from, *client, *logs[LIMIT_TRACE_LOGS];
+	size_t n_logs;
 	char **args;
 	int n_args;
 };
@@ -221,33 +223,66 @@ static bool envelope_of(const struct ctl *x, char **text, size_t *n)
 	return r == 0;
 }
 
-/* read_log - the log, and before it the one that was rotated last; false when there is none to read (said) */
-static bool read_log(const struct ctl *x, struct trace *t, const char *name)
+/* spooled - standard input, where it can be read again: what became of a message may stand before it */
+static FILE *spooled(struct buf *keep)
 {
-	char before[LIMIT_CONTROL_LINE];
-	FILE *log;
+	size_t n = 1;
 
-	if (x->log && !strcmp(x->log, "-")) {
-		trace_log(t, stdin);
-		return true;
+	buf_init(keep, LIMIT_TRACE_INPUT);
+	while (n && buf_reserve(keep, 65536)) {
+		n = fread(keep->p + keep->n, 1, 65536, stdin);
+		keep->n += n;
 	}
-	if (*name != '/' && !x->log) {
+	if (keep->overflow)
+		printf("what happened: only the first %d bytes of standard input were read: give a log so long as a file\n", LIMIT_TRACE_INPUT);
+	return keep->n ? fmemopen(keep->p, keep->n, "r") : fopen("/dev/null", "re");
+}
+
+static void add_log(struct logs *l, const char *name, bool must)
+{
+	FILE *f = strcmp(name, "-") ? fopen(name, "re") : l->input.p ? NULL : spooled(&l->input);
+
+	if (f && l->n < LIMIT_TRACE_LOGS)
+		l->v[l->n++] = f;
+	else if (f)
+		fclose(f);
+	else if (must)
+		printf("what happened: not known: cannot read the log %s: %s\n", name, strerror(errno));
+}
+
+/* read_logs - those that were named, else ours, with the one that was rotated last before it; false when there is none to read (said) */
+static bool read_logs(const struct ctl *x, struct trace *t, const char *own)
+{
+	struct logs l = { .n = 0 };
+	char before[LIMIT_CONTROL_LINE];
+
+	if (!x->n_logs && !own) {
 		printf("what happened: not known here: the log is not a file (maillog_file); --log FILE reads one, --log - standard input\n");
 		return false;
 	}
-	snprintf(before, sizeof(before), "%s.1", name);
-	if (!x->log && (log = fopen(before, "re")) != NULL) {
-		trace_log(t, log);
-		fclose(log);
+	for (size_t i = 0; i < x->n_logs; i++)
+		add_log(&l, x->logs[i], true);
+	if (!x->n_logs) {
+		snprintf(before, sizeof(before), "%s.1", own);
+		add_log(&l, before, false);
+		add_log(&l, own, true);
 	}
-	log = fopen(name, "re");
-	if (!log) {
-		printf("what happened: not known: cannot read the log %s: %s\n", name, strerror(errno));
-		return t->lines > 0;
-	}
-	trace_log(t, log);
-	fclose(log);
-	return true;
+	trace_logs(t, l.v, l.n);
+	for (size_t i = 0; i < l.n; i++)
+		fclose(l.v[i]);
+	buf_fini(&l.input);
+	return l.n > 0;
+}
+
+/* own_log - the file that relayd writes, of the two that may be; NULL: none */
+static const char *own_log(const struct conf *c)
+{
+	const char *names[] = { c->maillog_file, c->log_also };
+
+	for (size_t i = 0; i < 2; i++)
+		if (names[i][0] == '/' && strncmp(names[i], "/dev/", 5) != 0)
+			return names[i];
+	return NULL;
 }
 
 static void tell_end(const struct trace *t, bool queued, const char *envelope, size_t n)
@@ -267,7 +302,7 @@ static int do_trace(void *ctx, const struct applet_verb *verb)
 {
 	const struct ctl *x = ctx;
 	struct trace t = { .qid = str_of(x->args[0]), .to = stdout };
-	const char *name = x->log ? x->log : x->conf->maillog_file;
+	const char *own = own_log(x->conf), *name = x->n_logs == 1 ? x->logs[0] : x->n_logs || !own ? "" : own;
 	char *envelope = NULL;
 	uint64_t ignored;
 	size_t n = 0;
@@ -276,7 +311,7 @@ static int do_trace(void *ctx, const struct applet_verb *verb)
 	if (!qid_parse(t.qid, &ignored))
 		return applet_fail(EX_USAGE, "%s: not a queue id", x->args[0]);
 	queued = envelope_of(x, &envelope, &n);
-	readable = read_log(x, &t, strncmp(name, "/dev/", 5) ? name : "");
+	readable = read_logs(x, &t, own);
 	if (!queued && !t.lines) {
 		free(envelope);
 		return applet_fail(EX_NOINPUT, "%s: no such message in the queue%s%s", x->args[0], readable ? ", nor in the log " : "",
@@ -423,7 +458,11 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 	case OPT_WATCH:
 		x->watch = true;
 		return !arg || (conf_parse_time(str_of(arg), 's', &x->interval) && x->interval > 0) ? NULL : "--watch wants seconds";
-	case OPT_LOG: x->log = arg; break;
+	case OPT_LOG:
+		if (x->n_logs == LIMIT_TRACE_LOGS)
+			return "--log was given too often";
+		x->logs[x->n_logs++] = arg;
+		break;
 	case OPT_CLIENT: x->client = arg; break;
 	case OPT_REMOVE: x->remove = true; break;
 	default: break;

@@ -81,6 +81,25 @@ static int ask_health(const char *directory, const char *const *extra)
 	return applet_close_output(r == 0 ? 0 : 1);
 }
 
+/* log_refusal - why there is no start, for who reads the log as JSON; false: that is nobody */
+static bool log_refusal(const char *directory, const char *const *extra, const struct conf_diag *found)
+{
+	struct conf_diag ignored;
+	struct conf *c;
+	bool told;
+
+	conf_diag_init(&ignored);
+	c = conf_load_whole(directory, extra, &ignored);
+	conf_diag_fini(&ignored);
+	told = c->log_format == CONF_LOG_JSON && relay_open_log(c, false) == 0;
+	if (told) {
+		relay_log_findings(found);
+		log_finish();
+	}
+	conf_free(c);
+	return told;
+}
+
 static int run(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -120,7 +139,7 @@ static int run(int argc, char **argv)
 	s = settings_load(directory, extra, &diag);
 	/* who reads the log as JSON is not given text: of a start that goes on, the log tells */
 	in_log = s && !job && s->conf->log_format == CONF_LOG_JSON;
-	if (!in_log)
+	if (!in_log && (s || job || !log_refusal(directory, extra, &diag)))
 		conf_diag_print(&diag, stderr, "relayd");
 	if (!s)
 		return EX_CONFIG;

@@ -171,7 +171,14 @@
 #define LIMIT_SANDBOX_PORTS 256          /* ports of listeners and next hops, where they are fixed at the start */
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
-#define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick */
+#define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick, or for a log server */
+#define LIMIT_LOG_AGAIN USEC_PER_SEC     /* between two tries to reach a log server */
+#define LIMIT_LOG_FINISH (USEC_PER_SEC / 2) /* at the end: for a reader or log server that does not take what waits */
+#define LIMIT_TRACE_LOGS 16              /* logs that relayctl trace reads at once */
+#define LIMIT_TRACE_INPUT (256 * 1024 * 1024) /* of a log from standard input, which is kept in memory */
+#define LIMIT_LOG_REPEATS 10             /* records of the same words within LIMIT_LOG_WINDOW; the rest is counted */
+#define LIMIT_LOG_WINDOW (60 * USEC_PER_SEC)
+#define LIMIT_LOG_TEXTS 16               /* texts that are watched for that, the latest ones */
 #define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
 #define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */

@@ -1,188 +1,98 @@
-/* log_sink - see log_sink.h.
- *
- * A pipe or terminal is opened again through /proc, when that is allowed, to have O_NONBLOCK on a description of our
- * own: setting it on the inherited one would change it for every process that shares it. Where that fails the bytes go
- * in pieces of PIPE_BUF, each after poll said that there is room, which a pipe takes without blocking. */
+/* log_sink - see log_sink.h. */
 #include "core/base/log_sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
 #include "core/base/limits.h"
+#include "core/base/log_open.h"
 #include "core/base/mem.h"
 
-enum { SYSLOG_MAIL = 2 << 3 };
-enum way { WAY_WHOLE, WAY_PIECES, WAY_SOCKET };
+/* --- opening ---------------------------------------------------------------------------------------------------------------- */
 
-static struct {
-	bool open;
-	enum log_sink sink;
-	enum way way;
-	int fd;
-	bool own;           /* fd is ours to close */
-	char *path;
-	struct buf out;
-	unsigned long lost;
-} sink = { .fd = -1, .out = { .max = LIMIT_LOG_BUFFER } };
-
-static int open_syslog(void)
+int log_out_open(struct log_out *o, enum log_sink kind, const char *path)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -1;
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
-}
-
-static int (*log_opener)(void *ctx);
-static void *log_opener_ctx;
-
-static int open_file(const char *path)
-{
-	int fd = fs_open_guarded(path, O_WRONLY | O_APPEND | O_CREAT, 0640);
-
-	/* after root was given up a renamed file can only be made anew by the side that may */
-	if (fd < 0 && log_opener && (errno == EACCES || errno == EPERM))
-		fd = log_opener(log_opener_ctx);
-	return fd;
-}
-
-void log_set_opener(int (*opener)(void *ctx), void *ctx)
-{
-	log_opener = opener;
-	log_opener_ctx = ctx;
-}
-
-/* open_standard - the descriptor to use for stdout or stderr, and how to write to it */
-static int open_standard(int std, enum way *way, bool *own)
-{
-	struct stat st;
-	char name[32];
+	struct log_out next = *o;
+	struct log_place p = { .sink = kind, .path = path };
 	int fd;
 
-	*own = false;
-	*way = WAY_WHOLE;
-	if (fstat(std, &st) < 0)
+	if (kind == LOG_TO_SYSLOG)
+		log_place_parse(path ? path : "syslog", &p);
+	fd = log_open_place(&p, &next);
+	/* a log server may come later */
+	if (fd < 0 && !next.remote)
 		return -1;
-	if (S_ISREG(st.st_mode))
-		return std;
-	if (S_ISSOCK(st.st_mode)) {
-		*way = WAY_SOCKET;
-		return std;
-	}
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", std);
-	fd = open(name, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	*own = fd >= 0;
-	if (fd >= 0)
-		return fd;
-	*way = WAY_PIECES;
-	return std;
-}
-
-static int open_kind(enum log_sink kind, const char *path, enum way *way, bool *own)
-{
-	*way = WAY_WHOLE;
-	*own = true;
-	switch (kind) {
-	case LOG_TO_STDERR:
-		return open_standard(STDERR_FILENO, way, own);
-	case LOG_TO_STDOUT:
-		return open_standard(STDOUT_FILENO, way, own);
-	case LOG_TO_FILE:
-		return open_file(path);
-	case LOG_TO_SYSLOG:
-		return open_syslog();
-	case LOG_TO_NOTHING:
-		*own = false;
-		return INT_MAX;
-	}
-	errno = EINVAL;
-	return -1;
-}
-
-int log_sink_open(enum log_sink kind, const char *path)
-{
-	char *copy = path ? mem_dupz(path) : NULL;
-	enum way way;
-	bool own;
-	int fd = open_kind(kind, path, &way, &own);
-
-	if (fd < 0) {
-		int saved = errno;
-
-		mem_free(copy);
-		errno = saved;
-		return -1;
-	}
-	log_sink_flush();
-	if (sink.own && sink.fd >= 0)
-		close(sink.fd);
-	mem_free(sink.path);
-	sink.open = true;
-	sink.sink = kind;
-	sink.way = way;
-	sink.fd = fd;
-	sink.own = own;
-	sink.path = copy;
+	path = path ? mem_dupz(path) : NULL;
+	log_out_flush(o);
+	log_out_close(o);
+	o->open = true;
+	o->sink = kind;
+	o->way = next.way;
+	o->remote = next.remote;
+	o->framed = next.framed;
+	o->own = next.own;
+	o->fd = fd;
+	o->path = (char *)(uintptr_t)path;
+	o->out.max = LIMIT_LOG_BUFFER;
 	return 0;
 }
 
-int log_sink_reopen(void)
+int log_out_reopen(struct log_out *o)
 {
 	char *path;
 	int r, saved;
 
-	if (!sink.open || (sink.sink != LOG_TO_FILE && sink.sink != LOG_TO_SYSLOG))
+	if (!o->open || (o->sink != LOG_TO_FILE && o->sink != LOG_TO_SYSLOG))
 		return 0;
-	path = sink.path ? mem_dupz(sink.path) : NULL;
+	path = o->path ? mem_dupz(o->path) : NULL;
 	/* on failure the old file goes on: a line in the wrong file is better than none */
-	r = log_sink_open(sink.sink, path);
+	r = log_out_open(o, o->sink, path);
 	saved = errno;
 	mem_free(path);
 	errno = saved;
 	return r;
 }
 
-bool log_sink_is_open(void)
+static void disconnect(struct log_out *o)
 {
-	return sink.open;
+	if (o->own && o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+	o->sent = 0;
 }
 
-bool log_sink_is_syslog(void)
+void log_out_close(struct log_out *o)
 {
-	return sink.sink == LOG_TO_SYSLOG;
+	disconnect(o);
+	mem_free(o->path);
+	o->path = NULL;
+	o->open = false;
 }
 
-static ssize_t put(const char *p, size_t n)
+bool log_out_is_syslog(const struct log_out *o)
 {
-	struct pollfd pfd = { .fd = sink.fd, .events = POLLOUT };
+	return o->sink == LOG_TO_SYSLOG;
+}
 
-	if (sink.way == WAY_SOCKET)
-		return send(sink.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sink.way == WAY_PIECES) {
+/* --- writing ----------------------------------------------------------------------------------------------------------------- */
+
+static ssize_t put(const struct log_out *o, const char *p, size_t n)
+{
+	struct pollfd pfd = { .fd = o->fd, .events = POLLOUT };
+
+	if (o->way == LOG_WAY_SOCKET || o->way == LOG_WAY_STREAM)
+		return send(o->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (o->way == LOG_WAY_PIECES) {
 		if (poll(&pfd, 1, 0) <= 0) {
 			errno = EAGAIN;
 			return -1;
 		}
 		n = n < PIPE_BUF ? n : PIPE_BUF;
 	}
-	return write(sink.fd, p, n);
+	return write(o->fd, p, n);
 }
 
 static unsigned long count_lines(struct str s)
@@ -195,68 +105,134 @@ static unsigned long count_lines(struct str s)
 	return n;
 }
 
-void log_sink_flush(void)
+/* taken - n bytes are gone. A stream may break, and then begins with a whole record: those that are gone whole are forgotten only */
+static void taken(struct log_out *o, size_t n)
 {
-	while (sink.open && sink.out.n) {
-		ssize_t done = put(sink.out.p, sink.out.n);
+	ptrdiff_t end;
 
-		if (done >= 0) {
-			buf_consume(&sink.out, (size_t)done);
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno == EAGAIN)
+	if (o->way != LOG_WAY_STREAM) {
+		buf_consume(&o->out, n);
+		return;
+	}
+	o->away = 0;
+	o->told = false;
+	o->sent += n;
+	end = str_rchr(str_head(buf_view(&o->out), o->sent), '\n') + 1;
+	o->sent -= (size_t)end;
+	buf_consume(&o->out, (size_t)end);
+}
+
+/* is_connected - the stream, connected again when its time has come. Who is told what is lost also tells that it is away */
+static bool is_connected(struct log_out *o)
+{
+	struct log_out next = *o;
+	struct log_place p;
+	usec now;
+
+	if (o->fd >= 0)
+		return true;
+	now = clock_mono();
+	if (now < o->again || !log_place_parse(o->path ? o->path : "syslog", &p))
+		return false;
+	o->again = now + LIMIT_LOG_AGAIN;
+	o->fd = log_open_place(&p, &next);
+	o->away = o->fd < 0 ? errno : o->away;
+	return o->fd >= 0;
+}
+
+/* gone - a full disk or a reader that is gone: what waits has nowhere to go, but for a stream that may be connected again */
+static void gone(struct log_out *o)
+{
+	if (o->way == LOG_WAY_STREAM) {
+		o->away = errno;
+		disconnect(o);
+		if (o->again < clock_mono())
+			o->again = clock_mono() + LIMIT_LOG_AGAIN;
+		return;
+	}
+	o->lost += count_lines(buf_view(&o->out));
+	buf_clear(&o->out);
+}
+
+void log_out_flush(struct log_out *o)
+{
+	while (o->open && o->out.n && is_connected(o)) {
+		ssize_t done = put(o, o->out.p + o->sent, o->out.n - o->sent);
+
+		if (done >= 0)
+			taken(o, (size_t)done);
+		else if (errno == EAGAIN)
 			return;
-		/* a full disk or a reader that is gone: these lines have nowhere to go */
-		sink.lost += count_lines(buf_view(&sink.out));
-		buf_clear(&sink.out);
+		else if (errno != EINTR)
+			gone(o);
 	}
 }
 
-static void syslog_line(struct str line, enum log_severity sev)
+void log_out_finish(struct log_out *o)
 {
-	static const int priority[] = { 6, 4, 3, 2, 2 };
-	char head[16];
-	int n = snprintf(head, sizeof(head), "<%d>", SYSLOG_MAIL | priority[sev]);
-	struct iovec v[2] = { { head, (size_t)n }, { (void *)(uintptr_t)line.p, line.n } };
-	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
+	usec end = clock_mono() + LIMIT_LOG_FINISH;
 
-	if (sendmsg(sink.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	for (log_out_flush(o); o->open && o->out.n && o->fd >= 0; log_out_flush(o)) {
+		struct pollfd pfd = { .fd = o->fd, .events = POLLOUT };
+		usec now = clock_mono();
+
+		if (now >= end || poll(&pfd, 1, (int)((end - now) / USEC_PER_MSEC + 1)) <= 0)
+			break;
+	}
+}
+
+static void datagram(struct log_out *o, struct str line)
+{
+	struct iovec v = { (void *)(uintptr_t)line.p, line.n };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
+
+	if (o->fd >= 0 && sendmsg(o->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return;
 	/* the syslog daemon was restarted: one new try */
-	if (errno == ECONNREFUSED || errno == ENOTCONN || errno == ECONNRESET) {
-		(void)log_sink_reopen();
-		if (sendmsg(sink.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	if (o->fd < 0 || errno == ECONNREFUSED || errno == ENOTCONN || errno == ECONNRESET) {
+		(void)log_out_reopen(o);
+		if (o->fd >= 0 && sendmsg(o->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return;
 	}
-	sink.lost++;
+	o->lost++;
 }
 
-void log_sink_line(struct str line, enum log_severity sev)
+void log_out_line(struct log_out *o, struct str line)
 {
-	if (sink.sink == LOG_TO_NOTHING)
+	size_t whole = line.n + 24;    /* with its length, the space and the newline */
+
+	if (o->sink == LOG_TO_NOTHING)
 		return;
-	if (log_sink_is_syslog()) {
-		syslog_line(line, sev);
-		return;
-	}
-	if (sink.out.max - sink.out.n < line.n + 1)
-		log_sink_flush();
-	if (sink.out.max - sink.out.n < line.n + 1) {
-		sink.lost++;
+	if (o->way == LOG_WAY_DATAGRAM) {
+		datagram(o, line);
 		return;
 	}
-	buf_str(&sink.out, line);
-	buf_byte(&sink.out, '\n');
+	if (o->out.max - o->out.n < whole)
+		log_out_flush(o);
+	if (o->out.max - o->out.n < whole) {
+		o->lost++;
+		return;
+	}
+	if (o->framed)
+		buf_printf(&o->out, "%zu ", line.n + 1);
+	buf_str(&o->out, line);
+	buf_byte(&o->out, '\n');
 }
 
-unsigned long log_sink_take_lost(void)
+unsigned long log_out_take_lost(struct log_out *o)
 {
-	unsigned long n = sink.lost;
+	unsigned long n = o->lost;
 
-	if (sink.out.n > sink.out.max / 2)
+	if (o->out.n > o->out.max / 2)
 		return 0;
-	sink.lost = 0;
+	o->lost = 0;
 	return n;
+}
+
+int log_out_take_away(struct log_out *o)
+{
+	if (!o->away || o->told)
+		return 0;
+	o->told = true;
+	return o->away;
 }

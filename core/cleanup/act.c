@@ -15,15 +15,30 @@ static void log_origin(struct log_line *l, const struct envelope *e)
 		log_words(l, " from %.*s[%.*s];", STR_ARG(e->client_name), STR_ARG(e->client_addr));
 	else
 		log_words(l, " from local;");
+	if (e->client_addr.n) {
+		log_key(l, "client", e->client_addr);
+		log_key(l, "name", e->client_name);
+	}
+}
+
+/* log_found - what a check found, as keys */
+static void log_found(struct log_line *l, const char *where, struct str content, struct str text)
+{
+	log_key(l, "where", str_of(where));
+	log_key(l, "found", content);
+	log_key(l, "text", text);
 }
 
 /* log_sent - Postfix's client says less than its cleanup */
 static void log_sent(const struct acts *a, const char *what, enum act_where where, struct str content, struct str text)
 {
 	struct str shown = str_head(content, LIMIT_CHECK_SENT_LOGGED);
+	struct log_line l;
 
-	log_text(LOG_SEV_INFO, a->service, 0, a->qid, "%s: %s %.*s%s%.*s", what, where_words[where], STR_ARG(shown), text.n ? ": " : "",
-		STR_ARG(text));
+	log_begin(&l, a->service, 0, a->qid);
+	log_event(&l, LOG_SEV_INFO, what, "%s: %s %.*s%s%.*s", what, where_words[where], STR_ARG(shown), text.n ? ": " : "", STR_ARG(text));
+	log_found(&l, where_words[where], shown, text);
+	log_end(&l);
 }
 
 static void log_action(const struct acts *a, const char *what, enum act_where where, struct str content, struct str text)
@@ -35,7 +50,7 @@ static void log_action(const struct acts *a, const char *what, enum act_where wh
 	log_words(&l, "%s: %s %.*s", what, where_words[where], STR_ARG(str_head(content, LIMIT_CHECK_LOGGED)));
 	log_origin(&l, e);
 	log_key(&l, "event", str_of(what));
-	log_key(&l, "text", text);
+	log_found(&l, where_words[where], str_head(content, LIMIT_CHECK_LOGGED), text);
 	l.spaced = true;
 	l.fields = 1;
 	log_addr(&l, "from", e->sender);
@@ -59,7 +74,7 @@ void acts_log_fault(const struct acts *a, const char *fault, struct str content)
 	log_words(&l, "reject: mime-error %s: %.*s", fault, STR_ARG(str_head(content, LIMIT_CHECK_LOGGED / 2)));
 	log_origin(&l, e);
 	log_key(&l, "event", STR("reject"));
-	log_key(&l, "text", str_of(fault));
+	log_found(&l, "mime-error", str_head(content, LIMIT_CHECK_LOGGED / 2), str_of(fault));
 	l.spaced = true;
 	l.fields = 1;
 	log_addr(&l, "from", e->sender);

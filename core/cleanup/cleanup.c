@@ -135,14 +135,24 @@ static struct str part_of(const struct cleanup *c, struct part p)
 METRIC_ONE(processed, "postfix_cleanup_messages_processed", "Messages taken in.");
 METRIC_ONE(rejected, "postfix_cleanup_messages_rejected", "Messages refused after their content.");
 
+static void log_id_of(const struct cleanup *c, const char *key, struct str id)
+{
+	struct log_line l;
+
+	log_begin(&l, "cleanup", 0, c->qid);
+	log_id(&l, key, id);
+	log_key(&l, "event", STR("message-id"));
+	log_end(&l);
+}
+
 static void log_ids(const struct cleanup *c)
 {
 	struct str id = part_of(c, c->completion.message_id), resent = part_of(c, c->completion.resent_message_id);
 
 	processed++;
 	if (resent.n)
-		log_text(LOG_SEV_INFO, "cleanup", 0, c->qid, "resent-message-id=%.*s", STR_ARG(resent));
-	log_text(LOG_SEV_INFO, "cleanup", 0, c->qid, "message-id=%.*s", STR_ARG(id.n ? id : STR("<>")));
+		log_id_of(c, "resent-message-id", resent);
+	log_id_of(c, "message-id", id.n ? id : STR("<>"));
 }
 
 static void check_hops(struct cleanup *c)
@@ -150,7 +160,7 @@ static void check_hops(struct cleanup *c)
 	if (c->completion.hops < (unsigned)c->completion.conf->hopcount_limit)
 		return;
 	if (!c->source->quiet)
-		log_text(LOG_SEV_WARNING, "cleanup", 0, c->qid, "message rejected: hopcount exceeded");
+		log_say(LOG_SEV_WARNING, "cleanup", 0, c->qid, "reject", "message rejected: hopcount exceeded");
 	reply_set(&c->failure, 554, "5.4.0", "Error: too many hops");
 }
 

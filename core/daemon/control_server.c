@@ -168,7 +168,7 @@ static bool apply(struct peer *p, enum schedule_verb v, struct qmsg *m)
 	if (schedule_control(p->relay->schedule, v, m) != 0 && errno != EBUSY)
 		return false;
 	if (v != SCHEDULE_FLUSH)
-		log_text(LOG_SEV_INFO, "postsuper", 0, qid, "%s", control_words[v]);
+		log_say(LOG_SEV_INFO, "postsuper", 0, qid, control_words[v], "%s", control_words[v]);
 	return true;
 }
 

@@ -156,7 +156,8 @@ static void log_pickup(const struct pickup *p)
 
 	log_begin(&l, "pickup", 0, cleanup_qid(p->message));
 	l.spaced = true;
-	log_field(&l, "uid", "%lld", (long long)p->drop.envelope.uid);
+	log_key(&l, "event", STR("accept"));
+	log_number(&l, "uid", p->drop.envelope.uid);
 	log_addr(&l, "from", p->drop.envelope.sender);
 	log_end(&l);
 }

@@ -57,7 +57,7 @@ int privilege_fork_helper(const struct settings *s, const struct identity *owner
 			leave_terminal();
 		_exit(helper_main(fds[1], &(struct helper_rules){
 			.spool = s->conf->mail_spool_directory, .home_mailbox = s->conf->home_mailbox,
-			.log = s->conf->maillog_file, .tables = tables.n ? tables.v : none, .owner = owner->uid,
+			.log = s->conf->maillog_file, .log_also = s->conf->log_also, .tables = tables.n ? tables.v : none, .owner = owner->uid,
 			.confine = s->conf->sandbox != CONF_SANDBOX_NO, .must = s->conf->sandbox == CONF_SANDBOX_REQUIRED,
 		}));
 	}

@@ -77,7 +77,11 @@ struct relay_options {
 	const struct conf_diag *found; /* what nobody was told yet: logged, once there is a log; or NULL */
 };
 int relay_run(struct settings *s, const struct relay_options *o);
+/* relay_open_log - where the configuration says; 0, or -1 (said) */
+int relay_open_log(const struct conf *c, bool background);
 void relay_log_findings(const struct conf_diag *found);
+/* relay_log_serves - "WORDS -- version V, configuration DIR" */
+void relay_log_serves(const struct relay *r, const char *event, const char *words);
 /* relay_stop - as TERM does: after shutdown_delay take no more mail, finish what is under way and give the queue to drain_relay within
  * shutdown_timeout; then relay_run returns. A second call ends the delay. why: for the log */
 void relay_stop(struct relay *r, const char *why);

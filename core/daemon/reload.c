@@ -30,6 +30,25 @@ void relay_log_findings(const struct conf_diag *diag)
 	}
 }
 
+void relay_log_serves(const struct relay *r, const char *event, const char *words)
+{
+	struct log_line l;
+
+	log_begin(&l, "master", 0, NULL);
+	log_event(&l, LOG_SEV_INFO, event, "%s -- version %s, configuration %s", words, RELAYBOX_VERSION, r->directory);
+	log_key(&l, "version", STR(RELAYBOX_VERSION));
+	log_key(&l, "configuration", str_of(r->directory));
+	log_end(&l);
+}
+
+/* change_log - the form changes at once; the places were opened by who might */
+static void change_log(const struct conf *before, const struct conf *c)
+{
+	log_set_form(c->log_format == CONF_LOG_JSON, c->log_also_format == CONF_LOG_JSON, (enum log_mask)c->log_address_mask);
+	if (strcmp(before->maillog_file, c->maillog_file) != 0 || strcmp(before->log_also, c->log_also) != 0)
+		log_warn("master", "maillog_file, log_also: another place needs a restart; the log goes on where it was");
+}
+
 /* NULL, or why s cannot take over from what runs */
 static const char *refuse_reload(struct relay *r, const struct settings *s)
 {
@@ -49,6 +68,7 @@ static const char *refuse_reload(struct relay *r, const struct settings *s)
 
 static void take_over(struct relay *r, struct settings *s)
 {
+	change_log(r->settings->conf, s->conf);
 	deliver_reconfigure(r->deliver, s->conf, &s->master, s->router, s->profiles, s->templates);
 	schedule_reconfigure(r->schedule, s->conf, &s->master);
 	verify_reconfigure(r->verify, s->conf);
@@ -77,13 +97,15 @@ static bool too_many(struct relay *r)
 
 static bool reload(struct relay *r)
 {
+	const struct conf *c = r->settings->conf;
 	struct conf_diag diag;
 	struct settings *s;
 	const char *no;
 
 	if (log_reopen() != 0)
-		log_error("master", "maillog_file %s: cannot be opened again: %s: the log goes on in the file that was renamed; let %s "
-			"write into the folder, or restart relayd", r->settings->conf->maillog_file, strerror(errno), r->settings->conf->mail_owner);
+		log_error("master", "maillog_file %s%s%s: cannot be opened again: %s: the log goes on in the file that was renamed; let %s "
+			"write into the folder, or restart relayd", c->maillog_file, *c->log_also ? ", log_also " : "", c->log_also, strerror(errno),
+			c->mail_owner);
 	if (r->stopping) {
 		log_error("master", "reload refused: shutting down");
 		return false;
@@ -102,7 +124,7 @@ static bool reload(struct relay *r)
 		settings_free(s);
 	} else {
 		take_over(r, s);
-		log_info("master", "reload -- version %s, configuration %s", RELAYBOX_VERSION, r->directory);
+		relay_log_serves(r, "reload", "reload");
 	}
 	conf_diag_fini(&diag);
 	return !no;

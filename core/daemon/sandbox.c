@@ -12,6 +12,7 @@
 #include "core/base/landlock.h"
 #include "core/base/log.h"
 #include "core/base/sanitized.h"
+#include "core/conf/conf_log.h"
 #include "core/deliver/local/mailbox.h"
 
 /* what libc and the configuration read of every host, whose files come and go: account files, resolver, services, time; certificates */
@@ -104,6 +105,12 @@ static void allow_ports(struct landlock *l, const struct sandbox *x)
 		landlock_allow_port(l, LANDLOCK_TCP_CONNECT, x->called.v[i]);
 }
 
+static void allow_log(void *ctx, const struct log_place *p)
+{
+	if (p->sink == LOG_TO_FILE && strncmp(p->path, "/dev/", 5) != 0)
+		landlock_allow_folder(ctx, p->path, LANDLOCK_APPENDING);
+}
+
 static int close_files(const struct settings *s, const char *directory, bool has_helper, const struct sandbox *x)
 {
 	const struct conf *c = s->conf;
@@ -112,8 +119,7 @@ static int close_files(const struct settings *s, const char *directory, bool has
 	if (landlock_begin(&l, x->tcp) != 0)
 		return -1;
 	landlock_allow(&l, ".", LANDLOCK_OWNING);
-	if (c->maillog_file[0] == '/' && strncmp(c->maillog_file, "/dev/", 5) != 0)
-		landlock_allow_folder(&l, c->maillog_file, LANDLOCK_APPENDING);
+	conf_log_each(c, allow_log, &l);
 	if (strchr(c->address_verify_map, '/'))
 		landlock_allow_folder(&l, strchr(c->address_verify_map, '/'), LANDLOCK_WRITING);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)

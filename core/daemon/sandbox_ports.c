@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/landlock.h"
+#include "core/conf/conf_log.h"
 #include "core/daemon/sandbox.h"
 #include "core/route/route.h"
 
@@ -97,6 +98,12 @@ static void add_port(void *ctx, uint16_t port)
 	add(ctx, port);
 }
 
+static void add_log_server(void *ctx, const struct log_place *p)
+{
+	if (p->tcp)
+		add(ctx, p->port);
+}
+
 void sandbox_ports_called(const struct settings *s, struct sandbox_ports *out)
 {
 	bool any = has_table(s->conf);
@@ -105,6 +112,7 @@ void sandbox_ports_called(const struct settings *s, struct sandbox_ports *out)
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		add(out, usual[i]);
 	add_conf(out, s->conf);
+	conf_log_each(s->conf, add_log_server, out);
 	for (size_t i = 0; i < s->master.n_transports; i++)
 		add_conf(out, s->master.transports[i].conf);
 	for (size_t i = 0; i < s->master.n_listeners; i++)

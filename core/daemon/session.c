@@ -357,7 +357,7 @@ static void on_failed(struct session *s)
 	if (s->connect_logged || s->in_tls) {
 		session_log_connect(s);
 		if (s->in_tls && !s->tls_done)
-			log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "SSL_accept error from %s: %s", s->client_text, s->conn->why);
+			session_log_say(s, LOG_SEV_INFO, "tls-failed", "SSL_accept error from %s: %s", s->client_text, s->conn->why);
 		session_log_break(s, session_lost);
 	}
 	session_end(s);

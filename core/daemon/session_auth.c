@@ -22,7 +22,7 @@ void session_auth_check(struct session *s, struct reply *r)
 	if (s->smtp.auth_step > 1)
 		return;
 	if (session_over(s, CLIENT_LOGINS, session_conf(s)->smtpd_client_auth_rate_limit)) {
-		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "AUTH command rate limit exceeded: %u from %s for service smtp",
+		session_log_say(s, LOG_SEV_WARNING, "limit", "AUTH command rate limit exceeded: %u from %s for service smtp",
 			s->client->rate[CLIENT_LOGINS].n, s->client_text);
 		reply_set(r, 450, "4.7.1", "Error: too many AUTH commands from your address");
 		limit_hit(LIMIT_HIT_CLIENT_LOGINS);
@@ -37,6 +37,21 @@ static void challenge(struct session *s, const char *text)
 	mime_base64(&base64, str_of(text), 0);
 	reply_set(s->answer, 334, "", "%s", buf_cstr(&base64));
 	buf_fini(&base64);
+}
+
+static void log_failed(struct session *s, const char *user, const char *why)
+{
+	struct log_line l;
+
+	log_begin(&l, "smtpd", s->pid, NULL);
+	log_words(&l, "warning: %s: SASL %s authentication failed: %s", s->client_text, s->smtp.auth_mechanism, why);
+	l.severity = LOG_SEV_WARNING;
+	l.fields = 1;
+	session_log_client(s, &l, "auth-failed");
+	log_key(&l, "sasl_method", str_of(s->smtp.auth_mechanism));
+	log_key(&l, "text", str_of(why));
+	log_str(&l, "sasl_username", str_of(user));
+	log_end(&l);
 }
 
 static void answered(void *ctx, enum auth_verdict v, const char *user, const char *why)
@@ -54,8 +69,7 @@ static void answered(void *ctx, enum auth_verdict v, const char *user, const cha
 		challenge(s, user);
 	} else {
 		failures++;
-		log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s: SASL %s authentication failed: %s, sasl_username=%s", s->client_text,
-			s->smtp.auth_mechanism, text, user);
+		log_failed(s, user, text);
 		if (v == AUTH_LATER)
 			reply_set(s->answer, 454, "4.7.0", "Temporary authentication failure: %s", text);
 		else

@@ -21,13 +21,57 @@ static const char *service_name(const struct session *s)
 	return s->uid >= 0 ? "pickup" : "smtpd";
 }
 
+void session_log_client(const struct session *s, struct log_line *l, const char *event)
+{
+	if (event)
+		log_key(l, "event", str_of(event));
+	if (s->uid >= 0)
+		return;
+	log_key(l, "client", str_of(s->client_address));
+	log_key(l, "name", str_of(s->client_name));
+}
+
+static void begin(const struct session *s, struct log_line *l, const char *event)
+{
+	log_begin(l, service_name(s), s->pid, NULL);
+	session_log_client(s, l, event);
+}
+
+void session_log_say(const struct session *s, enum log_severity sev, const char *event, const char *fmt, ...)
+{
+	char text[LIMIT_LOG_LINE];
+	struct log_line l;
+	va_list ap;
+
+	va_start(ap, fmt);
+	format_vtext(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_begin(&l, service_name(s), s->pid, NULL);
+	log_event(&l, sev, NULL, "%s", text);
+	session_log_client(s, &l, event);
+	log_end(&l);
+}
+
 /* A client that never said a word is a load balancer's look or a port scan: counted, not logged. */
 void session_log_connect(struct session *s)
 {
 	if (s->connect_logged || s->uid >= 0)
 		return;
 	s->connect_logged = true;
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "connect from %s", s->client_text);
+	session_log_say(s, LOG_SEV_INFO, "connect", "connect from %s", s->client_text);
+}
+
+/* add_verb - " rcpt=0/1", and in the JSON form its two numbers */
+static void add_verb(const struct smtp_server_counts *v, struct buf *text, struct buf *json)
+{
+	char verb[24];
+	size_t n = 0;
+
+	for (const char *p = v->verb; *p && n + 1 < sizeof(verb); p++)
+		verb[n++] = ascii_lower(*p);
+	verb[n] = '\0';
+	buf_printf(text, v->ok == v->total ? " %s=%u" : " %s=%u/%u", verb, v->ok, v->total);
+	buf_printf(json, "%s\"%s\":[%u,%u]", json->n > 1 ? "," : "", verb, v->ok, v->total);
 }
 
 void session_log_disconnect(struct session *s)
@@ -35,7 +79,8 @@ void session_log_disconnect(struct session *s)
 	const struct tls_info *tls = conn_tls(s->conn);
 	struct smtp_server_counts verbs[16];
 	unsigned ok = 0, total = 0;
-	struct buf b;
+	struct buf b, json;
+	struct log_line l;
 	size_t n;
 
 	if (!s->connect_logged) {
@@ -44,39 +89,50 @@ void session_log_disconnect(struct session *s)
 		return;
 	}
 	buf_init(&b, 1024);
+	buf_init(&json, 1024);
 	disconnects++;
 	metric_learn(&tls_versions, "level=\"%s\",version=\"%s\"", tls_level_row(session_conf(s)->smtpd_tls_security_level)->word,
 		tls ? tls->version : "none");
+	buf_byte(&json, '{');
 	n = smtp_server_counts(&s->smtp, verbs);
 	for (size_t i = 0; i < n; i++) {
 		ok += verbs[i].ok;
 		total += verbs[i].total;
-		buf_byte(&b, ' ');
-		for (const char *p = verbs[i].verb; *p; p++)
-			buf_byte(&b, ascii_lower(*p));
-		buf_printf(&b, verbs[i].ok == verbs[i].total ? "=%u" : "=%u/%u", verbs[i].ok, verbs[i].total);
+		add_verb(&verbs[i], &b, &json);
 	}
-	buf_printf(&b, ok == total ? " commands=%u" : " commands=%u/%u", ok, total);
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "disconnect from %s%s", s->client_text, buf_cstr(&b));
+	add_verb(&(struct smtp_server_counts){ .verb = "commands", .ok = ok, .total = total }, &b, &json);
+	buf_byte(&json, '}');
+	begin(s, &l, "disconnect");
+	log_words(&l, "disconnect from %s%s", s->client_text, buf_cstr(&b));
+	log_key_json(&l, "verbs", buf_view(&json));
+	log_end(&l);
 	buf_fini(&b);
+	buf_fini(&json);
 }
 
 void session_log_break(struct session *s, const char *what)
 {
 	enum smtp_server_phase at = s->smtp.phase;
 	bool content = at == SMTP_AT_DATA || at == SMTP_AT_BDAT;
-	char bytes[40] = "";
+	struct log_line l;
 
 	session_log_connect(s);
 	if (s->uid < 0 && what == session_lost)
 		metric_learn(&lost, "after_stage=\"%s\"", smtp_server_phase_text(at));
-	if (content)
-		format_text(bytes, sizeof(bytes), " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
 	/* why a program may wait for an answer to a dot that nobody saw */
 	if (at == SMTP_AT_DATA && s->smtp.bare_lf)
-		log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL,
-			"no <CR><LF>.<CR><LF> from %s, but lines that end in a bare <LF>: such a dot is content", s->client_text);
-	log_text(LOG_SEV_INFO, service_name(s), s->pid, NULL, "%s after %s%s from %s", what, smtp_server_phase_text(at), bytes, s->client_text);
+		session_log_say(s, LOG_SEV_WARNING, "bare-lf", "no <CR><LF>.<CR><LF> from %s, but lines that end in a bare <LF>: such a dot is content",
+			s->client_text);
+	begin(s, &l, "break");
+	log_words(&l, "%s after %s", what, smtp_server_phase_text(at));
+	if (content)
+		log_words(&l, " (%llu bytes)", (unsigned long long)s->smtp.envelope.size);
+	log_words(&l, " from %s", s->client_text);
+	log_key(&l, "what", str_of(what));
+	log_key(&l, "command", str_of(smtp_server_phase_text(at)));
+	if (content)
+		log_key_number(&l, "bytes", (int64_t)s->smtp.envelope.size);
+	log_end(&l);
 }
 
 void session_log_hangup(struct session *s)
@@ -88,8 +144,7 @@ void session_log_hangup(struct session *s)
 		return;
 	}
 	session_log_connect(s);
-	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "%s from %s: %.*s", why, s->client_text,
-		STR_ARG(str_head(s->smtp.argument, 100)));
+	session_log_say(s, LOG_SEV_WARNING, "not-smtp", "%s from %s: %.*s", why, s->client_text, STR_ARG(str_head(s->smtp.argument, 100)));
 }
 
 /* --- refusals --------------------------------------------------------------------------------------------------------- */
@@ -123,9 +178,8 @@ static void reject(struct session *s, const char *what, int code, const char *en
 	if (code)
 		log_words(&l, "%d %s%s", code, enhanced, *enhanced ? " " : "");
 	log_words(&l, "%s;", text);
-	log_key(&l, "event", str_of(what));
+	session_log_client(s, &l, what);
 	log_key(&l, "command", str_of(phase));
-	log_key(&l, "client", str_of(s->client_text));
 	if (code)
 		log_key_number(&l, "code", code);
 	if (*enhanced)
@@ -180,6 +234,7 @@ static void reject_text(struct session *s, struct str reply)
 void session_log_refused(struct session *s)
 {
 	struct str what = s->smtp.argument;
+	struct log_line l;
 
 	if (!str_starts(str_of(s->smtp.refusal), STR("501 5.1."))) {
 		reject_text(s, str_of(s->smtp.refusal));
@@ -187,13 +242,19 @@ void session_log_refused(struct session *s)
 	}
 	session_log_connect(s);
 	what = str_trim(str_from(what, (size_t)str_chr(what, ':') + 1));
-	log_text(LOG_SEV_WARNING, service_name(s), s->pid, NULL, "Illegal address syntax from %s in %s command: %.*s", s->client_text,
+	log_begin(&l, service_name(s), s->pid, NULL);
+	log_event(&l, LOG_SEV_WARNING, NULL, "Illegal address syntax from %s in %s command: %.*s", s->client_text,
 		smtp_server_phase_text(s->smtp.phase), STR_ARG(what));
+	session_log_client(s, &l, "illegal-address");
+	log_key(&l, "command", str_of(smtp_server_phase_text(s->smtp.phase)));
+	log_key(&l, "text", what);
+	log_end(&l);
 }
 
 void session_log_tls(struct session *s)
 {
 	const struct tls_info *t = conn_tls(s->conn);
+	struct log_line l;
 
 	if (!t)
 		return;
@@ -202,6 +263,8 @@ void session_log_tls(struct session *s)
 	if (session_conf(s)->smtpd_tls_loglevel < 1)
 		return;
 	session_log_connect(s);
-	log_text(LOG_SEV_INFO, "smtpd", s->pid, NULL, "%s TLS connection established from %s: %s with cipher %s (%d/%d bits)",
-		tls_trust_word(t->trust), s->client_text, t->version, t->cipher, t->bits, t->bits);
+	log_begin(&l, "smtpd", s->pid, NULL);
+	tls_log(&l, t, "from", s->client_text);
+	session_log_client(s, &l, NULL);
+	log_end(&l);
 }

@@ -37,7 +37,7 @@ static void check_connection(struct session *s, struct reply *r)
 		return;
 	limit_hit(many ? LIMIT_HIT_CLIENT_SESSIONS : LIMIT_HIT_CLIENT_CONNECTIONS);
 	session_log_connect(s);
-	log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "Connection %s limit exceeded: %u from %s for service smtp",
+	session_log_say(s, LOG_SEV_WARNING, "limit", "Connection %s limit exceeded: %u from %s for service smtp",
 		many ? "concurrency" : "rate", s->client->connections, s->client_text);
 	session_hang_up(s, 421, "4.7.0", "Error: too many connections from your address");
 }
@@ -193,15 +193,21 @@ static void log_client(struct session *s)
 
 	if (s->uid < 0)
 		metric_learn(&processed, "sasl_method=\"%s\"", s->smtp.authenticated ? s->smtp.auth_mechanism : "");
+	log_begin(&l, s->uid < 0 ? "smtpd" : "pickup", s->uid < 0 ? s->pid : 0, cleanup_qid(s->message));
 	if (s->uid < 0) {
-		log_text(LOG_SEV_INFO, "smtpd", s->pid, cleanup_qid(s->message), s->smtp.authenticated ? "client=%s, sasl_method=%s, sasl_username=%s" :
-			"client=%s", s->client_text, s->smtp.auth_mechanism, s->smtp.user);
-		return;
+		log_words(&l, "client=%s", s->client_text);
+		l.fields = 1;
+		session_log_client(s, &l, "accept");
+		if (s->smtp.authenticated) {
+			log_str(&l, "sasl_method", str_of(s->smtp.auth_mechanism));
+			log_str(&l, "sasl_username", str_of(s->smtp.user));
+		}
+	} else {
+		log_key(&l, "event", STR("accept"));
+		l.spaced = true;
+		log_number(&l, "uid", s->uid);
+		log_addr(&l, "from", s->sender_given);
 	}
-	log_begin(&l, "pickup", 0, cleanup_qid(s->message));
-	l.spaced = true;
-	log_field(&l, "uid", "%lld", (long long)s->uid);
-	log_addr(&l, "from", s->sender_given);
 	log_end(&l);
 }
 

@@ -8,6 +8,7 @@
 #ifndef CORE_DAEMON_SESSION_PRIVATE_H
 #define CORE_DAEMON_SESSION_PRIVATE_H
 
+#include "core/base/log.h"
 #include "core/cleanup/cleanup.h"
 #include "core/daemon/relay.h"
 
@@ -139,6 +140,11 @@ void session_report_machine(struct session *s, size_t before);
 void session_report_end(struct session *s);
 
 /* --- session_log.c --- */
+/* session_log_client - the keys of the JSON form that each line about a client has: event, client (its address), name */
+void session_log_client(const struct session *s, struct log_line *l, const char *event);
+/* session_log_say - one record of free text about the client, with these keys */
+void session_log_say(const struct session *s, enum log_severity sev, const char *event, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 void session_log_connect(struct session *s);
 void session_log_disconnect(struct session *s);
 void session_log_tls(struct session *s);

@@ -7,6 +7,7 @@
 
 #include "core/base/fs.h"
 #include "core/base/mem.h"
+#include "core/conf/conf_log.h"
 #include "core/deliver/local/luser.h"
 #include "core/net/tls_names.h"
 
@@ -376,6 +377,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	if (s->master.n_listeners && !s->n_services && !diag->errors)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	open_http(s, diag);
+	conf_log_check(s->conf, diag);
 	open_submit(s, diag);
 	finish_services(s);
 	s->profiles = deliver_profiles_new(&s->master, diag);

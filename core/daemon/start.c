@@ -29,6 +29,7 @@
 #include "core/daemon/wiring.h"
 #include "core/map/cdb.h"
 #include "core/base/signals.h"
+#include "core/conf/conf_log.h"
 
 #define POOL_THREADS 2                 /* at least: handshakes */
 #define FILE_THREADS 2                 /* deliveries that wait for a lock */
@@ -76,27 +77,17 @@ static bool open_sockets(struct daemon *d)
 
 /* --- log --------------------------------------------------------------------------------------------------------------- */
 
-static int open_log(const struct conf *c, bool background)
+int relay_open_log(const struct conf *c, bool background)
 {
-	const char *file = c->maillog_file;
-	struct log_config l = { .sink = background ? LOG_TO_SYSLOG : LOG_TO_STDERR, .path = file, .json = c->log_format == CONF_LOG_JSON,
-		.syslog_name = c->syslog_name, .host = NULL };
-	char host[256] = "localhost";
+	struct conf_log l;
 
-	gethostname(host, sizeof(host) - 1);
-	host[strcspn(host, ".")] = '\0';
-	l.host = host;
-	if (strcmp(file, "/dev/stdout") == 0)
-		l.sink = LOG_TO_STDOUT;
-	else if (strcmp(file, "/dev/stderr") == 0)
-		l.sink = LOG_TO_STDERR;
-	else if (*file)
-		l.sink = LOG_TO_FILE;
-	if (log_open(&l) == 0) {
-		log_echo(l.sink == LOG_TO_FILE || l.sink == LOG_TO_SYSLOG);
+	conf_log(c, background ? LOG_TO_SYSLOG : LOG_TO_STDERR, &l);
+	if (log_open(&l.config) == 0) {
+		log_echo(l.config.sink == LOG_TO_FILE || l.config.sink == LOG_TO_SYSLOG);
 		return 0;
 	}
-	fprintf(stderr, "relayd: maillog_file %s: %s\n", file, strerror(errno));
+	fprintf(stderr, "relayd: %s %s: %s\n", log_is_open() ? "log_also" : "maillog_file", log_is_open() ? c->log_also : c->maillog_file,
+		strerror(errno));
 	return -1;
 }
 
@@ -337,7 +328,7 @@ static void close_rooms(struct daemon *d)
 		unlink("submit");
 	if (r->store)
 		store_close(r->store);
-	log_flush();
+	log_finish();
 }
 
 static void start_clockwork(struct daemon *d, sigset_t set)
@@ -412,7 +403,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 		buf_fini(&why);
 		return EX_CONFIG;
 	}
-	if (open_log(s->conf, o->daemonise) != 0)
+	if (relay_open_log(s->conf, o->daemonise) != 0)
 		return EX_CANTCREAT;
 	if (o->daemonise)
 		ready_fd = go_background(s->conf->maillog_file);
@@ -449,7 +440,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (privilege_drop(&owner) != 0 || sandbox_close(s, o->directory, helper_fd >= 0, &r->sandbox) != 0 || !open_rooms(&d, helper_fd))
 		goto out;
 	start_clockwork(&d, set);
-	log_info("master", "daemon started -- version %s, configuration %s", RELAYBOX_VERSION, o->directory);
+	relay_log_serves(r, "start", "daemon started");
 	log_flush();
 	log_echo(false);
 	notify_ready(&r->notify, r->loop);

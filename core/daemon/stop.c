@@ -74,23 +74,31 @@ void relay_hand_over(struct relay *r)
 	if (r->stopping)
 		return;
 	r->handing_over = true;
-	log_info("master", "terminating: another relayd takes over");
+	log_say(LOG_SEV_INFO, "master", 0, NULL, "hand-over", "terminating: another relayd takes over");
 	begin(r);
 }
 
 void relay_stop(struct relay *r, const char *why)
 {
 	usec delay = r->settings->conf->shutdown_delay;
+	struct log_line l;
 
 	if (r->stopping)
 		return;
 	if (delay && !r->leaving) {
 		r->leaving = true;
-		log_info("master", "terminating on %s: mail is taken for %lld more seconds", why, (long long)(delay / USEC_PER_SEC));
+		log_begin(&l, "master", 0, NULL);
+		log_event(&l, LOG_SEV_INFO, "leave", "terminating on %s: mail is taken for %lld more seconds", why, (long long)(delay / USEC_PER_SEC));
+		log_key(&l, "reason", str_of(why));
+		log_key_number(&l, "seconds", delay / USEC_PER_SEC);
+		log_end(&l);
 		relay_tell_stopping(r);
 		loop_timer_set(r->loop, &r->stop_timer, loop_now(r->loop) + delay);
 		return;
 	}
-	log_info("master", "terminating on %s", why);
+	log_begin(&l, "master", 0, NULL);
+	log_event(&l, LOG_SEV_INFO, "stop", "terminating on %s", why);
+	log_key(&l, "reason", str_of(why));
+	log_end(&l);
 	begin(r);
 }

@@ -56,6 +56,7 @@ static void queued(void *ctx, const struct reply *reply, struct qmsg *m)
 	struct notice *n = ctx;
 	struct deliver *d = n->d;
 	char qid[QID_MAX];
+	struct log_line l;
 
 	if (!d) {
 		end(n);
@@ -64,7 +65,11 @@ static void queued(void *ctx, const struct reply *reply, struct qmsg *m)
 	if (m) {
 		qid_format(qid, m->id);
 		sent_failures += n->what == failure_notice;
-		log_text(LOG_SEV_INFO, "bounce", 0, n->about, "%s: %s", n->what, qid);
+		log_begin(&l, "bounce", 0, n->about);
+		log_event(&l, LOG_SEV_INFO, "notice", "%s: %s", n->what, qid);
+		log_key(&l, "what", str_of(n->what));
+		log_key(&l, "notice", str_of(qid));
+		log_end(&l);
 		d->o.queued(d->o.ctx, m);
 	} else {
 		log_text(LOG_SEV_WARNING, "bounce", 0, n->about, "%s: %s", n->what, reply->text);

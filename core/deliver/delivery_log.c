@@ -43,24 +43,6 @@ static void split_delays(const struct delivery *job, const struct delivery_facts
 	out->transfer = since(ready, f->now);
 }
 
-static void add_delays(struct log_line *l, const struct delays *d)
-{
-	const usec parts[] = { d->queue, d->active, d->setup, d->transfer };
-	struct buf b;
-
-	buf_init(&b, 200);
-	log_seconds(&b, d->total);
-	log_str(l, "delay", buf_view(&b));
-	buf_clear(&b);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (i)
-			buf_byte(&b, '/');
-		log_seconds(&b, parts[i]);
-	}
-	log_str(l, "delays", buf_view(&b));
-	buf_fini(&b);
-}
-
 static void count(const struct delivery *job, const struct delays *d, const struct delivery_facts *f)
 {
 	const usec parts[STAGES] = { d->queue, d->active, d->setup, d->transfer };
@@ -91,6 +73,7 @@ static void log_one(const struct delivery *job, size_t i, const struct delays *d
 {
 	const struct rcpt *rcpt = job->rcpts[i];
 	const struct delivery_result *r = &job->results[i];
+	const usec parts[LOG_DELAYS] = { d->queue, d->active, d->setup, d->transfer };
 	enum verdict v = reply_verdict(&r->reply);
 	struct reply told = r->reply;
 	struct log_line l;
@@ -105,13 +88,14 @@ static void log_one(const struct delivery *job, size_t i, const struct delays *d
 	else
 		buf_z(&text, r->reply.text);
 	log_begin(&l, f->service, 0, f->qid);
+	log_key(&l, "event", f->probe ? STR("probe") : STR("delivery"));
 	log_addr(&l, "to", rcpt->addr);
 	if (rcpt->orig.n && !str_ieq(rcpt->orig, rcpt->addr))
 		log_addr(&l, "orig_to", rcpt->orig);
 	log_str(&l, "relay", str_of(r->relay[0] ? r->relay : "none"));
 	if (f->conn_use > 1)
-		log_field(&l, "conn_use", "%u", f->conn_use);
-	add_delays(&l, d);
+		log_number(&l, "conn_use", f->conn_use);
+	log_delays(&l, d->total, parts);
 	log_str(&l, "dsn", str_of(reply_dsn(&told)));
 	log_str(&l, "status", str_of(status_word(v, f)));
 	log_note(&l, "%s", buf_cstr(&text));

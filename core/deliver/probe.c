@@ -48,7 +48,7 @@ static void probe_finish(struct deliver *d, struct delivery *job, struct deliver
 	f->now = loop_wall(d->o.loop);
 	f->probe = true;
 	delivery_log(job, f);
-	log_text(LOG_SEV_INFO, "qmgr", 0, qid, "removed");
+	log_say(LOG_SEV_INFO, "qmgr", 0, qid, "removed", "removed");
 	p->fn(p->ctx, &p->result.reply);
 	probe_free(p);
 }
@@ -112,14 +112,18 @@ static void fill(struct probe *p, struct str rcpt)
 	qid_format(qid, p->msg.id);
 	buf_init(&id, LIMIT_ADDRESS);
 	message_id_format(&id, now, qid, c->myhostname);
-	log_text(LOG_SEV_INFO, "cleanup", 0, qid, "message-id=%s", buf_cstr(&id));
+	log_begin(&l, "cleanup", 0, qid);
+	log_id(&l, "message-id", buf_view(&id));
+	log_key(&l, "event", STR("message-id"));
+	log_end(&l);
 	p->e.size = size_of_question(p, qid, id.n);
 	buf_fini(&id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", p->e.sender);
-	log_field(&l, "size", "%llu", (unsigned long long)p->e.size);
-	log_field(&l, "nrcpt", "1");
-	log_note(&l, "queue active");
+	log_number(&l, "size", (int64_t)p->e.size);
+	log_number(&l, "nrcpt", 1);
+	buf_z(&l.text, " (queue active)");
+	log_key(&l, "event", STR("active"));
 	log_end(&l);
 }
 

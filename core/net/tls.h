@@ -50,6 +50,9 @@ struct tls_info {
 	char key[32];                    /* "RSA 2048", "EC 256" */
 	int chain_length;
 };
+/* tls_log - "TRUST TLS connection established WAY PEER: ..." into a record, with its parts as keys; way: "to", "from" */
+struct log_line;
+void tls_log(struct log_line *l, const struct tls_info *t, const char *way, const char *peer);
 const char *tls_trust_word(enum tls_trust t);        /* "Anonymous" "Untrusted" "Trusted" "Verified" */
 
 struct tls_session;

@@ -4,6 +4,7 @@
 
 #include <mbedtls/oid.h>
 
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/net/tls_names.h"
 #include "core/net/tls_private.h"
@@ -179,6 +180,16 @@ const char *tls_trust_word(enum tls_trust t)
 	static const char *const words[] = { "Anonymous", "Untrusted", "Trusted", "Verified" };
 
 	return words[t];
+}
+
+void tls_log(struct log_line *l, const struct tls_info *t, const char *way, const char *peer)
+{
+	log_event(l, LOG_SEV_INFO, "tls", "%s TLS connection established %s %s: %s with cipher %s (%d/%d bits)", tls_trust_word(t->trust), way,
+		peer, t->version, t->cipher, t->bits, t->bits);
+	log_key(l, "trust", str_of(tls_trust_word(t->trust)));
+	log_key(l, "version", str_of(t->version));
+	log_key(l, "cipher", str_of(t->cipher));
+	log_key_number(l, "bits", t->bits);
 }
 
 /* --- its chain ---------------------------------------------------------------------------------------------------- */

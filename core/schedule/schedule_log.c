@@ -1,6 +1,4 @@
 /* schedule_log - the queue manager's lines, in Postfix's words (docs/man/relaybox-log.5). */
-#include <inttypes.h>
-
 #include "core/base/log.h"
 #include "core/base/metric.h"
 #include "core/schedule/schedule_private.h"
@@ -25,9 +23,10 @@ void schedule_log_active(const struct qmsg *m, const struct envelope *e)
 	qid_format(qid, m->id);
 	log_begin(&l, "qmgr", 0, qid);
 	log_addr(&l, "from", e->sender);
-	log_field(&l, "size", "%" PRIu64, m->size);
-	log_field(&l, "nrcpt", "%u", m->n_rcpts);
+	log_number(&l, "size", (int64_t)m->size);
+	log_number(&l, "nrcpt", m->n_rcpts);
 	buf_z(&l.text, " (queue active)");
+	log_key(&l, "event", STR("active"));
 	log_end(&l);
 }
 
@@ -37,7 +36,7 @@ void schedule_log_removed(const struct qmsg *m)
 
 	removed++;
 	qid_format(qid, m->id);
-	log_text(LOG_SEV_INFO, "qmgr", 0, qid, "removed");
+	log_say(LOG_SEV_INFO, "qmgr", 0, qid, "removed", "removed");
 }
 
 void schedule_log_expired(const struct qmsg *m, const struct envelope *e)
@@ -51,36 +50,31 @@ void schedule_log_expired(const struct qmsg *m, const struct envelope *e)
 	log_addr(&l, "from", e->sender);
 	log_str(&l, "status", str_of(m->flags & QMSG_EXPIRE ? "force-expired" : "expired"));
 	buf_z(&l.text, ", returned to sender");
+	log_key(&l, "event", STR("expired"));
 	log_end(&l);
 }
 
 void schedule_log_error(const struct active *a, size_t rcpt, const struct reply *r, usec now)
 {
 	const struct rcpt *to = &a->env.rcpts[rcpt];
-	struct buf seconds, note;
+	const usec parts[LOG_DELAYS] = { a->active_at - a->m->arrival, now - a->active_at, 0, 0 };
+	struct buf note;
 	char qid[QID_MAX];
 	struct log_line l;
 
-	buf_init(&seconds, 64);
 	buf_init(&note, LIMIT_REPLY_TEXT + 64);
 	qid_format(qid, a->m->id);
 	log_begin(&l, "error", 0, qid);
 	log_addr(&l, "to", to->addr);
 	if (to->orig.n)
 		log_addr(&l, "orig_to", to->orig);
-	log_field(&l, "relay", "none");
-	log_seconds(&seconds, now - a->m->arrival);
-	log_str(&l, "delay", buf_view(&seconds));
-	buf_clear(&seconds);
-	log_seconds(&seconds, a->active_at - a->m->arrival);
-	buf_byte(&seconds, '/');
-	log_seconds(&seconds, now - a->active_at);
-	log_field(&l, "delays", "%s/0/0", buf_cstr(&seconds));
+	log_key(&l, "event", STR("delivery"));
+	log_str(&l, "relay", STR("none"));
+	log_delays(&l, now - a->m->arrival, parts);
 	log_str(&l, "dsn", str_of(reply_dsn(r)));
 	log_str(&l, "status", str_of(r->code >= 500 ? "bounced" : r->code >= 400 ? "deferred" : "sent"));
 	buf_z(&note, r->text);
 	log_note(&l, "%s", buf_cstr(&note));
 	log_end(&l);
-	buf_fini(&seconds);
 	buf_fini(&note);
 }

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/cleanup/cleanup.h"
+#include "core/conf/conf_log.h"
 #include "core/submit/submit_judge.h"
 #include "core/submit/submit_road.h"
 
@@ -51,21 +52,24 @@ static bool open_settings(struct direct *d, const struct conf *c, struct buf *wh
 /* open_log - where relayd would log, if this user may write there, else syslog, else nowhere: standard error is for people */
 static void open_log(const struct conf *c)
 {
-	char host[256] = "localhost";
-	struct log_config l = { .sink = LOG_TO_FILE, .path = c->maillog_file, .json = c->log_format == CONF_LOG_JSON,
-		.syslog_name = c->syslog_name, .host = host };
+	struct conf_log l;
 
 	if (log_is_open())
 		return;
-	(void)gethostname(host, sizeof(host) - 1);
-	host[strcspn(host, ".")] = '\0';
-	if (*l.path && strncmp(l.path, "/dev/std", 8) != 0 && log_open(&l) == 0)
+	conf_log(c, LOG_TO_SYSLOG, &l);
+	if (l.also.sink == LOG_TO_STDERR || l.also.sink == LOG_TO_STDOUT)
+		l.config.also = NULL;
+	if (l.config.sink == LOG_TO_STDERR || l.config.sink == LOG_TO_STDOUT)
+		l.config.sink = LOG_TO_SYSLOG;
+	if (log_open(&l.config) == 0 || log_is_open())
 		return;
-	l.sink = LOG_TO_SYSLOG;
-	if (log_open(&l) == 0)
+	l.config.sink = LOG_TO_SYSLOG;
+	l.config.path = NULL;
+	l.config.also = NULL;
+	if (log_open(&l.config) == 0)
 		return;
-	l.sink = LOG_TO_NOTHING;
-	(void)log_open(&l);
+	l.config.sink = LOG_TO_NOTHING;
+	(void)log_open(&l.config);
 }
 
 /* --- the message ------------------------------------------------------------------------------------------------------- */
@@ -168,10 +172,11 @@ static void log_begin_of(const struct direct *d)
 
 	qid_format(qid, d->id);
 	log_begin(&l, "sendmail", (unsigned)getpid(), qid);
-	log_field(&l, "uid", "%lld", (long long)e->uid);
+	log_key(&l, "event", STR("accept"));
+	log_number(&l, "uid", e->uid);
 	log_addr(&l, "from", e->sender);
-	log_field(&l, "size", "%llu", (unsigned long long)e->size);
-	log_field(&l, "nrcpt", "%zu", e->n_rcpts);
+	log_number(&l, "size", (int64_t)e->size);
+	log_number(&l, "nrcpt", (int64_t)e->n_rcpts);
 	log_end(&l);
 }
 
@@ -240,7 +245,7 @@ int submit_direct(const struct conf *c, const struct submit_options *o, const st
 			code = d.message.n ? send_all(&d, o, out, verdicts, &why) : dropped(e->n_rcpts, verdicts);
 		else
 			code = refuse(&refusal, e->n_rcpts, verdicts, &why);
-		log_flush();
+		log_finish();
 	}
 	if (why.n)
 		format_text(out->why, sizeof(out->why), "%s", buf_cstr(&why));

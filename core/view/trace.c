@@ -31,7 +31,7 @@ static struct str json_value(char *line, const char *key)
 
 static bool parse_json(char *line, struct str qid, struct event *e)
 {
-	char wanted[64];
+	char wanted[80];
 
 	snprintf(wanted, sizeof(wanted), "\"queue_id\":\"%.*s\"", STR_ARG(qid));
 	if (!strstr(line, wanted))
@@ -44,7 +44,7 @@ static bool parse_json(char *line, struct str qid, struct event *e)
 
 static bool parse_text(const char *line, struct str qid, struct event *e)
 {
-	char wanted[64];
+	char wanted[80];
 	const char *at;
 	struct str head;
 	ptrdiff_t end;
@@ -93,6 +93,32 @@ static void tell_active(struct trace *t, const struct event *e, struct buf *out)
 	t->active = true;
 }
 
+static void follow(struct trace *t, struct str id)
+{
+	size_t i = 0;
+
+	if (id.n < 5 || id.n >= sizeof(t->next[0]) || str_eq(id, t->qid))
+		return;
+	while (i < t->n_next && !str_eq(id, str_of(t->next[i])))
+		i++;
+	if (i < t->n_next || i == TRACE_NEXT)
+		return;
+	bytes_copy(t->next[i], id.p, id.n);
+	t->next[i][id.n] = '\0';
+	t->n_next++;
+}
+
+/* follow_queued - "250 2.0.0 Ok: queued as 8DE012082C", the id up to what belongs to none */
+static void follow_queued(struct trace *t, struct str why)
+{
+	struct str id = field(why, "queued as ", "\n");
+	size_t n = 0;
+
+	while (n < id.n && (ascii_is_alnum(id.p[n]) || id.p[n] == '-' || id.p[n] == '_'))
+		n++;
+	follow(t, str_head(id, n));
+}
+
 static void tell_try(struct trace *t, const struct event *e, struct buf *out)
 {
 	struct str status = field(e->text, " status=", " "), relay = field(e->text, " relay=", ","), to = field(e->text, "to=<", ">");
@@ -104,6 +130,8 @@ static void tell_try(struct trace *t, const struct event *e, struct buf *out)
 	why = str_from(why, status.n + 2);
 	if (str_ends(why, STR(")")))
 		why.n--;
+	if (str_eq(status, STR("sent")))
+		follow_queued(t, why);
 	buf_printf(out, "%-8.*s  %.*s  ", STR_ARG(status), STR_ARG(to));
 	if (relay.n && !str_eq(relay, STR("none")))
 		buf_printf(out, "%.*s after %.*ss: ", STR_ARG(relay), STR_ARG(field(e->text, " delay=", ",")));
@@ -138,7 +166,7 @@ static void tell(struct trace *t, const struct event *e)
 	else
 		buf_str(&line, e->text);
 	if (!t->lines++)
-		fputs("what happened:\n", t->to);
+		fputs(t->head, t->to);
 	if (line.n) {
 		struct buf shown;
 
@@ -152,14 +180,43 @@ static void tell(struct trace *t, const struct event *e)
 	buf_fini(&line);
 }
 
-void trace_log(struct trace *t, FILE *log)
+/* object_in - the JSON object of a line, if it is one: the line, or what stands behind a system logger's words */
+static char *object_in(char *line)
 {
-	char *line = NULL;
+	static const char begin[] = "{\"time\":\"";
+	char *at = strstr(line, begin);
+
+	return at && (at == line || (at[-1] == ' ' && !memchr(line, '{', (size_t)(at - line)))) ? at : NULL;
+}
+
+static void trace_log(struct trace *t, FILE *log)
+{
+	char *line = NULL, *object;
 	size_t cap = 0;
 	struct event e;
 
-	while (getline(&line, &cap, log) > 0)
-		if (*line == '{' ? parse_json(line, t->qid, &e) : parse_text(line, t->qid, &e))
+	rewind(log);
+	while (getline(&line, &cap, log) > 0) {
+		object = object_in(line);
+		if (object ? parse_json(object, t->qid, &e) : parse_text(line, t->qid, &e))
 			tell(t, &e);
+	}
 	free(line);
+}
+
+void trace_logs(struct trace *t, FILE *const *logs, size_t n)
+{
+	t->head = "what happened:\n";
+	for (size_t i = 0; i < n; i++)
+		trace_log(t, logs[i]);
+	for (size_t k = 0; k < t->n_next; k++) {
+		char head[80];
+		struct trace there = { .qid = str_of(t->next[k]), .to = t->to, .head = head };
+
+		snprintf(head, sizeof(head), "there, as %s:\n", t->next[k]);
+		for (size_t i = 0; i < n; i++)
+			trace_log(&there, logs[i]);
+		for (size_t i = 0; i < there.n_next; i++)
+			follow(t, str_of(there.next[i]));
+	}
 }

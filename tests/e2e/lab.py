@@ -16,10 +16,13 @@ import threading
 import time
 import warnings
 
+import facts
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RELAYBOX = os.environ.get("RELAYBOX", os.path.join(ROOT, "build", "relaybox"))
 EMULATED = os.environ.get("RELAYBOX_PASS") == "arm64"  # which knows no Landlock
 SLOW = 5 if os.environ.get("RELAYBOX_PASS") == "san" or EMULATED else 1  # sanitizers take their time
+FACTS = os.environ.get("RELAYBOX_FACTS")  # both forms of the log, compared at each end (facts.py)
 SANITIZER = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}  # for a test that starts from no environment
 
 
@@ -113,7 +116,8 @@ class Relay:
         self.long_steps = 0
         self.write("main.cf", "myhostname = relay.example.test\nqueue_directory = %s/queue\nmaillog_file = %s/log\n"
                    "inet_interfaces = 127.0.0.1\nalias_maps =\nsmtpd_peername_lookup = no\n%s%s%s\n"
-                   % (self.dir, self.dir, SANDBOX, "mail_owner = root\n" if LOGIN else "", main_cf))
+                   % (self.dir, self.dir, SANDBOX, "mail_owner = root\n" if LOGIN else "", main_cf)
+                   + ("log_also = %s/facts\nlog_also_format = json\n" % self.dir if FACTS and "log_" not in main_cf else ""))
         self.write("master.cf", "%d inet n - n - - smtpd\n" % self.port if master_cf is None else master_cf)
         for name, text in dict(files).items():
             self.write(name, text)
@@ -153,6 +157,9 @@ class Relay:
         code = self.process.returncode if self.process else 0
         self.process = None
         self.tell_long_steps()
+        if FACTS and os.path.exists(self.path("facts")):
+            with open(self.path("facts"), encoding="utf-8") as f:
+                facts.compare(self.log(), f.read())
         return code
 
     def tell_long_steps(self):

@@ -102,7 +102,7 @@ def test_json_of_a_refusal_has_its_parts_as_keys(tmp_path):
         wait(lambda: '"event":"reject"' in relay.log())
         line = next(json.loads(l) for l in relay.log().splitlines() if '"event":"reject"' in l)
     assert line["queue_id"] == "NOQUEUE" and line["code"] == 454 and line["enhanced"] == "4.7.1"
-    assert line["client"] == UNKNOWN and line["command"] == "RCPT" and line["helo"] == "client.test"
+    assert line["client"] == "127.0.0.1" and line["name"] == "unknown" and line["command"] == "RCPT" and line["helo"] == "client.test"
     assert line["from"] == "a@outside.test" and line["to"] == "x@third.test" and line["proto"] == "ESMTP"
     assert line["text"] == "<x@third.test>: Relay access denied"
     assert line["message"] == ("NOQUEUE: reject: RCPT from %s: 454 4.7.1 <x@third.test>: Relay access denied; from=<a@outside.test> "

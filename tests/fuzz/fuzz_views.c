@@ -40,7 +40,7 @@ static void check_rest(struct str in, char *copy)
 
 	t.to = open_memstream(&text, &n);
 	if (log) {
-		trace_log(&t, log);
+		trace_logs(&t, &log, 1);
 		fclose(log);
 	}
 	stats_view_print(&(struct stats_view){ .json = in.n & 1 }, in, in, USEC_PER_SEC, t.to);

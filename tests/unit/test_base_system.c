@@ -161,8 +161,8 @@ T(log_writes_postfix_lines)
 	REQUIRE(log_open(&c) == 0);
 	log_begin(&l, "smtp", 12, "8DE012082C");
 	log_addr(&l, "to", STR("a@b"));
-	log_field(&l, "relay", "none");
-	log_field(&l, "status", "deferred");
+	log_str(&l, "relay", STR("none"));
+	log_str(&l, "status", STR("deferred"));
 	log_note(&l, "connect to %s", "x");
 	log_end(&l);
 	CHECK_STR(content(path), "");
@@ -220,6 +220,7 @@ T(log_is_ascii_but_for_what_is_seen_in_addresses)
 			char path[300], addr[40];
 			struct log_config c = { .sink = LOG_TO_FILE, .path = path, .json = json, .syslog_name = "postfix", .host = "mx" };
 			struct log_line l;
+			char helo[300];
 			const char *line, *to;
 
 			ROW("%s, %s", rows[i].what, json ? "JSON" : "text");
@@ -228,7 +229,8 @@ T(log_is_ascii_but_for_what_is_seen_in_addresses)
 			REQUIRE(log_open(&c) == 0);
 			log_begin(&l, "smtpd", 12, "8D");
 			log_addr(&l, "to", str_of(addr));
-			log_field(&l, "helo", "h%sh", rows[i].in);
+			snprintf(helo, sizeof(helo), "h%sh", rows[i].in);
+			log_str(&l, "helo", str_of(helo));
 			log_note(&l, "said %s to <%s>", rows[i].in, addr);
 			log_end(&l);
 			log_flush();

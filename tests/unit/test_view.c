@@ -337,7 +337,7 @@ static const char *story(struct trace *t, const char *log)
 	snprintf(copy, sizeof(copy), "%s", log);
 	in = fmemopen(copy, strlen(copy), "r");
 	*t = (struct trace){ .qid = STR("8DE012082C"), .to = f };
-	trace_log(t, in);
+	trace_logs(t, &in, 1);
 	fclose(in);
 	fclose(f);
 	return text;

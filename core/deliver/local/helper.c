@@ -79,14 +79,19 @@ static void open_table(struct helper *h, const struct helper_request *r)
 		fs_close(fd);
 }
 
-/* open_log - the file that relayd writes its log into, made anew where it was renamed */
+static bool is_log(const char *name, const char *path)
+{
+	return name && name[0] == '/' && !strcmp(name, path);
+}
+
+/* open_log - a file that relayd writes its log into, made anew where it was renamed */
 static void open_log(struct helper *h, const struct helper_request *r)
 {
 	struct helper_answer a = { .id = r->id, .error = EACCES };
 	int fd = -1;
 
-	if (h->rules->log[0] == '/') {
-		fd = fs_open_guarded(h->rules->log, O_WRONLY | O_APPEND | O_CREAT, 0640);
+	if (is_log(h->rules->log, r->order.path) || is_log(h->rules->log_also, r->order.path)) {
+		fd = fs_open_guarded(r->order.path, O_WRONLY | O_APPEND | O_CREAT, 0640);
 		a.error = fd < 0 ? errno : 0;
 	}
 	send_answer(h->fd, &a, fd);
@@ -202,10 +207,12 @@ static void reap(struct helper *h)
 
 static void take_request(struct helper *h, struct helper_request *r, int content)
 {
+	bool named = memchr(r->order.path, 0, sizeof(r->order.path)) != NULL;
+
 	r->order.header_fd = h->header_id == r->id ? h->header : -1;
-	if (r->verb == HELPER_OPEN && memchr(r->order.path, 0, sizeof(r->order.path)))
+	if (r->verb == HELPER_OPEN && named)
 		open_table(h, r);
-	else if (r->verb == HELPER_LOG)
+	else if (r->verb == HELPER_LOG && named)
 		open_log(h, r);
 	else if (r->verb == HELPER_DELIVER && helper_order_is_good(&r->order, content))
 		deliver(h, r, content);

@@ -14,7 +14,7 @@
 struct helper_rules {
 	const char *spool;             /* mail_spool_directory: SPOOL/USER may be written; "" = none */
 	const char *home_mailbox;      /* below a user's home, in place of the spool; "" = none */
-	const char *log;               /* maillog_file, opened anew for relayd after it was renamed; "" = none */
+	const char *log, *log_also;    /* files of maillog_file and log_also, opened anew for relayd after they were renamed; "", NULL: none */
 	const char *const *tables;     /* NULL-terminated; the files that may be opened for reading */
 	uid_t owner;                   /* relayd's own user, who has no mailbox here */
 	bool confine;                  /* give up capabilities and system calls (sandbox is not "no") */
@@ -30,7 +30,7 @@ struct helper_request {
 	uint64_t id;
 	uint32_t verb;
 	struct mailbox_order order;    /* HELPER_OPEN: only path. HELPER_DELIVER: path must be what the helper finds; the content's
-	                                * descriptor comes with it. HELPER_LOG: nothing */
+	                                * descriptor comes with it. HELPER_LOG: only path */
 };
 struct helper_answer {
 	uint64_t id;

@@ -146,9 +146,9 @@ static int ask(struct helper_client *h, struct helper_request *r)
 	return -1;
 }
 
-int helper_client_open(struct helper_client *h, const char *path)
+static int ask_for(struct helper_client *h, enum helper_verb verb, const char *path)
 {
-	struct helper_request r = { .verb = HELPER_OPEN };
+	struct helper_request r = { .verb = verb };
 
 	if (strlen(path) >= sizeof(r.order.path)) {
 		errno = EACCES;
@@ -158,11 +158,14 @@ int helper_client_open(struct helper_client *h, const char *path)
 	return ask(h, &r);
 }
 
-static int log_opener(void *ctx)
+int helper_client_open(struct helper_client *h, const char *path)
 {
-	struct helper_request r = { .verb = HELPER_LOG };
+	return ask_for(h, HELPER_OPEN, path);
+}
 
-	return ask(ctx, &r);
+static int log_opener(void *ctx, const char *path)
+{
+	return ask_for(ctx, HELPER_LOG, path);
 }
 
 static int opener(void *ctx, const char *path)

@@ -206,14 +206,18 @@ bool smtp_tls_judge(struct smtp_session *s, struct reply *out)
 
 void smtp_tls_log(const struct smtp_profile *p, const char *where, const struct tls_info *info)
 {
+	struct log_line l;
+
 	if (!info || p->conf->smtp_tls_loglevel < 1)
 		return;
 	if (info->resumed && p->conf->smtp_tls_loglevel > 1)
 		log_info(p->lmtp ? "lmtp" : "smtp", "%s: Reusing old session", where);
 	if (info->trust == TLS_UNTRUSTED && info->why_untrusted[0])
 		log_info(p->lmtp ? "lmtp" : "smtp", "certificate verification failed for %s: %s", where, info->why_untrusted);
-	log_info(p->lmtp ? "lmtp" : "smtp", "%s TLS connection established to %s: %s with cipher %s (%d/%d bits)",
-		tls_trust_word(info->trust), where, info->version, info->cipher, info->bits, info->bits);
+	log_begin(&l, p->lmtp ? "lmtp" : "smtp", 0, NULL);
+	tls_log(&l, info, "to", where);
+	log_key(&l, "relay", str_of(where));
+	log_end(&l);
 }
 
 void smtp_tls_failure(const struct tls_demand *x, const char *why, struct reply *out)
