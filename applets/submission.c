@@ -74,7 +74,7 @@ int submission_sender(struct submission *s, const char *option, const char *text
 	if (n && !v[0].good)
 		code = applet_fail(EX_USAGE, "%s %s: not an address", option, text);
 	else if (n > 1)
-		code = applet_fail(EX_USAGE, "%s %s: one address, please", option, text);
+		applet_fail(0, "%s %s: not one address: the first one counts", option, text);
 	mem_free(v);
 	return code;
 }

@@ -77,16 +77,24 @@ static bool is_listed(const char *list, struct str name)
 
 #define RECIPIENT_FIELDS "to cc bcc"
 #define RESENT_FIELDS "resent-to resent-cc resent-bcc"
+/* what else makes a message one that was resent */
+#define RESENT_MARKS "resent-from resent-sender resent-reply-to resent-date resent-message-id"
 
-struct survey { bool from, resent; };
+struct survey {
+	bool from, resent_from;
+	bool resent_to;                /* … names recipients */
+	bool resent;
+};
 static struct survey survey_of(struct str headers)
 {
-	struct survey s = { false, false };
+	struct survey s = { .resent = false };
 	struct header h;
 
 	while (header_next(&headers, &h) == 1) {
 		s.from = s.from || str_ieq(h.name, STR("from"));
-		s.resent = s.resent || is_listed(RESENT_FIELDS, h.name);
+		s.resent_from = s.resent_from || str_ieq(h.name, STR("resent-from"));
+		s.resent_to = s.resent_to || is_listed(RESENT_FIELDS, h.name);
+		s.resent = s.resent || s.resent_to || is_listed(RESENT_MARKS, h.name);
 	}
 	return s;
 }
@@ -96,8 +104,9 @@ static bool has_high_byte(struct str s)
 	return !str_is_ascii(s);
 }
 
-/* add_from - "From: Full Name <sender>"; the receiving side gives a bare name its domain */
-static void add_from(struct buf *out, const struct inject_options *o)
+/* add_from - "From: Full Name <sender>"; the receiving side gives a bare name its domain. Who resends is said by Resent-From, which also
+ * marks a message whose only other mark is a Resent-Bcc that is left out */
+static void add_from(struct buf *out, const struct inject_options *o, const char *field)
 {
 	struct str name = str_of(o->full_name);
 	bool special = false;
@@ -109,9 +118,9 @@ static void add_from(struct buf *out, const struct inject_options *o)
 			return;
 		special = special || strchr("()<>[]:;@\\,.\"", name.p[i]);
 	}
-	buf_z(out, "From: ");
+	buf_z(out, field);
 	if (!str_is_ascii(name)) {
-		mime_phrase(out, name, 6);
+		mime_phrase(out, name, strlen(field));
 	} else if (special) {
 		buf_byte(out, '"');
 		for (size_t i = 0; i < name.n; i++) {
@@ -132,7 +141,7 @@ void inject_message(struct arena *a, struct str message, const struct inject_opt
 	size_t split = header_body_split(message);
 	struct str headers = str_head(message, split), body = str_from(message, split), rest = headers;
 	struct survey s = survey_of(headers);
-	const char *wanted = s.resent ? RESENT_FIELDS : RECIPIENT_FIELDS;
+	const char *wanted = s.resent_to ? RESENT_FIELDS : RECIPIENT_FIELDS;
 	struct buf value;
 	struct header h;
 
@@ -149,8 +158,8 @@ void inject_message(struct arena *a, struct str message, const struct inject_opt
 		buf_str(out, h.raw);
 	}
 	buf_fini(&value);
-	if (!s.from)
-		add_from(out, o);
+	if (!(s.resent ? s.resent_from : s.from))
+		add_from(out, o, s.resent ? "Resent-From: " : "From: ");
 	buf_z(out, "\r\n");
 	buf_str(out, body);
 	report->eight_bit = has_high_byte(body);

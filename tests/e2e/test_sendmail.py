@@ -252,3 +252,21 @@ def test_a_bad_address_costs_only_itself(box):
     assert 'Cc: "b@@x.org"' in submit(box, "-t", input="To: a@x.org\nCc: b@@x.org, c@x.org\n\nx\n", code=65)
     assert sink.last[1] == ["a@x.org", "c@x.org"]
     assert 'recipient: "b@@x.org"' in submit(box, "b@@x.org", code=65) and len(sink.messages) == 1
+
+
+@pytest.mark.parametrize("text, sender", [("a@x.org c@y.org", "a@x.org"), ("a@x.org,c@y.org", "a@x.org"), ("a@x.org;b", "a@x.org"),
+                                          ("a@x.org\nBcc: q@x.org", "a@x.org"), ("Joe Doe <a@x.org>", "a@x.org")])
+def test_of_several_senders_the_first_one_counts(box, text, sender):
+    """As in Postfix: the message of whoever calls so wrongly is sent, and the caller is told."""
+    sink = box.listen()
+    r = box.run("sendmail", "-f", text, "b@x.org", input=MESSAGE)
+    assert sink.last[0] == sender and sink.last[1] == ["b@x.org"]
+    assert ("the first one counts" in r.stderr.decode()) == ("Joe" not in text)
+
+
+def test_who_sends_again_is_told_as_postfix_tells_it(box):
+    sink = box.listen()
+    box.run("sendmail", "-t", "-f", "me@b.org", "-F", "Me", input="Resent-Bcc: a@x.org\nTo: b@x.org\n\nx\n")
+    header = sink.last[2].split(b"\r\n\r\n")[0].decode()
+    assert sink.last[1] == ["a@x.org"] and "\r\nResent-From: Me <me@b.org>" in "\r\n" + header
+    assert "\nFrom:" not in header

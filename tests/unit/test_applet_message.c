@@ -74,6 +74,12 @@ T(inject_changes_only_what_it_must)
 		{ "A: b\r\n\r\nbody", "Me", "A: b\r\nFrom: Me <me@x>\r\n\r\nbody" },
 		{ "A: b\r\n\r\n", "M. \"E\"", "A: b\r\nFrom: \"M. \\\"E\\\"\" <me@x>\r\n\r\n" },
 		{ "A: b\r\n\r\n", "M\nE", "A: b\r\n\r\n" },
+		/* who sends again is said by Resent-From alone; a Resent-Bcc makes it so, although it is left out */
+		{ "From: x\r\nResent-To: y\r\n\r\n", "Me", "From: x\r\nResent-To: y\r\nResent-From: Me <me@x>\r\n\r\n" },
+		{ "Resent-Date: y\r\n\r\n", "Me", "Resent-Date: y\r\nResent-From: Me <me@x>\r\n\r\n" },
+		{ "Resent-Bcc: y\r\n\r\n", "Me", "Resent-From: Me <me@x>\r\n\r\n" },
+		{ "Resent-From: z\r\nTo: y\r\n\r\n", "Me", "Resent-From: z\r\nTo: y\r\n\r\n" },
+		{ "Resent-Odd: y\r\n\r\n", "Me", "Resent-Odd: y\r\nFrom: Me <me@x>\r\n\r\n" },
 		{ "just text\r\n", "", "\r\njust text\r\n" },
 		{ "\r\nbody\r\n", "", "\r\nbody\r\n" },
 		{ "", "", "\r\n" },
