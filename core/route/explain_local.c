@@ -36,6 +36,8 @@ void explain_local(struct router *r, struct arena *a, struct str rcpt, struct bu
 		buf_printf(out, "=> 451 4.3.0 %s\n", r->alias_why);
 	if (answer == MAP_NONE)
 		explain_account(r->conf, name, out);
+	if (answer == MAP_FOUND && !n)
+		buf_printf(out, "=> 550 5.4.6 alias %.*s names nobody but itself\n", STR_ARG(name));
 	for (size_t i = 0; answer == MAP_FOUND && i < n; i++) {
 		buf_printf(out, "alias %.*s: %.*s\n", STR_ARG(name), STR_ARG(v[i].text));
 		switch (v[i].kind) {

@@ -141,8 +141,10 @@ static void open_aliases(struct router *r, struct conf_diag *diag)
 		return;
 	buf_init(&absent, 1024);
 	buf_init(&why, 1024);
-	if (maps_open_absent(&r->alias_maps, c->alias_maps, SOURCE_ALIAS, &absent, &why) < 0)
+	if (maps_open_absent(&r->alias_maps, c->alias_maps, SOURCE_ALIAS, &absent, &why) < 0 && delivers_locally(r))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "alias_maps: %s", buf_cstr(&why));
+	else if (why.n)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: %s; nothing is delivered locally, so nobody misses it", buf_cstr(&why));
 	else if (absent.n && delivers_locally(r))
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "alias_maps: there is no %s: mail for local users waits until there is; write it "
 			"and run newaliases, or set alias_maps to nothing", buf_cstr(&absent));

@@ -110,6 +110,9 @@ static const char *set_orcpt(struct smtp_server *s, struct str value)
 	for (size_t i = 0; i < type.n; i++)
 		if (!ascii_is_alnum(type.p[i]) && type.p[i] != '-')
 			return bad;
+	/* xtext may be empty (RFC 3461 section 4): nothing was said */
+	if (value.n == type.n + 1)
+		return NULL;
 	if (!take_xtext(s, str_from(value, type.n + 1), LIMIT_ORCPT, &decoded))
 		return bad;
 	s->rcpt_orcpt = arena_printf(s->arena, "%.*s;%.*s", STR_ARG(type), STR_ARG(decoded));

@@ -469,7 +469,7 @@ def test_no_such_shell():
 
 
 def test_explain_follows_aliases_to_the_end(tmp_path):
-    (tmp_path / "aliases").write_text("team: ann@far.example, root, pit\npit: |cmd\n")
+    (tmp_path / "aliases").write_text("team: ann@far.example, root, pit\npit: |cmd\nping: pong\npong: ping\n")
     relay = Relay(tmp_path, "mydestination = here.test\nmyorigin = here.test\nrelayhost = [127.0.0.1]:9\nalias_maps = texthash:%s/aliases\n"
                             "home_mailbox = Maildir/\n" % tmp_path).start()
     try:
@@ -478,6 +478,7 @@ def test_explain_follows_aliases_to_the_end(tmp_path):
         text = explain("Team@here.test")
         assert "alias team: ann@far.example" in text and "nexthop [127.0.0.1]:9" in text and "cmd is not run here" in text
         assert "mailbox /root/Maildir/ of root" in text + explain("root@here.test")
+        assert "=> 550 5.4.6 alias ping names nobody but itself" in explain("ping@here.test")
         assert '=> 550 5.1.1 unknown user: "nobody-here"' in explain("nobody-here@here.test")
     finally:
         relay.stop()
