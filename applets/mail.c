@@ -249,6 +249,7 @@ static int send_mail(struct mail *m)
 	s.verbose = m->verbose;
 	s.own_server = own_server_given(&m->server);
 	s.extract = m->draft.with_headers;
+	s.author = true;
 	if (m->full_name)
 		s.full_name = mem_dupz(m->full_name);
 	buf_init(&message, (size_t)1 << 40);

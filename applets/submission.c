@@ -228,7 +228,7 @@ static int hand_over_each(struct submission *s, struct envelope *e, struct str c
 int submission_send(struct submission *s, struct str message)
 {
 	struct inject_options o = { .extract = s->extract, .drop = s->conf->message_drop_headers, .full_name = s->full_name,
-		.sender = s->sender };
+		.author = s->author, .sender = s->sender };
 	struct inject_report report = { false, false };
 	struct envelope e;
 	struct buf content;

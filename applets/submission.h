@@ -14,6 +14,7 @@ struct submission {
 	char *full_name;               /* owned; "" = none, NULL: that of the user */
 	struct inject_rcpts rcpts;
 	bool extract;                  /* -t */
+	bool author;                   /* a new message, not one that is handed on */
 	bool requiretls;               /* it goes on by proven TLS, or not at all (RFC 8689) */
 	bool smtputf8;                 /* asked for, whatever the header holds */
 	unsigned notify;               /* enum dsn_notify */

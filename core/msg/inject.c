@@ -158,8 +158,10 @@ void inject_message(struct arena *a, struct str message, const struct inject_opt
 		buf_str(out, h.raw);
 	}
 	buf_fini(&value);
-	if (!(s.resent ? s.resent_from : s.from))
-		add_from(out, o, s.resent ? "Resent-From: " : "From: ");
+	if (!s.from && (!s.resent || o->author))
+		add_from(out, o, "From: ");
+	if (s.resent && !s.resent_from)
+		add_from(out, o, "Resent-From: ");
 	buf_z(out, "\r\n");
 	buf_str(out, body);
 	report->eight_bit = has_high_byte(body);

@@ -11,6 +11,7 @@ struct inject_options {
 	bool extract;                  /* -t: recipients from To, Cc, Bcc, or from their Resent- forms where one occurs */
 	const char *drop;              /* names of fields to leave out, separated by spaces or commas */
 	const char *full_name;         /* for a missing From; "" = none known */
+	bool author;                   /* the message is new: a From is wanted even beside Resent- fields */
 	struct str sender;             /* for a missing From; "" = the null sender */
 };
 struct inject_rcpts {                  /* canonical addresses; the array is the arena's */

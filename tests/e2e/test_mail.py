@@ -4,6 +4,7 @@ import email
 import email.policy
 import fcntl
 import os
+import re
 import pty
 import select
 import struct
@@ -262,6 +263,14 @@ def test_a_field_that_may_be_there_once_is(box):
     m = sink.parsed()
     assert m.get_all("Subject") == ["y"] and m.get_all("From") == ["Me <me2@x.org>"] and m.get_all("X-A") == ["1", "2"]
     assert m.get_all("Reply-To") == ["r2@x.org"] and sink.last[0] == "me@x.org"
+
+
+def test_a_new_letter_has_its_author_beside_fields_of_resending(box):
+    sink = box.listen()
+    box.run("mail", "-s", "s", "-a", "Resent-To: q@x.org", "b@x.org", input="x\n")
+    header = sink.last[2].split(b"\r\n\r\n")[0].decode()
+    assert re.search(r"^From: .*@", header, re.M) or re.search(r"^From: .*<", header, re.M)
+    assert re.search(r"^Resent-From: ", header, re.M) and "Resent-To: q@x.org" in header
 
 
 def test_encoded_words_are_not_encoded_again(box):
