@@ -15,6 +15,7 @@
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/map/map.h"
 #include "core/map/mapcheck.h"
 #include "core/map/mapgen.h"
@@ -226,9 +227,11 @@ static void on_finding(void *ctx, enum mapcheck_level level, const char *file, u
 	if (line)
 		printf("%u:", line);
 	if (colour)
-		printf(" \033[%sm%s\033[0m: %s\n", colours[level], words[level], text);
+		printf(" \033[%sm%s\033[0m: ", colours[level], words[level]);
 	else
-		printf(" %s: %s\n", words[level], text);
+		printf(" %s: ", words[level]);
+	term_print(stdout, str_of(text));
+	putchar('\n');
 }
 
 static int check(const struct mapgen_state *s, const char *spec)

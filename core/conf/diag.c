@@ -3,6 +3,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/conf/conf_private.h"
 
 void conf_diag_init(struct conf_diag *d)
@@ -87,11 +88,14 @@ void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program)
 		const struct conf_finding *f = &d->v[i];
 
 		fprintf(to, "%s: ", program);
+		if (f->file)
+			term_print(to, str_of(f->file));
 		if (f->file && f->line)
-			fprintf(to, "%s:%u: ", f->file, f->line);
-		else if (f->file)
-			fprintf(to, "%s: ", f->file);
-		fprintf(to, "%s%s\n", word[f->severity], f->text);
+			fprintf(to, ":%u", f->line);
+		/* what is quoted may have been written by anybody: a list that an alias includes, a variable */
+		fprintf(to, "%s%s", f->file ? ": " : "", word[f->severity]);
+		term_print(to, str_of(f->text));
+		fputc('\n', to);
 	}
 }
 

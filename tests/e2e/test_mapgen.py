@@ -91,6 +91,16 @@ def test_check_tells_of_a_password_table_that_anyone_may_read(box):
     assert b"anyone may write it" in box.run("mapgen", "--check", "sasl_passwd", code=1).stdout
 
 
+def test_what_is_found_in_files_of_others_steers_no_terminal(box):
+    """A list that an alias includes may be written by its user."""
+    (box.tmp / "aliases").write_bytes(b"team: x\x1b]0-y\x07@@z, w\xc2\x9b1m@@z\n")
+    said = box.run("mapgen", "--check", "--alias", "texthash:%s/aliases" % box.tmp, code=None).stdout
+    assert b"\\033]0-y\\007@@z" in said and b"\\302\\2331m@@z" in said and not set(said) & set(b"\x1b\x07\x9b")
+    (box.etc / "main.cf").write_bytes((box.etc / "main.cf").read_bytes() + b"alias_maps = texthash:%s/aliases\nbad\x1b[31mname = x\n" % bytes(box.tmp))
+    said = box.run("relayd", "-t", code=None).stderr
+    assert b"bad\\033[31mname" in said and b"\\033]0-y" in said and not set(said) & set(b"\x1b\x07\x9b")
+
+
 def test_asking_for_many_keys_is_the_same_as_asking_for_few(box):
     (box.tmp / "t").write_text("".join("key%d value %d\n" % (i, i) for i in range(5000)))
     box.run("postmap", "t")
