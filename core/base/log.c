@@ -76,6 +76,11 @@ int log_open(const struct log_config *c)
 	return r;
 }
 
+bool log_has_json(void)
+{
+	return state.json;
+}
+
 bool log_is_open(void)
 {
 	return state.out[0].open;
@@ -347,20 +352,25 @@ void log_words(struct log_line *l, const char *fmt, ...)
 	clean_text(&l->text, cut(l, masked(value, false)), false);
 }
 
+void log_event_str(struct log_line *l, enum log_severity sev, const char *event, struct str text)
+{
+	l->severity = sev;
+	if (sev != LOG_SEV_INFO) {
+		buf_z(&l->text, severity_word[sev]);
+		buf_z(&l->text, ": ");
+	}
+	clean_text(&l->text, cut(l, masked(text, false)), false);
+	if (event)
+		log_key(l, "event", str_of(event));
+}
+
 void log_event(struct log_line *l, enum log_severity sev, const char *event, const char *fmt, ...)
 {
 	char text[LIMIT_LOG_LINE];
 	struct str value;
 
 	FORMAT(text, fmt, value);
-	l->severity = sev;
-	if (sev != LOG_SEV_INFO) {
-		buf_z(&l->text, severity_word[sev]);
-		buf_z(&l->text, ": ");
-	}
-	clean_text(&l->text, cut(l, masked(value, false)), false);
-	if (event)
-		log_key(l, "event", str_of(event));
+	log_event_str(l, sev, event, value);
 }
 
 void log_say(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *event, const char *fmt, ...)
@@ -371,7 +381,7 @@ void log_say(enum log_severity sev, const char *service, unsigned pid, const cha
 
 	FORMAT(text, fmt, value);
 	log_begin(&l, service, pid, qid);
-	log_event(&l, sev, event, "%.*s", STR_ARG(value));
+	log_event_str(&l, sev, event, value);
 	log_end(&l);
 }
 
@@ -508,12 +518,7 @@ void log_text(enum log_severity sev, const char *service, unsigned pid, const ch
 	if (!pid && !qid && log_is_open() && log_repeat_is_enough(sev, service, value, clock_mono()))
 		return;
 	log_begin(&l, service, pid, qid);
-	l.severity = sev;
-	if (sev != LOG_SEV_INFO) {
-		buf_z(&l.text, severity_word[sev]);
-		buf_z(&l.text, ": ");
-	}
-	clean_text(&l.text, cut(&l, masked(value, false)), false);
+	log_event_str(&l, sev, NULL, value);
 	log_end(&l);
 }
 
@@ -553,11 +558,14 @@ void log_delays(struct log_line *l, int64_t total, const int64_t parts[LOG_DELAY
 	buf_clear(&text);
 	for (size_t i = 0; i < LOG_DELAYS; i++) {
 		buf_z(&text, i ? "/" : "");
-		buf_byte(&json, i ? ',' : '[');
 		log_seconds(&text, parts[i]);
+	}
+	for (size_t i = 0; state.json && i < LOG_DELAYS; i++) {
+		buf_byte(&json, i ? ',' : '[');
 		log_seconds(&json, parts[i]);
 	}
-	buf_byte(&json, ']');
+	if (json.n)
+		buf_byte(&json, ']');
 	log_literal(l, "delays", buf_view(&text), buf_view(&json));
 	buf_fini(&text);
 	buf_fini(&json);

@@ -34,6 +34,7 @@ struct log_config {
 int log_open(const struct log_config *c);
 void log_set_form(bool json, bool also_json, enum log_mask mask);      /* of what is open: after a reload */
 bool log_is_open(void);
+bool log_has_json(void);                               /* does anybody read keys? */
 void log_echo(bool on);                                /* errors also to stderr: until a daemon serves, somebody waits there */
 int log_reopen(void);                                  /* after rotation; 0, or -1 with errno: the old file goes on */
 /* log_set_opener - who opens a file again where we may not (a descriptor, or -1 with errno); NULL: nobody */
@@ -68,6 +69,7 @@ void log_key_json(struct log_line *l, const char *key, struct str json);
 void log_end(struct log_line *l);
 /* log_event - one record of free text with a name: "event" in the JSON form (NULL: added later), and log_key may add to it before log_end */
 void log_event(struct log_line *l, enum log_severity sev, const char *event, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void log_event_str(struct log_line *l, enum log_severity sev, const char *event, struct str text);
 /* log_say - that in one call */
 void log_say(enum log_severity sev, const char *service, unsigned pid, const char *qid, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 6, 7)));

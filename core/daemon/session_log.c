@@ -47,7 +47,7 @@ void session_log_say(const struct session *s, enum log_severity sev, const char 
 	format_vtext(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_begin(&l, service_name(s), s->pid, NULL);
-	log_event(&l, sev, NULL, "%s", text);
+	log_event_str(&l, sev, NULL, str_of(text));
 	session_log_client(s, &l, event);
 	log_end(&l);
 }
@@ -71,7 +71,8 @@ static void add_verb(const struct smtp_server_counts *v, struct buf *text, struc
 		verb[n++] = ascii_lower(*p);
 	verb[n] = '\0';
 	buf_printf(text, v->ok == v->total ? " %s=%u" : " %s=%u/%u", verb, v->ok, v->total);
-	buf_printf(json, "%s\"%s\":[%u,%u]", json->n > 1 ? "," : "", verb, v->ok, v->total);
+	if (log_has_json())
+		buf_printf(json, "%s\"%s\":[%u,%u]", json->n ? "," : "{", verb, v->ok, v->total);
 }
 
 void session_log_disconnect(struct session *s)
@@ -93,7 +94,6 @@ void session_log_disconnect(struct session *s)
 	disconnects++;
 	metric_learn(&tls_versions, "level=\"%s\",version=\"%s\"", tls_level_row(session_conf(s)->smtpd_tls_security_level)->word,
 		tls ? tls->version : "none");
-	buf_byte(&json, '{');
 	n = smtp_server_counts(&s->smtp, verbs);
 	for (size_t i = 0; i < n; i++) {
 		ok += verbs[i].ok;
@@ -101,7 +101,8 @@ void session_log_disconnect(struct session *s)
 		add_verb(&verbs[i], &b, &json);
 	}
 	add_verb(&(struct smtp_server_counts){ .verb = "commands", .ok = ok, .total = total }, &b, &json);
-	buf_byte(&json, '}');
+	if (json.n)
+		buf_byte(&json, '}');
 	begin(s, &l, "disconnect");
 	log_words(&l, "disconnect from %s%s", s->client_text, buf_cstr(&b));
 	log_key_json(&l, "verbs", buf_view(&json));
