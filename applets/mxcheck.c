@@ -11,10 +11,10 @@
 
 static int run(int argc, char **argv);
 enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
-	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED,
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED, OPT_SNI, OPT_DEEP,
 	OPT_SEND, OPT_TO, OPT_AUTH, OPT_PASSWORD, OPT_HEADER, OPT_SUBJECT, OPT_BODY, OPT_ATTACH, OPT_STOP };
 static const struct opt options[] = {
-	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain" },
+	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain (again: at more)" },
 	{ OPT_RCPT, 0, "rcpt", OPT_ARG, "ADDR", "ask whether its MX hosts would take mail for this address" },
 	{ OPT_RELAY, 0, "relay", OPT_NONE, NULL, "ask this host's own next hops, with its TLS policy and passwords" },
 	{ 'c', 'c', NULL, OPT_ARG, "DIR|DAYS[,MS]", "configuration directory for --relay; without it the same as -C" },
@@ -37,6 +37,8 @@ static const struct opt options[] = {
 	{ 'w', 'w', "warning", OPT_ARG, "DAYS[,MS]", "warn of a certificate that expires sooner (21), a slower dialogue" },
 	{ 'C', 'C', "critical", OPT_ARG, "DAYS[,MS]", "what is a problem then (7)" },
 	{ OPT_TLS, 0, "tls", OPT_ARG, "none|may|must|implicit", "TLS (may); implicit: from the first byte, as on port 465" },
+	{ OPT_SNI, 0, "sni", OPT_ARG, "NAME", "name to ask for and to verify in TLS (the host's)" },
+	{ OPT_DEEP, 0, "deep", OPT_NONE, NULL, "also what takes many connections: ciphers, injection, STARTTLS again and again" },
 	{ OPT_CA, 0, "ca", OPT_ARG, "FILE", "certificates of the authorities to trust (the system's)" },
 	{ OPT_HELO, 0, "helo", OPT_ARG, "NAME", "name to say in EHLO (the host name)" },
 	{ OPT_IP, 0, "ip", OPT_ARG, "ADDRESS", "what does SPF say of mail from this address?" },
@@ -72,7 +74,9 @@ const struct applet applet_mxcheck = {
 enum { NAGIOS_UNKNOWN = 3 };
 struct check {
 	struct mxcheck m;
-	const char *server, *ca, *list;
+	const char *ca, *list;
+	const char **servers;          /* owned, its strings are not */
+	size_t n_servers;
 	struct buf list_text;
 	char host[256];                /* our own name */
 };
@@ -101,23 +105,24 @@ void mxcheck_add_target(struct mxcheck *m, struct str target)
 	m->targets[m->n++] = str_dup(target);
 }
 
-/* add_server - "host:port", "[v6]:port", "host" */
-static int add_server(struct check *k)
+/* add_servers - one is called by its name alone; of several the port tells which it is */
+static int add_servers(struct check *k)
 {
-	struct str s = str_of(k->server);
-	ptrdiff_t colon = str_rchr(s, ':');
-	uint64_t port;
+	struct probe_options *o = &k->m.opt;
 
-	if (colon >= 0 && (str_chr(s, ':') == colon || (colon && s.p[colon - 1] == ']'))) {
-		if (!str_to_u64(str_from(s, (size_t)colon + 1), &port) || !port || port > 65535)
-			return applet_usage_error(&applet_mxcheck, "%s: a port is a number from 1 to 65535", k->server);
-		k->m.opt.port = (uint16_t)port;
-		s = str_head(s, (size_t)colon);
+	o->server = k->n_servers > 0;
+	for (size_t i = 0; i < k->n_servers; i++) {
+		struct str given = str_of(k->servers[i]), host;
+		uint16_t port = o->port;
+
+		if (!probe_server_parse(given, &host, &port))
+			return applet_usage_error(&applet_mxcheck, "%s: a port is a number from 1 to 65535", k->servers[i]);
+		if (!host.n)
+			return applet_usage_error(&applet_mxcheck, "\"%s\": not a name", k->servers[i]);
+		if (k->n_servers == 1)
+			o->port = port;
+		mxcheck_add_target(&k->m, k->n_servers == 1 ? host : given);
 	}
-	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-		s = str_make(s.p + 1, s.n - 2);
-	k->m.opt.server = true;
-	mxcheck_add_target(&k->m, s);
 	return EX_OK;
 }
 
@@ -146,9 +151,11 @@ static int add_targets(struct check *k, char **operands, int n)
 	if (k->m.mode == MXCHECK_SEND) {
 		if (n || k->list || !k->m.send.to.n)
 			return applet_usage_error(&applet_mxcheck, "--send wants recipients with --to, and no more");
-		return k->server ? add_server(k) : EX_OK;
+		if (k->n_servers > 1)
+			return applet_usage_error(&applet_mxcheck, "--send goes to one server");
+		return add_servers(k);
 	}
-	if (k->server && (n || k->list || k->m.mode || rcpt))
+	if (k->n_servers && (n || k->list || k->m.mode || rcpt))
 		return applet_usage_error(&applet_mxcheck, "--server stands alone");
 	if (k->m.mode == MXCHECK_RELAY)
 		return n || k->list ? applet_usage_error(&applet_mxcheck, "--relay asks whom the configuration names") : EX_OK;
@@ -158,8 +165,8 @@ static int add_targets(struct check *k, char **operands, int n)
 	}
 	for (int i = 0; i < n; i++)
 		mxcheck_add_target(&k->m, str_of(operands[i]));
-	if (k->server)
-		code = add_server(k);
+	if (k->n_servers)
+		code = add_servers(k);
 	if (k->list)
 		code = add_list(k);
 	if (!code && !k->m.n)
@@ -178,7 +185,8 @@ static int look(struct check *k)
 	k->m.ca_file = k->ca ? k->ca : fs_authorities();
 	if (k->m.mode == MXCHECK_SEND)
 		return mxcheck_send(&k->m);
-	o->wrapper = k->m.tls == MXCHECK_TLS_IMPLICIT || (o->port == 465 && k->m.tls != MXCHECK_TLS_NONE);
+	o->wrapper = k->m.tls == MXCHECK_TLS_IMPLICIT;
+	o->may_wrap = k->m.tls != MXCHECK_TLS_NONE;
 	o->must_tls = k->m.tls == MXCHECK_TLS_MUST && !k->m.mode;
 	if (!k->m.mode && k->m.tls != MXCHECK_TLS_NONE && !(o->tls = open_tls(k)))
 		return EX_CONFIG;
@@ -295,7 +303,10 @@ static bool take_option(struct check *k, int id, const char *arg)
 	bool good = true;
 
 	switch (id) {
-	case OPT_SERVER: k->server = arg; break;
+	case OPT_SERVER:
+		k->servers = mem_array(k->servers, k->n_servers + 1, sizeof(*k->servers));
+		k->servers[k->n_servers++] = arg;
+		break;
 	case 'f': k->list = arg; break;
 	case 'p': good = number(str_of(arg), 65535, &n) && n; o->port = (uint16_t)n; break;
 	case OPT_RCPT: k->m.setup.rcpt = arg; break;
@@ -309,6 +320,8 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
 	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
 	case OPT_TLS: good = take_tls(k, arg); break;
+	case OPT_SNI: o->sni = arg; break;
+	case OPT_DEEP: o->deep = true; break;
 	case OPT_CA: k->ca = arg; break;
 	case OPT_HELO: o->helo_name = arg; break;
 	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
@@ -387,6 +400,7 @@ static int run(int argc, char **argv)
 	for (size_t i = 0; i < k.m.n; i++)
 		mem_free(k.m.targets[i]);
 	mem_free(k.m.targets);
+	mem_free(k.servers);
 	mem_free(operands);
 	buf_fini(&k.list_text);
 	buf_fini(&k.m.send.to);

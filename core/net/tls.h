@@ -78,6 +78,10 @@ struct tls_link {
 	bool anchors;                  /* the peer's certificate is valid if this one is believed (dates, signatures) */
 };
 size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS]);
+/* tls_look - certificates as a server sent them in clear (the list of RFC 5246 7.4.2), without a session: who it is, and who vouches
+ * for it. name: is it for this host? false: not certificates */
+struct tls_look { struct tls_info info; struct tls_link chain[TLS_LINKS]; size_t n; bool name_matches; };
+bool tls_look(struct tls_context *c, struct str list, const char *name, struct tls_look *out);
 /* tls_session_links - the same, made by the thread that ran the handshake, where tls_peer.links asked for it; the session's */
 const struct tls_link *tls_session_links(const struct tls_session *s, size_t *n);
 /* tls_export - 32 bytes that only the two ends of this connection have (RFC 8446 section 7.5), by a label of IANA's list, without a

@@ -214,9 +214,8 @@ bool tls_peer_is(struct tls_session *s, const char *name)
 	return crt && name_is_in(name, crt);
 }
 
-size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
+static size_t links_of(mbedtls_x509_crt *chain, struct tls_link out[TLS_LINKS])
 {
-	mbedtls_x509_crt *chain = (mbedtls_x509_crt *)(uintptr_t)mbedtls_ssl_get_peer_cert(&s->ssl);
 	size_t n = 0;
 
 	for (const mbedtls_x509_crt *crt = chain; crt && n < TLS_LINKS; crt = crt->next, n++) {
@@ -229,6 +228,39 @@ size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
 		out[n].anchors = n && is_anchor(chain, crt);
 	}
 	return n;
+}
+
+size_t tls_peer_chain(struct tls_session *s, struct tls_link out[TLS_LINKS])
+{
+	return links_of((mbedtls_x509_crt *)(uintptr_t)mbedtls_ssl_get_peer_cert(&s->ssl), out);
+}
+
+bool tls_look(struct tls_context *c, struct str list, const char *name, struct tls_look *out)
+{
+	const unsigned char *p = (const unsigned char *)list.p;
+	size_t at = 0, most = 0, n;
+	mbedtls_x509_crt chain;
+	uint32_t flags = 0;
+	bool good = true;
+
+	mbedtls_x509_crt_init(&chain);
+	for (; good && at + 3 <= list.n && most++ < TLS_LINKS; at += 3 + n) {
+		n = (size_t)p[at] << 16 | (size_t)p[at + 1] << 8 | p[at + 2];
+		good = n <= list.n - at - 3 && mbedtls_x509_crt_parse_der(&chain, p + at + 3, n) == 0;
+	}
+	good = good && most;
+	memset(out, 0, sizeof(*out));
+	if (good) {
+		mbedtls_x509_crt_verify(&chain, &c->ca, NULL, NULL, &flags, NULL, NULL);
+		describe_certificate(&out->info, &chain);
+		out->info.trust = flags ? TLS_UNTRUSTED : TLS_TRUSTED;
+		if (flags)
+			explain_flags(flags, strcmp(out->info.subject, out->info.issuer) == 0, out->info.why_untrusted, sizeof(out->info.why_untrusted));
+		out->n = links_of(&chain, out->chain);
+		out->name_matches = name_is_in(name, &chain);
+	}
+	mbedtls_x509_crt_free(&chain);
+	return good;
 }
 
 const struct tls_link *tls_session_links(const struct tls_session *s, size_t *n)

@@ -80,7 +80,7 @@ void check_caa(struct probe *p)
 
 	for (size_t h = 0; h < p->n_hosts; h++) {
 		const char *at;
-		const struct fact *f = p->hosts[h].n && !ipaddr_parse(str_of(p->hosts[h].name), &literal) ? find_records(p, p->hosts[h].name, &at) : NULL;
+		const struct fact *f = p->hosts[h].name[0] && !ipaddr_parse(str_of(p->hosts[h].name), &literal) ? find_records(p, p->hosts[h].name, &at) : NULL;
 
 		if (f && f->n)
 			judge_records(p, (int)h, f, at);

@@ -134,6 +134,19 @@ void check_host_dns(struct probe *p, int h)
 enum { ALIASES = 8 };                  /* steps from an MX name to its host */
 struct seen { struct tlsa v[16]; bool used[16]; size_t n; };
 
+/* the certificate for clients of the other kind of key */
+static bool match_other(const struct tls_look *other, struct seen *d)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (tlsa_matches(&d->v[i], other->chain, other->n, other->name_matches)) {
+			d->used[i] = true;
+			found |= tlsa_counts(d->v, d->n, i);
+		}
+	return found;
+}
+
 static void check_dane_address(struct probe *p, int h, int k, struct seen *d)
 {
 	struct probe_address *a = p->hosts[h].v[k];
@@ -160,6 +173,9 @@ static void check_dane_address(struct probe *p, int h, int k, struct seen *d)
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane",
 			"senders with DANE do not deliver: publish the record of the certificate in use before it is used, remove old ones after",
 			"no TLSA record matches the certificate");
+	if (a->other && !match_other(a->other, d))
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane", "publish a TLSA record for each of the two certificates, or show only one",
+			"no TLSA record matches the %s certificate, which some senders get", a->other->info.key[0] == 'E' ? "ECDSA" : "RSA");
 }
 
 static void check_dane_records(struct probe *p, int h, const struct fact *f)
@@ -180,7 +196,7 @@ static void check_dane_records(struct probe *p, int h, const struct fact *f)
 	for (size_t i = 0; i < d.n; i++)
 		used += d.used[i];
 	if (used && used < d.n)
-		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged, or where the server has a second one, RSA beside ECDSA; else remove them",
+		probe_find(p, PROBE_NOTE, PROBE_HOST(h), "dane", "fine while a certificate is exchanged; else remove them",
 			"%zu of %zu TLSA records match no certificate that was seen", d.n - used, d.n);
 }
 
@@ -216,11 +232,11 @@ static const struct fact *find_tlsa(struct probe *p, const char *host, char name
 
 	if (!expand(p, host, behind))
 		return NULL;
-	snprintf(name, 300, "_%u._tcp.%s", p->opt->port, behind);
+	snprintf(name, 300, "_%u._tcp.%s", p->port, behind);
 	f = *behind ? facts_get(&p->facts, name, DNS_TLSA) : NULL;
 	if (*behind && (!f || f->status == DNS_AGAIN || (f->n && f->authentic)))
 		return f;
-	snprintf(name, 300, "_%u._tcp.%s", p->opt->port, host);
+	snprintf(name, 300, "_%u._tcp.%s", p->port, host);
 	return facts_get(&p->facts, name, DNS_TLSA);
 }
 

@@ -54,6 +54,8 @@ void probe_init(struct probe *p, const struct probe_options *o, const char *targ
 	facts_init(&p->facts, ask, p);
 	buf_init(&p->sts.text, LIMIT_STS_POLICY);
 	loop_task_init(&p->turn, on_turn);
+	p->port = o->port;
+	p->wrapper = o->wrapper || (o->port == 465 && o->may_wrap);
 	snprintf(p->target, sizeof(p->target), "%s", target);
 }
 
@@ -71,6 +73,9 @@ void probe_fini(struct probe *p)
 	for (size_t i = 0; i < p->n_hosts; i++)
 		for (size_t k = 0; k < p->hosts[i].n; k++) {
 			mem_free(p->hosts[i].v[k]->chain);
+			mem_free(p->hosts[i].v[k]->other);
+			mem_free(p->hosts[i].v[k]->unnamed);
+			mem_free(p->hosts[i].v[k]->ciphers);
 			mem_free(p->hosts[i].v[k]);
 		}
 	mem_free(p->findings);

@@ -15,6 +15,7 @@
 #include "core/net/conn.h"
 #include "core/net/dns.h"
 #include "core/probe/facts.h"
+#include "core/probe/hello.h"
 
 #define PROBE_HOSTS 16                 /* MX hosts that are looked at */
 #define PROBE_ADDRESSES 8              /* addresses of one host */
@@ -48,6 +49,11 @@ struct probe_address {                 /* one address of a host: what its server
 	struct tls_link *chain;        /* n_chain certificates */
 	size_t n_chain;
 	bool dane_ok;                  /* a TLSA record that counts stands for the certificate */
+	/* of further connections (probe_looks.h); owned, NULL: nothing else was seen */
+	struct tls_look *other, *unnamed; /* the certificate for clients of the other kind of key; without a name */
+	struct probe_ciphers { uint16_t v[HELLO_SUITES]; size_t n; } *ciphers; /* that it takes, in its order */
+	bool injected;                 /* what stood behind STARTTLS in clear was answered under TLS */
+	unsigned asked_again, offered_again; /* how often EHLO was, and STARTTLS was offered */
 };
 struct probe_host {
 	char name[256];
@@ -76,7 +82,7 @@ struct probe_options {
 	const char *helo_name;
 	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
 	uint16_t port;                 /* 25 */
-	bool wrapper;                  /* TLS from the first byte */
+	bool wrapper, may_wrap;        /* TLS from the first byte; at port 465, too */
 	bool server;                   /* the target is a server, not a domain: no MX, no policy records */
 	usec time;                     /* for one address, whole dialogue */
 	struct tls_context *tls;       /* NULL: STARTTLS is not tried */
@@ -86,6 +92,8 @@ struct probe_options {
 	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */
 	const char *selectors[PROBE_WORDS + 1], *dnsbl[PROBE_WORDS + 1], *name_lists[PROBE_WORDS + 1]; /* NULL-terminated */
+	const char *sni;               /* the name to ask for and to verify in TLS; NULL: the host's */
+	bool deep;                     /* also what takes many connections: ciphers, injection, STARTTLS again and again */
 	bool parked;                   /* the domain is to have no mail: what lets any in or out is a problem */
 	struct ipaddr client;          /* SPF is evaluated for it; AF_UNSPEC: only counted */
 	const char *sender;            /* … and for mail of this address; NULL, "<>": postmaster of the domain */
@@ -93,6 +101,8 @@ struct probe_options {
 struct probe {
 	const struct probe_options *opt;
 	char target[256];
+	uint16_t port;                 /* of its servers */
+	bool wrapper;                  /* TLS from the first byte */
 	/* facts */
 	enum dns_status mx_status;
 	bool no_name;                  /* the target is an address, a URL, or has a port */
@@ -126,6 +136,9 @@ void probe_init(struct probe *p, const struct probe_options *o, const char *targ
 /* probe_start - begin; done is called from the loop when all is known and judged. target: domain, host or address */
 void probe_start(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx);
 void probe_fini(struct probe *p);
+/* probe_server_parse - "host", "host:port", "[v6]:port": host without brackets; *port stays as it is where none is said. False: not a
+ * name, or not a port */
+bool probe_server_parse(struct str s, struct str *host, uint16_t *port);
 
 /* --- output ------------------------------------------------------------------------------------------------------ */
 void probe_print_text(const struct probe *p, FILE *to, bool colour, bool verbose); /* verbose: what is ok, too */
@@ -154,6 +167,7 @@ void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, co
 	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* probe_find_bogus - does an answer come once nobody looks at signatures? Then they are what is wrong, which is told, and true */
 bool probe_find_bogus(struct probe *p, const char *name, enum dns_type type, int host, const char *check);
+void probe_judge_tls(struct probe *p, int h, int k);       /* of an address whose dialogue came to its end */
 bool probe_is_public(const struct ipaddr *a);              /* everybody may reach it */
 /* probe_zone - the NS records of the zone that has the domain; none: not known. NULL: facts are missing */
 const struct fact *probe_zone(struct probe *p);

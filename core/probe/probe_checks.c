@@ -14,8 +14,8 @@ static const struct {
 	{ check_dane, NEEDS_HOSTS, false }, /* first: a certificate that DANE vouches for needs no authority */
 	{ check_hosts, NEEDS_TALKS, false },
 	{ check_dnsbl, NEEDS_TALKS, false },
-	{ check_caa, NEEDS_TALKS, false },
-	{ check_use, NEEDS_TALKS, true },
+	{ check_caa, NEEDS_HOSTS, false },
+	{ check_use, NEEDS_HOSTS, true },
 	{ check_sts, NEEDS_HOSTS, true },
 	{ check_tlsrpt, NEEDS_HOSTS, true },
 	{ check_spf, NEEDS_HOSTS, true },

@@ -164,6 +164,23 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 	answered(q);
 }
 
+bool probe_server_parse(struct str s, struct str *host, uint16_t *port)
+{
+	ptrdiff_t colon = str_rchr(s, ':');
+	uint64_t n;
+
+	*host = s;
+	if (colon >= 0 && (str_chr(s, ':') == colon || (colon && s.p[colon - 1] == ']'))) {
+		if (!str_to_u64(str_from(s, (size_t)colon + 1), &n) || !n || n > 65535)
+			return false;
+		*port = (uint16_t)n;
+		*host = str_head(s, (size_t)colon);
+	}
+	if (host->n > 2 && host->p[0] == '[' && host->p[host->n - 1] == ']')
+		*host = str_make(host->p + 1, host->n - 2);
+	return true;
+}
+
 void probe_dns_start(struct probe *p)
 {
 	struct str name = str_of(p->target);
@@ -171,12 +188,18 @@ void probe_dns_start(struct probe *p)
 	char clean[256];
 
 	if (p->opt->server || ipaddr_parse(name, &literal)) {
-		if (name.n > 2 && name.p[0] == '[') {
-			memmove(p->target, p->target + 1, name.n - 2);
-			p->target[name.n - 2] = '\0';
-		}
+		struct str host = name;
+
+		if (p->opt->server)
+			probe_server_parse(name, &host, &p->port);
+		else if (name.n > 2 && name.p[0] == '[')
+			host = str_make(name.p + 1, name.n - 2);
+		p->wrapper = p->opt->wrapper || (p->port == 465 && p->opt->may_wrap);
+		snprintf(clean, sizeof(clean), "%.*s", STR_ARG(host));
+		if (!p->opt->server)
+			snprintf(p->target, sizeof(p->target), "%s", clean);
 		p->mx_known = p->literal = true;
-		add_host(p, p->target, 0);
+		add_host(p, clean, 0);
 	} else if (strpbrk(p->target, "@:/")) {
 		p->mx_known = p->no_name = true;
 		p->mx_status = DNS_NXDOMAIN;

@@ -6,7 +6,6 @@
 #include "core/base/ipaddr.h"
 #include "core/smtp/client.h"
 
-#define DAY (86400 * USEC_PER_SEC)
 #define SLOW (5 * USEC_PER_SEC)        /* a greeting that is worth a word */
 #define TEASED USEC_PER_SEC            /* … and one in two parts */
 
@@ -182,10 +181,10 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 	judge_words(p, h, k, a->ehlo.text);
 	if (all & SMTP_EXT_XCLIENT)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");
-	if (a->auth[0] && !a->tls_done && !p->opt->wrapper)
+	if (a->auth[0] && !a->tls_done && !p->wrapper)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "auth", "offer AUTH only under TLS (smtpd_tls_auth_only = yes)",
 			"AUTH%s in clear", a->auth);
-	else if (a->auth[0] && !p->opt->wrapper)
+	else if (a->auth[0] && !p->wrapper)
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "auth", "passwords may be sent in clear (smtpd_tls_auth_only = yes stops it)",
 			"AUTH%s before STARTTLS", a->auth);
 	else if (a->auth_tls[0])
@@ -271,70 +270,7 @@ static void judge_banner(struct probe *p, int h, int k, const struct probe_addre
 			"the greeting does not begin with a host name");
 }
 
-/* --- TLS ------------------------------------------------------------------------------------------------------------- */
-
-static void judge_trust(struct probe *p, int h, int k, const struct probe_address *a)
-{
-	const struct tls_info *t = &a->tls;
-	bool alone = t->chain_length == 1 && strcmp(t->subject, t->issuer) != 0;
-	const char *bits = strchr(t->key, ' ');
-	uint64_t n;
-
-	if (t->trust == TLS_UNTRUSTED && (t->not_after >= p->opt->now || strchr(t->why_untrusted, ';')))
-		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "trust", alone ?
-			"send the intermediate certificates behind the server's own (smtpd_tls_chain_files)" :
-			"use a certificate of a public authority, with its intermediates", "not trusted: %s%s", t->why_untrusted,
-			alone ? "; one certificate is sent: an intermediate is missing" : "");
-	if (bits && str_to_u64(str_of(bits + 1), &n) && n < (t->key[0] == 'R' ? 2048 : 256))
-		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "key", "make one of RSA 2048 or EC 256", "the certificate's key is weak: %s", t->key);
-}
-
-static void judge_certificate(struct probe *p, int h, int k, const struct probe_address *a)
-{
-	const struct tls_info *t = &a->tls;
-	long long days = (long long)((t->not_after - p->opt->now) / DAY);
-	const char *who = t->subject_cn[0] ? t->subject_cn : t->subject;
-
-	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "certificate", NULL, "%s, issued by %s, %s, chain of %d", who,
-		t->issuer_cn[0] ? t->issuer_cn : t->issuer, t->key, t->chain_length);
-	if (!t->not_after)
-		return;
-	if (t->not_after < p->opt->now)
-		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "renew it", "the certificate expired %lld days ago", -days);
-	else if (days < (long long)p->opt->problem_days)
-		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "renew it now", "the certificate expires in %lld days", days);
-	else if (days < (long long)p->opt->warn_days)
-		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "expiry", "renew it", "the certificate expires in %lld days", days);
-	else
-		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "expiry", NULL, "%lld days left", days);
-	if (t->not_before > p->opt->now)
-		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "check the clocks", "the certificate is not valid yet");
-	if (!a->name_matches)
-		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
-			"the certificate is for %.200s, not for %s", t->names[0] ? t->names : who, p->hosts[h].name);
-	else if (!t->names[0])
-		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "name", "make one with a subjectAltName: who verifies looks at nothing else (RFC 9525 2)",
-			"the certificate names its host in the common name only");
-	judge_trust(p, h, k, a);
-}
-
-static void judge_tls(struct probe *p, int h, int k, const struct probe_address *a)
-{
-	if (!p->opt->tls)
-		return;
-	if (!a->tls_offered && !p->opt->wrapper) {
-		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "mail to this server travels in clear; set smtpd_tls_security_level = may",
-			"STARTTLS is not offered");
-		return;
-	}
-	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s with cipher %s (%d bits), %.0f ms", a->tls.version ? a->tls.version : "TLS",
-		a->tls.cipher, a->tls.bits, (double)a->tls_time / USEC_PER_MSEC);
-	/* mail between servers would fall back to clear text; a client with a password would not */
-	if (a->old_tls)
-		probe_find(p, p->opt->port == 25 ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "nobody needs them (RFC 8996): smtpd_tls_protocols = >=TLSv1.2",
-			"TLS 1.%s still accepted", a->old_tls == 6 ? "0 and 1.1 are" : a->old_tls == 2 ? "0 is" : "1 is");
-	judge_certificate(p, h, k, a);
-}
+/* --- all of it ------------------------------------------------------------------------------------------------------- */
 
 static void judge_address(struct probe *p, int h, int k)
 {
@@ -342,7 +278,7 @@ static void judge_address(struct probe *p, int h, int k)
 
 	judge_place(p, h, k, a);
 	if (a->connect_time)
-		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "connect", NULL, "port %u, %.0f ms", p->opt->port, (double)a->connect_time / USEC_PER_MSEC);
+		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "connect", NULL, "port %u, %.0f ms", p->port, (double)a->connect_time / USEC_PER_MSEC);
 	if (a->banner.code)
 		judge_banner(p, h, k, a);
 	if (a->stage >= PROBE_EHLO && a->ehlo.code) {
@@ -352,7 +288,7 @@ static void judge_address(struct probe *p, int h, int k)
 	if (a->stage != PROBE_FINISHED)
 		judge_failure(p, h, k, a);
 	else
-		judge_tls(p, h, k, a);
+		probe_judge_tls(p, h, k);
 	judge_ptr(p, h, k, a);
 }
 

@@ -1,5 +1,5 @@
 /* probe_smtp - one address: connect, greeting, EHLO, STARTTLS, EHLO again, QUIT; times and words are kept, nothing is sent.
- * Then, on connections of their own, as far as a server's answer to the first message of old TLS versions. */
+ * Then the looks of probe_looks.h, on connections of their own. */
 #include "core/probe/probe.h"
 
 #include <errno.h>
@@ -7,20 +7,19 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/base/random.h"
-#include "core/probe/old_tls.h"
+#include "core/probe/probe_looks.h"
 #include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
 
-#define OLD_GREETING (5 * USEC_PER_SEC) /* of servers that are slower it is not asked */
-#define OLD_PATIENCE (3 * USEC_PER_SEC) /* beyond twice what the real dialogue took */
+#define LOOK_PATIENCE (3 * USEC_PER_SEC) /* beyond twice what the real dialogue took */
 
 struct dialogue {
 	struct probe *probe;
 	struct probe_host *host;
-	struct probe_address *real, *a; /* a: what is written to; not the real one where only `old` is asked */
-	unsigned old;                  /* version of TLS to try; 0: the real dialogue */
-	bool said_hello;               /* in the old version */
+	struct probe_address *real, *a; /* a: what is written to; not the real one in a further look */
+	enum look look;
+	enum look_end end;
+	bool looking;                  /* what comes from now on is the answer to the look */
 	struct conn *conn;
 	struct smtp_client client;
 	struct loop_task bye;
@@ -38,18 +37,16 @@ static void forget(struct dialogue *d)
 	probe_release(p);
 }
 
-static void begin(struct probe *p, struct probe_host *h, struct probe_address *a, unsigned old);
+static void begin(struct probe *p, struct probe_host *h, struct probe_address *a, enum look look);
 
-/* next_old - TLS 1.1 after a dialogue that came to TLS, TLS 1.0 where that is taken */
-static void next_old(struct dialogue *d)
+static void look_on(struct dialogue *d)
 {
-	const struct probe_address *a = d->real;
+	for (int row = 0; row < (d->look ? 1 : 2); row++) {
+		enum look next = d->look ? look_next(d->probe, d->real, d->look, d->end) : look_first(d->probe, d->real, row);
 
-	if (!d->old && a->banner_time < OLD_GREETING &&
-		(a->tls_done || (a->stage == PROBE_TLS && !a->last.code && !a->timed_out)))
-		begin(d->probe, d->host, d->real, OLD_TLS_1_1);
-	else if (d->old == OLD_TLS_1_1 && a->old_tls & 4)
-		begin(d->probe, d->host, d->real, OLD_TLS_1_0);
+		if (next != LOOK_NONE)
+			begin(d->probe, d->host, d->real, next);
+	}
 }
 
 /* on_bye - after the tick, when conn and machine are not on the stack any more */
@@ -57,7 +54,7 @@ static void on_bye(struct loop_task *t)
 {
 	struct dialogue *d = LIST_ITEM(t, struct dialogue, bye);
 
-	next_old(d);
+	look_on(d);
 	smtp_client_fini(&d->client);
 	forget(d);
 }
@@ -84,9 +81,7 @@ static usec lap(struct dialogue *d)
 
 static bool start_tls(struct dialogue *d)
 {
-	struct ipaddr literal;
-	const char *name = ipaddr_parse(str_of(d->host->name), &literal) ? NULL : d->host->name;
-	struct tls_peer peer = { .server_name = name, .match = TLS_MATCH_NONE };
+	struct tls_peer peer = { .server_name = probe_tls_name(d->probe, d->host), .match = TLS_MATCH_NONE };
 
 	d->a->stage = PROBE_TLS;
 	if (!d->probe->opt->tls)
@@ -95,24 +90,16 @@ static bool start_tls(struct dialogue *d)
 	return true;
 }
 
-static enum conn_next say_old(struct dialogue *d)
+static enum conn_next say_hello(struct dialogue *d)
 {
-	struct ipaddr literal;
-	uint8_t random[32];
-
-	random_bytes(random, sizeof(random));
-	old_tls_hello(&d->conn->out, d->old, random, ipaddr_parse(str_of(d->host->name), &literal) ? STR_EMPTY : str_of(d->host->name));
-	d->said_hello = true;
+	look_hello(d->probe, d->host, d->real, d->look, &d->conn->out);
+	d->looking = true;
 	return CONN_KEEP;
 }
 
-static enum conn_next take_old(struct dialogue *d)
+static enum conn_next take_look(struct dialogue *d)
 {
-	int version = old_tls_answer(buf_view(&d->conn->in));
-
-	if (version > 0)
-		d->real->old_tls |= version == OLD_TLS_1_0 ? 2 : 4;
-	return version ? end(d, "") : CONN_KEEP;
+	return look_answer(d->probe, d->host, d->real, d->look, buf_view(&d->conn->in), &d->end) ? end(d, "") : CONN_KEEP;
 }
 
 static void take_tls(struct dialogue *d)
@@ -122,14 +109,14 @@ static void take_tls(struct dialogue *d)
 	a->tls_done = true;
 	a->tls_time = lap(d);
 	/* TLS from the first byte: the words begin now */
-	if (d->probe->opt->wrapper)
+	if (d->probe->wrapper)
 		a->stage = PROBE_CONNECT;
 	if (!conn_tls(d->conn))
 		return;
 	a->tls = *conn_tls(d->conn);
 	a->chain = mem_array(NULL, TLS_LINKS, sizeof(*a->chain));
 	a->n_chain = tls_peer_chain(conn_tls_session(d->conn), a->chain);
-	a->name_matches = tls_peer_is(conn_tls_session(d->conn), d->host->name);
+	a->name_matches = tls_peer_is(conn_tls_session(d->conn), d->probe->opt->sni ? d->probe->opt->sni : d->host->name);
 }
 
 static enum conn_next on_hello(struct dialogue *d)
@@ -145,12 +132,17 @@ static enum conn_next on_hello(struct dialogue *d)
 		snprintf(a->auth, sizeof(a->auth), "%s", c->auth_mechanisms);
 		a->esmtp = c->extensions != 0 || c->ehlo.code == 250;
 		a->tls_offered = c->extensions & SMTP_EXT_STARTTLS;
-		if (a->tls_offered && d->probe->opt->tls) {
+		d->real->asked_again += d->look != LOOK_REAL;
+		d->real->offered_again += d->look && a->tls_offered;
+		d->end = d->look == LOOK_AGAIN ? LOOK_TAKEN : LOOK_LOST;
+		if (a->tls_offered && d->probe->opt->tls && d->look != LOOK_AGAIN) {
 			smtp_client_starttls(&d->client);
+			if (d->look == LOOK_INJECTION)
+				buf_z(&d->conn->out, "NOOP\r\n");
 			return CONN_KEEP;
 		}
 	} else {
-		if (d->probe->opt->wrapper)
+		if (d->probe->wrapper)
 			a->ehlo_time = lap(d);
 		a->ehlo = c->ehlo.code ? c->ehlo : a->ehlo;
 		a->extensions_tls = c->extensions;
@@ -169,7 +161,7 @@ static enum conn_next on_smtp(struct dialogue *d, enum smtp_client_event ev)
 	case SMTP_CLIENT_HELLO:
 		return on_hello(d);
 	case SMTP_CLIENT_STARTTLS:
-		return d->old ? say_old(d) : start_tls(d) ? CONN_KEEP : end(d, NULL);
+		return d->look && d->look != LOOK_INJECTION ? say_hello(d) : start_tls(d) ? CONN_KEEP : end(d, NULL);
 	case SMTP_CLIENT_TLS_REFUSED:
 	case SMTP_CLIENT_REFUSED:
 		buf_init(&line, LIMIT_REPLY_TEXT + 64);
@@ -235,20 +227,28 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	switch (ev) {
 	case CONN_CONNECTED:
 		d->a->connect_time = lap(d);
-		if (d->probe->opt->wrapper)
-			return d->old ? say_old(d) : start_tls(d) ? CONN_KEEP : end(d, "TLS is not available");
+		if (d->probe->wrapper)
+			return d->look ? say_hello(d) : start_tls(d) ? CONN_KEEP : end(d, "TLS is not available");
 		return pump(d);
 	case CONN_TLS_READY:
+		if (d->look == LOOK_INJECTION) {
+			buf_z(&c->out, "QUIT\r\n");
+			d->looking = true;
+			return CONN_KEEP;
+		}
 		take_tls(d);
 		smtp_client_tls_done(&d->client);
 		return pump(d);
 	case CONN_DATA:
-		return d->said_hello ? take_old(d) : pump(d);
+		return d->looking ? take_look(d) : pump(d);
 	case CONN_EOF:
-		if (!d->said_hello && (pump(d) == CONN_CLOSE || d->over))
+		if (!d->looking && (pump(d) == CONN_CLOSE || d->over))
 			return CONN_CLOSE;
+		/* some hang up where others send an alert */
+		d->end = d->looking ? LOOK_REFUSED : d->end;
 		return end(d, "the server closed the connection");
 	case CONN_FAILED:
+		d->end = d->looking ? LOOK_REFUSED : d->end;
 		d->a->error = c->error;
 		d->a->no_route = c->unsent && is_no_route(c->error);
 		return end(d, c->why[0] ? c->why : strerror(c->error));
@@ -261,23 +261,23 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 	return CONN_KEEP;
 }
 
-static void begin(struct probe *p, struct probe_host *h, struct probe_address *a, unsigned old)
+static void begin(struct probe *p, struct probe_host *h, struct probe_address *a, enum look look)
 {
 	struct smtp_client_options o = { .helo_name = p->opt->helo_name, .always_ehlo = true };
 	struct dialogue *d = MEM_NEW(struct dialogue);
 	struct sockaddr_storage to;
-	socklen_t n = ipaddr_to_sockaddr(&a->ip, p->opt->port, &to);
+	socklen_t n = ipaddr_to_sockaddr(&a->ip, p->port, &to);
 
 	probe_hold(p);
 	d->probe = p;
 	d->host = h;
 	d->real = a;
-	d->a = old ? MEM_NEW(struct probe_address) : a;
-	d->old = old;
+	d->a = look ? MEM_NEW(struct probe_address) : a;
+	d->look = look;
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
 	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, LIMIT_CONN_READ, LIMIT_CONN_READ,
-		d->began + (old ? 2 * probe_took(a) + OLD_PATIENCE : p->opt->time), on_conn, d);
+		d->began + (look ? 2 * probe_took(a) + LOOK_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;
 		d->a->no_route = is_no_route(errno);
@@ -290,5 +290,5 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 
 void probe_smtp_start(struct probe *p, struct probe_host *h, struct probe_address *a)
 {
-	begin(p, h, a, 0);
+	begin(p, h, a, LOOK_REAL);
 }

@@ -219,6 +219,16 @@ def test_thresholds_of_time_and_days(sink, cert):
     assert mxcheck(*where, "--nagios", "-w", "1", "-C", "1", code=0).stdout.startswith("MXCHECK OK")
 
 
+def test_several_servers_each_with_its_port(sink, cert):
+    plain, starttls = sink(), sink(tls=cert)
+    names = ["127.0.0.1:%d" % plain.port, "localhost:%d" % starttls.port]
+    x = objects("-4", "-s", names[0], "--server", names[1], "--ca", cert[0], "--sni", "localhost", "--deep")
+    assert [o["target"] for o in x] == names and [o["hosts"][0]["name"] for o in x] == ["127.0.0.1", "localhost"]
+    assert found(x[0], "warning", "tls", "not offered") and found(x[1], "ok", "tls") and not found(x[1], "warning", "name")
+    assert found(x[1], "ok", "ciphers", "with forward secrecy") and not found(x[1], "problem", "injection")
+    assert "goes to one server" in mxcheck("--send", "-s", names[0], "-s", names[1], "--to", "a@b.test", code=64).stderr
+
+
 def test_levels_of_tls(sink, cert):
     plain, starttls = sink(), sink(tls=cert)
     where = "127.0.0.1:%d" % plain.port

@@ -51,7 +51,7 @@ static void judge(bool tls, struct buf *got)
 	struct probe_address address = { .stage = PROBE_FINISHED, .tls_done = tls, .chain = &link, .n_chain = 1 };
 	struct tls_context *context = (struct tls_context *)(uintptr_t)1;      /* only whether there is one counts */
 	struct probe_options o = { .families = 3, .port = 25, .tls = context };
-	struct probe p = { .opt = &o, .dry = true, .authentic = true, .n_hosts = 1 };
+	struct probe p = { .opt = &o, .port = 25, .dry = true, .authentic = true, .n_hosts = 1 };
 
 	facts_init(&p.facts, ask, NULL);
 	snprintf(p.hosts[0].name, sizeof(p.hosts[0].name), "mx.test");

@@ -88,7 +88,7 @@ T(one_family_that_cannot_be_looked_up_is_told)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25 };
-		struct probe p = { .opt = &o };
+		struct probe p = { .opt = &o, .port = 25 };
 		struct buf got;
 
 		host_says.a = rows[i].a;
@@ -115,7 +115,7 @@ T(addresses_that_nobody_else_reaches)
 	host_says.a = host_says.aaaa = DNS_OK;
 	for (size_t i = 0; i <= sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25 };
-		struct probe p = { .opt = &o };
+		struct probe p = { .opt = &o, .port = 25 };
 		struct probe_address a = { .stage = PROBE_FINISHED, .connect_time = 1 };
 		bool good = false;
 		struct buf got;
@@ -148,7 +148,7 @@ T(a_route_that_is_missing_here_is_no_fault_of_the_domain)
 	host_says.a = host_says.aaaa = DNS_OK;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25 };
-		struct probe p = { .opt = &o };
+		struct probe p = { .opt = &o, .port = 25 };
 		struct probe_address a = { .error = rows[i].error, .no_route = rows[i].no_route };
 		struct buf got;
 
@@ -176,7 +176,7 @@ T(what_is_not_known_here_is_no_fault_of_the_server)
 	host_says.a = host_says.aaaa = DNS_OK;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25 };
-		struct probe p = { .opt = &o };
+		struct probe p = { .opt = &o, .port = 25 };
 		struct probe_address a = { .stage = PROBE_TLS, .connect_time = 1, .old_tls = rows[i].old };
 		struct buf got;
 
@@ -202,7 +202,7 @@ T(a_policy_asks_for_a_name_that_counts)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25, .tls = (struct tls_context *)(uintptr_t)1 };
 		struct probe_address a = { .stage = PROBE_FINISHED, .tls_done = true, .tls = { .trust = TLS_TRUSTED }, .name_matches = rows[i].matches };
-		struct probe p = { .opt = &o, .n_hosts = 1, .sts = { .asked = true, .fetched = true, .type = "text/plain" } };
+		struct probe p = { .opt = &o, .port = 25, .n_hosts = 1, .sts = { .asked = true, .fetched = true, .type = "text/plain" } };
 		struct dns_record record = { .type = DNS_TXT, .data = (uint8_t *)(uintptr_t)"v=STSv1; id=1", .data_n = 13 };
 		struct dns_answer answer = { .status = DNS_OK, .records = &record, .n = 1 };
 		struct buf got;
@@ -257,7 +257,7 @@ T(a_block_list_that_is_gone_lists_nobody)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25, .dnsbl = { "bl.test" } };
 		struct probe_address a = { .ip = { AF_INET, { 192, 0, 2, 1 } } };
-		struct probe p = { .opt = &o, .n_hosts = 1 };
+		struct probe p = { .opt = &o, .port = 25, .n_hosts = 1 };
 		char got[200] = "";
 
 		list_itself = rows[i].itself;
@@ -295,7 +295,7 @@ T(greetings_in_parts_and_answers_without_a_name)
 	host_says.a = host_says.aaaa = DNS_OK;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3, .port = 25 };
-		struct probe p = { .opt = &o };
+		struct probe p = { .opt = &o, .port = 25 };
 		struct probe_address a = { .stage = PROBE_FINISHED, .connect_time = 1, .teaser_time = rows[i].teaser, .banner_time = rows[i].whole,
 			.banner = { .code = 220 }, .ehlo = { .code = 250 }, .extensions = 1u << 1 };
 		struct buf got;
@@ -332,7 +332,7 @@ T(targets_that_are_not_there)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = 3 };
-		struct probe p = { .opt = &o, .mx_known = true, .mx_status = DNS_NXDOMAIN, .no_name = rows[i].no_name };
+		struct probe p = { .opt = &o, .port = 25, .mx_known = true, .mx_status = DNS_NXDOMAIN, .no_name = rows[i].no_name };
 
 		facts_init(&p.facts, ask_alias, &p.facts);
 		snprintf(p.target, sizeof(p.target), "%s", rows[i].target);
@@ -352,7 +352,7 @@ T(targets_that_are_not_there)
 static char *nagios(const char *target, const char *text)
 {
 	struct probe_options o = { .families = 3, .warn_days = 21, .problem_days = 7, .slow_warning = 2 * USEC_PER_SEC };
-	struct probe p = { .opt = &o, .n_hosts = 1 };
+	struct probe p = { .opt = &o, .port = 25, .n_hosts = 1 };
 	char *out = NULL;
 	size_t n;
 	FILE *to = open_memstream(&out, &n);
@@ -388,7 +388,7 @@ T(what_strangers_say_does_not_end_a_line_of_nagios)
 static size_t changes(char **before, const char *text)
 {
 	struct probe_options o = { .families = 3 };
-	struct probe p = { .opt = &o };
+	struct probe p = { .opt = &o, .port = 25 };
 	char *out = NULL;
 	size_t n, found;
 	FILE *to = open_memstream(&out, &n);

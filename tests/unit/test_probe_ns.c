@@ -130,7 +130,7 @@ T(name_servers_are_judged_one_by_one)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe_options o = { .families = rows[i].families };
-		struct probe p = { .opt = &o, .dry = true };
+		struct probe p = { .opt = &o, .port = 25, .dry = true };
 		struct buf got;
 
 		ROW("%s %d", rows[i].target, (int)i);
@@ -157,7 +157,7 @@ T(name_servers_are_judged_one_by_one)
 T(questions_to_name_servers_are_bounded)
 {
 	struct probe_options o = { .families = 3 };
-	struct probe p = { .opt = &o, .dry = true, .target = "x.test" };
+	struct probe p = { .opt = &o, .port = 25, .dry = true, .target = "x.test" };
 	struct buf many;
 
 	buf_init(&many, 20000);

@@ -52,7 +52,7 @@ static void answer(struct facts *facts, struct fact *f)
 static void judge(const char *target, void (*check)(struct probe *p), struct buf *got)
 {
 	struct probe_options o = { .families = 3, .selectors = { "s1" } };
-	struct probe p = { .opt = &o, .dry = true };
+	struct probe p = { .opt = &o, .port = 25, .dry = true };
 
 	facts_init(&p.facts, ask, NULL);
 	snprintf(p.target, sizeof(p.target), "%s", target);

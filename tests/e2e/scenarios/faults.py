@@ -13,11 +13,13 @@ import time
 CLIENT = "198.51.100.10"  # SPF is asked about it
 
 # the hosts: name -> last byte of the address; what they do is in test_mxcheck.py
-HOSTS = {name: 20 + i for i, name in enumerate(
+HOSTS = {name: 100 + i for i, name in enumerate(
     ["closed", "filtered", "unreachable", "noptr", "wrongptr", "tarpit", "silent", "deny", "busy", "ssh", "drop", "plaintext", "notls",
      "garbage", "oldtls", "nobanner", "noname", "clearauth", "xclient", "helo", "expired", "soon", "verysoon", "future", "wrongname", "alone",
      "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11", "helo-refused",
-     "xforward", "expn", "turn", "link2state", "exch50", "cisco", "stars", "othername", "generic", "hexname", "dynname", "dslname", "rawname"])}
+     "xforward", "expn", "turn", "link2state", "exch50", "cisco", "stars", "othername", "generic", "hexname", "dynname", "dslname", "rawname",
+     "both", "both-expired", "both-soon", "both-name", "both-self", "both-weak", "both-future", "both-private", "both-dane", "nosni-expired", "nosni-name",
+     "static", "anonymous", "null", "injection", "sometimes", "seldom"])}
 # names of addresses; elsewhere it is the host's own
 NAMES = {"wrongptr": "a.mx.lab.", "generic": "198-51-100-%d.isp.lab.", "hexname": "c63364%02x.isp.lab.", "dynname": "h1.dyn.isp.lab.",
          "dslname": "host.dsl.isp.lab.", "rawname": "ip%d.100.51.198.isp.lab."}
@@ -190,6 +192,17 @@ def rows():
         ("selfsigned", mx("selfsigned"), "warning", "trust", "self-signed"),
         ("weak", mx("weak"), "warning", "key", "RSA 1024"),
         ("private-ca", mx("private-ca"), "warning", "trust", "unable to get local issuer"),
+        # two certificates: ECDSA and RSA; and one for clients that say no name
+        ("both-expired", mx("both-expired"), "problem", "expiry", "RSA certificate expired"),
+        ("both-soon", mx("both-soon"), "warning", "expiry", "RSA certificate expires in"),
+        ("both-future", mx("both-future"), "problem", "expiry", "RSA certificate is not valid yet"),
+        ("both-name", mx("both-name"), "warning", "name", "RSA certificate is for elsewhere.lab, not for both-name"),
+        ("both-self", mx("both-self"), "warning", "trust", "RSA certificate not trusted: self-signed"),
+        ("both-private", mx("both-private"), "warning", "trust", "RSA certificate not trusted: unable to get local issuer"),
+        ("both-weak", mx("both-weak"), "warning", "key", "RSA certificate's key is weak: RSA 1024"),
+        ("both-dane", mx("both-dane"), "problem", "dane", "no TLSA record matches the RSA certificate"),
+        ("nosni-expired", mx("nosni-expired"), "warning", "sni", "for nosni-expired.mx.lab, and has expired"),
+        ("nosni-name", mx("nosni-name"), "note", "sni", "which is for elsewhere.lab"),
         # DANE: the hosts have TLSA records in the zone that test_mxcheck.py makes
         ("dane-mismatch", mx("soon"), "problem", "dane", "no TLSA record matches"),
         ("dane-usage", mx("wrongptr"), "warning", "dane", "usages 0 and 1"),
@@ -326,6 +339,14 @@ def rows():
         ("dnsbl-name-error", "", "note", "dnsbl", "127.255.255.252: an error"),
         ("dnsbl-host-name", mx("xclient"), "problem", "dnsbl", "xclient.mx.lab is listed in names.lab"),
     ]
+
+
+def of_deep():
+    """What --deep finds: (host, verdict, check, text)."""
+    return [("static", "note", "ciphers", "without forward secrecy are taken: "), ("static", "note", "ciphers", "AES128-SHA"),
+            ("anonymous", "note", "ciphers", "without a certificate are taken: AECDH-AES128-SHA"), ("null", "warning", "ciphers", "hide nothing are taken: ECDHE-"),
+            ("injection", "problem", "injection", "what stands behind STARTTLS in clear is answered under TLS"),
+            ("sometimes", "warning", "tls", "STARTTLS is offered only sometimes: "), ("seldom", "warning", "tls", "STARTTLS is offered only sometimes: ")]
 
 
 def of_lists():

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from faults import CLIENT, HOSTS, NAMES, POLICIES, Certificates, of_lists, of_parked, rows, rsa, tlsa, zone_of
+from faults import CLIENT, HOSTS, NAMES, POLICIES, Certificates, of_deep, of_lists, of_parked, rows, rsa, tlsa, zone_of
 from lab import RELAYBOX, SLOW, wait
 
 ADDRESS = "198.51.100.%d"
@@ -21,10 +21,10 @@ class Server(threading.Thread):
     """A mail server that may be odd. tls: a context; None: not offered."""
 
     def __init__(self, host, address, name, tls=None, greeting="220 %s ESMTP", delay=0, hello=None, words=("PIPELINING", "SIZE 10000000"),
-                 starttls="220 2.0.0 go", garbage=False, refuses=False):
+                 starttls="220 2.0.0 go", garbage=False, refuses=False, reads_on=False, offers=lambda turn: True):
         super().__init__(daemon=True)
         self.name_, self.tls, self.delay, self.words, self.starttls, self.garbage = name, tls, delay, words, starttls, garbage
-        self.refuses = refuses
+        self.refuses, self.reads_on, self.offers, self.turn = refuses, reads_on, offers, 0
         self.greeting = greeting and (greeting % name if "%s" in greeting else greeting)
         self.hello = hello or name
         with host.network():
@@ -53,6 +53,8 @@ class Server(threading.Thread):
             return
         conn.sendall(self.greeting.encode() + b"\r\n")
         secure, pending = False, b""
+        self.turn += 1
+        offers = self.offers(self.turn)
         while True:
             while b"\r\n" not in pending:
                 got = conn.recv(4096)
@@ -68,7 +70,7 @@ class Server(threading.Thread):
             elif verb in (b"EHLO", b"HELO"):
                 lines = [self.hello]
                 if verb == b"EHLO":
-                    lines += list(self.words) + (["STARTTLS"] if self.tls and not secure else [])
+                    lines += list(self.words) + (["STARTTLS"] if self.tls and not secure and offers else [])
                 conn.sendall("".join("250%s%s\r\n" % ("-" if i + 1 < len(lines) else " ", x) for i, x in enumerate(lines)).encode())
             elif verb == b"STARTTLS":
                 conn.sendall(self.starttls.encode() + b"\r\n")
@@ -77,6 +79,7 @@ class Server(threading.Thread):
                     conn.sendall(b"this is not TLS at all\r\n")
                 elif self.starttls.startswith("220"):
                     conn, secure = self.tls.wrap_socket(conn, server_side=True), True
+                    pending = pending if self.reads_on else b""
             elif verb == b"QUIT":
                 conn.sendall(b"221 2.0.0 bye\r\n")
                 return
@@ -160,6 +163,13 @@ def certificates(folder):
     c.issue("weak", "weak.mx.lab", bits=1024)
     for name in ("selfsigned", "vouched"):
         c.root(name, name + ".mx.lab", "DNS:%s.mx.lab" % name)
+    for name, start, end in (("expired", -30, -3), ("soon", -2, 10), ("future", 2, 100), ("name", -2, 200), ("weak", -2, 200), ("private", -2, 200), ("dane", -2, 200),
+                             ("good", -2, 200)):
+        c.issue("rsa-" + name, "elsewhere.lab" if name == "name" else "both-%s.mx.lab" % name, start=start, end=end, bits=1024 if name == "weak" else 2048,
+                by="private" if name == "private" else "between", names="DNS:both.mx.lab" if name == "good" else None)
+    c.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "300", "-keyout", "rsa-self.key", "-out", "rsa-self.pem", "-subj", "/CN=both-self.mx.lab",
+              "-addext", "subjectAltName=DNS:both-self.mx.lab")
+    c.issue("nosni-expired", "nosni-expired.mx.lab", start=-30, end=-3)
     c.issue("https", "mta-sts.lab", names=",".join("DNS:mta-sts.%s.lab" % name for name in POLICIES))
     return c
 
@@ -173,8 +183,27 @@ def servers(host, c):
         for key, value in more.items():
             setattr(context, key, value)
         return context
+    def both(name):
+        context = tls()
+        context.load_cert_chain(c.path("rsa-%s.pem" % name), c.path("rsa-%s.key" % name))
+        return context
+
+    def unless_named(name):
+        context = tls(name)
+        context.sni_callback = lambda sock, said, _: setattr(sock, "context", good) if said else None
+        return context
+
+    def only(ciphers, name="rsa-good"):
+        context = tls(name)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers + ":@SECLEVEL=0")
+        return context
     good = tls()
     odd = {
+        "both": dict(tls=both("good")), "nosni-expired": dict(tls=unless_named("nosni-expired")), "nosni-name": dict(tls=unless_named("wrongname")),
+        "static": dict(tls=only("ECDHE+AESGCM:AES128-SHA:AES256-GCM-SHA384")), "anonymous": dict(tls=only("ECDHE+AESGCM:AECDH-AES128-SHA")),
+        "null": dict(tls=only("ECDHE+AESGCM:ECDHE-RSA-NULL-SHA")), "injection": dict(tls=good, reads_on=True),
+        "sometimes": dict(tls=good, offers=lambda turn: turn % 2), "seldom": dict(tls=good, offers=lambda turn: turn > 3),
         "tarpit": dict(tls=good, delay=6), "silent": dict(greeting=None), "deny": dict(greeting="554 5.7.1 go away"),
         "busy": dict(greeting="421 4.3.2 later"), "ssh": dict(greeting="SSH-2.0-OpenSSH_9.2"), "drop": dict(greeting=""),
         "plaintext": dict(tls=good, starttls="454 4.7.0 not now"), "notls": dict(), "garbage": dict(tls=good, garbage=True),
@@ -189,6 +218,7 @@ def servers(host, c):
     }
     odd.update({name: dict(tls=tls(name)) for name in ("expired", "soon", "verysoon", "future", "wrongname", "selfsigned", "vouched", "weak",
                                                   "private-ca")})
+    odd.update({"both-" + name: dict(tls=both(name)) for name in ("expired", "soon", "future", "name", "self", "weak", "private", "dane")})
     silent = ("closed", "filtered", "unreachable")
     made = [Server(host, ADDRESS % HOSTS[name], name + ".mx.lab", **odd.get(name, dict(tls=good))) for name in HOSTS if name not in silent]
     return made + [Https(host, "198.51.100.80", c.path("https.pem"), c.path("https.key"), (c.path("a.pem"), c.path("a.key")))]
@@ -263,6 +293,8 @@ def root_zone(table, key, c, ds):
     zero = "00" * 32
     lines += ["_25._tcp.a.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("a.pem")), "_25._tcp.a.mx.lab. TLSA " + tlsa(2, 1, 2, c.path("between.leaf")),
               "_25._tcp.vouched.mx.lab. TLSA " + tlsa(3, 0, 0, c.path("vouched.pem")), "_25._tcp.soon.mx.lab. TLSA 3 1 1 " + zero,
+              "_25._tcp.both-dane.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")), "_25._tcp.both.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
+              "_25._tcp.both.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("rsa-good.pem")),
               "_25._tcp.wrongptr.mx.lab. TLSA 1 1 1 " + zero, "_25._tcp.clearauth.mx.lab. TLSA 3 1 1 abcdef",
               "_25._tcp.listed.mx.lab. TLSA 3 1 1 " + zero, "_25._tcp.listed.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
               "_25._tcp.expired.mx.lab. TLSA " + tlsa(2, 1, 1, c.path("between.leaf")), "_25._tcp.notls.mx.lab. TLSA 3 1 1 " + zero,
@@ -417,6 +449,28 @@ def test_every_planted_fault_is_found(world, results):
     silent = [f for x in results.values() for f in x["findings"] if f["verdict"] in ("warning", "problem") and not f.get("advice")]
     assert len(world.rows) >= 60 and not silent, silent
     assert not missed, "%d of %d missed\n%s" % (len(missed), len(world.rows), "\n".join(missed))
+
+
+def test_a_closer_look(world):
+    """--deep finds each fault, and none at servers without one."""
+    hosts = sorted({"%s.mx.lab" % host for host, *_ in of_deep()})
+    result = mxcheck(world, "--deep", *(word for host in hosts + ["a.mx.lab", "both.mx.lab"] for word in ("-s", host)))
+    for host, verdict, check, text in of_deep():
+        assert [f for f in result[host + ".mx.lab"]["findings"] if (f["verdict"], f["check"]) == (verdict, check) and text in f["text"]], (host, text, result[host + ".mx.lab"])
+    # Postfix takes anonymous ciphers and keys of its own kind; both.mx.lab takes all that its library has
+    for host in ("a.mx.lab", "both.mx.lab"):
+        assert not [f for f in result[host]["findings"] if f["verdict"] in ("warning", "problem") and "hide nothing" not in f["text"]], result[host]
+    fine = [f["text"] for f in result["static.mx.lab"]["findings"] if f["check"] == "ciphers" and f["verdict"] == "ok"]
+    asked = world.client.sh("for c in $(openssl ciphers 'ECDHE:DHE:RSA:@SECLEVEL=0' | tr : ' '); do openssl s_client -starttls smtp -connect static.mx.lab:25 -tls1_2 "
+                            "-cipher $c:@SECLEVEL=0 < /dev/null 2>&1 | sed -n 's/^    Cipher *: \\([A-Z].*\\)/\\1/p'; done")
+    ours = sorted(set(" ".join(f["text"].split(": ")[1] for f in result["static.mx.lab"]["findings"] if f["check"] == "ciphers").split()))
+    assert ours == sorted(set(asked.split())), (ours, asked, fine)
+
+
+def test_sni_is_what_is_asked_for_and_verified(world):
+    def names(*args):
+        return [f["verdict"] for f in mxcheck(world, "-s", "nosni-name.mx.lab", *args)["nosni-name.mx.lab"]["findings"] if f["check"] == "name"]
+    assert names() == [] and names("--sni", "any.mx.lab") == [] and names("--sni", "other.example") == ["warning"]
 
 
 @pytest.mark.parametrize("zone, option, verdict, text", of_lists())
