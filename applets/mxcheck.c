@@ -8,10 +8,12 @@
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/net/idn.h"
+#include "core/probe/probe_out.h"
 
 static int run(int argc, char **argv);
 enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
-	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED, OPT_SNI, OPT_DEEP,
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED, OPT_SNI, OPT_DEEP, OPT_HTML, OPT_EXPLAIN, OPT_COMPARE,
 	OPT_SEND, OPT_TO, OPT_AUTH, OPT_PASSWORD, OPT_HEADER, OPT_SUBJECT, OPT_BODY, OPT_ATTACH, OPT_STOP };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain (again: at more)" },
@@ -51,10 +53,14 @@ static const struct opt options[] = {
 	{ 'j', 'j', "json", OPT_NONE, NULL, "one JSON object a line for each target" },
 	{ OPT_NAGIOS, 0, "nagios", OPT_NONE, NULL, "one line for each target; exit 0, 1, 2 or 3" },
 	{ OPT_PROMETHEUS, 0, "prometheus", OPT_NONE, NULL, "metrics for the textfile collector" },
+	{ OPT_HTML, 0, "html", OPT_ARG, "FILE", "write a page to hand on there" },
+	{ OPT_EXPLAIN, 0, "explain", OPT_ARG, "KEYWORD", "tell the rule behind a finding, and where it is written (all: each)" },
+	{ OPT_COMPARE, 0, "compare", OPT_NONE, NULL, "show what changed between two files that --json made" },
 	{ 'o', 'o', "output", OPT_ARG, "FILE", "write there instead, replaced as a whole" },
 	{ OPT_WATCH, 0, "watch", OPT_ARG, "SECONDS", "look again and again; show what changed" },
 	{ OPT_COUNT, 0, "count", OPT_ARG, "N", "end --watch after N rounds" },
-	{ 'q', 'q', "quiet", OPT_NONE, NULL, "show only what is not fine" },
+	{ 'q', 'q', "quiet", OPT_NONE, NULL, "show only the verdict, and only where something is wrong" },
+	{ 'v', 'v', "verbose", OPT_NONE, NULL, "show notes and what is fine, too" },
 	{ OPT_VERSION, 'V', "version", OPT_NONE, NULL, "print the version" },
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
@@ -64,7 +70,7 @@ const struct applet applet_mxcheck = {
 	.summary = "look at the mail servers of a domain",
 	.usage = "[OPTION]... [-f LIST] DOMAIN...\n[OPTION]... --server HOST[:PORT]\n[OPTION]... --rcpt ADDR\n"
 		"[OPTION]... --relay [-c DIR] [--rcpt ADDR]\n[OPTION]... --open-relay HOST... [--rcpt ADDR]\n"
-		"[OPTION]... --send [--from ADDR] --to LIST [--server HOST[:PORT]]",
+		"[OPTION]... --send [--from ADDR] --to LIST [--server HOST[:PORT]]\n--explain KEYWORD\n--compare FILE FILE",
 	.options = options,
 	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS, or after RCPT, but for --send. Exit status: 0 no problem,\n"
 		"1 problems found.",
@@ -74,10 +80,12 @@ const struct applet applet_mxcheck = {
 enum { NAGIOS_UNKNOWN = 3 };
 struct check {
 	struct mxcheck m;
-	const char *ca, *list;
+	const char *ca, *list, *explain;
+	bool compare;
 	const char **servers;          /* owned, its strings are not */
 	size_t n_servers;
 	struct buf list_text;
+	struct arena arena;            /* names that were changed */
 	char host[256];                /* our own name */
 };
 
@@ -99,6 +107,18 @@ static struct tls_context *open_tls(const struct check *k)
 	return t;
 }
 
+/* in_ascii - what people type may be international: a name, or the domain of an address, in the form that the wire knows; memory is the
+ * program's */
+static const char *in_ascii(struct check *k, const char *given)
+{
+	struct str s = str_of(given), domain = str_from(s, (size_t)(str_rchr(s, '@') + 1));
+	char made[256];
+
+	if (str_is_ascii(domain) || !idn_to_ascii(domain, made))
+		return given;
+	return arena_printf(&k->arena, "%.*s%s", (int)(s.n - domain.n), given, made).p;
+}
+
 void mxcheck_add_target(struct mxcheck *m, struct str target)
 {
 	m->targets = mem_array(m->targets, m->n + 1, sizeof(char *));
@@ -112,7 +132,7 @@ static int add_servers(struct check *k)
 
 	o->server = k->n_servers > 0;
 	for (size_t i = 0; i < k->n_servers; i++) {
-		struct str given = str_of(k->servers[i]), host;
+		struct str given = str_of(in_ascii(k, k->servers[i])), host;
 		uint16_t port = o->port;
 
 		if (!probe_server_parse(given, &host, &port))
@@ -164,7 +184,7 @@ static int add_targets(struct check *k, char **operands, int n)
 		mxcheck_add_target(&k->m, str_of(rcpt));
 	}
 	for (int i = 0; i < n; i++)
-		mxcheck_add_target(&k->m, str_of(operands[i]));
+		mxcheck_add_target(&k->m, str_of(k->m.mode ? in_ascii(k, operands[i]) : operands[i]));
 	if (k->n_servers)
 		code = add_servers(k);
 	if (k->list)
@@ -309,10 +329,10 @@ static bool take_option(struct check *k, int id, const char *arg)
 		break;
 	case 'f': k->list = arg; break;
 	case 'p': good = number(str_of(arg), 65535, &n) && n; o->port = (uint16_t)n; break;
-	case OPT_RCPT: k->m.setup.rcpt = arg; break;
+	case OPT_RCPT: k->m.setup.rcpt = in_ascii(k, arg); break;
 	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
 	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
-	case OPT_FROM: k->m.setup.sender = o->sender = arg; break;
+	case OPT_FROM: k->m.setup.sender = o->sender = in_ascii(k, arg); break;
 	case 'c': k->m.directory = arg; break;
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;
@@ -320,10 +340,10 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
 	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
 	case OPT_TLS: good = take_tls(k, arg); break;
-	case OPT_SNI: o->sni = arg; break;
+	case OPT_SNI: o->sni = in_ascii(k, arg); break;
 	case OPT_DEEP: o->deep = true; break;
 	case OPT_CA: k->ca = arg; break;
-	case OPT_HELO: o->helo_name = arg; break;
+	case OPT_HELO: o->helo_name = in_ascii(k, arg); break;
 	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
 	case OPT_SELECTOR: good = add_word(o->selectors, arg); break;
 	case OPT_DNSBL: good = add_word(o->dnsbl, arg); break;
@@ -338,6 +358,10 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_WATCH: good = number(str_of(arg), 1000000, &n) && n; k->m.every = (usec)n * USEC_PER_SEC; break;
 	case OPT_COUNT: good = number(str_of(arg), UINT64_MAX, &k->m.rounds); break;
 	case 'q': k->m.quiet = true; break;
+	case 'v': k->m.verbose = true; break;
+	case OPT_HTML: k->m.form = MXCHECK_HTML; k->m.output = arg; break;
+	case OPT_EXPLAIN: k->explain = arg; break;
+	case OPT_COMPARE: k->compare = true; break;
 	case OPT_SEND: k->m.mode = MXCHECK_SEND; break;
 	default: good = take_mail_option(&k->m.send, id, arg);
 	}
@@ -362,6 +386,47 @@ static int parse(struct check *k, struct opt_parse *o)
 	return EX_OK;
 }
 
+/* --- without a network ------------------------------------------------------------------------------------------------ */
+
+static int explain(const char *word)
+{
+	size_t n, found = 0;
+	const struct probe_rule *rules = probe_rules(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(word, "all") || !strcmp(word, rules[i].word)) {
+			printf("%s%s\n  %s\n%s%s%s", found++ ? "\n" : "", rules[i].word, rules[i].rule, *rules[i].where ? "  " : "", rules[i].where,
+				*rules[i].where ? "\n" : "");
+		}
+	if (found)
+		return applet_close_output(EX_OK);
+	return applet_usage_error(&applet_mxcheck, "%s: no keyword of a finding; --explain all shows them", word);
+}
+
+enum { DIFFERENT = 1 };
+static int compare_runs(const struct check *k, char **files, int n)
+{
+	struct buf runs[2];
+	int code = EX_OK;
+	ptrdiff_t changes;
+
+	if (n != 2)
+		return applet_usage_error(&applet_mxcheck, "--compare wants two files");
+	for (int i = 0; i < 2; i++) {
+		buf_init(&runs[i], LIMIT_PROBE_OUTPUT);
+		if (!code && fs_read_stream(files[i], &runs[i]) < 0)
+			code = applet_fail(EX_NOINPUT, "cannot read %s: %s", files[i], strerror(errno));
+	}
+	changes = code ? 0 : probe_compare(buf_view(&runs[0]), buf_view(&runs[1]), stdout, applet_colour(stdout));
+	if (changes < 0)
+		code = applet_fail(EX_DATAERR, "one of them is not what --json prints");
+	else if (!code && !k->m.quiet)
+		printf("%td changes\n", changes);
+	for (int i = 0; i < 2; i++)
+		buf_fini(&runs[i]);
+	return applet_close_output(code ? code : changes ? DIFFERENT : EX_OK);
+}
+
 /* the option may stand behind the one that is wrong */
 static bool wants_nagios(const struct check *k, int argc, char **argv)
 {
@@ -380,6 +445,7 @@ static int run(int argc, char **argv)
 	int code;
 
 	buf_init(&k.m.send.to, LIMIT_HEADER);
+	arena_init(&k.arena, LIMIT_HEADER);
 	gethostname(k.host, sizeof(k.host) - 1);
 	k.m.opt.helo_name = k.host;
 	opt_init(&o, options, argc, argv, operands);
@@ -389,8 +455,13 @@ static int run(int argc, char **argv)
 	} else if (code == OPT_VERSION) {
 		code = applet_version();
 	} else {
-		code = code ? code : add_targets(&k, operands, o.n_operands);
-		code = code ? code : look(&k);
+		if (!code && k.explain)
+			code = explain(k.explain);
+		else if (!code && k.compare)
+			code = compare_runs(&k, operands, o.n_operands);
+		else
+			code = code ? code : add_targets(&k, operands, o.n_operands);
+		code = code || k.explain || k.compare ? code : look(&k);
 		/* who reads plugins sees their first line, and 0 to 3 (the plugin guidelines) */
 		if (code >= EX__BASE && wants_nagios(&k, argc, argv)) {
 			printf("MXCHECK UNKNOWN - %s: see standard error\n", code == EX_USAGE ? "the command line is wrong" : "it cannot look");
@@ -403,6 +474,7 @@ static int run(int argc, char **argv)
 	mem_free(k.servers);
 	mem_free(operands);
 	buf_fini(&k.list_text);
+	arena_fini(&k.arena);
 	buf_fini(&k.m.send.to);
 	attachments_fini(&k.m.send.files);
 	mem_free(k.m.send.fields);

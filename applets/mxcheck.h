@@ -7,7 +7,7 @@
 #include "core/probe/probe_list.h"
 #include "core/submit/submit.h"
 
-enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS };
+enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS, MXCHECK_HTML };
 enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_SEND };
 enum mxcheck_tls { MXCHECK_TLS_MAY, MXCHECK_TLS_NONE, MXCHECK_TLS_MUST, MXCHECK_TLS_IMPLICIT };
 struct mxcheck {
@@ -30,7 +30,7 @@ struct mxcheck {
 	size_t n;
 	enum mxcheck_form form;
 	const char *output;            /* file, replaced as a whole after each round; NULL: standard output */
-	bool quiet, progress;
+	bool quiet, verbose, progress;
 	usec every;                    /* --watch: time from one round's start to the next; 0: one round */
 	uint64_t rounds;               /* 0: until interrupted */
 };

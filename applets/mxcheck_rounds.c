@@ -9,6 +9,7 @@
 #include "applets/applet.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
+#include "core/base/term.h"
 #include "core/msg/date.h"
 #include "core/probe/probe_out.h"
 
@@ -52,7 +53,8 @@ static void show_text(struct rounds *r, const struct probe *p, size_t at)
 		r->changes += probe_changes(p, &r->before[at], r->to, r->colour);
 		return;
 	}
-	probe_print_text(p, r->to, r->colour, !r->k->quiet);
+	probe_print_text(p, r->to, &(struct probe_style){ .colour = r->colour, .verbose = r->k->verbose, .quiet = r->k->quiet,
+		.width = r->to == stdout ? term_width(STDOUT_FILENO) : 0 });
 	if (r->before)
 		probe_changes(p, &r->before[at], r->to, r->colour);
 }
@@ -74,6 +76,8 @@ static void on_show(void *ctx, struct probe *p, size_t at)
 		probe_print_json(p, r->to);
 	else if (r->k->form == MXCHECK_PROMETHEUS)
 		probe_metrics_add(&r->metrics, p);
+	else if (r->k->form == MXCHECK_HTML)
+		probe_print_html(p, r->to);
 	else
 		show_text(r, p, at);
 	r->worst = code > r->worst ? code : r->worst;
@@ -114,10 +118,14 @@ static int one_round(struct rounds *r)
 		code = applet_fail(EX_OSERR, "cannot wait for events: %s", strerror(errno));
 	} else {
 		probe_metrics_init(&r->metrics);
+		if (k->form == MXCHECK_HTML)
+			probe_html_begin(r->to, k->opt.now);
 		probe_list_run(&list);
 		clear_progress(r);
 		if (k->form == MXCHECK_PROMETHEUS)
 			probe_metrics_print(&r->metrics, k->opt.now, r->to);
+		if (k->form == MXCHECK_HTML)
+			probe_html_end(r->to);
 		say_when(r);
 		probe_metrics_fini(&r->metrics);
 	}

@@ -63,7 +63,7 @@ void check_mx(struct probe *p)
 	if (p->no_name)
 		judge_no_name(p);
 	else if (!dns_name_clean(str_of(p->target), clean))
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "write an international name in its ASCII form: xn--…", "not a domain name");
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "labels of 1 to 63 bytes, with dots between them, 253 in all", "not a domain name");
 	else if (p->null_mx)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "null MX: this domain takes no mail");
 	else if (p->mx_endless)

@@ -101,6 +101,7 @@ struct probe_options {
 struct probe {
 	const struct probe_options *opt;
 	char target[256];
+	char given[256];               /* as it was typed, where that is international; "": like target */
 	uint16_t port;                 /* of its servers */
 	bool wrapper;                  /* TLS from the first byte */
 	/* facts */
@@ -141,7 +142,17 @@ void probe_fini(struct probe *p);
 bool probe_server_parse(struct str s, struct str *host, uint16_t *port);
 
 /* --- output ------------------------------------------------------------------------------------------------------ */
-void probe_print_text(const struct probe *p, FILE *to, bool colour, bool verbose); /* verbose: what is ok, too */
+struct probe_style {
+	bool colour;
+	bool verbose;                  /* what is fine, and notes, too */
+	bool quiet;                    /* only the verdict, and only where something is wrong */
+	size_t width;                  /* lines are broken there; 0: nowhere */
+};
+void probe_print_text(const struct probe *p, FILE *to, const struct probe_style *s);
+const struct probe_finding *probe_worst(const struct probe *p); /* the first of the worst warnings and problems; NULL: there is none */
+/* probe_rules - what each keyword of a finding (its check) stands for */
+struct probe_rule { const char *word, *rule, *where; };
+const struct probe_rule *probe_rules(size_t *n);
 void probe_print_json(const struct probe *p, FILE *to);    /* one object, one line */
 int probe_print_nagios(const struct probe *p, FILE *to);   /* one line; 0, 1, 2 or 3 */
 
@@ -172,6 +183,8 @@ bool probe_is_public(const struct ipaddr *a);              /* everybody may reac
 /* probe_zone - the NS records of the zone that has the domain; none: not known. NULL: facts are missing */
 const struct fact *probe_zone(struct probe *p);
 int32_t probe_signed_for(const struct probe *p, const struct dns_signature *s); /* seconds until it ends */
+/* probe_advise - the advice in the words of the server that the greeting names (Postfix, Exim, Exchange, a hoster) */
+const char *probe_advise(struct probe *p, int host, int address, const char *advice);
 /* checks; each is a row of the table in probe_checks.c */
 /* probe_find_wrong - a record that cannot be read: what is wrong, and where */
 void probe_find_wrong(struct probe *p, const char *check, const char *what, const char *wrong, struct str at);
@@ -199,5 +212,6 @@ const char *check_dmarc_organisation(struct probe *p);
 bool check_dmarc_enforces(struct probe *p);                /* quarantine or reject, of all mail: what logos ask for */
 void check_dkim(struct probe *p);
 void check_bimi(struct probe *p);
+void check_senders(struct probe *p);
 
 #endif

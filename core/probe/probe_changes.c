@@ -5,15 +5,12 @@
 #include "core/base/term.h"
 #include "core/probe/probe_out.h"
 
-static void add_line(struct buf *out, const struct probe *p, const struct probe_finding *f)
+void probe_change_line(struct buf *out, struct str verdict, struct str host, struct str address, struct str check, struct str text)
 {
-	struct str text = str_of(f->text);
-
 	if (str_ends(text, STR(" ms")))
 		text = str_head(text, (size_t)(str_rchr(text, ',') < 0 ? 0 : str_rchr(text, ',')));
-	buf_printf(out, "%-7s  %s%s%s%s%s: %.*s\n", probe_verdict_word(f->verdict), f->host >= 0 ? p->hosts[f->host].name : "",
-		f->host >= 0 ? " " : "", f->address >= 0 ? p->hosts[f->host].v[f->address]->text : "", f->address >= 0 ? " " : "",
-		f->check, STR_ARG(text));
+	buf_printf(out, "%-7.*s  %.*s%s%.*s%s%.*s: %.*s\n", STR_ARG(verdict), STR_ARG(host), host.n ? " " : "", STR_ARG(address), address.n ? " " : "",
+		STR_ARG(check), STR_ARG(text));
 }
 
 /* same_line - but for how many days something lasts, which is another number every day */
@@ -70,21 +67,33 @@ static size_t print_missing(struct str lines, struct str from, char sign, const 
 	return n;
 }
 
+size_t probe_print_changes(const char *target, struct str before, struct str after, FILE *to, bool colour)
+{
+	size_t n = print_missing(before, after, '-', "", NULL) + print_missing(after, before, '+', "", NULL);
+
+	if (!n)
+		return 0;
+	term_print(to, str_of(target));
+	fputc('\n', to);
+	print_missing(before, after, '-', colour ? "\033[36m" : "", to);
+	print_missing(after, before, '+', colour ? "\033[33m" : "", to);
+	return n;
+}
+
 size_t probe_changes(const struct probe *p, char **before, FILE *to, bool colour)
 {
-	struct str old = str_of(*before);
 	struct buf now;
 	size_t n = 0;
 
 	buf_init(&now, LIMIT_PROBE_OUTPUT);
-	for (size_t i = 0; i < p->n_findings; i++)
-		add_line(&now, p, &p->findings[i]);
-	if (*before && print_missing(old, buf_view(&now), '-', "", NULL) + print_missing(buf_view(&now), old, '+', "", NULL)) {
-		term_print(to, str_of(p->target));
-		fputc('\n', to);
-		n = print_missing(old, buf_view(&now), '-', colour ? "\033[36m" : "", to);
-		n += print_missing(buf_view(&now), old, '+', colour ? "\033[33m" : "", to);
+	for (size_t i = 0; i < p->n_findings; i++) {
+		const struct probe_finding *f = &p->findings[i];
+
+		probe_change_line(&now, str_of(probe_verdict_word(f->verdict)), str_of(f->host >= 0 ? p->hosts[f->host].name : ""),
+			str_of(f->address >= 0 ? p->hosts[f->host].v[f->address]->text : ""), str_of(f->check), str_of(f->text));
 	}
+	if (*before)
+		n = probe_print_changes(p->target, str_of(*before), buf_view(&now), to, colour);
 	mem_free(*before);
 	*before = mem_dupz(buf_cstr(&now));
 	buf_fini(&now);

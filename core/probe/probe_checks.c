@@ -22,6 +22,7 @@ static const struct {
 	{ check_dmarc, NEEDS_HOSTS, true },
 	{ check_dkim, NEEDS_HOSTS, true },
 	{ check_bimi, NEEDS_HOSTS, true },
+	{ check_senders, NEEDS_HOSTS, true }, /* last: it reads what the others told */
 };
 
 void probe_check(struct probe *p)

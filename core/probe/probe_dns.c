@@ -5,6 +5,7 @@
 
 #include "core/base/mem.h"
 #include "core/net/dns_codec.h"
+#include "core/net/idn.h"
 
 /* one question on its way: whom the answer is for */
 struct question {
@@ -204,6 +205,11 @@ void probe_dns_start(struct probe *p)
 		p->mx_known = p->no_name = true;
 		p->mx_status = DNS_NXDOMAIN;
 	} else {
+		if (!str_is_ascii(name) && idn_to_ascii(name, clean)) {
+			snprintf(p->given, sizeof(p->given), "%s", p->target);
+			snprintf(p->target, sizeof(p->target), "%s", clean);
+			name = str_of(p->target);
+		}
 		/* names are made of it, and a policy is asked for by it */
 		if (dns_name_clean(name, clean))
 			snprintf(p->target, sizeof(p->target), "%s", clean);

@@ -51,7 +51,7 @@ void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, co
 		p->findings = mem_array(p->findings, p->room, sizeof(*p->findings));
 	}
 	p->findings[p->n_findings++] = (struct probe_finding){ .verdict = v, .host = at.host, .address = at.address, .check = check,
-		.advice = advice, .text = arena_z(&p->facts.arena, buf_view(&shown)) };
+		.advice = probe_advise(p, at.host, at.address, advice), .text = arena_z(&p->facts.arena, buf_view(&shown)) };
 	buf_fini(&shown);
 	p->count[v]++;
 }

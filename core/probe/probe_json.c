@@ -105,6 +105,8 @@ void probe_print_json(const struct probe *p, FILE *to)
 
 	fputs("{\"target\": ", to);
 	put_text(to, p->target);
+	if (p->given[0])
+		put_field(to, "given", p->given);
 	date_rfc3339(time, p->opt->now, 0);
 	fprintf(to, ", \"tool\": \"mxcheck\", \"version\": \"%s\", \"format\": %d, \"time\": \"%s\"", RELAYBOX_VERSION, FORMAT, time);
 	fprintf(to, ", \"problems\": %zu, \"warnings\": %zu, \"notes\": %zu, \"hosts\": [", p->count[PROBE_PROBLEM],

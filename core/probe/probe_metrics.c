@@ -1,6 +1,7 @@
 /* probe_metrics - the text exposition format (version 0.0.4): "name{label="value"} number". Labels name the target, the
  * host and the address, so that a rule can tell one server from the next. */
 #include "core/base/limits.h"
+#include "core/base/term.h"
 #include "core/probe/probe_out.h"
 
 enum { FINDINGS, FINDING, REACHED, SECONDS, EXPIRES };
@@ -26,12 +27,17 @@ void probe_metrics_fini(struct probe_metrics *m)
 
 static void put_label(struct buf *b, const char *name, const char *value)
 {
+	struct buf clean;
+
+	buf_init(&clean, 4096);
+	term_text(&clean, str_of(value));
 	buf_printf(b, "%s%s=\"", b->n && b->p[b->n - 1] == '{' ? "" : ",", name);
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
+	for (size_t i = 0; i < clean.n; i++) {
+		if (clean.p[i] == '"' || clean.p[i] == '\\')
 			buf_byte(b, '\\');
-		buf_byte(b, (unsigned char)*value < ' ' || *value == 127 ? ' ' : *value);
+		buf_byte(b, (unsigned char)clean.p[i] < ' ' ? ' ' : clean.p[i]);
 	}
+	buf_fini(&clean);
 	buf_byte(b, '"');
 }
 

@@ -1,115 +1,160 @@
-/* probe_text - findings for a person: a block for each host and address; and one line for Nagios. */
+/* probe_text - findings for a person: first the verdict, one line for each target: how bad it is, the worst finding, and what to do;
+ * then what else is wrong, by host and address; and all that is fine, when asked for. */
 #include "core/base/term.h"
 #include "core/probe/probe.h"
 
 static const char *const colours[] = { "32", "36", "33", "31" };
 
-static void print_finding(const struct probe_finding *f, FILE *to, bool colour, int indent)
+/* lines that break between words, and go on below the place where they began */
+struct page { FILE *to; size_t width, indent, at; };
+
+static void put(struct page *g, struct str text)
 {
-	if (colour)
-		fprintf(to, "%*s\033[%sm%-7s\033[0m  %-11s %s\n", indent, "", colours[f->verdict], probe_verdict_word(f->verdict), f->check,
-			f->text);
-	else
-		fprintf(to, "%*s%-7s  %-11s %s\n", indent, "", probe_verdict_word(f->verdict), f->check, f->text);
-	if (f->advice && f->verdict != PROBE_OK)
-		fprintf(to, "%*s%-7s  %-11s -> %s\n", indent, "", "", "", f->advice);
+	struct str word;
+	bool first = true;
+
+	while (str_cut(&text, ' ', &word)) {
+		size_t n = term_columns(word);
+
+		if (!first && g->width && g->at + 1 + n > g->width && g->at > g->indent) {
+			fprintf(g->to, "\n%*s", (int)g->indent, "");
+			g->at = g->indent;
+		} else if (!first) {
+			fputc(' ', g->to);
+			g->at++;
+		}
+		term_print(g->to, word);
+		g->at += n;
+		first = false;
+	}
 }
 
-static void print_findings(const struct probe *p, FILE *to, bool colour, bool verbose, int host, int address, int indent)
+/* begin - a line with a word in colour before it */
+static struct page begin(FILE *to, const struct probe_style *s, int indent, enum probe_verdict v)
+{
+	struct page g = { .to = to, .width = s->width, .indent = (size_t)indent + 9, .at = (size_t)indent + 9 };
+	const char *word = probe_verdict_word(v);
+
+	if (s->colour)
+		fprintf(to, "%*s\033[%sm%-7s\033[0m  ", indent, "", colours[v], word);
+	else
+		fprintf(to, "%*s%-7s  ", indent, "", word);
+	/* a narrow terminal is better left alone than filled with single words */
+	if (g.width < g.indent + 30)
+		g.width = 0;
+	return g;
+}
+
+static void print_finding(const struct probe_finding *f, FILE *to, const struct probe_style *s, int indent)
+{
+	struct page g = begin(to, s, indent, f->verdict);
+
+	fprintf(to, "%-11s ", f->check);
+	g.indent += 12;
+	g.at += strlen(f->check) > 11 ? strlen(f->check) + 1 : 12;
+	put(&g, str_of(f->text));
+	fputc('\n', to);
+	if (!f->advice || f->verdict == PROBE_OK)
+		return;
+	fprintf(to, "%*s-> ", (int)g.indent, "");
+	g.at = g.indent + 3;
+	put(&g, str_of(f->advice));
+	fputc('\n', to);
+}
+
+/* is_shown - the worst one was told in the verdict */
+static bool is_shown(const struct probe *p, const struct probe_style *s, const struct probe_finding *f, const struct probe_finding *worst)
+{
+	(void)p;
+	return s->verbose || (f->verdict >= PROBE_WARNING && f != worst);
+}
+
+static size_t count_shown(const struct probe *p, const struct probe_style *s, const struct probe_finding *worst, int host, int address)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_findings; i++) {
+		const struct probe_finding *f = &p->findings[i];
+
+		n += f->host == host && (address < -1 || f->address == address) && is_shown(p, s, f, worst);
+	}
+	return n;
+}
+
+static void print_findings(const struct probe *p, FILE *to, const struct probe_style *s, const struct probe_finding *worst, int host, int address, int indent)
 {
 	for (size_t i = 0; i < p->n_findings; i++) {
 		const struct probe_finding *f = &p->findings[i];
 
-		if (f->host == host && f->address == address && (verbose || f->verdict != PROBE_OK))
-			print_finding(f, to, colour, indent);
+		if (f->host == host && f->address == address && is_shown(p, s, f, worst))
+			print_finding(f, to, s, indent);
 	}
 }
 
-void probe_print_text(const struct probe *p, FILE *to, bool colour, bool verbose)
+static void print_hosts(const struct probe *p, FILE *to, const struct probe_style *s, const struct probe_finding *worst)
 {
-	fputs(colour ? "\033[1m" : "", to);
-	term_print(to, str_of(p->target));
-	fputs(colour ? "\033[0m\n" : "\n", to);
-	print_findings(p, to, colour, verbose, -1, -1, 2);
 	for (size_t h = 0; h < p->n_hosts; h++) {
 		const struct probe_host *x = &p->hosts[h];
 
+		if (!s->verbose && !count_shown(p, s, worst, (int)h, -2))
+			continue;
 		if (p->literal || p->opt->setup || p->implicit_mx)
 			fputs("  ", to);
 		else
 			fprintf(to, "  MX %u ", x->preference);
 		term_print(to, str_of(x->name));
 		fputc('\n', to);
-		print_findings(p, to, colour, verbose, (int)h, -1, 4);
+		print_findings(p, to, s, worst, (int)h, -1, 4);
 		for (size_t k = 0; k < x->n; k++) {
+			if (!s->verbose && !count_shown(p, s, worst, (int)h, (int)k))
+				continue;
 			fprintf(to, "    %s\n", x->v[k]->text);
-			print_findings(p, to, colour, verbose, (int)h, (int)k, 6);
+			print_findings(p, to, s, worst, (int)h, (int)k, 6);
 		}
 	}
+}
+
+const struct probe_finding *probe_worst(const struct probe *p)
+{
+	const struct probe_finding *worst = NULL;
+
+	for (size_t i = 0; i < p->n_findings; i++)
+		if (p->findings[i].verdict >= PROBE_WARNING && (!worst || p->findings[i].verdict > worst->verdict))
+			worst = &p->findings[i];
+	return worst;
+}
+
+static void print_verdict(const struct probe *p, FILE *to, const struct probe_style *s, const struct probe_finding *worst)
+{
+	struct page g = begin(to, s, 0, worst ? worst->verdict : PROBE_OK);
+	const struct probe_host *h = worst && worst->host >= 0 ? &p->hosts[worst->host] : NULL;
+	struct buf line;
+
+	buf_init(&line, 8192);
+	buf_printf(&line, "%s%s%s%s: ", p->target, p->given[0] ? " (" : "", p->given, p->given[0] ? ")" : "");
+	if (worst)
+		buf_printf(&line, "%s%s%s%s%s%s: %s%s%s", worst->check, h ? " of " : "", h ? h->name : "", worst->address >= 0 ? " [" : "",
+			worst->address >= 0 ? h->v[worst->address]->text : "", worst->address >= 0 ? "]" : "", worst->text, worst->advice ? " -> " : "",
+			worst->advice ? worst->advice : "");
+	else
+		buf_printf(&line, "nothing wrong");
+	put(&g, buf_view(&line));
+	fputc('\n', to);
+	buf_fini(&line);
+}
+
+void probe_print_text(const struct probe *p, FILE *to, const struct probe_style *s)
+{
+	const struct probe_finding *worst = probe_worst(p);
+
+	if (s->quiet && !worst)
+		return;
+	print_verdict(p, to, s, worst);
+	if (s->quiet)
+		return;
+	print_findings(p, to, s, worst, -1, -1, 2);
+	print_hosts(p, to, s, worst);
 	for (enum probe_verdict v = PROBE_PROBLEM; v > PROBE_OK; v--)
 		fprintf(to, "%s%zu %s%s", v == PROBE_PROBLEM ? "  " : ", ", p->count[v], probe_verdict_word(v), p->count[v] == 1 ? "" : "s");
-	fputc('\n', to);
-}
-
-/* what stands before the performance data: one line, without the bar that ends it */
-static void put_plain(FILE *to, const char *z)
-{
-	struct buf clean;
-
-	buf_init(&clean, 4096);
-	term_text(&clean, str_of(z));
-	for (size_t i = 0; i < clean.n; i++)
-		fputc(clean.p[i] == '|' ? '/' : (unsigned char)clean.p[i] < ' ' ? ' ' : clean.p[i], to);
-	buf_fini(&clean);
-}
-
-static void put_seconds(FILE *to, usec t)
-{
-	fputc(';', to);
-	if (t)
-		fprintf(to, "%.3f", (double)t / USEC_PER_SEC);
-}
-
-int probe_print_nagios(const struct probe *p, FILE *to)
-{
-	static const char *const words[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
-	int state = p->lost ? 3 : p->count[PROBE_PROBLEM] ? 2 : p->count[PROBE_WARNING] ? 1 : 0;
-	enum probe_verdict shown = state >= 2 ? PROBE_PROBLEM : PROBE_WARNING;
-	usec slowest = 0, expires = 0;
-	bool first = true;
-
-	fprintf(to, "MXCHECK %s - ", words[state]);
-	put_plain(to, p->target);
-	fputs(": ", to);
-	for (size_t i = 0; state && i < p->n_findings; i++) {
-		const struct probe_finding *f = &p->findings[i];
-
-		if (f->verdict != shown)
-			continue;
-		fputs(first ? "" : "; ", to);
-		put_plain(to, f->host >= 0 ? p->hosts[f->host].name : "");
-		fprintf(to, "%s%s: ", f->host >= 0 ? " " : "", f->check);
-		put_plain(to, f->text);
-		first = false;
-	}
-	if (!state)
-		fprintf(to, "%zu host%s", p->n_hosts, p->n_hosts == 1 ? "" : "s");
-	for (size_t h = 0; h < p->n_hosts; h++)
-		for (size_t k = 0; k < p->hosts[h].n; k++) {
-			const struct probe_address *a = p->hosts[h].v[k];
-			usec took = a->connect_time + a->banner_time + a->ehlo_time + a->tls_time;
-
-			slowest = took > slowest ? took : slowest;
-			if (a->tls.not_after && (!expires || a->tls.not_after < expires))
-				expires = a->tls.not_after;
-		}
-	fprintf(to, " | time=%.3fs", (double)slowest / USEC_PER_SEC);
-	put_seconds(to, p->opt->slow_warning);
-	put_seconds(to, p->opt->slow_problem);
-	fputs(";0", to);
-	/* a range "21:" is left by what is below it */
-	if (expires)
-		fprintf(to, " days=%lld;%u:;%u:", (long long)((expires - p->opt->now) / (86400 * USEC_PER_SEC)), p->opt->warn_days, p->opt->problem_days);
-	fputc('\n', to);
-	return state;
+	fprintf(to, ", %zu fine%s\n", p->count[PROBE_OK], s->verbose ? "" : " (-v shows all)");
 }

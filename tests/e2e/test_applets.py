@@ -921,7 +921,7 @@ def test_mxcheck_a_good_domain(box, dns, certificate):
     a = x["hosts"][0]["addresses"][0]
     assert x["problems"] == 0 and a["starttls"] and a["tls"]["name_matches"] and a["tls"]["trust"] in ("Trusted", "Verified")
     assert has(x, "ok", "spf") and has(x, "ok", "dmarc") and has(x, "ok", "expiry", "days left") and not has(x, "warning", "trust")
-    text = box.run("mxcheck", "--dns", server, "-p", port, "--ca", certificate / "cert.pem", "x.org").stdout.decode()
+    text = box.run("mxcheck", "-v", "--dns", server, "-p", port, "--ca", certificate / "cert.pem", "x.org").stdout.decode()
     assert "MX 10 localhost" in text and "STARTTLS" not in text.split("banner")[0] and "\033" not in text
 
 

@@ -19,7 +19,9 @@ HOSTS = {name: 100 + i for i, name in enumerate(
      "selfsigned", "weak", "private-ca", "vouched", "listed", "asked", "odd", "tls10", "tls11", "helo-refused",
      "xforward", "expn", "turn", "link2state", "exch50", "cisco", "stars", "othername", "generic", "hexname", "dynname", "dslname", "rawname",
      "both", "both-expired", "both-soon", "both-name", "both-self", "both-weak", "both-future", "both-private", "both-dane", "nosni-expired", "nosni-name",
-     "static", "anonymous", "null", "injection", "sometimes", "seldom"])}
+     "static", "anonymous", "null", "injection", "sometimes", "seldom",
+     "tls11only", "edwards", "starttls-421", "starttls-500", "ehlo-421", "later", "odd-greeting", "plain-auth", "literal-name", "polite", "sized",
+     "d-selector", "d-matching", "d-usage0", "d-512", "d-anchor", "longname"])}
 # names of addresses; elsewhere it is the host's own
 NAMES = {"wrongptr": "a.mx.lab.", "generic": "198-51-100-%d.isp.lab.", "hexname": "c63364%02x.isp.lab.", "dynname": "h1.dyn.isp.lab.",
          "dslname": "host.dsl.isp.lab.", "rawname": "ip%d.100.51.198.isp.lab."}
@@ -81,6 +83,14 @@ POLICIES = {
     "sts-notls": (200, "text/plain", POLICY % ("enforce", "notls.mx.lab", 604800)),
     "sts-unused": (200, "text/plain", POLICY % ("enforce", "a.mx.lab\r\nmx: old.mx.lab", 604800)),
     "sts-norecord": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800)),
+    "sts-500": (500, "text/plain", "no"),
+    "sts-nomx": (200, "text/plain", "version: STSv1\r\nmode: enforce\r\nmax_age: 604800\r\n"),
+    "sts-nomode": (200, "text/plain", "version: STSv1\r\nmx: a.mx.lab\r\nmax_age: 604800\r\n"),
+    "sts-noage": (200, "text/plain", "version: STSv1\r\nmode: enforce\r\nmx: a.mx.lab\r\n"),
+    "sts-noversion": (200, "text/plain", "mode: enforce\r\nmx: a.mx.lab\r\nmax_age: 604800\r\n"),
+    "sts-age": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 31557601)),
+    "sts-pattern": (200, "text/plain", POLICY % ("enforce", "*@a.mx.lab", 604800)),
+    "sts-prose": (200, "text/plain", "this is our policy\r\n" + POLICY % ("enforce", "a.mx.lab", 604800)),
     "sts-id": (200, "text/plain", POLICY % ("enforce", "a.mx.lab", 604800)),
 }
 
@@ -111,6 +121,15 @@ def rows():
         ("x.plain", "", "note", "dnssec", "unsigned"),
         ("lamehost", "@ MX 10 host.lame.", "problem", "address", "try again"),
         ("bogushost", "@ MX 10 host.bogus.", "problem", "address", "bogus"),
+        ("alias-chain", "@ MX 10 second.mx.lab.", "warning", "mx", "second.mx.lab is an alias"),
+        ("alias-gone", "@ MX 10 dangling.mx.lab.", "problem", "address", "dangling.mx.lab has no address"),
+        ("dangling", "-ALL @\n+ CNAME gone.lab2.", "problem", "mx", "the domain is an alias of gone.lab2, which does not exist"),
+        ("loopback", OWN_HOST.replace("198.51.100.10", "127.0.0.1"), "warning", "address", "127.0.0.1 is not a public address"),
+        ("benchmark", OWN_HOST.replace("198.51.100.10", "198.18.0.1"), "warning", "address", "198.18.0.1 is not a public address"),
+        ("carrier", OWN_HOST.replace("198.51.100.10", "100.64.0.1"), "warning", "address", "100.64.0.1 is not a public address"),
+        ("linklocal", OWN_HOST.replace("198.51.100.10", "169.254.7.1"), "warning", "address", "169.254.7.1 is not a public address"),
+        ("rfc1918", OWN_HOST.replace("198.51.100.10", "192.168.1.1"), "warning", "address", "192.168.1.1 is not a public address"),
+        ("twohosts", "@ MX 10 a.mx.lab.\n@ MX 20 nowhere.mx.lab.", "problem", "address", "nowhere.mx.lab has no address"),
         # name servers: such a domain is a zone of its own, at ns and, where it is named, at ns2, as test_mxcheck.py says
         ("ns-one", ns("ns"), "note", "ns", "only one name server"),
         ("ns-refused", ns("ns", "ns2"), "warning", "ns", "ns2 [192.0.2.54] is lame: REFUSED"),
@@ -163,6 +182,18 @@ def rows():
         ("oldtls", mx("oldtls"), "problem", "tls", "only TLS 1.0 or 1.1"),
         ("tls10", mx("tls10"), "note", "tls", "TLS 1.0 and 1.1 are still accepted"),
         ("tls11", mx("tls11"), "note", "tls", "TLS 1.1 is still accepted"),
+        ("tls11only", mx("tls11only"), "problem", "tls", "only TLS 1.0 or 1.1"),
+        ("edwards", mx("edwards"), "warning", "tls", "the peer refused the handshake: it finds no cipher"),
+        ("starttls-421", mx("starttls-421"), "problem", "tls", "421"),
+        ("starttls-500", mx("starttls-500"), "problem", "tls", "500"),
+        ("ehlo-421", mx("ehlo-421"), "problem", "ehlo", "421"),
+        ("later", mx("later"), "problem", "banner", "450"),
+        ("odd-greeting", mx("odd-greeting"), "problem", "banner", "250"),
+        ("plain-auth", mx("plain-auth"), "warning", "auth", "AUTH PLAIN LOGIN in clear"),
+        ("literal-name", mx("literal-name"), "note", "ehlo", "calls itself \"[192.0.2.1]\""),
+        ("polite", mx("polite"), "note", "ehlo", "does not begin with a host name, but with \"Hello\""),
+        ("sized", mx("sized"), "note", "ehlo", "does not begin with a host name, but with \"250\""),
+        ("longname", mx("longname"), "note", "banner", "does not begin with a host name"),
         ("nobanner", mx("nobanner"), "note", "banner", "does not begin with a host name"),
         ("noname", mx("noname"), "note", "ehlo", "calls itself \"localhost\""),
         ("nonsense-name", mx("asked"), "note", "ehlo", "no address"),
@@ -207,6 +238,11 @@ def rows():
         ("dane-mismatch", mx("soon"), "problem", "dane", "no TLSA record matches"),
         ("dane-usage", mx("wrongptr"), "warning", "dane", "usages 0 and 1"),
         ("dane-length", mx("clearauth"), "warning", "dane", "wrong length"),
+        ("dane-selector", mx("d-selector"), "warning", "dane", "a number that is not known"),
+        ("dane-matching", mx("d-matching"), "warning", "dane", "a number that is not known"),
+        ("dane-usage0", mx("d-usage0"), "warning", "dane", "usages 0 and 1"),
+        ("dane-512", mx("d-512"), "warning", "dane", "wrong length"),
+        ("dane-anchor", mx("d-anchor"), "problem", "dane", "no TLSA record matches"),
         ("dane-left", mx("listed"), "note", "dane", "match no certificate that was seen"),
         ("dane-anchor-expired", mx("expired"), "problem", "dane", "no TLSA record matches"),
         ("dane-notls", mx("notls"), "problem", "dane", "no STARTTLS"),
@@ -215,6 +251,17 @@ def rows():
         ("dane-servfail", mx("nobanner"), "problem", "dane", "cannot be looked up"),
         # MTA-STS
         ("sts-id", STS.replace("id=1", "id=a-b"), "problem", "mta-sts", "letters and digits"),
+        ("sts-noid", "_mta-sts.@ TXT \"v=STSv1;\"", "problem", "mta-sts", "missing"),
+        ("sts-longid", "_mta-sts.@ TXT \"v=STSv1; id=%s;\"" % ("a" * 33), "problem", "mta-sts", "1 to 32 letters"),
+        ("sts-twice-id", "_mta-sts.@ TXT \"v=STSv1; id=1; id=2;\"", "problem", "mta-sts", "there twice"),
+        ("sts-500", STS, "problem", "mta-sts", "answers 500"),
+        ("sts-nomx", STS, "problem", "mta-sts", "\"mx\": missing"),
+        ("sts-nomode", STS, "problem", "mta-sts", "\"mode\": missing"),
+        ("sts-noage", STS, "problem", "mta-sts", "\"max_age\": missing"),
+        ("sts-noversion", STS, "problem", "mta-sts", "\"version\": missing"),
+        ("sts-age", STS, "problem", "mta-sts", "31557600"),
+        ("sts-pattern", STS, "problem", "mta-sts", "not a host name or *.domain"),
+        ("sts-prose", STS, "problem", "mta-sts", "not key: value"),
         ("sts-two", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\n_mta-sts.@ TXT \"v=STSv1; id=2;\"", "problem", "mta-sts", "2 records"),
         ("sts-nohost", "_mta-sts.@ TXT \"v=STSv1; id=1;\"\n-A mta-sts.@", "problem", "mta-sts", "not found"),
         ("sts-404", STS, "problem", "mta-sts", "answers 404"),
@@ -224,7 +271,7 @@ def rows():
         ("sts-mismatch", STS, "problem", "mta-sts", "does not name a.mx.lab"),
         ("sts-testing-mismatch", STS, "warning", "mta-sts", "does not name a.mx.lab"),
         ("sts-none", STS, "note", "mta-sts", "mode none"),
-        ("sts-html", STS, "note", "mta-sts", "text/html"),
+        ("sts-html", STS, "problem", "mta-sts", "text/html"),
         ("sts-mode", STS, "problem", "mta-sts", "not a mode"),
         ("sts-short", STS, "warning", "mta-sts", "600 seconds"),
         ("sts-large", STS, "problem", "mta-sts", "too large"),
@@ -236,6 +283,9 @@ def rows():
         ("rpt-alike", "_smtp._tls.@ TXT \"V=TLSRPTv1; rua=mailto:a@b.lab\"", "warning", "tls-rpt", "does not begin with v=TLSRPTv1"),
         ("rpt-two", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:a@b.lab\"\n_smtp._tls.@ TXT \"v=TLSRPTv1; rua=mailto:c@b.lab\"", "problem",
          "tls-rpt", "2 records"),
+        ("rpt-empty", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=\"", "problem", "tls-rpt", "nobody is named"),
+        ("rpt-norua", "_smtp._tls.@ TXT \"v=TLSRPTv1;\"", "problem", "tls-rpt", "missing"),
+        ("rpt-http", "_smtp._tls.@ TXT \"v=TLSRPTv1; rua=http://a.lab/\"", "problem", "tls-rpt", "not a list"),
         # SPF
         ("spf-none", "-TXT @", "warning", "spf", "no record"),
         ("spf-alike", "@ TXT " + txt("v=spf1; a -all"), "warning", "spf", "does not begin with v=spf1"),
@@ -250,6 +300,25 @@ def rows():
         ("spf-loop", spf("include:@ -all"), "problem", "spf", "lookups"),
         ("spf-include", spf("include:none.@ -all"), "problem", "spf", "has no SPF record"),
         ("spf-lame", spf("include:x.lame -all"), "warning", "spf", "cannot be looked up now"),
+        ("spf-open-quarters", spf("ip4:0.0.0.0/2 ip4:64.0.0.0/2 ip4:128.0.0.0/2 ip4:192.0.0.0/2 -all"), "problem", "spf", "everybody may send"),
+        ("spf-open-v6", spf("ip4:198.51.100.10 ip6:::/0 -all"), "problem", "spf", "everybody may send for this domain over IPv6"),
+        ("spf-open-mx", spf("mx/0 -all"), "problem", "spf", "everybody may send"),
+        ("spf-open-redirect", spf("redirect=open.@") + "\nopen.@ TXT \"v=spf1 +all\"", "problem", "spf", "+all"),
+        ("spf-open-deep", spf("include:a.@ -all") + "\na.@ TXT \"v=spf1 include:b.@ -all\"\nb.@ TXT \"v=spf1 +all\"", "problem", "spf", "everybody may send"),
+        ("spf-equals-a", spf("a=x.lab ip4:198.51.100.10 -all"), "warning", "spf", "a=x.lab counts for nothing"),
+        ("spf-equals-include", spf("include=x.lab ip4:198.51.100.10 -all"), "warning", "spf", "include=x.lab counts for nothing"),
+        ("spf-version-twice", spf("v=spf1 ip4:198.51.100.10 -all"), "warning", "spf", "v=spf1 counts for nothing"),
+        ("spf-cidr", spf("ip4:198.51.100.10/33 -all"), "problem", "spf", "ip4:198.51.100.10/33"),
+        ("spf-address", spf("ip4:198.51.100 -all"), "problem", "spf", "ip4:198.51.100"),
+        ("spf-family", spf("ip4:2001:db8::1 -all"), "problem", "spf", "ip4:2001:db8::1"),
+        ("spf-word", spf("everybody -all"), "problem", "spf", "everybody"),
+        ("spf-macro", spf("exists:%{z}.@ -all"), "problem", "spf", "%{z}"),
+        ("spf-redirect-none", spf("redirect=none.@"), "problem", "spf", "has no SPF record"),
+        ("spf-redirect-two", spf("redirect=a.@ redirect=b.@"), "problem", "spf", "redirect"),
+        ("spf-include-two", spf("include:t.@ -all") + "\nt.@ TXT \"v=spf1 -all\"\nt.@ TXT \"v=spf1 ~all\"", "problem", "spf", "t.spf-include-two.lab has 2 SPF records"),
+        ("spf-include-syntax", spf("include:t.@ -all") + "\nt.@ TXT \"v=spf1 ip4:x -all\"", "problem", "spf", "ip4:x"),
+        ("spf-circle", spf("include:t.@ -all") + "\nt.@ TXT \"v=spf1 include:@ -all\"".replace(":@", ":spf-circle.lab"), "problem", "spf", "lookups"),
+        ("spf-tab", "@ TXT \"v=spf1\\009-all\"", "warning", "spf", "behind v=spf1 is the byte 0x09"),
         ("spf-fail", spf("ip4:192.0.2.0/24 -all exp=why.@") + "\nwhy.@ TXT \"%{i} is not ours\"", "problem", "spf",
          "198.51.100.10: fail, -all: 198.51.100.10 is not ours"),
         ("spf-soft", spf("mx:other.@ ~all") + "\nother.@ MX 10 listed.mx.lab.", "warning", "spf", "198.51.100.10: softfail"),
@@ -304,6 +373,17 @@ def rows():
         ("dmarc-sp", dmarc("p=reject; sp=none; rua=mailto:d@@"), "warning", "dmarc", "sp=none"),
         ("dmarc-rua", dmarc("p=reject"), "note", "dmarc", "no reports"),
         ("dmarc-uri", dmarc("p=reject; rua=reports@b.lab"), "warning", "dmarc", "not a mailto:"),
+        ("dmarc-two", dmarc("p=reject") + "\n" + dmarc("p=none"), "problem", "dmarc", "2 records"),
+        ("dmarc-p-rua", dmarc("p=sometimes; rua=mailto:d@@"), "warning", "dmarc", "no valid p="),
+        ("dmarc-p-alone", dmarc("p=sometimes"), "problem", "dmarc", "p=sometimes"),
+        ("dmarc-sp-bad", dmarc("p=reject; sp=all; rua=mailto:d@@"), "warning", "dmarc", "sp=all"),
+        ("dmarc-np", dmarc("p=reject; np=none; rua=mailto:d@@"), "warning", "dmarc", "np=none"),
+        ("dmarc-rf", dmarc("p=reject; rf=afrf; rua=mailto:d@@"), "note", "dmarc", "rf= is not read"),
+        ("dmarc-aspf", dmarc("p=reject; aspf=x; rua=mailto:d@@"), "warning", "dmarc", "aspf=x"),
+        ("dmarc-twice", dmarc("p=reject; p=none; rua=mailto:d@@"), "warning", "dmarc", "there twice"),
+        ("dmarc-size", dmarc("p=reject; rua=mailto:d@@!10x"), "warning", "dmarc", "not a mailto:"),
+        ("dmarc-novalue", dmarc("p=reject; rua=mailto:d@@; reject"), "warning", "dmarc", "not name=value"),
+        ("dmarc-ruf", dmarc("p=reject; rua=mailto:d@@; ruf=mailto:r@reports.net"), "warning", "dmarc", "reports.net does not agree"),
         ("dmarc-blank", dmarc("p=reject; rua=mailto: d@@"), "warning", "dmarc", "not a mailto:"),
         ("dmarc-version", "_dmarc.@ TXT " + txt("v=DMARC12; p=reject"), "warning", "dmarc", "does not begin with v=DMARC1;"),
         ("dmarc-fo", dmarc("p=reject; fo=2; rua=mailto:d@@"), "warning", "dmarc", "fo=2"),
@@ -318,6 +398,13 @@ def rows():
         # DKIM
         ("dkim-none", "-TXT s1._domainkey.@", "problem", "dkim", "no key"),
         ("dkim-two", dkim("v=DKIM1; p=" + good) + "\n" + dkim("v=DKIM1; p="), "problem", "dkim", "more than one"),
+        ("dkim-nop", dkim("v=DKIM1; k=rsa"), "problem", "dkim", "missing"),
+        ("dkim-version", dkim("v=DKIM2; p=" + good), "problem", "dkim", "not the version"),
+        ("dkim-late", dkim("k=rsa; v=DKIM1; p=" + good), "problem", "dkim", "not the version"),
+        ("dkim-twice", dkim("v=DKIM1; p=" + good + "; p="), "problem", "dkim", "there twice"),
+        ("dkim-dsa", dkim("v=DKIM1; k=dsa; p=" + good), "problem", "dkim", "k=dsa"),
+        ("dkim-768", dkim("v=DKIM1; p=" + rsa(768)), "problem", "dkim", "RSA 768"),
+        ("dkim-short-ed", dkim("v=DKIM1; k=ed25519; p=AAAA"), "problem", "dkim", "not a public key"),
         ("dkim-revoked", dkim("v=DKIM1; p="), "warning", "dkim", "revoked"),
         ("dkim-1024", dkim("v=DKIM1; p=" + rsa(1024)), "warning", "dkim", "RSA 1024"),
         ("dkim-512", dkim("v=DKIM1; p=" + rsa(512)), "problem", "dkim", "RSA 512"),
@@ -328,6 +415,10 @@ def rows():
         ("dkim-kind", dkim("v=DKIM1; k=ed25519; p=" + good), "problem", "dkim", "not a public key"),
         # BIMI
         ("bimi-http", "default._bimi.@ TXT \"v=BIMI1; l=http://x.lab/a.svg\"", "problem", "bimi", "not an https"),
+        ("bimi-two", "default._bimi.@ TXT \"v=BIMI1; l=\"\ndefault._bimi.@ TXT \"v=BIMI1; l=;\"", "problem", "bimi", "2 records"),
+        ("bimi-nol", "default._bimi.@ TXT \"v=BIMI1; a=https://x.lab/a.pem\"", "problem", "bimi", "missing"),
+        ("bimi-avp", "default._bimi.@ TXT \"v=BIMI1; l=; avp=nobody\"", "problem", "bimi", "avp=nobody"),
+        ("bimi-vmc-http", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg; a=http://x.lab/a.pem\"", "problem", "bimi", "not an https"),
         ("bimi-png", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.png\"", "warning", "bimi", "no .svg"),
         ("bimi-dmarc", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg\"\n" + dmarc("p=none"), "warning", "bimi", "not enforced"),
         ("bimi-vmc", "default._bimi.@ TXT \"v=BIMI1; l=https://x.lab/a.svg\"", "note", "bimi", "no mark certificate"),
@@ -380,7 +471,7 @@ def zone_of(name, lines, key):
         owner, kind = line.split()[:2]
         replaced.add((kind, owner[1:]) if owner.startswith("-") else (owner, kind))
     if ("@", "ALL") in replaced:
-        return ""
+        return "\n".join(line.replace("+", domain + ".", 1) if line.startswith("+") else line.replace(" ", ". ", 1) for line in lines.splitlines()[1:])
     keep = [c for c in clean if tuple(c.split()[:2]) not in replaced]
     out = []
     for line in keep + [x for x in lines.splitlines() if not x.startswith("-")]:
@@ -390,7 +481,7 @@ def zone_of(name, lines, key):
             continue
         if kind == "TXT":
             data = re.sub(r"(?<=[:.])@(?=\s|$)", domain, data.strip('"').replace("@@", "@" + domain))
-            data = " ".join('"%s"' % data[i:i + 200] for i in range(0, len(data), 200))
+            data = '"%s"' % data if "\\" in data else " ".join('"%s"' % data[i:i + 200] for i in range(0, len(data), 200))
         else:
             data = data.replace(".@", ".%s." % domain)
         out.append("%s %s %s" % (owner, kind, data))

@@ -1,6 +1,7 @@
 """mxcheck against a world of its own: a signed root zone, a validating resolver, a real Postfix, and every fault of faults.py."""
 import contextlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from faults import CLIENT, HOSTS, NAMES, POLICIES, Certificates, of_deep, of_lists, of_parked, rows, rsa, tlsa, zone_of
-from lab import RELAYBOX, SLOW, wait
+from lab import RELAYBOX, ROOT, SLOW, wait
 
 ADDRESS = "198.51.100.%d"
 pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion")  # the old ones are what is looked for
@@ -66,7 +67,7 @@ class Server(threading.Thread):
             if verb == b"EHLO" and self.words is None:
                 conn.sendall(b"502 5.5.2 what?\r\n")
             elif verb in (b"EHLO", b"HELO") and self.refuses:
-                conn.sendall(b"550 5.7.1 who are you?\r\n")
+                conn.sendall((self.refuses if isinstance(self.refuses, str) else "550 5.7.1 who are you?").encode() + b"\r\n")
             elif verb in (b"EHLO", b"HELO"):
                 lines = [self.hello]
                 if verb == b"EHLO":
@@ -169,6 +170,7 @@ def certificates(folder):
                 by="private" if name == "private" else "between", names="DNS:both.mx.lab" if name == "good" else None)
     c.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "300", "-keyout", "rsa-self.key", "-out", "rsa-self.pem", "-subj", "/CN=both-self.mx.lab",
               "-addext", "subjectAltName=DNS:both-self.mx.lab")
+    c.openssl("req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "300", "-keyout", "edwards.key", "-out", "edwards.pem", "-subj", "/CN=edwards.mx.lab")
     c.issue("nosni-expired", "nosni-expired.mx.lab", start=-30, end=-3)
     c.issue("https", "mta-sts.lab", names=",".join("DNS:mta-sts.%s.lab" % name for name in POLICIES))
     return c
@@ -200,6 +202,12 @@ def servers(host, c):
         return context
     good = tls()
     odd = {
+        "tls11only": dict(tls=tls(minimum_version=ssl.TLSVersion.TLSv1_1, maximum_version=ssl.TLSVersion.TLSv1_1)),
+        "edwards": dict(tls=tls("edwards")),
+        "starttls-421": dict(tls=good, starttls="421 4.7.0 not now"), "starttls-500": dict(tls=good, starttls="500 5.5.2 what?"),
+        "ehlo-421": dict(refuses="421 4.7.0 too many"), "later": dict(greeting="450 4.7.1 come again"), "odd-greeting": dict(greeting="250 hello"),
+        "plain-auth": dict(words=("AUTH PLAIN LOGIN",)), "literal-name": dict(tls=good, hello="[192.0.2.1]"), "polite": dict(tls=good, hello="Hello client.lab"),
+        "sized": dict(tls=good, hello="250"), "longname": dict(tls=good, greeting="220 " + "x" * 200),
         "both": dict(tls=both("good")), "nosni-expired": dict(tls=unless_named("nosni-expired")), "nosni-name": dict(tls=unless_named("wrongname")),
         "static": dict(tls=only("ECDHE+AESGCM:AES128-SHA:AES256-GCM-SHA384")), "anonymous": dict(tls=only("ECDHE+AESGCM:AECDH-AES128-SHA")),
         "null": dict(tls=only("ECDHE+AESGCM:ECDHE-RSA-NULL-SHA")), "injection": dict(tls=good, reads_on=True),
@@ -271,7 +279,7 @@ def root_zone(table, key, c, ds):
     lines = ["$ORIGIN .", "$TTL 300", ". SOA ns. root. 1 60 60 8640000 60", ". NS ns.", "ns. A 192.0.2.53", "ns2. A 192.0.2.54", "ns3. A 192.0.2.55",
              "ns2b. A 192.0.2.54", "private.ns. A 10.1.2.3", "alias.ns. CNAME ns2.",
              "deaf.ns. A %s" % (ADDRESS % HOSTS["filtered"]), ds, "a.mx.lab. A 198.51.100.10",
-             reverse("198.51.100.10") + " PTR a.mx.lab.", "alias.mx.lab. CNAME a.mx.lab.", "private.mx.lab. A 10.1.2.3",
+             reverse("198.51.100.10") + " PTR a.mx.lab.", "alias.mx.lab. CNAME a.mx.lab.", "second.mx.lab. CNAME alias.mx.lab.", "dangling.mx.lab. CNAME gone.mx.lab.", "private.mx.lab. A 10.1.2.3",
              "onlytxt.mx.lab. TXT hello", "lame. NS dead.ns.", "dead.ns. A %s" % (ADDRESS % HOSTS["closed"]), "plain. NS ns.",
              "bogus. NS ns.", "glued. NS a.glued.", "glued. NS b.glued.", "a.glued. A 192.0.2.54",
              "b.glued. A %s" % (ADDRESS % HOSTS["filtered"]),
@@ -293,6 +301,8 @@ def root_zone(table, key, c, ds):
     zero = "00" * 32
     lines += ["_25._tcp.a.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("a.pem")), "_25._tcp.a.mx.lab. TLSA " + tlsa(2, 1, 2, c.path("between.leaf")),
               "_25._tcp.vouched.mx.lab. TLSA " + tlsa(3, 0, 0, c.path("vouched.pem")), "_25._tcp.soon.mx.lab. TLSA 3 1 1 " + zero,
+              "_25._tcp.d-selector.mx.lab. TLSA 3 2 1 " + zero, "_25._tcp.d-matching.mx.lab. TLSA 3 1 3 " + zero, "_25._tcp.d-usage0.mx.lab. TLSA 0 1 1 " + zero,
+              "_25._tcp.d-512.mx.lab. TLSA 3 1 2 " + zero, "_25._tcp.d-anchor.mx.lab. TLSA 2 0 1 " + zero,
               "_25._tcp.both-dane.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")), "_25._tcp.both.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
               "_25._tcp.both.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("rsa-good.pem")),
               "_25._tcp.wrongptr.mx.lab. TLSA 1 1 1 " + zero, "_25._tcp.clearauth.mx.lab. TLSA 3 1 1 abcdef",
@@ -388,6 +398,23 @@ def resolver(host, anchor):
     wait(secure, 20)
 
 
+with open(os.path.join(ROOT, "docs", "mxcheck.schema.json"), encoding="utf-8") as f:
+    SCHEMA = json.load(f)
+KINDS = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
+
+
+def follows_schema(value, schema, where):
+    """What docs/mxcheck.schema.json says of an object of --json, and nothing beyond it."""
+    assert value == schema.get("const", value) and value in schema.get("enum", [value]), (where, value)
+    assert isinstance(value, KINDS[schema["type"]] if "type" in schema else object), (where, value)
+    if isinstance(value, dict):
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"]), (where, sorted(value))
+        for name, inner in value.items():
+            follows_schema(inner, schema["properties"][name], where + "." + name)
+    for inner in value if isinstance(value, list) else []:
+        follows_schema(inner, schema["items"], where)
+
+
 class World:
     pass
 
@@ -406,7 +433,9 @@ def world(net, tmp_path_factory):
     w.rows = rows()
     parked = [("parked", "@ MX 0 .\n@ TXT \"v=spf1 -all\"\n_dmarc.@ TXT \"v=DMARC1; p=reject; rua=mailto:d@reports.net\"\n-TXT _smtp._tls.@\n"
                "parked.lab._report._dmarc.reports.net TXT \"v=DMARC1\"")] + of_parked()
-    anchor = name_servers(net, [good] + w.rows + parked, key, w.c)
+    anchor = name_servers(net, [good, ("xn--bcher-kva", "")] + w.rows + parked, key, w.c)
+    # it says each time that there is nothing at an address
+    net.router.sh("echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")
     w.mta = net.host("mta", "198.51.100.10")
     w.odd = net.host("odd", *[ADDRESS % last for last in HOSTS.values()], "198.51.100.80")
     net.cut(ADDRESS % HOSTS["filtered"])
@@ -446,8 +475,12 @@ def test_every_planted_fault_is_found(world, results):
                    for f in result["findings"]):
             missed.append("%s: no %s %s %r in:\n%s" % (name, verdict, check, text, "\n".join(
                 "    %(verdict)s %(check)s %(text)s" % f for f in result["findings"] if f["verdict"] != "ok" or f["check"] == check)))
+    for x in results.values():
+        follows_schema(x, SCHEMA, x["target"])
+    keywords = set(re.findall(r"^(\S+)$", world.client.run(RELAYBOX, "mxcheck", "--explain", "all").stdout.decode(), re.M))
+    assert {f["check"] for x in results.values() for f in x["findings"]} <= keywords
     silent = [f for x in results.values() for f in x["findings"] if f["verdict"] in ("warning", "problem") and not f.get("advice")]
-    assert len(world.rows) >= 60 and not silent, silent
+    assert len(world.rows) + len(of_lists()) + len(of_parked()) + len(of_deep()) >= 300 and not silent, silent
     assert not missed, "%d of %d missed\n%s" % (len(missed), len(world.rows), "\n".join(missed))
 
 
@@ -485,6 +518,23 @@ def test_parked_domains(world):
     assert not [f for f in result["parked.lab"]["findings"] if f["verdict"] in ("warning", "problem")], result["parked.lab"]
     for name, _, text in of_parked():
         assert [f for f in result[name + ".lab"]["findings"] if f["check"] == "parked" and f["verdict"] == "problem" and text in f["text"]], (name, text)
+
+
+SLOW_ONES = ("filtered", "tarpit", "silent", "ns-silent", "lamehost", "bogushost", "spf-lame", "dane-servfail", "ns-servfail", "ns-private", "ds-ended")
+
+
+def test_every_run_says_the_same(world, results):
+    """Whatever order answers come in, and however servers turn them round: 20 runs."""
+    def of(result):
+        return sorted((f["verdict"], f.get("host", ""), f.get("address", ""), f["check"], re.sub(r"(, )?\d+ ms$", "", f["text"])) for f in result["findings"])
+    names = [name + ".lab" for name, *_ in world.rows if "." not in name and name not in SLOW_ONES]
+    first = None
+    for turn in range(20):
+        got = {name: of(x) for name, x in mxcheck(world, "--selector", "s1", "--ip", CLIENT, *(names if turn % 2 else reversed(names))).items()}
+        first = first or got
+        assert len(got) == len(set(names))
+        for name in names:
+            assert got[name] == first[name], (turn, name, set(got[name]) ^ set(first[name]))
 
 
 def test_faults_of_dns_records_bring_no_others(world, results):
@@ -562,7 +612,10 @@ def test_a_domain_is_the_same_however_it_is_written(world):
     for name in ("good.lab.", "GOOD.Lab"):
         result = mxcheck(world, "--selector", "s1", name)["good.lab"]
         assert not [f for f in result["findings"] if f["verdict"] != "ok"], result
-    for name in ("b\u00fccher.lab", "a..lab", "a" * 64 + ".lab"):
+    for name in ("b\u00fccher.lab", "B\u00dcCHER.LAB", "xn--bcher-kva.lab"):
+        result = mxcheck(world, "--selector", "s1", name)["xn--bcher-kva.lab"]
+        assert not [f for f in result["findings"] if f["verdict"] in ("warning", "problem")] and result.get("given", name) == name, result
+    for name in ("a..lab", "a" * 64 + ".lab"):
         assert [f["text"] for f in mxcheck(world, name)[name]["findings"]] == ["not a domain name"]
 
 
