@@ -94,6 +94,51 @@ T(dns_reads_addresses_and_follows_aliases)
 	CHECK(reply.authentic);
 }
 
+static void add_signature(const char *owner, enum dns_type of, unsigned algorithm, uint32_t until, uint32_t from, size_t least)
+{
+	size_t at = msg_rr(&m, 0, owner, (enum dns_type)46, 300), began = m.n;
+
+	msg_u16(&m, of);
+	msg_u16(&m, algorithm << 8 | 2);
+	msg_u32(&m, 300);
+	msg_u32(&m, until);
+	msg_u32(&m, from);
+	msg_u16(&m, 12345);
+	msg_bytes(&m, "\0signature", 10);
+	m.n = least ? began + least : m.n;
+	msg_end(&m, at);
+}
+
+/* of the signatures that came the one that lasts longest counts, also past the day when their numbers begin anew (RFC 4034 3.1.5) */
+T(dns_keeps_the_dates_of_signatures)
+{
+	static const struct { uint32_t until[2]; unsigned algorithm[2]; uint32_t want; unsigned best; } rows[] = {
+		{ { 2000, 1000 }, { 13, 13 }, 2000, 13 }, { { 1000, 2000 }, { 7, 13 }, 2000, 13 }, { { 2000, 1000 }, { 7, 13 }, 2000, 13 },
+		{ { 0xfffffff0u, 16 }, { 8, 8 }, 16, 8 }, { { 16, 0xfffffff0u }, { 8, 8 }, 16, 8 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		msg_begin(&m, 7, 0x81a0, "x", DNS_A);
+		add_signature("@", DNS_A, rows[i].algorithm[0], rows[i].until[0], 5, 0);
+		msg_a(&m, "@", 300, 1);
+		add_signature("@", DNS_A, rows[i].algorithm[1], rows[i].until[1], 6, 0);
+		/* another type's, another name's, and one that is cut off */
+		add_signature("@", DNS_MX, 15, 0x7fffffff, 7, 0);
+		add_signature("y", DNS_A, 15, 0x7fffffff, 7, 0);
+		add_signature("@", DNS_A, 15, 0x7fffffff, 7, 17);
+		REQUIRE(decode("x", DNS_A) == 0);
+		CHECK_INT(answer.n, 1);
+		CHECK_INT(answer.signature.until, rows[i].want);
+		CHECK_INT(answer.signature.from, rows[i].want == rows[i].until[0] ? 5 : 6);
+		CHECK_INT(answer.signature.algorithm, rows[i].best);
+	}
+	msg_begin(&m, 7, 0x8180, "x", DNS_A);
+	msg_a(&m, "@", 300, 1);
+	REQUIRE(decode("x", DNS_A) == 0);
+	CHECK_INT(answer.signature.algorithm, 0);
+}
+
 T(dns_reads_every_type)
 {
 	static const uint8_t v6[16] = { 0x20, 1, 0xd, 0xb8, [15] = 1 };

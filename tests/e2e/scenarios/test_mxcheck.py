@@ -415,6 +415,10 @@ def follows_schema(value, schema, where):
         follows_schema(inner, schema["items"], where)
 
 
+# a network of IPv6 and a client of IPv4: it takes the one for the other (RFC 7208 5.6 does not)
+SPF_DIFFERS = {("Mail::SPF", "spf-open-v6"): ("pass",)}
+
+
 class World:
     pass
 
@@ -631,6 +635,39 @@ def test_dmarc_comes_from_above(world):
 def test_spf_is_asked_for_the_sender(world, sender, result):
     found = mxcheck(world, "--ip", CLIENT, "--from", sender, "spf-sender.lab")["spf-sender.lab"]["findings"]
     assert [f["text"].split()[1].strip(",") for f in found if f["check"] == "spf" and f["text"].startswith(CLIENT)] == [result], found
+
+
+PYSPF = """
+import sys, spf
+for line in sys.stdin:
+    client, sender, domain = line.split()
+    print(domain, spf.check2(i=client, s=sender, h="client.lab", timeout=10, querytime=20)[0])
+"""
+MAIL_SPF = """
+use Mail::SPF;
+my $server = Mail::SPF::Server->new();
+while (<STDIN>) {
+    my ($client, $sender, $domain) = split;
+    my $request = Mail::SPF::Request->new(scope => 'mfrom', identity => $sender, ip_address => $client, helo_identity => 'client.lab');
+    print "$domain ", $server->process($request)->code, "\\n";
+}
+"""
+
+
+def test_others_evaluate_spf_the_same(world, results):
+    """pyspf and Mail::SPF, for a client that may send and for one that may not."""
+    names = [name for name, *_ in world.rows if name.startswith(("spf-", "null-")) and name not in ("spf-lame",)] + ["good"]
+    for client in (CLIENT, "203.0.113.99", "2001:db8::9"):
+        ours = mxcheck(world, "--ip", client, *(name + ".lab" for name in names))
+        asked = "".join("%s postmaster@%s.lab %s\n" % (client, name, name) for name in names)
+        for judge, command in (("pyspf", ["/usr/bin/python3", "-W", "ignore", "-c", PYSPF]), ("Mail::SPF", ["perl", "-e", MAIL_SPF])):
+            theirs = dict(line.split() for line in world.client.run(*command, stdin=asked).stdout.decode().splitlines())
+            odd = {}
+            for name in names:
+                said = [f["text"].split()[1].strip(",") for f in ours[name + ".lab"]["findings"] if f["check"] == "spf" and f["text"].startswith(client + ": ")]
+                if said != [theirs[name]] and theirs[name] not in SPF_DIFFERS.get((judge, name), ()):
+                    odd[name] = said, theirs[name]
+            assert not odd, (judge, client, odd)
 
 
 def test_dane_makes_a_self_signed_certificate_good(world):
