@@ -8,14 +8,22 @@ static const char *const colours[] = { "32", "36", "33", "31" };
 /* lines that break between words, and go on below the place where they began */
 struct page { FILE *to; size_t width, indent, at; };
 
-static void put(struct page *g, struct str text)
+static void put(struct page *g, const char *z)
 {
-	struct str word;
+	struct buf clean;
 	bool first = true;
 
-	while (str_cut(&text, ' ', &word)) {
-		size_t n = term_columns(word);
+	buf_init(&clean, 1 << 16);
+	term_text(&clean, str_of(z));
+	for (struct str text = buf_view(&clean), word; text.n; first = false) {
+		size_t length = 0, n;
 
+		/* a TAB is a blank here: it would go where nobody counted */
+		while (length < text.n && text.p[length] != ' ' && text.p[length] != '\t')
+			length++;
+		word = str_head(text, length);
+		text = str_from(text, length + 1);
+		n = term_columns(word);
 		if (!first && g->width && g->at + 1 + n > g->width && g->at > g->indent) {
 			fprintf(g->to, "\n%*s", (int)g->indent, "");
 			g->at = g->indent;
@@ -23,10 +31,10 @@ static void put(struct page *g, struct str text)
 			fputc(' ', g->to);
 			g->at++;
 		}
-		term_print(g->to, word);
+		fwrite(word.p, 1, word.n, g->to);
 		g->at += n;
-		first = false;
 	}
+	buf_fini(&clean);
 }
 
 /* begin - a line with a word in colour before it */
@@ -52,13 +60,13 @@ static void print_finding(const struct probe_finding *f, FILE *to, const struct 
 	fprintf(to, "%-11s ", f->check);
 	g.indent += 12;
 	g.at += strlen(f->check) > 11 ? strlen(f->check) + 1 : 12;
-	put(&g, str_of(f->text));
+	put(&g, f->text);
 	fputc('\n', to);
 	if (!f->advice || f->verdict == PROBE_OK)
 		return;
 	fprintf(to, "%*s-> ", (int)g.indent, "");
 	g.at = g.indent + 3;
-	put(&g, str_of(f->advice));
+	put(&g, f->advice);
 	fputc('\n', to);
 }
 
@@ -102,7 +110,7 @@ static void print_hosts(const struct probe *p, FILE *to, const struct probe_styl
 			fputs("  ", to);
 		else
 			fprintf(to, "  MX %u ", x->preference);
-		term_print(to, str_of(x->name));
+		put(&(struct page){ .to = to }, x->name);
 		fputc('\n', to);
 		print_findings(p, to, s, worst, (int)h, -1, 4);
 		for (size_t k = 0; k < x->n; k++) {
@@ -138,7 +146,7 @@ static void print_verdict(const struct probe *p, FILE *to, const struct probe_st
 			worst->advice ? worst->advice : "");
 	else
 		buf_printf(&line, "nothing wrong");
-	put(&g, buf_view(&line));
+	put(&g, buf_cstr(&line));
 	fputc('\n', to);
 	buf_fini(&line);
 }
