@@ -11,7 +11,8 @@
 #include "core/probe/probe_out.h"
 #include "core/smtp/client.h"
 
-#define LOOK_PATIENCE (3 * USEC_PER_SEC) /* beyond twice what the real dialogue took */
+#define LOOK_PATIENCE (12 * USEC_PER_SEC) /* beyond twice what the real dialogue took, and no more than that may take: an answer is
+                                        * worth waiting for, or two runs would say two things */
 
 struct dialogue {
 	struct probe *probe;
@@ -277,7 +278,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
 	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, LIMIT_CONN_READ, LIMIT_CONN_READ,
-		d->began + (look ? 2 * probe_took(a) + LOOK_PATIENCE : p->opt->time), on_conn, d);
+		d->began + (look && 2 * probe_took(a) + LOOK_PATIENCE < p->opt->time ? 2 * probe_took(a) + LOOK_PATIENCE : p->opt->time), on_conn, d);
 	if (!d->conn) {
 		d->a->error = errno;
 		d->a->no_route = is_no_route(errno);

@@ -459,8 +459,8 @@ def world(net, tmp_path_factory):
 
 
 def mxcheck(world, *args, host=None):
-    done = (host or world.client).run(RELAYBOX, "mxcheck", "--json", "--ca", "/etc/ca.pem", "-4", "-t", str(12 * SLOW), "--helo", "client.lab", *args,
-                            check=False, timeout=120)
+    done = (host or world.client).run(RELAYBOX, "mxcheck", "--json", "--ca", "/etc/ca.pem", "-4", "-t", str(20 * SLOW), "--helo", "client.lab", *args,
+                            check=False, timeout=180)
     assert done.returncode in (0, 1), done.stderr
     return {json.loads(line)["target"]: json.loads(line) for line in done.stdout.splitlines()}
 
@@ -531,12 +531,16 @@ def test_every_run_says_the_same(world, results):
     """Whatever order answers come in, and however servers turn them round: 20 runs."""
     def of(result):
         return sorted((f["verdict"], f.get("host", ""), f.get("address", ""), f["check"], re.sub(r"(, )?\d+ ms$", "", f["text"])) for f in result["findings"])
-    names = [name + ".lab" for name, *_ in world.rows if "." not in name and name not in SLOW_ONES]
+    names = sorted({name + ".lab" for name, *_ in world.rows if "." not in name and name not in SLOW_ONES})
+    # what is planted in DNS needs no handshakes to be found
+    records = sorted({name + ".lab" for name, lines, *_ in world.rows if ".mx.lab" not in lines and not name.startswith("sts-")} & set(names))
     first = None
-    for turn in range(20):
-        got = {name: of(x) for name, x in mxcheck(world, "--selector", "s1", "--ip", CLIENT, *(names if turn % 2 else reversed(names))).items()}
+    for turn in range(20 if SLOW == 1 else 2):
+        got = {}
+        for some, args in ((records, ("--tls", "none")), ([name for name in names if name not in records], ())):
+            got.update({name: of(x) for name, x in mxcheck(world, "--selector", "s1", "--ip", CLIENT, *args, *(some if turn % 2 else reversed(some))).items()})
         first = first or got
-        assert len(got) == len(set(names))
+        assert set(got) == set(names)
         for name in names:
             assert got[name] == first[name], (turn, name, set(got[name]) ^ set(first[name]))
 
