@@ -23,6 +23,8 @@ START = """import os, sys
 at, names, fds = sys.argv[1:4]
 fds = [int(fd) for fd in fds.split(",")]
 high = [os.dup2(fd, 100 + i) for i, fd in enumerate(fds)]
+for fd in fds:
+    os.close(fd)
 for i, fd in enumerate(high):
     os.dup2(fd, 3 + i)
     os.close(fd)
@@ -129,18 +131,17 @@ def test_socket_that_serves_nobody_stops_the_start(tmp_path, made, why):
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to give up")
 def test_helper_has_none_of_the_sockets(tmp_path_all):
     s = listening()
-    port = s.getsockname()[1]
+    port, name = s.getsockname()[1], os.readlink("/proc/self/fd/%d" % s.fileno())
+
+    def has(pid):
+        return name in [os.readlink("/proc/%s/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%s/fd" % pid)]
     with Activated(tmp_path_all / "r", "mail_owner = 12525\n", (s,), port=port) as r:
         s.close()
         assert banner(port).startswith(b"220 ")
         pid = r.process.pid
         with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
             helper, = f.read().split()
-        assert not [fd for fd in os.listdir("/proc/%s/fd" % helper) if "socket" in os.readlink("/proc/%s/fd/%s" % (helper, fd)) and fd == "3"]
-        r.process.kill()
-        r.process.wait(20)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), 5)
+        assert has(pid) and not has(helper)
 
 
 @pytest.fixture
@@ -329,6 +330,54 @@ def test_new_one_that_is_killed_before_it_is_ready_costs_nothing(tmp_path_all):
             for fd in fds:
                 os.close(fd)
         assert banner(r.port).startswith(b"220 ")
+
+
+def others(r, pid):
+    """Processes of this configuration beside that one."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % entry, "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if b"relayd" in words and r.dir.encode() in words and int(entry) != pid and not gone(int(entry)):
+            found.append(int(entry))
+    return found
+
+
+@pytest.mark.parametrize("victim", ["old", "new"])
+def test_kill_between_the_two_loses_nothing(tmp_path_all, victim):
+    go_on = threading.Event()
+    with Sink(script={"END": lambda sink, m: go_on.wait(60) and None}) as sink:
+        r = Upgraded(tmp_path_all / "r", "relayhost = [127.0.0.1]:%d\nshutdown_timeout = 60s\n" % sink.port).start()
+        with smtplib.SMTP("127.0.0.1", r.port, timeout=20) as c:
+            for i in range(5):
+                c.sendmail("a@example.com", ["u%d@example.org" % i], "Subject: x\r\n\r\n")
+        wait(lambda: sink.open)
+        old = r.pid()
+        # a delivery keeps the old one, and the new one waits for the queue
+        upgrade = subprocess.Popen([RELAYBOX, "relayctl", "-c", r.dir, "upgrade"], env=r.env, stderr=subprocess.DEVNULL)
+        r.wait_log("terminating: another relayd takes over")
+        new = wait(lambda: others(r, old))
+        for pid in [old] if victim == "old" else new:
+            os.kill(pid, signal.SIGKILL)
+        if victim == "new":
+            assert upgrade.wait(60) != 0
+        go_on.set()
+        if victim == "old":
+            assert upgrade.wait(60) == 0
+        else:
+            # the old one had the word already: it ends as it said, and the queue is on disk
+            wait(lambda: gone(old), 60)
+            r.start()
+        try:
+            assert banner(r.port).startswith(b"220 ")
+            wait(r.empty, 60)
+            got = [m.rcpts[0] for m in sink.messages]
+            assert set(got) == {"u%d@example.org" % i for i in range(5)}
+        finally:
+            r.kill(signal.SIGTERM)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to be refused as another")
