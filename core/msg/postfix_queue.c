@@ -1,6 +1,9 @@
 /* postfix_queue - see postfix_queue.h. */
 #include "core/msg/postfix_queue.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/msg/crlf.h"
@@ -172,28 +175,25 @@ static bool on_killed(struct parse *p, struct str data)
 	return refuse(p, "Postfix has given it up itself");
 }
 
-static bool set_text(struct str *to, struct str value)
-{
-	*to = value;
-	return true;
-}
-
 /* on_attribute - name=value; most are Postfix's own notes */
 static bool on_attribute(struct parse *p, struct str data)
 {
 	struct envelope *e = &p->m->e;
 	ptrdiff_t eq = str_chr(data, '=');
 	struct str name = str_head(data, eq < 0 ? data.n : (size_t)eq), value = eq < 0 ? STR_EMPTY : str_from(data, (size_t)eq + 1);
-	const struct { const char *name; struct str *to; } texts[] = {
-		{ "envelope_id", &e->envid }, { "log_client_name", &e->client_name }, { "log_client_address", &e->client_addr },
-		{ "log_helo_name", &e->helo }, { "log_protocol_name", &e->proto }, { "sasl_username", &e->sasl_user },
-		{ "dsn_orig_rcpt", &p->next.orcpt },
+	static const struct { const char *name; size_t at; } texts[] = {
+#define TEXT(field) offsetof(struct envelope, field)
+		{ "envelope_id", TEXT(envid) }, { "log_client_name", TEXT(client_name) }, { "log_client_address", TEXT(client_addr) },
+		{ "log_helo_name", TEXT(helo) }, { "log_protocol_name", TEXT(proto) }, { "sasl_username", TEXT(sasl_user) },
+#undef TEXT
 	};
 	unsigned n;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (str_eq(name, str_of(texts[i].name)))
-			return set_text(texts[i].to, value);
+			*(struct str *)(void *)((char *)e + texts[i].at) = value;
+	if (str_eq(name, STR("dsn_orig_rcpt")))
+		p->next.orcpt = value;
 	if (str_eq(name, STR("encoding")) && str_ieq(value, STR("8bit")))
 		e->flags |= ENVELOPE_8BIT;
 	if (str_eq(name, STR("notify_flags")) && !number(value, 15, &p->next.notify))
@@ -215,16 +215,17 @@ static const struct row {
 } rows[] = {
 	{ 'C', on_size }, { 'T', on_time }, { 'S', on_sender }, { 'O', on_orig }, { 'R', on_rcpt }, { 'D', on_done }, { '/', on_done },
 	{ 'A', on_attribute }, { '>', on_redirect }, { 'L', on_filter }, { 'K', on_killed },
-	/* full name, inspector, warning time, flags, delay, errors-to, return-receipt, priority, VERP, milters, an older creation time */
-	{ 'F', NULL }, { 'I', NULL }, { 'W', NULL }, { 'f', NULL }, { 'd', NULL }, { 'e', NULL }, { 'r', NULL }, { 'P', NULL }, { 'm', NULL },
-	{ 'c', NULL },
 };
+/* full name, inspector, warning time, flags, delay, errors-to, return-receipt, priority, milters, an older creation time */
+static const char passed_by[] = "FIWfderPmc";
 
 static bool on_record(struct parse *p, int type, struct str data)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].type == type)
-			return !rows[i].fn || rows[i].fn(p, data);
+			return rows[i].fn(p, data);
+	if (strchr(passed_by, type))
+		return true;
 	if (!p->why->n)
 		buf_printf(p->why, type > ' ' && type < 127 ? "it has a record '%c', which is not known here" : "it has a record %d, which is not known here", type);
 	return false;
