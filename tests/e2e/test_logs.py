@@ -98,7 +98,7 @@ def test_both_forms_say_the_same_of_mail(tmp_path):
 def test_both_forms_say_the_same_of_refusals(tmp_path):
     cert, key = certificate(str(tmp_path))
     with both(tmp_path / "r", "smtpd_recipient_restrictions = check_recipient_access inline:{ { warn@here.test = WARN why not } }, "
-              "reject_unknown_recipient_domain, permit\nmynetworks = 127.0.0.9\nrelay_domains = here.test\nmessage_size_limit = 1000\n"
+              "permit\nmynetworks = 127.0.0.9\nrelay_domains = here.test\nmessage_size_limit = 1000\n"
               "queue_minfree = 2000\nheader_checks = regexp:{ {/^X-Bad: (.*)/ REJECT no $$1} {/^X-Odd:/ WARN odd} }\nbody_checks = "
               "regexp:{ {/^bad$$/ WARN } }\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\nsmtpd_tls_security_level = may\n"
               "smtpd_tls_loglevel = 1\nsmtpd_tls_cert_file = %s\nsmtpd_tls_key_file = %s\nsmtpd_sasl_password_maps = inline:{ { u@x.test = {PLAIN}p } }\n"
