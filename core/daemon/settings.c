@@ -8,8 +8,8 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/conf/conf_log.h"
-#include "core/deliver/local/luser.h"
 #include "core/net/tls_names.h"
+#include "core/route/luser.h"
 
 /* A listener without a working certificate: where TLS is only offered it goes without, where it is required it stays out (a
  * stock master.cf has such lines) and the others start. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/route/local_user.h"
+#include "core/route/luser.h"
 
 static void explain_account(const struct conf *c, struct str name, struct buf *out)
 {
@@ -26,7 +27,8 @@ static void explain_account(const struct conf *c, struct str name, struct buf *o
 
 void explain_local(struct router *r, struct arena *a, struct str rcpt, struct buf *out, void (*next)(void *ctx, struct str addr), void *ctx)
 {
-	struct str name = local_user_name(a, rcpt), owner;
+	struct str name = local_user_name(a, rcpt), owner, luser = STR_EMPTY;
+	struct local_user account;
 	struct alias_target *v;
 	enum map_answer answer;
 	size_t n;
@@ -34,8 +36,16 @@ void explain_local(struct router *r, struct arena *a, struct str rcpt, struct bu
 	answer = alias_expand(r, a, name, &v, &n, &owner);
 	if (answer == MAP_ERROR)
 		buf_printf(out, "=> 451 4.3.0 %s\n", r->alias_why);
-	if (answer == MAP_NONE)
+	if (answer == MAP_NONE && local_user_find(r->conf, name, &account) == 0)
+		luser = luser_address(r->conf, a, name, rcpt);
+	if (luser.n)
+		luser = rewrite_address(r, a, luser, true);
+	if (luser.n && !str_ieq(luser, rcpt)) {
+		buf_printf(out, "luser_relay: %.*s\n", STR_ARG(luser));
+		next(ctx, luser);
+	} else if (answer == MAP_NONE) {
 		explain_account(r->conf, name, out);
+	}
 	if (answer == MAP_FOUND && !n)
 		buf_printf(out, "=> 550 5.4.6 alias %.*s names nobody but itself\n", STR_ARG(name));
 	for (size_t i = 0; answer == MAP_FOUND && i < n; i++) {

@@ -15,9 +15,9 @@
 #include "core/cleanup/forward.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/local/helper_client.h"
-#include "core/deliver/local/luser.h"
 #include "core/msg/date.h"
 #include "core/route/local_user.h"
+#include "core/route/luser.h"
 
 /* a new message for the addresses of an alias; j is NULL when deliver went away before the queue answered */
 struct forward { struct local_job *j; struct deliver *d; };

@@ -293,12 +293,46 @@ class OurSystem(Relay):
         return not any(json.loads(line)["queue_name"] in ("active", "incoming", "maildrop") for line in self.run("postqueue", "-j").stdout.decode().splitlines())
 
 
+def explained(system, row):
+    """What explain says of a mail's recipients: (transport, next hop) of each way, and the refusals."""
+    ways, refused = set(), []
+    for to in row["to"]:
+        args = ["explain", re.sub("<(.*)>.*", r"\1", to)] + (["--from", row["from"]] if row["from"] else [])
+        text = system.run("relayctl", *args, check=False).stdout.decode()
+        ways |= set(re.findall(r"^=> transport (\S+), nexthop (.*)$", text, re.M))
+        refused += re.findall(r"^=> [45]\d\d .*$", text, re.M)
+    return ways, refused
+
+
+def disagreements(system, world, results):
+    """Rows whose mail went another way than explain says."""
+    programs, out = {"relay": "smtp", "slow": "smtp", "submit2": "smtp"}, []
+    for row in world["rows"]:
+        # explain takes addresses without blanks
+        if any(" " in re.sub("<(.*)>.*", r"\1", to) for to in row.get("to", [])):
+            continue
+        told = [d for d in results[row["name"]].get("log", []) if not d.startswith(("sender", "postmaster"))] if row["kind"] == "mail" else []
+        if not told:
+            continue
+        ways, refused = explained(system, row)
+        says = {programs.get(t, t) for t, _ in ways}
+        for line in told:
+            program, relay = re.match(r"(\w+): .*?relay=([^,]*)", line).groups()
+            hops = [hop for t, hop in ways if programs.get(t, t) == program]
+            literal = all(re.fullmatch(r"\[[\d.]+\](:\d+)?", hop) for hop in hops)
+            there = any(re.sub(r"[\[\]]", "", hop).split(":")[0] in relay for hop in hops)
+            if program not in says and not (program == "error" and (refused or "deferred transport" in line)) or \
+               "status=sent" in line and program == "smtp" and literal and not there:
+                out.append("%s: %s, but explain says %s %s" % (row["name"], line, sorted(ways), refused))
+    return out
+
+
 def run_relaybox(world, network, after=None):
     folder = tempfile.mkdtemp(prefix="table-")
     try:
         with OurSystem(folder, world) if is_served(world) else contextlib.nullcontext(OurSystem(folder, world)) as system:
             results = ask(system, world, network)
-            if after:
+            if after and is_served(world):
                 after(system, world, results)
             if os.environ.get("SHOW_LOG") and is_served(world):
                 sys.stderr.write(system.log())
@@ -461,8 +495,15 @@ def meant():
     return rows
 
 
+def ask_and_explain(world, network):
+    """Each row's result, and under "" where explain says something else."""
+    found = []
+    results = run_relaybox(world, network, lambda *args: found.extend(disagreements(*args)))
+    return {**results, "": found}
+
+
 def relaybox(name, only=()):
-    """Ask relaybox inside a network of its own: {world: {row: result}}."""
+    """Ask relaybox inside a network of its own: {world: {row: result, "": what explain says otherwise}}."""
     done = subprocess.run(command(os.path.abspath(__file__), "relaybox", name, *only), stdout=subprocess.PIPE, env=dict(os.environ), timeout=300)
     return json.loads(done.stdout) if done.returncode == 0 else {}
 
@@ -477,7 +518,7 @@ def main(verb, names):
     elif verb == "relaybox":
         enter()
         network = World()
-        print(json.dumps({w["name"]: run_relaybox(w, network) for w in from_rows(names[0]) if not names[1:] or w["name"] in names[1:]}))
+        print(json.dumps({w["name"]: ask_and_explain(w, network) for w in from_rows(names[0]) if not names[1:] or w["name"] in names[1:]}))
         sys.stdout.flush()
         os._exit(0)
     elif verb == "show":

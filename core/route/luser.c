@@ -1,5 +1,5 @@
 /* luser - see luser.h. */
-#include "core/deliver/local/luser.h"
+#include "core/route/luser.h"
 
 #include "core/base/limits.h"
 #include "core/msg/addr.h"

@@ -1,6 +1,6 @@
 /* luser - luser_relay: who gets the mail of local users that do not exist. */
-#ifndef CORE_DELIVER_LOCAL_LUSER_H
-#define CORE_DELIVER_LOCAL_LUSER_H
+#ifndef CORE_ROUTE_LUSER_H
+#define CORE_ROUTE_LUSER_H
 
 #include "core/base/arena.h"
 #include "core/conf/conf.h"
