@@ -9,6 +9,7 @@
 #include "applets/postfix.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/daemon/identity.h"
 #include "core/daemon/relay.h"
 #include "core/view/control.h"
 
@@ -100,6 +101,21 @@ static bool log_refusal(const char *directory, const char *const *extra, const s
 	return told;
 }
 
+/* has_owner - would root start it? Where nothing names the user, the check may be made for another host, or for who is not root */
+static bool has_owner(const struct conf *c)
+{
+	struct identity owner;
+	struct buf why;
+	bool found, named = conf_is_set(c, "mail_owner");
+
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	found = identity_find(c, &owner, &why);
+	if (!found)
+		applet_fail(0, "%s%s", named ? "" : "warning: ", buf_cstr(&why));
+	buf_fini(&why);
+	return found || !named;
+}
+
 static int run(int argc, char **argv)
 {
 	struct opt_parse o;
@@ -144,6 +160,8 @@ static int run(int argc, char **argv)
 	if (!s)
 		return EX_CONFIG;
 	if (job == 't') {
+		if (!has_owner(s->conf))
+			return EX_CONFIG;
 		printf("relayd: %s: the configuration is good\n", directory);
 		return EX_OK;
 	}

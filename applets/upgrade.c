@@ -54,11 +54,10 @@ static int start(const char *binary, char **argv)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
-int upgrade(const struct conf *c, const char *binary)
+/* ask_started - how the relayd that runs was started, in rows that the caller frees */
+static int ask_started(const struct conf *c, char **rows, size_t *n)
 {
-	char *rows = NULL, **argv;
-	size_t n = 0;
-	FILE *to = open_memstream(&rows, &n);
+	FILE *to = open_memstream(rows, n);
 	struct buf why;
 	int code;
 
@@ -69,13 +68,49 @@ int upgrade(const struct conf *c, const char *binary)
 	fclose(to);
 	code = applet_asked(c, code, "upgrade", EX_UNAVAILABLE, &why);
 	buf_fini(&why);
+	return code;
+}
+
+/* pid_in - of the relayd that answered; empty where its version does not tell */
+static struct str pid_in(struct str rows)
+{
+	struct str line;
+
+	while (str_cut(&rows, '\n', &line))
+		if (row_is(&line, "pid"))
+			return line;
+	return STR_EMPTY;
+}
+
+/* confirm - any program may end with 0: does another relayd answer than before? */
+static int confirm(const struct conf *c, struct str before, const char *binary)
+{
+	char *rows = NULL;
+	size_t n = 0;
+	int code = ask_started(c, &rows, &n);
+
+	if (!code && pid_in(before).n && str_eq(pid_in(before), pid_in(str_make(rows, n))))
+		code = applet_fail(EX_UNAVAILABLE, "%s has taken nothing over, and the relayd of before serves on: is it a relaybox?", binary);
+	free(rows);
+	return code;
+}
+
+int upgrade(const struct conf *c, const char *binary)
+{
+	char *rows = NULL, **argv;
+	size_t n = 0;
+	int code = ask_started(c, &rows, &n);
+
 	argv = code ? NULL : arguments_of(str_make(rows, n));
-	if (argv && argv[FIXED - 1])
+	if (argv && argv[FIXED - 1]) {
 		code = start(binary, argv);
-	else if (argv)
+		if (!code)
+			code = confirm(c, str_make(rows, n), binary);
+	} else if (argv) {
 		code = applet_fail(EX_PROTOCOL, "relayd is of a version that cannot be taken over from: restart it");
-	for (n = FIXED - 1; argv && argv[n]; n++)
-		mem_free(argv[n]);
+	}
+	for (size_t i = FIXED - 1; argv && argv[i]; i++)
+		mem_free(argv[i]);
 	mem_free(argv);
 	free(rows);
 	return code;

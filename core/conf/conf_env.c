@@ -60,7 +60,8 @@ static bool read_value(struct conf_source *s, const char *path, const char *vari
 	if (fd >= 0)
 		fs_close(fd);
 	if (!ok) {
-		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s: cannot read %s: %s", variable, path, strerror(saved));
+		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s: cannot read %s: %s%s", variable, path, strerror(saved),
+			saved == EACCES ? ": the user that relayd runs as must be able to read it" : "");
 		return false;
 	}
 	if (out->n && out->p[out->n - 1] == '\n')
@@ -91,6 +92,16 @@ static char *take_password(struct conf_source *s, const char *variable, struct c
 	mem_wipe(text.p, text.n);
 	buf_fini(&text);
 	return copy;
+}
+
+static bool has_password(const char *variable)
+{
+	char file[64];
+	const char *value = env_get(variable), *path;
+
+	snprintf(file, sizeof(file), "%s_FILE", variable);
+	path = env_get(file);
+	return (value && *value) || (path && *path);
 }
 
 /* set_weak - for what a login needs but nobody has set */
@@ -195,6 +206,9 @@ static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag 
 
 	s->relay_user = take_user(s, login, diag);
 	if (!s->relay_user) {
+		if (has_password("RELAYHOST_PASSWORD") || has_password(login->password))
+			conf_diag_add(diag, CONF_WARNING, "environment", 0, "a password for the relayhost is set without a user name, and not used: set %s",
+				has_password("RELAYHOST_PASSWORD") ? "RELAYHOST_USERNAME" : login->user[0]);
 		if (env_get("XOAUTH2_CLIENT_ID"))
 			conf_diag_add(diag, CONF_WARNING, "environment", 0, "XOAUTH2_CLIENT_ID has no effect: set RELAYHOST_USERNAME");
 		return any;
@@ -206,8 +220,10 @@ static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag 
 	else
 		s->relay_password = take_password(s, password, diag);
 	if (!s->relay_password) {
-		conf_diag_add(diag, CONF_WARNING, "environment", 0,
-			"a user name for the relayhost is set without a password: set %s or %s_FILE", password, password);
+		/* a file that cannot be read was told */
+		if (!has_password(password))
+			conf_diag_add(diag, CONF_WARNING, "environment", 0,
+				"a user name for the relayhost is set without a password: set %s or %s_FILE", password, password);
 		s->relay_password = mem_dupz("");
 	}
 	set(s, STR("smtp_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);

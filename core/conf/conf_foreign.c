@@ -196,7 +196,9 @@ void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 			conf_diag_add(diag, CONF_ERROR, "environment", 0, CHECKS " must name a table, as in regexp:/etc/relaybox/smtp_header_checks");
 		set_weak(s, "smtp_header_checks", checks, CONF_TEXT_LITERAL);
 	}
-	if (format && (!strcmp(format, "json") || !strcmp(format, "plain") || !strcmp(format, "text")))
+	if (format && *format && strcmp(format, "json") && strcmp(format, "plain") && strcmp(format, "text"))
+		conf_diag_add(diag, CONF_WARNING, "environment", 0, "LOG_FORMAT=%.40s has no effect: use json or plain", format);
+	else if (format && *format)
 		set_weak(s, "log_format", strcmp(format, "json") ? "text" : "json", CONF_TEXT_LITERAL);
 }
 

@@ -60,7 +60,7 @@ void control_started(struct peer *p, struct str args)
 	struct buf *out = &p->conn->out;
 
 	(void)args;
-	buf_printf(out, "+directory\t%s\n", p->relay->directory);
+	buf_printf(out, "+directory\t%s\n+pid\t%d\n", p->relay->directory, (int)getpid());
 	for (const char *const *o = p->relay->extra; o && *o; o++)
 		if (!strchr(*o, '\n'))
 			buf_printf(out, "+option\t%s\n", *o);

@@ -184,6 +184,15 @@ static void find_addresses(struct addresses *a, struct str host, int families)
 enum opened { OPENED, IN_USE, FAILED };
 
 /* open_port - one host text and port: every address it means, by inet_protocols. IN_USE is only logged when it is the last word */
+static const char *bind_advice(const struct relay *r, int error)
+{
+	if (error == EADDRINUSE)
+		return ": another program listens there: end that one, or name another port (smtpd_listen, or master.cf)";
+	if (error != EACCES)
+		return "";
+	return r->schedule ? ": such a port needs a restart" : ": a port below 1024 is root's: start as root, or name another (smtpd_listen, or master.cf)";
+}
+
 static enum opened open_port(struct relay *r, const struct service *v, const char *host, unsigned port, bool last)
 {
 	int protocols = v->conf->inet_protocols, families = protocols == CONF_INET_IPV4 ? 1 : protocols == CONF_INET_IPV6 ? 2 : 3;
@@ -218,7 +227,7 @@ static enum opened open_port(struct relay *r, const struct service *v, const cha
 	if (error == EADDRINUSE && !last)
 		return IN_USE;
 	log_error("master", "bind %s port %u: %s%s", str_ieq(str_of(host), STR("all")) ? "all interfaces" : host, port,
-		strerror(error ? error : EADDRNOTAVAIL), error == EACCES && r->schedule ? ": such a port needs a restart" : "");
+		strerror(error ? error : EADDRNOTAVAIL), bind_advice(r, error));
 	return FAILED;
 }
 

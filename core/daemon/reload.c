@@ -21,7 +21,7 @@ void relay_log_findings(const struct conf_diag *diag)
 {
 	for (size_t i = 0; i < diag->n; i++) {
 		const struct conf_finding *f = &diag->v[i];
-		enum log_severity severity = f->severity == CONF_ERROR ? LOG_SEV_ERROR : LOG_SEV_WARNING;
+		enum log_severity severity = f->severity == CONF_ERROR ? LOG_SEV_ERROR : f->severity == CONF_NOTE ? LOG_SEV_INFO : LOG_SEV_WARNING;
 
 		if (f->line)
 			log_text(severity, "master", 0, NULL, "%s:%u: %s", f->file, f->line, f->text);

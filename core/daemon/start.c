@@ -86,8 +86,11 @@ int relay_open_log(const struct conf *c, bool background)
 		log_echo(l.config.sink == LOG_TO_FILE || l.config.sink == LOG_TO_SYSLOG);
 		return 0;
 	}
-	fprintf(stderr, "relayd: %s %s: %s\n", log_is_open() ? "log_also" : "maillog_file", log_is_open() ? c->log_also : c->maillog_file,
-		strerror(errno));
+	if (!log_is_open() && !*c->maillog_file)
+		fprintf(stderr, "relayd: no system log takes lines at /dev/log: %s: set maillog_file\n", strerror(errno));
+	else
+		fprintf(stderr, "relayd: %s %s: %s\n", log_is_open() ? "log_also" : "maillog_file", log_is_open() ? c->log_also : c->maillog_file,
+			strerror(errno));
 	return -1;
 }
 

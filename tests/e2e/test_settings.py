@@ -119,6 +119,19 @@ def test_mail_owner_may_be_a_number(tmp_path, owner, uid):
 
 
 @pytest.mark.skipif(not LOGIN, reason="needs root")
+def test_a_check_by_root_looks_for_mail_owner(tmp_path):
+    relay = Relay(tmp_path, "mydestination =\nmail_owner = no-such-user\n")
+    done = relay.run("relayd", "-t", check=False)
+    assert done.returncode == 78 and b"mail_owner no-such-user: no such user: make it (" in done.stderr
+
+
+@pytest.mark.skipif(os.path.exists("/dev/log"), reason="there is a system log")
+def test_background_without_any_log_says_what_to_set(tmp_path):
+    done = Relay(tmp_path, "mydestination =\nmaillog_file =\n").run("relayd", "-d", check=False)
+    assert done.returncode == 73 and b"no system log takes lines at /dev/log: No such file or directory: set maillog_file" in done.stderr
+
+
+@pytest.mark.skipif(not LOGIN, reason="needs root")
 def test_a_queue_that_may_not_be_written_comes_with_a_cure():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)

@@ -313,6 +313,9 @@ def test_upgrade_to_what_cannot_serve_changes_nothing(tmp_path_all):
         r.write("main.cf", good)
         assert r.run("relayctl", "upgrade", "/bin/false", check=False).returncode != 0
         assert r.run("relayctl", "upgrade", "/nonexistent", check=False).returncode != 0
+        # nor is 0 of any program an upgrade
+        done = r.run("relayctl", "upgrade", "/bin/true", check=False)
+        assert done.returncode == 69 and b"/bin/true has taken nothing over" in done.stderr
         assert r.pid() == pid and banner(r.port).startswith(b"220 ") and os.path.exists(r.path("queue", "submit"))
 
 

@@ -99,6 +99,7 @@ T(conf_env_password_file_must_be_readable)
 	setenv("RELAYHOST_PASSWORD_FILE", "/nowhere/secret", 1);
 	CHECK(!load("", NULL));
 	CHECK_STR(first(), "RELAYHOST_PASSWORD_FILE: cannot read /nowhere/secret: No such file or directory");
+	CHECK_INT(diag.n, 1);
 	unsetenv("RELAYHOST_USERNAME");
 	unsetenv("RELAYHOST_PASSWORD_FILE");
 }
@@ -184,6 +185,8 @@ T(conf_env_tells_what_is_not_done)
 		{ "XOAUTH2_FULL_TRACE=yes", "XOAUTH2_FULL_TRACE" }, { "XOAUTH2_SYSLOG_ON_FAILURE=yes", "XOAUTH2_SYSLOG_ON_FAILURE" },
 		{ "ALLOWED_SENDER_DOMAINS=a.example b@c", "ALLOWED_SENDER_DOMAINS: b@c is no domain" },
 		{ "SMTP_HEADER_CHECKS=1", "SMTP_HEADER_CHECKS must name a table" }, { "SMTP_HEADER_CHECKS=no", NULL },
+		{ "LOG_FORMAT=xml", "LOG_FORMAT=xml has no effect: use json or plain" }, { "LOG_FORMAT=text", NULL },
+		{ "RELAYHOST_PASSWORD=x", "without a user name, and not used: set RELAYHOST_USERNAME" },
 		{ "LOG_SUBJECT=yes", "LOG_SUBJECT" }, { "SMTP_HEADER_TAG=x", "SMTP_HEADER_TAG" }, { "DKIM_SELECTOR=x", NULL },
 		{ "POSTFIX_RELAYHOST=[x]", "unknown parameter RELAYHOST: it has no effect; did you mean relayhost?" },
 	};
