@@ -19,6 +19,8 @@ void memory_count_here(void);
 /* memory_of_system - the least of: the machine's memory, limits of the control groups that the process is in (both versions), its
  * own limits of address space and data. Reads /proc and /sys: before a sandbox is closed */
 size_t memory_of_system(void);
+/* memory_forget_start - the program's code and constants are no longer mapped, until they are used again: for who has begun and waits */
+void memory_forget_start(void);
 /* memory_group_path - of /proc/self/cgroup's text: the path in the unified hierarchy, or in v1's of `controller`; false: none */
 bool memory_group_path(struct str text, const char *controller, struct str *path);
 

@@ -13,6 +13,7 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/memory.h"
 #include "core/daemon/admission.h"
 #include "core/daemon/census.h"
 #include "core/daemon/control_server.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct loop_io signals;
 	struct reaper { struct loop_io io; struct pool *pool; } reapers[2]; /* of the pools that are not the loop's */
 	struct loop_timer store_timer, second;
+	bool settled;                  /* what the start needed is given back */
 	pid_t helper_pid;
 	bool has_submit;               /* the submit socket is there */
 	bool sockets_wait;             /* for room on the disk */
@@ -142,6 +144,9 @@ static void on_second(struct loop_timer *t)
 	more = store_maintain(r->store);
 	if (r->n_sessions == 0 && schedule_in_flight(r->schedule) == 0)
 		mem_trim();
+	if (!d->settled)
+		memory_forget_start();
+	d->settled = true;
 	loop_timer_set(r->loop, t, now + (more ? 10 * USEC_PER_MSEC : USEC_PER_SEC));
 }
 
