@@ -99,5 +99,5 @@ void notify_stopping(const struct notify *n, size_t sessions, size_t deliveries,
 {
 	/* the queue is closed after that */
 	tell(n, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=ending: %zu sessions and %zu deliveries under way",
-		(long long)(most + CLOSING), sessions, deliveries);
+		(long long)most + CLOSING, sessions, deliveries);
 }

@@ -78,7 +78,7 @@ static const struct dkim_key *key_of(const struct dkim_keys *keys, struct str fr
 static void judge_header(struct dkim_signing *s)
 {
 	struct str rest = buf_view(&s->header);
-	struct header h, from;
+	struct header h, from = { .name = STR_EMPTY };
 	size_t n = 0;
 	int r;
 

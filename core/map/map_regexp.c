@@ -43,7 +43,7 @@ static size_t skip_repeat(struct str s, size_t i)
 static bool means_the_same(struct str s)
 {
 	for (size_t i = 0, end; i < s.n; i = end) {
-		size_t item = i;
+		size_t item;
 
 		if (ascii_is_one_of(s.p[i], "*+?{"))
 			return false;

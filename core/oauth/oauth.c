@@ -432,7 +432,6 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 	good = read_credential(e, &text, &arena, &c, &why);
 	if (good && !e->fetch && e->expiry <= now + RENEW_AHEAD && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
 		failed(e, buf_cstr(&why));
-		good = false;
 	} else if (!good) {
 		tell(w, "", buf_cstr(&why));
 	} else if (!e->fetch) {

@@ -146,7 +146,7 @@ static bool take_argument(struct str arg, bool given, size_t row, struct spf_ter
 
 bool spf_term_parse(struct str word, struct spf_term *t)
 {
-	struct str name = word, rest;
+	struct str name, rest;
 	size_t at = 0;
 
 	*t = (struct spf_term){ .kind = SPF_OTHER, .qualifier = '+', .cidr4 = 32, .cidr6 = 128 };

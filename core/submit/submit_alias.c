@@ -134,10 +134,10 @@ static int expand_all(struct router *r, struct arena *a, struct envelope *e, str
 		buf_printf(why, "the aliases cannot be read now: %s", r->alias_why);
 	} else {
 		e->rcpts = ARENA_ARRAY(a, struct rcpt, to.n);
-		if (e->rcpts)
-			memcpy(e->rcpts, to.v, to.n * sizeof(*to.v));
-		else
+		if (!e->rcpts)
 			buf_z(why, "too many recipients");
+		else if (to.n)
+			memcpy(e->rcpts, to.v, to.n * sizeof(*to.v));
 		code = e->rcpts ? 0 : -1;
 		e->n_rcpts = to.n;
 	}
