@@ -14,7 +14,6 @@ static const struct { const char *variable, *name; } same[] = {
 
 /* what is asked for and not done: mail goes out, but not as it was meant to. A * stands for the rest of the name */
 static const struct { const char *variable, *lost; } not_done[] = {
-	{ "ANONYMIZE_EMAILS", "addresses are logged as they are" },
 	{ "DKIM_AUTOGENERATE", "mail is not signed" },
 	{ "SASL_RELAYHOST", "the login is for each host of RELAYHOST" },
 	{ "XOAUTH2_SYSLOG_ON_FAILURE", "failures are logged always" },
@@ -174,10 +173,30 @@ static void allow_senders(struct conf_source *s, const char *list, struct conf_d
 	buf_fini(&text);
 }
 
+/* anonymize - yes, or a filter's name and what it is told behind a ?, which has no counterpart */
+static void anonymize(struct conf_source *s, const char *value, struct conf_diag *diag)
+{
+	static const char *const words[][2] = {
+		{ "smart", "smart" }, { "paranoid", "paranoid" }, { "hash", "hash" }, { "true", "smart" }, { "yes", "smart" }, { "y", "smart" },
+		{ "1", "smart" }, { "on", "smart" }, { "default", "smart" }, { "noop", "none" },
+	};
+	struct str rest = str_of(value), word = rest;
+
+	str_cut(&rest, '?', &word);
+	if (rest.n)
+		conf_diag_add(diag, CONF_WARNING, "environment", 0, "what ANONYMIZE_EMAILS has behind ? has no effect");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_ieq(word, str_of(words[i][0]))) {
+			set_weak(s, "log_address_mask", words[i][1], CONF_TEXT_LITERAL);
+			return;
+		}
+	conf_diag_add(diag, CONF_ERROR, "environment", 0, "ANONYMIZE_EMAILS is true, smart, paranoid, hash or false");
+}
+
 void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 {
 	const char *format = env_get("LOG_FORMAT"), *from = env_get(OVERWRITE), *checks = env_get(CHECKS), *senders = env_get(SENDERS);
-	const char *masked = env_get("MASQUERADED_DOMAINS");
+	const char *masked = env_get("MASQUERADED_DOMAINS"), *anonymous = env_get("ANONYMIZE_EMAILS");
 
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
 		const char *value = env_get(same[i].variable);
@@ -189,6 +208,8 @@ void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 		overwrite_from(s, from, checks, diag);
 	if (senders && !says_no(senders))
 		allow_senders(s, senders, diag);
+	if (anonymous && !says_no(anonymous))
+		anonymize(s, anonymous, diag);
 	if (masked && *masked)
 		set_weak(s, "local_header_rewrite_clients", "static:all", CONF_TEXT_LITERAL);
 	if (checks && !says_no(checks)) {

@@ -134,7 +134,7 @@ T(conf_env_of_other_images)
 {
 	static const char *const all[] = { "SMTP_SERVER=smtp.example.com", "SMTP_PORT=2587", "SMTP_USERNAME=u", "SMTP_PASSWORD=p$x",
 		"SERVER_HOSTNAME=mail.example.org", "SMTP_NETWORKS=203.0.113.0/24,198.51.100.7/32", "MESSAGE_SIZE_LIMIT=20480000",
-		"LOG_FORMAT=json", "ALWAYS_ADD_MISSING_HEADERS=yes", "RELAYHOST_TLS_LEVEL=secure", NULL };
+		"LOG_FORMAT=json", "ANONYMIZE_EMAILS=true", "ALWAYS_ADD_MISSING_HEADERS=yes", "RELAYHOST_TLS_LEVEL=secure", NULL };
 	static const char *const weak[] = { "SMTP_SERVER=smtp.example.com", "SMTP_USERNAME=u", "RELAYHOST=[other.example]",
 		"SERVER_HOSTNAME=a.example", "POSTFIX_myhostname=b.example", "POSTFIX_mynetworks=10.1.0.0/16", "SMTP_NETWORKS=10.2.0.0/16",
 		"LOG_FORMAT=plain", NULL };
@@ -150,6 +150,7 @@ T(conf_env_of_other_images)
 	CHECK(strstr(c->mynetworks, ", 203.0.113.0/24,198.51.100.7/32") && !strncmp(c->mynetworks, "127.0.0.0/8", 11));
 	CHECK_INT(c->message_size_limit, 20480000);
 	CHECK_INT(c->log_format, CONF_LOG_JSON);
+	CHECK_INT(c->log_address_mask, 1); /* smart */
 	CHECK_INT(c->smtp_tls_security_level, CONF_TLS_SECURE);
 	CHECK(c->always_add_missing_headers && c->configured);
 	CHECK(told("without a main.cf, mail is relayed for the private networks of this host: 127.0.0.0/8"));
@@ -177,7 +178,9 @@ T(conf_env_tells_what_is_not_done)
 		{ "OVERWRITE_FROM=\"x\" <a@b>", NULL }, { "OVERWRITE_FROM=x", "OVERWRITE_FROM needs an address" },
 		{ "OVERWRITE_FROM=$x <a@b>", "OVERWRITE_FROM needs an address" }, { "OVERWRITE_FROM=no", NULL },
 		{ "OVERWRITE_FROM=<a@b", "OVERWRITE_FROM needs an address" },
-		{ "ANONYMIZE_EMAILS=true", "ANONYMIZE_EMAILS has no effect" }, { "ANONYMIZE_EMAILS=false", NULL },
+		{ "ANONYMIZE_EMAILS=true", NULL }, { "ANONYMIZE_EMAILS=false", NULL }, { "ANONYMIZE_EMAILS=noop", NULL },
+		{ "ANONYMIZE_EMAILS=hash?salt=x", "what ANONYMIZE_EMAILS has behind ? has no effect" },
+		{ "ANONYMIZE_EMAILS=all", "ANONYMIZE_EMAILS is true, smart, paranoid, hash or false" },
 		{ "DKIM_AUTOGENERATE=1", "DKIM_AUTOGENERATE has no effect: mail is not signed" },
 		{ "XOAUTH2_CLIENT_ID=x", "XOAUTH2_CLIENT_ID has no effect" }, { "POSTMAP_transport=a b", "POSTMAP_transport has no effect" },
 		{ "POSTMAP_x=a {b", "POSTMAP_x: line 1: {, }" }, { "POSTMAP_x=a", "POSTMAP_x: line 1: " }, { "POSTMAP_x=", NULL },
