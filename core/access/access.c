@@ -94,6 +94,8 @@ static struct str who_text(const struct access_run *r, enum access_who who, stru
 		return access_given(q, false);
 	case ACCESS_WHO_LOGIN:
 		return q->login;
+	case ACCESS_WHO_CCERT:
+		return q->ccert_name;
 	case ACCESS_WHO_STAGE:
 		break;
 	}
@@ -108,6 +110,8 @@ const char *access_class(const struct access_run *r, enum access_who who)
 	};
 
 	who = who_of(r, who);
+	if (who == ACCESS_WHO_CCERT)
+		return "Client certificate";
 	if (who == ACCESS_WHO_LOGIN)
 		return "SASL login name";
 	if (who == ACCESS_WHO_REVERSE)

@@ -44,6 +44,9 @@ struct access_request {                /* what is judged; views stay valid until
 	enum access_name name;
 	bool local;                        /* unix submit socket or sendmail -bs */
 	bool authenticated, tls;
+	struct str ccert[2];               /* fingerprints of the client's certificate and its key; empty: it has none */
+	struct str ccert_name;             /* its common name */
+	bool ccert_trusted;
 	bool ahead;                        /* the client sent more behind this command */
 	bool many;                         /* at DATA and the end: more than one recipient, so rcpt is not one of them */
 	struct str helo, sender, rcpt, etrn;

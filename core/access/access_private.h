@@ -1,6 +1,6 @@
 /* access_private - what the files of the language of rules share: access.c (the machine), compile.c (text to programs), words.c (the
  * table of words), and the words themselves: words_client.c, words_address.c, words_table.c, words_dns.c, words_hosts.c,
- * words_login.c; template.c: texts
+ * words_login.c, words_ccert.c; template.c: texts
  * of replies with $names in them. */
 #ifndef CORE_ACCESS_ACCESS_PRIVATE_H
 #define CORE_ACCESS_ACCESS_PRIVATE_H
@@ -23,9 +23,11 @@ enum access_flag {
 	ACCESS_ENDS = 2,       /* what stands behind it is never asked */
 	ACCESS_WARNS = 4,      /* it only changes what the next row means */
 	ACCESS_OLD_LISTS = 8,  /* reject_maps_rbl */
+	ACCESS_CERTS = 32,     /* its note is told where clients are not asked for certificates */
 	ACCESS_KNOWS = 16,     /* it can tell which recipients of other servers exist */
 };
-enum access_who { ACCESS_WHO_STAGE, ACCESS_WHO_CLIENT, ACCESS_WHO_HELO, ACCESS_WHO_SENDER, ACCESS_WHO_RECIPIENT, ACCESS_WHO_REVERSE, ACCESS_WHO_LOGIN };
+enum access_who { ACCESS_WHO_STAGE, ACCESS_WHO_CLIENT, ACCESS_WHO_HELO, ACCESS_WHO_SENDER, ACCESS_WHO_RECIPIENT, ACCESS_WHO_REVERSE, ACCESS_WHO_LOGIN,
+	ACCESS_WHO_CCERT };
 struct access_word;
 struct access_row {
 	const struct access_word *word;
@@ -64,6 +66,7 @@ struct access_rules {
 	struct address_maps logins;        /* smtpd_sender_login_maps */
 	struct map **maps;
 	size_t n_maps;
+	struct maps clientcerts;           /* relay_clientcerts */
 	struct maps rbl_replies, footers;  /* rbl_reply_maps, smtpd_reject_footer_maps */
 	struct match *backup_networks;     /* permit_mx_backup_networks; NULL: empty */
 	/* a table's answer as a list; NULL when a word in it is unknown or names a table that no list names */
@@ -115,6 +118,7 @@ access_judge access_auth_destination, access_relay_domains, access_unauth_reject
 access_hear access_sender_domain_answered, access_recipient_domain_answered, access_sender_verified, access_recipient_verified;
 access_judge access_check_client, access_check_reverse, access_check_helo, access_check_sender, access_check_recipient, access_check_etrn,
 	access_check_login;
+access_judge access_check_ccert, access_permit_ccert, access_permit_all_ccerts;
 access_judge access_rbl_client, access_rhsbl, access_dnswl_client;
 access_judge access_check_hosts, access_mx_backup, access_sleep;
 access_hear access_hosts_answered, access_mx_backup_answered, access_slept;

@@ -148,6 +148,11 @@ static void tell_note(struct compiler *k, const struct access_word *word)
 	conf_diag_add(k->diag, CONF_WARNING, NULL, 0, "%s: %s", word->name, word->note);
 }
 
+static bool asks_for_certificates(const struct conf *c)
+{
+	return c->smtpd_tls_ask_ccert || c->smtpd_tls_req_ccert;
+}
+
 static bool compile(struct compiler *k, struct str text, struct access_list *list);
 
 /* old_lists - reject_maps_rbl: a list of its own, with each of maps_rbl_domains */
@@ -186,7 +191,7 @@ static void take_word(struct compiler *k, struct str word, struct str *rest, str
 	} else {
 		argument = row->text;
 	}
-	if (row->word && row->word->note && row->word->judge)
+	if (row->word && row->word->note && row->word->judge && !(row->word->flags & ACCESS_CERTS && asks_for_certificates(k->rules->conf)))
 		tell_note(k, row->word);
 	if (row->word && row->word->flags & ACCESS_OLD_LISTS)
 		old_lists(k, row);
@@ -302,6 +307,7 @@ static void open_parameters(struct access_rules *rules, struct conf_diag *diag)
 	rules->logins.parameter = "smtpd_sender_login_maps";
 	open_tables(&rules->logins.maps, rules->logins.parameter, c->smtpd_sender_login_maps, diag);
 	open_tables(&rules->rbl_replies, "rbl_reply_maps", c->rbl_reply_maps, diag);
+	open_tables(&rules->clientcerts, "relay_clientcerts", c->relay_clientcerts, diag);
 	open_tables(&rules->footers, "smtpd_reject_footer_maps", c->smtpd_reject_footer_maps, diag);
 	buf_init(&why, 500);
 	if (*c->permit_mx_backup_networks && !(rules->backup_networks = match_open(MATCH_HOSTS, c->permit_mx_backup_networks, &why)))
@@ -349,6 +355,7 @@ void access_rules_refresh(struct access_rules *rules, usec now_mono)
 	maps_refresh(&rules->logins.maps, now_mono);
 	maps_refresh(&rules->rbl_replies, now_mono);
 	maps_refresh(&rules->footers, now_mono);
+	maps_refresh(&rules->clientcerts, now_mono);
 	if (rules->backup_networks)
 		match_refresh(rules->backup_networks, now_mono);
 }
@@ -363,6 +370,7 @@ void access_rules_free(struct access_rules *rules)
 	maps_close(&rules->logins.maps);
 	maps_close(&rules->rbl_replies);
 	maps_close(&rules->footers);
+	maps_close(&rules->clientcerts);
 	match_close(rules->backup_networks);
 	arena_fini(&rules->arena);
 	mem_free(rules);

@@ -125,9 +125,12 @@ static const struct access_word words[] = {
 
 	/* logins and certificates: who has none is passed by, as in Postfix */
 	{ "check_sasl_access", ACCESS_TABLE, 0, .judge = access_check_login },
-	{ "check_ccert_access", ACCESS_TABLE, 0, .judge = pass, .note = "no client is asked for a certificate: this list finds none" },
-	{ "permit_tls_clientcerts", ACCESS_NO_ARGUMENT, 0, .judge = pass, .note = "no client is asked for a certificate: nobody is let in by one" },
-	{ "permit_tls_all_clientcerts", ACCESS_NO_ARGUMENT, 0, .judge = pass, .note = "no client is asked for a certificate: nobody is let in by one" },
+	{ "check_ccert_access", ACCESS_TABLE, ACCESS_CERTS, .judge = access_check_ccert, .note = "no client is asked for a certificate, so this list "
+		"finds none: set smtpd_tls_ask_ccert = yes" },
+	{ "permit_tls_clientcerts", ACCESS_NO_ARGUMENT, ACCESS_CERTS, .judge = access_permit_ccert, .note = "no client is asked for a certificate, so "
+		"nobody is let in by one: set smtpd_tls_ask_ccert = yes" },
+	{ "permit_tls_all_clientcerts", ACCESS_NO_ARGUMENT, ACCESS_CERTS, .judge = access_permit_all_ccerts, .note = "no client is asked for a "
+		"certificate, so nobody is let in by one: set smtpd_tls_ask_ccert = yes" },
 
 	{ "sleep", ACCESS_SECONDS, 0, .judge = access_sleep, .answered = access_slept },
 	/* old words */

@@ -314,6 +314,29 @@ enum access_says access_check_login(struct access_run *r, const struct access_ro
 	return check(r, row, ACCESS_WHO_LOGIN, r->request->login, find);
 }
 
+/* by its fingerprint, then by its key's */
+enum access_says access_check_ccert(struct access_run *r, const struct access_row *row)
+{
+	const struct access_request *q = r->request;
+	enum access_says says = ACCESS_NEXT;
+	bool found = false;
+
+	for (size_t i = 0; i < 2 && !found; i++) {
+		struct lookup l = { .r = r, .map = row->map, .who = ACCESS_WHO_CCERT, .subject = q->ccert_name };
+		enum map_answer m;
+
+		buf_init(&l.value, LIMIT_MAP_VALUE);
+		m = q->ccert[i].n ? find(&l, q->ccert[i]) : MAP_NONE;
+		found = m != MAP_NONE;
+		if (m == MAP_FOUND)
+			says = say(&l);
+		else if (m == MAP_ERROR)
+			says = access_temporary(r, q->ccert[i]);
+		buf_fini(&l.value);
+	}
+	return says;
+}
+
 enum access_says access_check_helo(struct access_run *r, const struct access_row *row)
 {
 	return check(r, row, ACCESS_WHO_HELO, r->request->helo, find_domain);

@@ -89,6 +89,7 @@
 #define LIMIT_TLS_SUITES 64              /* ciphers that the library has, all of them together */
 #define LIMIT_TLS_FILE (4 * 1024 * 1024) /* certificates and keys; a distribution's CA bundle has 250 kB */
 #define LIMIT_TLS_CHAIN 8                /* certificates that smtpd_tls_CAfile adds to a chain */
+#define LIMIT_SNI_NAMES 1000             /* names with certificates of their own, 10 kB each */
 #define LIMIT_TLS_IDENTITIES 4           /* own key and chain pairs: RSA, ECDSA, and room to change them */
 #define LIMIT_TLS_KEPT_BLOCKS 128        /* blocks of each size that a thread keeps for its next handshake: 500 KiB at most */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */

@@ -326,7 +326,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 		.completes = o->local || *o->conf->remote_header_rewrite_domain, .now = o->now, .out = &c->header,
 	};
 	begin_rules(c, o);
-	complete_begin(&c->completion, c->source->ours ? &ours : e, o->tls_note, o->front);
+	complete_begin(&c->completion, c->source->ours ? &ours : e, o->tls_note, o->peer_note, o->front);
 	if (c->inspection || puts_fields(c))
 		put_first(c);
 	e->sender = rewrite_mapped(&c->completion.rewrite, &c->arena, e->sender, PLACE_ENVELOPE_SENDER);

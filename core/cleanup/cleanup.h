@@ -28,6 +28,7 @@ struct cleanup_options {
 	const struct conf *conf;
 	bool local;                    /* header addresses are completed as local ones, and what is missing is added */
 	const char *tls_note;          /* "TLSv1.3 with cipher X (256/256 bits)", NULL: none */
+	const char *peer_note;         /* of the client's certificate (core/msg/received.h), NULL: none */
 	struct str front;              /* fields that go behind the Received field: whole lines, borrowed for cleanup_begin */
 	usec now;                      /* wall */
 	/* what rules outside of the message want done with it: the list may grow until cleanup_end; NULL: nobody asked anything */

@@ -86,13 +86,13 @@ static bool is_dropped(const struct completion *c, struct str name)
 	return false;
 }
 
-void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front)
+void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, const char *peer_note, struct str front)
 {
 	c->dropped = initials(c->conf->message_drop_headers);
 	c->hops = 1;
 	received_format(c->out, &(struct received){
 		.envelope = from, .hostname = c->conf->myhostname, .mail_name = c->conf->mail_name, .qid = c->qid,
-		.tls = tls_note, .show_sasl_user = c->conf->smtpd_sasl_authenticated_header, .offset_minutes = date_offset(from->arrival),
+		.tls = tls_note, .peer = peer_note, .show_sasl_user = c->conf->smtpd_sasl_authenticated_header, .offset_minutes = date_offset(from->arrival),
 	});
 	buf_str(c->out, front);
 }

@@ -30,8 +30,8 @@ struct completion {
 };
 /* complete_place_of - where the addresses in a field of that name stand; 0: it has none */
 unsigned complete_place_of(struct str name);
-/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note: as in cleanup.h */
-void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, struct str front);
+/* complete_begin - Received, which tells of `from`, then front: fields that go behind it. tls_note, peer_note: as in cleanup.h */
+void complete_begin(struct completion *c, const struct envelope *from, const char *tls_note, const char *peer_note, struct str front);
 void complete_field(struct completion *c, const struct header *h);
 /* complete_end - what was missing */
 void complete_end(struct completion *c);

@@ -5,6 +5,7 @@
  * same. */
 #include "core/daemon/session.h"
 
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/daemon/places.h"
@@ -25,6 +26,7 @@ static void free_session(struct loop_task *t)
 	mem_free(s->names);
 	for (size_t i = 0; i < sizeof(s->later) / sizeof(s->later[0]); i++)
 		mem_free(s->later[i]);
+	mem_free(s->cert);
 	mem_free(s->answer);
 	mem_free(s);
 }
@@ -325,10 +327,19 @@ void session_go(struct session *s)
 
 static void on_tls_ready(struct session *s)
 {
+	const char *why;
+	char text[80];
+
 	s->waits = SESSION_WAITS_NOT;
 	s->tls_done = true;
 	smtp_server_tls_done(&s->smtp);
 	session_auth_under_tls(s);
+	why = session_take_cert(s);
+	if (why) {
+		format_text(text, sizeof(text), "Error: %s", why);
+		session_hang_up(s, 421, "4.7.1", text);
+		return;
+	}
 	if (!s->client) {
 		session_identify(s);
 		return;

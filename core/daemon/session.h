@@ -8,10 +8,9 @@
 
 /* session_open - take over an accepted socket. uid: -1 for TCP, else the peer of the submit socket */
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid);
-/* session_close_idle - end what is between messages with 421; sessions in a message go on to its end (shutdown) */
 /* session_auth_prepare - what logins need of the spool is there before the first; settings are in force */
 void session_auth_prepare(struct relay *r);
-/* session_close_idle - end what is between messages with 421; sessions in a message go on (shutdown) */
+/* session_close_idle - end what is between messages with 421; sessions in a message go on to its end (shutdown) */
 void session_close_idle(struct relay *r);
 /* session_close_all - the same for all that have not asked for a 250 that is on its way: there is no more time */
 void session_close_all(struct relay *r);

@@ -234,8 +234,10 @@ static void act_data(struct session *s, struct reply *r)
 
 	if (tls)
 		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;
-	if (tls && session_conf(s)->smtpd_tls_received_header)
+	if (tls && session_conf(s)->smtpd_tls_received_header) {
 		o.tls_note = s->tls_note;
+		o.peer_note = session_cert_note(s);
+	}
 	s->message = cleanup_begin(&o, &s->smtp.envelope);
 	if (!s->message) {
 		cleanup_refusal(r, errno);

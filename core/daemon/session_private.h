@@ -43,6 +43,7 @@ struct session {
 	usec deadline;
 	size_t consumed;               /* bytes of conn->in that the machine is done with */
 	const char *tls_note;
+	struct session_cert *cert;     /* of the client, NULL: it has none */
 	struct str sender_given;       /* as the client wrote it; the envelope has it completed */
 	enum smtp_server_event event;  /* under way; SMTP_SERVER_EVENTS: the connection itself, before the greeting */
 	enum session_phase phase;
@@ -72,6 +73,14 @@ struct session {
 	size_t n_hosts, host_at;
 	struct str host_domain;        /* the one that is asked now: it or one above it */
 };
+
+/* what restrictions ask of a certificate */
+struct session_cert { char of_cert[200], of_key[200]; };
+
+/* --- session_cert.c --- */
+/* session_take_cert - the handshake is over. NULL, or why the client has to go: there must be one that is trusted */
+const char *session_take_cert(struct session *s);
+const char *session_cert_note(struct session *s); /* for the Received field; in the arena */
 
 /* --- session.c --- */
 void session_go(struct session *s);            /* as far as input and answers reach */

@@ -8,8 +8,32 @@
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/conf/conf_log.h"
+#include "core/daemon/sni.h"
 #include "core/net/tls_names.h"
+#include "core/policy/tls_demand.h"
 #include "core/route/luser.h"
+
+static struct tls_context *open_context(struct tls_options *o, const char *sni_maps, struct buf *why)
+{
+	struct tls_context *t = NULL;
+	struct sni sni;
+
+	if (sni_load(&sni, sni_maps, why)) {
+		o->names = sni.v;
+		o->n_names = sni.n;
+		t = tls_context_new(o, why);
+	} else if (why->n) {
+		struct buf all;
+
+		buf_init(&all, why->max);
+		buf_printf(&all, "tls_server_sni_maps: %s", buf_cstr(why));
+		buf_clear(why);
+		buf_str(why, buf_view(&all));
+		buf_fini(&all);
+	}
+	sni_free(&sni);
+	return t;
+}
 
 /* A listener without a working certificate: where TLS is only offered it goes without, where it is required it stays out (a
  * stock master.cf has such lines) and the others start. */
@@ -20,18 +44,25 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 	struct tls_context *t = NULL;
 	struct tls_options o = {
 		.server = true,
-		.ca_file = c->smtpd_tls_CAfile, .ca_path = "",
+		.ca_file = c->smtpd_tls_CAfile, .ca_path = v->asks_cert ? c->smtpd_tls_CApath : "",
 		.cert_file = c->smtpd_tls_cert_file, .key_file = c->smtpd_tls_key_file,
-		.chain_files = c->smtpd_tls_chain_files,
+		.chain_files = c->smtpd_tls_chain_files, .eccert_file = c->smtpd_tls_eccert_file, .eckey_file = c->smtpd_tls_eckey_file,
+		.asks = v->asks_cert, .depth = (int)c->smtpd_tls_ccert_verifydepth,
 		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
 		.tickets = true,
 	};
 
 	buf_init(&why, 1024);
+	/* an ECDSA one may be the only one */
+	if (!*o.cert_file) {
+		o.cert_file = o.eccert_file;
+		o.key_file = o.eckey_file;
+		o.eccert_file = "";
+	}
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
-		s->certificate_unusable |= !(t = tls_context_new(&o, &why));
+		s->certificate_unusable |= !(t = open_context(&o, c->tls_server_sni_maps, &why));
 	v->stays_out = !t && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
 	if (!t)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: TLS is not available on port %u%s: %s",
@@ -213,6 +244,14 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	v->tls_wrapper = c->smtpd_tls_wrappermode;
 	check_protocols("smtpd_tls_protocols", c->smtpd_tls_protocols, diag);
 	check_protocols("smtpd_tls_mandatory_protocols", c->smtpd_tls_mandatory_protocols, diag);
+	v->requires_cert = c->smtpd_tls_req_ccert && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
+	v->asks_cert = c->smtpd_tls_ask_ccert || v->requires_cert;
+	if (c->smtpd_tls_req_ccert && !v->requires_cert)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_tls_req_ccert: port %u demands no TLS, so it cannot demand certificates: set "
+			"smtpd_tls_security_level = encrypt", v->port);
+	if (!tls_demand_digest(c->smtpd_tls_fingerprint_digest))
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_tls_fingerprint_digest: there is no digest \"%s\": use sha256, sha384, sha512, sha1 or md5",
+			c->smtpd_tls_fingerprint_digest);
 	if (level >= CONF_TLS_MAY || v->tls_wrapper)
 		v->tls = open_tls(s, v, level, diag);
 	v->proxy = c->smtpd_upstream_proxy_protocol == CONF_PROXY_HAPROXY;

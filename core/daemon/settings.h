@@ -46,6 +46,7 @@ struct service {
 	struct auth *auth;                 /* NULL: nobody logs in */
 	struct match *auth_exceptions;     /* clients that are not offered to */
 	bool tls_wrapper, proxy;
+	bool asks_cert, requires_cert;     /* of clients under TLS */
 	const struct incoming *incoming;
 	unsigned reports;                  /* enum report_class: of which errors the postmaster is told */
 	bool unchecked, unmapped;          /* receive_override_options: no_header_body_checks, no_address_mappings */

@@ -33,6 +33,15 @@ static void put_client(struct buf *out, const struct envelope *e)
 	buf_z(out, "])\r\n");
 }
 
+/* put_note - a comment of words that are ours, or were made fit for one */
+static void put_note(struct buf *out, const char *first, const char *text)
+{
+	buf_printf(out, "\t(%s", first);
+	for (const char *p = text; *p; p++)
+		buf_byte(out, ascii_is_print(*p) ? *p : '?');
+	buf_z(out, ")\r\n");
+}
+
 /* one recipient is named; several are not, so that none learns of the others */
 static void put_for(struct buf *out, const struct envelope *e)
 {
@@ -59,12 +68,10 @@ void received_format(struct buf *out, const struct received *r)
 		return;
 	}
 	put_client(out, e);
-	if (r->tls) {
-		buf_z(out, "\t(using ");
-		for (const char *p = r->tls; *p; p++)
-			buf_byte(out, ascii_is_print(*p) ? *p : '?');
-		buf_z(out, ")\r\n");
-	}
+	if (r->tls)
+		put_note(out, "using ", r->tls);
+	if (r->peer)
+		put_note(out, "", r->peer);
 	if (r->show_sasl_user && e->sasl_user.n) {
 		buf_z(out, "\t(Authenticated sender: ");
 		for (size_t i = 0; i < e->sasl_user.n; i++) {

@@ -12,6 +12,7 @@ struct received {
 	const char *qid;
 	int offset_minutes;              /* date_offset(arrival) */
 	const char *tls;                 /* "TLSv1.3 with cipher X (256/256 bits)", or NULL */
+	const char *peer;                /* the client's certificate: "Client CN "x", Issuer "y" (verified OK)", or NULL */
 	bool show_sasl_user;             /* smtpd_sasl_authenticated_header */
 };
 /* received_format - "Received: ...\r\n"; the network form, or the local form for ENVELOPE_LOCAL without client_addr */

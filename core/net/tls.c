@@ -11,6 +11,7 @@
  * buffers of the running call. */
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -79,28 +80,59 @@ static bool add_key(struct identity *id, struct str key)
 	return mbedtls_pk_parse_key(to, (const unsigned char *)key.p, tls_text_length(key), NULL, 0, tls_random, NULL) == 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct identities *)a)->name, ((const struct identities *)b)->name);
+}
+
+/* find_named - whom the client asks for (RFC 6066 section 3): the name, then ".what.is.above"; else what is for all */
+static struct identities *find_named(struct tls_context *c, mbedtls_ssl_context *ssl)
+{
+	size_t n = 0;
+	const unsigned char *asked = c->n_named ? mbedtls_ssl_get_hs_sni(ssl, &n) : NULL;
+	char name[LIMIT_DOMAIN + 1];
+
+	if (!asked || !n || n > LIMIT_DOMAIN || memchr(asked, 0, n))
+		return &c->own;
+	for (size_t i = 0; i < n; i++)
+		name[i] = ascii_lower((char)asked[i]);
+	name[n] = 0;
+	for (char *at = name; at; at = strchr(at + 1, '.')) {
+		struct identities *found = bsearch(&(struct identities){ .name = at }, c->named, c->n_named, sizeof(*c->named), by_name);
+
+		if (found)
+			return found;
+	}
+	return &c->own;
+}
+
 /* choose_keys - for one handshake: each has its turn, so that as many can sign as there are threads */
 static int choose_keys(mbedtls_ssl_context *ssl)
 {
 	struct tls_session *s = mbedtls_ssl_get_user_data_p(ssl);
 	struct tls_context *c = s->ctx;
 	unsigned turn = atomic_fetch_add(&c->turn, 1);
+	struct identities *own = find_named(c, ssl);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < c->n_own; i++)
-		r = mbedtls_ssl_set_hs_own_cert(ssl, &c->own[i].chain, &c->own[i].keys[turn % c->own[i].n_keys]);
+	for (size_t i = 0; r == 0 && i < own->n; i++)
+		r = mbedtls_ssl_set_hs_own_cert(ssl, &own->v[i].chain, &own->v[i].keys[turn % own->v[i].n_keys]);
 	return r;
 }
 
+/* to whom a file's keys and certificates are given */
+struct loading { struct tls_context *context; struct identities *to; };
+
 static const char *add_identity(void *ctx, struct str key, struct str chain)
 {
-	struct tls_context *c = ctx;
-	struct identity *id = &c->own[c->n_own];
+	struct tls_context *c = ((struct loading *)ctx)->context;
+	struct identities *own = ((struct loading *)ctx)->to;
+	struct identity *id = &own->v[own->n];
 	const unsigned char *chain_p = (const unsigned char *)chain.p;
 
-	if (c->n_own == LIMIT_TLS_IDENTITIES)
+	if (own->n == LIMIT_TLS_IDENTITIES)
 		return "too many keys";
-	c->n_own++;
+	own->n++;
 	mbedtls_x509_crt_init(&id->chain);
 	if (!chain.n || mbedtls_x509_crt_parse(&id->chain, chain_p, tls_text_length(chain)))
 		return "no usable certificate chain in it";
@@ -108,7 +140,8 @@ static const char *add_identity(void *ctx, struct str key, struct str chain)
 		return "no usable private key for it (an encrypted one is not)";
 	if (mbedtls_pk_check_pair(&id->chain.pk, id->keys, tls_random, NULL))
 		return "the private key is not that of the first certificate";
-	if (mbedtls_ssl_conf_own_cert(&c->conf, &id->chain, id->keys))
+	/* the others are given to a handshake that asks for them */
+	if (own == &c->own && mbedtls_ssl_conf_own_cert(&c->conf, &id->chain, id->keys))
 		return "cannot be used";
 	while (c->server && mbedtls_pk_get_type(id->keys) == MBEDTLS_PK_RSA && id->n_keys < pool_cores(1, LIMIT_TLS_KEY_COPIES))
 		if (!add_key(id, key))
@@ -140,18 +173,52 @@ static void complete_chain(struct tls_context *c, mbedtls_x509_crt *chain)
 	}
 }
 
+/* load_named - keys and chains of tls_options.names, in the order in which they are looked up */
+static bool load_named(struct tls_context *c, const struct tls_options *o, struct buf *why)
+{
+	c->named = o->n_names ? mem_alloc(o->n_names * sizeof(*c->named)) : NULL;
+	for (size_t i = 0; i < o->n_names; i++) {
+		struct identities *own = &c->named[c->n_named++];
+		struct loading l = { c, own };
+		const char *wrong;
+
+		own->name = mem_dupz(o->names[i].name);
+		wrong = tls_take_apart(o->names[i].pem, add_identity, &l);
+		if (wrong) {
+			buf_printf(why, "tls_server_sni_maps: %s: %s", own->name, wrong);
+			return false;
+		}
+	}
+	if (c->n_named)
+		qsort(c->named, c->n_named, sizeof(*c->named), by_name);
+	return true;
+}
+
+static void complete_chains(struct tls_context *c, struct identities *own)
+{
+	for (size_t i = 0; i < own->n; i++)
+		complete_chain(c, &own->v[i].chain);
+}
+
 static bool load_own(struct tls_context *c, const struct tls_options *o, struct buf *why)
 {
-	if (!tls_each_identity(o->cert_file, o->key_file, o->chain_files, add_identity, c, why))
+	struct loading l = { c, &c->own };
+	bool list = o->chain_files && *o->chain_files;
+
+	if (!tls_each_identity(list ? "" : o->cert_file, o->key_file, o->chain_files, add_identity, &l, why) ||
+	    (!list && !tls_each_identity(o->eccert_file, o->eckey_file, "", add_identity, &l, why)) || !load_named(c, o, why))
 		return false;
-	for (size_t i = 0; c->server && i < c->n_own; i++)
-		complete_chain(c, &c->own[i].chain);
-	/* clients are not asked for certificates, so that is all a server needs them for */
-	if (c->server) {
+	if (!c->server)
+		return true;
+	complete_chains(c, &c->own);
+	for (size_t i = 0; i < c->n_named; i++)
+		complete_chains(c, &c->named[i]);
+	/* else that is all a server needs them for */
+	if (!c->asks) {
 		mbedtls_x509_crt_free(&c->ca);
 		mbedtls_x509_crt_init(&c->ca);
 	}
-	if (!c->server || c->n_own)
+	if (c->own.n)
 		return true;
 	buf_z(why, "a TLS server needs a certificate and its key");
 	return false;
@@ -188,7 +255,7 @@ static bool set_server(struct tls_context *c, bool tickets)
 	/* a client that wants another protocol here was lured (threats B7) */
 	static const char *alpn[] = { "smtp", NULL };
 
-	mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_NONE);
+	mbedtls_ssl_conf_authmode(&c->conf, c->asks ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_NONE);
 	mbedtls_ssl_conf_cert_cb(&c->conf, choose_keys);
 	mbedtls_ssl_conf_new_session_tickets(&c->conf, tickets);
 	if (mbedtls_ssl_conf_alpn_protocols(&c->conf, alpn))
@@ -217,6 +284,8 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct buf *why
 
 	atomic_init(&c->refs, 1);
 	c->server = o->server;
+	c->asks = o->server && o->asks;
+	c->depth = o->depth;
 	mbedtls_ssl_config_init(&c->conf);
 	mbedtls_x509_crt_init(&c->ca);
 	if (psa_crypto_init() != PSA_SUCCESS || mbedtls_ssl_config_defaults(&c->conf, side, MBEDTLS_SSL_TRANSPORT_STREAM,
@@ -230,7 +299,7 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct buf *why
 		tls_context_unref(c);
 		return NULL;
 	}
-	if (!(o->server ? set_server(c, o->tickets) : set_client(c))) {
+	if (!(o->server ? set_server(c, o->tickets && !c->asks) : set_client(c))) {
 		buf_z(why, "the TLS library refuses its configuration");
 		tls_context_unref(c);
 		return NULL;
@@ -244,15 +313,24 @@ struct tls_context *tls_context_ref(struct tls_context *c)
 	return c;
 }
 
+static void free_identities(struct identities *own)
+{
+	for (size_t i = 0; i < own->n; i++) {
+		mbedtls_x509_crt_free(&own->v[i].chain);
+		for (size_t k = 0; k < own->v[i].n_keys; k++)
+			mbedtls_pk_free(&own->v[i].keys[k]);
+	}
+	mem_free(own->name);
+}
+
 void tls_context_unref(struct tls_context *c)
 {
 	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
-	for (size_t i = 0; i < c->n_own; i++) {
-		mbedtls_x509_crt_free(&c->own[i].chain);
-		for (size_t k = 0; k < c->own[i].n_keys; k++)
-			mbedtls_pk_free(&c->own[i].keys[k]);
-	}
+	free_identities(&c->own);
+	for (size_t i = 0; i < c->n_named; i++)
+		free_identities(&c->named[i]);
+	mem_free(c->named);
 	if (c->has_tickets)
 		mbedtls_ssl_ticket_free(&c->ticket);
 	mbedtls_x509_crt_free(&c->ca);
@@ -302,6 +380,18 @@ static int on_certificate(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t 
 
 	(void)crt, (void)depth, (void)flags;
 	s->chain_checked = true;
+	return 0;
+}
+
+/* on_client_certificate - of each of its chain; the library has a bound of its own for the length */
+static int on_client_certificate(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+{
+	struct tls_session *s = ctx;
+
+	(void)crt;
+	/* the one at the top is our own and does not count, and OpenSSL, whose way of counting this is, lets one more pass */
+	if (depth > s->ctx->depth + 2)
+		*flags |= MBEDTLS_X509_BADCERT_OTHER;
 	return 0;
 }
 
@@ -367,6 +457,8 @@ struct tls_session *tls_session_new(struct tls_context *c, const struct tls_peer
 		tls_session_free(s);
 		return NULL;
 	}
+	if (c->asks)
+		mbedtls_ssl_set_verify(&s->ssl, on_client_certificate, s);
 	mbedtls_ssl_set_user_data_p(&s->ssl, s);
 	mbedtls_ssl_set_bio(&s->ssl, s, give, take, NULL);
 	return s;

@@ -15,7 +15,13 @@ struct tls_options {
 	bool server;
 	const char *ca_file, *ca_path;       /* "" = none; empty files and missing ones are an error with why */
 	const char *cert_file, *key_file;    /* "" = none; key "" = in cert_file */
-	const char *chain_files;             /* list; first key + chain usable; "" = none */
+	const char *eccert_file, *eckey_file; /* a second one beside cert_file; NULL or "" = none */
+	const char *chain_files;             /* list; first key + chain usable; "" = none. Over the others */
+	const struct tls_own { const char *name; struct str pem; } *names; /* server: what a client gets that asks for a name (SNI): lower case, or
+	                                        ".example.com" for all below; keys and chains as in chain_files */
+	size_t n_names;
+	bool asks;                           /* server: clients are asked for a certificate, and may have none. Sessions are not resumed then */
+	int depth;                           /* … its chain has at most one more authority than this between it and ours */
 	const char *protocols;               /* Postfix syntax: ">=TLSv1.2", "!SSLv3, !TLSv1", "" = library default (1.2, 1.3) */
 	bool tickets;                        /* server: session tickets, keyed per context */
 };
@@ -69,6 +75,8 @@ void tls_close_notify(struct tls_session *s, struct buf *net_out);
 const struct tls_info *tls_session_info(struct tls_session *s);
 struct tls_saved *tls_session_save(struct tls_session *s); /* client: for a later resume; NULL if the server gave none */
 void tls_saved_free(struct tls_saved *s);
+/* tls_peer_fingerprint - "AA:BB:…" of the peer's certificate, or its public key, with the digest of so many bytes; false: there is none */
+bool tls_peer_fingerprint(struct tls_session *s, size_t length, bool key, char out[200]);
 bool tls_peer_is(struct tls_session *s, const char *name); /* is its certificate for this host or address? */
 /* tls_peer_chain - what DANE compares (RFC 6698): for each certificate of the peer, in the order sent, the digests of the
  * whole and of its public key. How many */

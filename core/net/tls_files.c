@@ -125,10 +125,7 @@ size_t tls_next_key(struct str text, size_t at)
 	return text.n;
 }
 
-typedef const char *(*identity_fn)(void *ctx, struct str key, struct str chain);
-
-/* a key, then its chain, then perhaps another key; a single key may stand anywhere. What is wrong, or NULL */
-static const char *take_apart(struct str text, identity_fn add, void *ctx)
+const char *tls_take_apart(struct str text, tls_identity_fn add, void *ctx)
 {
 	size_t at = tls_next_key(text, 0);
 	const char *wrong = NULL;
@@ -147,7 +144,7 @@ static const char *take_apart(struct str text, identity_fn add, void *ctx)
 	return wrong;
 }
 
-static bool read_list(const char *files, struct buf *text, struct buf *why)
+bool tls_read_files(const char *files, struct buf *text, struct buf *why)
 {
 	struct str list = str_of(files), word;
 	bool ok = true;
@@ -162,7 +159,7 @@ static bool read_list(const char *files, struct buf *text, struct buf *why)
 }
 
 bool tls_each_identity(const char *cert_file, const char *key_file, const char *chain_files,
-	const char *(*add)(void *ctx, struct str key, struct str chain), void *ctx, struct buf *why)
+	tls_identity_fn add, void *ctx, struct buf *why)
 {
 	bool single = is_given(cert_file);
 	const char *from = single ? cert_file : chain_files, *wrong = NULL;
@@ -173,12 +170,12 @@ bool tls_each_identity(const char *cert_file, const char *key_file, const char *
 		return true;
 	buf_init(&text, LIMIT_TLS_FILE);
 	buf_init(&key, LIMIT_TLS_FILE);
-	ok = single ? read_file(from, &text, why) : read_list(from, &text, why);
+	ok = single ? read_file(from, &text, why) : tls_read_files(from, &text, why);
 	if (ok && single && is_given(key_file)) {
 		ok = read_file(key_file, &key, why);
 		wrong = ok ? add(ctx, buf_view(&key), buf_view(&text)) : NULL;
 	} else if (ok) {
-		wrong = take_apart(buf_view(&text), add, ctx);
+		wrong = tls_take_apart(buf_view(&text), add, ctx);
 	}
 	if (wrong)
 		buf_printf(why, "%s: %s", from, wrong);

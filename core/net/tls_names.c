@@ -1,6 +1,8 @@
 /* tls_names.c - tables and small grammars of TLS that need no library, so that they are tested and fuzzed alone. */
 #include "core/net/tls_names.h"
 
+#include <stdio.h>
+
 /* --- protocols ---------------------------------------------------------------------------------------------------- */
 
 enum { OLDER = 4 }; /* known, never spoken */
@@ -239,6 +241,12 @@ static int hex_digit(char c)
 {
 	c = ascii_lower(c);
 	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void tls_fingerprint(const uint8_t *digest, size_t n, char *out)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(out + 3 * i, 4, i + 1 < n ? "%02X:" : "%02X", digest[i]);
 }
 
 size_t tls_fingerprint_length(struct str text)

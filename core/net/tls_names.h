@@ -22,6 +22,7 @@ bool tls_name_matches(struct str wanted, struct str in_certificate);
 bool tls_fingerprint_matches(struct str text, const uint8_t *digest, size_t n);
 /* tls_fingerprint_length - bytes that a fingerprint's text stands for; 0: not hexadecimal */
 size_t tls_fingerprint_length(struct str text);
+void tls_fingerprint(const uint8_t *digest, size_t n, char *out);      /* 3 * n bytes: "AA:BB:…" */
 /* tls_clean_text - bytes of a certificate as a C string, cut to size: what is not printable ASCII or UTF-8 is '?' */
 void tls_clean_text(struct str s, char *out, size_t size);
 usec tls_date(int year, int month, int day, int hour, int minute, int second); /* UTC; month and day from 1 */

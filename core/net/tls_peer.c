@@ -23,6 +23,7 @@ static const struct { uint32_t flag; const char *text; } complaints[] = {
 	{ MBEDTLS_X509_BADCERT_BAD_MD, "signed with a weak digest" },
 	{ MBEDTLS_X509_BADCERT_BAD_PK, "key type not accepted" },
 	{ MBEDTLS_X509_BADCERT_BAD_KEY, "key too weak" },
+	{ MBEDTLS_X509_BADCERT_OTHER, "certificate chain too long" },
 };
 
 static void explain_flags(uint32_t flags, bool self_signed, char *out, size_t size)
@@ -123,8 +124,7 @@ static void describe_certificate(struct tls_info *i, const mbedtls_x509_crt *crt
 	i->not_after = date_of(&crt->valid_to);
 	snprintf(i->key, sizeof(i->key), "%s %zu", mbedtls_pk_get_name(&crt->pk), mbedtls_pk_get_bitlen(&crt->pk));
 	if (tls_digest(32, crt->raw.p, crt->raw.len, d))
-		for (size_t k = 0; k < 32; k++)
-			snprintf(i->sha256 + 3 * k, 4, k < 31 ? "%02X:" : "%02X", d[k]);
+		tls_fingerprint(d, 32, i->sha256);
 	for (; crt; crt = crt->next)
 		i->chain_length++;
 }
@@ -212,6 +212,18 @@ bool tls_peer_is(struct tls_session *s, const char *name)
 	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
 
 	return crt && name_is_in(name, crt);
+}
+
+bool tls_peer_fingerprint(struct tls_session *s, size_t length, bool key, char out[200])
+{
+	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
+	const mbedtls_x509_buf *of = !crt ? NULL : key ? &crt->pk_raw : &crt->raw;
+	uint8_t digest[64];
+
+	if (!of || !tls_digest(length, of->p, of->len, digest))
+		return false;
+	tls_fingerprint(digest, length, out);
+	return true;
 }
 
 static size_t links_of(mbedtls_x509_crt *chain, struct tls_link out[TLS_LINKS])

@@ -18,14 +18,23 @@ struct identity {
 	size_t n_keys;
 };
 
+/* who we are: a certificate of each kind of key */
+struct identities {
+	char *name;                    /* for whom a client asks; NULL: whatever he asks for */
+	struct identity v[LIMIT_TLS_IDENTITIES];
+	size_t n;
+};
+
 struct tls_context {
 	atomic_int refs;
-	bool server, has_tickets;
+	bool server, has_tickets, asks;
+	int depth;
 	mbedtls_ssl_config conf;
 	mbedtls_x509_crt ca;
 	mbedtls_ssl_ticket_context ticket;
-	struct identity own[LIMIT_TLS_IDENTITIES];
-	size_t n_own;
+	struct identities own;
+	struct identities *named;      /* by name */
+	size_t n_named;
 	atomic_uint turn;              /* whose copy of the keys is next */
 };
 

@@ -811,7 +811,7 @@ T(access_refuses_unknown_words_and_knows_an_open_relay)
 		{ "sleep 1, check_relay_domains", 0, true, "" },
 		{ "permit_mx_backup", 0, false, "" },
 		{ "permit_tls_clientcerts, permit_tls_clientcerts, reject", 0, true,
-			"permit_tls_clientcerts: no client is asked for a certificate: nobody is let in by one" },
+			"permit_tls_clientcerts: no client is asked for a certificate, so nobody is let in by one: set smtpd_tls_ask_ccert = yes" },
 		{ "check_sender_access hash:/nonexistent/x, reject", 1, true, NULL },
 		{ "reject_rbl_client", 1, false, "smtpd_relay_restrictions: reject_rbl_client needs an argument" },
 	};
@@ -924,6 +924,52 @@ T(access_ties_senders_to_users)
 		l.request.sender = str_of(rows[i].sender);
 		l.request.authenticated = rows[i].user != NULL;
 		l.request.login = str_of(rows[i].user ? rows[i].user : "");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		lab_close(&l);
+	}
+	buf_fini(&line);
+}
+
+/* relay_clientcerts and its kin: the certificate's fingerprint, then its key's, or an authority's word */
+T(access_knows_clients_by_their_certificates)
+{
+#define ASK "smtpd_tls_ask_ccert=yes|"
+	static const struct { const char *set, *cert, *key; bool trusted; const char *want; } rows[] = {
+		{ ASK "relay_clientcerts=inline:{AA:01=x}|smtpd_client_restrictions=permit_tls_clientcerts,reject", "AA:01", "BB:02", false, "ok" },
+		{ ASK "relay_clientcerts=inline:{BB:02=x}|smtpd_client_restrictions=permit_tls_clientcerts,reject", "AA:01", "BB:02", false, "ok" },
+		{ ASK "relay_clientcerts=inline:{AA:03=x}|smtpd_client_restrictions=permit_tls_clientcerts,reject", "AA:01", "BB:02", true,
+			"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied" },
+		{ ASK "relay_clientcerts=static:x|smtpd_client_restrictions=permit_tls_clientcerts,reject", "", "", false,
+			"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied" },
+		{ ASK "relay_clientcerts=fail:x|smtpd_client_restrictions=permit_tls_clientcerts,reject", "AA:01", "BB:02", false,
+			"451 4.3.0 <AA:01>: Temporary lookup failure" },
+		{ ASK "smtpd_client_restrictions=permit_tls_all_clientcerts,reject", "AA:01", "BB:02", true, "ok" },
+		{ ASK "smtpd_client_restrictions=permit_tls_all_clientcerts,reject", "AA:01", "BB:02", false,
+			"554 5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied" },
+		{ ASK "smtpd_client_restrictions=check_ccert_access inline:{AA:01=DUNNO, BB:02=REJECT}", "AA:01", "BB:02", false, "ok" },
+		{ ASK "smtpd_client_restrictions=check_ccert_access inline:{{BB:02=REJECT no}}", "AA:01", "BB:02", false,
+			"554 5.7.1 <name>: Client certificate rejected: no" },
+		{ ASK "smtpd_client_restrictions=check_ccert_access static:REJECT", "", "", false, "ok" },
+		{ ASK "smtpd_client_restrictions=check_ccert_access fail:x", "AA:01", "BB:02", false, "451 4.3.0 <AA:01>: Temporary lookup failure" },
+	};
+	struct buf line;
+
+	buf_init(&line, 4096);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[MAX_EXTRA] = { HERE };
+		char set[400];
+		struct lab l;
+
+		ROW("%zu", i);
+		snprintf(set, sizeof(set), "%s", rows[i].set);
+		split(set, extra);
+		REQUIRE(lab_open(&l, extra));
+		lab_ask(&l, "192.0.2.1", "a@relayed.test");
+		l.request.ccert[0] = str_of(rows[i].cert);
+		l.request.ccert[1] = str_of(rows[i].key);
+		l.request.ccert_name = STR("name");
+		l.request.ccert_trusted = rows[i].trusted;
 		judge(&l, ACCESS_AT_RCPT, &line);
 		CHECK_STR(buf_cstr(&line), rows[i].want);
 		lab_close(&l);

@@ -487,7 +487,7 @@ T(received_like_postfix)
 		.rcpts = rcpts, .n_rcpts = 1, .arrival = WHEN, .client_name = STR("unknown"), .client_addr = STR("192.0.2.1"),
 		.helo = STR("cli(ent)\r\nX: y"), .proto = STR("ESMTPS"), .uid = -1, .sasl_user = STR("u)"),
 	};
-	struct received r = { &e, "h.example", "Postfix", "ABC", 540, "TLSv1.3 with cipher X (256/256 bits)", true };
+	struct received r = { &e, "h.example", "Postfix", "ABC", 540, "TLSv1.3 with cipher X (256/256 bits)", NULL, true };
 	struct buf out;
 
 	buf_init(&out, 1000);
