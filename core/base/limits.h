@@ -156,6 +156,8 @@
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */
 #define LIMIT_DKIM_DOMAIN 253            /* a domain or selector as text (RFC 1035 section 2.3.4) */
 #define LIMIT_DKIM_KEYS 1000             /* keys of one folder, looked through for each message that is signed */
+#define LIMIT_DKIM_RULES 10000           /* lines of a SigningTable, looked through for each message that is signed */
+#define LIMIT_DKIM_TABLE (4 * 1024 * 1024) /* a KeyTable or SigningTable */
 #define LIMIT_DKIM_INSTANCES 16          /* fields of one name that are signed, the last ones; mail has one, and of traces a handful */
 #define LIMIT_DKIM_FIELD (32 * 1024)     /* a DKIM-Signature field: LIMIT_DKIM_INSTANCES of each name, and a signature */
 #define LIMIT_CLIENT_PIECE (64 * 1024)   /* one read of content that is sent or copied */

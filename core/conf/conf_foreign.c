@@ -2,6 +2,7 @@
  * has none one line says so. Programs have variables of such names, too, so they count only where there is no main.cf, and
  * less than RELAYHOST and POSTFIX_x. */
 #include "core/base/env.h"
+#include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/conf/conf_private.h"
 
@@ -10,6 +11,7 @@ static const struct { const char *variable, *name; } same[] = {
 	{ "SERVER_HOSTNAME", "myhostname" }, { "MESSAGE_SIZE_LIMIT", "message_size_limit" },
 	{ "ALWAYS_ADD_MISSING_HEADERS", "always_add_missing_headers" }, { "RELAYHOST_TLS_LEVEL", "smtp_tls_security_level" },
 	{ "MASQUERADED_DOMAINS", "masquerade_domains" }, { "SMTPUTF8_ENABLE", "smtputf8_enable" },
+	{ "DKIM_SELECTOR", "dkim_selector" },
 };
 
 /* what is asked for and not done: mail goes out, but not as it was meant to. A * stands for the rest of the name */
@@ -193,6 +195,14 @@ static void anonymize(struct conf_source *s, const char *value, struct conf_diag
 	conf_diag_add(diag, CONF_ERROR, "environment", 0, "ANONYMIZE_EMAILS is true, smart, paranoid, hash or false");
 }
 
+#define OPENDKIM_KEYS "/etc/opendkim/keys"     /* DOMAIN.private: where the image with Postfix and OpenDKIM has them */
+
+static int is_key(void *ctx, const char *name)
+{
+	(void)ctx;
+	return str_ends(str_of(name), STR(".private"));
+}
+
 void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 {
 	const char *format = env_get("LOG_FORMAT"), *from = env_get(OVERWRITE), *checks = env_get(CHECKS), *senders = env_get(SENDERS);
@@ -204,6 +214,8 @@ void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 		if (value && *value)
 			set_weak(s, same[i].name, value, CONF_TEXT_LITERAL);
 	}
+	if (fs_each_name(OPENDKIM_KEYS, is_key, NULL) > 0)
+		set_weak(s, "dkim_key_directory", OPENDKIM_KEYS, CONF_TEXT_LITERAL);
 	if (from && !says_no(from))
 		overwrite_from(s, from, checks, diag);
 	if (senders && !says_no(senders))

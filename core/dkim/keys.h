@@ -1,25 +1,42 @@
-/* keys - the private keys that sign for domains: files DOMAIN.SELECTOR.pem of one folder, read once per configuration. */
+/* keys - the private keys that sign for domains, read once per configuration: files of one folder, DOMAIN.SELECTOR.pem or DOMAIN.private, or
+ * what OpenDKIM's KeyTable and SigningTable say (opendkim.conf(5)). */
 #ifndef CORE_DKIM_KEYS_H
 #define CORE_DKIM_KEYS_H
 
 #include "core/net/tls.h"
 
 struct dkim_key {
-	char *domain;                  /* in small letters */
+	char *name;                    /* in the KeyTable; NULL: of a folder */
+	char *domain;                  /* in small letters; NULL: whatever the sender's is */
+	char *selector;
 	struct tls_key *key;
 };
 bool dkim_is_domain(struct str s);      /* labels of letters, digits, - and _ with dots between them; selectors, too */
 struct dkim_keys {
 	unsigned refs;
-	char *selector;
 	struct dkim_key *v;
 	size_t n;
+	struct dkim_rule { char *pattern; size_t key; } *rules;        /* of the SigningTable, in its order and in small letters */
+	size_t n_rules;
+	bool tables, globs;            /* rules decide; * in them stands for anything (refile:) */
 };
-/* dkim_keys_open - every file of the folder that ends in .SELECTOR.pem. NULL with why: the folder or a file cannot be read, everybody may
- * read one, it is no RSA key of 2048 bits or more, its name is no domain, or there is none */
-struct dkim_keys *dkim_keys_open(const char *folder, const char *selector, struct buf *why);
+struct dkim_options {                  /* "" where not given: a folder, or both tables */
+	const char *folder;
+	const char *selectors;         /* of the folder's keys: "SELECTOR", and "DOMAIN=SELECTOR" where one has another, in a list */
+	const char *key_table, *signing_table; /* names of files, "file:" or, the second, "refile:" in front or not */
+};
+/* dkim_keys_open - NULL with why: a folder or file cannot be read, everybody may read a key, it is no RSA key of 2048 bits or more, its name
+ * is no domain, there is none, or a line of a table is none */
+struct dkim_keys *dkim_keys_open(const struct dkim_options *o, struct buf *why);
 void dkim_keys_unref(struct dkim_keys *k);             /* NULL: nothing */
-/* dkim_keys_find - of this domain, else of the next one above it that has one; NULL: none. Letter case is nothing */
-const struct dkim_key *dkim_keys_find(const struct dkim_keys *k, struct str domain);
+/* dkim_keys_find - for this address: by the SigningTable; or of its domain, else of the next one above it that has one. NULL: none. Letter
+ * case is nothing */
+const struct dkim_key *dkim_keys_find(const struct dkim_keys *k, struct str address);
+
+/* --- within the room --- */
+/* dkim_key_read - the key of a file that not everybody may read; NULL with why */
+struct tls_key *dkim_key_read(const char *path, struct buf *why);
+bool dkim_tables_read(struct dkim_keys *k, const struct dkim_options *o, struct buf *why); /* tables.c; false with why */
+const struct dkim_key *dkim_tables_find(const struct dkim_keys *k, struct str address);
 
 #endif

@@ -22,6 +22,7 @@ enum { NAMES = sizeof(names) / sizeof(names[0]) };
 struct dkim_signing {
 	const struct dkim_keys *keys;
 	const struct dkim_key *key;    /* NULL: not known yet, or none */
+	char *domain;                  /* that it signs for */
 	struct buf header;
 	size_t line;                   /* of the header: where its last line begins */
 	bool in_body, never;
@@ -53,12 +54,14 @@ void dkim_signing_free(struct dkim_signing *s)
 		return;
 	tls_hash_free(s->hash);
 	buf_fini(&s->header);
+	mem_free(s->domain);
 	mem_free(s);
 }
 
 /* --- the header section ------------------------------------------------------------------------------------------------- */
 
-static const struct dkim_key *key_of(const struct dkim_keys *keys, struct str from)
+/* key_of - and the domain that is named with it */
+static const struct dkim_key *key_of(const struct dkim_keys *keys, struct str from, char **domain)
 {
 	const struct dkim_key *key = NULL;
 	struct addr_tree t;
@@ -69,7 +72,12 @@ static const struct dkim_key *key_of(const struct dkim_keys *keys, struct str fr
 	addr_tree_init(&t, &a, from);
 	at = t.n ? str_rchr(t.v[0].is, '@') : -1;
 	if (at >= 0)
-		key = dkim_keys_find(keys, str_from(t.v[0].is, (size_t)at + 1));
+		key = dkim_keys_find(keys, t.v[0].is);
+	/* what cannot stand in a tag is nobody's domain */
+	if (key && !key->domain && !dkim_is_domain(str_from(t.v[0].is, (size_t)at + 1)))
+		key = NULL;
+	if (key)
+		*domain = key->domain ? mem_dupz(key->domain) : str_dup(str_from(t.v[0].is, (size_t)at + 1));
 	addr_tree_fini(&t);
 	arena_fini(&a);
 	return key;
@@ -90,7 +98,7 @@ static void judge_header(struct dkim_signing *s)
 		n++;
 	}
 	if (r == 0 && n == 1 && !s->header.overflow)
-		s->key = key_of(s->keys, from.value);
+		s->key = key_of(s->keys, from.value, &s->domain);
 	s->never = !s->key;
 }
 
@@ -211,8 +219,8 @@ static bool put_signature(struct dkim_signing *s, uint64_t now, struct buf *out)
 	tls_hash_end(s->hash, digest);
 	buf_z(out, "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;");
 	column = out->n;
-	put(out, &column, " d=", str_of(s->key->domain), ';');
-	put(out, &column, " s=", str_of(s->keys->selector), ';');
+	put(out, &column, " d=", str_of(s->domain), ';');
+	put(out, &column, " s=", str_of(s->key->selector), ';');
 	put(out, &column, " t=", str_make(text, (size_t)format_text(text, sizeof(text), "%llu", (unsigned long long)now)), ';');
 	put_fields(s, out, &column, hash);
 	put_base64(out, &column, " bh=", digest, sizeof(digest), ';');

@@ -278,3 +278,62 @@ def test_bad_settings_are_told_before_anything_starts(tmp_path, lines, mode, why
     r = Relay(tmp_path / "r", "dkim_key_directory = %s\n%s" % (tmp_path / "keys", lines))
     done = r.run("relayd", "-c", r.dir, "-t", check=False)
     assert done.returncode != 0 and why in (done.stdout + done.stderr).decode()
+
+
+def selector_of(content):
+    return tag(content, "d"), tag(content, "s")
+
+
+def test_tables_of_opendkim_say_who_signs(tmp_path):
+    keys = tmp_path / "keys"
+    record = make_keys(str(keys), DOMAIN, "mail")
+    key = keys / "example.com.mail.pem"
+    (tmp_path / "KeyTable").write_text("# made for OpenDKIM\nours example.com:2026a:%s\nany %%:shared:%s\n" % (key, key))
+    (tmp_path / "SigningTable").write_text("*@example.com ours\n*@*.example.com ours\nboss@other.test any\n")
+    cases = (("A@Example.Com", ("example.com", "2026a")), ("a@x.example.com", ("example.com", "2026a")), ("boss@other.test", ("other.test", "shared")),
+             ("x@other.test", None))
+    with Sink() as sink, Relay(tmp_path / "r", "dkim_key_table = %s/KeyTable\ndkim_signing_table = refile:%s/SigningTable\n"
+                               "relayhost = [127.0.0.1]:%d\nappend_at_myorigin = no\n" % (tmp_path, tmp_path, sink.port)) as relay:
+        for i, (sender, want) in enumerate(cases):
+            with smtplib.SMTP("127.0.0.1", relay.port) as c:
+                c.sendmail("s@b.test", ["x@seven.test"], "From: %s\nSubject: x\n\nbody\n" % sender)
+            content = sink.wait(i + 1)[i].content
+            assert (b"DKIM-Signature:" in content) == bool(want), sender
+            if want:
+                assert selector_of(content) == want
+                assert dkim.verify(content, dnsfunc=lambda name, timeout=5: record)
+        # tables that changed count from the next reload on
+        (tmp_path / "SigningTable").write_text("*@other.test any\n")
+        relay.run("relayctl", "reload")
+        with smtplib.SMTP("127.0.0.1", relay.port) as c:
+            c.sendmail("s@b.test", ["x@seven.test"], "From: x@other.test\nSubject: x\n\nbody\n")
+        assert selector_of(sink.wait(len(cases) + 1)[-1].content) == ("other.test", "shared")
+        (tmp_path / "SigningTable").write_text("*@other.test nobody\n")
+        done = relay.run("relayctl", "reload", check=False)
+        assert done.returncode != 0
+        relay.wait_log("SigningTable, line 1: the key table has no such name")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to have a file system of its own")
+def test_keys_of_the_other_image_sign_without_a_word():
+    """/etc/opendkim/keys/DOMAIN.private and DKIM_SELECTOR, where there is no main.cf."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        keys = os.path.join(folder, "keys")
+        record = make_keys(keys, DOMAIN, "mail")
+        with Sink() as sink:
+            inside = os.path.join(folder, "etc")
+            os.makedirs(inside)
+            shutil.copy(os.path.join(keys, "example.com.mail.pem"), os.path.join(inside, "example.com.private"))
+            env = dict(os.environ, HOME=folder, RELAYHOST="[127.0.0.1]:%d" % sink.port, DKIM_SELECTOR="mail,example.com=s2", DKIM_AUTOGENERATE="")
+            script = "mkdir -p /etc/opendkim/keys && mount --bind %s /etc/opendkim/keys && exec %s sendmail -C %s x@seven.test" % (
+                inside, RELAYBOX, os.path.join(folder, "none"))
+            made = not os.path.exists("/etc/opendkim/keys")
+            try:
+                subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script], env=env, check=True,
+                               input=b"From: a@example.com\nSubject: x\n\nbody\n")
+            finally:
+                if made:
+                    os.rmdir("/etc/opendkim/keys")
+            content = sink.wait(1)[0].content
+            assert selector_of(content) == ("example.com", "s2")
+            assert dkim.verify(content, dnsfunc=lambda name, timeout=5: record)

@@ -119,6 +119,11 @@ static void drop_key(const char *name)
 	fs_unlink(path);
 }
 
+static struct dkim_keys *folder_keys(const char *folder, const char *selectors, struct buf *why)
+{
+	return dkim_keys_open(&(struct dkim_options){ .folder = folder, .selectors = selectors, .key_table = "", .signing_table = "" }, why);
+}
+
 T(dkim_keys_refuse_what_cannot_or_must_not_sign)
 {
 	static const struct { const char *name; int bits; mode_t mode; const char *selector, *why; } rows[] = {
@@ -134,13 +139,13 @@ T(dkim_keys_refuse_what_cannot_or_must_not_sign)
 	struct buf why;
 
 	buf_init(&why, 1000);
-	CHECK(!dkim_keys_open("/nonexistent/keys", "s", &why));
+	CHECK(!folder_keys("/nonexistent/keys", "s", &why));
 	CHECK(str_find(buf_view(&why), STR("/nonexistent/keys: No such file")) >= 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		ROW("%zu", i);
 		make_key(rows[i].name, rows[i].bits, rows[i].mode);
 		buf_clear(&why);
-		CHECK(!dkim_keys_open(t_tmpdir(), rows[i].selector, &why));
+		CHECK(!folder_keys(t_tmpdir(), rows[i].selector, &why));
 		if (str_find(buf_view(&why), str_of(rows[i].why)) < 0)
 			CHECK_STR(buf_cstr(&why), rows[i].why);
 		drop_key(rows[i].name);
@@ -157,7 +162,7 @@ static struct dkim_keys *keys_for_rows(void)
 	make_key("own.example.com.s.pem", 2048, 0640);
 	make_key("other.example.t.pem", 2048, 0600);
 	buf_init(&why, 1000);
-	k = dkim_keys_open(t_tmpdir(), "s", &why);
+	k = folder_keys(t_tmpdir(), "s", &why);
 	CHECK_STR(buf_cstr(&why), "");
 	buf_fini(&why);
 	drop_key("Example.com.s.pem");
@@ -272,4 +277,120 @@ T(dkim_field_has_short_lines_however_many_fields_it_names)
 	buf_fini(&out);
 	buf_fini(&text);
 	dkim_keys_unref(k);
+}
+
+/* by a folder: one selector, and another where the list has it; DOMAIN.private beside them */
+T(dkim_keys_of_a_folder_have_the_selectors_of_a_list)
+{
+	static const struct { const char *address, *domain, *selector; } rows[] = {
+		{ "u@a.example", "a.example", "s" }, { "u@b.example", "b.example", "other.one" }, { "u@x.B.example", "b.example", "other.one" },
+		{ "u@c.example", "c.example", "s" }, { "u@d.example", "d.example", "t" }, { "u@e.example", "", "" }, { "c.example", "", "" },
+	};
+	static const char *const files[] = { "a.example.s.pem", "a.example.private", "b.example.s.pem", "b.example.other.one.pem", "c.example.private",
+		"d.example.private" };
+	struct dkim_keys *k;
+	struct buf why;
+
+	buf_init(&why, 1000);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		make_key(files[i], 2048, 0600);
+	k = folder_keys(t_tmpdir(), "s, b.example=other.one,D.example=t", &why);
+	CHECK_STR(buf_cstr(&why), "");
+	for (size_t i = 0; k && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct dkim_key *key = dkim_keys_find(k, str_of(rows[i].address));
+
+		ROW("%s", rows[i].address);
+		CHECK_STR(key ? key->domain : "", rows[i].domain);
+		CHECK_STR(key ? key->selector : "", rows[i].selector);
+	}
+	dkim_keys_unref(k);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		drop_key(files[i]);
+	buf_fini(&why);
+}
+
+static void make_file(const char *name, const char *format, const char *folder)
+{
+	char path[400];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	/* the key's place stands for every %s */
+	for (const char *p = format; f && *p; p++)
+		if (p[0] == '%' && p[1] == 's')
+			fputs(folder, f), p++;
+		else
+			fputc(*p, f);
+	if (f)
+		fclose(f);
+}
+
+static struct dkim_keys *table_keys(const char *kind, const char *keys, const char *signing, struct buf *why)
+{
+	char key_table[400], signing_table[400];
+
+	make_file("KeyTable", keys, t_tmpdir());
+	make_file("SigningTable", signing, t_tmpdir());
+	snprintf(key_table, sizeof(key_table), "%s/KeyTable", t_tmpdir());
+	snprintf(signing_table, sizeof(signing_table), "%s%s/SigningTable", kind, t_tmpdir());
+	buf_clear(why);
+	return dkim_keys_open(&(struct dkim_options){ .folder = "", .selectors = "", .key_table = key_table, .signing_table = signing_table }, why);
+}
+
+#define KEYS "# name domain:selector:path\none a.example:s1:%s/k.pem\n\ntwo b.example:s2:%s/k.pem # why not\nany %:s3:%s/k.pem\n"
+
+T(dkim_tables_are_those_of_opendkim)
+{
+	static const struct { const char *kind, *signing, *address, *selector; } rows[] = {
+		{ "refile:", "*@a.example one\n", "U@A.example", "s1" }, { "refile:", "*@a.example one\n", "u@x.a.example", "" },
+		{ "refile:", "*@*.a.example two\n*@a.example one", "u@x.a.example", "s2" }, { "refile:", "a.example one\n", "u@a.example", "" },
+		{ "refile:", "boss@a.example two,one\n* any\n", "boss@a.example", "s2" }, { "refile:", "boss@a.example two\n* any\n", "u@z.test", "s3" },
+		{ "refile:", "*a*@*b*c one\n", "xa@b.cc", "s1" }, { "refile:", "*a*@*b*c one\n", "xa@b.cd", "" }, { "refile:", "u@a.exampl one\n", "u@a.example", "" },
+		{ "", "*@a.example one\n", "u@a.example", "" }, { "file:", "a.example\tone\n", "u@A.Example", "s1" }, { "", "a.example one\n", "u@x.a.example", "" },
+		{ "", ".a.example one\n", "u@y.x.a.example", "s1" }, { "", ".a.example one\n", "u@a.example", "" }, { "", "u@* two\n", "u@z.test", "s2" },
+		{ "", "* any\nu@a.example one\na.example two\n", "u@a.example", "s1" }, { "", "* any\na.example two\n", "u@a.example", "s2" },
+		{ "", "* any\n", "u@q.test", "s3" },
+	};
+	struct buf why;
+
+	buf_init(&why, 1000);
+	make_key("k.pem", 2048, 0600);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dkim_keys *k = table_keys(rows[i].kind, KEYS, rows[i].signing, &why);
+		const struct dkim_key *key = k ? dkim_keys_find(k, str_of(rows[i].address)) : NULL;
+
+		ROW("%zu %s", i, rows[i].signing);
+		CHECK_STR(buf_cstr(&why), "");
+		CHECK_STR(key ? key->selector : "", rows[i].selector);
+		dkim_keys_unref(k);
+	}
+	drop_key("k.pem");
+	buf_fini(&why);
+}
+
+T(dkim_tables_refuse_lines_that_are_none)
+{
+	static const struct { const char *keys, *signing, *why; } rows[] = {
+		{ "one a.example:s1\n", "* one", "KeyTable, line 1: not NAME DOMAIN:SELECTOR:/PATH" }, { "one\n", "* one", "KeyTable, line 1: not NAME" },
+		{ "\none a..example:s:%s/k.pem\n", "* one", "KeyTable, line 2: no domain" }, { "one a.example:s/:%s/k.pem\n", "* one", "no selector" },
+		{ KEYS "one a.example:s:%s/k.pem\n", "* one", "a name that was there before" }, { "one a.example:s:%s/none.pem", "* one", "none.pem: No such file" },
+		{ KEYS, "* three\n", "SigningTable, line 1: the key table has no such name" }, { KEYS, "*\n", "SigningTable, line 1: the key" },
+		{ KEYS, "# nothing\n", "nobody's mail is signed by it" },
+	};
+	struct buf why;
+
+	buf_init(&why, 1000);
+	make_key("k.pem", 2048, 0600);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%zu", i);
+		CHECK(!table_keys("", rows[i].keys, rows[i].signing, &why));
+		if (str_find(buf_view(&why), str_of(rows[i].why)) < 0)
+			CHECK_STR(buf_cstr(&why), rows[i].why);
+	}
+	buf_clear(&why);
+	CHECK(!dkim_keys_open(&(struct dkim_options){ .folder = "/x", .selectors = "s", .key_table = "/k", .signing_table = "/s" }, &why));
+	CHECK_STR(buf_cstr(&why), "the two tables go together, and not with a folder");
+	drop_key("k.pem");
+	buf_fini(&why);
 }

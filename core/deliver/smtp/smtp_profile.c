@@ -177,14 +177,16 @@ enum { DKIM_LINE = 300 };                  /* the longest line of a signature na
 static void open_dkim(struct smtp_profile *p, struct buf *why, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
+	bool tables = *c->dkim_key_table || *c->dkim_signing_table;
 
-	if (p->lmtp || !*c->dkim_key_directory)
+	if (p->lmtp || (!*c->dkim_key_directory && !tables))
 		return;
-	p->dkim = dkim_keys_open(c->dkim_key_directory, c->dkim_selector, why);
+	p->dkim = dkim_keys_open(&(struct dkim_options){ .folder = c->dkim_key_directory, .selectors = c->dkim_selector,
+		.key_table = c->dkim_key_table, .signing_table = c->dkim_signing_table }, why);
 	if (p->client.line_limit && p->client.line_limit < DKIM_LINE && !why->n)
 		buf_printf(why, "signatures need longer lines: set smtp_line_length_limit to %d or more", DKIM_LINE);
 	if (why->n)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "dkim_key_directory: %s", buf_cstr(why));
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", tables ? "dkim_signing_table" : "dkim_key_directory", buf_cstr(why));
 	buf_clear(why);
 }
 
