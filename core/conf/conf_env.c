@@ -151,15 +151,9 @@ static void put_member(struct conf_source *s, struct buf *out, const char *name,
 
 	if (!value)
 		return;
-	buf_printf(out, "%s\"%s\":\"", out->n > 1 ? "," : "", name);
-	for (const char *p = value; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, (unsigned char)*p < ' ' ? ' ' : *p);
-	}
-	buf_byte(out, '"');
-	mem_wipe(value, strlen(value));
-	mem_free(value);
+	buf_printf(out, "%s\"%s\":", out->n > 1 ? "," : "", name);
+	buf_json(out, str_of(value));
+	mem_free_secret(value);
 }
 
 /* take_credential - what stands for a password where tokens are to be had (core/oauth/credential.h); NULL: that is not asked for */

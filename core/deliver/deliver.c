@@ -35,7 +35,7 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	list_init(&d->notices);
 	table_init(&d->dests);
 	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
-	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .directory = o->store ? "oauth" : NULL });
+	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .pool = o->pool, .directory = o->store ? "oauth" : NULL });
 	/* what an earlier run counted is told even if nothing is sent any more */
 	if (o->store && o->conf->smtp_tlsrpt_enable)
 		d->report = tls_report_new(d);

@@ -137,13 +137,8 @@ static void put_url64(struct buf *out, struct str in)
 
 static void put_json(struct buf *out, const char *name, struct str value)
 {
-	buf_printf(out, "%s\"%s\":\"", out->p[out->n - 1] == '{' ? "" : ",", name);
-	for (size_t i = 0; i < value.n; i++) {
-		if (value.p[i] == '"' || value.p[i] == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, (unsigned char)value.p[i] < ' ' ? ' ' : value.p[i]);
-	}
-	buf_byte(out, '"');
+	buf_printf(out, "%s\"%s\":", out->p[out->n - 1] == '{' ? "" : ",", name);
+	buf_json(out, value);
 }
 
 /* put_signature - RS256 (RFC 7518 section 3.3) of what stands in out, behind it; false with why */

@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "core/net/fetch.h"
 #include "core/oauth/credential.h"
+#include "core/oauth/work.h"
 
 #define RENEW_AHEAD (5 * 60 * USEC_PER_SEC)    /* a token that ends so soon is renewed … */
 #define UNUSABLE (30 * USEC_PER_SEC)           /* … and this soon no longer used */
@@ -32,6 +33,9 @@ struct entry {
 	usec retry_at, retry_wait;     /* mono; after a failure */
 	char why[LIMIT_OAUTH_WHY];     /* of the last failure */
 	struct fetch *fetch;
+	struct oauth_work *work;       /* the request is signed, or … */
+	bool saving;                   /* … a new token is written, which nobody has before */
+	char *endpoint;                /* of the request that is signed */
 	struct list waits;
 };
 struct oauth_wait {
@@ -83,13 +87,24 @@ static void wait_free(struct oauth_wait *w)
 
 void oauth_cancel(struct oauth_wait *w) { wait_free(w); }
 
+/* stop_asking - what is under way is for nobody any more; what is written is written all the same */
+static void stop_asking(struct entry *e)
+{
+	if (e->fetch)
+		fetch_cancel(e->fetch);
+	oauth_work_forget(e->work);
+	e->fetch = NULL;
+	e->work = NULL;
+	e->saving = false;
+}
+
 void oauth_free(struct oauth *o)
 {
 	LIST_EACH(&o->entries, it, tmp) {
 		struct entry *e = LIST_ITEM(it, struct entry, link);
 
-		if (e->fetch)
-			fetch_cancel(e->fetch);
+		stop_asking(e);
+		mem_free(e->endpoint);
 		LIST_EACH(&e->waits, wit, wtmp)
 			wait_free(LIST_ITEM(wit, struct oauth_wait, link));
 		forget(&e->access_token);
@@ -103,6 +118,37 @@ void oauth_free(struct oauth *o)
 		tls_context_unref(o->tls);
 	mem_free(o->ca_file);
 	mem_free(o);
+}
+
+/* --- telling -------------------------------------------------------------------------------------------------------------- */
+
+static void on_tell(struct loop_task *t)
+{
+	struct oauth_wait *w = LIST_ITEM(t, struct oauth_wait, task);
+	oauth_fn fn = w->fn;
+	void *ctx = w->ctx;
+	char *token = w->token, *why = w->why;
+
+	w->token = w->why = NULL;
+	wait_free(w);
+	fn(ctx, str_of(token ? token : ""), why ? why : "");
+	forget(&token);
+	mem_free(why);
+}
+
+static void tell(struct oauth_wait *w, const char *token, const char *why)
+{
+	list_remove(&w->link);
+	list_append(&w->oauth->told, &w->link);
+	w->token = mem_dupz(token);
+	w->why = mem_dupz(why);
+	loop_defer(w->oauth->o.loop, &w->task);
+}
+
+static void tell_all(struct entry *e)
+{
+	LIST_EACH(&e->waits, it, tmp)
+		tell(LIST_ITEM(it, struct oauth_wait, link), e->access_token, e->why);
 }
 
 /* --- what outlives us --------------------------------------------------------------------------------------------------- */
@@ -128,23 +174,38 @@ static void put_digest(struct buf *out, const uint8_t digest[32])
 		buf_printf(out, "%02x", digest[i]);
 }
 
-/* Lines: the digest of the credential that this belongs to, expiry in seconds, access token, refresh token. */
-static bool state_save(struct entry *e)
+static void on_saved(void *ctx, bool good, struct str text, const char *why)
 {
+	struct entry *e = ctx;
+
+	(void)text;
+	(void)why;
+	e->work = NULL;
+	e->saving = false;
+	if (!good)
+		log_warn("smtp", "the token of %s cannot be written: it is lost with this process", e->name);
+	tell_all(e);
+}
+
+/* Lines: the digest of the credential that this belongs to, expiry in seconds, access token, refresh token. Then all who wait are told */
+static void state_save(struct entry *e)
+{
+	struct oauth *o = e->oauth;
 	char path[4300];
 	struct buf text;
-	bool good;
 
+	if (!o->o.directory && e->name != e->file) {
+		on_saved(e, false, STR_EMPTY, "");
+		return;
+	}
 	state_path(e, path);
 	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
+	buf_reserve(&text, 100 + strlen(e->access_token) + strlen(e->refresh_token));
 	put_digest(&text, e->source);
 	buf_printf(&text, "\n%lld\n%s\n%s\n", (long long)(e->expiry / USEC_PER_SEC), e->access_token, e->refresh_token);
-	good = e->oauth->o.directory || e->name == e->file;
-	good = good && (!e->oauth->o.directory || fs_mkdir(e->oauth->o.directory, 0700) == 0) && fs_replace(path, 0600, buf_view(&text)) == 0;
-	if (!good)
-		log_warn("smtp", "%s cannot be written: the token of %s is lost with this process", path, e->name);
+	e->saving = true;
+	e->work = oauth_work_save(o->o.loop, o->o.pool, (uint64_t)(uintptr_t)e, o->o.directory, path, buf_view(&text), on_saved, e);
 	buf_wipe(&text);
-	return good;
 }
 
 static void state_load(struct entry *e)
@@ -268,45 +329,12 @@ static bool read_credential(struct entry *e, struct buf *text, struct arena *a, 
 		e->expiry = c->expiry;
 		e->retry_at = e->retry_wait = 0;
 		/* what the endpoint answers to the old one is not for this one */
-		if (e->fetch)
-			fetch_cancel(e->fetch);
-		e->fetch = NULL;
+		stop_asking(e);
 		state_load(e);
 	}
 	if (*e->refresh_token)
 		c->refresh_token = str_of(e->refresh_token);
 	return true;
-}
-
-/* --- telling -------------------------------------------------------------------------------------------------------------- */
-
-static void on_tell(struct loop_task *t)
-{
-	struct oauth_wait *w = LIST_ITEM(t, struct oauth_wait, task);
-	oauth_fn fn = w->fn;
-	void *ctx = w->ctx;
-	char *token = w->token, *why = w->why;
-
-	w->token = w->why = NULL;
-	wait_free(w);
-	fn(ctx, str_of(token ? token : ""), why ? why : "");
-	forget(&token);
-	mem_free(why);
-}
-
-static void tell(struct oauth_wait *w, const char *token, const char *why)
-{
-	list_remove(&w->link);
-	list_append(&w->oauth->told, &w->link);
-	w->token = mem_dupz(token);
-	w->why = mem_dupz(why);
-	loop_defer(w->oauth->o.loop, &w->task);
-}
-
-static void tell_all(struct entry *e)
-{
-	LIST_EACH(&e->waits, it, tmp)
-		tell(LIST_ITEM(it, struct oauth_wait, link), e->access_token, e->why);
 }
 
 /* --- asking the endpoint ---------------------------------------------------------------------------------------------------- */
@@ -341,9 +369,8 @@ static void taken(struct entry *e, const struct oauth_answer *a)
 	e->had_at = loop_now(o->o.loop);
 	e->retry_at = e->retry_wait = 0;
 	e->why[0] = 0;
-	state_save(e);
 	log_info("smtp", "new access token for %s, good for %lld s", e->name, (long long)((e->expiry - loop_wall(o->o.loop)) / USEC_PER_SEC));
-	tell_all(e);
+	state_save(e);
 }
 
 static void on_answer(void *ctx, const struct fetch_answer *answer)
@@ -393,22 +420,48 @@ static struct tls_context *trust(struct oauth *o, const struct conf *c, struct b
 	return made;
 }
 
-static bool fetch(struct entry *e, const struct oauth_credential *c, const struct conf *conf, struct buf *why)
+static void post(struct entry *e, struct str endpoint, struct str body)
 {
 	struct oauth *o = e->oauth;
 	struct fetch_options f = { .loop = o->o.loop, .dns = o->o.dns, .accept = "application/json", .type = "application/x-www-form-urlencoded",
-		.most = LIMIT_OAUTH_TEXT, .time = FETCH_TIME, .families = 3, .names = DNS_NATIVE };
+		.most = LIMIT_OAUTH_TEXT, .time = FETCH_TIME, .families = 3, .names = DNS_NATIVE, .tls = o->tls, .body = body };
+
+	(void)credential_split(endpoint, &f.host, &f.port, &f.path);
+	e->fetch = fetch_start(&f, on_answer, e);
+}
+
+static void on_signed(void *ctx, bool good, struct str body, const char *why)
+{
+	struct entry *e = ctx;
+
+	e->work = NULL;
+	if (good)
+		post(e, str_of(e->endpoint), body);
+	else
+		failed(e, why);
+}
+
+/* fetch - a request that has to be signed is signed first */
+static bool fetch(struct entry *e, const struct oauth_credential *c, const struct conf *conf, struct buf *why)
+{
+	struct oauth *o = e->oauth;
+	struct str host, path;
 	struct buf body;
+	uint16_t port;
 	bool good;
 
-	f.tls = trust(o, conf, why);
-	if (!f.tls || !credential_split(c->endpoint, &f.host, &f.port, &f.path))
+	if (!trust(o, conf, why) || !credential_split(c->endpoint, &host, &port, &path))
 		return false;
+	if (c->grant == OAUTH_JWT) {
+		mem_free(e->endpoint);
+		e->endpoint = str_dup(c->endpoint);
+		e->work = oauth_work_sign(o->o.loop, o->o.pool, (uint64_t)(uintptr_t)e, c, loop_wall(o->o.loop), on_signed, e);
+		return true;
+	}
 	buf_init(&body, LIMIT_OAUTH_TEXT);
 	good = credential_ask(c, loop_wall(o->o.loop), &body, why);
-	f.body = buf_view(&body);
 	if (good)
-		e->fetch = fetch_start(&f, on_answer, e);
+		post(e, c->endpoint, buf_view(&body));
 	buf_wipe(&body);
 	return good;
 }
@@ -430,15 +483,15 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 	buf_init(&text, LIMIT_OAUTH_TEXT);
 	buf_init(&why, LIMIT_OAUTH_WHY);
 	good = read_credential(e, &text, &arena, &c, &why);
-	if (good && !e->fetch && e->expiry <= now + RENEW_AHEAD && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
+	if (good && !e->fetch && !e->work && e->expiry <= now + RENEW_AHEAD && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
 		failed(e, buf_cstr(&why));
 	} else if (!good) {
 		tell(w, "", buf_cstr(&why));
-	} else if (!e->fetch) {
+	} else if (!e->fetch && !e->work) {
 		if (e->expiry <= now + UNUSABLE)
 			keep(&e->access_token, STR_EMPTY);
 		tell_all(e);
-	} else if (*e->access_token && e->expiry > now + UNUSABLE) {
+	} else if (!e->saving && *e->access_token && e->expiry > now + UNUSABLE) {
 		tell(w, e->access_token, "");
 	}
 	buf_wipe(&text);

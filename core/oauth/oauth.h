@@ -12,6 +12,7 @@ struct oauth;
 struct oauth_options {
 	struct loop *loop;
 	struct dns *dns;
+	struct pool *pool;             /* for flushes and signatures; NULL: on the loop */
 	const char *directory;         /* of what must outlive us; NULL: FILE.state beside each credential */
 };
 struct oauth *oauth_new(const struct oauth_options *o);
