@@ -368,6 +368,15 @@ static bool take_option(struct check *k, int id, const char *arg)
 	return good;
 }
 
+static int bad_value(int id, const char *arg)
+{
+	const struct opt *row = options;
+
+	while (row->id != id)
+		row++;
+	return applet_usage_error(&applet_mxcheck, "--%s: \"%s\" is not a value that makes sense here: it takes %s", row->name, arg, row->arg_name);
+}
+
 static int parse(struct check *k, struct opt_parse *o)
 {
 	int id;
@@ -376,7 +385,7 @@ static int parse(struct check *k, struct opt_parse *o)
 		if (id == OPT_BAD)
 			return applet_usage_error(&applet_mxcheck, "%s", o->error);
 		if (!take_option(k, id, o->arg))
-			return applet_usage_error(&applet_mxcheck, "%s: not a value that makes sense here", o->arg);
+			return bad_value(id, o->arg);
 	}
 	if (id == OPT_HELP || id == OPT_VERSION)
 		return id;
@@ -421,7 +430,7 @@ static int compare_runs(const struct check *k, char **files, int n)
 	if (changes < 0)
 		code = applet_fail(EX_DATAERR, "one of them is not what --json prints");
 	else if (!code && !k->m.quiet)
-		printf("%td changes\n", changes);
+		printf("%td change%s\n", changes, changes == 1 ? "" : "s");
 	for (int i = 0; i < 2; i++)
 		buf_fini(&runs[i]);
 	return applet_close_output(code ? code : changes ? DIFFERENT : EX_OK);

@@ -94,7 +94,7 @@ static void say_when(struct rounds *r)
 	if (r->first || r->k->form != MXCHECK_TEXT || (r->k->quiet && !r->changes))
 		return;
 	date_rfc3339(text, now, date_offset(now));
-	fprintf(r->to, "%s: %zu changes\n", text, r->changes);
+	fprintf(r->to, "%s: %zu change%s\n", text, r->changes, r->changes == 1 ? "" : "s");
 }
 
 static int one_round(struct rounds *r)

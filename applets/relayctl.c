@@ -292,7 +292,7 @@ static void tell_end(const struct trace *t, bool queued, const char *envelope, s
 		fwrite(envelope, 1, n, stdout);
 	} else if (t->removed[0]) {
 		printf("now: not in the queue since %s; sent to %zu, bounced for %zu recipient%s, deferred %zu time%s before\n", t->removed,
-			t->sent, t->bounced, t->sent + t->bounced == 1 ? "" : "s", t->deferred, t->deferred == 1 ? "" : "s");
+			t->sent, t->bounced, t->bounced == 1 ? "" : "s", t->deferred, t->deferred == 1 ? "" : "s");
 	} else {
 		printf("now: not in the queue; how it ended is not in this log\n");
 	}

@@ -28,6 +28,7 @@ void map_close(struct map *m);
 enum map_answer map_find(struct map *m, struct str key, struct buf *out);
 void map_refresh(struct map *m, usec now_mono);
 unsigned map_reloads(void);                     /* how often any table was loaded anew; wraps */
+unsigned map_warnings(void);                    /* how much was said to be odd in tables; wraps */
 const char *map_spec(const struct map *m);      /* "hash:/etc/x", as messages show it */
 bool map_is_whole(const struct map *m);         /* cidr, regexp…: ask once with the whole address, no partial keys */
 /* map_each - walk all entries of a table that can be walked; -1 with errno ENOTSUP otherwise */

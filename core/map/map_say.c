@@ -17,6 +17,13 @@ void map_fail(const struct map_args *args, struct buf *why, const char *fmt, ...
 	va_end(ap);
 }
 
+static unsigned warnings;
+
+unsigned map_warnings(void)
+{
+	return warnings;
+}
+
 #define WARNED 64                      /* warnings remembered: a load that has more says some of them again */
 
 void map_warn(const char *fmt, ...)
@@ -28,6 +35,7 @@ void map_warn(const char *fmt, ...)
 	uint32_t hash;
 	va_list ap;
 
+	warnings++;
 	buf_init(&text, LIMIT_LOG_LINE);
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);

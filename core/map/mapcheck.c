@@ -136,20 +136,20 @@ static bool covers(const struct rule *wide, const struct rule *narrow)
 	return !memcmp(wide->net.b, narrow->net.b, whole) && (!rest || !((wide->net.b[whole] ^ narrow->net.b[whole]) & mask));
 }
 
-/* parse_rule - "net/bits" or an address at the front; false: negated, if/endif, or wrong (map_open tells that) */
+/* parse_rule - "net/bits" or an address at the front; false: negated, if/endif, or wrong (map_open tells that, and skips it) */
 static bool parse_rule(struct str pattern, struct rule *out)
 {
-	ptrdiff_t slash = str_rchr(pattern, '/');
-	uint64_t bits;
+	struct network net;
+	struct buf why;
+	bool good;
 
-	if (!ipaddr_parse(str_head(pattern, slash < 0 ? pattern.n : (size_t)slash), &out->net))
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	good = network_parse(pattern, &net, &why);
+	buf_fini(&why);
+	if (!good)
 		return false;
-	out->bits = out->net.family == AF_INET ? 32 : 128;
-	if (slash < 0)
-		return true;
-	if (!str_to_u64(str_from(pattern, (size_t)slash + 1), &bits) || bits > out->bits)
-		return false;
-	out->bits = (unsigned)bits;
+	out->net = net.net;
+	out->bits = net.prefix;
 	return true;
 }
 
@@ -165,7 +165,7 @@ static void check_cidr(struct check *c, struct str line)
 	if (str_ieq(pattern, STR("endif")))
 		c->depth--;
 	/* inside if ... endif a rule holds only for some addresses: it neither hides nor is judged */
-	if (c->depth || !parse_rule(pattern, &r))
+	if (c->depth || !str_trim(line).n || !parse_rule(pattern, &r))
 		return;
 	for (size_t i = 0; i < c->n_rules; i++)
 		if (covers(&c->rules[i], &r)) {
@@ -256,6 +256,7 @@ static void check_text(struct check *c, struct str text, enum source_form form, 
 static void check_opens(struct check *c, struct str type)
 {
 	char spec[4200];
+	unsigned before = map_warnings();
 	struct buf why;
 	struct map *m;
 
@@ -264,6 +265,8 @@ static void check_opens(struct check *c, struct str type)
 	m = map_open(spec, &why);
 	if (!m)
 		say(c, MAPCHECK_PROBLEM, 0, "%s", buf_cstr(&why));
+	/* each rule that is skipped was told as it was read */
+	c->report->count[MAPCHECK_PROBLEM] += map_warnings() - before;
 	map_close(m);
 	buf_fini(&why);
 }

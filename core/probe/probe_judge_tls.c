@@ -18,9 +18,9 @@ static void judge_trust(struct probe *p, int h, int k, const struct shown *s)
 
 	if (t->trust == TLS_UNTRUSTED && (t->not_after >= p->opt->now || strchr(t->why_untrusted, ';')))
 		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "trust", alone ?
-			"send the intermediate certificates behind the server's own (smtpd_tls_chain_files)" :
+			"send the intermediate certificates behind the server's own (smtpd_tls_chain_files); for an authority of your own there is --ca" :
 			"use a certificate of a public authority, with its intermediates", "%s%snot trusted: %s%s", s->whose,
-			*s->whose ? "certificate " : "", t->why_untrusted, alone ? "; one certificate is sent: an intermediate is missing" : "");
+			*s->whose ? "certificate " : "", t->why_untrusted, alone ? "; one certificate is sent: an intermediate is missing, or the authority is not public" : "");
 	if (bits && str_to_u64(str_of(bits + 1), &n) && n < (t->key[0] == 'R' ? 2048 : 256))
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "key", "make one of RSA 2048 or EC 256", "the %scertificate's key is weak: %s", s->whose, t->key);
 }

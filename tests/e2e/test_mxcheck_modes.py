@@ -65,7 +65,7 @@ def cert(tmp_path_factory):
 
 @pytest.mark.parametrize("args, word", [
     (("-s", "mx.test:smtp"), "a port is a number"), (("-s", "mx.test:0"), "a port is a number"), (("-s", ":25"), "not a name"), (("-s", ""), "not a name"),
-    (("",), "not a name"), (("-p", 0, "x.test"), "makes sense"), (("-t", 0, "x.test"), "makes sense"), (("--dns", "ns.test", "x.test"), "makes sense"),
+    (("",), "not a name"), (("-p", 0, "x.test"), '--port: "0" is not a value that makes sense here: it takes PORT'), (("-t", 0, "x.test"), "makes sense"), (("--dns", "ns.test", "x.test"), "makes sense"),
     (("--dns", "127.0.0.1,ns", "x.test"), "makes sense"), (("-s", "mx.test", "--rcpt", "a@x.test"), "stands alone"),
     (("--rcpt", "nobody"), "not an address"), (("--send", "--to", "a@x.test", "-s", "mx.test:x"), "a port is a number"),
 ])

@@ -255,6 +255,25 @@ T(mapcheck_finds_what_cannot_match)
 	}
 }
 
+T(mapcheck_counts_rules_that_are_skipped_and_lets_them_hide_none)
+{
+	static const struct { const char *type, *text; size_t skipped; } rows[] = {
+		{ "cidr", "10.0.0.1/8 a\n10.0.0.0/8\n10.1.0.0/16 b\n", 2 }, { "regexp", "/a(/ x\n/a/ y\n/b/ $1\n", 2 }, { "pcre", "/a(/ x\n", 1 },
+		{ "regexp", "/a/ x\n", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mapcheck_report r;
+		struct told told = { .text = "" };
+
+		ROW("%s", rows[i].text);
+		put("rules", rows[i].text);
+		mapcheck_run(str_of(rows[i].type), at("rules"), false, on_finding, &told, &r);
+		CHECK_INT(r.count[MAPCHECK_PROBLEM], rows[i].skipped);
+		CHECK_STR(told.text, "");
+	}
+}
+
 /* what changes nothing leaves the file as it is, whoever has it open */
 T(mapgen_delete_of_what_is_not_there_touches_nothing)
 {
