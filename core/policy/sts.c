@@ -456,10 +456,11 @@ bool sts_find(struct sts *s, struct str domain, struct tls_context *tls, struct 
 {
 	struct entry *e = entry_of(s, domain, false);
 	bool fresh = e && e->ask_at && loop_now(s->o.loop) < e->ask_at;
+	char key[LIMIT_STS_DOMAIN + 1];
 
-	*out = (struct sts_known){ .why = "" };
+	*out = (struct sts_known){ .why = "", .text = STR_EMPTY };
 	if (!e)
-		return false;
+		return !key_of(domain, key);
 	trust(s, tls);
 	out->why = e->why;
 	out->failure = e->failure;

@@ -31,13 +31,13 @@ struct sts_known {
 	enum sts_failure { STS_FINE, STS_NOT_FETCHED, STS_NOT_VALID, STS_NOT_PROVEN /* its web server */ } failure;
 	const char *why;               /* why the last attempt to have it failed; "": it did not. A view, too */
 };
-/* sts_find - true: *out is what is known. False: nothing is, and somebody has to ask. domain: of the MX records. tls: who is trusted
- * with what has to be fetched */
+/* sts_find - true: *out is what is known; of a name that no policy can be announced for that there is none. False: nothing is, and
+ * somebody has to ask. domain: of the MX records. tls: who is trusted with what has to be fetched */
 bool sts_find(struct sts *s, struct str domain, struct tls_context *tls, struct sts_known *out);
 struct sts_wait;
 /* fn - sts_find is true now. Never from inside of sts_ask */
 typedef void (*sts_fn)(void *ctx);
-/* sts_ask - NULL: too many domains are being asked about, or it is no domain that could have a policy */
+/* sts_ask - where sts_find was false. NULL: too many domains are being asked about */
 struct sts_wait *sts_ask(struct sts *s, struct str domain, struct tls_context *tls, sts_fn fn, void *ctx);
 /* sts_begin - the same, and nobody waits for it */
 void sts_begin(struct sts *s, struct str domain, struct tls_context *tls);

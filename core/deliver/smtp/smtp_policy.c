@@ -165,8 +165,7 @@ static bool ask_sts(struct smtp_policy *q)
 			q->sts = sts_ask(q->d->sts, domain, q->profile->web, on_sts, q);
 			if (q->sts)
 				return false;
-			if (domain.n <= LIMIT_STS_DOMAIN)
-				reply_set(&x->failed, 451, "4.4.3", "too many MTA-STS policies are being looked up");
+			reply_set(&x->failed, 451, "4.4.3", "too many MTA-STS policies are being looked up");
 			return true;
 		}
 		proven = lists(&known, q->target->host);
