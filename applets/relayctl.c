@@ -1,7 +1,9 @@
 /* relayctl - look at and steer a running relayd through its control socket. The requests are rows of a table. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "applets/move_queue.h"
@@ -39,6 +41,7 @@ enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OL
 	OPT_WATCH, OPT_LOG, OPT_CLIENT, OPT_REMOVE };
 static const struct opt options[] = {
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory" },
+	{ 'o', 'o', NULL, OPT_ARG, "NAME=VALUE", "upgrade: relayd was started with this" },
 	{ 'j', 'j', "json", OPT_NONE, NULL, "queue, stats: one JSON object a line" },
 	{ OPT_FROM, 0, "from", OPT_ARG, "SENDER", "queue: from this sender; explain: for mail from it" },
 	{ OPT_TO, 0, "to", OPT_ARG, "ADDR", "queue: to this recipient" },
@@ -100,6 +103,8 @@ struct ctl {
 	usec interval;
 	const char *from, *client, *logs[LIMIT_TRACE_LOGS];
 	size_t n_logs;
+	const char *directory, **started; /* -o, until a NULL */
+	size_t n_started;
 	char **args;
 	int n_args;
 };
@@ -412,7 +417,10 @@ static int do_upgrade(void *ctx, const struct applet_verb *verb)
 {
 	const struct ctl *x = ctx;
 
-	return upgrade(x->conf, x->n_args ? x->args[0] : "/proc/self/exe");
+	char absolute[PATH_MAX];
+
+	/* as relayd does */
+	return upgrade(x->conf, realpath(x->directory, absolute) ? absolute : x->directory, x->started, x->n_args ? x->args[0] : "/proc/self/exe");
 }
 
 static int run_verb(struct ctl *x, const char *word)
@@ -425,6 +433,8 @@ static int run_verb(struct ctl *x, const char *word)
 		/* "delete ALL --from spammer" must not delete everything */
 		if (x->chosen && (v->run == do_change || v->run == do_flush))
 			return applet_usage_error(&applet_relayctl, "%s takes ids alone: \"relayctl queue --ids\" finds them", word);
+		if (x->n_started && v->run != do_upgrade)
+			return applet_usage_error(&applet_relayctl, "-o is for upgrade");
 		return v->run(x, v);
 	}
 	return applet_usage_error(&applet_relayctl, "%s: no such request", word);
@@ -438,6 +448,7 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 	x->chosen |= id >= OPT_FIRST_OWN;
 	switch (id) {
 	case 'j': x->json = true; break;
+	case 'o': x->started[x->n_started++] = arg; break;
 	case OPT_FROM: x->from = arg; break;
 	case OPT_TO: x->view.to = arg; break;
 	case OPT_SITE: x->view.site = arg; break;
@@ -481,6 +492,7 @@ static int run_operands(struct ctl *x, const char *directory, bool verbose, int 
 	if (!c)
 		return EX_CONFIG;
 	x->conf = c;
+	x->directory = conf_default_directory(directory);
 	x->n_args = n - 1;
 	code = run_verb(x, x->args[-1]);
 	conf_free(c);
@@ -496,6 +508,8 @@ static int run(int argc, char **argv)
 	bool verbose = false;
 	int id, code;
 
+	x.started = mem_array(NULL, (size_t)argc + 1, sizeof(*x.started));
+	memset(x.started, 0, ((size_t)argc + 1) * sizeof(*x.started));
 	opt_init(&o, options, argc, argv, operands);
 	while (!wrong && (id = opt_next(&o)) != OPT_END && id != OPT_HELP) {
 		directory = id == 'c' ? o.arg : directory;
@@ -506,5 +520,6 @@ static int run(int argc, char **argv)
 	code = wrong ? applet_usage_error(&applet_relayctl, "%s", wrong) : id == OPT_HELP ? applet_help(&applet_relayctl) :
 		run_operands(&x, directory, verbose, o.n_operands);
 	mem_free(operands);
+	mem_free(x.started);
 	return code;
 }

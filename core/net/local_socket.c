@@ -50,6 +50,14 @@ int local_connect(const char *queue_directory, const char *name)
 	return r == 0 ? fd : fd < 0 ? -1 : close_keeping_errno(fd);
 }
 
+int64_t local_peer(int fd)
+{
+	struct ucred u;
+	socklen_t n = sizeof(u);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 ? (int64_t)u.uid : -1;
+}
+
 /* wait_for - until the descriptor is ready or the deadline is past */
 static int wait_for(int fd, short events, usec deadline)
 {

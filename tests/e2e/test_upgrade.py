@@ -383,6 +383,43 @@ def test_kill_between_the_two_loses_nothing(tmp_path_all, victim):
             r.kill(signal.SIGTERM)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to give up")
+def test_root_runs_nothing_on_the_word_of_a_relayd_of_another_user(tmp_path_all):
+    """A taken-over relayd that names a configuration of its own would be root with the next upgrade (threats F10)."""
+    with Upgraded(tmp_path_all / "r", "mail_owner = 12525\n") as r:
+        r.kill(signal.SIGTERM)
+        evil = tmp_path_all / "evil"
+        os.mkdir(evil)
+        mark = tmp_path_all / "ran"
+        binary = tmp_path_all / "binary"
+        binary.write_text("#!/bin/sh\necho $* >%s\n" % mark)
+        os.chmod(binary, 0o755)
+        for says, word in (("+directory\t%s\n" % evil, "-c %s upgrade" % evil), ("+directory\t%s\n+option\tmail_owner=root\n" % r.dir, "-o mail_owner=root upgrade")):
+            false = ("import os, socket\nos.setgid(12525)\nos.setuid(12525)\ns = socket.socket(socket.AF_UNIX)\ns.bind('control')\ns.listen()\nprint(flush=True)\n"
+                     "c = s.accept()[0]\nc.recv(99)\nc.sendall(%r)\n" % ("#relaybox-control 1\n" + says + ".\n").encode())
+            with subprocess.Popen([sys.executable, "-c", false], cwd=r.path("queue"), stdout=subprocess.PIPE) as p:
+                p.stdout.readline()
+                done = r.run("relayctl", "upgrade", str(binary), check=False)
+            os.unlink(r.path("queue", "control"))
+            assert done.returncode == 77 and word.encode() in done.stderr and not mark.exists(), done
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to give up")
+def test_root_repeats_the_options_of_a_relayd_of_another_user(tmp_path_all):
+    r = Upgraded(tmp_path_all / "r", "mail_owner = 12525\n")
+    r.start("-o", "smtpd_banner=of the command line", "-o", "mynetworks=127.0.0.0/8")
+    try:
+        pid = r.pid()
+        assert r.run("relayctl", "upgrade", check=False).returncode == 77
+        assert r.run("relayctl", "-o", "mynetworks=127.0.0.0/8", "upgrade", check=False).returncode == 77
+        assert r.run("relayctl", "-o", "mynetworks=127.0.0.0/8", "ping", check=False).returncode == 64
+        assert r.pid() == pid
+        r.run("relayctl", "-o", "smtpd_banner=of the command line", "-o", "mynetworks=127.0.0.0/8", "upgrade")
+        assert r.pid() != pid and banner(r.port) == b"220 of the command line\r\n"
+    finally:
+        r.kill(signal.SIGTERM)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to be refused as another")
 def test_takeover_is_for_root_and_the_same_user(tmp_path_all):
     with Upgraded(tmp_path_all / "r", "mail_owner = 12525\n") as r:
