@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/limits.h"
 #include "core/net/tls_names.h"
 #include "core/policy/tags.h"
 
@@ -14,6 +15,9 @@ const char *sts_mode_word(enum sts_mode m) { return modes[m]; }
 
 static bool is_pattern(struct str s)
 {
+	/* no name is longer, and STS_MX_MOST of them are in the file again, however they are written there */
+	if (s.n > LIMIT_DOMAIN)
+		return false;
 	if (str_starts(s, STR("*.")))
 		s = str_from(s, 2);
 	for (size_t i = 0; i < s.n; i++)

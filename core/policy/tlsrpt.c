@@ -156,27 +156,40 @@ static void put_word(struct buf *out, const char *text)
 	buf_printf(out, " %s", *text ? text : "-");
 }
 
+static void write_tally(const struct tlsrpt_tally *t, struct buf *out)
+{
+	struct str rest = str_of(t->policy), line;
+
+	buf_printf(out, "tally %lld %s %s %llu %llu\n", (long long)t->day, types[t->type], t->domain, (unsigned long long)t->good,
+		(unsigned long long)t->bad);
+	while (str_cut(&rest, '\n', &line))
+		buf_printf(out, "policy %.*s\n", STR_ARG(line));
+	for (struct list *k = t->failures.next; k != &t->failures; k = k->next) {
+		const struct tlsrpt_failure *f = LIST_ITEM(k, struct tlsrpt_failure, link);
+
+		buf_printf(out, "failure %s %llu", results[f->result], (unsigned long long)f->count);
+		put_word(out, f->host);
+		put_word(out, f->address);
+		put_word(out, f->own_address);
+		put_word(out, f->reason);
+		buf_byte(out, '\n');
+	}
+}
+
 void tlsrpt_write(const struct tlsrpt *r, struct buf *out)
 {
+	size_t before;
+
 	buf_z(out, HEAD);
 	for (struct list *it = r->tallies.next; it != &r->tallies; it = it->next) {
-		const struct tlsrpt_tally *t = LIST_ITEM(it, struct tlsrpt_tally, link);
-		struct str rest = str_of(t->policy), line;
-
-		buf_printf(out, "tally %lld %s %s %llu %llu\n", (long long)t->day, types[t->type], t->domain, (unsigned long long)t->good,
-			(unsigned long long)t->bad);
-		while (str_cut(&rest, '\n', &line))
-			buf_printf(out, "policy %.*s\n", STR_ARG(line));
-		for (struct list *k = t->failures.next; k != &t->failures; k = k->next) {
-			const struct tlsrpt_failure *f = LIST_ITEM(k, struct tlsrpt_failure, link);
-
-			buf_printf(out, "failure %s %llu", results[f->result], (unsigned long long)f->count);
-			put_word(out, f->host);
-			put_word(out, f->address);
-			put_word(out, f->own_address);
-			put_word(out, f->reason);
-			buf_byte(out, '\n');
-		}
+		before = out->n;
+		write_tally(LIST_ITEM(it, struct tlsrpt_tally, link), out);
+		if (!out->overflow && out->max - out->n >= sizeof(END) - 1)
+			continue;
+		/* the first ones are kept: a file that is cut is none */
+		buf_truncate(out, before);
+		out->overflow = false;
+		break;
 	}
 	buf_z(out, END);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/fs.h"
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/policy/tls_demand.h"
 #include "tests/unit/t.h"
@@ -90,6 +91,42 @@ T(sts_policy_with_more_hosts_than_are_kept_is_refused)
 	buf_z(&text, "mx: a.b\n");
 	CHECK(sts_policy_parse(buf_view(&text), &p, &at) != NULL);
 	buf_fini(&text);
+}
+
+/* one that the file could not keep would cost all others with the next start */
+T(sts_file_keeps_every_policy_that_is_taken)
+{
+	static const size_t lengths[] = { 1, LIMIT_DOMAIN, LIMIT_DOMAIN + 1, LIMIT_STS_POLICY / STS_MX_MOST, LIMIT_STS_POLICY - 42 };
+	struct sts_policy p;
+	struct str at;
+	struct buf text, file;
+	unsigned lines;
+
+	buf_init(&text, LIMIT_STS_POLICY);
+	buf_init(&file, LIMIT_STS_FILE);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		ROW("%zu", lengths[i]);
+		buf_clear(&text);
+		buf_z(&text, "version:STSv1\nmode:enforce\nmax_age:60\n");
+		for (int k = 0; k < STS_MX_MOST && text.n + lengths[i] + 4 <= LIMIT_STS_POLICY; k++) {
+			buf_z(&text, "mx:");
+			for (size_t n = 0; n < lengths[i]; n++)
+				buf_byte(&text, 'a');
+			buf_byte(&text, '\n');
+		}
+		if (sts_policy_parse(buf_view(&text), &p, &at)) {
+			CHECK(lengths[i] > LIMIT_DOMAIN);
+			continue;
+		}
+		lines = 0;
+		buf_clear(&file);
+		sts_file_begin(&file);
+		sts_file_add(&file, &(struct sts_line){ .domain = STR("x.example"), .id = STR("1"), .policy = &p });
+		sts_file_end(&file);
+		CHECK(sts_file_read(buf_view(&file), count, &lines));
+	}
+	buf_fini(&text);
+	buf_fini(&file);
 }
 
 #define POLICY(mode) "version: STSv1\nmode: " mode "\nmx: mx.x.example\nmax_age: 60\n"

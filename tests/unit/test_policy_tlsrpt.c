@@ -131,3 +131,22 @@ T(tlsrpt_counts_within_its_bounds)
 	CHECK(!tlsrpt_count(&r, 1 + LIMIT_TLSRPT_TALLIES, &s));
 	tlsrpt_fini(&r);
 }
+
+/* a file that is cut would be none, and all would be forgotten for the sake of one */
+T(tlsrpt_file_has_whole_tallies_only)
+{
+	struct tlsrpt r, again;
+	struct buf out;
+
+	fill(&r);
+	for (size_t most = sizeof(HEAD) + sizeof("end\n"); most < sizeof(file) + 2; most++) {
+		ROW("%zu", most);
+		buf_init(&out, most);
+		tlsrpt_write(&r, &out);
+		CHECK(tlsrpt_read(&again, buf_view(&out)));
+		CHECK(most < sizeof(file) - 1 || again.n == r.n);
+		tlsrpt_fini(&again);
+		buf_fini(&out);
+	}
+	tlsrpt_fini(&r);
+}
