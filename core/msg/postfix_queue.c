@@ -92,17 +92,20 @@ static bool number(struct str s, uint64_t most, unsigned *out)
 	return true;
 }
 
+/* SOPT_… of Postfix: what MAIL asked for. All else there is what Postfix found in the message, which we find, too */
+enum { SENT_SMTPUTF8 = 1, SENT_REQUIRETLS = 32 };
+
 static bool on_size(struct parse *p, struct str data)
 {
 	struct str word;
 	uint64_t n;
 
-	/* of the content: size, offset, recipients, what qmgr noted, size; how it may be sent */
+	/* of the content: size, offset, recipients, what qmgr noted, size; how it must be sent */
 	for (int i = 0; str_word(&data, " ", &word); i++) {
 		if (!str_to_u64(word, &n))
 			return refuse(p, "its size record is damaged");
-		if (i == 5 && n & 1)
-			p->m->e.flags |= ENVELOPE_SMTPUTF8;
+		if (i == 5)
+			p->m->e.flags |= (n & SENT_SMTPUTF8 ? ENVELOPE_SMTPUTF8 : 0) | (n & SENT_REQUIRETLS ? ENVELOPE_REQUIRETLS : 0);
 	}
 	return true;
 }

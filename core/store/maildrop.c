@@ -254,6 +254,12 @@ void maildrop_close(struct maildrop *d)
 	d->fd = -1;
 }
 
+int maildrop_content(const struct maildrop *d, struct buf *content)
+{
+	errno = EFBIG;
+	return d->size > content->max - content->n || lseek(d->fd, (off_t)d->offset, SEEK_SET) < 0 ? -1 : fs_read_fd(d->fd, content);
+}
+
 int maildrop_read(const char *queue_directory, const char *name, struct arena *a, struct envelope *e, struct buf *content)
 {
 	struct maildrop d;
@@ -261,8 +267,7 @@ int maildrop_read(const char *queue_directory, const char *name, struct arena *a
 
 	if (maildrop_open(queue_directory, name, a, &d) < 0)
 		return -1;
-	errno = EFBIG;
-	r = d.size > content->max - content->n || lseek(d.fd, (off_t)d.offset, SEEK_SET) < 0 ? -1 : fs_read_fd(d.fd, content);
+	r = maildrop_content(&d, content);
 	close_keeping_errno(d.fd);
 	*e = d.envelope;
 	return r;

@@ -29,7 +29,9 @@ struct maildrop {
 };
 int maildrop_open(const char *queue_directory, const char *name, struct arena *a, struct maildrop *out);
 void maildrop_close(struct maildrop *d);
-/* maildrop_read - the same, and all of the content, which is owned by the caller's buf (EFBIG past its bound) */
+/* maildrop_content - all of it, into the caller's buf; 0, or -1 (EFBIG past its bound) */
+int maildrop_content(const struct maildrop *d, struct buf *content);
+/* maildrop_read - all of that: opened, read, and closed */
 int maildrop_read(const char *queue_directory, const char *name, struct arena *a, struct envelope *e, struct buf *content);
 int maildrop_remove(const char *queue_directory, const char *name);
 

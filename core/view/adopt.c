@@ -10,6 +10,7 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/rights.h"
+#include "core/base/term.h"
 #include "core/store/maildrop.h"
 #include "core/view/control.h"
 #include "core/view/give.h"
@@ -30,7 +31,11 @@ void moving_say(struct moving *m, const char *from, const char *qid, const char 
 {
 	m->messages += !problem;
 	m->left += problem != NULL;
-	fprintf(m->say, "%s: %s%s\n", from, problem ? "left: " : "now ", problem ? problem : qid);
+	/* names and addresses of strangers */
+	term_print(m->say, str_of(from));
+	fputs(problem ? ": left: " : ": now ", m->say);
+	term_print(m->say, str_of(problem ? problem : qid));
+	fputc('\n', m->say);
 }
 
 static void on_found(void *ctx, struct qmsg *m)
@@ -152,8 +157,8 @@ static void move_all(struct adoption *x)
 static int move_drop(void *ctx, const char *name)
 {
 	struct adoption *x = ctx;
-	char path[4096], now[MAILDROP_NAME] = "";
-	struct envelope e;
+	char now[MAILDROP_NAME] = "";
+	struct maildrop d = { .fd = -1 };
 	struct stat st;
 	struct buf content;
 	struct arena a;
@@ -161,15 +166,16 @@ static int move_drop(void *ctx, const char *name)
 
 	arena_init(&a, 4 * (size_t)LIMIT_STORE_ENVELOPE);
 	buf_init(&content, (size_t)1 << 40);
-	snprintf(path, sizeof(path), "%s/maildrop/%s", x->m->directory, name);
-	if (lstat(path, &st) != 0 || maildrop_read(x->m->directory, name, &a, &e, &content) != 0)
+	/* whose it is the open file says: its name may be another's by now */
+	if (maildrop_open(x->m->directory, name, &a, &d) != 0 || fstat(d.fd, &st) != 0 || maildrop_content(&d, &content) != 0)
 		problem = strerror(errno);
 	else if (getuid() != 0 && st.st_uid != getuid())
 		problem = "it is another user's: root can take it";
-	else if (rights_become(st.st_uid, st.st_gid) != 0 || maildrop_write_named(x->m->conf->queue_directory, &e, buf_view(&content), now) != 0)
+	else if (rights_become(st.st_uid, st.st_gid) != 0 || maildrop_write_named(x->m->conf->queue_directory, &d.envelope, buf_view(&content), now) != 0)
 		problem = strerror(errno);
 	moving_say(x->m, name, now, problem);
 	rights_become(x->owner.st_uid, x->owner.st_gid);
+	maildrop_close(&d);
 	if (!problem && maildrop_remove(x->m->directory, name) != 0)
 		fprintf(x->m->say, "%s: not removed: %s\n", name, strerror(errno));
 	buf_fini(&content);

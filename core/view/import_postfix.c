@@ -169,14 +169,24 @@ static bool has_bounce(const struct import *x, const char *name)
 	return false;
 }
 
+/* is_queue_id - it goes into the request to relayd as it stands */
+static bool is_queue_id(const char *name)
+{
+	size_t n = strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+	return n && !name[n];
+}
+
 static bool take_file(struct import *x, const char *name, int fd, const struct stat *st, char now[NAME_SIZE], struct buf *why)
 {
 	struct buf file;
 	bool done = false;
 
 	buf_init(&file, LIMIT_IMPORT_FILE);
+	if (!is_queue_id(name))
+		buf_z(why, "its name is no queue id of Postfix");
 	/* Postfix says in this way that all of it is there */
-	if (!(st->st_mode & S_IXUSR))
+	else if (!(st->st_mode & S_IXUSR))
 		buf_z(why, "Postfix has not finished it");
 	else if (!x->queue->maildrop && has_bounce(x, name))
 		buf_z(why, "a notice that some of it could not be delivered is not sent yet (bounce/)");

@@ -200,6 +200,49 @@ def test_who_has_it_already_and_what_is_not_whole(folder):
         assert [m.rcpts for m in sink.messages] == [["late@example.org"]]
 
 
+def file(name, sendopts=0):
+    """A queue file as Postfix 3.11 writes it, put there by hand."""
+    rows = [("C", "%15d %15d %15d %15d %15d %15d" % (9, 100, 1, 0, 9, sendopts)), ("T", "1700000000 5"), ("S", "a@example.com"),
+            ("R", "b@example.org"), ("M", ""), ("N", "Subject: by hand"), ("N", ""), ("N", "x"), ("X", ""), ("E", "")]
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    with open(name, "wb") as f:
+        f.write(b"".join(b"%c%c%s" % (ord(t), len(d), d.encode()) for t, d in rows))
+    os.chmod(name, 0o700)
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    os.makedirs(tmp_path / "queue/active")
+    os.makedirs(tmp_path / "queue/deferred")
+    return tmp_path
+
+
+def test_requiretls_of_postfix_comes_along(by_hand):
+    """SOPT_REQUIRETLS_ESMTP (threats B3): such mail does not go on in the clear because it changed its queue."""
+    file(by_hand / "queue/deferred/ABC1", 1 << 5)
+    file(by_hand / "queue/deferred/ABC2")
+    with Sink() as sink, Relay(by_hand / "r", "relayhost = [127.0.0.1]:%d\n" % sink.port) as r:
+        now, left = taken(r.run("relayctl", "import-postfix", str(by_hand / "queue")))
+        assert len(now) == 2 and not left
+        r.wait_log("%s: .*status=bounced" % now["deferred/ABC1"])
+        r.wait_log("%s: .*status=sent" % now["deferred/ABC2"])
+        assert [m.rcpts for m in sink.messages] == [["b@example.org"]]
+
+
+def test_names_that_are_no_queue_ids_are_left_and_steer_no_terminal(by_hand):
+    """A name goes into a request to relayd, the log and root's terminal (threats F3, F6, J1)."""
+    names = ["AB\nC", "AB\x1b[2JC", "AB C", "AB.bak"]
+    for name in names:
+        file(str(by_hand / "queue/deferred") + "/" + name)
+    os.symlink("nowhere", by_hand / "queue/deferred/L\x1b[2JK")
+    with Relay(by_hand / "r", "relayhost = [127.0.0.1]:%d\n" % free_port()) as r:
+        done = r.run("relayctl", "import-postfix", str(by_hand / "queue"), check=False)
+        rows = done.stdout.decode().splitlines()
+        assert rows[-1] == "0 messages taken over, 5 left" and len(rows) == 6 and b"\x1b" not in done.stdout
+        assert sum("its name is no queue id" in row for row in rows) == 4
+        assert not r.log_lines("adopted")
+
+
 def test_what_is_no_queue_of_postfix_is_told(folder):
     with Relay(folder / "r") as r:
         for name, why in ((str(folder), b"no queue_directory of Postfix"), (str(folder / "nothing"), b"No such file")):
