@@ -249,6 +249,9 @@ static void service_open(struct settings *s, const struct master_listener *l, st
 	if (c->smtpd_tls_req_ccert && !v->requires_cert)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_tls_req_ccert: port %u demands no TLS, so it cannot demand certificates: set "
 			"smtpd_tls_security_level = encrypt", v->port);
+	if (v->requires_cert && !*c->smtpd_tls_CAfile && !*c->smtpd_tls_CApath)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "smtpd_tls_req_ccert: no authority is trusted, so no client can send on port %u: set "
+			"smtpd_tls_CAfile", v->port);
 	if (!tls_demand_digest(c->smtpd_tls_fingerprint_digest))
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "smtpd_tls_fingerprint_digest: there is no digest \"%s\": use sha256, sha384, sha512, sha1 or md5",
 			c->smtpd_tls_fingerprint_digest);
@@ -414,7 +417,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	for (size_t i = 0; i < s->master.n_listeners; i++)
 		take_listener(s, &s->master.listeners[i], diag);
 	if (s->master.n_listeners && !s->n_services && !diag->errors)
-		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: set smtpd_tls_cert_file and smtpd_tls_key_file");
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "no listener is left: see above why TLS is not available (smtpd_tls_cert_file, smtpd_tls_key_file)");
 	open_http(s, diag);
 	conf_log_check(s->conf, diag);
 	open_submit(s, diag);

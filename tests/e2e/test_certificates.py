@@ -150,6 +150,9 @@ def test_what_a_restriction_needs_is_told(tmp_path, authority):
     assert 'smtpd_tls_fingerprint_digest: there is no digest "sha3"' in text
     assert "smtpd_tls_req_ccert: port %d demands no TLS" % relay.port in text
     assert "no client is asked" not in text
+    relay.write("main.cf", relay_text(relay).replace("smtpd_tls_CAfile", "smtp_tls_CAfile") +
+                "smtpd_tls_fingerprint_digest = sha256\nsmtpd_tls_security_level = encrypt\n")
+    assert b"smtpd_tls_req_ccert: no authority is trusted" in relay.run("relayd", "-t").stderr
 
 
 def relay_text(relay):
