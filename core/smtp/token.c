@@ -14,15 +14,23 @@ static bool is_token(struct str s)
 	return s.n > 0;
 }
 
+static bool names_file(struct str password, struct str *path)
+{
+	*path = password;
+	if (str_starts(password, STR("/")) && str_ends(password, STR(".json")))
+		return true;
+	*path = str_from(password, 5);
+	return str_starts(password, STR("file:"));
+}
+
 bool token_find(const char *mechanism, struct str password, struct buf *out, struct str *secret, struct buf *why)
 {
 	struct str path, text;
 	int fd, result;
 
 	*secret = password;
-	if (!sasl_takes_token(mechanism) || !str_starts(password, STR("file:")))
+	if (!sasl_takes_token(mechanism) || !names_file(password, &path))
 		return true;
-	path = str_from(password, 5);
 	buf_clear(out);
 	buf_str(out, path);
 	fd = fs_open_table(buf_cstr(out));
