@@ -13,6 +13,7 @@
 #include "core/net/http.h"
 
 #define PROXY_PORT 3128
+#define LOOKS 64                               /* at an answer as long as may be: whoever sends it byte by byte costs no more time than that */
 
 struct fetch {
 	struct fetch_options o;        /* its texts are ours */
@@ -26,6 +27,7 @@ struct fetch {
 	struct dns_addresses found;
 	size_t at;
 	struct conn *conn;
+	size_t looked;                 /* at bytes of its answer, from the first each time that something comes */
 	bool tunnel;                   /* the proxy was asked, and has not answered */
 	bool over;                     /* the word is final: another address would say the same */
 	struct loop_task task;         /* the next address, or the end */
@@ -116,6 +118,9 @@ static enum conn_next take(struct fetch *f, struct conn *c, bool ended)
 		return take_tunnel(f, c, ended);
 	if (ended && !c->in.n)
 		return end(f, "it ended the connection without an answer");
+	f->looked += c->in.n;
+	if (f->looked > LOOKS * c->in.max)
+		return end_over(f, "it comes in too many pieces");
 	switch (http_parse_answer(buf_view(&c->in), ended, &a, &f->text, &why)) {
 	case HTTP_NEED_MORE:
 		return c->in.n < c->in.max ? CONN_KEEP : end_over(f, "too large");
@@ -172,6 +177,7 @@ static void connect_next(struct fetch *f)
 	if (!f->deadline)
 		f->deadline = now + f->o.time;
 	left = f->deadline - now;
+	f->looked = 0;
 	if (f->at < f->found.n)
 		left /= 2;
 	f->conn = conn_connect(f->o.loop, (const struct sockaddr *)&to, n, NULL, 0, f->o.most + LIMIT_FETCH_HEADER,

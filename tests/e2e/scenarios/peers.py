@@ -5,6 +5,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 
 from lab import Authority  # noqa: F401
 
@@ -65,7 +66,7 @@ def smarthost(host, name, authority, user, password, port=587, main="", services
 
 class Web(threading.Thread):
     """An HTTPS server of host at address. `pages` maps a host name to (status, type, body), or to a function of the request that gives
-    that; `requests` has (host name, first line, body) of each."""
+    that; a body that is a list is sent chunk by chunk; `requests` has (host name, first line, body) of each."""
 
     def __init__(self, host, address, cert, key, pages, port=443):
         super().__init__(daemon=True)
@@ -103,6 +104,14 @@ class Web(threading.Thread):
             self.requests.append((name, head.decode(), body))
             page = self.pages.get(name, (404, "text/plain", "no"))
             status, kind, text = page(body) if callable(page) else page
+            if isinstance(text, list):
+                conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                conn.sendall(("HTTP/1.1 %d X\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % (status, kind)).encode())
+                for piece in text:
+                    time.sleep(0.0005)
+                    conn.sendall(b"%x\r\n%s\r\n" % (len(piece), piece.encode()))
+                conn.sendall(b"0\r\n\r\n")
+                return
             conn.sendall(("HTTP/1.1 %d X\r\nContent-Type: %s\r\nLocation: https://x.lab/\r\nContent-Length: %d\r\n\r\n%s"
                           % (status, kind, len(text), text)).encode())
 

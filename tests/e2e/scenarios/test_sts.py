@@ -69,6 +69,8 @@ CASES = {
     "html": (["clear"], (200, "text/html", policy("enforce", "a.mx.lab")[2]), None, True, "no text/plain"),
     "bad": (["clear"], (200, "text/plain", "mode: enforce\r\n"), None, True, "policy of bad.lab: it is not valid: missing"),
     "large": (["clear"], (200, "text/plain", policy("enforce", "a.mx.lab")[2] + "x: y\r\n" * 15000), None, True, "too large"),
+    "pieces": (["clear"], (200, "text/plain", list(policy("enforce", "a.mx.lab")[2] + "x: y\r\n" * 100)), "", False, "MX host clear.mx.lab is not in the MTA-STS policy of pieces.lab"),
+    "crumbs": (["clear"], (200, "text/plain", list(policy("enforce", "a.mx.lab")[2] + "x: y\r\n" * 2000)), None, True, "too many pieces"),
     "web-name": (["clear"], policy("enforce", "a.mx.lab"), None, True, "policy of web-name.lab: .*another name"),
     "web-closed": (["clear"], policy("enforce", "a.mx.lab"), None, True, "policy of web-closed.lab: .*refused"),
     "web-dead": (["clear"], policy("enforce", "a.mx.lab"), None, True, "policy of web-dead.lab: "),
