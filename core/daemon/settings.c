@@ -13,7 +13,23 @@
 #include "core/policy/tls_demand.h"
 #include "core/route/luser.h"
 
-static struct tls_context *open_context(struct tls_options *o, const char *sni_maps, struct buf *why)
+/* would_do - does what has failed with names go without them? */
+static bool would_do(struct tls_options *o)
+{
+	struct tls_context *t;
+	struct buf why;
+
+	o->n_names = 0;
+	buf_init(&why, 1024);
+	t = tls_context_new(o, &why);
+	buf_fini(&why);
+	if (t)
+		tls_context_unref(t);
+	return t != NULL;
+}
+
+/* open_context - *wrong: it is the table of names that cannot be used */
+static struct tls_context *open_context(struct tls_options *o, const char *sni_maps, bool *wrong, struct buf *why)
 {
 	struct tls_context *t = NULL;
 	struct sni sni;
@@ -22,9 +38,11 @@ static struct tls_context *open_context(struct tls_options *o, const char *sni_m
 		o->names = sni.v;
 		o->n_names = sni.n;
 		t = tls_context_new(o, why);
+		*wrong = !t && sni.n && would_do(o);
 	} else if (why->n) {
 		struct buf all;
 
+		*wrong = true;
 		buf_init(&all, why->max);
 		buf_printf(&all, "tls_server_sni_maps: %s", buf_cstr(why));
 		buf_clear(why);
@@ -36,12 +54,14 @@ static struct tls_context *open_context(struct tls_options *o, const char *sni_m
 }
 
 /* A listener without a working certificate: where TLS is only offered it goes without, where it is required it stays out (a
- * stock master.cf has such lines) and the others start. */
+ * stock master.cf has such lines) and the others start. With a table of names that cannot be used nothing starts: nobody has one who
+ * could do without TLS. */
 static struct tls_context *open_tls(struct settings *s, struct service *v, int level, struct conf_diag *diag)
 {
 	const struct conf *c = v->conf;
 	struct buf why;
 	struct tls_context *t = NULL;
+	bool names_wrong = false;
 	struct tls_options o = {
 		.server = true,
 		.ca_file = c->smtpd_tls_CAfile, .ca_path = v->asks_cert ? c->smtpd_tls_CApath : "",
@@ -62,9 +82,11 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
-		s->certificate_unusable |= !(t = open_context(&o, c->tls_server_sni_maps, &why));
+		s->certificate_unusable |= !(t = open_context(&o, c->tls_server_sni_maps, &names_wrong, &why));
 	v->stays_out = !t && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
-	if (!t)
+	if (names_wrong)
+		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s", buf_cstr(&why));
+	else if (!t)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: TLS is not available on port %u%s: %s",
 			v->tls_wrapper ? "smtpd_tls_wrappermode" : "smtpd_tls_security_level", v->port, v->stays_out ? ", which stays closed" : "", buf_cstr(&why));
 	buf_fini(&why);

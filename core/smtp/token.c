@@ -17,7 +17,7 @@ static bool is_token(struct str s)
 static bool names_file(struct str password, struct str *path)
 {
 	*path = password;
-	if (str_starts(password, STR("/")) && str_ends(password, STR(".json")))
+	if (str_starts(password, STR("/")))
 		return true;
 	*path = str_from(password, 5);
 	return str_starts(password, STR("file:"));

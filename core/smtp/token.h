@@ -2,7 +2,7 @@
  *
  * A token (RFC 6750) is worth an hour, so for XOAUTH2 and OAUTHBEARER the password may be "file:PATH": the first line of that
  * file, read anew for each login, while another program keeps it fresh. No token holds a colon, so none can be meant.
- * A path that ends in .json was to be a credential (core/oauth) and is none that can be read: it is not sent as a token. */
+ * A path alone was to be a credential (core/oauth) and is none that can be read: it is not sent as a token. */
 #ifndef CORE_SMTP_TOKEN_H
 #define CORE_SMTP_TOKEN_H
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from lab import RELAYBOX, Authority, Relay, Sink
+from lab import RELAYBOX, Authority, Relay, Sink, wait
 
 LISTENER = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = %s\nsmtpd_tls_key_file = %s\n"
 
@@ -85,14 +85,21 @@ def test_the_name_that_is_asked_for(tmp_path, authority, kind):
     ("texthash:%s/sni", "tls_server_sni_maps: %s/none: No such file or directory"),
     ("regexp:%s/sni", "tls_server_sni_maps: regexp:%s/sni: a table of this type cannot be read through"),
     ("inline:{ { x.test = %s/empty } }", "tls_server_sni_maps: x.test: no usable certificate chain in it")])
-def test_a_table_that_cannot_be_used_is_told(tmp_path, authority, table, why):
+def test_a_table_that_cannot_be_used_stops_the_start(tmp_path, authority, table, why):
+    """Else a listener whose level is may would go on without TLS."""
     (tmp_path / "sni").write_text("x.test %s/none\n" % tmp_path if table.startswith("text") else "/x/ y\n")
     (tmp_path / "empty").write_text("nothing\n")
-    with Relay(tmp_path, LISTENER % authority.issue("relay.test") + "tls_server_sni_maps = %s\n" % (table % tmp_path)) as relay:
-        assert why % ((tmp_path,) * why.count("%s")) in relay.stderr()
+    relay = Relay(tmp_path, LISTENER % authority.issue("relay.test") + "tls_server_sni_maps = %s\n" % (table % tmp_path))
+    r = relay.run("relayd", "-t", check=False)
+    assert r.returncode == 78 and why % ((tmp_path,) * why.count("%s")) in r.stderr.decode()
+    relay.write("main.cf", open(relay.path("main.cf")).read().replace("tls_server_sni_maps", "# "))
+    with relay:
+        relay.write("main.cf", open(relay.path("main.cf")).read().replace("# ", "tls_server_sni_maps"))
+        relay.run("relayctl", "reload", check=False)
+        wait(lambda: relay.log_lines("tls_server_sni_maps: "))
         with smtplib.SMTP("127.0.0.1", relay.port) as c:
             c.ehlo()
-            assert not c.has_extn("starttls")
+            assert c.has_extn("starttls")
 
 
 def test_both_kinds_of_keys(tmp_path, authority):

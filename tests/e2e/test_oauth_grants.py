@@ -349,6 +349,22 @@ def test_sendmail_without_a_daemon_does_the_same(tmp_path):
         assert os.stat(r.path("token.json.state")).st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("chosen", ["", "plain"])
+def test_a_credential_is_shown_to_nobody_as_a_password(tmp_path, chosen):
+    with Endpoint(tmp_path / "e", good()) as endpoint, Provider("ya29.new") as provider, relay(tmp_path, provider, endpoint, REFRESH) as r:
+        with open(r.path("main.cf")) as f:
+            text = f.read()
+        r.write("main.cf", text.replace("smtp_sasl_mechanism_filter = xoauth2", "smtp_sasl_mechanism_filter = " + chosen if chosen else ""))
+        r.run("relayctl", "reload")
+        send(r)
+        if chosen:
+            wait(lambda: r.log_lines("status=deferred .*the password is the name of a credential for tokens, .* leads to PLAIN"))
+            assert not provider.said
+        else:
+            provider.wait(1)
+            assert [mechanism for mechanism, _ in provider.said] == ["OAUTHBEARER"]
+
+
 def test_credential_of_the_environment(tmp_path):
     (tmp_path / "secret").write_text('s"ecret\\\n')
     with Endpoint(tmp_path / "e", good(refresh_token="1//second")) as endpoint, Provider("ya29.new") as provider:

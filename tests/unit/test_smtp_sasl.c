@@ -96,7 +96,7 @@ T(token_comes_from_its_file_only_where_tokens_are_used)
 		{ "OAUTHBEARER", "file:/no/such", NULL, "token file /no/such: No such file or directory" },
 		{ "XOAUTH2", "file:", NULL, "token file : No such file or directory" },
 		{ "XOAUTH2", "/nowhere/user.json", NULL, "token file /nowhere/user.json: No such file or directory" },
-		{ "XOAUTH2", "/token", "/token", "" }, { "PLAIN", "/nowhere/user.json", "/nowhere/user.json", "" },
+		{ "XOAUTH2", "/token", NULL, "token file /token: No such file or directory" }, { "PLAIN", "/nowhere/user.json", "/nowhere/user.json", "" },
 		{ "XOAUTH2", "file:/dev/null", NULL, "token file /dev/null: no token in its first line" },
 	};
 	struct buf out, why;

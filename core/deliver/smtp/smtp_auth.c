@@ -162,10 +162,24 @@ static enum smtp_auth wait_for_token(struct smtp_session *s)
 	return SMTP_AUTH_WAITS;
 }
 
+/* choose - the best mechanism of those that suit the secret: what names a credential is shown to no server as a password */
+static const char *choose(struct smtp_session *s, bool tls, bool has_credential, struct buf *why)
+{
+	const struct conf *c = s->profile->conf;
+	const char *filter = has_credential && !*c->smtp_sasl_mechanism_filter ? "xoauth2, oauthbearer" : c->smtp_sasl_mechanism_filter;
+	const char *mechanism = sasl_choose(s->client.auth_mechanisms, tls ? s->profile->sasl_forbidden_tls : s->profile->sasl_forbidden,
+		filter, why);
+
+	if (!mechanism || !has_credential || sasl_takes_token(mechanism))
+		return mechanism;
+	buf_printf(why, "the password is the name of a credential for tokens, and smtp_sasl_mechanism_filter leads to %s", mechanism);
+	return NULL;
+}
+
 enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed, void (*on_auth)(struct smtp_session *s, const struct reply *failed))
 {
 	const struct conf *c = s->profile->conf;
-	bool tls = conn_tls(s->conn) != NULL, started = false;
+	bool tls = conn_tls(s->conn) != NULL, started = false, has_credential;
 	enum map_answer got;
 	struct buf why;
 
@@ -179,11 +193,11 @@ enum smtp_auth smtp_auth_begin(struct smtp_session *s, struct reply *failed, voi
 		return SMTP_AUTH_FAILED;
 	}
 	buf_init(&why, 300);
-	s->sasl.mechanism = sasl_choose(s->client.auth_mechanisms, tls ? s->profile->sasl_forbidden_tls : s->profile->sasl_forbidden,
-		c->smtp_sasl_mechanism_filter, &why);
+	has_credential = oauth_is(s->sasl.password);
+	s->sasl.mechanism = choose(s, tls, has_credential, &why);
 	s->sasl.step = 0;
 	buf_init(&s->token, LIMIT_SASL_RESPONSE);
-	if (s->sasl.mechanism && sasl_takes_token(s->sasl.mechanism) && oauth_is(s->sasl.password)) {
+	if (s->sasl.mechanism && has_credential) {
 		buf_fini(&why);
 		s->on_auth = on_auth;
 		return wait_for_token(s);
