@@ -46,7 +46,8 @@ static struct match *open_match(enum match_kind kind, const char *parameter, con
 	return m;
 }
 
-/* Someone may want that behind a firewall, so it is a warning. */
+/* No network that is somebody's own is larger than these; the whole world can be named in halves, too. Someone may want that behind a
+ * firewall, so it is a warning. */
 static void check_networks(const char *list, struct conf_diag *diag)
 {
 	struct str rest = str_of(list), word;
@@ -55,8 +56,8 @@ static void check_networks(const char *list, struct conf_diag *diag)
 
 	buf_init(&why, 400);
 	while (str_word(&rest, ", \t\r\n", &word))
-		if (network_parse(word, &n, &why) && n.prefix == 0)
-			conf_diag_add(diag, CONF_WARNING, NULL, 0, "mynetworks: with %.*s whoever reaches this host may relay: name your own networks",
+		if (network_parse(word, &n, &why) && n.prefix < (n.net.family == AF_INET ? 8 : 7))
+			conf_diag_add(diag, CONF_WARNING, NULL, 0, "mynetworks: with %.*s strangers who reach this host may relay: name your own networks",
 				STR_ARG(word));
 	buf_fini(&why);
 }

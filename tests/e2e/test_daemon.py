@@ -215,10 +215,12 @@ def test_wrong_configuration_says_where_and_does_not_start(tmp_path, line, says)
         assert "main.cf:%d: " % number in done.stderr or "CAfile" in line, done.stderr
 
 
-def test_a_network_of_everybody_is_warned_of(tmp_path):
-    r = Relay(tmp_path / "r", "mynetworks = 10.0.0.0/8, 0.0.0.0/0\n")
+@pytest.mark.parametrize("networks,told", [("10.0.0.0/8, 0.0.0.0/0", ["0.0.0.0/0"]), ("0.0.0.0/1, 128.0.0.0/1", ["0.0.0.0/1", "128.0.0.0/1"]),
+                                           ("10.0.0.0/8 [fd00::]/16", []), ("[2000::]/3", ["[2000::]/3"])])
+def test_a_network_of_everybody_is_warned_of(tmp_path, networks, told):
+    r = Relay(tmp_path / "r", "mynetworks = %s\n" % networks)
     done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-t"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0 and re.search(r"main.cf:\d+: warning: mynetworks: with 0.0.0.0/0 whoever", done.stderr), done.stderr
+    assert done.returncode == 0 and re.findall(r"main.cf:\d+: warning: mynetworks: with (\S+) strangers", done.stderr) == told, done.stderr
 
 
 def test_a_transport_with_options_is_named_where_it_is_written(tmp_path):
