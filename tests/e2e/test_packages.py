@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import yaml
 
-from lab import RELAYBOX, ROOT, SLOW, Relay
+from lab import RELAYBOX, SANITIZER, ROOT, SLOW, Relay
 
 EXAMPLES = os.path.join(ROOT, "docs/examples")
 SCRIPTS = ["image/build", "openrc/relaybox", "runit/run", "alpine/APKBUILD", "alpine/relaybox.pre-install", "debian/relaybox.postinst",
@@ -166,7 +166,8 @@ def test_the_examples_environments_are_good(tmp_path):
     os.chmod(secret, 0o600)
     for name, container, env in found:
         env = {k: str(secret) if k.endswith("_FILE") else v for k, v in env.items()}
-        done = subprocess.run([RELAYBOX, "relayd", "-c", str(tmp_path), "-t"], env=dict(env, POSTFIX_alias_maps="inline:{}"), capture_output=True, text=True)
+        done = subprocess.run([RELAYBOX, "relayd", "-c", str(tmp_path), "-t"], env=dict(SANITIZER, POSTFIX_alias_maps="inline:{}", **env), capture_output=True,
+                              text=True)
         assert done.returncode == 0 and "unknown" not in done.stderr and "no effect" not in done.stderr, name + done.stderr
 
 
