@@ -538,7 +538,11 @@ def test_every_run_says_the_same(world, results):
     for turn in range(20 if SLOW == 1 else 2):
         got = {}
         for some, args in ((records, ("--tls", "none")), ([name for name in names if name not in records], ())):
-            got.update({name: of(x) for name, x in mxcheck(world, "--selector", "s1", "--ip", CLIENT, *args, *(some if turn % 2 else reversed(some))).items()})
+            some = some if turn % 2 else some[::-1]
+            # with sanitizers few at a time: a prober that comes to read an answer late takes it for none
+            for at in range(0, len(some), len(some) if SLOW == 1 else 30):
+                few = some[at:] if SLOW == 1 else some[at:at + 30]
+                got.update({name: of(x) for name, x in mxcheck(world, "--selector", "s1", "--ip", CLIENT, *args, *few).items()})
         first = first or got
         assert set(got) == set(names)
         for name in names:
