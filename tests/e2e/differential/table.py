@@ -263,7 +263,8 @@ def ask(system, world, network):
             results[row["name"]] = {"replies": replies}
     if not is_served(world):
         return results
-    wait(system.idle, 60)
+    # twice: what was logged in the turn that gave the first answer is in the file before the second
+    wait(lambda: system.idle() and system.idle(), 60)
     log, out = by_id(system.log()), arrived(network.take())
     for name, qid in ids.items():
         key = re.sub("[^!-~]", "_", name)

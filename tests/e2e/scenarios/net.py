@@ -417,7 +417,7 @@ class Net:
         else:
             self.ns.write("/etc/nsd/nsd.conf", 'server:\n ip-address: 192.0.2.53\n username: ""\n pidfile: ""\n database: ""\n'
                           ' zonesdir: /etc/nsd\n xfrdfile: /run/xfrd.state\n zonelistfile: /run/zone.list\n round-robin: yes\n'
-                          ' server-count: 1\n xfrdir: /run\nremote-control:\n control-enable: no\n'
+                          ' server-count: 1\n xfrdir: /run\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\n'
                           'zone:\n name: "."\n zonefile: root.zone\n')
             self.nsd = self.ns.spawn("nsd", "-d", "-c", "/etc/nsd/nsd.conf")
         wait(lambda: self.serial() == len(self.records))
