@@ -13,23 +13,7 @@
 #include "core/policy/tls_demand.h"
 #include "core/route/luser.h"
 
-/* would_do - does what has failed with names go without them? */
-static bool would_do(struct tls_options *o)
-{
-	struct tls_context *t;
-	struct buf why;
-
-	o->n_names = 0;
-	buf_init(&why, 1024);
-	t = tls_context_new(o, &why);
-	buf_fini(&why);
-	if (t)
-		tls_context_unref(t);
-	return t != NULL;
-}
-
-/* open_context - *wrong: it is the table of names that cannot be used */
-static struct tls_context *open_context(struct tls_options *o, const char *sni_maps, bool *wrong, struct buf *why)
+static struct tls_context *open_context(struct tls_options *o, const char *sni_maps, struct buf *why)
 {
 	struct tls_context *t = NULL;
 	struct sni sni;
@@ -38,11 +22,10 @@ static struct tls_context *open_context(struct tls_options *o, const char *sni_m
 		o->names = sni.v;
 		o->n_names = sni.n;
 		t = tls_context_new(o, why);
-		*wrong = !t && sni.n && would_do(o);
 	} else if (why->n) {
 		struct buf all;
 
-		*wrong = true;
+		*o->names_wrong = true;
 		buf_init(&all, why->max);
 		buf_printf(&all, "tls_server_sni_maps: %s", buf_cstr(why));
 		buf_clear(why);
@@ -70,6 +53,7 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 		.asks = v->asks_cert, .depth = (int)c->smtpd_tls_ccert_verifydepth,
 		.protocols = level >= CONF_TLS_ENCRYPT ? c->smtpd_tls_mandatory_protocols : c->smtpd_tls_protocols,
 		.tickets = true,
+		.names_wrong = &names_wrong,
 	};
 
 	buf_init(&why, 1024);
@@ -82,7 +66,7 @@ static struct tls_context *open_tls(struct settings *s, struct service *v, int l
 	if (!*o.cert_file && !*o.chain_files)
 		buf_z(&why, "no certificate: set smtpd_tls_cert_file and smtpd_tls_key_file");
 	else
-		s->certificate_unusable |= !(t = open_context(&o, c->tls_server_sni_maps, &names_wrong, &why));
+		s->certificate_unusable |= !(t = open_context(&o, c->tls_server_sni_maps, &why));
 	v->stays_out = !t && (level >= CONF_TLS_ENCRYPT || v->tls_wrapper);
 	if (names_wrong)
 		conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s", buf_cstr(&why));

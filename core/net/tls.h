@@ -20,6 +20,7 @@ struct tls_options {
 	const struct tls_own { const char *name; struct str pem; } *names; /* server: what a client gets that asks for a name (SNI): lower case, or
 	                                        ".example.com" for all below; keys and chains as in chain_files */
 	size_t n_names;
+	bool *names_wrong;                   /* set where it is the names that cannot be used; NULL with no names */
 	bool asks;                           /* server: clients are asked for a certificate, and may have none. Sessions are not resumed then */
 	int depth;                           /* … its chain has at most one more authority than this between it and ours */
 	const char *protocols;               /* Postfix syntax: ">=TLSv1.2", "!SSLv3, !TLSv1", "" = library default (1.2, 1.3) */

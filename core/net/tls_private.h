@@ -54,6 +54,11 @@ struct tls_session {
 	bool broken;
 };
 
+/* --- tls_identities.c --- load: false with why; free also what was loaded in part */
+bool tls_identities_load(struct tls_context *c, const struct tls_options *o, struct buf *why);
+int tls_identities_choose(mbedtls_ssl_context *ssl);          /* for one handshake: mbedtls_ssl_conf_cert_cb */
+void tls_identities_free(struct tls_context *c);
+
 /* --- tls_peer.c --- at the end of a handshake */
 void tls_describe(struct tls_session *s);              /* s->info */
 /* tls_judge - the one place that decides: 0, or the alert to send, with why */

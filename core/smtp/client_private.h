@@ -1,6 +1,6 @@
 /* client_private - what the files of the SMTP client machine share: client.c (the ring of expected replies and the loop),
- * client_session.c (greeting to READY), client_mail.c (transactions), client_phase.c (words). Nothing outside core/smtp
- * includes this. */
+ * client_session.c (greeting to READY), client_mail.c (transactions), client_content.c (their content), client_phase.c (words).
+ * Nothing outside core/smtp includes this. */
 #ifndef CORE_SMTP_CLIENT_PRIVATE_H
 #define CORE_SMTP_CLIENT_PRIVATE_H
 
