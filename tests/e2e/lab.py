@@ -3,15 +3,19 @@
 Everything listens on 127.0.0.1 on free ports and ends with the test. Times are bounded: wait() gives up loudly.
 """
 import base64
+import contextlib
 import ctypes
 import os
+import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import socketserver
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import warnings
@@ -35,6 +39,48 @@ def landlock():
 # every relay of these tests does its work inside the sandbox, where there is one
 SANDBOX = "sandbox = required\n" if landlock() > 1 and not EMULATED else ""
 LOGIN = "root" if os.getuid() == 0 else None
+
+
+@contextlib.contextmanager
+def open_folder():
+    """A folder that every user may come to, unlike pytest's own."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="relaybox-test-"))
+    os.chmod(path, 0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+class Client:
+    """Says lines and reads replies: of each the last line."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), 60)
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.reply()
+
+    def reply(self):
+        while True:
+            line = self.file.readline().decode(errors="replace")
+            if line[3:4] != "-":
+                return line.strip()
+
+    def say(self, *lines):
+        for line in lines:
+            self.socket.sendall((line.encode() if isinstance(line, str) else line) + b"\r\n")
+            last = self.reply()
+        return last
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def free_port():

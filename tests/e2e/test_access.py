@@ -5,40 +5,16 @@ import time
 
 import pytest
 
+import lab
 from lab import Relay, wait
 
 STRANGERS = "mynetworks = 192.0.2.0/24\nrelay_domains = relayed.test\ncompatibility_level = 3.6\n"
 
 
-class Client:
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 60)
-        self.file = self.socket.makefile("rb")
-        self.greeting = self.reply()
-
-    def reply(self):
-        while True:
-            line = self.file.readline().decode()
-            if line[3:4] != "-":
-                return line.strip()
-
-    def say(self, line):
-        self.socket.sendall(line.encode() + b"\r\n")
-        return self.reply()
-
+class Client(lab.Client):
     def begin(self, sender="a@outside.test"):
         self.say("EHLO client.test")
         return self.say("MAIL FROM:<%s>" % sender)
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def judge(tmp_path, main_cf, *lines):

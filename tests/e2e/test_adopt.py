@@ -1,25 +1,20 @@
 """relayctl adopt: the queue of a relayd that is gone, for the one that runs."""
 import os
-import pathlib
 import random
-import shutil
 import signal
 import smtplib
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from lab import RELAYBOX, Relay, Sink, free_port, wait
+from lab import RELAYBOX, Relay, Sink, free_port, wait, open_folder
 
 
 @pytest.fixture
 def tmp_path():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="relaybox-test-"))
-    os.chmod(path, 0o755)
-    yield path
-    shutil.rmtree(path)
+    with open_folder() as path:
+        yield path
 
 
 def away(folder):

@@ -10,43 +10,13 @@ import threading
 import pytest
 
 import facts
-from lab import RELAYBOX, Relay, Sink, certificate, free_port, wait
+from lab import RELAYBOX, Client, Relay, Sink, certificate, free_port, wait
 
 
-class Talk:
-    """A client that says lines and reads replies."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 20)
-        self.file = self.socket.makefile("rwb", 0)
-        self.reply()
-
-    def reply(self):
-        line = self.file.readline()
-        while line[3:4] == b"-":
-            line = self.file.readline()
-        return line.decode(errors="replace")
-
-    def say(self, *lines):
-        for line in lines:
-            self.file.write(line.encode() if isinstance(line, str) else line)
-            self.file.write(b"\r\n")
-            last = self.reply()
-        return last
-
+class Talk(Client):
     def mail(self, sender, *rcpts, content="Subject: x\r\n\r\nx"):
         return self.say("MAIL FROM:<%s> SMTPUTF8" % sender if not sender.isascii() else "MAIL FROM:<%s>" % sender,
                         *["RCPT TO:<%s>" % r for r in rcpts], "DATA", content + "\r\n.")
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 BOTH = "log_also = %s\nlog_also_format = json\n"
@@ -118,7 +88,7 @@ def test_both_forms_say_the_same_of_refusals(tmp_path):
             c.say("BOGUS", "STARTTLS")
         with Talk(relay.port) as c:
             c.say("EHLO client.test", "MAIL FROM:<a@b.test>", "RCPT TO:<x@here.test>", "DATA")
-            c.file.write(b"x\n.\n")
+            c.socket.sendall(b"x\n.\n")
             relay.wait_log("after STARTTLS|SSL_accept")
         relay.wait_log("lost connection after DATA")
         with socket.create_connection(("127.0.0.1", relay.port), 20) as s:

@@ -2,19 +2,16 @@
 
 Each test starts relayd as root with a spool that a taken-over mail_owner has prepared."""
 import os
-import pathlib
 import pwd
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-import tempfile
 import time
 
 import pytest
 
-from lab import RELAYBOX, Relay, Sink, wait, SLOW
+from lab import RELAYBOX, Relay, Sink, wait, SLOW, open_folder
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
 OWNER = 12525
@@ -22,11 +19,8 @@ OWNER = 12525
 
 @pytest.fixture
 def tmp_path():
-    """A folder that every user may come to, unlike pytest's own."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="relaybox-test-"))
-    os.chmod(path, 0o755)
-    yield path
-    shutil.rmtree(path)
+    with open_folder() as path:
+        yield path
 
 
 def start_as(tmp_path, main_cf="", owner=OWNER, **kwargs):

@@ -1,20 +1,18 @@
 """Listening sockets that others hand over: a supervisor's (LISTEN_FDS), and those of the relayd that an upgrade replaces."""
 import hashlib
 import os
-import pathlib
 import shutil
 import signal
 import smtplib
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 import pytest
 
-from lab import RELAYBOX, SLOW, Relay, Sink, free_port, wait
+from lab import RELAYBOX, SLOW, Relay, Sink, free_port, wait, open_folder
 from test_balancer import get, status
 from test_kill import Ledger, judge
 
@@ -146,10 +144,8 @@ def test_helper_has_none_of_the_sockets(tmp_path_all):
 
 @pytest.fixture
 def tmp_path_all():
-    path = pathlib.Path(tempfile.mkdtemp(prefix="relaybox-test-"))
-    os.chmod(path, 0o755)
-    yield path
-    shutil.rmtree(path)
+    with open_folder() as path:
+        yield path
 
 
 # --- upgrade ---------------------------------------------------------------------------------------------------------------

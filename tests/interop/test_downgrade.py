@@ -1,26 +1,9 @@
 """8-bit content to a server that takes 7: what a real Postfix sends there is what we send."""
-import os
-import shutil
 import smtplib
-import subprocess
-import time
 
-import pytest
-from lab import Relay, Sink, free_port, wait
+from lab import Relay, Sink, open_folder
+from own_postfix import Postfix, needs_postfix
 
-MASTER = "/usr/lib/postfix/sbin/master"
-SERVICES = """\
-127.0.0.1:%d inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-retry unix - - n - - error
-error unix - - n - - error
-"""
 MULTI = b"MIME-Version: 1.0\r\nContent-Type: multipart/%s; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 TEXT = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 BIT8 = b"Content-Transfer-Encoding: 8bit\r\n\r\n"
@@ -54,47 +37,12 @@ def arrived(sink):
     return {int(m.content.split(b"Subject: ")[1].split(b"\r\n")[0]): m.content[m.content.index(b"Subject: "):] for m in got}
 
 
-@pytest.fixture
-def postfix(tmp_path):
-    if os.geteuid() != 0 or not os.path.exists(MASTER):
-        pytest.skip("needs root and Postfix")
-    os.chmod(tmp_path, 0o755)
-    for parent in tmp_path.parents:
-        if str(parent) != "/" and str(parent) != "/tmp":
-            os.chmod(parent, os.stat(parent).st_mode | 0o055)
-    folder = tmp_path / "postfix"
-    for name in ("conf", "queue", "data"):
-        os.makedirs(folder / name)
-    shutil.chown(folder / "data", "postfix")
-
-    def start(sink_port):
-        port = free_port()
-        (folder / "conf/main.cf").write_text(
-            "compatibility_level = 3.6\nmyhostname = relay.example.test\nqueue_directory = %s/queue\ndata_directory = %s/data\n"
-            "inet_interfaces = 127.0.0.1\nmydestination =\nalias_maps =\nlocal_recipient_maps =\nrelayhost = [127.0.0.1]:%d\n"
-            "mynetworks = 127.0.0.0/8\nalternate_config_directories =\ndisable_dns_lookups = yes\n" % (folder, folder, sink_port))
-        (folder / "conf/master.cf").write_text(SERVICES % port)
-        subprocess.run(["postfix", "-c", str(folder / "conf"), "check"], check=True, capture_output=True)
-        start.process = subprocess.Popen([MASTER, "-d", "-c", str(folder / "conf")], stderr=subprocess.DEVNULL)
-
-        def greets():
-            try:
-                return smtplib.SMTP("127.0.0.1", port, timeout=5).quit()
-            except OSError:
-                time.sleep(0.1)
-        wait(greets, 30)
-        return port
-    start.process = None
-    yield start
-    if start.process:
-        start.process.terminate()
-        start.process.wait()
-
-
-def test_what_postfix_sends_to_a_server_of_7_bits(tmp_path, postfix):
+def test_what_postfix_sends_to_a_server_of_7_bits(tmp_path):
+    needs_postfix()
     with Sink(extensions=("PIPELINING",)) as theirs, Sink(extensions=("PIPELINING",)) as ours:
-        send(postfix(theirs.port))
-        want = arrived(theirs)
+        with open_folder() as folder, Postfix(folder / "postfix", theirs.port) as postfix:
+            send(postfix.port)
+            want = arrived(theirs)
         with Relay(tmp_path / "relay", "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\n" % ours.port) as relay:
             send(relay.port)
             got = arrived(ours)

@@ -1,31 +1,16 @@
 """relayctl import-postfix: the queue that Debian's Postfix leaves behind, for us."""
 import os
-import pathlib
 import re
 import shutil
 import signal
 import smtplib
 import subprocess
-import tempfile
 import time
 
 import pytest
-from lab import Relay, Sink, free_port, wait
+from lab import Relay, Sink, free_port, wait, open_folder
+from own_postfix import Postfix, needs_postfix
 
-MASTER = "/usr/lib/postfix/sbin/master"
-SERVICES = """\
-127.0.0.1:%d inet n - n - - smtpd
-pickup unix n - n 600 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-smtp unix - - n - - smtp
-retry unix - - n - - error
-error unix - - n - - error
-"""
 CHECKS = """\
 /^X-Drop/ IGNORE
 /^Subject: edit/ PREPEND X-Added: yes
@@ -35,36 +20,12 @@ CHECKS = """\
 """
 
 
-class Postfix:
+class Queue(Postfix):
+    """One whose relay is away, so that mail stays."""
+
     def __init__(self, folder, more=""):
-        self.dir, self.port, self.process = folder, free_port(), None
-        for name in ("conf", "queue", "data"):
-            os.makedirs(folder / name)
-        shutil.chown(folder / "data", "postfix")
+        super().__init__(folder, free_port(), "header_checks = regexp:%s/conf/checks\nsmtputf8_enable = yes\n%s" % (folder, more))
         (folder / "conf/checks").write_text(CHECKS)
-        (folder / "conf/main.cf").write_text(
-            "compatibility_level = 3.6\nmyhostname = relay.example.test\nqueue_directory = %s/queue\ndata_directory = %s/data\n"
-            "inet_interfaces = 127.0.0.1\nmydestination =\nalias_maps =\nlocal_recipient_maps =\nrelayhost = [127.0.0.1]:%d\n"
-            "mynetworks = 127.0.0.0/8\nalternate_config_directories =\ndisable_dns_lookups = yes\nheader_checks = regexp:%s/conf/checks\n"
-            "smtputf8_enable = yes\n%s" % (folder, folder, free_port(), folder, more))
-        (folder / "conf/master.cf").write_text(SERVICES % self.port)
-        subprocess.run(["postfix", "-c", str(folder / "conf"), "check"], check=True, capture_output=True)
-
-    def __enter__(self):
-        self.process = subprocess.Popen([MASTER, "-d", "-c", str(self.dir / "conf")], stderr=subprocess.DEVNULL)
-
-        def greets():
-            "Postfix to serve"
-            try:
-                return smtplib.SMTP("127.0.0.1", self.port, timeout=5).quit()
-            except OSError:
-                return None
-        wait(greets, 30)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
 
     def files(self, *queues):
         return [os.path.join(folder, name) for q in queues for folder, _, names in os.walk(self.dir / "queue" / q) for name in names]
@@ -79,12 +40,9 @@ class Postfix:
 
 @pytest.fixture
 def folder():
-    if os.geteuid() != 0 or not os.path.exists(MASTER):
-        pytest.skip("needs root and Postfix")
-    path = pathlib.Path(tempfile.mkdtemp(prefix="relaybox-test-"))
-    os.chmod(path, 0o755)
-    yield path
-    shutil.rmtree(path)
+    needs_postfix()
+    with open_folder() as path:
+        yield path
 
 
 def taken(done):
@@ -99,7 +57,7 @@ BODY = "Subject: %s\r\nX-Drop: 1\r\n\r\n.dot\r\n" + LONG + "\r\n\tgr\u00fcn\r\n\
 
 
 def test_what_postfix_has_is_here_and_stays_there(folder):
-    with Postfix(folder / "postfix") as theirs:
+    with Queue(folder / "postfix") as theirs:
         with smtplib.SMTP("127.0.0.1", theirs.port, timeout=30) as c:
             c.ehlo("client.example")
             c.sendmail("a@example.com", ["b@example.org", "c@example.org"], (BODY % "edit").encode(), mail_options=["RET=HDRS", "ENVID=e+2Bx", "BODY=8BITMIME"],
@@ -146,7 +104,7 @@ def test_what_postfix_has_is_here_and_stays_there(folder):
 
 
 def test_with_remove_it_is_gone_there(folder):
-    with Postfix(folder / "postfix") as theirs:
+    with Queue(folder / "postfix") as theirs:
         with smtplib.SMTP("127.0.0.1", theirs.port, timeout=30) as c:
             for i in range(10):
                 c.sendmail("a@example.com", ["u%d@example.org" % i], "Subject: x\r\n\r\nx\r\n")
@@ -162,7 +120,7 @@ def test_with_remove_it_is_gone_there(folder):
 
 def test_who_has_it_already_and_what_is_not_whole(folder):
     with Sink(script={"RCPT": lambda s, a: "450 later" if "late" in a else "550 no" if "never" in a else None}) as sink:
-        with Postfix(folder / "postfix", "relayhost = [127.0.0.1]:%d\n" % sink.port) as theirs:
+        with Queue(folder / "postfix", "relayhost = [127.0.0.1]:%d\n" % sink.port) as theirs:
             with smtplib.SMTP("127.0.0.1", theirs.port, timeout=30) as c:
                 c.sendmail("a@example.com", ["now@example.org", "late@example.org"], "Subject: x\r\n\r\nx\r\n")
             theirs.settled(1, "deferred")

@@ -8,7 +8,7 @@ import pytest
 
 from faults import Certificates, tlsa
 from lab import RELAYBOX, wait
-from test_mxcheck import nsd, resolver
+from test_mxcheck import needs_signed_zones, nsd, resolver
 
 GOOD, CLEAR, SELF, EXPIRED, OTHER, DOMAIN = ("198.51.100.%d" % n for n in range(10, 16))
 ZERO = "00" * 32
@@ -117,9 +117,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(net, tmp_path_factory):
-    for tool in ("unbound", "ldns-signzone", "dig"):
-        if net.ns.run("sh", "-c", "command -v " + tool, check=False).returncode:
-            pytest.skip("%s is not installed" % tool)
+    needs_signed_zones(net)
     w = World()
     w.c = certificates(tmp_path_factory.mktemp("certificates"))
     w.table = cases(w.c)

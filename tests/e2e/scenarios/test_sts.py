@@ -9,7 +9,7 @@ import pytest
 from faults import Certificates, tlsa
 from lab import RELAYBOX, wait
 from peers import Web
-from test_mxcheck import nsd, resolver
+from test_mxcheck import needs_signed_zones, nsd, resolver
 
 GOOD, CLEAR, SELF, EXPIRED, OTHER, FOREIGN = ("198.51.100.%d" % n for n in range(10, 16))
 WEB, DEAD, CLOSED = "198.51.100.80", "198.51.100.81", "198.51.100.82"
@@ -133,9 +133,7 @@ def context(c, name):
 
 @pytest.fixture(scope="module")
 def world(net, tmp_path_factory):
-    for tool in ("unbound", "ldns-signzone", "dig"):
-        if net.ns.run("sh", "-c", "command -v " + tool, check=False).returncode:
-            pytest.skip("%s is not installed" % tool)
+    needs_signed_zones(net)
     w = World()
     w.net, w.c = net, Certificates(tmp_path_factory.mktemp("certificates"))
     c = w.c

@@ -14,7 +14,7 @@ import pytest
 from faults import Certificates, tlsa
 from lab import RELAYBOX, wait
 from peers import Web
-from test_mxcheck import nsd, resolver
+from test_mxcheck import needs_signed_zones, nsd, resolver
 
 GOOD, CLEAR, SELF = ("198.51.100.%d" % n for n in range(10, 13))
 WEB = "198.51.100.80"
@@ -135,9 +135,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(net, tmp_path_factory):
-    for tool in ("unbound", "ldns-signzone", "dig"):
-        if net.ns.run("sh", "-c", "command -v " + tool, check=False).returncode:
-            pytest.skip("%s is not installed" % tool)
+    needs_signed_zones(net)
     w = World()
     folder = tmp_path_factory.mktemp("tlsrpt")
     c = w.c = Certificates(folder / "certificates")
