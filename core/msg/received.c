@@ -83,7 +83,8 @@ void received_format(struct buf *out, const struct received *r)
 	}
 	buf_printf(out, "\tby %s (%s) with ", r->hostname, r->mail_name);
 	put_neuter(out, e->proto);
-	buf_printf(out, " id %s", r->qid);
+	if (r->qid)
+		buf_printf(out, " id %s", r->qid);
 	put_for(out, e);
 	buf_printf(out, "; %s\r\n", date);
 }

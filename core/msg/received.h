@@ -9,7 +9,7 @@ struct received {
 	const struct envelope *envelope; /* helo, client_name, client_addr, proto, sasl_user, uid, flags, arrival, rcpts */
 	const char *hostname;            /* myhostname */
 	const char *mail_name;
-	const char *qid;
+	const char *qid;                 /* or NULL: the network form without an id */
 	int offset_minutes;              /* date_offset(arrival) */
 	const char *tls;                 /* "TLSv1.3 with cipher X (256/256 bits)", or NULL */
 	const char *peer;                /* the client's certificate: "Client CN "x", Issuer "y" (verified OK)", or NULL */

@@ -9,6 +9,8 @@
 
 #include "core/base/fs.h"
 #include "core/msg/crlf.h"
+#include "core/msg/date.h"
+#include "core/msg/received.h"
 #include "core/submit/submit.h"
 #include "core/smtp/server.h"
 
@@ -28,6 +30,18 @@ static void answer(struct stdio_session *s, int code, const char *enhanced, cons
 
 	reply_set(&r, code, enhanced, "%s", text);
 	smtp_server_answer(&s->smtp, &r);
+}
+
+/* trace - the field of this dialogue, as of a client on loopback; the queue's own comes before it and has the id */
+static void trace(struct stdio_session *s)
+{
+	struct envelope e = s->smtp.envelope;
+
+	e.client_name = STR("localhost");
+	e.client_addr = STR("127.0.0.1");
+	e.arrival = clock_wall();
+	received_format(&s->content, &(struct received){ .envelope = &e, .hostname = s->conf->myhostname, .mail_name = s->conf->mail_name,
+	                                                 .offset_minutes = date_offset(e.arrival) });
 }
 
 static void take_message(struct stdio_session *s)
@@ -73,6 +87,7 @@ static bool on_event(struct stdio_session *s, enum smtp_server_event ev)
 		return true;
 	case SMTP_SERVER_DATA:
 		buf_clear(&s->content);
+		trace(s);
 		answer(s, 354, "", "End data with <CR><LF>.<CR><LF>");
 		return true;
 	case SMTP_SERVER_BODY:
