@@ -55,6 +55,16 @@ int tls_identities_choose(mbedtls_ssl_context *ssl)
 	return r;
 }
 
+/* fits - the library writes a chain into one record of a handshake: each certificate with its length and its extensions, and a head */
+static bool fits(const mbedtls_x509_crt *chain, size_t more)
+{
+	size_t n = 64 + more;
+
+	for (const mbedtls_x509_crt *c = chain; c; c = c->next)
+		n += c->raw.len + 5;
+	return n <= MBEDTLS_SSL_OUT_CONTENT_LEN;
+}
+
 /* to whom a file's keys and certificates are given */
 struct loading { struct tls_context *context; struct identities *to; };
 
@@ -71,6 +81,8 @@ static const char *add_identity(void *ctx, struct str key, struct str chain)
 	mbedtls_x509_crt_init(&id->chain);
 	if (!chain.n || mbedtls_x509_crt_parse(&id->chain, chain_p, tls_text_length(chain)))
 		return "no usable certificate chain in it";
+	if (!fits(&id->chain, 0))
+		return "its chain of certificates has more than the 16 KiB that a handshake has room for";
 	if (!key.n || !add_key(id, key))
 		return "no usable private key for it (an encrypted one is not)";
 	if (mbedtls_pk_check_pair(&id->chain.pk, id->keys, tls_random, NULL))
@@ -102,7 +114,7 @@ static void complete_chain(struct tls_context *c, mbedtls_x509_crt *chain)
 			if (same_name(&ca->subject_raw, &last->issuer_raw))
 				break;
 		/* the root is the client's own */
-		if (!ca || !ca->version || same_name(&ca->subject_raw, &ca->issuer_raw) ||
+		if (!ca || !ca->version || same_name(&ca->subject_raw, &ca->issuer_raw) || !fits(chain, ca->raw.len) ||
 		    mbedtls_x509_crt_parse_der(chain, ca->raw.p, ca->raw.len))
 			return;
 	}

@@ -147,6 +147,7 @@ static const struct { unsigned short code; const char *text; } errors[] = {
 	{ 0x6e00, "the negotiation failed" },
 	{ 0x6e80, "no protocol version in common: TLS 1.2 and 1.3 are spoken here" },
 	{ 0x7080, "a feature is asked for that is not supported" },
+	{ 0x7100, "the peer's message is too large: a chain of certificates may have 16 KiB" },
 	{ 0x7180, "a record was changed on its way" },
 	{ 0x7200, "an invalid record: the peer may not speak TLS" },
 	{ 0x7300, "the peer's message cannot be parsed" },

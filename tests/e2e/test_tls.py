@@ -1,6 +1,7 @@
 """TLS on the way out and in: levels, policies, certificates on both sides, sessions that are resumed and what they may not skip."""
 import contextlib
 import os
+import pathlib
 import smtplib
 import socket
 import ssl
@@ -468,3 +469,48 @@ def test_a_key_that_cannot_be_verified_is_named_and_nothing_goes_in_clear(tmp_pa
         wait(deferred)
         assert "an Ed25519 or RSA-PSS key cannot be verified here" in r.log()
         assert not sink.messages
+
+
+# --- chains of more than 16 KiB, which the library can neither read nor write -----------------------------------------
+
+@pytest.fixture(scope="module")
+def long_chain(tmp_path_factory):
+    """An authority with .short and .long, certificates of some 14 and 17 KiB for localhost."""
+    made = Authority(tmp_path_factory.mktemp("long"))
+    for what, names in ("short", 500), ("long", 600):
+        with open(os.path.join(made.dir, "ext"), "w") as f:
+            f.write("subjectAltName=DNS:localhost%s\n" % "".join(",DNS:host%05d.some.example.org" % i for i in range(names)))
+        made.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "l.key", "-out", "l.csr", "-subj", "/CN=localhost")
+        made.openssl("x509", "-req", "-in", "l.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "l.pem", "-extfile", "ext")
+        path = os.path.join(made.dir, what + ".pem")
+        with open(path, "w") as f:
+            f.write(made.read("l.key") + made.read("l.pem"))
+        setattr(made, what, path)
+    return made
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda v: v.name)
+@pytest.mark.parametrize("level", ["may", "encrypt", "verify"])
+def test_a_servers_chain_that_is_too_long_is_named_and_nothing_goes_in_clear(tmp_path, long_chain, level, version):
+    for what, good in ("short", True), ("long", False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(getattr(long_chain, what))
+        context.minimum_version = context.maximum_version = version
+        with Sink(tls=context) as sink, relay(tmp_path / what, long_chain, sink.port, "smtp_tls_security_level = %s\n" % level) as r:
+            send(r)
+            r.wait_log("status=%s" % ("sent" if good else "deferred"))
+            assert len(sink.messages) == good
+            assert good or ": the peer's message is too large: a chain of certificates may have 16 KiB" in r.log()
+
+
+def test_our_own_chain_that_is_too_long_is_told_before_the_start(tmp_path, long_chain):
+    main = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = %s\n"
+    with Relay(tmp_path / "short", main % long_chain.short) as r, smtplib.SMTP("localhost", r.port) as c:
+        c._host = "localhost"
+        assert c.starttls(context=ssl.create_default_context(cafile=long_chain.dir + "/ca.pem"))[0] == 220
+    r = Relay(tmp_path / "long", main % long_chain.long)
+    done = r.run("relayd", "-t", check=False)
+    assert b"its chain of certificates has more than the 16 KiB" in done.stdout, done
+    r.write("main.cf", pathlib.Path(r.path("main.cf")).read_text().replace("_level = may", "_level = encrypt"))
+    done = r.run("relayd", "-t", check=False)
+    assert done.returncode and b"its chain of certificates has more than the 16 KiB" in done.stdout + done.stderr, done
