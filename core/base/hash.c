@@ -2,6 +2,7 @@
  * it stands on. Marks go when the table is rebuilt. SipHash-2-4: Aumasson and Bernstein, 2012. */
 #include "core/base/hash.h"
 
+#include <endian.h>
 #include <pthread.h>
 
 #include "core/base/mem.h"
@@ -45,6 +46,14 @@ static uint64_t little64(const unsigned char *p, size_t n)
 	return x;
 }
 
+static inline uint64_t load64(const unsigned char *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return le64toh(x);
+}
+
 uint64_t hash_siphash(uint64_t k0, uint64_t k1, const void *data, size_t n)
 {
 	const unsigned char *p = data;
@@ -53,7 +62,7 @@ uint64_t hash_siphash(uint64_t k0, uint64_t k1, const void *data, size_t n)
 	uint64_t last = (uint64_t)n << 56;
 
 	for (; n >= 8; p += 8, n -= 8) {
-		uint64_t m = little64(p, 8);
+		uint64_t m = load64(p);
 
 		v[3] ^= m;
 		sip_round(v);

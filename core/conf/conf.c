@@ -249,11 +249,13 @@ static bool is_plain(const char *text)
 	return text && !strchr(text, '$');
 }
 
-static void build_field(struct conf *c, const struct param *p, struct conf_diag *diag)
+/* build_field - false: its value cannot be used, and that was said */
+static bool build_field(struct conf *c, const struct param *p, struct conf_diag *diag)
 {
-	const struct conf_entry *e = source_find(c->source, str_of(p->name));
+	const struct conf_entry *e = source_ask(c->source, str_of(p->name));
 	struct buf text, why;
 	const char *value = NULL;
+	bool good = true;
 
 	buf_init(&text, LIMIT_CONF_VALUE);
 	buf_init(&why, 1024);
@@ -266,6 +268,7 @@ static void build_field(struct conf *c, const struct param *p, struct conf_diag 
 	else
 		buf_printf(&why, " in the value of %s", p->name);
 	if (!value || !param_store(p, c, value, &why)) {
+		good = false;
 		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
 		if (p->kind == PARAM_TEXT || p->kind == PARAM_RAW)
 			*(const char **)(void *)((char *)c + p->at) = "";
@@ -276,6 +279,38 @@ static void build_field(struct conf *c, const struct param *p, struct conf_diag 
 	}
 	buf_fini(&text);
 	buf_fini(&why);
+	return good;
+}
+
+/* is_finished - the steps below change this field, so what is in it does not tell whether it is the same */
+static bool is_finished(const struct param *p)
+{
+	static const size_t fields[] = {
+		offsetof(struct conf, inet_protocols), offsetof(struct conf, smtp_tls_security_level), offsetof(struct conf, smtpd_tls_security_level),
+		offsetof(struct conf, myorigin), offsetof(struct conf, smtpd_reject_unlisted_recipient),
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (p->at == fields[i])
+			return true;
+	return false;
+}
+
+/* build_fields - all; of an overlay, those that what changed may concern: the others are base's already */
+static void build_fields(struct conf *c, struct conf_diag *diag)
+{
+	struct conf_source *s = c->source;
+	size_t at = 0;
+
+	s->asked.open = !s->base;
+	for (size_t i = 0; i < n_params; i++) {
+		if (s->base && !source_concerns(s, &at))
+			continue;
+		if (!build_field(c, &params[i], diag) || is_finished(&params[i]))
+			source_asked(s, ASKED_ANY);
+		source_asked(s, ASKED_END);
+	}
+	s->asked.open = false;
 }
 
 static void finish_tls(struct conf *c)
@@ -343,14 +378,11 @@ static void finish_overrides(struct conf *c)
 			c->smtpd_reject_unlisted_recipient = false;
 }
 
-struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag)
+/* build - c is empty, or as base is */
+static struct conf *build(struct conf *c, struct conf_source *s, struct conf_diag *diag)
 {
-	struct conf *c = MEM_NEW(struct conf);
-
 	c->source = s;
-	c->config_directory = source_keep(s, str_of(directory));
-	for (size_t i = 0; i < n_params; i++)
-		build_field(c, &params[i], diag);
+	build_fields(c, diag);
 	if (c->inet_protocols > CONF_INET_BOTH || c->inet_protocols < 0)
 		c->inet_protocols = c->inet_protocols < 0 ? CONF_INET_ALL : CONF_INET_BOTH;
 	finish_tls(c);
@@ -361,6 +393,23 @@ struct conf *conf_build(struct conf_source *s, const char *directory, struct con
 	c->relay_password = s->relay_password;
 	c->smtpd_users = s->smtpd_users;
 	return c;
+}
+
+struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag)
+{
+	struct conf *c = MEM_NEW(struct conf);
+
+	c->config_directory = source_keep(s, str_of(directory));
+	return build(c, s, diag);
+}
+
+/* build_over - as base, with what is another in s */
+static struct conf *build_over(const struct conf *base, struct conf_source *s, struct conf_diag *diag)
+{
+	struct conf *c = MEM_NEW(struct conf);
+
+	*c = *base;
+	return build(c, s, diag);
 }
 
 void conf_free(struct conf *c)
@@ -388,8 +437,7 @@ static struct conf *overlay(const struct conf *base, struct conf_source *s, cons
 		}
 	}
 	apply_overrides(s, overrides, file, line, diag);
-	c = conf_build(s, base->config_directory, diag);
-	c->configured = base->configured;
+	c = build_over(base, s, diag);
 	conf_check_entries(c, from, NULL, diag);
 	if (diag->errors == errors)
 		return c;
@@ -400,7 +448,7 @@ static struct conf *overlay(const struct conf *base, struct conf_source *s, cons
 struct conf *conf_overlay(const struct conf *base, const char *const *overrides, const char *file, unsigned line,
 	struct conf_diag *diag)
 {
-	return overlay(base, source_copy(base->source), overrides, file, line, diag);
+	return overlay(base, source_over(base->source), overrides, file, line, diag);
 }
 
 /* lmtp_name - the lmtp client's name of an smtp_ parameter */
@@ -448,7 +496,7 @@ static void set_own_name(struct conf_source *s, const char *name, const char *va
 struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,
 	const char *const *overrides, const char *file, unsigned line, struct conf_diag *diag)
 {
-	struct conf_source *s = source_copy(base->source);
+	struct conf_source *s = source_over(base->source);
 	size_t errors = diag->errors;
 	struct conf *c;
 
@@ -456,11 +504,12 @@ struct conf *conf_transport_overlay(const struct conf *base, const char *service
 	set_own_name(s, "process_name", program);
 	c = overlay(base, s, overrides, file, line, diag);
 	if (c && !strcmp(program, "lmtp")) {
-		s = source_copy(c->source);
-		conf_free(c);
+		struct conf *smtp = c;
+
+		s = source_over(smtp->source);
 		read_lmtp_names(s);
-		c = conf_build(s, base->config_directory, diag);
-		c->configured = base->configured;
+		c = build_over(smtp, s, diag);
+		conf_free(smtp);
 	}
 	if (diag->errors == errors)
 		return c;

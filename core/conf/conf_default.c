@@ -37,7 +37,7 @@ static int default_hostname(const struct conf *c, struct buf *out, struct buf *w
 	if (strchr(name, '.'))
 		return 0;
 	buf_byte(out, '.');
-	if (source_find(c->source, STR("mydomain")))
+	if (source_ask(c->source, STR("mydomain")))
 		return expand_value(c, STR("mydomain"), out, why);
 	buf_z(out, "localdomain");
 	return 0;
@@ -223,7 +223,7 @@ static int default_networks(const struct conf *c, struct buf *out, struct buf *w
 	r = expand_value(c, STR("inet_interfaces"), &interfaces, why);
 	r = r ? r : expand_value(c, STR("mynetworks_style"), &style, why);
 	r = r ? r : expand_value(c, STR("inet_protocols"), &protocols, why);
-	if (c->source->own_is_private && !source_find(c->source, STR("mynetworks_style"))) {
+	if (c->source->own_is_private && !source_ask(c->source, STR("mynetworks_style"))) {
 		buf_clear(&style);
 		buf_z(&style, PRIVATE_STYLE);
 	}

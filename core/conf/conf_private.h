@@ -1,7 +1,8 @@
 /* conf_private - what the files of core/conf share; nobody else includes it.
  *
  * A source keeps each name's raw text and where it came from; the struct conf is worked out from it, so that an overlay
- * is a copied source with more entries. */
+ * is a copied source with more entries. Of an overlay's rows only those are worked out again whose value depends on a name that
+ * changed; a relay has a dozen overlays, and most change nothing but the name of a service. */
 #ifndef CORE_CONF_CONF_PRIVATE_H
 #define CORE_CONF_CONF_PRIVATE_H
 
@@ -23,6 +24,24 @@ struct conf_entry {
 /* origin of what a login of RELAYHOST_USERNAME needs and nobody has set */
 #define CONF_FROM_LOGIN "RELAYHOST_USERNAME"
 struct conf_secret { char *path; struct stamp stamp; };
+/* name_sum - of a parameter's name: FNV-1a, which is enough for names that are ours */
+static inline uint32_t name_sum(struct str name)
+{
+	uint32_t x = 2166136261u;
+
+	for (size_t i = 0; i < name.n; i++)
+		x = (x ^ (unsigned char)name.p[i]) * 16777619u;
+	return x ^ x >> 15;
+}
+
+/* name_place - a number for a name: others may have it, too, so a value whose names have none of the numbers of what changed is
+ * the same as before, and one of which one has is made again */
+enum { NAME_PLACES = 1024, ASKED_END = 0, ASKED_ANY = 1 };
+static inline uint16_t name_place(struct str name)
+{
+	return (uint16_t)(ASKED_ANY + 1 + name_sum(name) % (NAME_PLACES - ASKED_ANY - 1));
+}
+
 struct conf_source {
 	struct conf_entry **v;         /* in the order of their last setting */
 	size_t n, cap;
@@ -30,6 +49,11 @@ struct conf_source {
 	struct table cache;            /* name -> expanded text, in the arena */
 	struct arena arena;            /* every text of the conf */
 	unsigned default_depth;        /* computed defaults being computed */
+	unsigned refs;                 /* its conf, and each overlay, whose fields point at texts in here */
+	struct conf_source *base;      /* of an overlay: the source at the bottom, which no overlay changes; else NULL */
+	struct asked { uint16_t *v; size_t n, cap; bool open; } asked; /* at the bottom: for each row the name_place of all names
+					* that its value was made of, and ASKED_END; open while the rows are made */
+	uint64_t changed[NAME_PLACES / 64]; /* of an overlay: a bit for the name_place of each name that is not what it is in base */
 	bool own_is_private;           /* of the host's networks, only private ones are mynetworks */
 	char *relay_user, *relay_password; /* RELAYHOST_USERNAME, RELAYHOST_PASSWORD; NULL: unset */
 	struct conf_secret *secrets;   /* files that _FILE variables name, as they were when they were read */
@@ -39,8 +63,11 @@ struct conf_source {
 struct conf_source *source_new(void);
 void source_free(struct conf_source *s);
 void source_set_login(struct conf_source *s, const char *user, const char *password);
-struct conf_source *source_copy(const struct conf_source *s);
+struct conf_source *source_over(struct conf_source *s);     /* a copy for an overlay */
 struct conf_entry *source_find(const struct conf_source *s, struct str name);
+struct conf_entry *source_ask(struct conf_source *s, struct str name);  /* the same, and what is being made depends on it */
+void source_asked(struct conf_source *s, uint16_t place);
+bool source_concerns(const struct conf_source *s, size_t *at);  /* does what changed concern the row whose names begin at *at? To the next */
 struct conf_entry *source_set(struct conf_source *s, struct str name, struct str raw, const char *file, unsigned line);
 void source_unset(struct conf_source *s, struct str name);
 

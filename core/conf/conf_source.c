@@ -10,6 +10,7 @@ struct conf_source *source_new(void)
 {
 	struct conf_source *s = MEM_NEW(struct conf_source);
 
+	s->refs = 1;
 	table_init(&s->index);
 	table_init(&s->cache);
 	arena_init(&s->arena, SOURCE_ARENA);
@@ -35,8 +36,10 @@ void source_set_login(struct conf_source *s, const char *user, const char *passw
 
 void source_free(struct conf_source *s)
 {
-	if (!s)
+	if (!s || --s->refs)
 		return;
+	source_free(s->base);
+	mem_free(s->asked.v);
 	for (size_t i = 0; i < s->n; i++)
 		entry_free(s->v[i]);
 	mem_free(s->v);
@@ -52,7 +55,7 @@ void source_free(struct conf_source *s)
 	mem_free(s);
 }
 
-struct conf_source *source_copy(const struct conf_source *s)
+struct conf_source *source_over(struct conf_source *s)
 {
 	struct conf_source *copy = source_new();
 
@@ -63,6 +66,12 @@ struct conf_source *source_copy(const struct conf_source *s)
 		e->text = from->text;
 		e->origin = from->origin;
 	}
+	copy->base = s->base ? s->base : s;
+	copy->base->refs++;
+	memset(copy->changed, 0, sizeof(copy->changed));
+	if (s->base)
+		memcpy(copy->changed, s->changed, sizeof(copy->changed));
+	copy->changed[0] |= 1 << ASKED_ANY;
 	copy->own_is_private = s->own_is_private;
 	copy->relay_user = s->relay_user ? mem_dupz(s->relay_user) : NULL;
 	copy->relay_password = s->relay_password ? mem_dupz(s->relay_password) : NULL;
@@ -75,6 +84,43 @@ struct conf_entry *source_find(const struct conf_source *s, struct str name)
 	return table_find(&s->index, name);
 }
 
+struct conf_entry *source_ask(struct conf_source *s, struct str name)
+{
+	source_asked(s, name_place(name));
+	return source_find(s, name);
+}
+
+void source_asked(struct conf_source *s, uint16_t place)
+{
+	struct asked *a = &s->asked;
+
+	if (!a->open)
+		return;
+	if (a->n == a->cap) {
+		a->cap = a->cap ? a->cap * 2 : 1024;
+		a->v = mem_array(a->v, a->cap, sizeof(a->v[0]));
+	}
+	a->v[a->n++] = place;
+}
+
+bool source_concerns(const struct conf_source *s, size_t *at)
+{
+	const uint16_t *place = s->base->asked.v + *at;
+	bool is_changed = false;
+
+	for (; *place != ASKED_END; place++)
+		is_changed |= s->changed[*place / 64] >> (*place % 64) & 1;
+	*at = (size_t)(place + 1 - s->base->asked.v);
+	return is_changed;
+}
+
+static void note_change(struct conf_source *s, struct str name)
+{
+	uint16_t place = name_place(name);
+
+	s->changed[place / 64] |= (uint64_t)1 << (place % 64);
+}
+
 void source_unset(struct conf_source *s, struct str name)
 {
 	struct conf_entry *e = table_take(&s->index, name);
@@ -82,6 +128,7 @@ void source_unset(struct conf_source *s, struct str name)
 
 	if (!e)
 		return;
+	note_change(s, name);
 	while (s->v[i] != e)
 		i++;
 	memmove(s->v + i, s->v + i + 1, (s->n - i - 1) * sizeof(s->v[0]));
@@ -94,6 +141,7 @@ struct conf_entry *source_set(struct conf_source *s, struct str name, struct str
 	struct conf_entry *e = MEM_NEW(struct conf_entry);
 
 	source_unset(s, name);
+	note_change(s, name);
 	*e = (struct conf_entry){ .name = str_dup(name), .raw = str_dup(raw), .file = file ? mem_dupz(file) : NULL,
 		.line = line, .origin = "option" };
 	if (s->n == s->cap) {

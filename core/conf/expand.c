@@ -25,7 +25,7 @@ static int fail(struct expander *x, const char *what, struct str at)
 /* find_value - raw text of a name; false if it has none (a computed default has `computed`) */
 static bool find_value(const struct conf *c, struct str name, struct str *text, enum conf_text *how, const char **computed)
 {
-	const struct conf_entry *e = source_find(c->source, name);
+	const struct conf_entry *e = source_ask(c->source, name);
 	const struct param *p = e ? NULL : param_find(name);
 	const char *builtin = e || p ? NULL : builtin_value(c, name);
 

@@ -25,14 +25,26 @@ const struct param params[] = {
 };
 const size_t n_params = sizeof(params) / sizeof(params[0]);
 
+enum { PLACES = 1024 };                /* a power of two */
+_Static_assert(sizeof(params) / sizeof(params[0]) * 2 < PLACES, "more places for the rows of params.def");
+
 /* param_find - every $name of every value is looked up: the rows are put in a table once, for good */
 const struct param *param_find(struct str name)
 {
-	static struct table by_name;
+	static uint16_t places[PLACES];        /* number of the row, plus one */
+	static bool filled;
+	size_t at;
 
-	for (size_t i = by_name.n; i < n_params; i++)
-		table_add(&by_name, str_of(params[i].name), (void *)(uintptr_t)&params[i]);
-	return table_find(&by_name, name);
+	for (size_t i = 0; i < n_params && !filled; i++) {
+		for (at = name_sum(str_of(params[i].name)); places[at % PLACES];)
+			at++;
+		places[at % PLACES] = (uint16_t)(i + 1);
+	}
+	filled = true;
+	for (at = name_sum(name); places[at % PLACES]; at++)
+		if (str_eq(name, str_of(params[places[at % PLACES] - 1].name)))
+			return &params[places[at % PLACES] - 1];
+	return NULL;
 }
 
 static bool unit_seconds(char c, int64_t *out)

@@ -222,3 +222,82 @@ T(master_endpoints_know_services)
 	buf_fini(&services);
 	buf_fini(&why);
 }
+
+/* different_field - name of a row in which both differ */
+static const char *different_field(const struct conf *a, const struct conf *b)
+{
+	for (size_t i = 0; i < n_params; i++) {
+		const void *x = (const char *)a + params[i].at, *y = (const char *)b + params[i].at;
+		enum param_kind kind = params[i].kind;
+
+		if (kind == PARAM_TEXT || kind == PARAM_RAW ? strcmp(*(const char *const *)x, *(const char *const *)y) != 0 :
+		    memcmp(x, y, kind == PARAM_BOOL ? sizeof(bool) : kind == PARAM_ENUM ? sizeof(int) : sizeof(int64_t)) != 0)
+			return params[i].name;
+	}
+	return a->smtp_tls_level_is_ours == b->smtp_tls_level_is_ours ? "none" : "smtp_tls_level_is_ours";
+}
+
+static const char refers_much[] = "compatibility_level = 3\nrelay_domains = $mydestination ${stress?{stress.example}:{calm.example}}\n"
+	"mynetworks_style = ${{$mail_name} == {x} ? {class} : {host}}\nsmtpd_tls_security_level = $level\nlevel = ${stress?{may}:{}}\n"
+	"smtp_tls_security_level = $smtpd_tls_security_level\nsmtp_helo_name = $service_name.$mydomain\nluser_relay = $user@$mydomain\n";
+
+/* what differs from the conf below is made again, and nothing is left of what it was made of there: an overlay, and one of that, is
+ * what the same lines in one file are */
+T(conf_overlay_is_as_if_all_had_been_in_one_file)
+{
+	static const char *const values[] = { "yes", "7", "may", "$mail_name.example", "" };
+	struct conf *base = conf_from_text(str_of(refers_much), "/nowhere", &diag);
+
+	REQUIRE(base);
+	for (size_t i = 0; i < n_params * sizeof(values) / sizeof(values[0]); i++) {
+		const char *name = params[i / 5].name, *value = values[i % 5], *over[2] = { NULL }, *again[] = { "stress=yes", NULL };
+		struct conf *o, *o2 = NULL, *whole, *whole2;
+		char line[200], text[2000];
+
+		ROW("%s = %s", name, value);
+		snprintf(line, sizeof(line), "%s=%s", name, value);
+		over[0] = line;
+		conf_diag_fini(&diag);
+		o = conf_overlay(base, over, NULL, 0, &diag);
+		conf_diag_fini(&diag);
+		snprintf(text, sizeof(text), "%s%s\n", refers_much, line);
+		whole = conf_from_text(str_of(text), "/nowhere", &diag);
+		conf_diag_fini(&diag);
+		snprintf(text, sizeof(text), "%s%s\nstress=yes\n", refers_much, line);
+		whole2 = conf_from_text(str_of(text), "/nowhere", &diag);
+		CHECK(!o == !whole);
+		if (o && whole)
+			CHECK_STR(different_field(o, whole), "none");
+		if (o && whole2) {
+			o2 = conf_overlay(o, again, NULL, 0, &diag);
+			/* what it lies on may go first */
+			conf_free(o);
+			o = NULL;
+			REQUIRE(o2);
+			CHECK_STR(different_field(o2, whole2), "none");
+		}
+		conf_free(o);
+		conf_free(o2);
+		conf_free(whole);
+		conf_free(whole2);
+	}
+	conf_free(base);
+	conf_diag_fini(&diag);
+}
+
+T(conf_of_an_lmtp_transport_has_the_names_of_lmtp)
+{
+	static const char *const over[] = { "lmtp_lhlo_timeout=3", NULL };
+	struct conf *base = conf_from_text(STR("smtp_connect_timeout = 5\nlmtp_connect_timeout = 7\nlmtp_lhlo_name = l.$service_name\n"
+		"smtp_helo_name = s\nsmtp_helo_timeout = 9\n"), "/nowhere", &diag), *c;
+
+	REQUIRE(base);
+	c = conf_transport_overlay(base, "deep", "lmtp", over, NULL, 0, &diag);
+	conf_free(base);
+	REQUIRE(c);
+	CHECK_INT(c->smtp_connect_timeout, 7 * USEC_PER_SEC);
+	CHECK_STR(c->smtp_helo_name, "l.deep");
+	CHECK_STR(c->smtp_tcp_port, "24");
+	CHECK_INT(c->smtp_helo_timeout, 3 * USEC_PER_SEC);
+	conf_free(c);
+}
