@@ -1,9 +1,9 @@
-# apt-sources.awk - make source-package entries from the machine's own apt set-up.
+# apt-sources.awk - make entries for packages' sources, or for packages, from the machine's own apt set-up.
 #
-#   awk -v own=SUITE -v want=SUITE [-v base=1] -f apt-sources.awk FILE...
+#   awk -v own=SUITE -v want=SUITE [-v base=1] [-v type=deb] -f apt-sources.awk FILE...
 #
 # Reads one-line (*.list) and deb822 (*.sources) files. Takes the entries of suite OWN with its -updates and -security,
-# and prints them as deb822 entries of type deb-src, asked for suite WANT instead; with base=1 only OWN's own entry. Mirror,
+# and prints them as deb822 entries of that type (deb-src), asked for suite WANT instead; with base=1 only OWN's own entry. Mirror,
 # keyring and every other field stay as the machine has them, so apt authenticates what comes exactly as it does for the
 # machine's own packages.
 
@@ -23,7 +23,7 @@ function emit(uris, suites, rest,    n, i, s, list) {
 			list = list " " renamed(s[i])
 	if (list == "" || uris ~ /cdrom:/ || seen[uris list]++)
 		return
-	printf "Types: deb-src\nURIs: %s\nSuites:%s\n%s\n", uris, list, rest
+	printf "Types: %s\nURIs: %s\nSuites:%s\n%s\n", type ? type : "deb-src", uris, list, rest
 }
 
 function end_stanza() {
