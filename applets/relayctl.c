@@ -9,6 +9,7 @@
 #include "applets/move_queue.h"
 #include "applets/postcat.h"
 #include "applets/postqueue.h"
+#include "applets/relayctl_oauth.h"
 #include "applets/upgrade.h"
 #include "core/base/clock.h"
 #include "core/base/limits.h"
@@ -36,9 +37,10 @@ static int do_plain(void *ctx, const struct applet_verb *verb);
 static int do_upgrade(void *ctx, const struct applet_verb *verb);
 static int do_adopt(void *ctx, const struct applet_verb *verb);
 static int do_import(void *ctx, const struct applet_verb *verb);
+static int do_oauth(void *ctx, const struct applet_verb *verb);
 
 enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OLDER, OPT_NEWER, OPT_SORT, OPT_IDS, OPT_COUNT,
-	OPT_WATCH, OPT_LOG, OPT_CLIENT, OPT_REMOVE };
+	OPT_WATCH, OPT_LOG, OPT_CLIENT, OPT_REMOVE, OPT_OAUTH, OPT_OAUTH_END = OPT_OAUTH + OAUTH_OPTIONS };
 static const struct opt options[] = {
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory" },
 	{ 'o', 'o', NULL, OPT_ARG, "NAME=VALUE", "upgrade: relayd was started with this" },
@@ -58,6 +60,15 @@ static const struct opt options[] = {
 	{ OPT_LOG, 0, "log", OPT_ARG, "FILE", "trace: a mail log (maillog_file; -: standard input); may be repeated" },
 	{ OPT_CLIENT, 0, "client", OPT_ARG, "IP", "explain: may this client send to it?" },
 	{ OPT_REMOVE, 0, "remove", OPT_NONE, NULL, "import-postfix: take away there what is here now" },
+	{ OPT_OAUTH + OAUTH_CLIENT_ID, 0, "client-id", OPT_ARG, "ID", "oauth login: what the provider calls this program" },
+	{ OPT_OAUTH + OAUTH_SECRET_FILE, 0, "secret-file", OPT_ARG, "FILE", "oauth login: its secret, if it was given one" },
+	{ OPT_OAUTH + OAUTH_TENANT, 0, "tenant", OPT_ARG, "NAME", "oauth login microsoft: the organisation (common)" },
+	{ OPT_OAUTH + OAUTH_SCOPE, 0, "scope", OPT_ARG, "TEXT", "oauth login: what for (to send mail)" },
+	{ OPT_OAUTH + OAUTH_USER, 0, "user", OPT_ARG, "ADDR", "oauth: who logs in with the token" },
+	{ OPT_OAUTH + OAUTH_DEVICE, 0, "device-endpoint", OPT_ARG, "URL", "oauth login: elsewhere, by a code that is entered there" },
+	{ OPT_OAUTH + OAUTH_AUTHORIZE, 0, "authorize-endpoint", OPT_ARG, "URL", "oauth login: elsewhere, by an address that is copied" },
+	{ OPT_OAUTH + OAUTH_TOKEN, 0, "token-endpoint", OPT_ARG, "URL", "oauth login: who gives tokens there" },
+	{ OPT_OAUTH + OAUTH_RELAY, 0, "relay", OPT_ARG, "HOST", "oauth test: log in there (relayhost)" },
 	{ 'v', 'v', "verbose", OPT_NONE, NULL, "print warnings about the configuration" },
 	{ OPT_HELP, 'h', "help", OPT_NONE, NULL, "this text" },
 	{ 0 },
@@ -79,6 +90,7 @@ static const struct applet_verb verbs[] = {
 	{ "adopt", "DIR", "take over what is queued in DIR, of a relayd that is gone", do_adopt, 1, 1 },
 	{ "import-postfix", "DIR", "take what is queued in DIR, a stopped Postfix's queue_directory", do_import, 1, 1 },
 	{ "upgrade", "[BINARY]", "have this relaybox, or BINARY, take over from relayd; no client is refused", do_upgrade, 0, 1 },
+	{ "oauth", "login [PROVIDER] FILE|show FILE|test FILE", "make a token file by logging in, tell what one has, try it", do_oauth, 2, 3 },
 	{ "stop", "", "finish what is under way, and end", do_plain, 0, 0 },
 	{ "ping", "", "succeed if relayd answers", do_plain, 0, 0 },
 	{ 0 },
@@ -105,6 +117,7 @@ struct ctl {
 	size_t n_logs;
 	const char *directory, **started; /* -o, until a NULL */
 	size_t n_started;
+	struct relayctl_oauth oauth;
 	char **args;
 	int n_args;
 };
@@ -413,6 +426,14 @@ static int do_import(void *ctx, const struct applet_verb *verb)
 	return move_queue(&(struct moving){ .conf = x->conf, .directory = x->args[0], .remove = x->remove }, import_postfix);
 }
 
+static int do_oauth(void *ctx, const struct applet_verb *verb)
+{
+	struct ctl *x = ctx;
+
+	x->oauth.conf = x->conf;
+	return relayctl_oauth(&x->oauth, x->args, x->n_args);
+}
+
 static int do_upgrade(void *ctx, const struct applet_verb *verb)
 {
 	const struct ctl *x = ctx;
@@ -446,6 +467,8 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 	uint64_t count;
 
 	x->chosen |= id >= OPT_FIRST_OWN;
+	if (id >= OPT_OAUTH && id < OPT_OAUTH_END)
+		x->oauth.options[id - OPT_OAUTH] = arg;
 	switch (id) {
 	case 'j': x->json = true; break;
 	case 'o': x->started[x->n_started++] = arg; break;

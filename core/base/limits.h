@@ -67,6 +67,8 @@
 #define LIMIT_OAUTH_WHY 500              /* why there is no token, for the log and the queue */
 #define LIMIT_OAUTH_PORTS 8              /* of token endpoints that the sandbox lets pass, for each transport */
 #define LIMIT_OAUTH_EXPIRY 253402300800ll /* seconds: the year 10000; later ones are nonsense */
+#define LIMIT_OAUTH_DEVICE 1800          /* seconds in which a person has to enter a code: half an hour where more is said, or nothing */
+#define LIMIT_OAUTH_INTERVAL 60          /* seconds between two looks whether it has been entered: nobody would wait longer */
 #define LIMIT_OAUTH_LIVES (366 * 86400)  /* seconds of a token: a year */
 #define LIMIT_CONF_FILE (1024 * 1024)    /* main.cf or master.cf */
 #define LIMIT_CONF_VALUE (256 * 1024)    /* one value after expansion */

@@ -2,6 +2,7 @@
  * logged. Answers never come from inside deliver_start. */
 #include "core/deliver/deliver_private.h"
 #include "core/oauth/oauth.h"
+#include "core/oauth/state.h"
 #include "core/policy/sts.h"
 
 #include "core/base/log.h"
@@ -23,6 +24,7 @@ void deliver_start(struct deliver *d, struct delivery *job)
 struct deliver *deliver_new(const struct deliver_options *o)
 {
 	struct deliver *d = MEM_NEW(struct deliver);
+	char kept[OAUTH_STATE_PATH];
 
 	d->o = *o;
 	if (!d->o.content.open)
@@ -35,7 +37,8 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	list_init(&d->notices);
 	table_init(&d->dests);
 	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
-	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .pool = o->pool, .directory = o->store ? "oauth" : NULL });
+	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .pool = o->pool,
+		.directory = o->store ? "oauth" : oauth_state_place(o->conf->queue_directory, false, kept) });
 	/* what an earlier run counted is told even if nothing is sent any more */
 	if (o->store && o->conf->smtp_tlsrpt_enable)
 		d->report = tls_report_new(d);

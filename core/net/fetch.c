@@ -32,7 +32,7 @@ struct fetch {
 	bool over;                     /* the word is final: another address would say the same */
 	struct loop_task task;         /* the next address, or the end */
 	struct fetch_answer answer;
-	char type[64], why[200];
+	char type[64], date[40], why[200];
 	struct buf text;
 };
 
@@ -135,6 +135,7 @@ static enum conn_next take(struct fetch *f, struct conn *c, bool ended)
 	}
 	f->answer.status = a.status;
 	format_text(f->type, sizeof(f->type), "%.*s", STR_ARG(a.type));
+	format_text(f->date, sizeof(f->date), "%.*s", STR_ARG(a.date));
 	return end_over(f, "");
 }
 
@@ -199,6 +200,7 @@ static void on_task(struct loop_task *t)
 		return;
 	}
 	f->answer.type = str_of(f->type);
+	f->answer.date = str_of(f->date);
 	f->answer.body = buf_view(&f->text);
 	f->answer.why = f->why;
 	f->fn(f->ctx, &f->answer);

@@ -26,7 +26,7 @@ struct fetch_options {
 };
 struct fetch_answer {
 	int status;                    /* 0: no answer, by `why` */
-	struct str type, body;         /* Content-Type; views for the call */
+	struct str type, date, body;   /* Content-Type, Date; views for the call */
 	const char *why;
 	bool tls;                      /* … because there was no TLS with a server that proves to be the host */
 };

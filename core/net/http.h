@@ -24,7 +24,7 @@ struct str http_header(struct str lines, struct str name);
 /* --- the client's half: the answer to a request, with Content-Length, chunked, or up to the end of the connection ---------- */
 struct http_answer {
 	int status;
-	struct str type;       /* Content-Type, a view into the input */
+	struct str type, date; /* Content-Type, Date: views into the input */
 };
 /* http_parse_answer - all of the answer so far; `ended`: nothing follows. HTTP_OK: body holds the content, which its bound
  * limits (more is HTTP_BAD). *why on HTTP_BAD, and the status if that much was understood */

@@ -88,6 +88,7 @@ enum http_result http_parse_answer(struct str in, bool ended, struct http_answer
 	}
 	out->status = (int)status;
 	out->type = http_header(rest, STR("content-type"));
+	out->date = http_header(rest, STR("date"));
 	coding = http_header(rest, STR("transfer-encoding"));
 	if (status == SWITCHES || status == NO_CONTENT || status == NOT_MODIFIED)
 		return HTTP_OK;

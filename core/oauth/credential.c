@@ -34,6 +34,7 @@ static void on_member(void *ctx, const struct json_member *m)
 		{ "client_id", &c->client_id }, { "client_secret", &c->client_secret }, { "refresh_token", &c->refresh_token },
 		{ "access_token", &c->access_token }, { "token_endpoint", &c->endpoint }, { "token_uri", &c->endpoint }, { "scope", &c->scope },
 		{ "client_email", &c->issuer }, { "private_key", &c->private_key }, { "subject", &c->subject },
+		{ "user", &c->user },
 	};
 	uint64_t seconds;
 
@@ -103,7 +104,7 @@ bool credential_split(struct str url, struct str *host, uint16_t *port, struct s
 
 /* --- asking ---------------------------------------------------------------------------------------------------------- */
 
-static void put(struct buf *out, const char *name, struct str value)
+void credential_put(struct buf *out, const char *name, struct str value)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
@@ -123,8 +124,7 @@ static void put(struct buf *out, const char *name, struct str value)
 	}
 }
 
-/* base64 of RFC 4648 section 5, without padding */
-static void put_url64(struct buf *out, struct str in)
+void credential_base64(struct buf *out, struct str in)
 {
 	size_t at = out->n;
 
@@ -161,7 +161,7 @@ static bool put_signature(struct str private_key, struct buf *out, struct buf *w
 	if (!n)
 		buf_z(why, "the private key cannot sign");
 	buf_byte(out, '.');
-	put_url64(out, (struct str){ (const char *)signature, n });
+	credential_base64(out, (struct str){ (const char *)signature, n });
 	return n > 0;
 }
 
@@ -180,9 +180,9 @@ static bool make_assertion(const struct oauth_credential *c, usec now, struct bu
 		put_json(&claims, "scope", c->scope);
 	put_json(&claims, "aud", c->endpoint);
 	buf_printf(&claims, ",\"iat\":%lld,\"exp\":%lld}", (long long)(now / USEC_PER_SEC), (long long)(now / USEC_PER_SEC) + ASSERTION_LIVES);
-	put_url64(out, STR("{\"alg\":\"RS256\",\"typ\":\"JWT\"}"));
+	credential_base64(out, STR("{\"alg\":\"RS256\",\"typ\":\"JWT\"}"));
 	buf_byte(out, '.');
-	put_url64(out, buf_view(&claims));
+	credential_base64(out, buf_view(&claims));
 	good = put_signature(c->private_key, out, why);
 	buf_fini(&claims);
 	return good;
@@ -196,26 +196,46 @@ bool credential_ask(const struct oauth_credential *c, usec now_wall, struct buf 
 	buf_init(&assertion, LIMIT_OAUTH_TEXT);
 	switch (c->grant) {
 	case OAUTH_REFRESH:
-		put(out, "grant_type", STR("refresh_token"));
-		put(out, "client_id", c->client_id);
-		put(out, "client_secret", c->client_secret);
-		put(out, "refresh_token", c->refresh_token);
-		put(out, "scope", c->scope);
+		credential_put(out, "grant_type", STR("refresh_token"));
+		credential_put(out, "client_id", c->client_id);
+		credential_put(out, "client_secret", c->client_secret);
+		credential_put(out, "refresh_token", c->refresh_token);
+		credential_put(out, "scope", c->scope);
 		break;
 	case OAUTH_CLIENT:
-		put(out, "grant_type", STR("client_credentials"));
-		put(out, "client_id", c->client_id);
-		put(out, "client_secret", c->client_secret);
-		put(out, "scope", c->scope);
+		credential_put(out, "grant_type", STR("client_credentials"));
+		credential_put(out, "client_id", c->client_id);
+		credential_put(out, "client_secret", c->client_secret);
+		credential_put(out, "scope", c->scope);
 		break;
 	case OAUTH_JWT:
 		good = make_assertion(c, now_wall, &assertion, why);
-		put(out, "grant_type", STR("urn:ietf:params:oauth:grant-type:jwt-bearer"));
-		put(out, "assertion", buf_view(&assertion));
+		credential_put(out, "grant_type", STR("urn:ietf:params:oauth:grant-type:jwt-bearer"));
+		credential_put(out, "assertion", buf_view(&assertion));
 		break;
 	}
 	buf_wipe(&assertion);
 	return good;
+}
+
+void credential_write(const struct oauth_credential *c, struct buf *out)
+{
+	const struct { const char *name; struct str value; bool must; } rows[] = {
+		{ "user", c->user, false }, { "client_id", c->client_id, true }, { "client_secret", c->client_secret, true },
+		{ "token_endpoint", c->endpoint, true }, { "scope", c->scope, false }, { "refresh_token", c->refresh_token, true },
+		{ "access_token", c->access_token, true },
+	};
+
+	buf_byte(out, '{');
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!rows[i].must && !rows[i].value.n)
+			continue;
+		buf_printf(out, "\n  \"%s\": ", rows[i].name);
+		buf_json(out, rows[i].value);
+		buf_byte(out, ',');
+	}
+	/* a text, as sasl-xoauth2 has it */
+	buf_printf(out, "\n  \"expiry\": \"%lld\"\n}\n", (long long)(c->expiry / USEC_PER_SEC));
 }
 
 /* --- hearing --------------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  *   token_endpoint or token_uri   where to ask: https only
  *   scope
  *   client_email, private_key     grant jwt-bearer (RFC 7523), signed with RS256; "subject": for whom
+ *   user                          who logs in with the token; for people, and for relayctl
  */
 #ifndef CORE_OAUTH_CREDENTIAL_H
 #define CORE_OAUTH_CREDENTIAL_H
@@ -18,7 +19,7 @@
 enum oauth_grant { OAUTH_REFRESH, OAUTH_CLIENT, OAUTH_JWT };
 struct oauth_credential {              /* texts live in the arena of the reader; "" where not given */
 	enum oauth_grant grant;
-	struct str client_id, client_secret, refresh_token, access_token, endpoint, scope, issuer, private_key, subject;
+	struct str client_id, client_secret, refresh_token, access_token, endpoint, scope, issuer, private_key, subject, user;
 	usec expiry;                   /* wall; 0: not said */
 };
 /* credential_is - does a file with this text hold one (and not a bare token)? */
@@ -27,6 +28,12 @@ bool credential_is(struct str text);
 bool credential_read(struct str text, struct arena *a, struct oauth_credential *out, struct buf *why);
 /* credential_ask - the body of the request, application/x-www-form-urlencoded; false with why: the key cannot sign */
 bool credential_ask(const struct oauth_credential *c, usec now_wall, struct buf *out, struct buf *why);
+/* credential_put - one more member of a form, NAME=VALUE; nothing where the value is empty */
+void credential_put(struct buf *form, const char *name, struct str value);
+/* credential_base64 - of RFC 4648 section 5: for addresses, without padding */
+void credential_base64(struct buf *out, struct str in);
+/* credential_write - the text of a file that credential_read takes, of grant refresh_token */
+void credential_write(const struct oauth_credential *c, struct buf *out);
 /* credential_split - https://HOST[:PORT]/PATH; host without brackets */
 bool credential_split(struct str url, struct str *host, uint16_t *port, struct str *path);
 

@@ -9,15 +9,14 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/net/fetch.h"
-#include "core/oauth/credential.h"
+#include "core/oauth/endpoint.h"
+#include "core/oauth/state.h"
 #include "core/oauth/work.h"
 
 #define RENEW_AHEAD (5 * 60 * USEC_PER_SEC)    /* a token that ends so soon is renewed … */
 #define UNUSABLE (30 * USEC_PER_SEC)           /* … and this soon no longer used */
 #define LIVES_UNSAID (50 * 60 * USEC_PER_SEC)  /* an hour is what all give */
 #define NEW_FOR (60 * USEC_PER_SEC)            /* a token so young cannot have ended */
-#define FETCH_TIME (30 * USEC_PER_SEC)         /* for a request and its answer */
 #define RETRY_FIRST (15 * USEC_PER_SEC)
 #define RETRY_LONGEST (15 * 60 * USEC_PER_SEC)
 
@@ -27,6 +26,7 @@ struct entry {
 	char *file;                    /* or the credential itself, which no log may have … */
 	const char *name;              /* … but this */
 	uint8_t source[32];            /* digest of the file as it was read */
+	uint8_t state[32];             /* … and of what is kept, as we know it (state.h) */
 	char *access_token, *refresh_token;    /* "" where there is none */
 	usec expiry;                   /* wall */
 	usec had_at;                   /* mono; 0: not by us */
@@ -59,6 +59,7 @@ struct oauth *oauth_new(const struct oauth_options *options)
 	struct oauth *o = MEM_NEW(struct oauth);
 
 	o->o = *options;
+	o->o.directory = o->o.directory && *o->o.directory ? mem_dupz(o->o.directory) : NULL;
 	list_init(&o->entries);
 	list_init(&o->told);
 	return o;
@@ -117,6 +118,7 @@ void oauth_free(struct oauth *o)
 	if (o->tls)
 		tls_context_unref(o->tls);
 	mem_free(o->ca_file);
+	mem_free((char *)(uintptr_t)o->o.directory);
 	mem_free(o);
 }
 
@@ -153,25 +155,10 @@ static void tell_all(struct entry *e)
 
 /* --- what outlives us --------------------------------------------------------------------------------------------------- */
 
-static void state_path(const struct entry *e, char out[4300])
+/* has_place - what the environment gave has no file beside which it could be kept */
+static bool has_place(const struct entry *e)
 {
-	uint8_t digest[32];
-	char name[33];
-
-	if (!e->oauth->o.directory && e->name == e->file) {
-		format_text(out, 4300, "%s.state", e->file);
-		return;
-	}
-	tls_sha256(digest, e->file, strlen(e->file));
-	for (size_t i = 0; i < 16; i++)
-		format_text(name + 2 * i, 3, "%02x", digest[i]);
-	format_text(out, 4300, "%s/%s", e->oauth->o.directory ? e->oauth->o.directory : "", name);
-}
-
-static void put_digest(struct buf *out, const uint8_t digest[32])
-{
-	for (size_t i = 0; i < 32; i++)
-		buf_printf(out, "%02x", digest[i]);
+	return e->oauth->o.directory || e->name == e->file;
 }
 
 static void on_saved(void *ctx, bool good, struct str text, const char *why)
@@ -182,54 +169,59 @@ static void on_saved(void *ctx, bool good, struct str text, const char *why)
 	(void)why;
 	e->work = NULL;
 	e->saving = false;
-	if (!good)
+	if (!good && !*e->why)
 		log_warn("smtp", "the token of %s cannot be written: it is lost with this process", e->name);
 	tell_all(e);
 }
 
-/* Lines: the digest of the credential that this belongs to, expiry in seconds, access token, refresh token. Then all who wait are told */
+/* state_save - then all who wait are told */
 static void state_save(struct entry *e)
 {
 	struct oauth *o = e->oauth;
-	char path[4300];
+	struct oauth_state state = { .access_token = str_of(e->access_token), .refresh_token = str_of(e->refresh_token), .why = str_of(e->why),
+		.expiry = e->expiry };
+	char path[OAUTH_STATE_PATH];
 	struct buf text;
 
-	if (!o->o.directory && e->name != e->file) {
-		on_saved(e, false, STR_EMPTY, "");
+	if (!has_place(e)) {
+		on_saved(e, true, STR_EMPTY, "");
 		return;
 	}
-	state_path(e, path);
+	oauth_state_path(o->o.directory, e->file, path);
 	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
-	buf_reserve(&text, 100 + strlen(e->access_token) + strlen(e->refresh_token));
-	put_digest(&text, e->source);
-	buf_printf(&text, "\n%lld\n%s\n%s\n", (long long)(e->expiry / USEC_PER_SEC), e->access_token, e->refresh_token);
+	oauth_state_format(&state, e->source, &text);
+	tls_sha256(e->state, text.p, text.n);
 	e->saving = true;
-	e->work = oauth_work_save(o->o.loop, o->o.pool, (uint64_t)(uintptr_t)e, o->o.directory, path, buf_view(&text), on_saved, e);
+	e->work = oauth_work_save(o->o.loop, o->o.pool, (uint64_t)(uintptr_t)e, &(struct oauth_save){ o->o.directory, path, e->file }, buf_view(&text),
+		on_saved, e);
 	buf_wipe(&text);
 }
 
-static void state_load(struct entry *e)
+/* state_take - what is kept, if it is not what we know; true: it has other tokens */
+static bool state_take(struct entry *e)
 {
-	struct str rest, line, access = STR_EMPTY, refresh = STR_EMPTY;
-	struct buf text, digest;
-	char path[4300];
-	uint64_t seconds;
+	struct oauth_state state;
+	uint8_t digest[32];
+	struct buf text;
+	char path[OAUTH_STATE_PATH];
+	bool other = false;
 
-	state_path(e, path);
+	if (!has_place(e))
+		return false;
+	oauth_state_path(e->oauth->o.directory, e->file, path);
 	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
-	buf_init(&digest, 64);
-	put_digest(&digest, e->source);
 	if (fs_read_file(path, &text) == 0) {
-		rest = buf_view(&text);
-		if (str_cut(&rest, '\n', &line) && str_eq(line, buf_view(&digest)) && str_cut(&rest, '\n', &line) &&
-		    str_to_u64(line, &seconds) && seconds < LIMIT_OAUTH_EXPIRY && str_cut(&rest, '\n', &access) && str_cut(&rest, '\n', &refresh)) {
-			keep(&e->access_token, access);
-			keep(&e->refresh_token, refresh);
-			e->expiry = (usec)seconds * USEC_PER_SEC;
+		tls_sha256(digest, text.p, text.n);
+		if (memcmp(digest, e->state, sizeof(digest)) != 0 && oauth_state_parse(buf_view(&text), e->source, &state)) {
+			other = !str_eq(state.refresh_token, str_of(e->refresh_token)) || !str_eq(state.access_token, str_of(e->access_token));
+			memcpy(e->state, digest, sizeof(digest));
+			keep(&e->access_token, state.access_token);
+			keep(&e->refresh_token, state.refresh_token);
+			e->expiry = state.expiry;
 		}
 	}
 	buf_wipe(&text);
-	buf_fini(&digest);
+	return other;
 }
 
 /* --- entries -------------------------------------------------------------------------------------------------------------- */
@@ -330,7 +322,15 @@ static bool read_credential(struct entry *e, struct buf *text, struct arena *a, 
 		e->retry_at = e->retry_wait = 0;
 		/* what the endpoint answers to the old one is not for this one */
 		stop_asking(e);
-		state_load(e);
+		memset(e->state, 0, sizeof(e->state));
+		(void)state_take(e);
+	} else if (e->expiry <= loop_wall(e->oauth->o.loop) + RENEW_AHEAD) {
+		/* another process may have had a new one */
+		(void)state_take(e);
+	}
+	if (e->oauth->o.fresh && !e->had_at) {
+		keep(&e->access_token, STR_EMPTY);
+		e->expiry = 0;
 	}
 	if (*e->refresh_token)
 		c->refresh_token = str_of(e->refresh_token);
@@ -343,10 +343,9 @@ static void failed(struct entry *e, const char *why)
 {
 	struct oauth *o = e->oauth;
 
+	bool same = !strcmp(e->why, why);
+
 	format_text(e->why, sizeof(e->why), "%s", why);
-	for (char *p = e->why; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
 	e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
 	if (e->retry_wait > RETRY_LONGEST)
 		e->retry_wait = RETRY_LONGEST;
@@ -355,7 +354,20 @@ static void failed(struct entry *e, const char *why)
 	/* the old one may still be good for those who wait */
 	if (e->expiry <= loop_wall(o->o.loop) + UNUSABLE)
 		keep(&e->access_token, STR_EMPTY);
-	tell_all(e);
+	/* kept for who asks what is wrong, relayctl */
+	if (same)
+		tell_all(e);
+	else
+		state_save(e);
+}
+
+/* overtaken - another process has spent our refresh token, and kept what it was given in its place: that is ours, too */
+static void overtaken(struct entry *e)
+{
+	if (e->expiry > loop_wall(e->oauth->o.loop) + UNUSABLE)
+		tell_all(e);
+	else
+		failed(e, "the refresh token was spent by another process: the next try has the one that it was given");
 }
 
 static void taken(struct entry *e, const struct oauth_answer *a)
@@ -379,26 +391,15 @@ static void on_answer(void *ctx, const struct fetch_answer *answer)
 	struct oauth_answer a;
 	struct arena arena;
 	char text[LIMIT_OAUTH_WHY];
-	int status = answer->status;
-	bool good;
 
 	e->fetch = NULL;
 	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
-	good = credential_hear(answer->body, &arena, &a);
-	if (status == 200 && good && a.access_token.n) {
+	if (endpoint_hear(answer, loop_wall(e->oauth->o.loop), &arena, &a, text, sizeof(text)))
 		taken(e, &a);
-	} else {
-		if (!status)
-			format_text(text, sizeof(text), "the token endpoint: %s", answer->why);
-		else if (good && a.error.n)
-			format_text(text, sizeof(text), "the token endpoint says %d %.*s%s%.*s", status, STR_ARG(str_head(a.error, a.error.n < 60 ? a.error.n : 60)),
-				a.description.n ? ": " : "", STR_ARG(str_head(a.description, a.description.n < 300 ? a.description.n : 300)));
-		else
-			format_text(text, sizeof(text), "the token endpoint answers %d without a token", status);
-		if (good && str_eq(a.error, STR("invalid_grant")))
-			format_text(text + strlen(text), sizeof(text) - strlen(text), " (the grant has ended or was revoked: log in again)");
+	else if (str_eq(a.error, STR("invalid_grant")) && state_take(e))
+		overtaken(e);
+	else
 		failed(e, text);
-	}
 	arena_fini(&arena);
 }
 
@@ -423,11 +424,8 @@ static struct tls_context *trust(struct oauth *o, const struct conf *c, struct b
 static void post(struct entry *e, struct str endpoint, struct str body)
 {
 	struct oauth *o = e->oauth;
-	struct fetch_options f = { .loop = o->o.loop, .dns = o->o.dns, .accept = "application/json", .type = "application/x-www-form-urlencoded",
-		.most = LIMIT_OAUTH_TEXT, .time = FETCH_TIME, .families = 3, .names = DNS_NATIVE, .tls = o->tls, .body = body };
 
-	(void)credential_split(endpoint, &f.host, &f.port, &f.path);
-	e->fetch = fetch_start(&f, on_answer, e);
+	e->fetch = endpoint_post(&(struct endpoint){ o->o.loop, o->o.dns, o->tls }, endpoint, body, on_answer, e);
 }
 
 static void on_signed(void *ctx, bool good, struct str body, const char *why)

@@ -13,7 +13,8 @@ struct oauth_options {
 	struct loop *loop;
 	struct dns *dns;
 	struct pool *pool;             /* for flushes and signatures; NULL: on the loop */
-	const char *directory;         /* of what must outlive us; NULL: FILE.state beside each credential */
+	const char *directory;         /* of what must outlive us (state.h); NULL or "": FILE.state beside each credential */
+	bool fresh;                    /* a token that is had from now on; what was had before does not count */
 };
 struct oauth *oauth_new(const struct oauth_options *o);
 void oauth_free(struct oauth *o);      /* nobody is told */

@@ -1,6 +1,8 @@
 /* work - see work.h. */
 #include "core/oauth/work.h"
 
+#include <unistd.h>
+
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/list.h"
@@ -15,16 +17,16 @@ struct oauth_work {
 	struct arena arena;            /* of the credential */
 	struct oauth_credential credential;
 	usec now;
-	char *folder, *path;
+	char *folder, *path, *beside;
 	struct buf text, why;          /* to be written; the request */
 };
 
-enum { TEXTS = 9 };
+enum { TEXTS = 10 };
 
 static void texts_of(struct oauth_credential *c, struct str *texts[TEXTS])
 {
 	struct str *all[TEXTS] = { &c->client_id, &c->client_secret, &c->refresh_token, &c->access_token, &c->endpoint, &c->scope, &c->issuer,
-		&c->private_key, &c->subject };
+		&c->private_key, &c->subject, &c->user };
 
 	for (size_t i = 0; i < TEXTS; i++)
 		texts[i] = all[i];
@@ -41,7 +43,16 @@ static void save(struct pool_job *j)
 {
 	struct oauth_work *w = LIST_ITEM(j, struct oauth_work, job);
 
-	w->good = (!w->folder || fs_mkdir(w->folder, 0700) == 0) && fs_replace(w->path, 0600, buf_view(&w->text)) == 0;
+	const char *owner = w->folder ? w->folder : w->beside;
+	struct stat like;
+
+	w->good = !w->folder || fs_mkdir(w->folder, 0700) == 0;
+	if (w->good && geteuid() == 0 && lstat(owner, &like) == 0 && like.st_uid != 0) {
+		like.st_mode = 0600;
+		w->good = fs_replace_like(w->path, &like, buf_view(&w->text)) == 0;
+	} else if (w->good) {
+		w->good = fs_replace(w->path, 0600, buf_view(&w->text)) == 0;
+	}
 }
 
 static void tell(struct pool_job *j)
@@ -60,6 +71,7 @@ static void tell(struct pool_job *j)
 	buf_fini(&w->why);
 	mem_free(w->folder);
 	mem_free(w->path);
+	mem_free_secret(w->beside);
 	mem_free(w);
 }
 
@@ -104,13 +116,14 @@ struct oauth_work *oauth_work_sign(struct loop *l, struct pool *p, uint64_t of, 
 	return run(w, l, p);
 }
 
-struct oauth_work *oauth_work_save(struct loop *l, struct pool *p, uint64_t of, const char *folder, const char *path, struct str text,
-	oauth_work_fn done, void *ctx)
+struct oauth_work *oauth_work_save(struct loop *l, struct pool *p, uint64_t of, const struct oauth_save *where, struct str text, oauth_work_fn done,
+	void *ctx)
 {
 	struct oauth_work *w = begin(of, save, done, ctx);
 
-	w->folder = folder ? mem_dupz(folder) : NULL;
-	w->path = mem_dupz(path);
+	w->folder = where->folder ? mem_dupz(where->folder) : NULL;
+	w->path = mem_dupz(where->path);
+	w->beside = mem_dupz(where->beside);
 	/* all room at once: a buffer that moves would leave secrets behind */
 	buf_reserve(&w->text, text.n);
 	buf_str(&w->text, text);

@@ -19,7 +19,7 @@ class Endpoint:
     """A token endpoint: `answer` is (status, object or bytes) or a function of the form; forms are kept."""
 
     def __init__(self, folder, answer, authority=None):
-        self.forms, self.answer, self.paths = [], answer, []
+        self.forms, self.answer, self.paths, self.date = [], answer, [], None
         endpoint = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -36,6 +36,9 @@ class Endpoint:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string(endpoint.date)
 
             def log_message(self, *_):
                 pass
@@ -232,7 +235,7 @@ def test_refused_token_is_had_anew_and_a_new_one_that_is_refused_is_told(tmp_pat
 @pytest.mark.parametrize("answer, said", [
     ((400, {"error": "invalid_grant", "error_description": "AADSTS70008: expired\r\nx" + "y" * 2000}),
      r"the token endpoint says 400 invalid_grant: AADSTS70008: expired\?\?x"),
-    ((401, {"error": "invalid_client"}), "the token endpoint says 401 invalid_client$"),
+    ((401, {"error": "invalid_client"}), r"the token endpoint says 401 invalid_client \(client_id or client_secret is wrong, or the secret has ended\)$"),
     ((400, b"<html>"), "the token endpoint answers 400 without a token"),
     ((200, b"{\"access_token\": "), "the token endpoint answers 200 without a token"),
     ((200, {"access_token": "has blanks", "expires_in": 1}), "the token endpoint answers 200 without a token"),
