@@ -23,7 +23,6 @@ static const struct { const char *name, *value; } rows[] = {
 	{ "setgid_group", "postdrop" },
 	{ "default_privs", "nobody" },
 	{ "default_database_type", "hash" },
-	{ "process_name", "relayd" },
 	{ "pickup_service_name", "pickup" },
 	{ "queue_service_name", "qmgr" },
 	{ "rewrite_service_name", "rewrite" },
@@ -41,6 +40,10 @@ const char *builtin_value(const struct conf *c, struct str name)
 {
 	if (str_eq(name, STR("config_directory")))
 		return c->config_directory;
+	if (str_eq(name, STR("service_name")))
+		return c->source->service;
+	if (str_eq(name, STR("process_name")))
+		return c->source->program ? c->source->program : "relayd";
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (str_eq(name, str_of(rows[i].name)))
 			return rows[i].value;

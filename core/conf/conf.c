@@ -282,12 +282,12 @@ static bool build_field(struct conf *c, const struct param *p, struct conf_diag 
 	return good;
 }
 
-/* is_finished - the steps below change this field, so what is in it does not tell whether it is the same */
+/* is_finished - the steps below change this field by what others say, so that it is not the same where they are not */
 static bool is_finished(const struct param *p)
 {
 	static const size_t fields[] = {
-		offsetof(struct conf, inet_protocols), offsetof(struct conf, smtp_tls_security_level), offsetof(struct conf, smtpd_tls_security_level),
-		offsetof(struct conf, myorigin), offsetof(struct conf, smtpd_reject_unlisted_recipient),
+		offsetof(struct conf, smtp_tls_security_level), offsetof(struct conf, smtpd_tls_security_level),
+		offsetof(struct conf, smtpd_reject_unlisted_recipient),
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
@@ -351,7 +351,8 @@ static void finish_origin(struct conf *c, struct conf_diag *diag)
 		if (!line.n)
 			conf_diag_add(diag, CONF_ERROR, e ? e->file : NULL, e ? e->line : 0,
 				"myorigin: cannot take a domain from %s: put it into the first line of that file", c->myorigin);
-		c->myorigin = source_keep(c->source, line);
+		else
+			c->myorigin = source_keep(c->source, line);
 		buf_fini(&text);
 	} else if (!c->myorigin[0]) {
 		conf_diag_add(diag, CONF_ERROR, e ? e->file : NULL, e ? e->line : 0,
@@ -429,12 +430,12 @@ static struct conf *overlay(const struct conf *base, struct conf_source *s, cons
 	from = s->n;
 	for (const char *const *o = overrides; o && *o; o++) {
 		struct str name, value;
+		size_t before = s->n;
 
 		/* a name that is set again moves to the end */
-		if (split_setting(str_of(*o), &name, &value) && source_find(s, name)) {
+		if (split_setting(str_of(*o), &name, &value))
 			source_unset(s, name);
-			from--;
-		}
+		from -= before - s->n;
 	}
 	apply_overrides(s, overrides, file, line, diag);
 	c = build_over(base, s, diag);
@@ -486,13 +487,6 @@ static void read_lmtp_names(struct conf_source *s)
 	}
 }
 
-/* set_own_name - what a service of master.cf is called, for $service_name and $process_name */
-static void set_own_name(struct conf_source *s, const char *name, const char *value)
-{
-	if (!source_find(s, str_of(name)))
-		source_set(s, str_of(name), str_of(value), NULL, 0)->origin = "master.cf";
-}
-
 struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,
 	const char *const *overrides, const char *file, unsigned line, struct conf_diag *diag)
 {
@@ -500,8 +494,7 @@ struct conf *conf_transport_overlay(const struct conf *base, const char *service
 	size_t errors = diag->errors;
 	struct conf *c;
 
-	set_own_name(s, "service_name", service);
-	set_own_name(s, "process_name", program);
+	source_set_service(s, service, program);
 	c = overlay(base, s, overrides, file, line, diag);
 	if (c && !strcmp(program, "lmtp")) {
 		struct conf *smtp = c;

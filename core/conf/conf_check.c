@@ -23,9 +23,10 @@ static bool mentions(const char *text, struct str name)
 
 static bool is_macro(const struct conf *c, struct str name, const char *more_text)
 {
-	for (size_t i = 0; i < c->source->n; i++)
-		if (mentions(c->source->v[i]->raw, name))
-			return true;
+	for (const struct conf_source *s = c->source; s; s = s->base)
+		for (size_t i = 0; i < s->n; i++)
+			if (mentions(s->v[i]->raw, name))
+				return true;
 	for (size_t i = 0; i < n_params; i++)
 		if (params[i].dflt && mentions(params[i].dflt, name))
 			return true;

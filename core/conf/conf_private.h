@@ -1,7 +1,7 @@
 /* conf_private - what the files of core/conf share; nobody else includes it.
  *
  * A source keeps each name's raw text and where it came from; the struct conf is worked out from it, so that an overlay
- * is a copied source with more entries. Of an overlay's rows only those are worked out again whose value depends on a name that
+ * is a source with more entries on top of another. Of an overlay's rows only those are worked out again whose value depends on a name that
  * changed; a relay has a dozen overlays, and most change nothing but the name of a service. */
 #ifndef CORE_CONF_CONF_PRIVATE_H
 #define CORE_CONF_CONF_PRIVATE_H
@@ -43,11 +43,13 @@ static inline uint16_t name_place(struct str name)
 }
 
 struct conf_source {
-	struct conf_entry **v;         /* in the order of their last setting */
+	struct conf_entry **v;         /* in the order of their last setting; of an overlay: only what differs from base */
 	size_t n, cap;
-	struct table index;            /* name -> entry */
+	struct table index;            /* name -> entry, of those in v */
 	struct table cache;            /* name -> expanded text, in the arena */
 	struct arena arena;            /* every text of the conf */
+	char *service;                 /* what a service of master.cf is called, $service_name; NULL: none */
+	const char *program;           /* and its program, $process_name; a literal */
 	unsigned default_depth;        /* computed defaults being computed */
 	unsigned refs;                 /* its conf, and each overlay, whose fields point at texts in here */
 	struct conf_source *base;      /* of an overlay: the source at the bottom, which no overlay changes; else NULL */
@@ -63,13 +65,14 @@ struct conf_source {
 struct conf_source *source_new(void);
 void source_free(struct conf_source *s);
 void source_set_login(struct conf_source *s, const char *user, const char *password);
-struct conf_source *source_over(struct conf_source *s);     /* a copy for an overlay */
+struct conf_source *source_over(struct conf_source *s);     /* for an overlay: the same, to be changed */
 struct conf_entry *source_find(const struct conf_source *s, struct str name);
 struct conf_entry *source_ask(struct conf_source *s, struct str name);  /* the same, and what is being made depends on it */
 void source_asked(struct conf_source *s, uint16_t place);
 bool source_concerns(const struct conf_source *s, size_t *at);  /* does what changed concern the row whose names begin at *at? To the next */
 struct conf_entry *source_set(struct conf_source *s, struct str name, struct str raw, const char *file, unsigned line);
 void source_unset(struct conf_source *s, struct str name);
+void source_set_service(struct conf_source *s, const char *service, const char *program);
 
 /* --- logical lines (main.cf, master.cf) -------------------------------------------------------------------------- */
 struct lines {

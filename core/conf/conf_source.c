@@ -6,6 +6,9 @@
 /* all texts of one conf: a full main.cf expanded several times over */
 #define SOURCE_ARENA ((size_t)64 * LIMIT_CONF_VALUE)
 
+/* in an overlay's index: of a name that base has, and the overlay has not */
+static struct conf_entry taken_out;
+
 struct conf_source *source_new(void)
 {
 	struct conf_source *s = MEM_NEW(struct conf_source);
@@ -40,6 +43,7 @@ void source_free(struct conf_source *s)
 		return;
 	source_free(s->base);
 	mem_free(s->asked.v);
+	mem_free(s->service);
 	for (size_t i = 0; i < s->n; i++)
 		entry_free(s->v[i]);
 	mem_free(s->v);
@@ -58,20 +62,28 @@ void source_free(struct conf_source *s)
 struct conf_source *source_over(struct conf_source *s)
 {
 	struct conf_source *copy = source_new();
+	size_t cursor = 0;
+	struct str name;
+	void *value;
 
-	for (size_t i = 0; i < s->n; i++) {
+	copy->base = s->base ? s->base : s;
+	copy->base->refs++;
+	for (size_t i = 0; i < s->n && s->base; i++) {
 		const struct conf_entry *from = s->v[i];
 		struct conf_entry *e = source_set(copy, str_of(from->name), str_of(from->raw), from->file, from->line);
 
 		e->text = from->text;
 		e->origin = from->origin;
 	}
-	copy->base = s->base ? s->base : s;
-	copy->base->refs++;
+	while (s->base && table_each(&s->index, &cursor, &name, &value))
+		if (value == &taken_out)
+			table_add(&copy->index, name, &taken_out);
 	memset(copy->changed, 0, sizeof(copy->changed));
 	if (s->base)
 		memcpy(copy->changed, s->changed, sizeof(copy->changed));
 	copy->changed[0] |= 1 << ASKED_ANY;
+	if (s->service)
+		source_set_service(copy, s->service, s->program);
 	copy->own_is_private = s->own_is_private;
 	copy->relay_user = s->relay_user ? mem_dupz(s->relay_user) : NULL;
 	copy->relay_password = s->relay_password ? mem_dupz(s->relay_password) : NULL;
@@ -81,7 +93,11 @@ struct conf_source *source_over(struct conf_source *s)
 
 struct conf_entry *source_find(const struct conf_source *s, struct str name)
 {
-	return table_find(&s->index, name);
+	struct conf_entry *e = table_find(&s->index, name);
+
+	if (!e && s->base)
+		e = table_find(&s->base->index, name);
+	return e == &taken_out ? NULL : e;
 }
 
 struct conf_entry *source_ask(struct conf_source *s, struct str name)
@@ -123,12 +139,17 @@ static void note_change(struct conf_source *s, struct str name)
 
 void source_unset(struct conf_source *s, struct str name)
 {
-	struct conf_entry *e = table_take(&s->index, name);
+	struct conf_entry *e = source_find(s, name);
 	size_t i = 0;
 
 	if (!e)
 		return;
 	note_change(s, name);
+	e = table_take(&s->index, name);
+	if (s->base && table_find(&s->base->index, name))
+		table_add(&s->index, name, &taken_out);
+	if (!e)
+		return;
 	while (s->v[i] != e)
 		i++;
 	memmove(s->v + i, s->v + i + 1, (s->n - i - 1) * sizeof(s->v[0]));
@@ -151,6 +172,15 @@ struct conf_entry *source_set(struct conf_source *s, struct str name, struct str
 	s->v[s->n++] = e;
 	table_add(&s->index, name, e);
 	return e;
+}
+
+void source_set_service(struct conf_source *s, const char *service, const char *program)
+{
+	mem_free(s->service);
+	s->service = mem_dupz(service);
+	s->program = program;
+	note_change(s, STR("service_name"));
+	note_change(s, STR("process_name"));
 }
 
 const char *source_keep(struct conf_source *s, struct str text)

@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/cleanup/recipients.h"
 #include "core/map/mapgen.h"
+#include "core/map/match.h"
 #include "core/map/words.h"
 #include "core/route/route.h"
 
@@ -145,6 +146,27 @@ static int expand_all(struct router *r, struct arena *a, struct envelope *e, str
 	return code;
 }
 
+/* all_are_elsewhere - no recipient can have an alias here: the router, which is the larger part of a run, need not be asked. No is the
+ * answer, too, to whatever rewriting or a table has its say about */
+static bool all_are_elsewhere(const struct conf *c, const struct envelope *e)
+{
+	struct match *ours;
+	struct buf why;
+	bool all = true;
+
+	buf_init(&why, LIMIT_MAP_VALUE);
+	ours = match_open(MATCH_DOMAINS, c->mydestination, &why);
+	buf_fini(&why);
+	for (size_t i = 0; i < e->n_rcpts && ours && all; i++) {
+		struct str domain = addr_split(e->rcpts[i].addr).domain;
+
+		all = domain.n && domain.p[0] != '[' && domain.p[domain.n - 1] != '.' && str_chr(domain, '.') > 0 &&
+			match_domain(ours, domain) == MAP_NONE;
+	}
+	match_close(ours);
+	return all && ours;
+}
+
 int submit_alias(const struct conf *c, struct arena *a, struct envelope *e, struct buf *why)
 {
 	struct conf_diag diag;
@@ -153,6 +175,8 @@ int submit_alias(const struct conf *c, struct arena *a, struct envelope *e, stru
 	struct conf *with;
 	int code = 0;
 
+	if (!is_rewritten(c) && all_are_elsewhere(c, e))
+		return 0;
 	conf_diag_init(&diag);
 	with = overlay(c, &diag);
 	if (with && master_load(with, &master, &diag) == 0)

@@ -156,13 +156,18 @@ T(master_serves_postscreen_behind_a_proxy)
 {
 	struct conf *c = load("postscreen_upstream_proxy_protocol = haproxy\n", "25 inet n - y - 1 postscreen\n26 inet n - y - - smtpd\n");
 	struct master m;
+	struct buf own, why;
 
 	REQUIRE(c);
 	REQUIRE(master_load(c, &m, &diag) == 0);
 	CHECK_INT(m.listeners[0].conf->smtpd_upstream_proxy_protocol, CONF_PROXY_HAPROXY);
 	CHECK_INT(m.listeners[1].conf->smtpd_upstream_proxy_protocol, CONF_PROXY_NONE);
-	CHECK_STR(conf_get(m.listeners[1].conf, "process_name"), "smtpd");
-	CHECK_STR(conf_get(m.listeners[1].conf, "service_name"), "26");
+	buf_init(&own, 100);
+	buf_init(&why, 100);
+	CHECK_INT(conf_expand(m.listeners[1].conf, STR("$process_name $service_name"), &own, &why), 0);
+	CHECK_STR(buf_cstr(&own), "smtpd 26");
+	buf_fini(&own);
+	buf_fini(&why);
 	master_fini(&m);
 	conf_free(c);
 }
