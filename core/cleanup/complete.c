@@ -92,7 +92,8 @@ void complete_begin(struct completion *c, const struct envelope *from, const cha
 	c->hops = 1;
 	received_format(c->out, &(struct received){
 		.envelope = from, .hostname = c->conf->myhostname, .mail_name = c->conf->mail_name, .qid = c->qid,
-		.tls = tls_note, .peer = peer_note, .show_sasl_user = c->conf->smtpd_sasl_authenticated_header, .offset_minutes = date_offset(from->arrival),
+		.tls = tls_note, .peer = peer_note, .show_sasl_user = c->conf->smtpd_sasl_authenticated_header, .hide_client = c->conf->smtpd_hide_client_session,
+		.offset_minutes = date_offset(from->arrival),
 	});
 	buf_str(c->out, front);
 }

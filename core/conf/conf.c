@@ -267,10 +267,15 @@ static bool build_field(struct conf *c, const struct param *p, struct conf_diag 
 		value = source_keep(c->source, buf_view(&text));
 	else
 		buf_printf(&why, " in the value of %s", p->name);
-	if (!value || !param_store(p, c, value, &why)) {
+	if (value && p->kind == PARAM_HINTS) {
+		if (!param_store(p, c, value, &why))
+			conf_add_error(diag, e, CONF_WARNING, buf_cstr(&why));
+	} else if (!value || !param_store(p, c, value, &why)) {
 		good = false;
-		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
-		if (p->kind == PARAM_TEXT || p->kind == PARAM_RAW)
+		/* words of a default are those of another parameter, which says what is wrong */
+		if (e || !p->words)
+			conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
+		if (param_is_text(p))
 			*(const char **)(void *)((char *)c + p->at) = "";
 		/* so that a wrong value is not told again as what follows from it */
 		buf_clear(&why);
@@ -369,6 +374,26 @@ static void finish_host(struct conf *c, struct conf_diag *diag)
 			"bad host name \"%.80s\" for myhostname: use one full host name", c->myhostname);
 }
 
+/* finish_level - a release of Postfix: 2, 3.6, 3.11.1 */
+static void finish_level(const struct conf *c, struct conf_diag *diag)
+{
+	struct str level = str_of(c->compatibility_level);
+	unsigned dots = 0;
+	bool good = level.n > 0;
+	char text[200];
+
+	for (size_t i = 0; i < level.n; i++) {
+		bool dot = level.p[i] == '.';
+
+		dots += dot;
+		good &= dot ? i > 0 && i + 1 < level.n && level.p[i - 1] != '.' : ascii_is_digit(level.p[i]);
+	}
+	if (good && dots < 3)
+		return;
+	snprintf(text, sizeof(text), "bad value \"%.80s\" for compatibility_level: use a release of Postfix, such as 3.6", c->compatibility_level);
+	conf_add_error(diag, source_find(c->source, STR("compatibility_level")), CONF_ERROR, text);
+}
+
 /* finish_overrides - of receive_override_options, what concerns something that is done here */
 static void finish_overrides(struct conf *c)
 {
@@ -389,6 +414,7 @@ static struct conf *build(struct conf *c, struct conf_source *s, struct conf_dia
 	finish_tls(c);
 	finish_origin(c, diag);
 	finish_host(c, diag);
+	finish_level(c, diag);
 	finish_overrides(c);
 	c->relay_username = s->relay_user;
 	c->relay_password = s->relay_password;

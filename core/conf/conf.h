@@ -20,6 +20,8 @@
  *   P_INT(name, default, lo, hi, help)       int64_t
  *   P_TIME(name, default, unit, lo, hi, help) usec          "300s"; unit = letter used when the value has none; lo, hi in seconds
  *   P_SIZE(name, default, lo, hi, help)      int64_t        bytes
+ *   P_WORDS(name, default, words, help)      const char *   a list of some of these words
+ *   P_HINTS(name, default, words, help)      const char *   the same, and others are told but taken
  *   P_ENUM(name, default, words, help)       int            index in "none|may|encrypt"; -1 when empty
  * Defaults are main.cf text and may use $name. */
 #define P_TEXT(name, dflt, help) const char *name;
@@ -29,6 +31,8 @@
 #define P_INT(name, dflt, lo, hi, help) int64_t name;
 #define P_TIME(name, dflt, unit, lo, hi, help) usec name;
 #define P_SIZE(name, dflt, lo, hi, help) int64_t name;
+#define P_WORDS(name, dflt, words, help) const char *name;
+#define P_HINTS(name, dflt, words, help) const char *name;
 #define P_ENUM(name, dflt, words, help) int name;
 
 struct conf_source;
@@ -49,6 +53,8 @@ struct conf {
 #undef P_INT
 #undef P_TIME
 #undef P_SIZE
+#undef P_WORDS
+#undef P_HINTS
 #undef P_ENUM
 
 /* indexes of P_ENUM words that code compares with */

@@ -72,15 +72,54 @@ static bool same_list(struct str a, struct str b)
 	}
 }
 
-static void check_dangerous(const struct conf_entry *e, struct str value, const char *harmless, const char *advice,
+/* is_harmless - empty, or what is done here anyway */
+static bool is_harmless(const struct conf_entry *e, struct str value, const char *harmless)
+{
+	return !value.n || same_list(value, str_of(harmless)) || str_eq(str_of(e->raw), str_of(harmless));
+}
+
+/* is_fellow - is it set to something, and is the same advice about it? */
+static bool is_fellow(const struct conf *c, const struct conf_entry *e, const char *advice)
+{
+	const char *own, *harmless;
+	enum name_class class = name_class(str_of(e->name), &own, &harmless);
+	struct buf value, why;
+	bool is;
+
+	if (class < NAME_LOCAL || strcmp(own, advice) != 0)
+		return false;
+	buf_init(&value, LIMIT_CONF_VALUE);
+	buf_init(&why, 1024);
+	is = expand_value(c, str_of(e->name), &value, &why) == 0 && !is_harmless(e, str_trim(buf_view(&value)), harmless);
+	buf_fini(&value);
+	buf_fini(&why);
+	return is;
+}
+
+/* check_dangerous - one line for all that the same advice is about, at the first of them */
+static void check_dangerous(const struct conf *c, size_t from, const struct conf_entry *e, struct str value, const char *harmless, const char *advice,
 	struct conf_diag *diag)
 {
-	char text[500];
+	struct buf names;
+	unsigned n = 0;
 
-	if (!value.n || same_list(value, str_of(harmless)) || str_eq(str_of(e->raw), str_of(harmless)))
+	if (is_harmless(e, value, harmless))
 		return;
-	snprintf(text, sizeof(text), "%.100s is not implemented, and must not be ignored: %s", e->name, advice);
-	conf_add_error(diag, e, CONF_ERROR, text);
+	buf_init(&names, 400);
+	for (size_t i = from; i < c->source->n; i++) {
+		const struct conf_entry *other = c->source->v[i];
+
+		if (!is_fellow(c, other, advice))
+			continue;
+		if (!n && other != e)
+			break;
+		buf_printf(&names, "%s%.100s", n++ ? ", " : "", other->name);
+	}
+	if (n) {
+		buf_printf(&names, " %s not implemented, and must not be ignored: %s", n > 1 ? "are" : "is", advice);
+		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&names));
+	}
+	buf_fini(&names);
 }
 
 /* parts of a cipher's name that relaybox's TLS has none of, so what has one of them is excluded already */
@@ -126,14 +165,54 @@ static bool delivers_locally(const struct conf *c)
 	return *c->mydestination && str_eq(str_trim(str_head(transport, colon < 0 ? transport.n : (size_t)colon)), STR("local"));
 }
 
+/* check_other - what is not done, and missed by nobody who has this value */
+static void check_other(const struct conf_entry *e, struct str value, const char *harmless, const char *advice, struct conf_diag *diag)
+{
+	char text[500];
+
+	if (is_harmless(e, value, harmless))
+		return;
+	if (!*advice)
+		snprintf(text, sizeof(text), "%.100s is not implemented: things are done as with %s", e->name, harmless);
+	else
+		snprintf(text, sizeof(text), "%.100s is not implemented: %s", e->name, advice);
+	conf_add_error(diag, e, CONF_WARNING, text);
+}
+
+/* check_feedback - number, number/concurrency, number/sqrt_concurrency */
+static void check_feedback(const struct conf_entry *e, struct str value, struct conf_diag *diag)
+{
+	const struct str per[] = { STR("/concurrency"), STR("/sqrt_concurrency") };
+	struct str number = value;
+	char text[300];
+	size_t digits = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		if (str_ends(number, per[i]))
+			number = str_head(number, number.n - per[i].n);
+	for (size_t i = 0; i < number.n; i++)
+		digits += ascii_is_digit(number.p[i]) || number.p[i] == '.';
+	if (digits && digits == number.n)
+		return;
+	snprintf(text, sizeof(text), "bad value \"%.*s\" for %.100s: use a number, number/concurrency or number/sqrt_concurrency",
+		STR_ARG(str_head(value, 60)), e->name);
+	conf_add_error(diag, e, CONF_ERROR, text);
+}
+
 static void check_transport(const struct conf_entry *e, struct str value, struct conf_diag *diag)
 {
 	enum param_kind kind;
-	const char *suffix;
+	const char *suffix, *advice, *harmless;
+	char whole[80];
 	struct buf why;
 	int64_t v;
 
-	if (!name_is_transport_specific(str_of(e->name), &suffix, &kind) || kind == PARAM_TEXT)
+	if (!name_is_transport_specific(str_of(e->name), &suffix, &kind))
+		return;
+	snprintf(whole, sizeof(whole), "default_%s", suffix);
+	if (name_class(str_of(whole), &advice, &harmless) == NAME_WARNING)
+		check_other(e, str_trim(value), harmless, advice, diag);
+	if (kind == PARAM_TEXT || !value.n)
 		return;
 	buf_init(&why, 500);
 	if (!param_check(kind, 's', 0, 31536000, str_of(e->name), str_trim(value), &v, &why))
@@ -141,34 +220,35 @@ static void check_transport(const struct conf_entry *e, struct str value, struct
 	buf_fini(&why);
 }
 
-static void check_entry(const struct conf *c, const struct conf_entry *e, const char *more_text, struct conf_diag *diag)
+static void check_entry(const struct conf *c, size_t from, const struct conf_entry *e, const char *more_text, struct conf_diag *diag)
 {
 	const char *advice, *harmless;
 	enum name_class class = name_class(str_of(e->name), &advice, &harmless);
 	struct buf value, why;
 	char text[300];
 
-	if (class == NAME_KNOWN || class == NAME_IGNORED)
+	if ((class == NAME_KNOWN && !str_ends(str_of(e->name), STR("_feedback"))) || class == NAME_IGNORED)
 		return;
 	buf_init(&value, LIMIT_CONF_VALUE);
 	buf_init(&why, 1024);
 	if (expand_value(c, str_of(e->name), &value, &why) < 0) {
 		snprintf(text, sizeof(text), "%.150s in the value of %.100s", buf_cstr(&why), e->name);
 		conf_add_error(diag, e, CONF_ERROR, text);
+	} else if (str_ends(str_of(e->name), STR("_feedback"))) {
+		check_feedback(e, str_trim(buf_view(&value)), diag);
 	} else if (class == NAME_TRANSPORT) {
 		check_transport(e, buf_view(&value), diag);
 	} else if (class == NAME_ERROR) {
-		check_dangerous(e, str_trim(buf_view(&value)), harmless, advice, diag);
+		check_dangerous(c, from, e, str_trim(buf_view(&value)), harmless, advice, diag);
 	} else if (class == NAME_LOCAL) {
 		if (delivers_locally(c))
-			check_dangerous(e, str_trim(buf_view(&value)), harmless, advice, diag);
+			check_dangerous(c, from, e, str_trim(buf_view(&value)), harmless, advice, diag);
 	} else if (class == NAME_EXCLUDE) {
 		check_excluded(e, buf_view(&value), diag);
 	} else if (class == NAME_UNKNOWN) {
 		check_unknown(c, e, more_text, diag);
-	} else if (value.n && !same_list(buf_view(&value), str_of(harmless))) {
-		snprintf(text, sizeof(text), "%.100s is a Postfix parameter that relaybox does not implement: it has no effect", e->name);
-		conf_add_error(diag, e, CONF_WARNING, text);
+	} else {
+		check_other(e, str_trim(buf_view(&value)), harmless, advice, diag);
 	}
 	buf_fini(&value);
 	buf_fini(&why);
@@ -177,5 +257,5 @@ static void check_entry(const struct conf *c, const struct conf_entry *e, const 
 void conf_check_entries(const struct conf *c, size_t from, const char *more_text, struct conf_diag *diag)
 {
 	for (size_t i = from; i < c->source->n; i++)
-		check_entry(c, c->source->v[i], more_text, diag);
+		check_entry(c, from, c->source->v[i], more_text, diag);
 }

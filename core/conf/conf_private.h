@@ -90,10 +90,10 @@ void lines_fini(struct lines *l);
 bool lines_next(struct lines *l, struct str *out);     /* false at the end */
 
 /* --- the parameter table ----------------------------------------------------------------------------------------- */
-enum param_kind { PARAM_TEXT, PARAM_RAW, PARAM_BOOL, PARAM_INT, PARAM_TIME, PARAM_SIZE, PARAM_ENUM };
+enum param_kind { PARAM_TEXT, PARAM_RAW, PARAM_BOOL, PARAM_INT, PARAM_TIME, PARAM_SIZE, PARAM_ENUM, PARAM_WORDS, PARAM_HINTS };
 struct param {
 	const char *name, *dflt;
-	const char *words;     /* PARAM_ENUM */
+	const char *words;     /* PARAM_ENUM, PARAM_WORDS, PARAM_HINTS */
 	int64_t lo, hi;
 	size_t at;             /* offset in struct conf */
 	enum param_kind kind;
@@ -104,6 +104,8 @@ extern const size_t n_params;
 const struct param *param_find(struct str name);
 /* param_store - check text and put it into the field; false with `why` ("bad numeric value … : use …") */
 bool param_store(const struct param *p, struct conf *c, const char *text, struct buf *why);
+/* param_is_text - is the field a const char *? */
+bool param_is_text(const struct param *p);
 /* param_check - the same check for a value without a field of its own */
 bool param_check(enum param_kind kind, char unit, int64_t lo, int64_t hi, struct str name, struct str text, int64_t *out,
 	struct buf *why);

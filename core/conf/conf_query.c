@@ -20,7 +20,7 @@ const char *conf_get(const struct conf *c, const char *name)
 		return value;
 	if (!p && !source_find(s, key))
 		return NULL;
-	if (p && (p->kind == PARAM_TEXT || p->kind == PARAM_RAW))
+	if (p && param_is_text(p))
 		return *(const char *const *)(const void *)((const char *)c + p->at);
 	buf_init(&text, LIMIT_CONF_VALUE);
 	buf_init(&why, 1024);

@@ -6,10 +6,10 @@ static const struct {
 	const char *names, *harmless, *advice;
 } groups[] = {
 #define IGNORED(names_) { NAME_IGNORED, names_, "", NULL },
-#define WARNING(names_) { NAME_WARNING, names_, "", NULL },
-#define FIXED(names_, harmless_) { NAME_WARNING, names_, harmless_, NULL },
+#define WARNING(names_, advice_) { NAME_WARNING, names_, "", advice_ },
+#define FIXED(names_, harmless_, advice_) { NAME_WARNING, names_, harmless_, advice_ },
 #define EXCLUDE(names_) { NAME_EXCLUDE, names_, "", NULL },
-#define LOCAL(names_, advice_) { NAME_LOCAL, names_, "", advice_ },
+#define LOCAL(names_, harmless_, advice_) { NAME_LOCAL, names_, harmless_, advice_ },
 #define ERROR(names_, harmless_, advice_) { NAME_ERROR, names_, harmless_, advice_ },
 #include "core/conf/postfix_names.def"
 };

@@ -18,6 +18,8 @@
 #define P_INT(name, dflt, lo, hi, help) ROW(PARAM_INT, name, #name, dflt, NULL, 0, lo, hi, help)
 #define P_TIME(name, dflt, unit, lo, hi, help) ROW(PARAM_TIME, name, #name, dflt, NULL, unit, lo, hi, help)
 #define P_SIZE(name, dflt, lo, hi, help) ROW(PARAM_SIZE, name, #name, dflt, NULL, 0, lo, hi, help)
+#define P_WORDS(name, dflt, words, help) ROW(PARAM_WORDS, name, #name, dflt, words, 0, 0, 0, help)
+#define P_HINTS(name, dflt, words, help) ROW(PARAM_HINTS, name, #name, dflt, words, 0, 0, 0, help)
 #define P_ENUM(name, dflt, words, help) ROW(PARAM_ENUM, name, #name, dflt, words, 0, 0, 0, help)
 
 const struct param params[] = {
@@ -164,15 +166,38 @@ static bool store_enum(const struct param *p, struct conf *c, struct str text, s
 	return false;
 }
 
+bool param_is_text(const struct param *p)
+{
+	return p->kind == PARAM_TEXT || p->kind == PARAM_RAW || p->kind == PARAM_WORDS || p->kind == PARAM_HINTS;
+}
+
+/* check_words - each word of a list; false with why */
+static bool check_words(const struct param *p, struct str text, struct buf *why)
+{
+	struct str word, rest, one;
+	bool is;
+
+	while (str_word(&text, ", \t\r\n", &word)) {
+		rest = str_of(p->words);
+		for (is = false; !is && str_cut(&rest, '|', &one);)
+			is = str_ieq(word, one);
+		if (is)
+			continue;
+		buf_printf(why, "bad value \"%.*s\" for %s: use words of %s", STR_ARG(str_head(word, 100)), p->name, p->words);
+		return false;
+	}
+	return true;
+}
+
 bool param_store(const struct param *p, struct conf *c, const char *text, struct buf *why)
 {
 	void *field = (char *)c + p->at;
 	struct str s = str_trim(str_of(text));
 	int64_t v = 0;
 
-	if (p->kind == PARAM_TEXT || p->kind == PARAM_RAW) {
+	if (param_is_text(p)) {
 		*(const char **)field = text;
-		return true;
+		return !p->words || check_words(p, s, why);
 	}
 	if (p->kind == PARAM_ENUM)
 		return store_enum(p, c, s, why);

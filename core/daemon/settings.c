@@ -342,9 +342,13 @@ static void open_http(struct settings *s, struct conf_diag *diag)
 /* The submit socket: SMTP among ourselves. Who may use it is decided by the uid behind it. */
 static void open_submit(struct settings *s, struct conf_diag *diag)
 {
+	struct conf_diag found;        /* again, where a listener has found it */
+
+	conf_diag_init(&found);
 	s->submit.conf = s->conf;
 	s->submit.host = "";
-	s->submit.incoming = find_incoming(s, s->conf, diag);
+	s->submit.incoming = find_incoming(s, s->conf, &found);
+	conf_diag_take(diag, &found, s->conf);
 	s->submit.unchecked = has_override(s->conf, "no_header_body_checks");
 	s->submit.unmapped = has_override(s->conf, "no_address_mappings");
 	service_smtp_options(&s->submit, CONF_TLS_NONE);

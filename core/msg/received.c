@@ -60,9 +60,9 @@ void received_format(struct buf *out, const struct received *r)
 	char date[40];
 
 	date_rfc5322(date, e->arrival, r->offset_minutes);
-	if (!e->client_addr.n && e->flags & ENVELOPE_LOCAL) {
+	if (r->hide_client || (!e->client_addr.n && e->flags & ENVELOPE_LOCAL)) {
 		buf_printf(out, "Received: by %s (%s", r->hostname, r->mail_name);
-		if (e->uid >= 0)
+		if (e->uid >= 0 && !e->client_addr.n)
 			buf_printf(out, ", from userid %lld", (long long)e->uid);
 		buf_printf(out, ")\r\n\tid %s; %s\r\n", r->qid, date);
 		return;

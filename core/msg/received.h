@@ -14,6 +14,7 @@ struct received {
 	const char *tls;                 /* "TLSv1.3 with cipher X (256/256 bits)", or NULL */
 	const char *peer;                /* the client's certificate: "Client CN "x", Issuer "y" (verified OK)", or NULL */
 	bool show_sasl_user;             /* smtpd_sasl_authenticated_header */
+	bool hide_client;                /* smtpd_hide_client_session: nothing about the session */
 };
 /* received_format - "Received: ...\r\n"; the network form, or the local form for ENVELOPE_LOCAL without client_addr */
 void received_format(struct buf *out, const struct received *r);

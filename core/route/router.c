@@ -344,17 +344,22 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 {
 	struct router *r = MEM_NEW(struct router);
 	size_t errors = diag->errors;
+	struct conf_diag told;
 	enum match_kind relay_kind = has_word(c->parent_domain_matches_subdomains, "relay_domains") ?
 		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
 	enum match_kind virtual_kind = has_word(c->parent_domain_matches_subdomains, "virtual_alias_domains") ?
 		MATCH_DOMAINS_PARENTS : MATCH_DOMAINS;
 
+	conf_diag_init(&told);
 	r->conf = c;
 	r->master = m;
 	r->priv = MEM_NEW(struct router_private);
 	r->priv->transport_parents = has_word(c->parent_domain_matches_subdomains, "transport_maps");
 	r->mydestination = open_match(MATCH_DOMAINS, "mydestination", c->mydestination, diag);
-	r->virtual_alias_domains = open_match(virtual_kind, "virtual_alias_domains", c->virtual_alias_domains, diag);
+	/* by default these are the domains in virtual_alias_maps, and what is wrong with those is told below */
+	r->virtual_alias_domains = open_match(virtual_kind, "virtual_alias_domains", c->virtual_alias_domains,
+		conf_is_set(c, "virtual_alias_domains") ? diag : &told);
+	conf_diag_fini(&told);
 	r->relay_domains = open_match(relay_kind, "relay_domains", c->relay_domains, diag);
 	r->mynetworks = open_match(MATCH_HOSTS, "mynetworks", c->mynetworks, diag);
 	check_networks(c->mynetworks, diag);

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from lab import RELAYBOX, SANITIZER, certificate
+from lab import RELAYBOX, ROOT, SANITIZER, certificate
 
 CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "configs")
 
@@ -61,3 +61,48 @@ def test_files_that_others_may_write_are_told(tmp_path, mode, group, says, use):
     done = subprocess.run([RELAYBOX, "relayd", "-c", tmp_path, "-t"], env=SANITIZER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     told = [line for line in done.stdout.splitlines() if "writable" in line]
     assert told == (["relayd: %s: warning: %s" % (table, says)] if says else []) and done.returncode == 0, done.stdout
+
+
+PAGE = os.path.join(ROOT, "docs", "compatibility.md")
+ROWS = [re.match(r"\| `(\w+)` \| (done|not needed|as|warned|refused) \| (.*) \|$", line) for line in open(PAGE, encoding="utf-8")]
+ROWS = [m.groups() for m in ROWS if m]
+
+
+def check(folder, text):
+    (folder / "main.cf").write_text("myhostname = m.example.test\nalias_maps =\n" + text)
+    done = subprocess.run([RELAYBOX, "relayd", "-c", folder, "-t"], env=SANITIZER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, [re.sub(r"^relayd: (.*/main.cf:\d+: )?", "", line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("word, says", [("as", r"warning: %s is not implemented: "), ("warned", r"warning: %s is not implemented: "),
+                                        ("not needed", None)])
+def test_page_of_parameters_is_true_of_the_program(tmp_path, word, says):
+    names = [name for name, what, _ in ROWS if what == word]
+    code, said = check(tmp_path, "mydestination =\n" + "".join("%s = odd\n" % name for name in names))
+    assert code == 0 and said.pop().endswith("the configuration is good")
+    wanted = [says % name for name in names] if says else []
+    assert len(said) == len(wanted) and all(re.match(w, s) for w, s in zip(wanted, said)), said
+
+
+def test_page_of_parameters_tells_what_is_refused(tmp_path):
+    for name, what, why in ROWS:
+        if what != "refused":
+            continue
+        code, said = check(tmp_path, "mydestination = here.test\n%s = kRSA\n" % name)
+        assert code == 78 and len(said) == 1 and name in said[0] and said[0].count(":") >= 1, (name, said)
+        assert "cipher" in why or re.sub(r"^where mail is delivered locally: | \(`.*\n?", "", why) in said[0].replace("|", "\\|"), (why, said)
+        taken = re.search(r"\(`(.*)` is taken\)$", why)
+        code, said = check(tmp_path, "mydestination = here.test\n%s = %s\n" % (name, taken.group(1) if taken else ""))
+        assert code == 0 and len(said) == 1, (name, said)
+
+
+def test_page_of_parameters_names_what_is_done(tmp_path):
+    """No such name is unknown, or told as not implemented; each value of its own kind may be wrong."""
+    _, said = check(tmp_path, "".join("%s = odd\n" % name for name, what, _ in ROWS if what == "done"))
+    assert not [line for line in said if "unknown parameter" in line or "not implemented" in line]
+
+
+def test_values_of_as_rows_are_taken_in_silence(tmp_path):
+    values = [(name, re.match(r"`(.*?)`", why).group(1)) for name, what, why in ROWS if what == "as"]
+    code, said = check(tmp_path, "mydestination =\n" + "".join("%s = %s\n" % pair for pair in values))
+    assert code == 0 and len(said) == 1, said

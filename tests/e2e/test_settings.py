@@ -147,3 +147,15 @@ def test_two_relays_on_one_queue_are_told(tmp_path):
         done = subprocess.run([RELAYBOX, "relayd", "-c", relay.dir, "-o", "smtpd_listen=", "-o", "maillog_file="], capture_output=True,
                               text=True, timeout=30, env=relay.env)
         assert done.returncode and ("in use by another process: relayd runs already" in done.stderr or "bind" in done.stderr)
+
+
+def test_a_service_may_hide_its_clients(tmp_path):
+    port, other = free_port(), free_port()
+    with Sink() as sink, Relay(tmp_path, "mydestination =\nrelayhost = [127.0.0.1]:%d\n" % sink.port, port=port, master_cf="%d inet n - n - - smtpd\n"
+                               "%d inet n - n - - smtpd\n  -o smtpd_hide_client_session=yes\n" % (port, other)) as relay:
+        for at in port, other:
+            with client(relay, at) as s:
+                s.sendmail("a@b.example", ["u@x.example"], "Subject: x\r\n\r\nx\r\n")
+        shown, hidden = [m.header.decode() for m in sorted(sink.wait(2), key=lambda m: b"from" not in m.header.split(b"\r\n")[0])]
+        assert shown.startswith("Received: from ") and "127.0.0.1" in shown and hidden.startswith("Received: by relay.example.test (relaybox)\r\n\tid ")
+        assert "127.0.0.1" not in hidden and "userid" not in hidden and "client=unknown[127.0.0.1]" in relay.log()

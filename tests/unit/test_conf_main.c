@@ -178,10 +178,17 @@ T(conf_refuses_bad_or_endless_expansion)
 T(conf_level_changes_defaults)
 {
 	static const struct { const char *level; bool dot, utf8; const char *relay_domains; int tls; const char *digest; } rows[] = {
+		/* also the order of the lists of relays and recipients, and the style of mynetworks */
 		{ "", true, false, "m.e, localhost.e, localhost", CONF_TLS_NONE, "md5" },
+		{ "compatibility_level = 0\n", true, false, "m.e, localhost.e, localhost", CONF_TLS_NONE, "md5" },
 		{ "compatibility_level = 1\n", false, true, "m.e, localhost.e, localhost", CONF_TLS_NONE, "md5" },
-		{ "compatibility_level = 2\n", false, true, "", CONF_TLS_NONE, "md5" },
+		{ "compatibility_level = 2\n", false, true, "", CONF_TLS_NONE, "md5" }, { "compatibility_level = 3.0\n", false, true, "", CONF_TLS_NONE, "md5" },
+		{ "compatibility_level = 3.1\n", false, true, "", CONF_TLS_NONE, "md5" }, { "compatibility_level = 3.2\n", false, true, "", CONF_TLS_NONE, "md5" },
+		{ "compatibility_level = 3.3\n", false, true, "", CONF_TLS_NONE, "md5" }, { "compatibility_level = 3.4\n", false, true, "", CONF_TLS_NONE, "md5" },
+		{ "compatibility_level = 3.5\n", false, true, "", CONF_TLS_NONE, "md5" }, { "compatibility_level = 3.5.9\n", false, true, "", CONF_TLS_NONE, "md5" },
 		{ "compatibility_level = 3.6\n", false, true, "", CONF_TLS_NONE, "sha256" },
+		{ "compatibility_level = 3.7\n", false, true, "", CONF_TLS_NONE, "sha256" }, { "compatibility_level = 3.8\n", false, true, "", CONF_TLS_NONE, "sha256" },
+		{ "compatibility_level = 3.9\n", false, true, "", CONF_TLS_NONE, "sha256" }, { "compatibility_level = 3.11.1\n", false, true, "", CONF_TLS_MAY, "sha256" },
 		{ "compatibility_level = 3.10\n", false, true, "", CONF_TLS_NONE, "sha256" },
 		{ "compatibility_level = 3.11\n", false, true, "", CONF_TLS_MAY, "sha256" },
 	};
@@ -199,6 +206,9 @@ T(conf_level_changes_defaults)
 		CHECK_STR(c->relay_domains, rows[i].relay_domains);
 		CHECK_INT(c->smtp_tls_security_level, rows[i].tls);
 		CHECK_STR(c->smtp_tls_fingerprint_digest, rows[i].digest);
+		CHECK_STR(c->smtpd_tls_fingerprint_digest, rows[i].digest);
+		CHECK_INT(c->smtpd_relay_before_recipient_restrictions, !strcmp(rows[i].digest, "sha256"));
+		CHECK_INT(c->mynetworks_style, *rows[i].relay_domains ? 1 : 2);
 		CHECK_STR(c->smtpd_relay_restrictions, "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination");
 		CHECK_STR(c->smtpd_recipient_restrictions, "");
 		conf_free(c);
@@ -308,10 +318,32 @@ T(conf_classifies_names)
 		{ "smtpd_tls_mandatory_exclude_ciphers = aNULL, kRSA", CONF_ERROR, "\"kRSA\" would be used all the same" },
 		{ "smtpd_tls_mandatory_ciphers = high\nsmtpd_tls_ciphers = medium\ntls_ssl_options = NO_COMPRESSION", -1, NULL },
 		{ "smtpd_authorized_xclient_hosts = 10.0.0.1", CONF_ERROR, "would count as the proxy itself" },
+		{ "virtual_mailbox_domains = a.test\nmyhostname = m.test\nvirtual_mailbox_maps = hash:/x", CONF_ERROR,
+			"virtual_mailbox_domains, virtual_mailbox_maps are not implemented, and must not be ignored: mailboxes" },
+		{ "master_service_disable = inet", CONF_ERROR, "take their lines out of master.cf" },
+		{ "forward_path = $home/.forward${recipient_delimiter}${extension}, $home/.forward", -1, NULL },
+		{ "address_verify_relayhost = $relayhost\nprepend_delivered_header = command,file, forward\nresolve_null_domain = no", -1, NULL },
+		{ "address_verify_relayhost = [x.test]", CONF_WARNING, "things are done as with $relayhost" },
+		{ "slow_transport_rate_delay = 2s", CONF_WARNING, "slow_transport_rate_delay is not implemented: use default_destination_rate_delay" },
+		{ "slow_transport_rate_delay = 0s\nslow_recipient_limit = $default_recipient_limit", -1, NULL },
+		{ "slow_delivery_status_filter = pcre:/x", CONF_WARNING, "slow_delivery_status_filter is not implemented" },
+		{ "notify_classes = bounce, foo", CONF_ERROR, "bad value \"foo\" for notify_classes: use words of bounce|2bounce|delay" },
+		{ "notify_classes =\nsmtp_host_lookup = native, dns", -1, NULL }, { "smtp_host_lookup = hosts", CONF_ERROR, "use words of dns|native" },
+		{ "smtpd_sasl_security_options = noplain", CONF_ERROR, "bad value \"noplain\" for smtpd_sasl_security_options" },
+		{ "reject_tempfail_action = deny", CONF_ERROR, "for reject_tempfail_action: use words of defer|defer_if_permit" },
+		{ "receive_override_options = no_header_checks", CONF_ERROR, "for receive_override_options" },
+		{ "smtpd_forbid_bare_newline = maybe", CONF_ERROR, "for smtpd_forbid_bare_newline" },
+		{ "smtpd_discard_ehlo_keywords = chunking, foo", CONF_WARNING, "bad value \"foo\" for smtpd_discard_ehlo_keywords" },
+		{ "parent_domain_matches_subdomains = smtpd_access_map", CONF_WARNING, "bad value \"smtpd_access_map\"" },
+		{ "compatibility_level = new", CONF_ERROR, "bad value \"new\" for compatibility_level" }, { "compatibility_level = 3.", CONF_ERROR, "bad value" },
+		{ "compatibility_level = 3.11.2", -1, NULL }, { "compatibility_level = 3.11.2.1", CONF_ERROR, "bad value" },
+		{ "slow_destination_concurrency_positive_feedback = 1/concurrenzy", CONF_ERROR, "use a number, number/concurrency or" },
+		{ "default_destination_concurrency_negative_feedback = 0.5/sqrt_concurrency", -1, NULL },
+		{ "default_destination_concurrency_negative_feedback = fast", CONF_ERROR, "use a number, number/concurrency or" },
 		{ "smtp_tcp_port = 587\nlmtp_tcp_port = 24", -1, NULL },
 		{ "header_size_limit = 4096000\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth", -1, NULL },
 		{ "receive_override_options = no_address_mappings", -1, NULL }, { "postscreen_greet_action = enforce", -1, NULL },
-		{ "smtp_tls_eccert_file = /x", CONF_WARNING, "smtp_tls_eccert_file is a Postfix parameter that relaybox does not implement" },
+		{ "smtp_tls_eccert_file = /x", CONF_WARNING, "smtp_tls_eccert_file is not implemented: name the certificate in smtp_tls_cert_file" },
 		{ "default_transport_rate_delay = 1s", CONF_WARNING, "default_transport_rate_delay" },
 		{ "default_transport_rate_delay = 0s", -1, NULL }, { "content_filter =", -1, NULL },
 		{ "content_filter = scan:", CONF_ERROR, "content_filter is not implemented, and must not be ignored" },
@@ -391,9 +423,9 @@ T(conf_defaults_that_follow_others)
 	CHECK_STR(c->unverified_recipient_tempfail_action, "defer");
 	CHECK_STR(c->address_verify_sender, "bounces");
 	conf_free(c);
-	c = from("reject_tempfail_action = defer\nunknown_address_tempfail_action = permit\ndouble_bounce_sender = b\naddress_verify_sender = <>\n");
+	c = from("reject_tempfail_action = defer\nunknown_address_tempfail_action = defer_if_permit\ndouble_bounce_sender = b\naddress_verify_sender = <>\n");
 	REQUIRE(c);
-	CHECK_STR(c->unknown_address_tempfail_action, "permit");
+	CHECK_STR(c->unknown_address_tempfail_action, "defer_if_permit");
 	CHECK_STR(c->address_verify_sender, "<>");
 	conf_free(c);
 }

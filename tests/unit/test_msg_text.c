@@ -487,7 +487,7 @@ T(received_like_postfix)
 		.rcpts = rcpts, .n_rcpts = 1, .arrival = WHEN, .client_name = STR("unknown"), .client_addr = STR("192.0.2.1"),
 		.helo = STR("cli(ent)\r\nX: y"), .proto = STR("ESMTPS"), .uid = -1, .sasl_user = STR("u)"),
 	};
-	struct received r = { &e, "h.example", "Postfix", "ABC", 540, "TLSv1.3 with cipher X (256/256 bits)", NULL, true };
+	struct received r = { &e, "h.example", "Postfix", "ABC", 540, "TLSv1.3 with cipher X (256/256 bits)", NULL, true, false };
 	struct buf out;
 
 	buf_init(&out, 1000);
@@ -504,6 +504,11 @@ T(received_like_postfix)
 	received_format(&out, &r);
 	CHECK_STR(buf_cstr(&out), "Received: from c (unknown [IPv6:2001:db8::1])\r\n"
 		"\tby h.example (Postfix) with ESMTPS id ABC; Sun, 22 Nov 2026 10:00:00 +0900\r\n");
+	buf_clear(&out);
+	e.uid = 1000;
+	r.hide_client = true;
+	received_format(&out, &r);
+	CHECK_STR(buf_cstr(&out), "Received: by h.example (Postfix)\r\n\tid ABC; Sun, 22 Nov 2026 10:00:00 +0900\r\n");
 	buf_clear(&out);
 	e.client_addr = STR_EMPTY;
 	e.flags = ENVELOPE_LOCAL;
