@@ -230,7 +230,7 @@ static const char *different_field(const struct conf *a, const struct conf *b)
 		const void *x = (const char *)a + params[i].at, *y = (const char *)b + params[i].at;
 		enum param_kind kind = params[i].kind;
 
-		if (kind == PARAM_TEXT || kind == PARAM_RAW ? strcmp(*(const char *const *)x, *(const char *const *)y) != 0 :
+		if (param_is_text(&params[i]) ? strcmp(*(const char *const *)x, *(const char *const *)y) != 0 :
 		    memcmp(x, y, kind == PARAM_BOOL ? sizeof(bool) : kind == PARAM_ENUM ? sizeof(int) : sizeof(int64_t)) != 0)
 			return params[i].name;
 	}
