@@ -143,7 +143,7 @@ endif
 
 CFLAGS = $($(KIND)_OPT)
 # The binary has a budget (tests/lint/binary): only what every message passes through is compiled for speed.
-HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_exp_mod.c net/tls_ifma.c net/tls_sha256.c net/tls_x25519.c msg/crlf.c msg/header.c msg/envelope.c \
+HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_exp_mod.c net/tls_ifma.c net/tls_sha256.c net/tls_x25519.c net/tls_p256.c msg/crlf.c msg/header.c msg/envelope.c \
 	msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c daemon/session.c \
 	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)

@@ -24,6 +24,8 @@ $(OUT)/mbed/cipher.o: OWN = -Dmbedtls_gcm_crypt_and_tag=tls_gcm_crypt_and_tag -D
 $(OUT)/mbed/bignum.o: OWN = -Dmbedtls_mpi_core_exp_mod=tls_exp_mod -Dmbedtls_mpi_core_exp_mod_unsafe=tls_exp_mod_unsafe
 # X25519 is core/net/tls_x25519.c's
 $(OUT)/mbed/ecdh.o $(OUT)/mbed/psa_crypto_ecp.o: OWN = -Dmbedtls_ecp_mul=tls_ecp_mul -Dmbedtls_ecp_mul_restartable=tls_ecp_mul_restartable
+# what checks a signature of P-256 is core/net/tls_p256.c's
+$(OUT)/mbed/ecdsa.o: OWN = -Dmbedtls_ecp_muladd_restartable=tls_ecp_muladd_restartable
 
 mbed_obj = $(patsubst $(SRC)/mbedtls/library/%.c,$(OUT)/mbed/%.o,$(mbed_src))
 cdb_obj = $(patsubst $(SRC)/tinycdb/%.c,$(OUT)/cdb/%.o,$(cdb_src))

@@ -99,6 +99,68 @@ T(the_power_zero_is_one)
 	mem_free(t);
 }
 
+/* --- points of P-256 ------------------------------------------------------------------------------------------------------- */
+
+int tls_ecp_muladd_restartable(mbedtls_ecp_group *grp, mbedtls_ecp_point *r, const mbedtls_mpi *m, const mbedtls_ecp_point *p,
+	const mbedtls_mpi *n, const mbedtls_ecp_point *q, mbedtls_ecp_restart_ctx *rs);
+
+static int by_random(void *ctx, unsigned char *to, size_t n)
+{
+	(void)ctx;
+	random_bytes(to, n);
+	return 0;
+}
+
+/* a number below the group's order of the kind: 0 to 3 and just below the order, else any */
+static void scalar(mbedtls_mpi *x, const mbedtls_ecp_group *g, int kind)
+{
+	limb raw[4];
+
+	fill(raw, 4);
+	CHECK(mbedtls_mpi_read_binary_le(x, (const unsigned char *)raw, sizeof(raw)) == 0 && mbedtls_mpi_mod_mpi(x, x, &g->N) == 0);
+	if (kind < 4)
+		CHECK(mbedtls_mpi_lset(x, kind) == 0);
+	else if (kind < 6)
+		CHECK(mbedtls_mpi_sub_int(x, &g->N, kind - 3) == 0);
+}
+
+T(sums_of_points_are_those_of_the_library)
+{
+	mbedtls_ecp_group g;
+	mbedtls_ecp_point q, want, got;
+	mbedtls_mpi m, n, x;
+
+	mbedtls_ecp_group_init(&g);
+	mbedtls_ecp_point_init(&q);
+	mbedtls_ecp_point_init(&want);
+	mbedtls_ecp_point_init(&got);
+	mbedtls_mpi_init(&m);
+	mbedtls_mpi_init(&n);
+	mbedtls_mpi_init(&x);
+	CHECK(mbedtls_ecp_group_load(&g, MBEDTLS_ECP_DP_SECP256R1) == 0);
+	/* the other point is a small multiple of the first, so that sums meet themselves, their negatives and infinity on the way */
+	for (int i = 0; i < 8 * 8 * 6; i++) {
+		scalar(&x, &g, i / 64 ? i / 64 : 6);
+		scalar(&m, &g, i / 8 % 8);
+		scalar(&n, &g, i % 8);
+		CHECK(mbedtls_ecp_mul(&g, &q, &x, &g.G, by_random, NULL) == 0);
+		if (mbedtls_ecp_muladd_restartable(&g, &want, &m, &g.G, &n, &q, NULL) ||
+		    tls_ecp_muladd_restartable(&g, &got, &m, &g.G, &n, &q, NULL) || mbedtls_ecp_is_zero(&want) != mbedtls_ecp_is_zero(&got) ||
+		    (!mbedtls_ecp_is_zero(&want) && mbedtls_ecp_point_cmp(&want, &got)))
+			t_fail(__FILE__, __LINE__, "%d: multiples of kind %d and %d of a point of kind %d", i, i / 8 % 8, i % 8, i / 64);
+	}
+	/* off the curve is no key */
+	CHECK(mbedtls_mpi_add_int(&q.MBEDTLS_PRIVATE(Y), &q.MBEDTLS_PRIVATE(Y), 1) == 0);
+	CHECK(tls_ecp_muladd_restartable(&g, &got, &m, &g.G, &n, &q, NULL) == MBEDTLS_ERR_ECP_INVALID_KEY);
+	mbedtls_mpi_free(&x);
+	mbedtls_mpi_free(&n);
+	mbedtls_mpi_free(&m);
+	mbedtls_ecp_point_free(&got);
+	mbedtls_ecp_point_free(&want);
+	mbedtls_ecp_point_free(&q);
+	mbedtls_ecp_group_free(&g);
+}
+
 /* --- SHA-256 ------------------------------------------------------------------------------------------------------------- */
 
 T(sha256_is_that_of_the_standard)
