@@ -12,6 +12,7 @@
 #include "core/base/term.h"
 #include "core/msg/date.h"
 #include "core/probe/probe_out.h"
+#include "core/probe/probe_seen.h"
 
 #define PROGRESS_EVERY (USEC_PER_SEC / 10)
 #define POOL_FROM 8                    /* targets from which TLS handshakes get threads of their own */
@@ -114,6 +115,7 @@ static int one_round(struct rounds *r)
 	r->changes = r->problems = 0;
 	k->opt.now = clock_wall();
 	k->opt.dns = dns_new(k->opt.loop, &k->dns);
+	k->opt.seen = probe_seen_new();
 	if (!r->to || !k->opt.dns) {
 		code = applet_fail(EX_OSERR, "cannot wait for events: %s", strerror(errno));
 	} else {
@@ -129,6 +131,7 @@ static int one_round(struct rounds *r)
 		say_when(r);
 		probe_metrics_fini(&r->metrics);
 	}
+	probe_seen_free(k->opt.seen);
 	if (k->opt.dns)
 		dns_free(k->opt.dns);
 	if (r->to && k->output)

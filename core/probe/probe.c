@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "core/net/dns_files.h"
 #include "core/probe/probe_out.h"
+#include "core/probe/probe_seen.h"
 
 /* something is known that was not: after the tick, so that what comes together counts once */
 static void on_turn(struct loop_task *t)
@@ -71,13 +72,8 @@ void probe_start(struct probe *p, const struct probe_options *o, const char *tar
 void probe_fini(struct probe *p)
 {
 	for (size_t i = 0; i < p->n_hosts; i++)
-		for (size_t k = 0; k < p->hosts[i].n; k++) {
-			mem_free(p->hosts[i].v[k]->chain);
-			mem_free(p->hosts[i].v[k]->other);
-			mem_free(p->hosts[i].v[k]->unnamed);
-			mem_free(p->hosts[i].v[k]->ciphers);
-			mem_free(p->hosts[i].v[k]);
-		}
+		for (size_t k = 0; k < p->hosts[i].n; k++)
+			probe_address_free(p->hosts[i].v[k]);
 	mem_free(p->findings);
 	p->findings = NULL;
 	buf_fini(&p->sts.text);

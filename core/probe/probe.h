@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "core/base/arena.h"
+#include "core/base/list.h"
 #include "core/msg/reply.h"
 #include "core/net/conn.h"
 #include "core/net/dns.h"
@@ -30,6 +31,9 @@ enum probe_stage { PROBE_CONNECT, PROBE_BANNER, PROBE_EHLO, PROBE_TLS, PROBE_FIN
 struct probe_address {                 /* one address of a host: what its server said */
 	struct ipaddr ip;
 	char text[46];
+	unsigned going, others;        /* questions to it on their way; owners beside the first (probe_seen.h) */
+	struct list waiting;           /* … of its end */
+	struct kept *kept;             /* while it is remembered */
 	enum dns_status ptr_status;
 	char ptr[256], ptr_why[200];
 	enum probe_stage stage;        /* how far it came */
@@ -88,6 +92,7 @@ struct probe_options {
 	struct tls_context *tls;       /* NULL: STARTTLS is not tried */
 	unsigned warn_days, problem_days; /* certificate expiry */
 	usec slow_warning, slow_problem; /* the dialogue with one address; 0: any time is fine */
+	struct probe_seen *seen;       /* the servers of this run; NULL: none is remembered */
 	const struct probe_setup *setup; /* of the modes that ask (probe_ask.h); their findings are made as they come */
 	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */

@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "core/net/dns_codec.h"
 #include "core/net/idn.h"
+#include "core/probe/probe_seen.h"
 
 /* one question on its way: whom the answer is for */
 struct question {
@@ -38,11 +39,13 @@ static void on_ptr(void *ctx, enum dns_status status, const char *name, const ch
 	q->address->ptr_status = status;
 	snprintf(q->address->ptr, sizeof(q->address->ptr), "%s", name ? name : "");
 	snprintf(q->address->ptr_why, sizeof(q->address->ptr_why), "%s", why ? why : "");
+	probe_address_end(q->probe, q->address);
 	answered(q);
 }
 
 void probe_ptr_start(struct probe *p, struct probe_address *a)
 {
+	probe_address_begin(a);
 	dns_lookup_name(p->opt->dns, &a->ip, on_ptr, ask(p, 0, a));
 }
 
@@ -85,13 +88,14 @@ static void on_addresses(void *ctx, const struct dns_addresses *found)
 	h->status = found->status;
 	snprintf(h->why, sizeof(h->why), "%s", found->why);
 	for (size_t i = 0; i < n; i++) {
-		struct probe_address *a = MEM_NEW(struct probe_address);
+		bool fresh;
+		struct probe_address *a = probe_seen_or_new(p, h, &chosen[i], &fresh);
 
-		a->ip = chosen[i];
-		ipaddr_format(&a->ip, a->text);
 		h->v[h->n++] = a;
-		probe_ptr_start(p, a);
-		probe_smtp_start(p, h, a);
+		if (fresh) {
+			probe_ptr_start(p, a);
+			probe_smtp_start(p, h, a);
+		}
 	}
 	answered(q);
 }

@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/probe/probe_looks.h"
 #include "core/probe/probe_out.h"
+#include "core/probe/probe_seen.h"
 #include "core/smtp/client.h"
 
 #define LOOK_PATIENCE (12 * USEC_PER_SEC) /* beyond twice what the real dialogue took, and no more than that may take: an answer is
@@ -34,6 +35,7 @@ static void forget(struct dialogue *d)
 
 	if (d->a != d->real)
 		mem_free(d->a);
+	probe_address_end(p, d->real);
 	mem_free(d);
 	probe_release(p);
 }
@@ -42,6 +44,8 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 
 static void look_on(struct dialogue *d)
 {
+	if (d->look == LOOK_REAL && probe_seen_alike(d->probe, d->real))
+		return;
 	for (int row = 0; row < (d->look ? 1 : 2); row++) {
 		enum look next = d->look ? look_next(d->probe, d->real, d->look, d->end) : look_first(d->probe, d->real, row);
 
@@ -270,6 +274,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 	socklen_t n = ipaddr_to_sockaddr(&a->ip, p->port, &to);
 
 	probe_hold(p);
+	probe_address_begin(a);
 	d->probe = p;
 	d->host = h;
 	d->real = a;
