@@ -1,6 +1,6 @@
 /* tls_p256 - the sum of two multiples of points of P-256, which is what takes the time of checking an ECDSA signature (FIPS 186-5),
- * in place of the library's, which does it with numbers of any length and takes twenty times as long. libs.mk gives the library's
- * ecdsa.c this name instead of its own.
+ * in place of the library's, which does it with numbers of any length and takes four times as long. libs.mk gives
+ * the library's caller this name instead of its own.
  *
  * All numbers here are public, so branches may depend on them: nothing that signs or agrees on keys comes this way. Four limbs of
  * 64 bits in Montgomery's form (times 2^256), always below the prime; points in Jacobian coordinates, z = 0 is infinity. */
