@@ -183,16 +183,14 @@ static const char *take_line(struct grammar_reply *g, struct str line, struct re
 	    (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-'))
 		return "malformed reply";
 	code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0';
-	if (g->lines > 0 && code / 100 != g->code / 100)
-		return "reply with two different codes";
 	g->lines++;
 	g->final = line.n == 3 || line.p[3] == ' ';
 	*text = str_from(line, 4);
-	if (g->lines == 1) {
-		g->code = code;
+	if (g->lines == 1)
 		g->text = 0;
+	/* the last line counts, whatever the others said, and an enhanced code only with its own class */
+	if (g->lines == 1 || code / 100 != r->code / 100)
 		r->enhanced[0] = 0;
-	}
 	r->code = code;
 	enhanced = enhanced_length(*text, code);
 	if (enhanced > 0 && enhanced < sizeof(r->enhanced)) {

@@ -22,14 +22,13 @@ bool grammar_bdat(struct str args, uint64_t *size, bool *last);
 /* what is known of a reply while its lines come in */
 struct grammar_reply {
 	unsigned lines;
-	int code;              /* of the first line */
 	size_t text;           /* bytes of the reply's text so far */
 	size_t taken;          /* bytes of the reply so far, with what was cut */
 	bool cut, final;       /* the rest of a long line is passed over; of the last line */
 };
 /* grammar_reply - take lines of one reply off *in into r: OK when it is whole, MORE, BAD: why says what is wrong with it.
  * each (may be NULL) is given every line's text as it came. Text past its bound is dropped, as is the end of a long line:
- * a code counts however much is said about it. Only the sum has a bound. Less than LIMIT_SMTP_REPLY_LINE bytes are left
+ * a code counts however much is said about it, and of several the last (RFC 5321 section 4.2.1). Only the sum has a bound. Less than LIMIT_SMTP_REPLY_LINE bytes are left
  * in *in. Start with zeroed state; it is zeroed again after OK. */
 enum grammar_result grammar_reply(struct grammar_reply *g, struct str *in, struct reply *r, const char **why,
 	void (*each)(void *ctx, unsigned line, struct str text), void *ctx);
