@@ -40,7 +40,7 @@ static const struct opt options[] = {
 	{ 'C', 'C', "critical", OPT_ARG, "DAYS[,MS]", "what is a problem then (7)" },
 	{ OPT_TLS, 0, "tls", OPT_ARG, "none|may|must|implicit", "TLS (may); implicit: from the first byte, as on port 465" },
 	{ OPT_SNI, 0, "sni", OPT_ARG, "NAME", "name to ask for and to verify in TLS (the host's)" },
-	{ OPT_DEEP, 0, "deep", OPT_NONE, NULL, "also what takes many connections: ciphers, injection, STARTTLS again and again" },
+	{ OPT_DEEP, 0, "deep", OPT_NONE, NULL, "also what takes many connections: ciphers, injection, STARTTLS and certificate again and again" },
 	{ OPT_CA, 0, "ca", OPT_ARG, "FILE", "certificates of the authorities to trust (the system's)" },
 	{ OPT_HELO, 0, "helo", OPT_ARG, "NAME", "name to say in EHLO (the host name)" },
 	{ OPT_IP, 0, "ip", OPT_ARG, "ADDRESS", "what does SPF say of mail from this address?" },

@@ -134,7 +134,7 @@ void check_host_dns(struct probe *p, int h)
 enum { ALIASES = 8 };                  /* steps from an MX name to its host */
 struct seen { struct tlsa v[16]; bool used[16]; size_t n; };
 
-/* the certificate for clients of the other kind of key */
+/* a certificate that not every connection gets */
 static bool match_other(const struct tls_look *other, struct seen *d)
 {
 	bool found = false;
@@ -176,6 +176,9 @@ static void check_dane_address(struct probe *p, int h, int k, struct seen *d)
 	if (a->other && !match_other(a->other, d))
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane", "publish a TLSA record for each of the two certificates, or show only one",
 			"no TLSA record matches the %s certificate, which some senders get", a->other->info.key[0] == 'E' ? "ECDSA" : "RSA");
+	if (a->varying && !match_other(a->varying, d))
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "dane", "publish a TLSA record for it, too, or show the same one each time",
+			"no TLSA record matches the certificate that some connections get");
 }
 
 static void check_dane_records(struct probe *p, int h, const struct fact *f)

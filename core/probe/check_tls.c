@@ -20,7 +20,8 @@ static void judge_policy_host(struct probe *p, const struct sts_policy *s, int h
 		const struct probe_address *a = x->v[k];
 		const char *wrong = !a->tls_done ? "there is no TLS" : a->tls.trust < TLS_TRUSTED ? "its certificate is not trusted" :
 			!a->name_matches ? "its certificate is for another name" :
-			!a->tls.names[0] ? "its certificate has no subjectAltName" : NULL;
+			!a->tls.names[0] ? "its certificate has no subjectAltName" :
+			a->varying && (a->varying->info.trust < TLS_TRUSTED || !a->varying->name_matches) ? "some connections get a certificate that does not verify" : NULL;
 
 		if (wrong && a->stage == PROBE_FINISHED)
 			probe_find(p, v, PROBE_ADDRESS(h, k), "mta-sts", delivery_advice, "the policy asks for verified TLS, but %s", wrong);

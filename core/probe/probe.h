@@ -54,10 +54,11 @@ struct probe_address {                 /* one address of a host: what its server
 	size_t n_chain;
 	bool dane_ok;                  /* a TLSA record that counts stands for the certificate */
 	/* of further connections (probe_looks.h); owned, NULL: nothing else was seen */
-	struct tls_look *other, *unnamed; /* the certificate for clients of the other kind of key; without a name */
+	struct tls_look *other, *unnamed, *varying; /* the certificate for clients of the other kind of key; without a name; another time */
 	struct probe_ciphers { uint16_t v[HELLO_SUITES]; size_t n; } *ciphers; /* that it takes, in its order */
 	bool injected;                 /* what stood behind STARTTLS in clear was answered under TLS */
 	unsigned asked_again, offered_again; /* how often EHLO was, and STARTTLS was offered */
+	unsigned sampled, seen_again, varied; /* how often it was asked again; showed a certificate; another one */
 };
 struct probe_host {
 	char name[256];

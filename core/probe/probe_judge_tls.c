@@ -5,8 +5,8 @@
 
 /* --- certificates ----------------------------------------------------------------------------------------------------- */
 
-/* one certificate of an address; whose: "RSA " where there are two, "" */
-struct shown { const struct tls_info *tls; bool matches; const char *whose; };
+/* one certificate of an address; whose: "RSA ", "other " where there are two, ""; to: who gets it */
+struct shown { const struct tls_info *tls; bool matches; const char *whose, *to; };
 
 static void judge_trust(struct probe *p, int h, int k, const struct shown *s)
 {
@@ -32,7 +32,7 @@ static void judge_certificate(struct probe *p, int h, int k, const struct shown 
 	long long days = (long long)((t->not_after - p->opt->now) / DAY);
 	const char *who = t->subject_cn[0] ? t->subject_cn : t->subject;
 
-	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "certificate", NULL, "%s%s%s, issued by %s, %s, chain of %d", s->whose, *s->whose ? "clients get " : "", who,
+	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "certificate", NULL, "%s%s, issued by %s, %s, chain of %d", s->to, who,
 		t->issuer_cn[0] ? t->issuer_cn : t->issuer, t->key, t->chain_length);
 	if (!t->not_after)
 		return;
@@ -105,9 +105,14 @@ static void judge_ciphers(struct probe *p, int h, int k, const struct probe_ciph
 static void judge_looks(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	if (a->other) {
-		const char *whose = a->other->info.key[0] == 'E' ? "ECDSA " : "RSA ";
+		bool ec = a->other->info.key[0] == 'E';
 
-		judge_certificate(p, h, k, &(struct shown){ &a->other->info, a->other->name_matches, whose });
+		judge_certificate(p, h, k, &(struct shown){ &a->other->info, a->other->name_matches, ec ? "ECDSA " : "RSA ", ec ? "ECDSA clients get " : "RSA clients get " });
+	}
+	if (a->varying) {
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "certificate", "several servers behind one address? Give all of them the new one, then see --deep again",
+			"another certificate was seen on %u of %u connections", a->varied, a->seen_again + 1);
+		judge_certificate(p, h, k, &(struct shown){ &a->varying->info, a->varying->name_matches, "other ", "some connections get " });
 	}
 	if (a->unnamed)
 		judge_unnamed(p, h, k, a);
@@ -142,6 +147,6 @@ void probe_judge_tls(struct probe *p, int h, int k)
 	if (a->tls.version && !strcmp(a->tls.version, "TLSv1.2") && !strstr(a->tls.cipher, "DHE"))
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ciphers", "offer ECDHE: whoever gets the key later reads all that was sent (RFC 9325 4.1)",
 			"the connection has no forward secrecy: %s", a->tls.cipher);
-	judge_certificate(p, h, k, &(struct shown){ &a->tls, a->name_matches, "" });
+	judge_certificate(p, h, k, &(struct shown){ &a->tls, a->name_matches, "", "" });
 	judge_looks(p, h, k, a);
 }

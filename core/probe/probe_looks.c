@@ -5,7 +5,7 @@
 #include "core/base/random.h"
 
 #define LATE_GREETING (5 * USEC_PER_SEC) /* servers that are slower are asked no more */
-enum { ASKED_AGAIN = 4 };              /* for STARTTLS, after all else */
+enum { SAMPLES = 4 };                  /* of STARTTLS and certificate, after all else */
 
 const char *probe_tls_name(const struct probe *p, const struct probe_host *h)
 {
@@ -49,10 +49,10 @@ enum look look_next(const struct probe *p, const struct probe_address *a, enum l
 	case LOOK_CIPHERS_1_3:
 		if (end == LOOK_TAKEN)
 			return done;
-		return done == LOOK_CIPHERS ? LOOK_CIPHERS_1_3 : p->wrapper ? LOOK_NONE : LOOK_INJECTION;
+		return done == LOOK_CIPHERS ? LOOK_CIPHERS_1_3 : p->wrapper ? LOOK_AGAIN : LOOK_INJECTION;
 	case LOOK_INJECTION:
 	case LOOK_AGAIN:
-		return done == LOOK_INJECTION || a->asked_again < ASKED_AGAIN ? LOOK_AGAIN : LOOK_NONE;
+		return a->sampled < SAMPLES ? LOOK_AGAIN : LOOK_NONE;
 	default:
 		return LOOK_NONE;
 	}
@@ -95,8 +95,8 @@ void look_hello(const struct probe *p, const struct probe_host *h, const struct 
 	} else if (look == LOOK_CIPHERS || look == LOOK_CIPHERS_1_3) {
 		hello.n = left_over(a, hello.version, v);
 	} else {
-		/* without a name, but for the same kind of certificate: else the other kind would be taken for the other name's */
-		hello.n = hello_suites(hello.version, (look == LOOK_UNNAMED) == is_ec(a) ? HELLO_ECDSA : HELLO_RSA, v);
+		/* without a name or once more, but for the same kind of certificate: else the other kind would be taken for another one */
+		hello.n = hello_suites(hello.version, (look != LOOK_OTHER_KEY) == is_ec(a) ? HELLO_ECDSA : HELLO_RSA, v);
 	}
 	random_bytes(random, sizeof(random));
 	hello_put(out, &hello, random);
@@ -107,10 +107,14 @@ void look_hello(const struct probe *p, const struct probe_host *h, const struct 
 /* a certificate that was not seen in the dialogue */
 static void take_certificate(const struct probe *p, const struct probe_host *h, struct probe_address *a, enum look look, struct str list)
 {
-	struct tls_look **to = look == LOOK_UNNAMED ? &a->unnamed : &a->other, *seen = MEM_NEW(struct tls_look);
+	struct tls_look **to = look == LOOK_UNNAMED ? &a->unnamed : look == LOOK_AGAIN ? &a->varying : &a->other, *seen = MEM_NEW(struct tls_look);
 	const char *name = probe_tls_name(p, h);
+	bool good = tls_look(p->opt->tls, list, name ? name : h->name, seen);
+	bool differs = good && memcmp(seen->chain[0].sha256[0], a->chain[0].sha256[0], 32);
 
-	if (!*to && tls_look(p->opt->tls, list, name ? name : h->name, seen) && memcmp(seen->chain[0].sha256[0], a->chain[0].sha256[0], 32)) {
+	a->seen_again += good && look == LOOK_AGAIN;
+	a->varied += differs && look == LOOK_AGAIN;
+	if (differs && !*to) {
 		*to = seen;
 		return;
 	}
@@ -129,7 +133,7 @@ static bool take_cipher(struct probe_address *a, unsigned suite)
 
 static bool read_hello(const struct probe *p, const struct probe_host *h, struct probe_address *a, enum look look, struct str in, enum look_end *end)
 {
-	bool whole = look == LOOK_UNNAMED || look == LOOK_OTHER_KEY, taken;
+	bool whole = look == LOOK_UNNAMED || look == LOOK_OTHER_KEY || look == LOOK_AGAIN, taken;
 	struct hello_answer answer;
 	struct buf list;
 	int r;

@@ -1,6 +1,6 @@
 /* probe_looks - what is asked of an address after the dialogue with it, each on a connection of its own, which goes as far as an answer
  * in clear: as an old client, as one that says no name, as one that takes only the other kind of certificate; with --deep also its
- * ciphers one by one, whether it reads on behind STARTTLS, and whether it offers STARTTLS each time. */
+ * ciphers one by one, whether it reads on behind STARTTLS, and whether it offers STARTTLS, and the same certificate, each time. */
 #ifndef CORE_PROBE_PROBE_LOOKS_H
 #define CORE_PROBE_PROBE_LOOKS_H
 

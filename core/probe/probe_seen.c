@@ -28,6 +28,7 @@ void probe_address_free(struct probe_address *a)
 	mem_free(a->chain);
 	mem_free(a->other);
 	mem_free(a->unnamed);
+	mem_free(a->varying);
 	mem_free(a->ciphers);
 	mem_free(a);
 }

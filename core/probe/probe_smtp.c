@@ -140,7 +140,7 @@ static enum conn_next on_hello(struct dialogue *d)
 		d->real->asked_again += d->look != LOOK_REAL;
 		d->real->offered_again += d->look && a->tls_offered;
 		d->end = d->look == LOOK_AGAIN ? LOOK_TAKEN : LOOK_LOST;
-		if (a->tls_offered && d->probe->opt->tls && d->look != LOOK_AGAIN) {
+		if (a->tls_offered && d->probe->opt->tls && (d->look != LOOK_AGAIN || d->real->n_chain)) {
 			smtp_client_starttls(&d->client);
 			if (d->look == LOOK_INJECTION)
 				buf_z(&d->conn->out, "NOOP\r\n");
@@ -280,6 +280,7 @@ static void begin(struct probe *p, struct probe_host *h, struct probe_address *a
 	d->real = a;
 	d->a = look ? MEM_NEW(struct probe_address) : a;
 	d->look = look;
+	a->sampled += look == LOOK_AGAIN;
 	d->began = clock_mono();
 	loop_task_init(&d->bye, on_bye);
 	d->conn = conn_connect(p->opt->loop, (struct sockaddr *)&to, n, NULL, 0, LIMIT_CONN_READ, LIMIT_CONN_READ,

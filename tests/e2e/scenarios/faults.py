@@ -21,7 +21,7 @@ HOSTS = {name: 100 + i for i, name in enumerate(
      "both", "both-expired", "both-soon", "both-name", "both-self", "both-weak", "both-future", "both-private", "both-dane", "nosni-expired", "nosni-name",
      "static", "anonymous", "null", "injection", "sometimes", "seldom",
      "tls11only", "edwards", "starttls-421", "starttls-500", "ehlo-421", "later", "odd-greeting", "plain-auth", "literal-name", "polite", "sized",
-     "d-selector", "d-matching", "d-usage0", "d-512", "d-anchor", "longname"])}
+     "d-selector", "d-matching", "d-usage0", "d-512", "d-anchor", "longname", "turns", "turns-expired", "turns-soon", "turns-name", "turns-private", "turns-dane"])}
 # names of addresses; elsewhere it is the host's own
 NAMES = {"wrongptr": "a.mx.lab.", "generic": "198-51-100-%d.isp.lab.", "hexname": "c63364%02x.isp.lab.", "dynname": "h1.dyn.isp.lab.",
          "dslname": "host.dsl.isp.lab.", "rawname": "ip%d.100.51.198.isp.lab."}
@@ -437,6 +437,9 @@ def of_deep():
     return [("static", "note", "ciphers", "without forward secrecy are taken: "), ("static", "note", "ciphers", "AES128-SHA"),
             ("anonymous", "note", "ciphers", "without a certificate are taken: AECDH-AES128-SHA"), ("null", "warning", "ciphers", "hide nothing are taken: ECDHE-"),
             ("injection", "problem", "injection", "what stands behind STARTTLS in clear is answered under TLS"),
+            ("turns", "note", "certificate", "another certificate was seen on "), ("turns-expired", "problem", "expiry", "the other certificate expired 3 days ago"),
+            ("turns-soon", "warning", "expiry", "the other certificate expires in 9 days"), ("turns-name", "warning", "name", "the other certificate is for elsewhere.lab"),
+            ("turns-private", "warning", "trust", "other certificate not trusted"), ("turns-dane", "problem", "dane", "no TLSA record matches the certificate that some connections get"),
             ("sometimes", "warning", "tls", "STARTTLS is offered only sometimes: "), ("seldom", "warning", "tls", "STARTTLS is offered only sometimes: ")]
 
 

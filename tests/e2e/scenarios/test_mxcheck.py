@@ -1,5 +1,6 @@
 """mxcheck against a world of its own: a signed root zone, a validating resolver, a real Postfix, and every fault of faults.py."""
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -171,6 +172,8 @@ def certificates(folder):
     c.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "300", "-keyout", "rsa-self.key", "-out", "rsa-self.pem", "-subj", "/CN=both-self.mx.lab",
               "-addext", "subjectAltName=DNS:both-self.mx.lab")
     c.openssl("req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "300", "-keyout", "edwards.key", "-out", "edwards.pem", "-subj", "/CN=edwards.mx.lab")
+    for name, start, end in (("expired", -30, -3), ("soon", -2, 10), ("name", -2, 200), ("private", -2, 200), ("dane", -2, 200)):
+        c.issue("turns-" + name, "elsewhere.lab" if name == "name" else "turns-%s.mx.lab" % name, start=start, end=end, by="private" if name == "private" else "between")
     c.issue("nosni-expired", "nosni-expired.mx.lab", start=-30, end=-3)
     c.issue("https", "mta-sts.lab", names=",".join("DNS:mta-sts.%s.lab" % name for name in POLICIES))
     return c
@@ -195,6 +198,12 @@ def servers(host, c):
         context.sni_callback = lambda sock, said, _: setattr(sock, "context", good) if said else None
         return context
 
+    def turns(name):
+        """Two servers behind one address, each in its turn."""
+        context, other, turn = tls(), tls(name), itertools.count()
+        context.sni_callback = lambda sock, said, _: setattr(sock, "context", other) if next(turn) % 2 else None
+        return context
+
     def only(ciphers, name="rsa-good"):
         context = tls(name)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -209,6 +218,7 @@ def servers(host, c):
         "plain-auth": dict(words=("AUTH PLAIN LOGIN",)), "literal-name": dict(tls=good, hello="[192.0.2.1]"), "polite": dict(tls=good, hello="Hello client.lab"),
         "sized": dict(tls=good, hello="250"), "longname": dict(tls=good, greeting="220 " + "x" * 200),
         "both": dict(tls=both("good")), "nosni-expired": dict(tls=unless_named("nosni-expired")), "nosni-name": dict(tls=unless_named("wrongname")),
+        "turns": dict(tls=turns("a")),
         "static": dict(tls=only("ECDHE+AESGCM:AES128-SHA:AES256-GCM-SHA384")), "anonymous": dict(tls=only("ECDHE+AESGCM:AECDH-AES128-SHA")),
         "null": dict(tls=only("ECDHE+AESGCM:ECDHE-RSA-NULL-SHA")), "injection": dict(tls=good, reads_on=True),
         "sometimes": dict(tls=good, offers=lambda turn: turn % 2), "seldom": dict(tls=good, offers=lambda turn: turn > 3),
@@ -226,6 +236,7 @@ def servers(host, c):
     }
     odd.update({name: dict(tls=tls(name)) for name in ("expired", "soon", "verysoon", "future", "wrongname", "selfsigned", "vouched", "weak",
                                                   "private-ca")})
+    odd.update({"turns-" + name: dict(tls=turns("turns-" + name)) for name in ("expired", "soon", "name", "private", "dane")})
     odd.update({"both-" + name: dict(tls=both(name)) for name in ("expired", "soon", "future", "name", "self", "weak", "private", "dane")})
     silent = ("closed", "filtered", "unreachable")
     made = [Server(host, ADDRESS % HOSTS[name], name + ".mx.lab", **odd.get(name, dict(tls=good))) for name in HOSTS if name not in silent]
@@ -303,6 +314,7 @@ def root_zone(table, key, c, ds):
               "_25._tcp.vouched.mx.lab. TLSA " + tlsa(3, 0, 0, c.path("vouched.pem")), "_25._tcp.soon.mx.lab. TLSA 3 1 1 " + zero,
               "_25._tcp.d-selector.mx.lab. TLSA 3 2 1 " + zero, "_25._tcp.d-matching.mx.lab. TLSA 3 1 3 " + zero, "_25._tcp.d-usage0.mx.lab. TLSA 0 1 1 " + zero,
               "_25._tcp.d-512.mx.lab. TLSA 3 1 2 " + zero, "_25._tcp.d-anchor.mx.lab. TLSA 2 0 1 " + zero,
+              "_25._tcp.turns-dane.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
               "_25._tcp.both-dane.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")), "_25._tcp.both.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("any.pem")),
               "_25._tcp.both.mx.lab. TLSA " + tlsa(3, 1, 1, c.path("rsa-good.pem")),
               "_25._tcp.wrongptr.mx.lab. TLSA 1 1 1 " + zero, "_25._tcp.clearauth.mx.lab. TLSA 3 1 1 abcdef",
