@@ -1,5 +1,5 @@
 /* idn - international domain names as people type them: to the form that DNS knows (RFC 3492, 5891). Capital letters become small ones,
- * wide dots become dots; what a keyboard does not type in one piece (letters and marks apart) is left as it is. */
+ * wide dots become dots, letters with their marks apart become whole (NFC). */
 #ifndef CORE_NET_IDN_H
 #define CORE_NET_IDN_H
 
