@@ -47,6 +47,8 @@ static void dmarc_tag(struct dmarc *d, struct str tag)
 		bool it = str_eq(name, dmarc_rules[i].name);
 
 		known |= it;
+		if (!it && str_ieq(name, dmarc_rules[i].name))
+			wrong = "names of tags are small letters (RFC 6376 3.2): not everybody reads it";
 		/* the value that is not allowed was taken; the first of two stays */
 		if (it && wrong && !tags_allow(d->values[i], dmarc_rules[i].allowed)) {
 			d->values[i] = STR_EMPTY;

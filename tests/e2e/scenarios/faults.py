@@ -368,6 +368,8 @@ def rows():
         ("dmarc-two", dmarc("p=none") + "\n" + dmarc("p=reject"), "problem", "dmarc", "2 records"),
         ("dmarc-p", dmarc("p=refuse"), "problem", "dmarc", "p=refuse"),
         ("dmarc-nop", dmarc("rua=mailto:d@@"), "warning", "dmarc", "no valid p="),
+        ("dmarc-capital", dmarc("P=reject"), "problem", "dmarc", "names of tags are small letters"),
+        ("dmarc-capital-sp", dmarc("p=reject; SP=none; rua=mailto:d@@"), "warning", "dmarc", "names of tags are small letters"),
         ("dmarc-weak", dmarc("p=none; rua=mailto:d@@"), "note", "dmarc", "p=none"),
         ("dmarc-pct", dmarc("p=reject; pct=20; rua=mailto:d@@"), "note", "dmarc", "20%"),
         ("dmarc-sp", dmarc("p=reject; sp=none; rua=mailto:d@@"), "warning", "dmarc", "sp=none"),
