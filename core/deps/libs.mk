@@ -10,9 +10,9 @@ cdb_src = $(wildcard $(SRC)/tinycdb/cdb_*.c)
 mbed_src = $(wildcard $(SRC)/mbedtls/library/*.c)
 
 # What runs per byte or per handshake is worth its size, most of all the arithmetic of a handshake; the rest is compiled for size.
-hot = aes aesni aesce gcm chacha20 poly1305 sha256 sha512 adler32 crc32 deflate inffast inflate inftrees trees cdb_make \
+hot = bignum ecp_curves aes aesni aesce gcm chacha20 poly1305 sha256 sha512 adler32 crc32 deflate inffast inflate inftrees trees cdb_make \
 	cdb_make_add cdb_hash cdb_find cdb_make_put
-hottest = bignum bignum_core bignum_mod bignum_mod_raw ecp ecp_curves ecp_curves_new ecdh ecdsa rsa constant_time
+hottest = bignum_core bignum_mod bignum_mod_raw ecp ecp_curves_new constant_time
 $(foreach f,$(hot),$(OUT)/mbed/$f.o $(OUT)/z/$f.o $(OUT)/cdb/$f.o): OPT = -O2
 $(foreach f,$(hottest),$(OUT)/mbed/$f.o): OPT = -O3
 OPT ?= $(FOR_SIZE)

@@ -49,7 +49,7 @@ static inline void reduce(num r, uint64_t top)
 		less_prime(r, top);
 }
 
-static void add(num r, const num a, const num b)
+static __attribute__((noinline)) void add(num r, const num a, const num b)
 {
 	wide c = 0;
 
@@ -61,7 +61,7 @@ static void add(num r, const num a, const num b)
 	reduce(r, (uint64_t)c);
 }
 
-static void sub(num r, const num a, const num b)
+static __attribute__((noinline)) void sub(num r, const num a, const num b)
 {
 	uint64_t borrow = 0;
 	wide c = 0;
@@ -91,7 +91,7 @@ static inline uint64_t step(uint64_t *carry, uint64_t a, uint64_t b, uint64_t t)
 	return low;
 }
 
-static void mul(num r, const num a, const num b)
+static __attribute__((noinline)) void mul(num r, const num a, const num b)
 {
 	uint64_t t0 = 0, t1 = 0, t2 = 0, t3 = 0, t4 = 0;
 
