@@ -273,7 +273,7 @@ static bool build_field(struct conf *c, const struct param *p, struct conf_diag 
 	} else if (!value || !param_store(p, c, value, &why)) {
 		good = false;
 		/* words of a default are those of another parameter, which says what is wrong */
-		if (e || !p->words)
+		if (e || p->kind < PARAM_WORDS)
 			conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
 		if (param_is_text(p))
 			*(const char **)(void *)((char *)c + p->at) = "";

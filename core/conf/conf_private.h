@@ -93,10 +93,13 @@ bool lines_next(struct lines *l, struct str *out);     /* false at the end */
 enum param_kind { PARAM_TEXT, PARAM_RAW, PARAM_BOOL, PARAM_INT, PARAM_TIME, PARAM_SIZE, PARAM_ENUM, PARAM_WORDS, PARAM_HINTS };
 struct param {
 	const char *name, *dflt;
-	const char *words;     /* PARAM_ENUM, PARAM_WORDS, PARAM_HINTS */
-	int64_t lo, hi;
-	size_t at;             /* offset in struct conf */
-	enum param_kind kind;
+	union {
+		const char *words; /* PARAM_ENUM, PARAM_WORDS, PARAM_HINTS */
+		int64_t lo;    /* PARAM_INT, PARAM_TIME, PARAM_SIZE; hi too */
+	};
+	int64_t hi;
+	uint16_t at;           /* offset in struct conf */
+	uint8_t kind;          /* enum param_kind; the rows are many, so they are narrow */
 	char unit;             /* PARAM_TIME */
 };
 extern const struct param params[];

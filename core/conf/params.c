@@ -8,19 +8,18 @@
 #endif
 
 /* What a row says about itself is for its reader and the manual: 20 KB that the binary does without. */
-#define ROW(kind_, field, name_, dflt_, words_, unit_, lo_, hi_, help_) \
-	{ .name = (name_), .dflt = (dflt_), .words = (words_), .lo = (lo_), .hi = (hi_), \
-		.at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_) },
-#define P_TEXT(name, dflt, help) ROW(PARAM_TEXT, name, #name, dflt, NULL, 0, 0, 0, help)
-#define P_NAMED(name, field, dflt, help) ROW(PARAM_TEXT, field, #name, dflt, NULL, 0, 0, 0, help)
-#define P_RAW(name, dflt, help) ROW(PARAM_RAW, name, #name, dflt, NULL, 0, 0, 0, help)
-#define P_BOOL(name, dflt, help) ROW(PARAM_BOOL, name, #name, dflt, NULL, 0, 0, 0, help)
-#define P_INT(name, dflt, lo, hi, help) ROW(PARAM_INT, name, #name, dflt, NULL, 0, lo, hi, help)
-#define P_TIME(name, dflt, unit, lo, hi, help) ROW(PARAM_TIME, name, #name, dflt, NULL, unit, lo, hi, help)
-#define P_SIZE(name, dflt, lo, hi, help) ROW(PARAM_SIZE, name, #name, dflt, NULL, 0, lo, hi, help)
-#define P_WORDS(name, dflt, words, help) ROW(PARAM_WORDS, name, #name, dflt, words, 0, 0, 0, help)
-#define P_HINTS(name, dflt, words, help) ROW(PARAM_HINTS, name, #name, dflt, words, 0, 0, 0, help)
-#define P_ENUM(name, dflt, words, help) ROW(PARAM_ENUM, name, #name, dflt, words, 0, 0, 0, help)
+#define ROW(kind_, field, name_, dflt_, unit_, ...) \
+	{ .name = (name_), .dflt = (dflt_), .at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_), __VA_ARGS__ },
+#define P_TEXT(name, dflt, help) ROW(PARAM_TEXT, name, #name, dflt, 0, .words = NULL)
+#define P_NAMED(name, field, dflt, help) ROW(PARAM_TEXT, field, #name, dflt, 0, .words = NULL)
+#define P_RAW(name, dflt, help) ROW(PARAM_RAW, name, #name, dflt, 0, .words = NULL)
+#define P_BOOL(name, dflt, help) ROW(PARAM_BOOL, name, #name, dflt, 0, .words = NULL)
+#define P_INT(name, dflt, low, high, help) ROW(PARAM_INT, name, #name, dflt, 0, .lo = (low), .hi = (high))
+#define P_TIME(name, dflt, unit, low, high, help) ROW(PARAM_TIME, name, #name, dflt, unit, .lo = (low), .hi = (high))
+#define P_SIZE(name, dflt, low, high, help) ROW(PARAM_SIZE, name, #name, dflt, 0, .lo = (low), .hi = (high))
+#define P_WORDS(name, dflt, list, help) ROW(PARAM_WORDS, name, #name, dflt, 0, .words = (list))
+#define P_HINTS(name, dflt, list, help) ROW(PARAM_HINTS, name, #name, dflt, 0, .words = (list))
+#define P_ENUM(name, dflt, list, help) ROW(PARAM_ENUM, name, #name, dflt, 0, .words = (list))
 
 const struct param params[] = {
 #include "core/conf/params.def"
@@ -197,7 +196,7 @@ bool param_store(const struct param *p, struct conf *c, const char *text, struct
 
 	if (param_is_text(p)) {
 		*(const char **)field = text;
-		return !p->words || check_words(p, s, why);
+		return p->kind < PARAM_WORDS || check_words(p, s, why);
 	}
 	if (p->kind == PARAM_ENUM)
 		return store_enum(p, c, s, why);

@@ -6,6 +6,25 @@
 #include "core/base/env.h"
 #include "core/daemon/settings.h"
 
+/* is_secret - a file that a parameter for passwords or keys names, or what mapgen made of it */
+static bool is_secret(const struct settings *s, struct str path)
+{
+	const struct conf *c = s->conf;
+	const char *const lists[] = { c->smtp_sasl_password_maps, c->smtpd_sasl_password_maps, c->smtp_tls_key_file, c->smtpd_tls_key_file,
+		c->smtp_tls_chain_files, c->smtpd_tls_chain_files, c->smtpd_tls_eckey_file };
+
+	if (str_ends(path, STR(".cdb")))
+		path = str_head(path, path.n - 4);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct str rest = str_of(lists[i]), word;
+
+		while (str_word(&rest, ", \t\r\n", &word))
+			if (str_ends(word, path) && (word.n == path.n || word.p[word.n - path.n - 1] == ':'))
+				return true;
+	}
+	return false;
+}
+
 /* a table, list or secret that others than its owner can change decides where mail goes, and who may send it */
 static void check_modes(const struct settings *s, struct conf_diag *diag)
 {
@@ -21,6 +40,8 @@ static void check_modes(const struct settings *s, struct conf_diag *diag)
 		/* root's group, and a group of one's own, are nobody else */
 		else if (st.st_mode & S_IWGRP && st.st_gid != 0 && st.st_gid != st.st_uid)
 			conf_diag_add(diag, CONF_WARNING, path, 0, "the file is writable by its group, %u: chmod g-w it", (unsigned)st.st_gid);
+		if (st.st_mode & S_IROTH && is_secret(s, str_of(path)))
+			conf_diag_add(diag, CONF_WARNING, path, 0, "everyone may read the secrets in the file: chmod o-r it");
 	}
 }
 

@@ -241,7 +241,7 @@ static void check_transport(const struct master *m, const char *parameter, const
 		check_hops(parameter, nexthop, diag);
 }
 
-struct look { struct router *r; const char *spec; struct conf_diag *diag; size_t seen, told; };
+struct look { struct router *r; const char *parameter, *spec; bool hops; struct conf_diag *diag; size_t seen, told; };
 
 /* look_at_entry - -t and the first mail must not disagree: what an entry names has to exist */
 static int look_at_entry(void *ctx, struct str key, struct str value)
@@ -252,6 +252,11 @@ static int look_at_entry(void *ctx, struct str key, struct str value)
 	struct buf why;
 
 	transport_split(value, &name, &nexthop);
+	/* a table of next hops alone; DUNNO is what has none */
+	if (l->hops) {
+		name = STR_EMPTY;
+		nexthop = str_ieq(value, STR("DUNNO")) ? STR_EMPTY : value;
+	}
 	t = master_find_transport(l->r->master, name);
 	buf_init(&why, 400);
 	if (name.n && !t)
@@ -259,19 +264,19 @@ static int look_at_entry(void *ctx, struct str key, struct str value)
 	else if (nexthop.n && (!name.n || t->program == MASTER_SMTP || t->program == MASTER_LMTP))
 		nexthop_check(nexthop, &why);
 	if (why.n && ++l->told <= TABLE_SLIPS)
-		conf_diag_add(l->diag, CONF_WARNING, NULL, 0, "transport_maps: %s: mail for \"%.*s\" would wait: %s", l->spec,
-			STR_ARG(str_head(key, 100)), buf_cstr(&why));
+		conf_diag_add(l->diag, CONF_WARNING, NULL, 0, "%s: %s: mail %s \"%.*s\" would wait: %s", l->parameter, l->spec,
+			*l->parameter == 't' ? "for" : "of", STR_ARG(str_head(key, 100)), buf_cstr(&why));
 	buf_fini(&why);
 	return ++l->seen >= TABLE_ENTRIES || l->told > TABLE_SLIPS;
 }
 
-static void check_transport_maps(struct router *r, struct conf_diag *diag)
+static void check_table(struct router *r, const char *parameter, const struct maps *maps, bool hops, struct conf_diag *diag)
 {
-	for (size_t i = 0; i < r->transport_maps.n; i++) {
-		struct look l = { .r = r, .spec = map_spec(r->transport_maps.v[i]), .diag = diag };
+	for (size_t i = 0; i < maps->n; i++) {
+		struct look l = { .r = r, .parameter = parameter, .spec = map_spec(maps->v[i]), .hops = hops, .diag = diag };
 
 		/* rules cannot be walked, and say nothing before they match */
-		(void)map_each(r->transport_maps.v[i], look_at_entry, &l);
+		(void)map_each(maps->v[i], look_at_entry, &l);
 	}
 }
 
@@ -373,7 +378,9 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	open_users(&r->priv->mailbox_transports, "mailbox_transport_maps", c->mailbox_transport_maps, diag);
 	open_users(&r->priv->fallback_transports, "fallback_transport_maps", c->fallback_transport_maps, diag);
 	open_listed(r, diag);
-	check_transport_maps(r, diag);
+	check_table(r, "transport_maps", &r->transport_maps, false, diag);
+	check_table(r, r->priv->sender_relayhosts.parameter, &r->priv->sender_relayhosts.maps, true, diag);
+	check_table(r, r->priv->sender_transports.parameter, &r->priv->sender_transports.maps, false, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
 	check_transport(m, "default_transport", c->default_transport, diag);
 	check_transport(m, "relay_transport", c->relay_transport, diag);

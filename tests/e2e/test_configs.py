@@ -106,3 +106,19 @@ def test_values_of_as_rows_are_taken_in_silence(tmp_path):
     values = [(name, re.match(r"`(.*?)`", why).group(1)) for name, what, why in ROWS if what == "as"]
     code, said = check(tmp_path, "mydestination =\n" + "".join("%s = %s\n" % pair for pair in values))
     assert code == 0 and len(said) == 1, said
+
+
+@pytest.mark.parametrize("mode, told", [(0o600, False), (0o640, False), (0o644, True)])
+def test_secrets_that_everyone_may_read_are_told(tmp_path, mode, told):
+    """Tables of passwords, what mapgen made of them, and keys."""
+    cert, key = certificate(str(tmp_path))
+    table = tmp_path / "passwords"
+    table.write_text("[smtp.example.net]:587 user:secret\n")
+    subprocess.run([RELAYBOX, "mapgen", "hash:%s" % table], check=True, env=SANITIZER)
+    for path in str(table), "%s.cdb" % table, key, cert:
+        os.chmod(path, mode)
+    code, said = check(tmp_path, "relayhost = [smtp.example.net]:587\nmydestination =\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\n"
+                       "smtp_tls_security_level = encrypt\nsmtp_sasl_password_maps = hash:%s\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = %s\n"
+                       "smtpd_tls_key_file = %s\n" % (table, cert, key))
+    want = sorted("%s: warning: everyone may read the secrets in the file: chmod o-r it" % p for p in ("%s.cdb" % table, key)) if told else []
+    assert code == 0 and sorted(said[:-1]) == want

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_advice.h"
 #include "core/deliver/smtp/smtp_checks.h"
 #include "core/deliver/smtp/smtp_profile.h"
 #include "core/deliver/smtp/smtp_policy.h"
@@ -367,6 +368,8 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 	p->checks = smtp_checks_of(c, p->lmtp, diag);
 	buf_fini(&why);
 	p->broken = diag->errors > errors;
+	if (!p->broken)
+		smtp_advise(p, diag);
 	return p;
 }
 
