@@ -144,9 +144,16 @@ static bool has_class(const struct conf *c, const char *word)
 	return false;
 }
 
-static bool is_double_bounce(const struct conf *c, struct str sender)
+/* is_double_bounce - the sender of our own words to the postmaster; that of another host is somebody to tell */
+static bool is_double_bounce(const struct deliver *d, struct str sender)
 {
-	return str_ieq(addr_split(sender).local, str_of(c->double_bounce_sender));
+	struct arena a;
+	bool is;
+
+	arena_init(&a, 4 * LIMIT_ADDRESS);
+	is = str_ieq(sender, rewrite_address(d->o.router, &a, str_of(d->o.conf->double_bounce_sender), true));
+	arena_fini(&a);
+	return is;
 }
 
 static struct notice *notice_new(struct deliver *d, struct qmsg *m, void (*fn)(void *, int), void *ctx)
@@ -226,7 +233,7 @@ void bounce_notice(struct deliver *d, int dsn_kind, struct qmsg *m, const struct
 	/* the content of mail with REQUIRETLS does not travel back (RFC 8689 section 5) */
 	bool whole = dsn_kind == DSN_FAILED && e->size <= (uint64_t)c->bounce_size_limit && !(e->flags & ENVELOPE_REQUIRETLS);
 
-	if (e->sender.n && is_double_bounce(c, e->sender)) {
+	if (e->sender.n && is_double_bounce(d, e->sender)) {
 		drop(d, &f, fn, ctx);
 		return;
 	}

@@ -111,7 +111,7 @@ static void *texthash_open(const struct map_args *args, struct buf *why)
 {
 	struct file_table *t = file_new(args);
 
-	if (load_text(t, args->form) == 0)
+	if (load_text(t, args->form == SOURCE_ALIAS ? SOURCE_ALIAS_TEXT : args->form) == 0)
 		return t;
 	map_fail(args, why, "%s", strerror(errno));
 	file_close(t);

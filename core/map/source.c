@@ -231,6 +231,19 @@ static int split_alias(struct source *s, struct str line, struct str *key, struc
 	return 1;
 }
 
+/* is_alias - has the line a colon behind its name? */
+static bool is_alias(struct str line)
+{
+	size_t n = 0;
+
+	if (line.p[0] == '"')
+		for (n = 1; n < line.n && line.p[n] != '"'; n++)
+			n += line.p[n] == '\\';
+	while (n < line.n && !ascii_is_space(line.p[n]) && line.p[n] != ':')
+		n++;
+	return str_starts(str_trim(str_from(line, n)), STR(":"));
+}
+
 /* take_mark - a byte order mark before the first line would be part of its key; true: it was there, and is gone */
 static bool take_mark(struct source *s)
 {
@@ -267,6 +280,10 @@ int source_next(struct source *s, struct str *key, struct str *value)
 	case SOURCE_SECRETS:
 	case SOURCE_LOGINS:
 		return split_table(s, line, key, value);
+	case SOURCE_ALIAS_TEXT:
+		if (!is_alias(line))
+			return split_table(s, line, key, value);
+		/* fall through */
 	case SOURCE_ALIAS:
 		return split_alias(s, line, key, value);
 	case SOURCE_LINES:

@@ -10,6 +10,7 @@
 enum source_form {
 	SOURCE_TABLE,
 	SOURCE_ALIAS,          /* name: value; results as in SOURCE_ROUTE */
+	SOURCE_ALIAS_TEXT,     /* texthash as alias_maps: name value, which Postfix reads there, and name: value, line by line */
 	SOURCE_ROUTE,          /* a table that chooses a next hop: no result is made of what a pattern matched */
 	SOURCE_SECRETS,        /* a table of passwords: no message shows what is written in its name, as inline: has it */
 	SOURCE_LOGINS,         /* … that says who may come in: as SOURCE_ROUTE, too */

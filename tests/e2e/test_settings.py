@@ -71,15 +71,15 @@ def test_a_next_hop_by_address_needs_no_brackets(tmp_path):
 def test_aliases_with_slips_reach_everybody_else(tmp_path):
     with Sink() as sink, Relay(tmp_path, "mydestination = relay.example.test\nrelayhost = [127.0.0.1]:%d\n"
                                "alias_maps = texthash:%s/aliases\n" % (sink.port, tmp_path),
-                               files={"aliases": "team: a@x.example; b@x.example, CORP\\jd <c@x.example>, slip@, \"d@x.example\"\n"
+                               files={"aliases": "one h@x.example\nteam: a@x.example; b@x.example, CORP\\jd <c@x.example>, slip@, \"d@x.example\"\n"
                                       "hole: /dev/null\nlist: :include:%s/list\n" % tmp_path,
                                       "list": "e@x.example\n'f@x.example'\nJoe @ Work <g@x.example>\n"}) as relay:
-        assert 'aliases:1: warning: "team": "slip@" is not an address' in relay.stderr()
-        for rcpt in "team", "hole", "list":
+        assert 'aliases:2: warning: "team": "slip@" is not an address' in relay.stderr()
+        for rcpt in "team", "hole", "list", "one":
             with client(relay) as s:
                 s.sendmail("a@b.example", [rcpt + "@relay.example.test"], "Subject: x\r\n\r\nx\r\n")
-        got = sorted(r for m in sink.wait(2) for r in m.rcpts)
-        assert got == ["a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example", "g@x.example"]
+        got = sorted(r for m in sink.wait(3) for r in m.rcpts)
+        assert got == ["a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example", "g@x.example", "h@x.example"]
         relay.wait_log(r"to=<hole@relay.example.test>.*status=sent \(delivered to file: /dev/null\)")
         relay.wait_log(r"alias team: not an address, left out: \"slip@\"")
         relay.wait_log(r"list, line 2 \(alias list\): not an address, left out: \"'f@x.example'\"")

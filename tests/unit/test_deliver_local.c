@@ -407,6 +407,8 @@ T(bounce_tells_the_sender_and_nobody_about_notices)
 		{ "", DSN_FAILED, "", 0, "", "", "undeliverable notification of the null sender discarded" },
 		{ "", DSN_FAILED, "2bounce", 1, "postmaster@mx.example.jp", "double-bounce@mx.example.jp", "postmaster non-delivery notification: " },
 		{ "double-bounce@mx.example.jp", DSN_FAILED, "2bounce", 0, "", "", "undeliverable postmaster notification discarded" },
+		{ "Double-Bounce@MX.example.jp", DSN_FAILED, "bounce, 2bounce", 0, "", "", "undeliverable postmaster notification discarded" },
+		{ "double-bounce@b.test", DSN_FAILED, "", 1, "double-bounce@b.test", "", "sender non-delivery notification: " },
 	};
 	size_t which[] = { 0 };
 

@@ -47,6 +47,8 @@ static const struct {
 	{ SOURCE_ALIAS, "bad\nfoo:\n:x\nq@r: z\n",
 	  "1:!expected format: name: value;2:!expected format: name: value;3:!expected format: name: value;4:!name must be local;" },
 	{ SOURCE_ALIAS, "\"open: x\n", "1:!unbalanced '\"';" },
+	{ SOURCE_ALIAS_TEXT, "root: me@x, \"a b\"\nteam a@x,b@x\nA : c\n\"foo bar\" d\n\"foo: bar\": e\nhook\t\"|/x y\" z:q\nlone\nx:y\n",
+	  "1:root|me@x, \"a b\";2:team|a@x,b@x;3:A|c;4:\"foo bar\"|d;5:foo: bar|e;6:hook|\"|/x y\" z:q;7:!expected format: key whitespace value;8:x|y;" },
 	{ SOURCE_LINES, "if 10.0.0.0/8\n10.1.0.0/16   y z\n  more\nendif\n", "1:|if 10.0.0.0/8;2:|10.1.0.0/16   y z  more;4:|endif;" },
 };
 
