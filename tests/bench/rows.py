@@ -17,6 +17,7 @@ from functools import partial
 import checks
 import dma
 import load
+import tables
 import tools
 from mta import KINDS, RELAYBOX
 from place import ROOT, Unable, isolate
@@ -410,4 +411,5 @@ def growth(ctx):
 
 ROWS = {f.__name__: f for f in (many, one, single, flush, direct, tmpfs, big, tls, tls_in, tls_in_again, tls_out, tls_out_again, tls_big,
                                 tls_idle, depth, idle, start, sendmail, binary, mapgen, mxcheck)}
+ROWS.update(maps=tables.row_maps, large=tables.row_large, rules=tables.row_rules)
 EXTRA = {"growth": growth}
