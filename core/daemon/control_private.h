@@ -17,12 +17,14 @@ struct peer {
 	bool answering, done;
 	/* what the verb makes of bytes that follow its line; NULL: they are not looked at */
 	void (*more)(struct peer *p);
+	/* writes a slice of a long answer, and the next when the peer has taken that; NULL: there is none */
+	void (*go_on)(struct peer *p);
 	struct intake *intake;         /* of a message that is adopted */
 	bool running;                  /* … while `more` looks at its bytes */
 	bool stays;                    /* to the end of the process */
 	struct listing listing;
 	uint64_t *ids;                 /* messages of a listing, oldest first */
-	size_t n_ids, at;
+	size_t n_ids, at;              /* at: of the listing, or the cursor of the destinations */
 };
 /* control_finish - the end of the answer: NULL, or why not */
 void control_finish(struct peer *p, const char *problem);

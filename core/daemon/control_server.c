@@ -111,7 +111,7 @@ static void do_queue(struct peer *p, struct str args)
 		return;
 	}
 	collect_ids(p);
-	list_slice(p);
+	p->go_on = list_slice;
 }
 
 static bool is_in(const struct qmsg *m, struct str queues)
@@ -223,6 +223,21 @@ static void do_flush(struct peer *p, struct str args)
 	control_finish(p, NULL);
 }
 
+/* stats_slice - some more destinations; one that comes or goes meanwhile may be missed */
+static void stats_slice(struct peer *p)
+{
+	struct buf text;
+	bool end = false;
+
+	buf_init(&text, LIMIT_SESSION_OUTPUT);
+	while (!end && text.n < SLICE)
+		end = !stats_destination(p->relay, &p->at, &text);
+	put_lines(p, buf_view(&text));
+	buf_fini(&text);
+	if (end)
+		control_finish(p, NULL);
+}
+
 static void do_stats(struct peer *p, struct str args)
 {
 	struct buf text;
@@ -232,7 +247,7 @@ static void do_stats(struct peer *p, struct str args)
 	stats_rows(p->relay, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
-	control_finish(p, NULL);
+	p->go_on = stats_slice;
 }
 
 static void do_reload(struct peer *p, struct str args)
@@ -459,11 +474,13 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			buf_printf(&c->out, CONTROL_HELLO "%d\n", CONTROL_VERSION);
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
 			buf_consume(&c->in, (size_t)lf + 1);
+			if (p->go_on)
+				p->go_on(p);
 		} else if (c->in.n >= LIMIT_CONTROL_LINE) {
 			control_finish(p, "request too long");
 		}
-	} else if (ev == CONN_SENT && p->n_ids && !p->done) {
-		list_slice(p);
+	} else if (ev == CONN_SENT && p->go_on && !p->done) {
+		p->go_on(p);
 	} else if (ev == CONN_FAILED || ev == CONN_DEADLINE || (ev == CONN_EOF && (!p->answering || p->more))) {
 		peer_free(p);
 		return CONN_CLOSE;

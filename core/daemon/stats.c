@@ -81,13 +81,14 @@ static void add_destination(const struct schedule_dest_info *d, usec now, struct
 	buf_byte(out, '\n');
 }
 
-static void add_destinations(struct relay *r, struct buf *out)
+bool stats_destination(struct relay *r, size_t *cursor, struct buf *out)
 {
 	struct schedule_dest_info d;
-	size_t cursor = 0;
+	bool more = schedule_each_dest(r->schedule, cursor, &d);
 
-	while (schedule_each_dest(r->schedule, &cursor, &d))
+	if (more)
 		add_destination(&d, loop_wall(r->loop), out);
+	return more;
 }
 
 static void add_minutes(const struct relay *r, struct buf *out)
@@ -124,7 +125,6 @@ static void add_events(const char *kind, const struct history_ring *h, struct bu
 void stats_rows(struct relay *r, struct buf *out)
 {
 	add_figures(r, out);
-	add_destinations(r, out);
 	add_minutes(r, out);
 	add_events("error", &r->history.errors, out);
 }

@@ -18,7 +18,10 @@ struct figure {
 };
 /* stats_figures - the figures by themselves; how many */
 size_t stats_figures(struct relay *r, struct figure out[STATS_FIGURES]);
+/* stats_rows - all but the destinations, which may be many */
 void stats_rows(struct relay *r, struct buf *out);
+/* stats_destination - the next of them; false: that was the last. *cursor begins at 0 */
+bool stats_destination(struct relay *r, size_t *cursor, struct buf *out);
 /* stats_page_rows - the same for the status page: of destinations those of b; and, as errors are, the last deliveries (sent) and the last
  * refusals of clients' commands (refused; RELAY is the client) */
 void stats_page_rows(struct relay *r, const struct busiest *b, struct buf *out);
