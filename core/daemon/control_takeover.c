@@ -17,7 +17,10 @@ static const char *refuses(const struct peer *p)
 		return "relayd is process 1 here, and with it this container would end: replace the container";
 	if (r->notify.fd >= 0)
 		return "a supervisor watches this relayd (NOTIFY_SOCKET): have it restart relayd; no connection is refused if the sockets are its own "
-		       "(LISTEN_FDS)";
+		       "(LISTEN_FDS) or kept for us (FDSTORE)";
+	if (r->in_foreground)
+		return "relayd is in the foreground (no -d): who started it, a supervisor perhaps, waits for its end and would start one more; have that "
+		       "one restart it";
 	/* whoever has no helper could not deliver to users */
 	if (r->has_helper && p->uid != 0)
 		return "relayd was started by root, and only root may take over from it";

@@ -11,6 +11,7 @@
 #include "core/base/env.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/daemon/notify.h"
 
 #define FIRST 3                                /* sd_listen_fds(3) */
 
@@ -82,7 +83,7 @@ int inherit_take(struct inherited *in, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		name = STR_EMPTY;
 		str_cut(&names, ':', &name);
-		r |= inherit_add(in, FIRST + (int)i, true, name);
+		r |= inherit_add(in, FIRST + (int)i, !str_eq(name, STR(NOTIFY_KEPT)), name);
 	}
 	return r;
 }

@@ -2,8 +2,8 @@
  * that we take over from (takeover.h).
  *
  * Of a supervisor's, each belongs to one service: the one with its name, as the first column of master.cf has it ("http" for
- * http_listen), else the one with its port; that service is then bound nowhere else. Of a relayd's, each stands in for the bind of
- * the same address. */
+ * http_listen), else the one with its port; that service is then bound nowhere else. Of a relayd's, and of those that
+ * the supervisor kept for an earlier one of us (notify.h), each stands in for the bind of the same address. */
 #ifndef CORE_DAEMON_INHERIT_H
 #define CORE_DAEMON_INHERIT_H
 

@@ -15,6 +15,7 @@
 #include "core/net/acceptor.h"
 #include "core/net/dns.h"
 #include "core/net/dns_files.h"
+#include "core/net/fdpass.h"
 #include "core/daemon/admission.h"
 #include "core/daemon/inherit.h"
 
@@ -348,6 +349,17 @@ int listener_open_submit(struct relay *r)
 	return result;
 }
 
+static bool is_own(const struct relay *r, const struct listener *l)
+{
+	return !inherit_has(r->inherited, (const struct sockaddr *)&l->address, l->address_len);
+}
+
+/* outlives_us - others have the socket, too: clients that wait there are theirs */
+static bool outlives_us(const struct relay *r, const struct listener *l)
+{
+	return r->handing_over || (l->address.ss_family != AF_UNIX && (r->notify.keeps || !is_own(r, l)));
+}
+
 void listener_close_mail(struct relay *r)
 {
 	LIST_EACH(&r->listeners, it, tmp) {
@@ -355,18 +367,9 @@ void listener_close_mail(struct relay *r)
 
 		if (l->service->http)
 			continue;
-		acceptor_empty(&l->acceptor);
+		if (!outlives_us(r, l))
+			acceptor_empty(&l->acceptor);
 		listener_close(l);
-	}
-}
-
-void listener_let_go(struct relay *r)
-{
-	LIST_EACH(&r->listeners, it, tmp) {
-		struct listener *l = LIST_ITEM(it, struct listener, link);
-
-		if (!l->service->http)
-			listener_close(l);
 	}
 }
 
@@ -377,8 +380,17 @@ int listener_each_own(struct relay *r, int fd, int (*send)(int fd, int sock, con
 	LIST_EACH(&r->listeners, it, tmp) {
 		const struct listener *l = LIST_ITEM(it, struct listener, link);
 
-		if (!result && l->address.ss_family != AF_UNIX && !inherit_has(r->inherited, (const struct sockaddr *)&l->address, l->address_len))
+		if (!result && l->address.ss_family != AF_UNIX && is_own(r, l))
 			result = send(fd, l->acceptor.io.fd, line, strlen(line));
 	}
 	return result;
+}
+
+void listener_keep(struct relay *r)
+{
+	if (!r->notify.keeps)
+		return;
+	notify_forget_kept(&r->notify);
+	if (listener_each_own(r, r->notify.fd, fdpass_send, "FDSTORE=1\nFDNAME=" NOTIFY_KEPT) != 0)
+		log_warn("master", "the supervisor does not keep the listening sockets: %s", strerror(errno));
 }

@@ -9,12 +9,13 @@
 int listener_open_all(struct relay *r, const struct settings *s);
 /* listener_open_submit - queue_directory/submit; relative to the working directory, which is queue_directory */
 int listener_open_submit(struct relay *r);
-/* listener_close_mail - take no mail any more; whoever asks for health is answered until the end */
+/* listener_close_mail - take no mail any more; whoever asks for health is answered until the end. Whoever waits to be greeted hears so,
+ * unless the socket is somebody else's as well */
 void listener_close_mail(struct relay *r);
 
 /* listener_each_own - send(fd, socket, line) for each that no supervisor has; stops at the first that is not 0, and returns that */
 int listener_each_own(struct relay *r, int fd, int (*send)(int fd, int sock, const void *line, size_t n), const char *line);
-/* listener_let_go - leave all sockets of mail to another process that has them; health is told until the end */
-void listener_let_go(struct relay *r);
+/* listener_keep - have the supervisor keep them, if it does such a thing, in place of those that it kept before */
+void listener_keep(struct relay *r);
 
 #endif

@@ -31,7 +31,7 @@ static usec watchdog_interval(void)
 
 void notify_open(struct notify *n)
 {
-	const char *name = env_get("NOTIFY_SOCKET");
+	const char *name = env_get("NOTIFY_SOCKET"), *room = env_get("FDSTORE");
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	size_t length = name ? strlen(name) : 0;
 
@@ -44,6 +44,7 @@ void notify_open(struct notify *n)
 		if (*name == '@')
 			sa.sun_path[0] = 0;
 		n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		n->keeps = room && *room && strcmp(room, "0") != 0;
 		if (n->fd >= 0 && connect(n->fd, (const struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == 0)
 			return;
 	}
@@ -51,6 +52,7 @@ void notify_open(struct notify *n)
 	if (n->fd >= 0)
 		close(n->fd);
 	n->fd = -1;
+	n->keeps = false;
 }
 
 __attribute__((format(printf, 2, 3))) static void tell(const struct notify *n, const char *fmt, ...)
@@ -82,6 +84,11 @@ void notify_ready(struct notify *n, struct loop *loop)
 		return;
 	loop_timer_init(&n->watchdog, on_watchdog);
 	on_watchdog(&n->watchdog);
+}
+
+void notify_forget_kept(const struct notify *n)
+{
+	tell(n, "FDSTOREREMOVE=1\nFDNAME=" NOTIFY_KEPT);
 }
 
 void notify_reloading(const struct notify *n)

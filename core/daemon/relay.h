@@ -64,6 +64,7 @@ struct relay {
 	bool stopping;
 	bool handing_over;                 /* … because another relayd has the sockets now */
 	bool has_helper;
+	bool in_foreground;                /* whoever started us waits for our end */
 	struct loop_timer stop_timer;
 	usec started;                      /* wall */
 };

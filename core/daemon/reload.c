@@ -124,6 +124,7 @@ static bool reload(struct relay *r)
 		settings_free(s);
 	} else {
 		take_over(r, s);
+		listener_keep(r);
 		relay_log_serves(r, "reload", "reload");
 	}
 	conf_diag_fini(&diag);

@@ -418,7 +418,8 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	if (o->found)
 		relay_log_findings(o->found);
 	set = block_signals();
-	*r = (struct relay){ .directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall(), .inherited = &d.inherited };
+	*r = (struct relay){ .directory = o->directory, .extra = o->extra, .settings = s, .started = clock_wall(), .inherited = &d.inherited,
+		.in_foreground = !o->daemonise };
 	list_init(&r->generations);
 	list_init(&r->listeners);
 	list_init(&r->sessions);
@@ -451,6 +452,7 @@ int relay_run(struct settings *s, const struct relay_options *o)
 	relay_log_serves(r, "start", "daemon started");
 	log_flush();
 	log_echo(false);
+	listener_keep(r);
 	notify_ready(&r->notify, r->loop);
 	if (ready_fd >= 0)
 		tell_ready(ready_fd);

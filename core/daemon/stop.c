@@ -32,10 +32,7 @@ static void begin(struct relay *r)
 	const struct settings *s = r->settings;
 
 	r->stopping = true;
-	if (r->handing_over)
-		listener_let_go(r);
-	else
-		listener_close_mail(r);
+	listener_close_mail(r);
 	loop_defer(r->loop, &r->places);
 	if (*s->conf->drain_relay && !r->handing_over)
 		schedule_drain(r->schedule, master_find_transport(&s->master, STR("smtp")), str_of(s->conf->drain_relay));

@@ -19,7 +19,7 @@ from test_kill import Ledger, judge
 # as sd_listen_fds(3) says: from descriptor 3 on, for this process
 START = """import os, sys
 at, names, fds = sys.argv[1:4]
-fds = [int(fd) for fd in fds.split(",")]
+fds = [int(fd) for fd in fds.split(",") if fd]
 high = [os.dup2(fd, 100 + i) for i, fd in enumerate(fds)]
 for fd in fds:
     os.close(fd)
@@ -124,6 +124,74 @@ def test_socket_that_serves_nobody_stops_the_start(tmp_path, made, why):
     r.process = None
     s.close()
     assert code != 0 and why in r.log() + r.stderr()
+
+
+class Keeper:
+    """A supervisor that keeps descriptors, as systemd does (FDSTORE)."""
+
+    def __init__(self, path):
+        self.path, self.kept, self.ready = str(path), [], 0
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            text, fds, _, _ = socket.recv_fds(self.socket, 4096, 4)
+            said = dict(line.split("=", 1) for line in text.decode().splitlines())
+            if said.get("FDNAME") == "relayd-kept" and "FDSTOREREMOVE" in said:
+                for s in self.kept:
+                    s.close()
+                self.kept = []
+            elif said.get("FDNAME") == "relayd-kept" and said.get("FDSTORE") == "1":
+                self.kept += [socket.socket(fileno=fd) for fd in fds]
+            self.ready += "READY" in said
+
+    def ports(self):
+        return sorted(s.getsockname()[1] for s in self.kept)
+
+    def restart(self, r):
+        """Another relayd of the same unit, with what was kept."""
+        told = self.ready
+        if r.process:
+            assert r.stop() == 0
+        r.sockets, r.names = list(self.kept), ":".join(["relayd-kept"] * len(self.kept))
+        r.start()
+        wait(lambda: self.ready > told)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_sockets_that_the_supervisor_keeps_refuse_nobody_over_a_restart(tmp_path, keeps):
+    ledger, boss, http = Ledger(), Keeper(tmp_path / "notify"), free_port()
+    env = dict({"FDSTORE": "16"} if keeps else {}, NOTIFY_SOCKET=boss.path)
+    with Sink(script={"END": ledger.arrive}) as sink:
+        r = Activated(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nsmtpd_client_connection_count_limit = 0\nhttp_listen = 127.0.0.1:%d\n" % (sink.port, http),
+                      env=env)
+        boss.restart(r)
+        try:
+            if not keeps:
+                assert boss.kept == []
+                return
+            assert boss.ports() == sorted([r.port, http])
+            load = Load(r.port, ledger)
+            for _ in range(4):
+                enough = len(ledger.acked) + 20
+                wait(lambda: len(ledger.acked) >= enough, 60)
+                boss.restart(r)
+            load.end()
+            assert load.refused == [] and status(get(http, "/healthz")) == 200
+            wait(r.empty, 60)
+            judge(ledger, 0)
+            # what a reload gives up is kept no more
+            told, settings = boss.ready, open(r.path("main.cf")).read()
+            r.write("main.cf", settings.replace("http_listen", "#http_listen"))
+            r.run("relayctl", "reload")
+            wait(lambda: boss.ready > told)
+            assert boss.ports() == [r.port] and banner(r.port).startswith(b"220")
+            with pytest.raises(ConnectionRefusedError):
+                get(http, "/healthz")
+        finally:
+            r.stop()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to give up")
@@ -292,6 +360,13 @@ def test_upgrade_keeps_the_options_and_what_is_in_the_queue(tmp_path_all):
         assert "c@example.org" in r.mailq()
     finally:
         r.kill(signal.SIGTERM)
+
+
+def test_relayd_in_the_foreground_is_restarted_by_who_waits_for_it(tmp_path):
+    with Relay(tmp_path / "r") as r:
+        done = r.run("relayctl", "upgrade", check=False)
+        assert done.returncode == 69 and b"in the foreground" in done.stderr, done.stderr
+        assert banner(r.port).startswith(b"220 ")
 
 
 def test_upgrade_to_what_cannot_serve_changes_nothing(tmp_path_all):
