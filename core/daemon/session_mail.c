@@ -15,7 +15,7 @@ static void check_user(struct session *s)
 {
 	if (s->client->connections <= LIMIT_SUBMIT_SESSIONS)
 		return;
-	log_text(LOG_SEV_WARNING, "pickup", s->pid, NULL, "uid %lld has %u connections to the submit socket: no more are taken",
+	log_say(LOG_SEV_WARNING, "pickup", s->pid, NULL, "limit", "uid %lld has %u connections to the submit socket: no more are taken",
 		(long long)s->uid, LIMIT_SUBMIT_SESSIONS);
 	session_hang_up(s, 421, "4.7.0", "Error: too many connections of your user");
 }

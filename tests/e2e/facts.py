@@ -1,7 +1,8 @@
 """facts - what a line of the text log says, taken apart by its words alone, as relaybox-log(5) describes them: the JSON form must have
 the same under its keys, no more and no less.
 
-With RELAYBOX_FACTS=1 every relay of lab.py writes both forms, and compares them when it ends."""
+Every relay of lab.py writes both forms, and they are compared when it ends (conftest.py). A test that moves its log, or has others write to
+one of the two, says so: "log_also =" in its configuration."""
 import json
 import re
 

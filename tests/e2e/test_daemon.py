@@ -142,7 +142,7 @@ def test_usr1_tries_the_queue_now(tmp_path):
 def test_second_relayd_on_a_spool_does_not_start(tmp_path):
     r = Relay(tmp_path / "r", "")
     with r:
-        done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-o", "maillog_file="], capture_output=True, timeout=30)
+        done = subprocess.run([RELAYBOX, "relayd", "-c", r.dir, "-o", "maillog_file=", "-o", "log_also="], capture_output=True, timeout=30)
         assert done.returncode != 0
 
 

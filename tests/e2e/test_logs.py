@@ -55,7 +55,7 @@ def test_both_forms_say_the_same_of_mail(tmp_path):
             sink.wait(4)
             relay.wait_log("removed", 4)
             queued = relay.wait_log("status=deferred")[0].split("]: ")[1].split(":")[0]
-            for job in ("-h", "-H", "-r", "-e", "-d"):
+            for job in ("-h", "-H", "-r", "-e"):
                 relay.run("postsuper", job, queued)
             relay.wait_log("requeued")
             relay.process.send_signal(signal.SIGHUP)

@@ -197,7 +197,7 @@ def test_the_whole_sandbox_of_an_ordinary_user_lets_mail_through(tmp_path):
     subprocess.run([RELAYBOX, "mapgen", "--alias", "hash:%s/tables/aliases" % tmp_path], check=True)
     os.unlink(tmp_path / "tables" / "aliases")
     r = OrdinaryRelay(tmp_path / "r", "mydestination = example.test\nlocal_recipient_maps =\nalias_maps = hash:%s/tables/aliases\n"
-                      "mail_spool_directory = %s\n" % (tmp_path, spool))
+                      "mail_spool_directory = %s\nlog_also =\n" % (tmp_path, spool))
     with r:
         assert status(r.process.pid)["Seccomp"] == "2" and not children(r.process.pid)
         for name in ("archive", "games"):

@@ -208,7 +208,7 @@ def test_trace_says_what_is_not_known(town, tmp_path):
     assert "cannot read the log" in town.ctl("trace", town.two, "--log", str(tmp_path / "none"))
     other = tmp_path / "conf"
     shutil.copytree(town.relay.dir, other, ignore=shutil.ignore_patterns("queue", "log", "stderr"))
-    main = (other / "main.cf").read_text().replace("maillog_file = ", "maillog_file = /dev/stdout\nx_was = ")
+    main = (other / "main.cf").read_text().replace("maillog_file = ", "maillog_file = /dev/stdout\nx_was = ").replace("log_also = ", "log_also =\ny_was = ")
     (other / "main.cf").write_text(main)
     text = town.ctl("-c", str(other), "trace", town.two)
     assert "the log is not a file" in text and "now in the queue" in text

@@ -144,7 +144,7 @@ def test_a_queue_that_may_not_be_written_comes_with_a_cure():
 
 def test_two_relays_on_one_queue_are_told(tmp_path):
     with Relay(tmp_path, "mydestination =\n") as relay:
-        done = subprocess.run([RELAYBOX, "relayd", "-c", relay.dir, "-o", "smtpd_listen=", "-o", "maillog_file="], capture_output=True,
+        done = subprocess.run([RELAYBOX, "relayd", "-c", relay.dir, "-o", "smtpd_listen=", "-o", "maillog_file=", "-o", "log_also="], capture_output=True,
                               text=True, timeout=30, env=relay.env)
         assert done.returncode and ("in use by another process: relayd runs already" in done.stderr or "bind" in done.stderr)
 

@@ -116,7 +116,7 @@ def test_drain_relay_that_takes_nothing_costs_nothing(tmp_path, how):
     """No notice, however old the mail, and the time of its next try stays."""
     names = ["u%d@example.com" % i for i in range(50)]
     with Sink(script={"RCPT": lambda sink, argument: "550 5.7.1 relay access denied"}) as peer:
-        r = full(tmp_path, "drain_relay = [127.0.0.1]:%d\nmaximal_queue_lifetime = 1h\n" % (peer.port if how == "refuses" else free_port()), *names)
+        r = full(tmp_path, "drain_relay = [127.0.0.1]:%d\nmaximal_queue_lifetime = 1h\nlog_also =\n" % (peer.port if how == "refuses" else free_port()), *names)
         term(r)
         assert ended(r) == 0
         assert not peer.messages and (not peer.sessions) == (how == "is_away")
