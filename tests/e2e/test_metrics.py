@@ -334,6 +334,12 @@ def test_many_destinations_are_few_rows(crowd):
     assert spent < 0.01, "%.4f s of CPU for a scrape: one a second would be more than 1 %%" % spent
 
 
+def test_figures_have_every_destination_and_all_the_rest(crowd):
+    one = json.loads(crowd.run("relayctl", "stats", "--json").stdout)
+    assert len({d["nexthop"] for d in one["destinations"]}) == len(one["destinations"]) == 10000
+    assert sum(d["waiting"] + d["in_flight"] for d in one["destinations"]) == 10000 and one["minutes"]
+
+
 def test_slow_scrapers_harm_nothing(crowd):
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most) if most > 0 else 4096, most))
