@@ -18,6 +18,7 @@ struct rule {
 struct table {
 	const struct map_pattern_kind *kind;
 	struct rule *rules;
+	struct pattern_sieve *sieves; /* of the rules, side by side: most rules cannot match most texts */
 	size_t n;
 	struct stamp stamp;
 	char *spec, *path;
@@ -151,7 +152,11 @@ static void rule_free(struct table *t, struct rule *r)
 
 static void add_rule(struct table *t, struct rule r)
 {
+	const struct pattern *p = r.expression ? t->kind->sieve(r.expression) : NULL;
+
 	t->rules = mem_array(t->rules, t->n + 1, sizeof(*t->rules));
+	t->sieves = mem_array(t->sieves, t->n + 1, sizeof(*t->sieves));
+	t->sieves[t->n] = p ? pattern_sieve(p) : (struct pattern_sieve){ 0, UINT64_MAX };
 	t->rules[t->n++] = r;
 }
 
@@ -201,6 +206,7 @@ void map_pattern_close(void *state)
 	for (size_t i = 0; i < t->n; i++)
 		rule_free(t, &t->rules[i]);
 	mem_free(t->rules);
+	mem_free(t->sieves);
 	mem_free(t->spec);
 	mem_free(t->path);
 	buf_fini(&t->text);
@@ -262,15 +268,17 @@ enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
 {
 	struct table *t = state;
 	struct pattern_span groups[PATTERN_GROUPS];
+	struct pattern_sieve sieve;
 
 	buf_clear(&t->text);
 	if (!buf_str(&t->text, key))
 		return MAP_NONE;
 	key = str_make(buf_cstr(&t->text), key.n);
 	pattern_begin(&t->work, key, LIMIT_MAP_STEPS);
+	sieve = pattern_sift(&t->work);
 	for (size_t i = 0; i < t->n;) {
 		const struct rule *r = &t->rules[i];
-		enum pattern_answer answer = r->expression ? t->kind->match(r->expression, &t->work, groups) : PATTERN_NONE;
+		enum pattern_answer answer = r->expression && pattern_may_match(t->sieves[i], sieve) ? t->kind->match(r->expression, &t->work, groups) : PATTERN_NONE;
 		bool hit = r->expression && (answer == PATTERN_FOUND) != r->negated;
 
 		if (answer == PATTERN_DEAR)

@@ -18,6 +18,8 @@ struct map_pattern_kind {
 	/* match - w->text, which has a NUL behind it */
 	enum pattern_answer (*match)(const void *expression, struct pattern_work *w, struct pattern_span *groups);
 	void (*free)(void *expression);
+	/* sieve - that of the expression; NULL: there is none */
+	const struct pattern *(*sieve)(const void *expression);
 };
 void *map_pattern_open(const struct map_pattern_kind *kind, const struct map_args *args, struct buf *why);
 /* map_pattern_find, _is_changed, _close - for the row of the type */

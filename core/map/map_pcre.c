@@ -27,8 +27,13 @@ static void drop(void *expression)
 	pattern_free(expression);
 }
 
+static const struct pattern *sieve(const void *expression)
+{
+	return expression;
+}
+
 static const struct map_pattern_kind pcre = {
-	"pcre", PATTERN_ICASE | PATTERN_DOT_ALL, letters, sizeof(letters) / sizeof(letters[0]), compile, groups, match, drop,
+	"pcre", PATTERN_ICASE | PATTERN_DOT_ALL, letters, sizeof(letters) / sizeof(letters[0]), compile, groups, match, drop, sieve,
 };
 
 static void *pcre_open(const struct map_args *args, struct buf *why)

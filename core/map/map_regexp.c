@@ -127,8 +127,13 @@ static void drop(void *expression)
 	mem_free(e);
 }
 
+static const struct pattern *sieve(const void *expression)
+{
+	return ((const struct expression *)expression)->same;
+}
+
 static const struct map_pattern_kind regexp = {
-	"regexp", REG_EXTENDED | REG_ICASE, letters, sizeof(letters) / sizeof(letters[0]), compile, groups, match, drop,
+	"regexp", REG_EXTENDED | REG_ICASE, letters, sizeof(letters) / sizeof(letters[0]), compile, groups, match, drop, sieve,
 };
 
 static void *regexp_open(const struct map_args *args, struct buf *why)

@@ -43,6 +43,15 @@ struct pattern_work {
 	size_t tried_room;
 };
 void pattern_work_fini(struct pattern_work *w);
+/* pattern_sieve - what tells of most texts that they cannot match, without a look at the pattern: sets of bytes modulo 64 */
+struct pattern_sieve { uint64_t needs, first; };
+struct pattern_sieve pattern_sieve(const struct pattern *p);
+/* pattern_sift - w's text for it: can a pattern with that sieve match? */
+struct pattern_sieve pattern_sift(const struct pattern_work *w);
+static inline bool pattern_may_match(struct pattern_sieve p, struct pattern_sieve text)
+{
+	return !(p.needs & ~text.needs) && p.first & text.first;
+}
 /* pattern_begin - the text that is asked about next, borrowed, and what all patterns together may cost with it */
 void pattern_begin(struct pattern_work *w, struct str text, size_t steps);
 /* pattern_find - groups (PATTERN_GROUPS of them) are filled with PATTERN_FOUND only */

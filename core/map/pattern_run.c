@@ -298,6 +298,24 @@ static enum pattern_answer found(const struct run *r, size_t from, size_t end, s
 	return PATTERN_FOUND;
 }
 
+static uint64_t modulo_64(const struct pattern_set *s)
+{
+	return s->bits[0] | s->bits[1] | s->bits[2] | s->bits[3];
+}
+
+struct pattern_sieve pattern_sieve(const struct pattern *p)
+{
+	bool first = p->anchored && p->has_first;
+
+	return (struct pattern_sieve){ modulo_64(&p->needs), first ? modulo_64(&p->first) : UINT64_MAX };
+}
+
+struct pattern_sieve pattern_sift(const struct pattern_work *w)
+{
+	/* an empty text has no first byte, and only what asks for none can match it: its sieve has all bits */
+	return (struct pattern_sieve){ modulo_64(&w->present), w->text.n ? (uint64_t)1 << (w->text.p[0] & 63) : UINT64_MAX };
+}
+
 enum pattern_answer pattern_find(const struct pattern *p, struct pattern_work *w, struct pattern_span *groups)
 {
 	struct str text = w->text;

@@ -27,6 +27,7 @@ static void found(const char *text, unsigned flags, struct str subject, size_t s
 	CHECK_INT(out->n, 0);
 	pattern_begin(&work, subject, steps);
 	answer = pattern_find(p, &work, groups);
+	CHECK(answer != PATTERN_FOUND || pattern_may_match(pattern_sieve(p), pattern_sift(&work)));
 	if (answer != PATTERN_FOUND)
 		buf_z(out, answer == PATTERN_DEAR ? "dear" : "none");
 	for (size_t i = 0; answer == PATTERN_FOUND && i <= pattern_groups(p); i++)
@@ -36,6 +37,31 @@ static void found(const char *text, unsigned flags, struct str subject, size_t s
 			buf_z(out, " -");
 	pattern_free(p);
 	pattern_work_fini(&work);
+}
+
+T(pattern_is_sifted_out_by_its_first_byte_and_what_it_needs)
+{
+	static const struct { const char *pattern, *text; bool may; } rows[] = {
+		{ "^(Subject|To): x", "Subject: x", true }, { "^(Subject|To): x", "from: x", false }, { "^subject: x", "Subject: z", false },
+		{ "subject", "From: Subject", true }, { "q", "all but that", false }, { "^x?", "", true }, { "^x", "", false }, { "", "y", true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pattern_work work = { .steps = 0 };
+		bool missing = false;
+		struct pattern *p;
+		struct buf why;
+
+		ROW("%s of %s", rows[i].pattern, rows[i].text);
+		buf_init(&why, 200);
+		p = pattern_new(str_of(rows[i].pattern), PATTERN_ICASE, &missing, &why);
+		REQUIRE(p);
+		pattern_begin(&work, str_of(rows[i].text), 1000);
+		CHECK_INT(pattern_may_match(pattern_sieve(p), pattern_sift(&work)), rows[i].may);
+		pattern_free(p);
+		pattern_work_fini(&work);
+		buf_fini(&why);
+	}
 }
 
 T(pattern_finds_what_perl_finds)
