@@ -111,7 +111,7 @@ san_SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 san_OPT = -O1 -g -fno-omit-frame-pointer -fPIE $(san_SANITIZE)
 fuzz_OPT = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 cov_OPT = -O0 -g -fPIE --coverage
-# The libraries are not ours to make warning-free or UBSan-clean; libs.mk picks -O2 or -Os per file.
+# The libraries are not ours to make warning-free or UBSan-clean; libs.mk says which are compiled for speed.
 release_LIB = -fPIE -fno-asynchronous-unwind-tables -fno-unwind-tables $(HARDEN)
 san_LIB = -g -fPIE -fsanitize=address
 fuzz_LIB = -g -fsanitize=fuzzer-no-link,address
@@ -176,7 +176,7 @@ $(lib_config): FORCE
 lib_flags = $(LIBC_INC) -w $(SECTIONS) $(REPRODUCIBLE) $($(KIND)_LIB)
 $(D)/.flags: core/deps/libs.mk FORCE
 	@mkdir -p $(@D)
-	@{ echo '$(filter-out $(REPRODUCIBLE),$(lib_flags))'; cat $<; } > $@.$$$$; \
+	@{ echo '$(filter-out $(REPRODUCIBLE),$(lib_flags)) $(FOR_SIZE)'; cat $<; } > $@.$$$$; \
 		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
 $(D)/.built: $(lib_config) $(D)/.flags
