@@ -52,6 +52,13 @@ static uint32_t update_fast(uint32_t c, const unsigned char *p, size_t n)
 {
 	uint64_t wide = c;
 
+	for (; n >= 32; p += 32, n -= 32) {
+		uint64_t v[4];
+
+		memcpy(v, p, sizeof(v));
+		for (int i = 0; i < 4; i++)
+			wide = __builtin_ia32_crc32di(wide, v[i]);
+	}
 	for (; n >= 8; p += 8, n -= 8) {
 		uint64_t v;
 

@@ -446,6 +446,18 @@ static void json_record(struct buf *b, const struct log_line *l, usec now)
 	buf_byte(b, '}');
 }
 
+/* put_tag - the program behind a record: "postfix/smtpd[12]: "; every line has one, so no format is read for it */
+static void put_tag(struct buf *b, const struct log_line *l)
+{
+	buf_byte(b, ' ');
+	buf_z(b, state.name);
+	buf_byte(b, '/');
+	buf_z(b, l->service);
+	buf_byte(b, '[');
+	buf_u64(b, l->pid);
+	buf_z(b, "]: ");
+}
+
 /* head - what stands before a record: syslog's on this host knows the host (RFC 3164), a log server is told (RFC 5424) */
 static void head(struct buf *b, const struct log_out *o, const struct log_line *l, usec now)
 {
@@ -459,9 +471,13 @@ static void head(struct buf *b, const struct log_out *o, const struct log_line *
 		iso_time(b, now);
 		buf_printf(b, " %s %s/%s %u - - ", state.host, state.name, l->service, l->pid);
 	} else if (local) {
-		buf_printf(b, "%s %s/%s[%u]: ", stamp(now), state.name, l->service, l->pid);
+		buf_z(b, stamp(now));
+		put_tag(b, l);
 	} else if (!o->json) {
-		buf_printf(b, "%s %s %s/%s[%u]: ", stamp(now), state.host, state.name, l->service, l->pid);
+		buf_z(b, stamp(now));
+		buf_byte(b, ' ');
+		buf_z(b, state.host);
+		put_tag(b, l);
 	}
 }
 

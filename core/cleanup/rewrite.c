@@ -70,7 +70,8 @@ static struct str rewritten(struct rewrite *w, struct arena *a, const struct add
 /* is_whole - does the mailbox have its address in canonical form, without a route before or a dot behind it? */
 static bool is_whole(const struct mailbox *m)
 {
-	ptrdiff_t at = str_find(m->raw, m->addr.full);
+	struct str bare = m->raw.n && m->raw.p[m->raw.n - 1] == '>' ? str_head(m->raw, m->raw.n - 1) : m->raw;
+	ptrdiff_t at = str_ends(bare, m->addr.full) ? (ptrdiff_t)(bare.n - m->addr.full.n) : str_find(m->raw, m->addr.full);
 	size_t end = (size_t)at + m->addr.full.n;
 
 	return at >= 0 && (at == 0 || m->raw.p[at - 1] != ':') && (end == m->raw.n || m->raw.p[end] != '.');

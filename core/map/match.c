@@ -242,13 +242,14 @@ enum map_answer match_domain(struct match *m, struct str domain)
 
 enum map_answer match_address(struct match *m, const struct ipaddr *a)
 {
-	char text[46];
+	char text[46] = "";
 
-	ipaddr_format(a, text);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct element *e = &m->v[i];
 		enum map_answer answer = MAP_NONE;
 
+		if (e->map && !*text)
+			ipaddr_format(a, text);
 		if (e->map)
 			answer = map_find(e->map, str_of(text), &m->value);
 		else if (e->is_network && network_has(&e->network, a))

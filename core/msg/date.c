@@ -25,10 +25,26 @@ static struct tm split(usec wall, int offset_minutes)
 
 int date_offset(usec wall)
 {
+	/* a message asks for the second of those before it, and the C library looks at TZ and its rules each time */
+	static _Thread_local struct { time_t of; int minutes; } last;
 	time_t t = seconds_of(wall);
 	struct tm tm = { .tm_gmtoff = 0 };
 
-	return localtime_r(&t, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
+	if (t != last.of || !t) {
+		last.minutes = localtime_r(&t, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
+		last.of = t;
+	}
+	return last.minutes;
+}
+
+/* put - a text, and so many digits of v behind it: each message has a date, so no format is read for it */
+static char *put(char *p, const char *text, unsigned v, int digits)
+{
+	while (*text)
+		*p++ = *text++;
+	for (int i = digits; i-- > 0; v /= 10)
+		p[i] = (char)('0' + v % 10);
+	return p + digits;
 }
 
 void date_rfc5322(char out[40], usec wall, int offset_minutes)
@@ -36,8 +52,17 @@ void date_rfc5322(char out[40], usec wall, int offset_minutes)
 	struct tm tm = split(wall, offset_minutes);
 	unsigned off = (unsigned)abs(offset_minutes) % 6000;
 
-	format_text(out, 40, "%s, %d %s %d %02d:%02d:%02d %c%02u%02u", days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12],
-		1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec, offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
+	char *p = put(out, days[tm.tm_wday % 7], 0, 0);
+
+	p = put(p, ", ", (unsigned)tm.tm_mday, tm.tm_mday < 10 ? 1 : 2);
+	p = put(p, " ", 0, 0);
+	p = put(p, months[tm.tm_mon % 12], 0, 0);
+	p = put(p, " ", 1900 + (unsigned)tm.tm_year, 4);
+	p = put(p, " ", (unsigned)tm.tm_hour, 2);
+	p = put(p, ":", (unsigned)tm.tm_min, 2);
+	p = put(p, ":", (unsigned)tm.tm_sec, 2);
+	p = put(p, offset_minutes < 0 ? " -" : " +", off / 60, 2);
+	*put(p, "", off % 60, 2) = 0;
 }
 
 void date_mbox(char out[32], usec wall, int offset_minutes)

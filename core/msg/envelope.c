@@ -3,7 +3,6 @@
  * that is none or anything after the end refuses the whole. */
 #include "core/msg/envelope.h"
 
-#include "core/base/format.h"
 #include "core/base/hash.h"
 #include "core/base/limits.h"
 
@@ -66,10 +65,15 @@ static void put_some(struct buf *out, const char *name, struct str value)
 
 static void put_number(struct buf *out, const char *name, int64_t value)
 {
-	char digits[32];
-	int n = format_text(digits, sizeof(digits), "%lld", (long long)value);
+	char digits[32], *p = digits + sizeof(digits);
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
 
-	put(out, name, str_make(digits, (size_t)n));
+	do
+		*--p = (char)('0' + left % 10);
+	while (left /= 10);
+	if (value < 0)
+		*--p = '-';
+	put(out, name, str_make(p, (size_t)(digits + sizeof(digits) - p)));
 }
 
 static void put_more(struct buf *out, const struct envelope_field *f)
@@ -147,37 +151,46 @@ static enum answer to_number(struct str s, int64_t lo, int64_t hi, int64_t *out)
 	return FIELD_TAKEN;
 }
 
+/* is_name - a look at the length first: every message that is tried has ten fields, and each asks half the rows */
+static inline bool is_name(struct str name, const char *row, size_t n)
+{
+	return name.n == n && !memcmp(name.p, row, n);
+}
+
+#define OF_MESSAGE(name, field) { name, sizeof(name) - 1, false, offsetof(struct envelope, field) }
+#define OF_RCPT(name, field) { name, sizeof(name) - 1, true, offsetof(struct rcpt, field) }
+static const struct { char name[20]; unsigned char n; bool of_rcpt; unsigned short at; } texts[] = {
+	OF_MESSAGE("sender", sender), OF_MESSAGE("client_name", client_name), OF_MESSAGE("client_addr", client_addr),
+	OF_MESSAGE("helo", helo), OF_MESSAGE("proto", proto), OF_MESSAGE("envid", envid), OF_MESSAGE("sasl_user", sasl_user),
+	OF_MESSAGE("opt_held", held), OF_MESSAGE("refused", refused), OF_MESSAGE("opt_tls_required", tls_required),
+	OF_RCPT("orig", orig), OF_RCPT("orcpt", orcpt),
+};
+
 static enum answer text_field(struct envelope *e, struct rcpt *r, struct str name, struct str value)
 {
-	const struct { struct str name; struct str *field; bool of_rcpt; } rows[] = {
-		{ STR("sender"), &e->sender, false }, { STR("envid"), &e->envid, false },
-		{ STR("client_name"), &e->client_name, false }, { STR("client_addr"), &e->client_addr, false },
-		{ STR("helo"), &e->helo, false }, { STR("proto"), &e->proto, false }, { STR("sasl_user"), &e->sasl_user, false },
-		{ STR("opt_held"), &e->held, false }, { STR("refused"), &e->refused, false },
-		{ STR("opt_tls_required"), &e->tls_required, false },
-		{ STR("orig"), r ? &r->orig : NULL, true }, { STR("orcpt"), r ? &r->orcpt : NULL, true },
-	};
+	char *of;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (!str_eq(name, rows[i].name))
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (!is_name(name, texts[i].name, texts[i].n))
 			continue;
-		if (!rows[i].field)
+		of = texts[i].of_rcpt ? (char *)r : (char *)e;
+		if (!of)
 			return FIELD_DAMAGED;
-		*rows[i].field = value;
+		*(struct str *)(void *)(of + texts[i].at) = value;
 		return FIELD_TAKEN;
 	}
 	return FIELD_UNKNOWN;
 }
 
 enum number { NUMBER_ARRIVAL, NUMBER_SIZE, NUMBER_HEADER_SIZE, NUMBER_FLAGS, NUMBER_UID, NUMBER_RET, NUMBER_NOTIFY };
-static const struct { const char *name; int64_t lo, hi; } numbers[] = {
-	[NUMBER_ARRIVAL] = { "arrival", INT64_MIN, INT64_MAX },
-	[NUMBER_SIZE] = { "size", 0, INT64_MAX },
-	[NUMBER_HEADER_SIZE] = { "header_size", 0, INT64_MAX },
-	[NUMBER_FLAGS] = { "flags", 0, ENVELOPE_KNOWN_FLAGS },
-	[NUMBER_UID] = { "uid", -1, UINT32_MAX },
-	[NUMBER_RET] = { "ret", 0, DSN_RET_FULL },
-	[NUMBER_NOTIFY] = { "notify", 0, 15 },
+static const struct { struct str name; int64_t lo, hi; } numbers[] = {
+	[NUMBER_ARRIVAL] = { { "arrival", 7 }, INT64_MIN, INT64_MAX },
+	[NUMBER_SIZE] = { { "size", 4 }, 0, INT64_MAX },
+	[NUMBER_HEADER_SIZE] = { { "header_size", 11 }, 0, INT64_MAX },
+	[NUMBER_FLAGS] = { { "flags", 5 }, 0, ENVELOPE_KNOWN_FLAGS },
+	[NUMBER_UID] = { { "uid", 3 }, -1, UINT32_MAX },
+	[NUMBER_RET] = { { "ret", 3 }, 0, DSN_RET_FULL },
+	[NUMBER_NOTIFY] = { { "notify", 6 }, 0, 15 },
 };
 enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 
@@ -187,7 +200,7 @@ static enum answer number_field(struct envelope *e, struct rcpt *r, struct str n
 	enum answer a;
 	size_t i = 0;
 
-	while (i < NUMBERS && !str_eq(name, str_of(numbers[i].name)))
+	while (i < NUMBERS && !is_name(name, numbers[i].name.p, numbers[i].name.n))
 		i++;
 	if (i == NUMBERS)
 		return FIELD_UNKNOWN;

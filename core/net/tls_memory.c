@@ -3,9 +3,9 @@
  * was a third of its time. Each thread keeps a few blocks of each size instead: no lock, and a bound.
  *
  * The library overwrites what is secret before it frees it. */
+#include <limits.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,9 @@ struct bin {
 	struct block *first;
 	unsigned n;
 };
-static _Thread_local struct bin bins[CLASSES];
+/* Not in the thread's own storage: as much as that musl would have to map before main, in programs that speak no TLS, too. */
+static _Thread_local struct bin *bins;
+static struct bin full[CLASSES] = { { .n = UINT_MAX }, { .n = UINT_MAX }, { .n = UINT_MAX }, { .n = UINT_MAX }, { .n = UINT_MAX }, { .n = UINT_MAX } };
 
 void *tls_calloc(size_t n, size_t size);
 void tls_free(void *p);
@@ -31,7 +33,6 @@ void tls_free(void *p);
 /* a thread that ends gives its blocks back */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_exit;
-static _Thread_local bool known;
 
 static void give_up(struct block *b)
 {
@@ -39,18 +40,20 @@ static void give_up(struct block *b)
 	free(b);
 }
 
-static void give_back(void *ignored)
+static void give_back(void *all)
 {
-	(void)ignored;
-	for (size_t i = 0; i < CLASSES; i++) {
-		while (bins[i].first) {
-			struct block *b = bins[i].first;
+	struct bin *kept = all;
 
-			bins[i].first = b->next;
+	bins = full;
+	for (size_t i = 0; i < CLASSES; i++) {
+		while (kept[i].first) {
+			struct block *b = kept[i].first;
+
+			kept[i].first = b->next;
 			give_up(b);
 		}
-		bins[i].n = LIMIT_TLS_KEPT_BLOCKS;
 	}
+	free(kept);
 }
 
 static void make_key(void)
@@ -58,11 +61,17 @@ static void make_key(void)
 	(void)pthread_key_create(&at_exit, give_back);
 }
 
-static void watch_exit(void)
+/* open_bins - of this thread, with its first block; without memory for them nothing is kept */
+static void open_bins(void)
 {
-	known = true;
+	struct bin *own = calloc(CLASSES, sizeof(*own));
+
 	(void)pthread_once(&once, make_key);
-	(void)pthread_setspecific(at_exit, &known);
+	if (own && pthread_setspecific(at_exit, own) != 0) {
+		free(own);
+		own = NULL;
+	}
+	bins = own ? own : full;
 }
 
 static struct block *take(struct bin *bin)
@@ -81,6 +90,8 @@ void *tls_calloc(size_t n, size_t size)
 	size_t class = 0, total;
 	struct block *b;
 
+	if (!bins)
+		open_bins();
 	if (size && n > (SIZE_MAX - sizeof(*b)) / size)
 		return NULL;
 	total = n * size;
@@ -107,13 +118,13 @@ void tls_free(void *p)
 	if (!p)
 		return;
 	b--;
+	if (!bins)
+		open_bins();
 	bin = &bins[b->class < CLASSES ? b->class : 0];
 	if (b->class >= CLASSES || bin->n >= LIMIT_TLS_KEPT_BLOCKS) {
 		give_up(b);
 		return;
 	}
-	if (!known)
-		watch_exit();
 	b->next = bin->first;
 	bin->first = b;
 	bin->n++;

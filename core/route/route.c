@@ -189,6 +189,12 @@ static bool take_mailbox(struct decision *d)
 	return true;
 }
 
+/* may_be_address - most domains can be told from addresses at their end: none ends in a digit, or has a colon */
+static bool may_be_address(struct str domain)
+{
+	return domain.n && domain.p[0] != '[' && (ascii_is_digit(domain.p[domain.n - 1]) || str_chr(domain, ':') >= 0);
+}
+
 void route_resolve(struct router *r, struct arena *a, struct str sender, struct str rcpt, struct route *out, struct buf *trace)
 {
 	struct decision d = { .r = r, .q = { .arena = a, .trace = trace }, .sender = sender, .rcpt = rcpt, .out = out };
@@ -204,7 +210,7 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 		fail(&d, 553, "5.1.3", "bad address syntax: a recipient must not begin with -");
 		return;
 	}
-	if (d.domain.n && d.domain.p[0] != '[' && ipaddr_parse(d.domain, &address)) {
+	if (may_be_address(d.domain) && ipaddr_parse(d.domain, &address)) {
 		fail(&d, 501, "5.1.3", "bad address syntax: an address of a host stands in brackets, as in user@[192.0.2.1]");
 		return;
 	}

@@ -33,10 +33,13 @@ void schedule_log_active(const struct qmsg *m, const struct envelope *e)
 void schedule_log_removed(const struct qmsg *m)
 {
 	char qid[QID_MAX];
+	struct log_line l;
 
 	removed++;
 	qid_format(qid, m->id);
-	log_say(LOG_SEV_INFO, "qmgr", 0, qid, "removed", "removed");
+	log_begin(&l, "qmgr", 0, qid);
+	log_event_str(&l, LOG_SEV_INFO, "removed", STR("removed"));
+	log_end(&l);
 }
 
 void schedule_log_expired(const struct qmsg *m, const struct envelope *e)

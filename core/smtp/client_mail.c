@@ -26,6 +26,9 @@ static bool is_safe(struct str s)
 	if (!grammar_is_text(s))
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
+		/* letters, mostly */
+		if ((unsigned char)s.p[i] > '>' && s.p[i] != '\\')
+			continue;
 		if ((s.p[i] == '\\' && i + 1 == s.n) || s.p[i] == '\t' || (!quoted && ascii_is_one_of(s.p[i], " <>")))
 			return false;
 		if (s.p[i] == '\\')
