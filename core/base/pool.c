@@ -26,7 +26,7 @@ struct pool {
 	int64_t round;                 /* of the job that was taken last */
 	uint32_t came;
 	uint64_t mix;
-	unsigned running, n_threads;
+	unsigned running, n_threads, most;
 	bool stop;
 	int fd;
 	pthread_t threads[];
@@ -102,21 +102,21 @@ static void *thread_main(void *ctx)
 	return NULL;
 }
 
-static int start_threads(struct pool *p, unsigned threads)
+/* start_thread - the first at once, so that nobody begins who can have none; the others when a job would wait for one that is
+ * busy: each costs some pages, and most relays never need them all */
+static int start_thread(struct pool *p)
 {
 	pthread_attr_t attr;
 	sigset_t all, before;
-	int r = 0;
+	int r;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, POOL_STACK);
 	/* signals belong to the loop thread */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	while (!r && p->n_threads < threads) {
-		r = pthread_create(&p->threads[p->n_threads], &attr, thread_main, p);
-		p->n_threads += !r;
-	}
+	r = pthread_create(&p->threads[p->n_threads], &attr, thread_main, p);
+	p->n_threads += !r;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	return r;
@@ -145,7 +145,8 @@ struct pool *pool_new(unsigned threads)
 	heap_init(&p->waiting);
 	p->mix = (uint64_t)random_u32() << 32 | random_u32() | 1;
 	list_init(&p->done);
-	r = start_threads(p, threads);
+	p->most = threads;
+	r = start_thread(p);
 	if (r) {
 		pool_free(p);
 		errno = r;
@@ -177,6 +178,9 @@ void pool_run(struct pool *p, struct pool_job *j)
 	pthread_mutex_lock(&p->lock);
 	list_init(&j->link);
 	put(p, j);
+	/* where there can be no more, those that are there do it */
+	if (p->running + p->waiting.n > p->n_threads && p->n_threads < p->most)
+		(void)start_thread(p);
 	pthread_cond_signal(&p->work_waits);
 	pthread_mutex_unlock(&p->lock);
 }

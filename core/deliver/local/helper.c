@@ -18,6 +18,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/memory.h"
 #include "core/deliver/local/helper_confine.h"
 #include "core/deliver/local/helper_order.h"
 #include "core/net/fdpass.h"
@@ -272,6 +273,8 @@ int helper_main(int fd, const struct helper_rules *rules)
 		log_error("master", "privileged helper: %s: %s", what, strerror(errno));
 		open = false;
 	}
+	/* what relayd's start had mapped before the fork; relayd lets go of it, too, and whose last it is pays for it */
+	memory_forget_start();
 	while (open) {
 		int ready = poll(&p, 1, h->n ? 200 : -1);
 
