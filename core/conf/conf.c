@@ -124,18 +124,6 @@ static void apply_overrides(struct conf_source *s, const char *const *list, cons
 	}
 }
 
-/* master_text - text of master.cf, which may name macros that main.cf defines; empty if there is none */
-static void master_text(const char *directory, struct buf *text)
-{
-	struct buf path;
-
-	buf_init(&path, LIMIT_CONF_VALUE);
-	buf_printf(&path, "%s/master.cf", directory);
-	if (fs_read_file(buf_cstr(&path), text) < 0)
-		buf_clear(text);
-	buf_fini(&path);
-}
-
 /* choose_port - without a main.cf, a user that may not have port 25 serves 2525 */
 static void choose_port(struct conf_source *s, struct conf_diag *diag)
 {
@@ -208,9 +196,7 @@ struct conf *conf_load_whole(const char *directory, const char *const *extra, st
 	if (env && !found && (!conf_is_set(c, "mynetworks") || env_get("SMTP_NETWORKS")))
 		conf_diag_add(diag, CONF_NOTE, NULL, 0, "without a main.cf, mail is relayed for the private networks of this host: %s; "
 			"POSTFIX_mynetworks names others", c->mynetworks);
-	buf_clear(&text);
-	master_text(directory, &text);
-	conf_check_entries(c, 0, buf_cstr(&text), diag);
+	conf_check_entries(c, 0, true, diag);
 	buf_fini(&path);
 	buf_fini(&text);
 	return c;
@@ -235,7 +221,7 @@ struct conf *conf_from_text(struct str text, const char *directory, struct conf_
 
 	read_settings(s, text, "main.cf", diag);
 	c = conf_build(s, directory, diag);
-	conf_check_entries(c, 0, NULL, diag);
+	conf_check_entries(c, 0, false, diag);
 	if (diag->errors == errors)
 		return c;
 	conf_free(c);
@@ -465,7 +451,7 @@ static struct conf *overlay(const struct conf *base, struct conf_source *s, cons
 	}
 	apply_overrides(s, overrides, file, line, diag);
 	c = build_over(base, s, diag);
-	conf_check_entries(c, from, NULL, diag);
+	conf_check_entries(c, from, false, diag);
 	if (diag->errors == errors)
 		return c;
 	conf_free(c);

@@ -1,4 +1,5 @@
 /* conf_check - names that are set but not ours: accept, warn, or refuse to start. */
+#include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/conf/conf_private.h"
 
@@ -21,7 +22,22 @@ static bool mentions(const char *text, struct str name)
 	}
 }
 
-static bool is_macro(const struct conf *c, struct str name, const char *more_text)
+/* master_mentions - master.cf may name macros that main.cf defines; it is read here when there is a name to be looked for */
+static bool master_mentions(const struct conf *c, struct str name)
+{
+	struct buf path, text;
+	bool found;
+
+	buf_init(&path, LIMIT_CONF_VALUE);
+	buf_init(&text, LIMIT_CONF_FILE);
+	buf_printf(&path, "%s/master.cf", c->config_directory);
+	found = fs_read_file(buf_cstr(&path), &text) == 0 && mentions(buf_cstr(&text), name);
+	buf_fini(&path);
+	buf_fini(&text);
+	return found;
+}
+
+static bool is_macro(const struct conf *c, struct str name, bool with_master)
 {
 	for (const struct conf_source *s = c->source; s; s = s->base)
 		for (size_t i = 0; i < s->n; i++)
@@ -30,7 +46,7 @@ static bool is_macro(const struct conf *c, struct str name, const char *more_tex
 	for (size_t i = 0; i < n_params; i++)
 		if (params[i].dflt && mentions(params[i].dflt, name))
 			return true;
-	return more_text && mentions(more_text, name);
+	return with_master && master_mentions(c, name);
 }
 
 /* is_class - a restriction list of one's own, which smtpd_restriction_classes names */
@@ -44,11 +60,11 @@ static bool is_class(const struct conf *c, struct str name)
 	return false;
 }
 
-static void check_unknown(const struct conf *c, const struct conf_entry *e, const char *more_text, struct conf_diag *diag)
+static void check_unknown(const struct conf *c, const struct conf_entry *e, bool with_master, struct conf_diag *diag)
 {
 	char nearest[80], text[400];
 
-	if (is_macro(c, str_of(e->name), more_text) || is_class(c, str_of(e->name)))
+	if (is_macro(c, str_of(e->name), with_master) || is_class(c, str_of(e->name)))
 		return;
 	if (name_nearest(str_of(e->name), nearest, sizeof(nearest)))
 		snprintf(text, sizeof(text), "unknown parameter %.100s: it has no effect; did you mean %s?", e->name, nearest);
@@ -220,7 +236,7 @@ static void check_transport(const struct conf_entry *e, struct str value, struct
 	buf_fini(&why);
 }
 
-static void check_entry(const struct conf *c, size_t from, const struct conf_entry *e, const char *more_text, struct conf_diag *diag)
+static void check_entry(const struct conf *c, size_t from, const struct conf_entry *e, bool with_master, struct conf_diag *diag)
 {
 	const char *advice, *harmless;
 	enum name_class class = name_class(str_of(e->name), &advice, &harmless);
@@ -246,7 +262,7 @@ static void check_entry(const struct conf *c, size_t from, const struct conf_ent
 	} else if (class == NAME_EXCLUDE) {
 		check_excluded(e, buf_view(&value), diag);
 	} else if (class == NAME_UNKNOWN) {
-		check_unknown(c, e, more_text, diag);
+		check_unknown(c, e, with_master, diag);
 	} else {
 		check_other(e, str_trim(buf_view(&value)), harmless, advice, diag);
 	}
@@ -254,8 +270,8 @@ static void check_entry(const struct conf *c, size_t from, const struct conf_ent
 	buf_fini(&why);
 }
 
-void conf_check_entries(const struct conf *c, size_t from, const char *more_text, struct conf_diag *diag)
+void conf_check_entries(const struct conf *c, size_t from, bool with_master, struct conf_diag *diag)
 {
 	for (size_t i = from; i < c->source->n; i++)
-		check_entry(c, from, c->source->v[i], more_text, diag);
+		check_entry(c, from, c->source->v[i], with_master, diag);
 }

@@ -179,7 +179,8 @@ bool conf_host_has(struct str address)
 	struct buf text;
 	bool any = false;
 
-	if (!ipaddr_parse(address, &wanted))
+	/* all of a network may be ours, as 127.0.0.2 */
+	if (!ipaddr_parse(address, &wanted) || ipaddr_is_loopback(&wanted) || !memcmp(wanted.b, zero, wanted.family == AF_INET ? 4 : 16))
 		return true;
 	buf_init(&text, 64);
 	if (fs_read_file(wanted.family == AF_INET ? "/proc/sys/net/ipv4/ip_nonlocal_bind" : "/proc/sys/net/ipv6/ip_nonlocal_bind", &text) == 0)
@@ -193,8 +194,8 @@ bool conf_host_has(struct str address)
 		if (ipaddr_eq(&one, &wanted))
 			return true;
 	}
-	/* all of a network may be ours: 127.0.0.2, and what is bound where nothing can be asked */
-	return nonlocal || ipaddr_is_loopback(&wanted) || !memcmp(wanted.b, zero, wanted.family == AF_INET ? 4 : 16) || !any;
+	/* where nothing can be asked, what is bound is believed */
+	return nonlocal || !any;
 }
 
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out)

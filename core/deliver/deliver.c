@@ -36,7 +36,8 @@ struct deliver *deliver_new(const struct deliver_options *o)
 	list_init(&d->probes);
 	list_init(&d->notices);
 	table_init(&d->dests);
-	d->scratch = mem_alloc(LIMIT_CLIENT_PIECE);
+	/* not zeroed: a page of it counts once it is used */
+	d->scratch = mem_array(NULL, LIMIT_CLIENT_PIECE, 1);
 	d->oauth = oauth_new(&(struct oauth_options){ .loop = o->loop, .dns = o->dns, .pool = o->pool,
 		.directory = o->store ? "oauth" : oauth_state_place(o->conf->queue_directory, false, kept) });
 	/* what an earlier run counted is told even if nothing is sent any more */

@@ -23,10 +23,11 @@ static struct tm split(usec wall, int offset_minutes)
 	return tm;
 }
 
+/* a message asks for the second of those before it, and the C library looks at TZ and its rules each time */
+static _Thread_local struct { time_t of; int minutes; } last;
+
 int date_offset(usec wall)
 {
-	/* a message asks for the second of those before it, and the C library looks at TZ and its rules each time */
-	static _Thread_local struct { time_t of; int minutes; } last;
 	time_t t = seconds_of(wall);
 	struct tm tm = { .tm_gmtoff = 0 };
 

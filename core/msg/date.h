@@ -4,7 +4,7 @@
 
 #include "core/base/clock.h"
 
-/* date_offset - minutes east of UTC of the machine's zone (TZ) at that time */
+/* date_offset - minutes east of UTC of the machine's zone (TZ) at that time; remembered for the second that was asked for last */
 int date_offset(usec wall);
 void date_rfc5322(char out[40], usec wall, int offset_minutes);     /* "Sun, 22 Nov 2026 10:00:00 +0900" plus " (JST)" is not added */
 void date_mbox(char out[32], usec wall, int offset_minutes);        /* "Sun Nov 22 10:00:00 2026": mbox From_ line, mailq (without the year: first 19) */

@@ -1,5 +1,6 @@
 /* hash, heap, list, crc, random, pool, clock. */
 #include <poll.h>
+#include <unistd.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -336,4 +337,35 @@ T(clock_goes_on)
 
 	CHECK(b >= a);
 	CHECK(clock_wall() > 1600000000 * USEC_PER_SEC);
+}
+
+/* jobs that go on only when all of them are under way */
+static _Atomic unsigned came;
+static unsigned met;
+
+static void meet(struct pool_job *j)
+{
+	(void)j;
+	came++;
+	for (int i = 0; i < 10000 && came < 3; i++)
+		usleep(1000);
+}
+
+static void part(struct pool_job *j)
+{
+	(void)j;
+	met += came == 3;
+}
+
+T(pool_has_a_thread_for_each_job_up_to_its_number)
+{
+	struct pool *p = pool_new(3);
+	struct pool_job jobs[3] = { { .work = meet, .done = part }, { .work = meet, .done = part }, { .work = meet, .done = part } };
+
+	REQUIRE(p);
+	for (int i = 0; i < 3; i++)
+		pool_run(p, &jobs[i]);
+	pool_wait(p);
+	CHECK_INT(met, 3);
+	pool_free(p);
 }
