@@ -161,6 +161,7 @@ def idle(kind, sessions, secure=False):
     tools.Sink(SINK)
     with KINDS[kind](SINK, **(tls_in("rsa") if secure else {})) as mta:
         settle(mta.pid)
+        time.sleep(2)                      # relayd gives back what only its start needed when a second has gone by
         result = {"pss_mib": pss_mib(mta.pid), "processes": len(tree(mta.pid))}
         if sessions:
             held = tools.Held(mta.port, sessions, *["-z"] * secure)

@@ -77,14 +77,14 @@ def show(line, out=sys.stdout):
     out.flush()
 
 
-def run(table, names, new, old, quick, full):
+def run(table, names, new, old, quick, full, n):
     """The rows of `names` with both binaries; prints and keeps the table. How many figures became worse."""
     print("%-14s %-30s %-14s %12s %12s %9s" % ("row", "measured", "figure", "new", "old", "worse by"))
     kept, bad = [], 0
     for row in names:
         rounds = []
         try:
-            for i in range(3 if quick else 7):
+            for i in range(n):
                 order = (new, old) if i % 2 == 0 else (old, new)
                 got = {binary: measure(table[row], binary, quick, full) for binary in order}
                 rounds.append((got[new], got[old]))
