@@ -55,7 +55,7 @@ struct conf_source {
 	struct conf_source *base;      /* of an overlay: the source at the bottom, which no overlay changes; else NULL */
 	struct asked { uint16_t *v; size_t n, cap; bool open; } asked; /* at the bottom: for each row the name_place of all names
 					* that its value was made of, and ASKED_END; open while the rows are made */
-	uint64_t changed[NAME_PLACES / 64]; /* of an overlay: a bit for the name_place of each name that is not what it is in base */
+	uint64_t changed[NAME_PLACES / 64]; /* a bit for the name_place of each name that was set or unset here */
 	bool own_is_private;           /* of the host's networks, only private ones are mynetworks */
 	char *relay_user, *relay_password; /* RELAYHOST_USERNAME, RELAYHOST_PASSWORD; NULL: unset */
 	struct conf_secret *secrets;   /* files that _FILE variables name, as they were when they were read */

@@ -91,19 +91,32 @@ struct conf_source *source_over(struct conf_source *s)
 	return copy;
 }
 
-struct conf_entry *source_find(const struct conf_source *s, struct str name)
+static bool has_changed(const struct conf_source *s, uint16_t place)
 {
-	struct conf_entry *e = table_find(&s->index, name);
+	return s->changed[place / 64] >> (place % 64) & 1;
+}
+
+/* find - most names are set nowhere, which their places tell */
+static struct conf_entry *find(const struct conf_source *s, struct str name, uint16_t place)
+{
+	struct conf_entry *e = has_changed(s, place) ? table_find(&s->index, name) : NULL;
 
 	if (!e && s->base)
-		e = table_find(&s->base->index, name);
+		return find(s->base, name, place);
 	return e == &taken_out ? NULL : e;
+}
+
+struct conf_entry *source_find(const struct conf_source *s, struct str name)
+{
+	return find(s, name, name_place(name));
 }
 
 struct conf_entry *source_ask(struct conf_source *s, struct str name)
 {
-	source_asked(s, name_place(name));
-	return source_find(s, name);
+	uint16_t place = name_place(name);
+
+	source_asked(s, place);
+	return find(s, name, place);
 }
 
 void source_asked(struct conf_source *s, uint16_t place)
@@ -125,7 +138,7 @@ bool source_concerns(const struct conf_source *s, size_t *at)
 	bool is_changed = false;
 
 	for (; *place != ASKED_END; place++)
-		is_changed |= s->changed[*place / 64] >> (*place % 64) & 1;
+		is_changed |= has_changed(s, *place);
 	*at = (size_t)(place + 1 - s->base->asked.v);
 	return is_changed;
 }
