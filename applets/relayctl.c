@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "applets/explain.h"
 #include "applets/move_queue.h"
 #include "applets/postcat.h"
 #include "applets/postqueue.h"
@@ -40,11 +41,11 @@ static int do_import(void *ctx, const struct applet_verb *verb);
 static int do_oauth(void *ctx, const struct applet_verb *verb);
 
 enum { OPT_FROM = OPT_FIRST_OWN, OPT_TO, OPT_SITE, OPT_REASON, OPT_STATE, OPT_OLDER, OPT_NEWER, OPT_SORT, OPT_IDS, OPT_COUNT,
-	OPT_WATCH, OPT_LOG, OPT_CLIENT, OPT_REMOVE, OPT_OAUTH, OPT_OAUTH_END = OPT_OAUTH + OAUTH_OPTIONS };
+	OPT_WATCH, OPT_LOG, OPT_CLIENT, OPT_HELO, OPT_SASL, OPT_PORT, OPT_REMOVE, OPT_OAUTH, OPT_OAUTH_END = OPT_OAUTH + OAUTH_OPTIONS };
 static const struct opt options[] = {
 	{ 'c', 'c', "config", OPT_ARG, "DIR", "configuration directory" },
 	{ 'o', 'o', NULL, OPT_ARG, "NAME=VALUE", "upgrade: relayd was started with this" },
-	{ 'j', 'j', "json", OPT_NONE, NULL, "queue, stats: one JSON object a line" },
+	{ 'j', 'j', "json", OPT_NONE, NULL, "queue, stats, explain: one JSON object a line" },
 	{ OPT_FROM, 0, "from", OPT_ARG, "SENDER", "queue: from this sender; explain: for mail from it" },
 	{ OPT_TO, 0, "to", OPT_ARG, "ADDR", "queue: to this recipient" },
 	{ OPT_SITE, 0, "site", OPT_ARG, "DOMAIN", "queue: to this domain (.DOMAIN: below it)" },
@@ -59,6 +60,9 @@ static const struct opt options[] = {
 	{ OPT_WATCH, 'w', "watch", OPT_MAYBE, "SECONDS", "stats: again and again, with rates (2)" },
 	{ OPT_LOG, 0, "log", OPT_ARG, "FILE", "trace: a mail log (maillog_file; -: standard input); may be repeated" },
 	{ OPT_CLIENT, 0, "client", OPT_ARG, "IP", "explain: may this client send to it?" },
+	{ OPT_HELO, 0, "helo", OPT_ARG, "NAME", "explain: a client that says this name" },
+	{ OPT_SASL, 0, "sasl", OPT_ARG, "USER", "explain: a client that has logged in" },
+	{ OPT_PORT, 0, "port", OPT_ARG, "PORT", "explain: a client of this port (the first of master.cf)" },
 	{ OPT_REMOVE, 0, "remove", OPT_NONE, NULL, "import-postfix: take away there what is here now" },
 	{ OPT_OAUTH + OAUTH_CLIENT_ID, 0, "client-id", OPT_ARG, "ID", "oauth login: what the provider calls this program" },
 	{ OPT_OAUTH + OAUTH_SECRET_FILE, 0, "secret-file", OPT_ARG, "FILE", "oauth login: its secret, if it was given one" },
@@ -103,7 +107,7 @@ const struct applet applet_relayctl = {
 	.usage = "[-c DIR] [OPTION...] REQUEST [ARGUMENT...]",
 	.options = options,
 	.verbs = verbs,
-	.notes = "queue, show and trace also work without relayd, from the spool. \"-\" reads ids from standard input.",
+	.notes = "queue, show, trace and explain also work without relayd, from the spool. \"-\" reads ids from standard input.",
 	.run = run,
 };
 
@@ -113,7 +117,7 @@ struct ctl {
 	struct queue_view view;
 	bool json, ids, watch, chosen, remove;
 	usec interval;
-	const char *from, *client, *logs[LIMIT_TRACE_LOGS];
+	const char *from, *client, *helo, *sasl, *port, *logs[LIMIT_TRACE_LOGS];
 	size_t n_logs;
 	const char *directory, **started; /* -o, until a NULL */
 	size_t n_started;
@@ -388,21 +392,10 @@ static int do_stats(void *ctx, const struct applet_verb *verb)
 static int do_explain(void *ctx, const struct applet_verb *verb)
 {
 	const struct ctl *x = ctx;
-	struct buf request;
-	int code;
+	const struct explain_words words[] = { { "from=", x->from }, { "client=", x->client }, { "helo=", x->helo }, { "sasl=", x->sasl },
+		{ "port=", x->port }, { NULL, NULL } };
 
-	if (strpbrk(x->args[0], " \n") || (x->from && strpbrk(x->from, " \n")) || (x->client && strpbrk(x->client, " \n")))
-		return applet_usage_error(&applet_relayctl, "explain takes a bare address");
-	buf_init(&request, LIMIT_CONTROL_LINE - 1);
-	buf_printf(&request, "explain %s", x->args[0]);
-	if (x->from)
-		buf_printf(&request, " from=%s", x->from);
-	if (x->client)
-		buf_printf(&request, " client=%s", x->client);
-	code = request.overflow ? applet_usage_error(&applet_relayctl, "the address is too long") :
-		applet_control(x->conf, buf_cstr(&request), false);
-	buf_fini(&request);
-	return code;
+	return explain_address(x->conf, x->directory, x->args[0], words, x->json);
 }
 
 static int do_plain(void *ctx, const struct applet_verb *verb)
@@ -498,6 +491,9 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 		x->logs[x->n_logs++] = arg;
 		break;
 	case OPT_CLIENT: x->client = arg; break;
+	case OPT_HELO: x->helo = arg; break;
+	case OPT_SASL: x->sasl = arg; break;
+	case OPT_PORT: x->port = arg; break;
 	case OPT_REMOVE: x->remove = true; break;
 	default: break;
 	}

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/explain.h"
 #include "applets/submission.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
@@ -212,21 +213,13 @@ static int flush(const struct conf *c, const struct flags *f)
 /* explain - -bv: what would happen to these addresses (Postfix mails a report; this prints it) */
 static int explain(const struct conf *c, const struct flags *f)
 {
-	char request[LIMIT_CONTROL_LINE];
+	const struct explain_words words[] = { { "from=", f->sender }, { NULL, NULL } };
 	int code = EX_OK, r;
 
 	if (f->extract || !f->n_rcpts)
 		return applet_usage_error(&applet_sendmail, "-bv wants addresses as arguments");
 	for (int i = 0; i < f->n_rcpts; i++) {
-		if (strpbrk(f->rcpts[i], " \n")) {
-			code = applet_fail(EX_USAGE, "%s: not an address", f->rcpts[i]);
-			continue;
-		}
-		if (f->sender && !strpbrk(f->sender, " \n"))
-			snprintf(request, sizeof(request), "explain %s from=%s", f->rcpts[i], f->sender);
-		else
-			snprintf(request, sizeof(request), "explain %s", f->rcpts[i]);
-		r = applet_control(c, request, false);
+		r = explain_address(c, conf_default_directory(f->config), f->rcpts[i], words, false);
 		code = code ? code : r;
 	}
 	return code;

@@ -330,6 +330,8 @@ static bool next_list(struct access_run *r)
 	while (!r->depth && r->stage < r->n_stages) {
 		const struct access_list *list = &r->rules->lists[stage_of(r)];
 
+		if (r->request->trace)
+			access_trace_list(r, stage_of(r));
 		if (!list->n) {
 			r->stage++;
 			continue;
@@ -339,6 +341,22 @@ static bool next_list(struct access_run *r)
 		r->stack[r->depth++] = (struct access_frame){ .list = list };
 	}
 	return r->depth > 0;
+}
+
+/* judge - and answered: what a row says, told to who asks why */
+static enum access_says judge(struct access_run *r, const struct access_row *row, const struct access_answer *a)
+{
+	struct access_mark mark;
+	enum access_says says;
+
+	if (!r->request->trace)
+		return a ? row->word->answered(r, row, a) : row->word->judge(r, row);
+	mark = (struct access_mark){ .stage = stage_of(r), .depth = r->depth, .put_off = r->if_permit.code, .if_reject = r->if_reject.code };
+	map_watch(r->request->trace);
+	says = a ? row->word->answered(r, row, a) : row->word->judge(r, row);
+	map_watch(NULL);
+	access_trace_row(r, row, says, &mark);
+	return says;
 }
 
 enum access_outcome access_next(struct access_run *r)
@@ -362,7 +380,7 @@ enum access_outcome access_next(struct access_run *r)
 			now->warn_next = true;
 			continue;
 		}
-		if (take(r, row->word->judge(r, row), &out))
+		if (take(r, judge(r, row, NULL), &out))
 			return out;
 	}
 	return finished(r);
@@ -377,5 +395,5 @@ void access_answer(struct access_run *r, const struct access_answer *a)
 	r->question = ACCESS_NO_QUESTION;
 	r->say = NULL;
 	r->effect.kind = ACTION_NONE;
-	r->told = take(r, row->word->answered(r, row, a), &out) && out == ACCESS_SAY;
+	r->told = take(r, judge(r, row, a), &out) && out == ACCESS_SAY;
 }

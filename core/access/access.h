@@ -55,6 +55,7 @@ struct access_request {                /* what is judged; views stay valid until
 	/* is this address, of a domain of ours, known here? false with the refusal in no; sender says which it is */
 	bool (*is_listed)(void *ctx, struct str address, bool sender, struct reply *no);
 	void *ctx;
+	struct buf *trace;                 /* rows (core/base/row.h) of each list, each word and what it said; NULL: nobody asks why */
 };
 enum access_outcome {
 	ACCESS_DONE,                       /* run->result: ACTION_OK, or ACTION_REJECT or _DEFER with run->reply */

@@ -78,6 +78,14 @@ extern const struct access_stage_row {
 	const char *class;                 /* "Recipient address", of "… rejected: …" */
 } access_stages[ACCESS_STAGES];
 
+/* --- trace.c: rows of what is judged, for who asks why --- */
+struct access_mark {                   /* before a row is judged */
+	enum access_stage stage;
+	size_t depth;
+	int put_off, if_reject;
+};
+void access_trace_list(const struct access_run *r, enum access_stage stage);
+void access_trace_row(const struct access_run *r, const struct access_row *row, enum access_says says, const struct access_mark *before);
 
 /* --- for words --- */
 /* access_given - the sender, or the recipient, as the client wrote it */

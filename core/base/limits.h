@@ -186,6 +186,7 @@
 #define LIMIT_LOG_TEXTS 16               /* texts that are watched for that, the latest ones */
 #define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
 #define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
+#define LIMIT_EXPLAIN_ROWS (8 * 1024 * 1024) /* what relayctl explain tells: a thousand addresses of an alias, with every key tried */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_INHERITED 64               /* listening sockets that a supervisor or an earlier relayd hands over */
 #define LIMIT_GIVE_HEADER (16 * 1024 * 1024) /* header section of a message from another queue, which may have allowed more than we do */

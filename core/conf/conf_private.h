@@ -18,6 +18,7 @@ struct conf_entry {
 	char *name, *raw;
 	char *file;            /* NULL: not from a file */
 	unsigned line;
+	const char *where;     /* conf_where was asked: in the arena */
 	enum conf_text text;
 	const char *origin;    /* literal: "environment", "option", … when file is NULL */
 };

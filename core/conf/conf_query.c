@@ -40,7 +40,7 @@ bool conf_is_set(const struct conf *c, const char *name)
 
 const char *conf_where(const struct conf *c, const char *name)
 {
-	const struct conf_entry *e = source_find(c->source, str_of(name));
+	struct conf_entry *e = source_find(c->source, str_of(name));
 	const char *base;
 	char text[128];
 
@@ -50,7 +50,9 @@ const char *conf_where(const struct conf *c, const char *name)
 		return e->origin;
 	base = strrchr(e->file, '/');
 	format_text(text, sizeof(text), "%.100s:%u", base ? base + 1 : e->file, e->line);
-	return source_keep(c->source, str_of(text));
+	if (!e->where)
+		e->where = source_keep(c->source, str_of(text));
+	return e->where;
 }
 
 bool conf_relay_login(const struct conf *c, struct str nexthop, const char **username, const char **password)

@@ -20,6 +20,7 @@ struct peer {
 	/* writes a slice of a long answer, and the next when the peer has taken that; NULL: there is none */
 	void (*go_on)(struct peer *p);
 	struct intake *intake;         /* of a message that is adopted */
+	struct explanation *explanation; /* under way; NULL: none */
 	bool running;                  /* … while `more` looks at its bytes */
 	bool stays;                    /* to the end of the process */
 	struct listing listing;

@@ -12,17 +12,15 @@
 #include "core/base/fs.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
-#include "core/cleanup/recipients.h"
-#include "core/cleanup/rewrite.h"
 #include "core/net/acceptor.h"
 #include "core/view/control.h"
 #include "core/view/give.h"
 #include "core/daemon/control_private.h"
+#include "core/daemon/explain.h"
 #include "core/daemon/health.h"
 #include "core/daemon/stats.h"
 #include "core/daemon/takeover.h"
 #include "core/access/users.h"
-#include "core/route/explain_local.h"
 
 #define SLICE 65536                    /* listing bytes written before the peer must take them */
 #define LISTEN_BACKLOG 64
@@ -49,6 +47,8 @@ static void put_lines(struct peer *p, struct str text)
 static void peer_free(struct peer *p)
 {
 	control_adopt_gone(p);
+	if (p->explanation)
+		explain_cancel(p->explanation);
 	list_remove(&p->link);
 	mem_free(p->ids);
 	mem_free(p);
@@ -275,123 +275,24 @@ static void do_health(struct peer *p, struct str args)
 	control_finish(p, health_alive(p->relay));
 }
 
-/* explain_client - what the restriction lists say to this recipient from this client, as far as they go without the network */
-static bool explain_client(struct peer *p, struct arena *a, struct str client, struct str sender, struct str rcpt, struct buf *trace)
+static void on_explained(void *ctx, struct str rows, const char *problem)
 {
-	const struct settings *s = p->relay->settings;
-	struct access_request q = { .router = s->router, .conf = s->conf, .arena = a, .sender = sender.p ? sender : STR(""), .rcpt = rcpt,
-		.client_name = STR("unknown"), .client_address = client, .name = ACCESS_NAME_VERIFIED };
-	struct access_run run;
-	struct reply no;
-	enum access_outcome o;
+	struct peer *p = ctx;
+	bool later = p->explanation;
 
-	if (!ipaddr_parse(client, &q.client) || !s->n_services || !s->services[0].rules)
-		return false;
-	access_begin(&run, s->services[0].rules, ACCESS_AT_RCPT, &q, &no);
-	buf_printf(trace, "client %.*s: ", STR_ARG(client));
-	while ((o = access_next(&run)) == ACCESS_SAY)
-		buf_printf(trace, "%s (%s); ", run.say ? no.text : "adds a header field", run.say ? run.say : "prepend");
-	if (o == ACCESS_ASK)
-		buf_printf(trace, "depends on %s %.*s\n", run.question == ACCESS_PROBE ? "a probe of" : "DNS for", STR_ARG(run.asked));
-	else if (run.result == ACTION_OK)
-		buf_z(trace, "accepted\n");
-	else
-		buf_printf(trace, "%d %s %s\n", no.code, no.enhanced, no.text);
-	return true;
+	p->explanation = NULL;
+	put_lines(p, rows);
+	control_finish(p, problem);
+	if (later)
+		control_send(p);
 }
 
-struct explained { struct peer *peer; struct arena *arena; struct str sender; struct buf *trace; };
-
-/* explain_route - where mail for one address goes, with every key that is tried */
-static enum route_class explain_route(struct explained *x, struct str addr)
-{
-	struct router *router = x->peer->relay->settings->router;
-	struct route out;
-
-	route_resolve(router, x->arena, x->sender, addr, &out, x->trace);
-	if (out.failed.code) {
-		buf_printf(x->trace, "=> %d %s %s\n", out.failed.code, out.failed.enhanced, out.failed.text);
-		return ROUTE_DEFAULT;
-	}
-	buf_printf(x->trace, "=> transport %s, nexthop %.*s\n", out.transport->name, STR_ARG(out.nexthop));
-	deliver_explain(x->peer->relay->deliver, out.transport, out.nexthop, x->sender, x->trace);
-	return !strcmp(out.transport->name, "local") ? ROUTE_LOCAL : ROUTE_DEFAULT;
-}
-
-/* explain_target - an address that an alias leads to: aliases were followed already */
-static void explain_target(void *ctx, struct str addr)
-{
-	explain_route(ctx, addr);
-}
-
-/* explain_sender - what cleanup makes of it */
-static void explain_sender(struct explained *x)
-{
-	struct rewrite w = { .router = x->peer->relay->settings->router, .maps = true, .trace = x->trace };
-	struct str full = rewrite_mapped(&w, x->arena, rewrite_address(w.router, x->arena, x->sender, true), PLACE_ENVELOPE_SENDER);
-
-	if (!str_eq(full, x->sender))
-		buf_printf(x->trace, "the sender becomes %.*s\n", STR_ARG(full));
-	x->sender = full;
-}
-
-/* explain_recipient - what cleanup makes of it, and where each of those goes */
-static void explain_recipient(struct explained *x, struct str full)
-{
-	struct router *router = x->peer->relay->settings->router;
-	struct recipients_rules rules = { .router = router, .trace = x->trace, .maps = true };
-	struct rcpt one = { .addr = full };
-	struct envelope e = { .sender = x->sender, .rcpts = &one, .n_rcpts = 1 };
-	struct arena scratch;
-	struct reply failed;
-
-	arena_init(&scratch, LIMIT_FORWARD_ARENA);
-	recipients_become(&rules, x->arena, &scratch, &e, &failed);
-	arena_fini(&scratch);
-	if (failed.code)
-		buf_printf(x->trace, "=> %d %s %s\n", failed.code, failed.enhanced, failed.text);
-	for (size_t i = 0; i < e.n_rcpts && !failed.code; i++) {
-		struct str to = e.rcpts[i].addr;
-
-		if (!str_eq(to, full))
-			buf_printf(x->trace, "becomes %.*s\n", STR_ARG(to));
-		if (explain_route(x, to) == ROUTE_LOCAL)
-			explain_local(router, x->arena, to, x->trace, explain_target, x);
-	}
-}
-
-/* explain ADDR [from=S] [client=IP]: what would happen to this recipient */
+/* explain ADDR [from=S] [client=IP] …: what would happen to this recipient */
 static void do_explain(struct peer *p, struct str args)
 {
-	struct str word, sender = STR_EMPTY, client = STR_EMPTY, rcpt = STR_EMPTY, full;
-	struct explained x;
-	struct arena a;
-	struct buf trace;
+	struct relay *r = p->relay;
 
-	while (str_word(&args, " ", &word)) {
-		if (str_starts(word, STR("from=")))
-			sender = str_from(word, 5);
-		else if (str_starts(word, STR("client=")))
-			client = str_from(word, 7);
-		else
-			rcpt = word;
-	}
-	arena_init(&a, LIMIT_SESSION_ARENA);
-	buf_init(&trace, LIMIT_SESSION_OUTPUT);
-	x = (struct explained){ p, &a, sender, &trace };
-	full = rewrite_address(p->relay->settings->router, &a, rcpt, true);
-	if (!str_eq(full, rcpt))
-		buf_printf(&trace, "rewritten to %.*s\n", STR_ARG(full));
-	explain_sender(&x);
-	explain_recipient(&x, full);
-	if (client.n && !explain_client(p, &a, client, sender, full, &trace)) {
-		control_finish(p, "client= wants an address");
-	} else {
-		put_lines(p, buf_view(&trace));
-		control_finish(p, NULL);
-	}
-	buf_fini(&trace);
-	arena_fini(&a);
+	p->explanation = explain_begin(&(struct explain_world){ r->settings, r->deliver, r->name_dns, r->judge_dns }, args, on_explained, p);
 }
 
 enum right { RIGHT_ANYONE, RIGHT_MAILQ, RIGHT_FLUSH, RIGHT_OWNER };

@@ -24,8 +24,7 @@ static void free_session(struct loop_task *t)
 	smtp_server_fini(&s->smtp);
 	arena_fini(&s->arena);
 	mem_free(s->names);
-	for (size_t i = 0; i < sizeof(s->later) / sizeof(s->later[0]); i++)
-		mem_free(s->later[i]);
+	judge_fini(&s->judge);
 	mem_free(s->cert);
 	mem_free(s->answer);
 	mem_free(s);

@@ -53,29 +53,17 @@ void session_on_timer(struct loop_timer *t)
 	named(s);
 }
 
-/* reverse_of - NAME in "hostname NAME does not resolve to address …" */
-static struct str reverse_of(struct str text)
-{
-	struct str word;
-
-	return str_word(&text, " ", &word) && str_eq(word, STR("hostname")) && str_word(&text, " ", &word) ? word : STR("unknown");
-}
-
 METRIC_ONE(false_names, "postfix_smtpd_forward_confirmed_reverse_dns_errors", "Clients with a false name in the DNS.");
 
 static void on_name(void *ctx, enum dns_status status, const char *name, const char *why)
 {
 	struct session *s = ctx;
+	struct str reverse;
 
 	s->name_query = NULL;
 	loop_timer_cancel(s->relay->loop, &s->timer);
-	if (status == DNS_OK)
-		name_client(s, name, str_of(name));
-	else
-		/* dns.h: it says which name was somebody else's */
-		name_client(s, "unknown", reverse_of(str_of(why)));
-	s->name_state = status == DNS_OK ? ACCESS_NAME_VERIFIED : status == DNS_AGAIN ? ACCESS_NAME_LATER :
-	                str_starts(str_of(why), STR("hostname ")) ? ACCESS_NAME_WRONG : ACCESS_NAME_NONE;
+	s->name_state = judge_name(status, &name, why, &reverse);
+	name_client(s, name, reverse);
 	false_names += s->name_state == ACCESS_NAME_WRONG;
 	named(s);
 }

@@ -63,7 +63,7 @@ static void act_starttls(struct session *s, struct reply *r)
 /* whatever would be said to RCPT */
 static void act_vrfy(struct session *s, struct reply *r)
 {
-	if (session_conf(s)->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->request.rcpt, false, r))
+	if (session_conf(s)->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->judge.request.rcpt, false, r))
 		return;
 	reply_set(r, 252, "2.0.0", "%.*s", STR_ARG(s->smtp.argument));
 }
@@ -156,7 +156,7 @@ static void check_rcpt(struct session *s, struct reply *r)
 	const struct conf *c = session_conf(s);
 	struct str rcpt = rewrite_address(session_router(s), &s->arena, s->smtp.rcpt.full, true);
 
-	s->request.rcpt = s->smtp.rcpt_becomes = rcpt;
+	s->judge.request.rcpt = s->smtp.rcpt_becomes = rcpt;
 	/* a local user may send anywhere; a wrong address comes back as a notice, as with every sendmail */
 	if (s->uid >= 0 && !users_include(c->authorized_submit_users, s->uid))
 		reply_set(r, 550, "5.7.0", "you are not in authorized_submit_users");
@@ -172,7 +172,7 @@ static void act_rcpt(struct session *s, struct reply *r)
 	if (s->uid < 0) {
 		if (c->smtpd_reject_unlisted_sender && !session_is_listed(s, s->smtp.envelope.sender, true, r))
 			return;
-		if (c->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->request.rcpt, false, r))
+		if (c->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->judge.request.rcpt, false, r))
 			return;
 		if (session_over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
 			reply_set(r, 450, "4.7.1", "Error: too many recipients from your address");

@@ -4,10 +4,8 @@
 
 #include "core/base/format.h"
 #include "core/base/log.h"
-#include "core/base/mem.h"
+#include "core/daemon/known.h"
 #include "core/daemon/session_private.h"
-#include "core/deliver/deliver.h"
-#include "core/route/listed.h"
 
 /* --- whose is it? ----------------------------------------------------------------------------------------------------- */
 
@@ -31,69 +29,9 @@ bool session_over(struct session *s, enum client_rate what, int64_t limit)
 
 /* --- is it known here? ------------------------------------------------------------------------------------------------ */
 
-/* say - "<address>: Recipient address rejected: why", with the enhanced code that says whose address it is */
-static bool say(struct str who, bool sender, int code, const char *enhanced, const char *why, struct reply *no)
-{
-	reply_set(no, code, enhanced ? enhanced : sender ? code >= 500 ? "5.1.0" : "4.1.0" : code >= 500 ? "5.1.1" : "4.1.1",
-		"<%.*s>: %s address rejected: %s", STR_ARG(who), sender ? "Sender" : "Recipient", why);
-	return false;
-}
-
-static bool say_later(struct str who, struct reply *no)
-{
-	reply_set(no, 451, "4.3.0", "<%.*s>: Temporary lookup failure", STR_ARG(who));
-	return false;
-}
-
-/* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
-static bool is_sent_back(struct session *s, struct str rcpt, struct reply *out)
-{
-	struct arena a;
-	struct route to;
-	struct reply r = { .code = 250 };
-
-	arena_init(&a, LIMIT_SESSION_ARENA);
-	route_resolve(session_router(s), &a, s->smtp.envelope.sender, rcpt, &to, NULL);
-	if (!to.failed.code && (to.transport->program == MASTER_ERROR || to.transport->program == MASTER_RETRY)) {
-		simple_answer(to.transport, to.nexthop, &r);
-		say(s->smtp.rcpt.full, false, to.class == ROUTE_VIRTUAL_ALIAS ? (int)s->service->conf->unknown_virtual_alias_reject_code : r.code,
-			to.class != ROUTE_VIRTUAL_ALIAS && strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : NULL, r.text, out);
-	}
-	arena_fini(&a);
-	return r.code >= 400;
-}
-
-/* unknown - what a recipient of this class is not in, and how that is said */
-static bool unknown(struct session *s, enum route_class class, struct str who, bool sender, struct reply *no)
-{
-	const struct conf *c = session_conf(s);
-	const struct { const char *why; int64_t code; } rows[] = {
-		[ROUTE_LOCAL] = { "User unknown in local recipient table", c->unknown_local_recipient_reject_code },
-		[ROUTE_VIRTUAL_ALIAS] = { "User unknown in virtual alias table", c->unknown_virtual_alias_reject_code },
-		[ROUTE_RELAY] = { "User unknown in relay recipient table", c->unknown_relay_recipient_reject_code },
-	};
-
-	return say(who, sender, (int)rows[class].code, NULL, rows[class].why, no);
-}
-
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no)
 {
-	struct router *router = session_router(s);
-	struct str who = sender ? address : s->smtp.rcpt.full;
-	enum map_answer known;
-	enum route_class class;
-
-	if (!address.n)
-		return true;
-	known = rewriting_knows(router, address);
-	if (known != MAP_NONE)
-		return known == MAP_FOUND || say_later(who, no);
-	if (!sender && is_sent_back(s, address, no))
-		return false;
-	known = route_lists(router, address, &class);
-	if (known == MAP_NONE)
-		return unknown(s, class, who, sender, no);
-	return known == MAP_FOUND || say_later(who, no);
+	return known_here(&(struct known){ session_router(s), s->service->conf, s->smtp.envelope.sender, s->smtp.rcpt.full }, address, sender, no);
 }
 
 static bool is_listed(void *ctx, struct str address, bool sender, struct reply *no)
@@ -103,122 +41,33 @@ static bool is_listed(void *ctx, struct str address, bool sender, struct reply *
 
 /* --- questions -------------------------------------------------------------------------------------------------------- */
 
-void session_policy_answer(struct session *s, const struct access_answer *a)
+static void on_judged(struct judge *j)
 {
-	s->query = NULL;
-	access_answer(&s->run, a);
+	struct session *s = LIST_ITEM(j, struct session, judge);
+
 	s->wake(s);
-}
-
-static void answered(struct session *s, int code, const char *enhanced, const char *text)
-{
-	session_policy_answer(s, &(struct access_answer){ .code = code, .enhanced = enhanced, .text = text, .addresses = s->listed,
-		.n_addresses = s->n_listed });
-}
-
-static void domain_answered(struct session *s, enum dns_status status)
-{
-	if (status == DNS_OK)
-		answered(s, 250, "", "");
-	else
-		answered(s, status == DNS_AGAIN ? 450 : 550, "", "Domain not found");
-}
-
-static void on_domain_address(void *ctx, const struct dns_addresses *a)
-{
-	domain_answered(ctx, a->status);
-}
-
-static void on_domain_mx(void *ctx, const struct dns_answer *a)
-{
-	struct session *s = ctx;
-
-	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0])
-		session_policy_answer(s, &(struct access_answer){ .code = 550, .enhanced = "", .text = "", .null_mx = true });
-	else if (a->status == DNS_NODATA)
-		s->query = dns_lookup_host(s->relay->judge_dns, s->run.asked, 3, DNS_ONLY, on_domain_address, s);
-	else
-		domain_answered(s, a->status);
-}
-
-static bool ask_domain(struct session *s)
-{
-	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_MX, on_domain_mx, s);
-	return true;
-}
-
-static void on_list_text(void *ctx, const struct dns_answer *a)
-{
-	struct session *s = ctx;
-	const struct dns_record *r = a->status == DNS_OK && a->n ? &a->records[0] : NULL;
-
-	answered(s, 250, "", r ? arena_z(&s->arena, str_make((const char *)r->data, r->data_n)) : "");
-}
-
-static void on_list_address(void *ctx, const struct dns_answer *a)
-{
-	struct session *s = ctx;
-	size_t n = a->n < LIMIT_ACCESS_LISTED ? a->n : LIMIT_ACCESS_LISTED;
-
-	if (a->status != DNS_OK) {
-		answered(s, a->status == DNS_AGAIN ? 450 : 550, "", "");
-		return;
-	}
-	s->listed = ARENA_ARRAY(&s->arena, struct ipaddr, n);
-	for (size_t i = 0; s->listed && i < n; i++)
-		s->listed[s->n_listed++] = a->records[i].address;
-	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_TXT, on_list_text, s);
-}
-
-static bool ask_list(struct session *s)
-{
-	s->n_listed = 0;
-	s->query = dns_ask(s->relay->judge_dns, s->run.asked, DNS_A, on_list_address, s);
-	return true;
-}
-
-static void on_verified(void *ctx, const struct reply *r)
-{
-	struct session *s = ctx;
-
-	s->verify = NULL;
-	answered(s, r->code, reply_dsn(r), r->text);
-}
-
-/* ask_probe - false when the answer is known already */
-static bool ask_probe(struct session *s)
-{
-	struct reply known;
-
-	s->verify = verify_ask(s->relay->verify, s->run.asked, &known, on_verified, s);
-	if (s->verify)
-		return true;
-	access_answer(&s->run, &(struct access_answer){ .code = known.code, .enhanced = reply_dsn(&known), .text = known.text });
-	return false;
 }
 
 void session_policy_slept(struct session *s)
 {
-	answered(s, 250, "", "");
+	judge_answer(&s->judge, &(struct access_answer){ .code = 250, .enhanced = "", .text = "" });
 }
 
-static bool ask_time(struct session *s)
+static void wait_seconds(struct session *s)
 {
 	uint64_t seconds = 0;
 
-	(void)str_to_u64(s->run.asked, &seconds);
+	(void)str_to_u64(s->judge.run.asked, &seconds);
 	loop_timer_set(s->relay->loop, &s->timer, loop_now(s->relay->loop) + seconds * USEC_PER_SEC);
-	return true;
 }
 
 /* ask - true: the answer comes later */
 static bool ask(struct session *s)
 {
-	static bool (*const by_question[])(struct session *) = { [ACCESS_DOMAIN] = ask_domain, [ACCESS_PROBE] = ask_probe,
-		[ACCESS_DNSLIST] = ask_list, [ACCESS_HOSTS] = session_ask_hosts, [ACCESS_SLEEP] = ask_time };
-
-	s->n_listed = 0;
-	return by_question[s->run.question](s);
+	if (s->judge.run.question != ACCESS_SLEEP)
+		return judge_ask(&s->judge);
+	wait_seconds(s);
+	return true;
 }
 
 /* --- judging ---------------------------------------------------------------------------------------------------------- */
@@ -233,7 +82,7 @@ static struct str only_recipient(struct session *s)
 
 static void fill_request(struct session *s, enum access_event event)
 {
-	struct access_request *q = &s->request;
+	struct access_request *q = &s->judge.request;
 	struct str rcpt = event == ACCESS_AT_RCPT ? q->rcpt : event > ACCESS_AT_RCPT && event < ACCESS_AT_ETRN ? only_recipient(s) : STR_EMPTY;
 	bool mail = event >= ACCESS_AT_MAIL && event < ACCESS_AT_ETRN;
 
@@ -265,48 +114,16 @@ static void fill_request(struct session *s, enum access_event event)
 		q->etrn = s->smtp.argument;
 }
 
-/* put_off - what is refused for now before there is a recipient (smtpd_delay_reject = no) is refused with each of them */
-static void put_off(struct session *s)
-{
-	enum access_stage stage = s->run.stages[0];
-	const struct access_later *l = &s->run.if_permit;
-
-	if (s->run.n_stages != 1 || stage > ACCESS_SENDER)
-		return;
-	if (l->code && !s->later[stage])
-		s->later[stage] = mem_alloc(sizeof(*s->later[stage]));
-	if (l->code)
-		reply_set(s->later[stage], l->code, l->enhanced, "%.*s", STR_ARG(l->text));
-	else if (s->later[stage])
-		s->later[stage]->code = 0;
-}
-
-/* recall - the last of them counts */
-static void recall(struct session *s)
-{
-	for (size_t i = 0; i <= ACCESS_SENDER; i++) {
-		const struct reply *r = s->later[i];
-
-		if (!r || !r->code)
-			continue;
-		s->run.if_permit.code = r->code;
-		memcpy(s->run.if_permit.enhanced, r->enhanced, sizeof(s->run.if_permit.enhanced));
-		s->run.if_permit.text = str_of(r->text);
-	}
-}
-
 bool session_policy_begin(struct session *s, enum access_event event)
 {
 	if (!s->service->rules || s->uid >= 0 || !access_rules_ask(s->service->rules, event))
 		return false;
-	/* RFC 5321 section 4.5.1: the postmaster of this host, whatever the lists say */
-	if (event == ACCESS_AT_RCPT && str_ieq(s->smtp.rcpt.full, STR("postmaster")))
-		return false;
 	fill_request(s, event);
-	access_begin(&s->run, s->service->rules, event, &s->request, s->answer);
-	if (event == ACCESS_AT_RCPT)
-		recall(s);
-	return true;
+	s->judge.dns = s->relay->judge_dns;
+	s->judge.verify = s->relay->verify;
+	s->judge.arena = &s->arena;
+	s->judge.wake = on_judged;
+	return judge_begin(&s->judge, s->service->rules, event, s->answer);
 }
 
 static bool is_held(const struct session *s)
@@ -334,7 +151,7 @@ static bool remember(struct session *s, const struct action *effect)
 /* note - false: refused */
 static bool note(struct session *s)
 {
-	const struct access_run *run = &s->run;
+	const struct access_run *run = &s->judge.run;
 	bool effect = run->effect.kind != ACTION_NONE;
 
 	/* that it is held is said once */
@@ -352,7 +169,7 @@ static bool note(struct session *s)
 bool session_policy_go(struct session *s)
 {
 	for (;;) {
-		switch (access_next(&s->run)) {
+		switch (access_next(&s->judge.run)) {
 		case ACCESS_SAY:
 			if (!note(s))
 				return true;
@@ -363,11 +180,10 @@ bool session_policy_go(struct session *s)
 			session_wait(s, SESSION_WAITS_POLICY);
 			return false;
 		case ACCESS_DONE:
-			if (s->run.result == ACTION_OK) {
+			if (judge_done(&s->judge))
 				s->answer->code = 0;
-				put_off(s);
-			} else if (s->run.say)
-				log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s", s->run.say);
+			else if (s->judge.run.say)
+				log_text(LOG_SEV_WARNING, "smtpd", s->pid, NULL, "%s", s->judge.run.say);
 			return true;
 		}
 	}
@@ -375,14 +191,9 @@ bool session_policy_go(struct session *s)
 
 void session_policy_cancel(struct session *s)
 {
-	if (s->query)
-		dns_cancel(s->query);
-	if (s->verify)
-		verify_cancel(s->verify);
-	if (s->run.question == ACCESS_SLEEP)
+	judge_cancel(&s->judge);
+	if (s->judge.run.question == ACCESS_SLEEP)
 		loop_timer_cancel(s->relay->loop, &s->timer);
-	s->query = NULL;
-	s->verify = NULL;
 }
 
 /* --- behind a refusal -------------------------------------------------------------------------------------------------- */

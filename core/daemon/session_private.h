@@ -1,6 +1,6 @@
 /* session_private - what the files of a session share: session.c (life, the walk of an event), session_begin.c (from the accepted
  * socket to the greeting), session_mail.c (what each event does), session_auth.c (logins), session_policy.c (may it be
- * done?), session_hosts.c, session_log.c.
+ * done?), session_log.c.
  *
  * An event of the server machine goes through phases: check (our own noes), judge (restriction lists), act, answer. Each may have
  * to wait, all in the same way: `waits` says for what, whoever brings the answer calls session_wake, and the walk goes on in the
@@ -10,6 +10,7 @@
 
 #include "core/base/log.h"
 #include "core/cleanup/cleanup.h"
+#include "core/daemon/judge.h"
 #include "core/daemon/relay.h"
 
 enum session_phase { SESSION_READY /* for the next event */, SESSION_CHECK, SESSION_JUDGE, SESSION_ACT, SESSION_ANSWER };
@@ -60,18 +61,9 @@ struct session {
 	const char *client_name, *client_text, *reverse_name;
 	char *names;                   /* … this, or constant: ten thousand idle sessions have it */
 	/* judging */
-	struct access_request request;
-	struct access_run run;
-	struct reply *later[ACCESS_SENDER + 1]; /* put off at the connection, HELO and MAIL; NULL: nothing */
+	struct judge judge;
 	struct session_report *report; /* NULL: nothing to tell the postmaster yet */
 	struct action_wish *wishes;    /* what rules want done with the message of this transaction; in the arena */
-	struct dns_query *query;       /* for run's question */
-	struct verify_wait *verify;
-	struct ipaddr *listed;         /* what a list of DNS gave; in the arena */
-	size_t n_listed;
-	struct access_host *hosts;     /* of a domain; in the arena */
-	size_t n_hosts, host_at;
-	struct str host_domain;        /* the one that is asked now: it or one above it */
 };
 
 /* what restrictions ask of a certificate */
@@ -126,18 +118,13 @@ bool session_policy_begin(struct session *s, enum access_event event);
 /* session_policy_go - judge on; false: the session waits. Else s->answer has the refusal, or code 0 */
 bool session_policy_go(struct session *s);
 void session_policy_cancel(struct session *s);
-/* session_policy_answer - what was asked is known: judge on. _slept: the time that a restriction waits is over */
-void session_policy_answer(struct session *s, const struct access_answer *a);
+/* session_policy_slept - the time that a restriction waits is over: judge on */
 void session_policy_slept(struct session *s);
 /* session_is_listed - is this address known here, as far as it is ours? false with the refusal */
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no);
 
 /* session_add_footer - smtpd_reject_footer behind s->answer, after it was logged */
 void session_add_footer(struct session *s);
-
-/* --- session_hosts.c --- */
-/* session_ask_hosts - for s->run; true: the answer comes later, by session_policy_answer */
-bool session_ask_hosts(struct session *s);
 
 /* --- session_report.c --- */
 void session_report_begin(struct session *s);                  /* keep a transcript, if somebody may want it */

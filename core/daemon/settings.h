@@ -61,6 +61,7 @@ struct service {
 struct settings {
 	struct list link;                  /* relay's list of generations */
 	usec over;                         /* mono: when a newer one came into force */
+	unsigned n_explained;              /* explanations under way that hold it */
 	struct reads reads;                /* the files that it was made of */
 	struct conf *conf;
 	struct master master;

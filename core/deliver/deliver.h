@@ -81,7 +81,7 @@ void deliver_close_idle(struct deliver *d);            /* sessions that wait for
 size_t deliver_sessions(const struct deliver *d);      /* open outbound connections, idle ones too */
 
 /* deliver_explain - for each next hop of an smtp or lmtp transport: the keys tried in its TLS policy and password tables, and a
- * line "=> NEXTHOP: TLS level …, …" */
+ * row "hop" (core/base/row.h) */
 void deliver_explain(struct deliver *d, const struct master_transport *t, struct str nexthop, struct str sender, struct buf *out);
 
 /* simple_answer - what a transport that is no program to deliver with says to all mail: error, retry and discard, whose text is

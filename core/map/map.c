@@ -9,6 +9,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/row.h"
 #include "core/map/map_pattern.h"
 #include "core/map/map_type.h"
 #include "core/map/words.h"
@@ -192,7 +193,28 @@ void map_close(struct map *m)
 	mem_free(m);
 }
 
-enum map_answer map_find(struct map *m, struct str key, struct buf *out)
+static _Thread_local struct buf *watched;
+
+void map_watch(struct buf *rows)
+{
+	watched = rows;
+}
+
+void map_tell(struct buf *rows, const char *parameter, struct map *m, struct str key, enum map_answer got, const struct buf *value)
+{
+	unsigned line = got == MAP_FOUND && m->type->line && m->name[0] == '/' ? m->type->line(m->state, key) : 0;
+	bool secret = m->form == SOURCE_SECRETS || m->form == SOURCE_LOGINS;
+	struct buf at;
+
+	buf_init(&at, LIMIT_LOG_LINE);
+	if (line)
+		buf_printf(&at, "%s:%u", m->name, line);
+	ROW_ADD(rows, "lookup", str_of(parameter), str_of(m->shown), key, got != MAP_FOUND || secret ? STR_EMPTY : str_trim(buf_view(value)),
+		str_of(got == MAP_NONE ? "not found" : got == MAP_ERROR ? "cannot be read" : secret ? "found" : ""), buf_view(&at));
+	buf_fini(&at);
+}
+
+static enum map_answer find(struct map *m, struct str key, struct buf *out)
 {
 	enum map_answer answer;
 
@@ -212,6 +234,15 @@ enum map_answer map_find(struct map *m, struct str key, struct buf *out)
 		log_warn("map", "%s: the value of \"%.*s\" is too long", m->shown, STR_ARG(key));
 		return MAP_ERROR;
 	}
+	return answer;
+}
+
+enum map_answer map_find(struct map *m, struct str key, struct buf *out)
+{
+	enum map_answer answer = find(m, key, out);
+
+	if (watched)
+		map_tell(watched, "", m, key, answer, out);
 	return answer;
 }
 

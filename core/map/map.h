@@ -16,6 +16,11 @@
 enum map_answer { MAP_FOUND, MAP_NONE, MAP_ERROR };
 struct map;
 
+/* map_tell - what a table said of a key, as a row "lookup" (core/base/row.h); value counts where it was found. parameter: "": not known */
+void map_tell(struct buf *rows, const char *parameter, struct map *m, struct str key, enum map_answer got, const struct buf *value);
+/* map_watch - each look-up of this thread adds a row, from now on; NULL: no more */
+void map_watch(struct buf *rows);
+
 bool map_is_type(struct str name);                     /* a type that is known here, "proxy" too */
 void map_print_types(FILE *to);                        /* the same types, one a line */
 /* map_open_form - map_open for a table whose text has another form: alias_maps read `name: value` lines (SOURCE_ALIAS) */

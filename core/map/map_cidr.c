@@ -10,6 +10,7 @@
 struct cidr_rule {
 	struct network net;
 	bool negated;
+	unsigned line;
 	size_t skip_to;        /* an `if`: the rule after its endif; 0: an ordinary rule */
 	char *result;
 };
@@ -18,6 +19,7 @@ struct cidr {
 	size_t n;
 	struct stamp stamp;
 	char *path;
+	unsigned hit;          /* line of the last that was found */
 };
 struct cidr_load {
 	struct cidr *t;
@@ -38,7 +40,7 @@ static bool parse_pattern(struct cidr_load *l, unsigned line, struct str word, s
 	struct buf why;
 	bool good;
 
-	*r = (struct cidr_rule){ .negated = word.n && word.p[0] == '!' };
+	*r = (struct cidr_rule){ .negated = word.n && word.p[0] == '!', .line = line };
 	if (r->negated)
 		word = str_trim(str_from(word, 1));
 	buf_init(&why, 512);
@@ -138,6 +140,7 @@ static enum map_answer cidr_find(void *state, struct str key, struct buf *out)
 
 		if (hit && r->result) {
 			buf_z(out, r->result);
+			t->hit = r->line;
 			return MAP_FOUND;
 		}
 		i = !hit && !r->result ? r->skip_to : i + 1;
@@ -152,4 +155,10 @@ static bool cidr_is_changed(void *state)
 	return t->stamp.exists && !stamp_is_current(&t->stamp, t->path);
 }
 
-const struct map_type map_type_cidr = { "cidr", MAP_WHOLE, cidr_open, cidr_find, NULL, cidr_is_changed, NULL, cidr_close };
+static unsigned cidr_line(void *state, struct str key)
+{
+	(void)key;
+	return ((struct cidr *)state)->hit;
+}
+
+const struct map_type map_type_cidr = { "cidr", MAP_WHOLE, cidr_open, cidr_find, NULL, cidr_is_changed, NULL, cidr_close, cidr_line };

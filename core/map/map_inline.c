@@ -174,7 +174,7 @@ static enum map_answer fail_find(void *state, struct str key, struct buf *out)
 	return MAP_ERROR;
 }
 
-const struct map_type map_type_inline = { "inline", MAP_FOLDS, inline_open, inline_find, inline_each, NULL, NULL, inline_close };
-const struct map_type map_type_static = { "static", 0, static_open, static_find, NULL, NULL, NULL, mem_free };
-const struct map_type map_type_fail = { "fail", 0, fail_open, fail_find, NULL, NULL, NULL, mem_free };
-const struct map_type map_type_randmap = { "randmap", 0, randmap_open, randmap_find, NULL, NULL, NULL, randmap_close };
+const struct map_type map_type_inline = { "inline", MAP_FOLDS, inline_open, inline_find, inline_each, NULL, NULL, inline_close, NULL };
+const struct map_type map_type_static = { "static", 0, static_open, static_find, NULL, NULL, NULL, mem_free, NULL };
+const struct map_type map_type_fail = { "fail", 0, fail_open, fail_find, NULL, NULL, NULL, mem_free, NULL };
+const struct map_type map_type_randmap = { "randmap", 0, randmap_open, randmap_find, NULL, NULL, NULL, randmap_close, NULL };

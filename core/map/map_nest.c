@@ -87,5 +87,5 @@ static void nest_refresh(void *state, usec now_mono)
 	maps_refresh(&t->maps, now_mono);
 }
 
-const struct map_type map_type_unionmap = { "unionmap", 0, nest_open, union_find, NULL, NULL, nest_refresh, nest_close };
-const struct map_type map_type_pipemap = { "pipemap", 0, nest_open, pipe_find, NULL, NULL, nest_refresh, nest_close };
+const struct map_type map_type_unionmap = { "unionmap", 0, nest_open, union_find, NULL, NULL, nest_refresh, nest_close, NULL };
+const struct map_type map_type_pipemap = { "pipemap", 0, nest_open, pipe_find, NULL, NULL, nest_refresh, nest_close, NULL };

@@ -25,6 +25,7 @@ struct table {
 	struct buf text;       /* the key with a NUL behind it */
 	struct pattern_work work;
 	bool warned;           /* a look-up that cost too much was logged */
+	unsigned hit;          /* line of the last that was found */
 };
 struct load {
 	struct table *t;
@@ -285,11 +286,18 @@ enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
 			return too_dear(t, r);
 		if (hit && r->result) {
 			expand(r, key, groups, out);
+			t->hit = r->line;
 			return MAP_FOUND;
 		}
 		i = !hit && !r->result ? r->skip_to : i + 1;
 	}
 	return MAP_NONE;
+}
+
+unsigned map_pattern_line(void *state, struct str key)
+{
+	(void)key;
+	return ((struct table *)state)->hit;
 }
 
 int map_pattern_each(void *state, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx)

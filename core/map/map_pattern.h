@@ -22,10 +22,11 @@ struct map_pattern_kind {
 	const struct pattern *(*sieve)(const void *expression);
 };
 void *map_pattern_open(const struct map_pattern_kind *kind, const struct map_args *args, struct buf *why);
-/* map_pattern_find, _is_changed, _close - for the row of the type */
+/* map_pattern_find, _is_changed, _close, _line - for the row of the type */
 enum map_answer map_pattern_find(void *state, struct str key, struct buf *out);
 bool map_pattern_is_changed(void *state);
 void map_pattern_close(void *state);
+unsigned map_pattern_line(void *state, struct str key);
 /* map_pattern_each - map_each_rule */
 int map_pattern_each(void *state, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx);
 

@@ -42,5 +42,5 @@ static void *pcre_open(const struct map_args *args, struct buf *why)
 }
 
 const struct map_type map_type_pcre = {
-	"pcre", MAP_WHOLE, pcre_open, map_pattern_find, NULL, map_pattern_is_changed, NULL, map_pattern_close,
+	"pcre", MAP_WHOLE, pcre_open, map_pattern_find, NULL, map_pattern_is_changed, NULL, map_pattern_close, map_pattern_line,
 };

@@ -142,5 +142,5 @@ static void *regexp_open(const struct map_args *args, struct buf *why)
 }
 
 const struct map_type map_type_regexp = {
-	"regexp", MAP_WHOLE, regexp_open, map_pattern_find, NULL, map_pattern_is_changed, NULL, map_pattern_close,
+	"regexp", MAP_WHOLE, regexp_open, map_pattern_find, NULL, map_pattern_is_changed, NULL, map_pattern_close, map_pattern_line,
 };

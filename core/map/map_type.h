@@ -28,6 +28,8 @@ struct map_type {
 	bool (*is_changed)(void *state);                   /* NULL: never changes */
 	void (*refresh)(void *state, usec now_mono);       /* NULL: holds no other tables */
 	void (*close)(void *state);
+	/* the line of the file that the last find of key came from; 0: not known. NULL: it is no text */
+	unsigned (*line)(void *state, struct str key);
 };
 
 /* stamp - tells whether a file is still the one that was read */

@@ -72,4 +72,4 @@ static void unix_close(void *state)
 	(void)state;
 }
 
-const struct map_type map_type_unix = { "unix", MAP_FOLDS, unix_open, unix_find, NULL, NULL, NULL, unix_close };
+const struct map_type map_type_unix = { "unix", MAP_FOLDS, unix_open, unix_find, NULL, NULL, NULL, unix_close, NULL };

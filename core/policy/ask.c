@@ -3,10 +3,14 @@
 
 enum map_answer policy_ask(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out, struct buf *trace)
 {
-	static const char *const words[] = { [MAP_FOUND] = "found", [MAP_NONE] = "not found", [MAP_ERROR] = "lookup error" };
-	enum map_answer got = maps_find(maps, key, partial, out, NULL);
+	enum map_answer got = MAP_NONE;
 
-	if (trace && maps->n)
-		buf_printf(trace, "%s: %.*s: %s\n", parameter, STR_ARG(key), words[got]);
+	for (size_t i = 0; i < maps->n && got == MAP_NONE; i++) {
+		if (partial && map_is_whole(maps->v[i]))
+			continue;
+		got = map_find(maps->v[i], key, out);
+		if (trace)
+			map_tell(trace, parameter, maps->v[i], key, got, out);
+	}
 	return got;
 }

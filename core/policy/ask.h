@@ -4,7 +4,7 @@
 
 #include "core/map/map.h"
 
-/* policy_ask - maps_find that tells trace, if it is not NULL, what came of it, but not the value: it may be a password */
+/* policy_ask - maps_find that tells trace, if it is not NULL, what came of it (map_tell: no password) */
 enum map_answer policy_ask(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out, struct buf *trace);
 
 #endif

@@ -1,21 +1,8 @@
 /* ask - one question to the tables of a parameter, and the forms of an address that are asked for. */
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "core/base/log.h"
 #include "core/route/router.h"
-
-void route_trace(struct buf *trace, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!trace)
-		return;
-	va_start(ap, fmt);
-	buf_vprintf(trace, fmt, ap);
-	va_end(ap);
-	buf_byte(trace, '\n');
-}
 
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out)
 {
@@ -46,13 +33,8 @@ static enum map_answer ask_table(struct route_ask *q, const char *parameter, str
 		if (!q->failed[0])
 			snprintf(q->failed, sizeof(q->failed), "%s: %s", parameter, map_spec(m));
 	}
-	if (!q->trace)
-		return got;
-	if (got == MAP_FOUND)
-		route_trace(q->trace, "%s: %s: %.*s: %s", parameter, map_spec(m), STR_ARG(key), buf_cstr(out));
-	else
-		route_trace(q->trace, "%s: %s: %.*s: %s", parameter, map_spec(m), STR_ARG(key),
-			got == MAP_NONE ? "not found" : "cannot be read");
+	if (q->trace)
+		map_tell(q->trace, parameter, m, key, got, out);
 	return got;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/row.h"
 #include "core/route/local_user.h"
 #include "core/route/luser.h"
 
@@ -15,14 +16,14 @@ static void explain_account(const struct conf *c, struct str name, struct buf *o
 	int got = local_user_find(c, name, &u);
 
 	if (got < 0)
-		buf_printf(out, "=> 451 4.3.0 user lookup error: %s\n", strerror(errno));
+		row_text(out, "result", "451 4.3.0 user lookup error: %s", strerror(errno));
 	else if (got == 0)
-		buf_printf(out, "=> 550 5.1.1 unknown user: \"%.*s\"\n", STR_ARG(name));
+		row_text(out, "result", "550 5.1.1 unknown user: \"%.*s\"", STR_ARG(name));
 	else if (*c->home_mailbox)
-		buf_printf(out, "=> mailbox %s/%s of %s\n", u.home, c->home_mailbox, u.name);
+		row_text(out, "result", "mailbox %s/%s of %s", u.home, c->home_mailbox, u.name);
 	else
 		/* a spool that ends with a slash has maildirs in it */
-		buf_printf(out, n && spool[n - 1] == '/' ? "=> mailbox %s%s/ of %s\n" : "=> mailbox %s/%s of %s\n", spool, u.name, u.name);
+		row_text(out, "result", n && spool[n - 1] == '/' ? "mailbox %s%s/ of %s" : "mailbox %s/%s of %s", spool, u.name, u.name);
 }
 
 void explain_local(struct router *r, struct arena *a, struct str rcpt, struct buf *out, void (*next)(void *ctx, struct str addr), void *ctx)
@@ -35,21 +36,21 @@ void explain_local(struct router *r, struct arena *a, struct str rcpt, struct bu
 
 	answer = alias_expand(r, a, name, &v, &n, &owner);
 	if (answer == MAP_ERROR)
-		buf_printf(out, "=> 451 4.3.0 %s\n", r->alias_why);
+		row_text(out, "result", "451 4.3.0 %s", r->alias_why);
 	if (answer == MAP_NONE && local_user_find(r->conf, name, &account) == 0)
 		luser = luser_address(r->conf, a, name, rcpt);
 	if (luser.n)
 		luser = rewrite_address(r, a, luser, true);
 	if (luser.n && !str_ieq(luser, rcpt)) {
-		buf_printf(out, "luser_relay: %.*s\n", STR_ARG(luser));
+		row_text(out, "note", "luser_relay: %.*s", STR_ARG(luser));
 		next(ctx, luser);
 	} else if (answer == MAP_NONE) {
 		explain_account(r->conf, name, out);
 	}
 	if (answer == MAP_FOUND && !n)
-		buf_printf(out, "=> 550 5.4.6 alias %.*s names nobody but itself\n", STR_ARG(name));
+		row_text(out, "result", "550 5.4.6 alias %.*s names nobody but itself", STR_ARG(name));
 	for (size_t i = 0; answer == MAP_FOUND && i < n; i++) {
-		buf_printf(out, "alias %.*s: %.*s\n", STR_ARG(name), STR_ARG(v[i].text));
+		row_text(out, "note", "alias %.*s: %.*s", STR_ARG(name), STR_ARG(v[i].text));
 		switch (v[i].kind) {
 		case ALIAS_ADDRESS:
 			next(ctx, v[i].text);
@@ -58,10 +59,10 @@ void explain_local(struct router *r, struct arena *a, struct str rcpt, struct bu
 			explain_account(r->conf, v[i].text, out);
 			break;
 		case ALIAS_FILE:
-			buf_printf(out, "=> file %.*s\n", STR_ARG(v[i].text));
+			row_text(out, "result", "file %.*s", STR_ARG(v[i].text));
 			break;
 		default:
-			buf_printf(out, "=> %.*s is not run here\n", STR_ARG(v[i].text));
+			row_text(out, "result", "%.*s is not run here", STR_ARG(v[i].text));
 			break;
 		}
 	}

@@ -20,7 +20,6 @@ struct decision {
 static bool fail(struct decision *d, int code, const char *enhanced, const char *text)
 {
 	reply_set(&d->out->failed, code, enhanced, "%s", text);
-	route_trace(d->q.trace, "result: %s %s", enhanced, text);
 	return false;
 }
 
@@ -37,6 +36,13 @@ static bool says_nothing(struct str value)
 	return !value.n || str_ieq(value, STR("DUNNO"));
 }
 
+/* set - the value of a parameter counts, and where it is written */
+static void set(struct decision *d, const char *name, struct str value)
+{
+	if (d->q.trace)
+		ROW_ADD(d->q.trace, "setting", str_of(name), value, str_of(conf_where(d->r->conf, name)));
+}
+
 /* "transport:nexthop" of main.cf: a nexthop there wins over relayhost */
 static void take_default(struct decision *d, const char *name, struct str value)
 {
@@ -46,7 +52,7 @@ static void take_default(struct decision *d, const char *name, struct str value)
 	d->transport = transport;
 	if (nexthop.n)
 		d->nexthop = nexthop;
-	route_trace(d->q.trace, "%s = %.*s", name, STR_ARG(value));
+	set(d, name, value);
 }
 
 /* ask_sender - a table of senders, in which the empty one has a key of its own */
@@ -69,7 +75,7 @@ static bool take_relayhost(struct decision *d)
 		d->nexthop = value;
 	} else if (*c->relayhost) {
 		d->nexthop = str_of(c->relayhost);
-		route_trace(d->q.trace, "relayhost = %s", c->relayhost);
+		set(d, "relayhost", d->nexthop);
 	}
 	return true;
 }
@@ -98,7 +104,7 @@ static bool take_class(struct decision *d)
 	d->out->class = route_class_of(d->r, d->domain, &answer);
 	if (answer == MAP_ERROR)
 		return fail_lookup(d, "mydestination, virtual_alias_domains or relay_domains");
-	route_trace(d->q.trace, "class: %.*s is in the %s class", STR_ARG(d->domain), words[d->out->class]);
+	ROW_ADD(d->q.trace, "class", d->domain, str_of(words[d->out->class]));
 	d->nexthop = d->domain;
 	if (d->out->class == ROUTE_LOCAL) {
 		take_default(d, "local_transport", str_of(c->local_transport));
@@ -165,8 +171,8 @@ static bool take_transport(struct decision *d)
 	if (master_programs[d->out->transport->program].answers && d->out->transport->program != MASTER_DISCARD && str_eq(d->nexthop, d->domain))
 		d->nexthop = STR_EMPTY;
 	d->out->nexthop = arena_str(d->q.arena, d->nexthop);
-	route_trace(d->q.trace, "result: transport %s, next hop %s%.*s%s", d->out->transport->name, d->nexthop.n ? "" : "(none)",
-		STR_ARG(d->nexthop), d->out->transport->program == MASTER_SMTP && *d->r->conf->smtp_fallback_relay ? ", then smtp_fallback_relay" : "");
+	if (d->out->transport->program == MASTER_SMTP && *d->r->conf->smtp_fallback_relay)
+		set(d, "smtp_fallback_relay", str_of(d->r->conf->smtp_fallback_relay));
 	return true;
 }
 

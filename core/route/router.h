@@ -2,6 +2,7 @@
 #ifndef CORE_ROUTE_ROUTER_H
 #define CORE_ROUTE_ROUTER_H
 
+#include "core/base/row.h"
 #include "core/route/route.h"
 
 /* what tells which recipients of ours exist (listed.h) */
@@ -31,7 +32,6 @@ enum map_answer route_ask(struct route_ask *q, const char *parameter, const stru
 /* address_ask - address_find (rewriting.h) as one question of several; the table that fails is in q */
 enum map_answer address_ask(struct router *r, struct route_ask *q, const struct address_maps *m, struct str address, struct str *value,
 	struct str *extension);
-void route_trace(struct buf *trace, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* route_base - address without its extension; false when it has none (recipient_delimiter) */
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out);
 

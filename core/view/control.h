@@ -6,7 +6,7 @@
  * its first letter there, "m" for message, but "p" for minute. The server closes. Rights: SO_PEERCRED uid 0 or
  * relayd's own may do all; others what authorized_mailq_users and authorized_flush_users allow.
  * Requests: queue [json | rows] | show QID | trace QID | flush [QID | site:DOMAIN] | hold QID|ALL [QUEUE...] | release … | delete … |
- * requeue … | expire … | stats | reload | stop | explain ADDR [from=S] [client=IP] | health | ping | started |
+ * requeue … | expire … | stats | reload | stop | explain ADDR [from=S] [client=IP] [helo=H] [sasl=U] [port=N] | health | ping | started |
  * takeover (core/daemon/takeover.h) | adopt (give.h) */
 #ifndef CORE_VIEW_CONTROL_H
 #define CORE_VIEW_CONTROL_H

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/view/explain_view.h"
 #include "core/view/queue_view.h"
 #include "core/view/stats_view.h"
 #include "core/view/status_page.h"
@@ -44,6 +45,7 @@ static void check_rest(struct str in, char *copy)
 		fclose(log);
 	}
 	stats_view_print(&(struct stats_view){ .json = in.n & 1 }, in, in, USEC_PER_SEC, t.to);
+	explain_view_print(in, in.n & 1, t.to);
 	fclose(t.to);
 	check_shown(text, n);
 	free(text);

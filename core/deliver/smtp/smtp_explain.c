@@ -1,6 +1,7 @@
 /* smtp_explain - how much TLS each next hop must have and whether there is a password for it: what smtp_tls and smtp_auth
  * would find, without a connection. Passwords and user names are not shown: whoever may see the queue may ask. */
 #include "core/base/format.h"
+#include "core/base/row.h"
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_auth.h"
 #include "core/deliver/smtp/smtp_policy.h"
@@ -40,9 +41,10 @@ static void explain_site(struct deliver *d, struct smtp_profile *p, struct str s
 	enum map_answer login = MAP_NONE;
 	const char *user, *password;
 	struct nexthop hop;
-	struct buf scratch;
+	struct buf scratch, says;
 
 	buf_init(&scratch, LIMIT_MAP_VALUE);
+	buf_init(&says, LIMIT_LOG_LINE);
 	format_text(t.site, sizeof(t.site), "%.*s", STR_ARG(site));
 	if (nexthop_parse(site, p->port, &hop, &scratch)) {
 		t.port = hop.port;
@@ -56,16 +58,17 @@ static void explain_site(struct deliver *d, struct smtp_profile *p, struct str s
 	smtp_tls_find(p, &t, &demand, out);
 	if (p->conf->smtp_sasl_auth_enable)
 		login = conf_relay_login(p->conf, site, &user, &password) ? MAP_FOUND : smtp_auth_find(d, p, &t, sender, &scratch, out);
-	buf_printf(out, "=> %s: ", t.site);
 	if (demand.failed.code) {
-		buf_printf(out, "%d %s %s\n", demand.failed.code, demand.failed.enhanced, demand.failed.text);
+		buf_printf(&says, "%d %s %s", demand.failed.code, demand.failed.enhanced, demand.failed.text);
 	} else {
-		buf_printf(out, "TLS level %s", demand.level->word);
-		explain_policy(d, p, &t, &demand, out);
-		buf_printf(out, ", %s\n", login == MAP_FOUND ? "with a password" :
+		buf_printf(&says, "TLS level %s", demand.level->word);
+		explain_policy(d, p, &t, &demand, &says);
+		buf_printf(&says, ", %s", login == MAP_FOUND ? "with a password" :
 			login == MAP_ERROR ? "deferred: no password can be looked up" : t.host[0] || !p->sasl.n ? "no password" :
 			"no password but by the name of the MX host");
 	}
+	ROW_ADD(out, "hop", str_of(t.site), buf_view(&says));
+	buf_fini(&says);
 	buf_wipe(&scratch);
 	tls_demand_fini(&demand);
 }

@@ -28,6 +28,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
+import verdicts  # noqa: E402
 from lab import RELAYBOX, Relay, wait  # noqa: E402
 from world import OWN_CLIENT, SERVER, World, command, dial, enter  # noqa: E402
 
@@ -497,10 +498,15 @@ def meant():
 
 
 def ask_and_explain(world, network):
-    """Each row's result, and under "" where explain says something else."""
-    found = []
-    results = run_relaybox(world, network, lambda *args: found.extend(disagreements(*args)))
-    return {**results, "": found}
+    """Each row's result, under "" where explain says something else, under "#" how many refusals it was asked about."""
+    found, counts = [], []
+
+    def explain(*args):
+        count, wrong = verdicts.compare(*args)
+        counts.append(count)
+        found.extend(disagreements(*args) + wrong)
+    results = run_relaybox(world, network, explain)
+    return {**results, "": found, "#": sum(counts)}
 
 
 def relaybox(name, only=()):
