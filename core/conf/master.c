@@ -154,28 +154,6 @@ static void add_cleanup(struct master_load *ld, const struct master_line *l)
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
-/* as_smtpd - what a postscreen line says in names of its own */
-static void as_smtpd(struct master_load *ld, struct master_line *l)
-{
-	static const char *const tests[] = { "postscreen_access_list", "postscreen_dnsbl_sites", "postscreen_greet_action" };
-	const char *proxy = conf_get(ld->conf, "postscreen_upstream_proxy_protocol");
-	struct buf lost;
-
-	buf_init(&lost, 200);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		if (conf_is_set(ld->conf, tests[i]))
-			buf_printf(&lost, "%s%s", lost.n ? ", " : "", tests[i]);
-	if (lost.n)
-		conf_diag_add(ld->diag, CONF_WARNING, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without %s: use "
-			"check_client_access and reject_rbl_client in smtpd_client_restrictions", buf_cstr(&lost));
-	else
-		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
-	buf_fini(&lost);
-	if (!proxy || !*proxy || l->n_overrides == MASTER_OVERRIDES)
-		return;
-	l->overrides[l->n_overrides++] = mem_dupz("smtpd_upstream_proxy_protocol=$postscreen_upstream_proxy_protocol");
-}
-
 static void listener_line(struct master_load *ld, struct master_line *l)
 {
 	struct str host;
@@ -183,7 +161,7 @@ static void listener_line(struct master_load *ld, struct master_line *l)
 	uint16_t port;
 
 	if (str_eq(l->program, STR("postscreen")))
-		as_smtpd(ld, l);
+		master_screen_line(ld, l);
 	buf_init(&why, 300);
 	if (master_parse_endpoint(l->service, &host, &port, &why))
 		add_listener(ld, host, port, l);
@@ -356,6 +334,7 @@ static void read_lines(struct master_load *ld, struct str text)
 	if (str_starts(text, lines_mark))
 		conf_diag_add(ld->diag, CONF_WARNING, ld->path, 1, "the file begins with a byte order mark, which is skipped here; in Postfix it "
 			"spoils the first line: save it as UTF-8 without one");
+	master_screen_find(ld, text);
 	lines_init(&lines, text);
 	buf_init(&why, 300);
 	while (lines_next(&lines, &line)) {
@@ -368,6 +347,8 @@ static void read_lines(struct master_load *ld, struct str text)
 			conf_diag_add(ld->diag, CONF_ERROR, ld->path, lines.line, "%s", buf_cstr(&why));
 		master_line_fini(&l);
 	}
+	master_line_fini(&ld->behind);
+	ld->behind = (struct master_line){ .maxproc = -1 };
 	buf_fini(&why);
 	lines_fini(&lines);
 }
@@ -404,7 +385,7 @@ static void listen_parameter(struct master_load *ld)
 
 void master_load_whole(const struct conf *c, struct master *out, struct conf_diag *diag)
 {
-	struct master_load ld = { .conf = c, .out = out, .diag = diag };
+	struct master_load ld = { .conf = c, .out = out, .diag = diag, .behind = { .maxproc = -1 } };
 	struct buf path, text;
 	int r;
 

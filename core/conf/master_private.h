@@ -23,6 +23,11 @@ struct master_load {                        /* what the steps of one load share 
 	struct conf_diag *diag;
 	const char *path;                   /* NULL: not from a file */
 	struct buf not_run;                 /* services that nothing here serves */
+	struct master_line behind;          /* "smtpd pass": where postscreen hands clients to; without options where there is none */
 };
+
+/* master_screen_find - the line behind postscreen, wherever it stands in text; master_screen_line - make a line of postscreen one of smtpd */
+void master_screen_find(struct master_load *ld, struct str text);
+void master_screen_line(struct master_load *ld, struct master_line *l);
 
 #endif

@@ -23,6 +23,8 @@ static void route(void *ctx, struct arena *a, const struct envelope *e, const st
 	out->transport = found.transport;
 	out->nexthop = found.nexthop;
 	out->failed = found.failed;
+	if (found.transport)
+		out->login = deliver_login(r->deliver, a, found.transport, found.nexthop, e->sender);
 	out->asked_only = found.transport && grammar_has_word(r->settings->conf->defer_transports, str_of(found.transport->name));
 }
 

@@ -84,6 +84,9 @@ size_t deliver_sessions(const struct deliver *d);      /* open outbound connecti
  * row "hop" (core/base/row.h) */
 void deliver_explain(struct deliver *d, const struct master_transport *t, struct str nexthop, struct str sender, struct buf *out);
 
+/* deliver_login - the login that this sender has of its own at a next hop (smtp_sender_dependent_authentication); empty: none */
+struct str deliver_login(struct deliver *d, struct arena *a, const struct master_transport *t, struct str nexthop, struct str sender);
+
 /* simple_answer - what a transport that is no program to deliver with says to all mail: error, retry and discard, whose text is
  * the next hop */
 void simple_answer(const struct master_transport *t, struct str text, struct reply *out);

@@ -414,7 +414,7 @@ bool schedule_each_dest(const struct schedule *s, size_t *cursor, struct schedul
 	if (!table_each(&s->dests, cursor, &key, &v))
 		return false;
 	d = v;
-	*out = (struct schedule_dest_info){ .transport = d->tq->name, .nexthop = d->nexthop, .waiting = d->n_waiting,
+	*out = (struct schedule_dest_info){ .transport = d->tq->name, .nexthop = d->shown, .waiting = d->n_waiting,
 		.in_flight = d->in_flight, .window = (size_t)d->window.size, .messages = d->messages, .dead_until = dest_is_dead(d) ? d->dead_wall : 0, .why = d->why };
 	return true;
 }

@@ -20,6 +20,7 @@ struct dest {
 	const char *nexthop;           /* "[h]:587", "example.com", "" for local */
 	void *owner;                   /* the deliver room's: idle sessions of this destination */
 	bool soft;                     /* the queue is given away there: a permanent no is a temporary one */
+	bool by_login;                 /* all that goes there has the login of the sender, the same */
 	/* the schedule's */
 	struct dest_private *priv;
 };
@@ -42,6 +43,7 @@ struct delivery {
 	usec active_at, start_at;      /* wall: became active, given to the deliverer (delays=a/b/…) */
 	/* the deliverer says: the destination as a whole failed (no session could be had): counts against its concurrency */
 	bool dest_failed;
+	bool dest_hopeless;            /* … and would fail again: its login was refused. It is dead at once */
 	char dest_why[300];
 	void *ctx;                     /* the deliverer's */
 	struct delivery_private *priv;
@@ -51,6 +53,7 @@ struct schedule;
 struct schedule_route {
 	const struct master_transport *transport;
 	struct str nexthop;
+	struct str login;                  /* of the sender, where it has one of its own there: mail of each waits apart from all other; or empty */
 	struct reply failed;               /* code != 0: no route, 4xx or 5xx */
 	bool asked_only;                   /* mail of this transport waits until somebody flushes it */
 };

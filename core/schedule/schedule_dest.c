@@ -3,6 +3,7 @@
  * How many at once is the arithmetic of window.c. A destination that it calls dead is that for minimal_backoff_time: what
  * waits there is deferred without a try.
  * Within a destination new mail and old mail take turns; within a transport the destinations do. */
+#include "core/base/crc.h"
 #include "core/base/format.h"
 #include "core/schedule/schedule_private.h"
 
@@ -99,7 +100,19 @@ void dest_reconfigure(struct dest_private *d, const struct master *m)
 	d->d.transport = t ? t : d->d.transport;
 }
 
-struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt)
+/* shown_as - destinations of one next hop are told apart by a number made of the login, whose name not everybody should see */
+static char *shown_as(struct str nexthop, struct str login)
+{
+	struct buf text;
+
+	buf_init(&text, 8192);
+	buf_str(&text, nexthop);
+	if (login.n)
+		buf_printf(&text, " (login %08x)", crc32c(0, login.p, login.n));
+	return buf_take(&text);
+}
+
+struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str login, struct str rcpt)
 {
 	struct transport_queue *tq = transport_get(s, t->name);
 	struct dest_private *d;
@@ -111,6 +124,8 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 	for (size_t i = 0; i < nexthop.n; i++)
 		buf_byte(&key, ascii_lower(nexthop.p[i]));
 	buf_byte(&key, '\0');
+	buf_str(&key, login);
+	buf_byte(&key, '\0');
 	if (tq->per_rcpt)
 		buf_str(&key, rcpt);
 	d = table_find(&s->dests, buf_view(&key));
@@ -120,6 +135,7 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 		d->key = str_dup(buf_view(&key));
 		d->key_len = key.n;
 		d->nexthop = str_dup(nexthop);
+		d->shown = shown_as(nexthop, login);
 		d->tq = tq;
 		list_init(&d->ready);
 		for (int k = 0; k < KINDS; k++) {
@@ -127,7 +143,7 @@ struct dest_private *dest_get(struct schedule *s, const struct master_transport 
 			list_init(&d->parked[k]);
 		}
 		loop_timer_init(&d->timer, on_timer);
-		d->d = (struct dest){ .nexthop = d->nexthop, .priv = d };
+		d->d = (struct dest){ .nexthop = d->nexthop, .by_login = login.n, .priv = d };
 		table_add(&s->dests, buf_view(&key), d);
 		give_number(d);
 		dest_configure(d);
@@ -151,6 +167,7 @@ void dest_free(struct dest_private *d)
 	list_remove(&d->ready);
 	mem_free(d->key);
 	mem_free(d->nexthop);
+	mem_free(d->shown);
 	mem_free(d);
 }
 
@@ -262,12 +279,12 @@ static void die_now(struct dest_private *d)
 	arm(d);
 }
 
-static void failed(struct dest_private *d, const char *why)
+static void failed(struct dest_private *d, const char *why, bool hopeless)
 {
 	format_text(d->why, sizeof(d->why), "%s", why[0] ? why : "unknown error");
 	if (dest_is_dead(d))
 		return;
-	if (window_failed(&d->window))
+	if (window_failed(&d->window) || hopeless)
 		die_now(d);
 }
 
@@ -490,7 +507,7 @@ void schedule_done(struct delivery *j)
 	if (d->rate_delay > 0)
 		d->next_start = loop_now(s->o.loop) + d->rate_delay;
 	if (j->dest_failed)
-		failed(d, j->dest_why);
+		failed(d, j->dest_why, j->dest_hopeless);
 	else
 		window_succeeded(&d->window, d->in_flight);
 	free_delivery(j);

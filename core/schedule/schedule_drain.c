@@ -41,7 +41,7 @@ bool drain_takes(const struct schedule *s, const struct schedule_route *route)
 
 struct dest_private *drain_dest(struct schedule *s, struct str rcpt)
 {
-	struct dest_private *d = dest_get(s, s->drain_transport, str_of(s->drain_nexthop), rcpt);
+	struct dest_private *d = dest_get(s, s->drain_transport, str_of(s->drain_nexthop), STR_EMPTY, rcpt);
 
 	if (!d->d.soft && dest_is_dead(d))
 		dest_revive(d);

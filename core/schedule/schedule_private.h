@@ -31,6 +31,7 @@ struct dest_private {
 	struct dest d;
 	struct schedule *s;
 	char *key, *nexthop;
+	char *shown;                   /* the next hop, as it is told */
 	uint32_t number;               /* what a message keeps to find it again; a new one when routes may have changed */
 	size_t key_len;
 	size_t users;                  /* messages that will wait here once their other recipients are done */
@@ -154,7 +155,8 @@ void active_cancel(struct active *a);                                    /* take
 void finish_begin(struct active *a);
 
 /* schedule_dest.c */
-struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str rcpt);
+/* dest_get - where mail of this recipient waits; login: of the sender, or empty */
+struct dest_private *dest_get(struct schedule *s, const struct master_transport *t, struct str nexthop, struct str login, struct str rcpt);
 struct dest_private *dest_of(const struct schedule *s, const struct qmsg *m);  /* NULL: its envelope must tell */
 void transport_configure(struct transport_queue *t, const struct conf *c);
 void dest_reconfigure(struct dest_private *d, const struct master *m);

@@ -172,6 +172,27 @@ T(master_serves_postscreen_behind_a_proxy)
 	conf_free(c);
 }
 
+T(master_serves_postscreen_as_the_smtpd_behind_it_is_set)
+{
+	struct conf *c = load("", "25 inet n - y - 1 postscreen\n26 inet n - y - 1 postscreen\nsmtpd pass - - y - 7 smtpd\n\t-o reject_code=555\n");
+	struct master m;
+
+	REQUIRE(c);
+	REQUIRE(master_load(c, &m, &diag) == 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(m.listeners[i].conf->reject_code, 555);
+		CHECK_INT(m.listeners[i].maxproc, 7);
+	}
+	master_fini(&m);
+	conf_free(c);
+	c = load("", "25 inet n - y - 1 postscreen\n");
+	REQUIRE(c);
+	REQUIRE(master_load(c, &m, &diag) == 0);
+	CHECK_INT(m.listeners[0].maxproc, 0);
+	master_fini(&m);
+	conf_free(c);
+}
+
 T(master_without_a_file_uses_smtpd_listen)
 {
 	struct conf *c = load("smtpd_listen = 2525, [::1]:25 127.0.0.1:submission\n", NULL);

@@ -445,7 +445,8 @@ T(smtp_logs_in_with_the_right_key)
 
 T(smtp_login_of_a_sender_that_fails_stops_its_own_mail_only)
 {
-	static const struct { const char *key; bool site_is_bad; } rows[] = { { "s@b.test", false }, { "@b.test", false }, { "127.0.0.1", true } };
+	static const struct { const char *key; bool by_login, site_is_bad, hopeless; } rows[] = { { "s@b.test", false, false, false },
+		{ "@b.test", false, false, false }, { "@b.test", true, true, true }, { "127.0.0.1", false, true, false } };
 	struct fake f = { .ip = "127.0.0.1", .ehlo = "250-fake\r\n250 AUTH PLAIN", .auth = "535 5.7.8 wrong" };
 
 	REQUIRE(fake_start(&f));
@@ -455,16 +456,24 @@ T(smtp_login_of_a_sender_that_fails_stops_its_own_mail_only)
 		struct world w;
 		struct parcel p;
 		struct dest dest;
+		struct arena a;
+		struct str login;
 
-		ROW("%s", rows[i].key);
+		ROW("%s %d", rows[i].key, rows[i].by_login);
+		arena_init(&a, 4096);
 		snprintf(sasl, sizeof(sasl), "smtp_sasl_password_maps=inline:{%s=user:pass}", rows[i].key);
 		site(hop, "127.0.0.1", &f);
 		REQUIRE(world_open(&w, extra, NULL, -1));
 		dest = dest_of(&w, "smtp", hop);
+		dest.by_login = rows[i].by_login;
 		parcel_put(&w, &p, "s@b.test", "one@x.test", CONTENT);
 		parcel_send(&w, &p, &dest);
 		CHECK_INT(p.results[0].reply.code, 454);
 		CHECK(p.d.dest_failed == rows[i].site_is_bad);
+		CHECK(p.d.dest_hopeless == rows[i].hopeless);
+		login = deliver_login(w.deliver, &a, dest.transport, str_of(hop), STR("s@b.test"));
+		CHECK(str_eq(login, rows[i].key[0] == '1' ? STR_EMPTY : STR("user")));
+		arena_fini(&a);
 		deliver_dest_idle(w.deliver, &dest);
 		world_close(&w);
 	}

@@ -38,6 +38,7 @@ void smtp_answer_left(struct smtp_try *t)
 		buf_init(&line, sizeof(job->dest_why) - 1);
 		buf_str(&line, str_head(str_of(t->why.text), sizeof(job->dest_why) - 1));
 		job->dest_failed = true;
+		job->dest_hopeless = t->login_failed;
 		format_text(job->dest_why, sizeof(job->dest_why), "%s", buf_cstr(&line));
 		buf_fini(&line);
 	}
@@ -54,6 +55,7 @@ void smtp_answer_remember(struct smtp_try *t, const struct reply *r, const struc
 	t->why = *r;
 	t->why_relay[0] = t->why_mta[0] = 0;
 	t->dest_bad = dest_bad;
+	t->login_failed = false;
 	t->why_answered = false;
 	if (said_by) {
 		smtp_target_where(said_by, t->why_relay);

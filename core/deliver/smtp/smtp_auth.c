@@ -70,6 +70,26 @@ enum map_answer smtp_auth_find(struct deliver *d, struct smtp_profile *p, const 
 	return got == MAP_NONE ? find_of_site(p, t, out, trace) : got;
 }
 
+struct str deliver_login(struct deliver *d, struct arena *a, const struct master_transport *t, struct str nexthop, struct str sender)
+{
+	struct str name = STR_EMPTY, secret;
+	const char *user, *password;
+	struct smtp_profile *p;
+	struct buf value;
+
+	if (!smtp_profile_is(t) || !t->conf->smtp_sasl_auth_enable || !t->conf->smtp_sender_dependent_authentication || !sender.n ||
+	    conf_relay_login(t->conf, nexthop, &user, &password))
+		return STR_EMPTY;
+	p = smtp_profile_find(d, t);
+	buf_init(&value, LIMIT_MAP_VALUE);
+	if (find_own(d, p, sender, &value, NULL) == MAP_FOUND)
+		smtp_profile_split_login(p, str_trim(buf_view(&value)), &name, &secret);
+	name = arena_str(a, name);
+	buf_wipe(&value);
+	smtp_profile_unref(p);
+	return name;
+}
+
 static enum map_answer find_login(struct smtp_session *s)
 {
 	const char *user, *password;

@@ -93,7 +93,7 @@ static void go_on_after_hello(struct smtp_session *s)
 	case SMTP_AUTH_WAITS:
 		break;
 	case SMTP_AUTH_FAILED:
-		s->own_failed = s->own_login;
+		s->own_failed = s->login_failed = s->own_login;
 		smtp_session_fail(s, SMTP_BLAME_SITE, &r);
 		break;
 	}
@@ -235,7 +235,7 @@ void smtp_hello_auth_done(struct smtp_session *s)
 	}
 	auth_failures++;
 	smtp_auth_refused(s, &r);
-	s->own_failed = s->own_login;
+	s->own_failed = s->login_failed = s->own_login;
 	smtp_session_fail(s, SMTP_BLAME_SITE, &r);
 }
 

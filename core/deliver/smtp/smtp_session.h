@@ -58,7 +58,8 @@ struct smtp_session {
 	struct sasl_client sasl;
 	struct buf login;              /* user NUL password NUL */
 	bool own_login;                /* … is the sender's, and not the server's or the next hop's */
-	bool own_failed;               /* … and was refused */
+	bool own_failed;               /* what failed concerns this mail, or mail of its login, and not the server */
+	bool login_failed;             /* … it was own_login */
 	struct buf token;              /* read, or had, in place of the password */
 	struct str credential;         /* where the token is from: a file for core/oauth; or empty */
 	struct oauth_wait *oauth;      /* a token that is not there yet */

@@ -338,6 +338,7 @@ static void on_failed(struct smtp_try *t, enum smtp_blame blame, const struct re
 {
 	struct smtp_session *s = t->session;
 	usec now = loop_now(t->d->o.loop);
+	bool login_failed = s->login_failed && t->job->dest->by_login;
 
 	if (s->client.unsure)
 		smtp_answer_forget(t);
@@ -376,7 +377,8 @@ static void on_failed(struct smtp_try *t, enum smtp_blame blame, const struct re
 	if (blame == SMTP_BLAME_CONNECT)
 		smtp_answer_remember_connect(t, r, s->no_way);
 	else
-		smtp_answer_remember(t, r, &s->target, !s->answered && !s->own_failed);
+		smtp_answer_remember(t, r, &s->target, !s->answered && (!s->own_failed || login_failed));
+	t->login_failed = login_failed;
 	go_on(t);
 }
 

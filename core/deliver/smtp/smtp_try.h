@@ -31,6 +31,7 @@ struct smtp_try {
 	char why_relay[300], why_mta[256];
 	bool why_answered;             /* … and is the server's about mail */
 	bool dest_bad;                 /* that word means: no session could be had */
+	bool login_failed;             /* … because the server refused the login that all mail of the destination has */
 	bool stale;                    /* a kept session turned out to be closing */
 	bool is_probe;                 /* only up to RCPT */
 	smtp_try_end end;
