@@ -145,10 +145,12 @@ CFLAGS = $($(KIND)_OPT)
 # The binary has a budget (tests/lint/binary): only what every message passes through is compiled for speed.
 HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/loop.c net/conn.c net/conn_tls.c net/tls_memory.c net/tls_exp_mod.c net/tls_ifma.c net/tls_sha256.c net/tls_x25519.c net/tls_p256.c msg/crlf.c msg/header.c msg/envelope.c \
 	msg/addr.c msg/addr_list.c msg/reply.c msg/received.c msg/date.c map/cdb.c map/cdb_build.c daemon/session.c \
-	daemon/session_policy.c cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
+	cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
-COLD = $(addprefix core/,base/env.c base/fs.c base/log_open.c base/log_mask.c base/log_repeat.c base/log_sink.c base/metric.c base/opt.c base/random.c base/term.c \
+COLD = $(addprefix core/,base/env.c base/json_read.c base/landlock.c base/memory_start.c base/memory_system.c base/rights.c base/row.c base/saver.c base/seccomp.c base/signals.c base/visible.c base/ipaddr.c base/pool.c cleanup/act.c cleanup/checks.c cleanup/copies.c cleanup/forward.c cleanup/inspect.c \
+	cleanup/notice.c cleanup/queries.c schedule/schedule_drain.c smtp/path_repair.c \
+	base/fs.c base/log_open.c base/log_mask.c base/log_repeat.c base/log_sink.c base/metric.c base/opt.c base/random.c base/term.c \
 	store/compact.c store/maildrop.c store/recover.c store/recover_apply.c store/recover_scan.c store/recover_big.c schedule/schedule_control.c smtp/client_session.c smtp/sasl.c \
 	smtp/server_auth.c smtp/token.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))

@@ -235,6 +235,7 @@ void access_begin(struct access_run *r, const struct access_rules *rules, enum a
 	r->rules = rules;
 	r->stages = stages_of(rules->conf, event, &r->n_stages);
 	r->stage = r->depth = 0;
+	r->steps = 0;
 	r->question = ACCESS_NO_QUESTION;
 	r->if_permit = r->if_reject = (struct access_later){ 0 };
 	r->result = ACTION_NONE;
@@ -379,6 +380,10 @@ enum access_outcome access_next(struct access_run *r)
 			now->at++;
 			now->warn_next = true;
 			continue;
+		}
+		if (r->steps++ == LIMIT_ACCESS_STEPS) {
+			access_misconfigured(r, "restriction lists call each other too often");
+			return refused(r);
 		}
 		if (take(r, judge(r, row, NULL), &out))
 			return out;

@@ -108,6 +108,7 @@ struct access_run {                    /* one evaluation, resumable */
 	size_t n_stages, stage;
 	struct access_frame stack[LIMIT_ACCESS_DEPTH];
 	size_t depth;
+	unsigned steps;                    /* words judged */
 	enum access_question question;
 	struct str asked;                  /* of the question */
 	enum access_hosts hosts;           /* of ACCESS_HOSTS */

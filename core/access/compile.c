@@ -378,20 +378,21 @@ void access_rules_free(struct access_rules *rules)
 
 /* --- is it open? ------------------------------------------------------------------------------------------------------ */
 
-/* closes - does the list come to a word that refuses strangers? *ends: it comes to "permit" first */
-static bool closes(const struct access_list *list, unsigned depth, bool *ends)
+/* closes - does the list come to a word that refuses strangers? *ends: it comes to "permit" first. *left: words that may be looked at */
+static bool closes(const struct access_list *list, unsigned depth, bool *ends, unsigned *left)
 {
-	for (size_t i = 0; i < list->n && !*ends; i++) {
+	for (size_t i = 0; i < list->n && !*ends && *left; i++) {
 		const struct access_row *row = &list->rows[i];
 		bool warn = row->word->flags & ACCESS_WARNS;
 
+		--*left;
 		/* after warn_if_reject nothing is refused */
 		i += warn && i + 1 < list->n;
 		row = &list->rows[i];
 		if ((row->word->flags & ACCESS_CLOSES) && !warn)
 			return true;
 		*ends = (row->word->flags & (ACCESS_ENDS | ACCESS_CLOSES)) == ACCESS_ENDS;
-		if (row->list && !warn && depth < LIMIT_ACCESS_DEPTH && closes(row->list, depth + 1, ends))
+		if (row->list && !warn && depth < LIMIT_ACCESS_DEPTH && closes(row->list, depth + 1, ends, left))
 			return true;
 	}
 	return false;
@@ -400,21 +401,23 @@ static bool closes(const struct access_list *list, unsigned depth, bool *ends)
 bool access_rules_close(const struct access_rules *rules)
 {
 	bool relay_ends = false, recipient_ends = false;
+	unsigned left = LIMIT_ACCESS_STEPS;
 
-	return closes(&rules->lists[ACCESS_RELAY], 0, &relay_ends) || closes(&rules->lists[ACCESS_RECIPIENT], 0, &recipient_ends);
+	return closes(&rules->lists[ACCESS_RELAY], 0, &relay_ends, &left) || closes(&rules->lists[ACCESS_RECIPIENT], 0, &recipient_ends, &left);
 }
 
 /* --- does it know who exists? ----------------------------------------------------------------------------------------- */
 
-static bool knows(const struct access_list *list, unsigned depth)
+static bool knows(const struct access_list *list, unsigned depth, unsigned *left)
 {
-	for (size_t i = 0; i < list->n; i++) {
+	for (size_t i = 0; i < list->n && *left; i++) {
 		const struct access_row *row = &list->rows[i];
 
+		--*left;
 		/* after warn_if_reject nothing is refused */
 		if (row->word->flags & ACCESS_WARNS)
 			i++;
-		else if (row->word->flags & ACCESS_KNOWS || (row->list && depth < LIMIT_ACCESS_DEPTH && knows(row->list, depth + 1)))
+		else if (row->word->flags & ACCESS_KNOWS || (row->list && depth < LIMIT_ACCESS_DEPTH && knows(row->list, depth + 1, left)))
 			return true;
 	}
 	return false;
@@ -422,8 +425,10 @@ static bool knows(const struct access_list *list, unsigned depth)
 
 bool access_rules_know_recipients(const struct access_rules *rules)
 {
+	unsigned left = LIMIT_ACCESS_STEPS;
+
 	for (size_t i = 0; i < ACCESS_STAGES; i++)
-		if (knows(&rules->lists[i], 0))
+		if (knows(&rules->lists[i], 0, &left))
 			return true;
 	return false;
 }

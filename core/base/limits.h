@@ -147,6 +147,7 @@
 #define LIMIT_USER_HOME 1024             /* its home folder */
 #define LIMIT_USER_ENTRY (8 * 1024)      /* its whole entry in the user database */
 #define LIMIT_ACCESS_DEPTH 10            /* restriction lists that call each other; Postfix: 100, but nobody nests ten */
+#define LIMIT_ACCESS_STEPS 10000         /* words judged for one command: lists that call each other twice grow as 2^n. People write dozens */
 #define LIMIT_ACCESS_RULES (1024 * 1024) /* the restriction lists of one listener */
 #define LIMIT_ACCESS_CLASSES 1000        /* smtpd_restriction_classes */
 #define LIMIT_ACCESS_HOSTS 20            /* servers of a domain that check_*_mx_access and its like look at */
@@ -186,7 +187,7 @@
 #define LIMIT_LOG_TEXTS 16               /* texts that are watched for that, the latest ones */
 #define LIMIT_CONTROL_USER 16            /* connections of one user to the control socket */
 #define LIMIT_CONTROL_USERS 48           /* … of all users but root and ourselves */
-#define LIMIT_EXPLAIN_ROWS (8 * 1024 * 1024) /* what relayctl explain tells: a thousand addresses of an alias, with every key tried */
+#define LIMIT_EXPLAIN_ROWS (4 * 1024 * 1024) /* what relayctl explain tells: a thousand addresses of an alias, with every key tried */
 #define LIMIT_CONTROL_LINE 4096          /* one request on the control socket */
 #define LIMIT_INHERITED 64               /* listening sockets that a supervisor or an earlier relayd hands over */
 #define LIMIT_GIVE_HEADER (16 * 1024 * 1024) /* header section of a message from another queue, which may have allowed more than we do */

@@ -202,7 +202,7 @@ void map_watch(struct buf *rows)
 
 void map_tell(struct buf *rows, const char *parameter, struct map *m, struct str key, enum map_answer got, const struct buf *value)
 {
-	unsigned line = got == MAP_FOUND && m->type->line && m->name[0] == '/' ? m->type->line(m->state, key) : 0;
+	unsigned line = got == MAP_FOUND && m->type->line && m->name[0] == '/' ? m->type->line(m->state) : 0;
 	bool secret = m->form == SOURCE_SECRETS || m->form == SOURCE_LOGINS;
 	struct buf at;
 
@@ -212,6 +212,37 @@ void map_tell(struct buf *rows, const char *parameter, struct map *m, struct str
 	ROW_ADD(rows, "lookup", str_of(parameter), str_of(m->shown), key, got != MAP_FOUND || secret ? STR_EMPTY : str_trim(buf_view(value)),
 		str_of(got == MAP_NONE ? "not found" : got == MAP_ERROR ? "cannot be read" : secret ? "found" : ""), buf_view(&at));
 	buf_fini(&at);
+}
+
+unsigned map_line(struct str spec, struct str key)
+{
+	ptrdiff_t colon = str_chr(spec, ':');
+	const struct map_type *type;
+	unsigned line = 0;
+	struct str k, value;
+	struct buf text;
+	struct source s;
+	struct stat st;
+	char *path;
+	int got = 1;
+
+	buf_init(&text, LIMIT_MAP_TEXT);
+	type = colon > 0 ? find_type(str_head(spec, (size_t)colon), "", &text) : NULL;
+	if (type != &map_type_cdb && type != &map_type_texthash) {
+		buf_fini(&text);
+		return 0;
+	}
+	buf_clear(&text);
+	path = str_dup(str_from(spec, (size_t)colon + 1));
+	if (source_load(path, &text, &st) == 0) {
+		source_init(&s, buf_view(&text), SOURCE_TABLE);
+		while (!line && (got = source_next(&s, &k, &value)) != 0)
+			line = got > 0 && str_ieq(k, key) ? s.line : 0;
+		source_fini(&s);
+	}
+	mem_free(path);
+	buf_fini(&text);
+	return line;
 }
 
 static enum map_answer find(struct map *m, struct str key, struct buf *out)

@@ -18,6 +18,8 @@ struct map;
 
 /* map_tell - what a table said of a key, as a row "lookup" (core/base/row.h); value counts where it was found. parameter: "": not known */
 void map_tell(struct buf *rows, const char *parameter, struct map *m, struct str key, enum map_answer got, const struct buf *value);
+/* map_line - where in the text of a table of this spec an entry stands; 0: not known. It reads all of it: not for the daemon */
+unsigned map_line(struct str spec, struct str key);
 /* map_watch - each look-up of this thread adds a row, from now on; NULL: no more */
 void map_watch(struct buf *rows);
 

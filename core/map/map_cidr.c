@@ -155,9 +155,8 @@ static bool cidr_is_changed(void *state)
 	return t->stamp.exists && !stamp_is_current(&t->stamp, t->path);
 }
 
-static unsigned cidr_line(void *state, struct str key)
+static unsigned cidr_line(void *state)
 {
-	(void)key;
 	return ((struct cidr *)state)->hit;
 }
 

@@ -20,7 +20,6 @@ struct value {
 };
 struct file_table {
 	char *spec, *path, *cdb_path;  /* cdb_path: NULL for texthash */
-	enum source_form form;
 	struct stamp text_stamp, cdb_stamp;
 	struct cdb_table *cdb;         /* or else the text: */
 	struct table text;
@@ -101,7 +100,6 @@ static struct file_table *file_new(const struct map_args *args)
 
 	t->spec = mem_dupz(args->spec);
 	t->path = mem_dupz(args->name);
-	t->form = args->form;
 	t->builder = args->form == SOURCE_ALIAS ? "mapgen --alias" : "mapgen";
 	table_init(&t->text);
 	arena_init(&t->values, 2 * (size_t)LIMIT_MAP_TEXT);
@@ -252,31 +250,9 @@ static bool file_is_changed(void *state)
 	return !stamp_is_current(&t->text_stamp, t->path) || (t->cdb_path && !stamp_is_current(&t->cdb_stamp, t->cdb_path));
 }
 
-/* file_line - lines are not kept: the text is read again, by people who ask why */
-static unsigned file_line(void *state, struct str key)
-{
-	struct file_table *t = state;
-	unsigned line = 0;
-	struct buf text;
-	struct source s;
-	struct str k, value;
-	struct stat st;
-	int got = 1;
-
-	buf_init(&text, LIMIT_MAP_TEXT);
-	if (source_load(t->path, &text, &st) == 0) {
-		source_init(&s, buf_view(&text), t->form);
-		while (!line && (got = source_next(&s, &k, &value)) != 0)
-			line = got > 0 && str_ieq(k, key) ? s.line : 0;
-		source_fini(&s);
-	}
-	buf_fini(&text);
-	return line;
-}
-
 const struct map_type map_type_cdb = {
-	"cdb", MAP_FOLDS, cdb_open, file_find, file_each, file_is_changed, NULL, file_close, file_line,
+	"cdb", MAP_FOLDS, cdb_open, file_find, file_each, file_is_changed, NULL, file_close, NULL,
 };
 const struct map_type map_type_texthash = {
-	"texthash", MAP_FOLDS, texthash_open, file_find, file_each, file_is_changed, NULL, file_close, file_line,
+	"texthash", MAP_FOLDS, texthash_open, file_find, file_each, file_is_changed, NULL, file_close, NULL,
 };

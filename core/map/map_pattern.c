@@ -294,9 +294,8 @@ enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
 	return MAP_NONE;
 }
 
-unsigned map_pattern_line(void *state, struct str key)
+unsigned map_pattern_line(void *state)
 {
-	(void)key;
 	return ((struct table *)state)->hit;
 }
 

@@ -26,7 +26,7 @@ void *map_pattern_open(const struct map_pattern_kind *kind, const struct map_arg
 enum map_answer map_pattern_find(void *state, struct str key, struct buf *out);
 bool map_pattern_is_changed(void *state);
 void map_pattern_close(void *state);
-unsigned map_pattern_line(void *state, struct str key);
+unsigned map_pattern_line(void *state);
 /* map_pattern_each - map_each_rule */
 int map_pattern_each(void *state, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx);
 

@@ -28,8 +28,7 @@ struct map_type {
 	bool (*is_changed)(void *state);                   /* NULL: never changes */
 	void (*refresh)(void *state, usec now_mono);       /* NULL: holds no other tables */
 	void (*close)(void *state);
-	/* the line of the file that the last find of key came from; 0: not known. NULL: it is no text */
-	unsigned (*line)(void *state, struct str key);
+	unsigned (*line)(void *state);                     /* of the file, that the last find came from. NULL: it is not kept */
 };
 
 /* stamp - tells whether a file is still the one that was read */

@@ -141,7 +141,7 @@ static bool place_rcpt(struct active *a, struct arena *scratch, size_t i, struct
 		answer_now(a, i, &route.failed);
 		return false;
 	}
-	d = drain_takes(s, &route) ? drain_dest(s, a->env.rcpts[i].addr) : 
+	d = drain_takes(s, &route) ? drain_dest(s, a->env.rcpts[i].addr) :
 		dest_get(s, route.transport, route.nexthop, route.login, a->env.rcpts[i].addr);
 	a->scattered |= a->dest && a->dest != d->number;
 	a->dest = d->number;

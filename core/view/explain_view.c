@@ -4,6 +4,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/limits.h"
+#include "core/map/map.h"
 
 #define MOST_FIELDS 6
 
@@ -12,6 +13,7 @@ static const struct kind {
 	const char *name, *form;
 	const char *fields[MOST_FIELDS];
 } kinds[] = {
+	/* the first: locate() knows its fields */
 	{ "lookup", "{$1: }$2: $3: $4$5{ ($6)}", { "parameter", "table", "key", "value", "answer", "at" } },
 	{ "setting", "$1 = $2{ ($3)}", { "parameter", "value", "at" } },
 	{ "class", "class: $1 is in the $2 class", { "domain", "class" } },
@@ -31,6 +33,19 @@ static const struct kind *find_kind(struct str name)
 		if (str_eq(name, str_of(kinds[i].name)))
 			return &kinds[i];
 	return NULL;
+}
+
+/* locate - the line of an entry of a table that is a text. Whoever asks reads it himself, as far as he may */
+static void locate(struct str *cells, struct buf *at)
+{
+	bool found = cells[3].n || str_eq(cells[4], STR("found"));
+	unsigned line = found && !cells[5].n ? map_line(cells[1], cells[2]) : 0;
+
+	if (!line)
+		return;
+	buf_clear(at);
+	buf_printf(at, "%.*s:%u", STR_ARG(str_from(cells[1], (size_t)str_chr(cells[1], ':') + 1)), line);
+	cells[5] = buf_view(at);
 }
 
 static void put_json(const struct kind *k, const struct str *cells, struct buf *out)
@@ -83,9 +98,10 @@ static void put_text(const struct kind *k, const struct str *cells, struct buf *
 void explain_view_print(struct str rows, bool json, FILE *to)
 {
 	struct str line, whole;
-	struct buf out;
+	struct buf out, at;
 
 	buf_init(&out, LIMIT_EXPLAIN_ROWS);
+	buf_init(&at, LIMIT_LOG_LINE);
 	while (str_cut(&rows, '\n', &line)) {
 		struct str cells[MOST_FIELDS] = { STR_EMPTY }, name;
 		const struct kind *k;
@@ -100,6 +116,8 @@ void explain_view_print(struct str rows, bool json, FILE *to)
 				;
 		else
 			cells[0] = whole;
+		if (k == &kinds[0])
+			locate(cells, &at);
 		buf_clear(&out);
 		(json ? put_json : put_text)(k ? k : find_kind(STR("note")), cells, &out);
 		for (size_t i = 0; i < out.n; i++)
@@ -107,4 +125,5 @@ void explain_view_print(struct str rows, bool json, FILE *to)
 		putc('\n', to);
 	}
 	buf_fini(&out);
+	buf_fini(&at);
 }

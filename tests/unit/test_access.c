@@ -116,6 +116,45 @@ static void answer(struct lab *l, int code, const char *enhanced, const char *te
 	go_on(l, line);
 }
 
+/* lists that call each other are cut by their depth, and where each calls two by the number of words */
+T(access_ends_where_lists_grow_as_2_to_the_n)
+{
+	static const struct { const char *leaf, *warn, *want, *say; bool closes; } rows[] = {
+		{ "reject_unauth_pipelining", "", "451 4.3.5 Server configuration error", "restriction lists call each other too often", false },
+		{ "reject_unauth_pipelining", "warn_if_reject", "451 4.3.5 Server configuration error", "restriction lists call each other too often", true },
+		{ "c0", "", "451 4.3.5 Server configuration error", "restriction lists call each other without end", false },
+		{ "reject_unauth_destination", "", "554 5.7.1 <a@third.test>: Relay access denied", NULL, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[12][400];
+		const char *conf[N_HERE + 14] = { HERE, "smtpd_restriction_classes=c0,c1,c2,c3,c4,c5,c6,c7,c8", "smtpd_relay_restrictions=permit_mynetworks", text[9] };
+		struct lab l;
+		struct buf line;
+
+		ROW("%zu", i);
+		for (int k = 0; k < 8; k++) {
+			snprintf(text[k], sizeof(text[k]), "c%d=", k);
+			for (int n = 0; n < 20; n++)
+				snprintf(text[k] + strlen(text[k]), 8, "c%d,", k + 1);
+			conf[N_HERE + 3 + k] = text[k];
+		}
+		snprintf(text[8], sizeof(text[8]), "c8=%s", rows[i].leaf);
+		conf[N_HERE + 11] = text[8];
+		snprintf(text[9], sizeof(text[9]), "smtpd_recipient_restrictions=%s c0, reject_unauth_destination, reject", rows[i].warn);
+		REQUIRE(lab_open(&l, conf));
+		CHECK(access_rules_close(l.rules) == rows[i].closes);
+		buf_init(&line, 1000);
+		lab_ask(&l, "192.0.2.1", "a@third.test");
+		judge(&l, ACCESS_AT_RCPT, &line);
+		CHECK_STR(buf_cstr(&line), rows[i].want);
+		if (rows[i].say)
+			CHECK_STR(l.run.say, rows[i].say);
+		buf_fini(&line);
+		lab_close(&l);
+	}
+}
+
 T(access_decides_by_client_and_recipient)
 {
 	static const struct { const char *relay, *recipient, *client, *rcpt, *want; } rows[] = {
