@@ -7,6 +7,9 @@
 
 include config.mk
 
+empty =
+space = $(empty) $(empty)
+
 # ARCH=arm64: Debian's cross compiler
 cross_arm64 = aarch64-linux-gnu-
 cross = $(cross_$(ARCH))
@@ -38,10 +41,24 @@ KIND = $(if $(FUZZ),fuzz,$(if $(SAN),san,$(if $(COV),cov,release)))
 cc_name = $(notdir $(firstword $(CC)))
 VARIANT = $(KIND)-$(cc_name)
 V = $(BUILD)/$(VARIANT)
+# what differs where parts are left out has a folder of its own in there; all other objects are shared
+W = $(V)$(if $(strip $(WITHOUT)),/without/$(subst $(space),+,$(strip $(WITHOUT))))
 OUTPUT = $(BUILD)/$(if $(ARCH),$(ARCH)/)$(if $(filter release,$(KIND)),,$(KIND)/)relaybox
 
 # Folders of core that are built; a part can be built and unit-tested alone: make unit CORE_DIRS="base msg"
 CORE_DIRS = $(filter-out deps,$(patsubst core/%/,%,$(wildcard core/*/ core/*/*/)))
+
+# Parts that may be left out: their files, in whose place then stand those named without_PART
+parts = dkim oauth sts
+dkim_files = $(wildcard core/dkim/*.c) core/deliver/smtp/smtp_sign.c applets/mapgen_dkim.c
+oauth_files = $(filter-out %/source.c,$(wildcard core/oauth/*.c)) applets/relayctl_oauth.c applets/relayctl_login.c
+sts_files = core/policy/sts.c core/policy/sts_file.c core/policy/tlsrpt.c core/deliver/tls_report.c core/deliver/smtp/smtp_report.c
+ifneq ($(filter-out $(parts),$(WITHOUT)),)
+$(error WITHOUT: $(filter-out $(parts),$(WITHOUT)): only $(parts) can be left out)
+endif
+stubs = $(foreach p,$(parts),%/without_$(p).c)
+present = $(filter-out $(stubs) $(foreach p,$(WITHOUT),$($(p)_files)),$(1))
+in_place = $(filter $(foreach p,$(WITHOUT),%/without_$(p).c),$(1))
 
 .PHONY: all help
 all: $(OUTPUT)
@@ -54,6 +71,7 @@ help:
 #: make SAN=1            build/san/relaybox: with ASan and UBSan, against glibc (either compiler)
 #: make ARCH=arm64       build/arm64/relaybox, with Debian's cross compiler; image and check-arm64, too
 #: make APPLETS="a b"    only these applets
+#: make WITHOUT="dkim"   leave parts out: dkim, oauth, sts (config.mk)
 #: make demo             build it and show it at work
 #: make check            build it and prove it right; also with clang, ASan and UBSan
 #: make check SAN=1      only the sanitizer half
@@ -188,24 +206,30 @@ $(D)/.built: $(lib_config) $(D)/.flags
 
 # --- core -------------------------------------------------------------------------------------------------------------
 
-core_src = $(sort $(foreach d,$(CORE_DIRS),$(wildcard core/$(d)/*.c)))
-core_obj = $(core_src:%.c=$(V)/obj/%.o)
+core_all = $(sort $(foreach d,$(CORE_DIRS),$(wildcard core/$(d)/*.c)))
+core_src = $(filter-out core/conf/without.c,$(call present,$(core_all)))
+core_obj = $(core_src:%.c=$(V)/obj/%.o) $(patsubst %.c,$(W)/obj/%.o,$(filter core/conf/without.c,$(core_all)) $(call in_place,$(core_all)))
 applet_obj = $(APPLETS:%=$(V)/obj/applets/%.o)
 # helpers that applets share are files of applets/ that are no applet
 all_applets = sendmail mail relayd relayctl mapgen mxcheck
-shared_obj = $(patsubst %.c,$(V)/obj/%.o,$(filter-out applets/relaybox.c $(all_applets:%=applets/%.c) \
-	$(APPLETS:%=applets/%.c),$(wildcard applets/*.c)))
+shared_src = $(filter-out applets/relaybox.c $(all_applets:%=applets/%.c) $(APPLETS:%=applets/%.c),$(wildcard applets/*.c))
+shared_obj = $(patsubst %.c,$(V)/obj/%.o,$(call present,$(shared_src))) $(patsubst %.c,$(W)/obj/%.o,$(call in_place,$(shared_src)))
 
 $(V)/obj/%.o: %.c Makefile config.mk $(toolchain) $(deps_ready)
 	$(compile)
+ifneq ($(V),$(W))
+$(W)/obj/%.o: %.c Makefile config.mk $(toolchain) $(deps_ready)
+	$(compile)
+endif
+$(W)/obj/core/conf/without.o: CFLAGS += -DRELAYBOX_WITHOUT='"$(strip $(WITHOUT))"'
 
 # rewritten only when the list of objects changes, so that a removed file leaves the archive too
-$(V)/core.list: FORCE
+$(W)/core.list: FORCE
 	@mkdir -p $(@D)
 	@echo '$(core_obj)' | cmp -s - $@ || echo '$(core_obj)' > $@
 
 # tests that link core only need core; the linker takes what is used
-$(V)/libcore.a: $(core_obj) $(V)/core.list
+$(W)/libcore.a: $(core_obj) $(W)/core.list
 	@rm -f $@.$$$$ && $(AR) rcs $@.$$$$ $(core_obj) && mv -f $@.$$$$ $@
 
 .PHONY: FORCE
@@ -213,9 +237,7 @@ FORCE:
 
 # --- the binary -------------------------------------------------------------------------------------------------------
 
-empty =
-space = $(empty) $(empty)
-L = $(V)/link/$(subst $(space),+,$(strip $(APPLETS)))
+L = $(W)/link/$(subst $(space),+,$(strip $(APPLETS)))
 
 $(L)/gen/applet_list.h: FORCE
 	@mkdir -p $(@D)
@@ -225,7 +247,7 @@ $(L)/relaybox.o: applets/relaybox.c $(L)/gen/applet_list.h Makefile config.mk $(
 	$(compile)
 $(L)/relaybox.o: CFLAGS += -I$(L)/gen
 
-$(L)/relaybox: $(L)/relaybox.o $(applet_obj) $(shared_obj) $(V)/libcore.a
+$(L)/relaybox: $(L)/relaybox.o $(applet_obj) $(shared_obj) $(W)/libcore.a
 	$(call link)
 
 # The output is a copy of the variant asked for last; the stamp says which that was.
@@ -255,16 +277,16 @@ unit-build: $(unit_bin)
 unit: unit-build
 	@RELAYBOX_TESTS=$(V)/tests tests/unit/run $(TESTS)
 
-$(V)/tests/test_%: $(V)/obj/tests/unit/test_%.o $(V)/obj/tests/unit/t.o $(V)/libcore.a
+$(V)/tests/test_%: $(V)/obj/tests/unit/test_%.o $(V)/obj/tests/unit/t.o $(W)/libcore.a
 	$(call link)
 
 # the fuzz targets over their stored corpus: a plain program each
 corpus-build: $(FUZZ_TARGETS:%=$(V)/corpus/%)
-$(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(V)/libcore.a
+$(V)/corpus/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/obj/tests/fuzz/driver.o $(W)/libcore.a
 	$(call link)
 
 # what a handshake costs each side, without a socket: build/VARIANT/tests/handshake CERT KEY PROTOCOL COUNT
-$(V)/tests/handshake: $(V)/obj/tests/bench/handshake.o $(V)/libcore.a
+$(V)/tests/handshake: $(V)/obj/tests/bench/handshake.o $(W)/libcore.a
 	$(call link)
 
 .PHONY: check check-arm64 demo bench coverage torture fuzz fuzz-build mutants how lint-deep
@@ -323,7 +345,7 @@ fuzz: fuzz-build
 	@tests/fuzz/hunt $(FUZZ_TARGETS)
 endif
 fuzz-build: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
-$(BUILD)/fuzz/%: $(V)/obj/tests/fuzz/fuzz_%.o $(V)/libcore.a
+$(BUILD)/fuzz/%: $(V)/obj/tests/fuzz/fuzz_%.o $(W)/libcore.a
 	$(call link,-fsanitize=fuzzer)
 
 # --- image ------------------------------------------------------------------------------------------------------------
@@ -376,4 +398,4 @@ clean:
 distclean:
 	@rm -rf $(BUILD)
 
--include $(shell find $(V)/obj $(L) -name '*.d' 2>/dev/null)
+-include $(shell find $(V)/obj $(W) $(L) -name '*.d' 2>/dev/null)

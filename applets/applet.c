@@ -55,7 +55,7 @@ int applet_help(const struct applet *a)
 
 int applet_version(void)
 {
-	printf("relaybox %s\n", RELAYBOX_VERSION);
+	printf("relaybox %s%s%s\n", RELAYBOX_VERSION, *conf_without() ? " without " : "", conf_without());
 	return applet_close_output(EX_OK);
 }
 

@@ -132,8 +132,8 @@ static int plan(struct tool *t, const struct oauth_provider *p, struct oauth_log
 		return code;
 	if (!c->client_id.n)
 		return applet_usage_error(&applet_relayctl, "login wants --client-id: the id that the provider gave when this program was registered there");
-	if (!l->device.n == !l->authorize.n || !credential_split(c->endpoint, &host, &port, &path) ||
-		!credential_split(l->device.n ? l->device : l->authorize, &host, &port, &path))
+	if (!l->device.n == !l->authorize.n || !fetch_split(c->endpoint, &host, &port, &path) ||
+		!fetch_split(l->device.n ? l->device : l->authorize, &host, &port, &path))
 		return applet_usage_error(&applet_relayctl, "login wants microsoft or google, or --device-endpoint (or --authorize-endpoint) and "
 			"--token-endpoint, each an https:// address");
 	l->token = c->endpoint;

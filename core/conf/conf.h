@@ -138,6 +138,8 @@ bool conf_is_set(const struct conf *c, const char *name);
 bool conf_relay_login(const struct conf *c, struct str nexthop, const char **username, const char **password);
 /* conf_secrets_changed - is a file that a _FILE variable names another than it was when it was read, or last asked about? */
 bool conf_secrets_changed(struct conf *c);
+/* conf_without - the parts that this build has left out, with blanks between them; "": it is whole */
+const char *conf_without(void);
 /* conf_set_relay_login - as if RELAYHOST_USERNAME and RELAYHOST_PASSWORD had been these, NULL for none; copies. Before anything is made of c */
 void conf_set_relay_login(struct conf *c, const char *username, const char *password);
 

@@ -243,6 +243,10 @@ static void check_entry(const struct conf *c, size_t from, const struct conf_ent
 	struct buf value, why;
 	char text[300];
 
+	if (conf_left_out(str_of(e->name))) {
+		snprintf(text, sizeof(text), "%.100s: this build has its part left out (make WITHOUT=%s)", e->name, conf_left_out(str_of(e->name)));
+		conf_add_error(diag, e, CONF_ERROR, text);
+	}
 	if ((class == NAME_KNOWN && !str_ends(str_of(e->name), STR("_feedback"))) || class == NAME_IGNORED)
 		return;
 	buf_init(&value, LIMIT_CONF_VALUE);

@@ -158,6 +158,8 @@ void conf_foreign_networks(struct conf_source *s);
 struct conf_login { const char *user[2], *password; };
 /* conf_foreign_relayhost - the next hop that SMTP_SERVER and SMTP_PORT name, or RELAY_HOST and RELAY_PORT; false: none */
 bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login);
+/* conf_left_out - the part that this parameter belongs to, if this build has it left out; else NULL */
+const char *conf_left_out(struct str name);
 void conf_check_entries(const struct conf *c, size_t from, bool with_master, struct conf_diag *diag);
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; never NULL: see diag */
 /* conf_from_text - main.cf's text alone, without the environment (fuzzing, tests); NULL on errors */

@@ -17,7 +17,6 @@
 #include "core/msg/date.h"
 #include "core/msg/mime.h"
 #include "core/net/fetch.h"
-#include "core/oauth/credential.h"
 #include "core/policy/sts_policy.h"
 #include "core/policy/tags.h"
 #include "core/store/deflate.h"
@@ -194,7 +193,7 @@ static void post(struct tls_report *r, struct str url, struct str gzip)
 	struct sending *x;
 
 	/* the sandbox was made before anybody knew of another port */
-	if (!o.tls || !credential_split(url, &o.host, &o.port, &o.path) || o.port != FETCH_HTTPS) {
+	if (!o.tls || !fetch_split(url, &o.host, &o.port, &o.path) || o.port != FETCH_HTTPS) {
 		log_info("smtp", "TLS report %s: %.*s is not called: %s", r->id, STR_ARG(str_head(url, 200)), o.tls ? "it is no server at port 443" :
 			"there are no authorities to trust");
 		return;

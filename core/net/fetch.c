@@ -241,6 +241,35 @@ void fetch_proxy(const char *proxy, struct str *host, uint16_t *port)
 		*port = (uint16_t)number;
 }
 
+bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *path)
+{
+	ptrdiff_t slash, colon;
+	uint64_t number = FETCH_HTTPS;
+
+	if (!str_istarts(url, STR("https://")))
+		return false;
+	for (size_t i = 0; i < url.n; i++)
+		if (url.p[i] <= ' ' || url.p[i] > '~')
+			return false;
+	url = str_from(url, 8);
+	slash = str_chr(url, '/');
+	*host = slash < 0 ? url : str_head(url, (size_t)slash);
+	*path = slash < 0 ? STR("/") : str_from(url, (size_t)slash);
+	if (host->n > 2 && *host->p == '[' && (colon = str_chr(*host, ']')) > 0) {
+		struct str rest = str_from(*host, (size_t)colon + 1);
+
+		*host = str_make(host->p + 1, (size_t)colon - 1);
+		if (rest.n && (*rest.p != ':' || !str_to_u64(str_from(rest, 1), &number)))
+			return false;
+	} else if ((colon = str_chr(*host, ':')) >= 0) {
+		if (!str_to_u64(str_from(*host, (size_t)colon + 1), &number))
+			return false;
+		*host = str_head(*host, (size_t)colon);
+	}
+	*port = (uint16_t)number;
+	return host->n && host->n <= LIMIT_DOMAIN && number > 0 && number <= 65535 && str_chr(*host, '@') < 0;
+}
+
 static const char *proxy(void)
 {
 	const char *small = env_get("https_proxy");

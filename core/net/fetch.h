@@ -39,6 +39,9 @@ uint16_t fetch_port(uint16_t port);
 /* fetch_trust - who is trusted with the web: the authorities of ca_file, or, where it is "", the system's. NULL with why */
 struct tls_context *fetch_trust(const char *ca_file, struct buf *why);
 
+/* fetch_split - https://HOST[:PORT]/PATH; host without brackets */
+bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *path);
+
 /* fetch_proxy - of the text of https_proxy, "http://host:port" or less; *port 0: there is none */
 void fetch_proxy(const char *proxy, struct str *host, uint16_t *port);
 

@@ -7,7 +7,7 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/msg/mime.h"
-#include "core/net/tls.h"
+#include "core/net/fetch.h"
 
 #define ASSERTION_LIVES 600            /* seconds; the endpoint takes at most an hour */
 
@@ -17,12 +17,6 @@ static bool is_token(struct str s)
 		if (s.p[i] <= ' ' || s.p[i] > '~')
 			return false;
 	return s.n > 0;
-}
-
-bool credential_is(struct str text)
-{
-	text = str_trim(text);
-	return text.n && *text.p == '{';
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------- */
@@ -63,7 +57,7 @@ bool credential_read(struct str text, struct arena *a, struct oauth_credential *
 	out->grant = out->private_key.n ? OAUTH_JWT : out->refresh_token.n ? OAUTH_REFRESH : OAUTH_CLIENT;
 	if (!is_token(out->access_token))
 		out->access_token = STR_EMPTY;
-	if (!credential_split(out->endpoint, &host, &port, &path))
+	if (!fetch_split(out->endpoint, &host, &port, &path))
 		return say(why, "token_endpoint is not an https:// address");
 	if (out->grant == OAUTH_JWT)
 		return out->issuer.n || say(why, "private_key without client_email");
@@ -71,35 +65,6 @@ bool credential_read(struct str text, struct arena *a, struct oauth_credential *
 		return say(why, "no client_id");
 	return out->grant == OAUTH_REFRESH || out->client_secret.n ||
 		say(why, "neither refresh_token nor client_secret: relayctl oauth login makes one");
-}
-
-bool credential_split(struct str url, struct str *host, uint16_t *port, struct str *path)
-{
-	ptrdiff_t slash, colon;
-	uint64_t number = 443;
-
-	if (!str_istarts(url, STR("https://")))
-		return false;
-	for (size_t i = 0; i < url.n; i++)
-		if (url.p[i] <= ' ' || url.p[i] > '~')
-			return false;
-	url = str_from(url, 8);
-	slash = str_chr(url, '/');
-	*host = slash < 0 ? url : str_head(url, (size_t)slash);
-	*path = slash < 0 ? STR("/") : str_from(url, (size_t)slash);
-	if (host->n > 2 && *host->p == '[' && (colon = str_chr(*host, ']')) > 0) {
-		struct str rest = str_from(*host, (size_t)colon + 1);
-
-		*host = str_make(host->p + 1, (size_t)colon - 1);
-		if (rest.n && (*rest.p != ':' || !str_to_u64(str_from(rest, 1), &number)))
-			return false;
-	} else if ((colon = str_chr(*host, ':')) >= 0) {
-		if (!str_to_u64(str_from(*host, (size_t)colon + 1), &number))
-			return false;
-		*host = str_head(*host, (size_t)colon);
-	}
-	*port = (uint16_t)number;
-	return host->n && host->n <= LIMIT_DOMAIN && number > 0 && number <= 65535 && str_chr(*host, '@') < 0;
 }
 
 /* --- asking ---------------------------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
+#include "core/oauth/source.h"
 
 enum oauth_grant { OAUTH_REFRESH, OAUTH_CLIENT, OAUTH_JWT };
 struct oauth_credential {              /* texts live in the arena of the reader; "" where not given */
@@ -22,8 +23,6 @@ struct oauth_credential {              /* texts live in the arena of the reader;
 	struct str client_id, client_secret, refresh_token, access_token, endpoint, scope, issuer, private_key, subject, user;
 	usec expiry;                   /* wall; 0: not said */
 };
-/* credential_is - does a file with this text hold one (and not a bare token)? */
-bool credential_is(struct str text);
 /* credential_read - false with why; no secret is in it */
 bool credential_read(struct str text, struct arena *a, struct oauth_credential *out, struct buf *why);
 /* credential_ask - the body of the request, application/x-www-form-urlencoded; false with why: the key cannot sign */
@@ -34,8 +33,6 @@ void credential_put(struct buf *form, const char *name, struct str value);
 void credential_base64(struct buf *out, struct str in);
 /* credential_write - the text of a file that credential_read takes, of grant refresh_token */
 void credential_write(const struct oauth_credential *c, struct buf *out);
-/* credential_split - https://HOST[:PORT]/PATH; host without brackets */
-bool credential_split(struct str url, struct str *host, uint16_t *port, struct str *path);
 
 /* what the endpoint answers (sections 5.1, 5.2) */
 struct oauth_answer {

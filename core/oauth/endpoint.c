@@ -12,7 +12,8 @@
 
 /* what the words of RFC 6749 section 5.2 and RFC 8628 section 3.5 mean to who has to mend it */
 static const struct { const char *error, *means; } rows[] = {
-	{ "invalid_grant", "the grant has ended or was revoked: log in again, relayctl oauth login" },
+	{ "invalid_grant", "the grant has ended or was revoked: log in again, relayctl oauth login; or a service account may not act for its "
+		"subject" },
 	{ "invalid_client", "client_id or client_secret is wrong, or the secret has ended" },
 	{ "unauthorized_client", "the client is not registered for this: allow public clients and this grant where it is registered" },
 	{ "invalid_scope", "the scope is not one that this client may ask for" },
@@ -28,7 +29,7 @@ struct fetch *endpoint_post(const struct endpoint *e, struct str url, struct str
 	struct fetch_options f = { .loop = e->loop, .dns = e->dns, .accept = "application/json", .type = "application/x-www-form-urlencoded",
 		.most = LIMIT_OAUTH_TEXT, .time = FETCH_TIME, .families = 3, .names = DNS_NATIVE, .tls = e->tls, .body = form };
 
-	(void)credential_split(url, &f.host, &f.port, &f.path);
+	(void)fetch_split(url, &f.host, &f.port, &f.path);
 	return fetch_start(&f, fn, ctx);
 }
 

@@ -7,7 +7,7 @@
 #include "core/oauth/credential.h"
 
 struct endpoint { struct loop *loop; struct dns *dns; struct tls_context *tls; };
-/* endpoint_post - a form, to a URL that credential_split takes; fn as in fetch.h */
+/* endpoint_post - a form, to a URL that fetch_split takes; fn as in fetch.h */
 struct fetch *endpoint_post(const struct endpoint *e, struct str url, struct str form, fetch_fn fn, void *ctx);
 /* endpoint_hear - true: there is a token in out; else why[n] says in words what is wrong, without control characters. What out has
  * lives in the arena. now: wall; a clock that is far from the endpoint's is told, for it is a reason of many refusals */

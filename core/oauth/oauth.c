@@ -10,11 +10,12 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/oauth/endpoint.h"
+#include "core/oauth/source.h"
 #include "core/oauth/state.h"
 #include "core/oauth/work.h"
 
-#define RENEW_AHEAD (5 * 60 * USEC_PER_SEC)    /* a token that ends so soon is renewed … */
-#define UNUSABLE (30 * USEC_PER_SEC)           /* … and this soon no longer used */
+#define RENEW_AHEAD (5 * 60 * USEC_PER_SEC)    /* a token that ends so soon is renewed, or in the last quarter of its life … */
+#define UNUSABLE 10                            /* … and in a tenth of that time no longer used */
 #define LIVES_UNSAID (50 * 60 * USEC_PER_SEC)  /* an hour is what all give */
 #define NEW_FOR (60 * USEC_PER_SEC)            /* a token so young cannot have ended */
 #define RETRY_FIRST (15 * USEC_PER_SEC)
@@ -29,6 +30,7 @@ struct entry {
 	uint8_t state[32];             /* … and of what is kept, as we know it (state.h) */
 	char *access_token, *refresh_token;    /* "" where there is none */
 	usec expiry;                   /* wall */
+	usec lives;                    /* of the last one that we had; 0: none */
 	usec had_at;                   /* mono; 0: not by us */
 	usec retry_at, retry_wait;     /* mono; after a failure */
 	char why[LIMIT_OAUTH_WHY];     /* of the last failure */
@@ -121,6 +123,13 @@ void oauth_free(struct oauth *o)
 	mem_free((char *)(uintptr_t)o->o.directory);
 	mem_free(o);
 }
+
+static usec ahead(const struct entry *e)
+{
+	return e->lives && e->lives / 4 < RENEW_AHEAD ? e->lives / 4 : RENEW_AHEAD;
+}
+
+static bool is_usable(const struct entry *e, usec now) { return *e->access_token && e->expiry > now + ahead(e) / UNUSABLE; }
 
 /* --- telling -------------------------------------------------------------------------------------------------------------- */
 
@@ -226,39 +235,6 @@ static bool state_take(struct entry *e)
 
 /* --- entries -------------------------------------------------------------------------------------------------------------- */
 
-/* read_text - the file that a password names, if it is a credential */
-static bool read_text(struct str password, struct buf *text)
-{
-	char *path;
-	int fd;
-	bool is;
-
-	if (credential_is(password))
-		return buf_str(text, password);
-	if (str_starts(password, STR("file:")))
-		password = str_from(password, 5);
-	if (!password.n || *password.p != '/' || memchr(password.p, 0, password.n))
-		return false;
-	path = str_dup(password);
-	fd = fs_open_table(path);
-	is = fd >= 0 && fs_read_fd(fd, text) == 0 && credential_is(buf_view(text));
-	if (fd >= 0)
-		fs_close(fd);
-	mem_free(path);
-	return is;
-}
-
-bool oauth_is(struct str password)
-{
-	struct buf text;
-	bool is;
-
-	buf_init(&text, LIMIT_OAUTH_TEXT);
-	is = read_text(password, &text);
-	buf_wipe(&text);
-	return is;
-}
-
 uint16_t oauth_port(struct str password)
 {
 	struct oauth_credential c;
@@ -270,7 +246,7 @@ uint16_t oauth_port(struct str password)
 	arena_init(&arena, 4 * LIMIT_OAUTH_TEXT);
 	buf_init(&text, LIMIT_OAUTH_TEXT);
 	buf_init(&why, LIMIT_OAUTH_WHY);
-	if (read_text(password, &text) && credential_read(buf_view(&text), &arena, &c, &why) && credential_split(c.endpoint, &host, &port, &path))
+	if (oauth_source_read(password, &text) && credential_read(buf_view(&text), &arena, &c, &why) && fetch_split(c.endpoint, &host, &port, &path))
 		port = fetch_port(port);
 	buf_wipe(&text);
 	buf_fini(&why);
@@ -305,7 +281,7 @@ static bool read_credential(struct entry *e, struct buf *text, struct arena *a, 
 {
 	uint8_t digest[32];
 
-	if (!read_text(str_of(e->file), text)) {
+	if (!oauth_source_read(str_of(e->file), text)) {
 		buf_printf(why, "%s: %s", e->name, text->n ? "no JSON object" : strerror(errno));
 		return false;
 	}
@@ -324,7 +300,7 @@ static bool read_credential(struct entry *e, struct buf *text, struct arena *a, 
 		stop_asking(e);
 		memset(e->state, 0, sizeof(e->state));
 		(void)state_take(e);
-	} else if (e->expiry <= loop_wall(e->oauth->o.loop) + RENEW_AHEAD) {
+	} else if (e->expiry <= loop_wall(e->oauth->o.loop) + ahead(e)) {
 		/* another process may have had a new one */
 		(void)state_take(e);
 	}
@@ -352,7 +328,7 @@ static void failed(struct entry *e, const char *why)
 	e->retry_at = loop_now(o->o.loop) + e->retry_wait;
 	log_warn("smtp", "no access token for %s: %s", e->name, e->why);
 	/* the old one may still be good for those who wait */
-	if (e->expiry <= loop_wall(o->o.loop) + UNUSABLE)
+	if (!is_usable(e, loop_wall(o->o.loop)))
 		keep(&e->access_token, STR_EMPTY);
 	/* kept for who asks what is wrong, relayctl */
 	if (same)
@@ -364,7 +340,7 @@ static void failed(struct entry *e, const char *why)
 /* overtaken - another process has spent our refresh token, and kept what it was given in its place: that is ours, too */
 static void overtaken(struct entry *e)
 {
-	if (e->expiry > loop_wall(e->oauth->o.loop) + UNUSABLE)
+	if (is_usable(e, loop_wall(e->oauth->o.loop)))
 		tell_all(e);
 	else
 		failed(e, "the refresh token was spent by another process: the next try has the one that it was given");
@@ -377,7 +353,8 @@ static void taken(struct entry *e, const struct oauth_answer *a)
 	keep(&e->access_token, a->access_token);
 	if (a->refresh_token.n)
 		keep(&e->refresh_token, a->refresh_token);
-	e->expiry = loop_wall(o->o.loop) + (a->lives ? a->lives : LIVES_UNSAID);
+	e->lives = a->lives ? a->lives : LIVES_UNSAID;
+	e->expiry = loop_wall(o->o.loop) + e->lives;
 	e->had_at = loop_now(o->o.loop);
 	e->retry_at = e->retry_wait = 0;
 	e->why[0] = 0;
@@ -448,7 +425,7 @@ static bool fetch(struct entry *e, const struct oauth_credential *c, const struc
 	uint16_t port;
 	bool good;
 
-	if (!trust(o, conf, why) || !credential_split(c->endpoint, &host, &port, &path))
+	if (!trust(o, conf, why) || !fetch_split(c->endpoint, &host, &port, &path))
 		return false;
 	if (c->grant == OAUTH_JWT) {
 		mem_free(e->endpoint);
@@ -481,15 +458,15 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 	buf_init(&text, LIMIT_OAUTH_TEXT);
 	buf_init(&why, LIMIT_OAUTH_WHY);
 	good = read_credential(e, &text, &arena, &c, &why);
-	if (good && !e->fetch && !e->work && e->expiry <= now + RENEW_AHEAD && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
+	if (good && !e->fetch && !e->work && e->expiry <= now + ahead(e) && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
 		failed(e, buf_cstr(&why));
 	} else if (!good) {
 		tell(w, "", buf_cstr(&why));
 	} else if (!e->fetch && !e->work) {
-		if (e->expiry <= now + UNUSABLE)
+		if (!is_usable(e, now))
 			keep(&e->access_token, STR_EMPTY);
 		tell_all(e);
-	} else if (!e->saving && *e->access_token && e->expiry > now + UNUSABLE) {
+	} else if (!e->saving && is_usable(e, now)) {
 		tell(w, e->access_token, "");
 	}
 	buf_wipe(&text);
@@ -501,17 +478,20 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 bool oauth_refused(struct oauth *o, struct str file, struct str token)
 {
 	struct entry *e = entry_of(o, file);
+	bool young = e->had_at && loop_now(o->o.loop) - e->had_at < NEW_FOR;
 
 	if (!str_eq(str_of(e->access_token), token))
 		return true;
 	keep(&e->access_token, STR_EMPTY);
 	e->expiry = 0;
 	/* asked for just now: another one would be no better */
-	if (e->had_at && loop_now(o->o.loop) - e->had_at < NEW_FOR) {
+	if (young) {
 		format_text(e->why, sizeof(e->why), "a new access token was refused by the server");
 		e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
 		e->retry_at = loop_now(o->o.loop) + e->retry_wait;
-		return false;
 	}
-	return true;
+	/* nor shall the next process use it */
+	if (!e->work && !e->fetch)
+		state_save(e);
+	return !young;
 }

@@ -7,6 +7,7 @@
 #include "core/conf/conf.h"
 #include "core/net/dns.h"
 #include "core/net/loop.h"
+#include "core/oauth/source.h"
 
 struct oauth;
 struct oauth_options {
@@ -18,9 +19,6 @@ struct oauth_options {
 };
 struct oauth *oauth_new(const struct oauth_options *o);
 void oauth_free(struct oauth *o);      /* nobody is told */
-
-/* oauth_is - is this password the name of a credential's file, or a credential itself, and no token or file of one? */
-bool oauth_is(struct str password);
 
 /* oauth_port - the port where a token for this credential is had, through https_proxy or not; 0: it is none */
 uint16_t oauth_port(struct str password);

@@ -71,6 +71,12 @@ static int find_address(struct probe_host *h, const struct deliver_step *s)
 
 /* what the deliverer's words mean; the first that occurs */
 static const struct { const char *words, *check, *advice; } failures[] = {
+	{ "invalid_grant", "auth", "relayctl oauth login, into the same file" },
+	{ "invalid_client", "auth", "correct client_id and client_secret in the token file" },
+	{ "the token endpoint", "auth", "relayctl oauth test tries the token file by itself" },
+	{ "to an access token that was had", "auth", "the token has ended or was revoked: ask again, and a new one is had" },
+	{ "to a new access token", "auth", "the token is good, the login is not: the user must be the mailbox that agreed, and may have to be allowed SMTP AUTH" },
+	{ "token file", "auth", "check the file that smtp_sasl_password_maps names" },
 	{ "cannot authenticate", "auth", "no mechanism is left: look at smtp_sasl_security_options, _tls_security_options and the server's AUTH" },
 	{ "authentication failed; server", "auth", "check user and password in smtp_sasl_password_maps" },
 	{ "password_maps lookup", "auth", "check the table" },

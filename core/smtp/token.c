@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "core/base/fs.h"
+#include "core/base/json_read.h"
+#include "core/base/limits.h"
 #include "core/smtp/sasl.h"
 
 static bool is_token(struct str s)
@@ -50,4 +52,26 @@ bool token_find(const char *mechanism, struct str password, struct buf *out, str
 		return true;
 	buf_printf(why, "token file %.*s: no token in its first line", STR_ARG(path));
 	return false;
+}
+
+static void on_member(void *ctx, const struct json_member *m)
+{
+	static const char *const names[] = { "status", "scope", "openid-configuration" };
+	struct buf *out = ctx;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (m->kind <= JSON_NUMBER && m->value.n && str_eq(m->name, str_of(names[i])))
+			buf_printf(out, "%s%s %.*s", out->n ? ", " : "", names[i], STR_ARG(str_head(m->value, m->value.n < 100 ? m->value.n : 100)));
+}
+
+void token_error(struct str json, struct buf *out)
+{
+	struct arena arena;
+
+	arena_init(&arena, LIMIT_SASL_RESPONSE);
+	if (!json_read_object(json, &arena, on_member, out) || !out->n) {
+		buf_clear(out);
+		buf_str(out, str_head(json, json.n < 200 ? json.n : 200));
+	}
+	arena_fini(&arena);
 }

@@ -12,4 +12,8 @@
  * false with why: the file cannot be read, or holds no token */
 bool token_find(const char *mechanism, struct str password, struct buf *out, struct str *secret, struct buf *why);
 
+/* token_error - the words of the JSON with which a server refuses a token (RFC 7628 section 3.2.2): "status …, scope …"; as it stands, where it
+ * is none */
+void token_error(struct str json, struct buf *out);
+
 #endif

@@ -202,18 +202,30 @@ def test_token_of_the_file_is_used_until_its_end(tmp_path):
 
 
 def test_token_that_is_about_to_end_is_renewed_while_it_is_used(tmp_path):
-    with Endpoint(tmp_path / "e", good("first", expires_in=120)) as endpoint, Provider("first") as provider:
-        with relay(tmp_path, provider, endpoint, REFRESH) as r:
+    with Endpoint(tmp_path / "e", good("second")) as endpoint, Provider("first") as provider:
+        with relay(tmp_path, provider, endpoint, dict(REFRESH, access_token="first", expiry=int(time.time()) + 120)) as r:
             send(r)
             provider.wait(1)
-            endpoint.answer = good("second")
-            send(r)
-            provider.wait(2)
-            wait(lambda: len(endpoint.forms) == 2)
-            wait(lambda: len(r.log_lines("new access token")) == 2)
+            wait(lambda: r.log_lines("new access token"))
             provider.token = "second"
             send(r)
-            provider.wait(3)
+            provider.wait(2)
+            assert len(endpoint.forms) == 1
+
+
+def test_token_of_a_short_life_is_used_for_most_of_it(tmp_path):
+    with Endpoint(tmp_path / "e", good("short", expires_in=200)) as endpoint, Provider("short") as provider:
+        with relay(tmp_path, provider, endpoint, REFRESH) as r:
+            for n in range(1, 4):
+                send(r)
+                provider.wait(n)
+            assert len(endpoint.forms) == 1
+    with Endpoint(tmp_path / "e2", good("shorter", expires_in=2)) as endpoint, Provider("shorter") as provider:
+        with relay(tmp_path / "2", provider, endpoint, REFRESH) as r:
+            for n in range(1, 3):
+                send(r)
+                provider.wait(n)
+                time.sleep(2)
             assert len(endpoint.forms) == 2
 
 

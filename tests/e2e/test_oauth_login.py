@@ -263,12 +263,13 @@ def test_test_and_relayd_spend_one_refresh_token_after_the_other(tmp_path):
         if form["refresh_token"] in spent:
             return 400, {"error": "invalid_grant"}
         spent.append(form["refresh_token"])
-        return good("ya29.%d" % len(spent), refresh_token="1//%d" % len(spent), expires_in=200)
+        return good("ya29.%d" % len(spent), refresh_token="1//%d" % len(spent), expires_in=1)
     with Endpoint(tmp_path / "e", answer) as endpoint, Provider("") as provider:
         provider.auth = lambda *_: "235 2.7.0 ok"
         provider.script["AUTH"] = lambda *_: "235 2.7.0 ok"
         with relay(tmp_path, provider, endpoint, REFRESH, main_cf="smtp_connection_reuse_count_limit = 1\n") as r:
             for n in range(1, 4):
+                time.sleep(1)
                 send(r)
                 provider.wait(n)
                 wait(lambda n=n: len(spent) >= 2 * n - 1)

@@ -122,3 +122,22 @@ T(sasl_has_initial_where_the_client_goes_first)
 	CHECK(sasl_has_initial("PLAIN") && sasl_has_initial("xoauth2") && sasl_has_initial("OAUTHBEARER"));
 	CHECK(!sasl_has_initial("LOGIN") && !sasl_has_initial("CRAM-MD5") && !sasl_has_initial("X"));
 }
+
+T(token_error_tells_what_the_json_of_a_server_says)
+{
+	static const struct { const char *json, *want; } rows[] = {
+		{ "{\"status\":\"401\",\"schemes\":\"bearer mac\",\"scope\":\"https://mail.google.com/\"}", "status 401, scope https://mail.google.com/" },
+		{ "{\"status\":400}", "status 400" }, { "{\"schemes\":\"Bearer\"}", "{\"schemes\":\"Bearer\"}" }, { "no", "no" }, { "", "" },
+		{ "{\"status\":\"401\"", "{\"status\":\"401\"" },
+	};
+	struct buf out;
+
+	buf_init(&out, 500);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s", rows[i].json);
+		buf_clear(&out);
+		token_error(str_of(rows[i].json), &out);
+		CHECK_STR(buf_cstr(&out), rows[i].want);
+	}
+	buf_fini(&out);
+}

@@ -127,6 +127,8 @@ void smtp_auth_forget(struct smtp_session *s)
 	if (s->oauth)
 		oauth_cancel(s->oauth);
 	s->oauth = NULL;
+	mem_free(s->token_error);
+	s->token_error = NULL;
 	s->credential = STR_EMPTY;
 	buf_wipe(&s->login);
 	buf_wipe(&s->token);
@@ -241,9 +243,14 @@ bool smtp_auth_challenge(struct smtp_session *s)
 		sasl_respond(&s->sasl, buf_view(&challenge), &response);
 	if (sasl_takes_token(s->sasl.mechanism)) {
 		char said[300];
+		struct buf words;
 
 		smtp_target_said(&s->target, said);
 		log_warn(smtp_session_service(s), "host %s refused the token: %s", said, buf_cstr(&challenge));
+		buf_init(&words, LIMIT_REPLY_TEXT / 2);
+		token_error(buf_view(&challenge), &words);
+		mem_free(s->token_error);
+		s->token_error = buf_take(&words);
 	}
 	smtp_client_auth_step(&s->client, ok ? str_make(response.p ? response.p : "", response.n) : STR_EMPTY);
 	buf_wipe(&response);
@@ -303,6 +310,8 @@ void smtp_auth_refused(const struct smtp_session *s, struct reply *out)
 		buf_clear(&line);
 		buf_printf(&line, "%d (the rest repeats the login)", r->code);
 	}
+	if (s->token_error)
+		buf_printf(&line, " (%s)", s->token_error);
 	/* whether a token has ended or the login is wrong, only its age tells */
 	if (s->credential.n)
 		buf_z(&line, oauth_refused(s->d->oauth, s->credential, s->sasl.password) ? " (to an access token that was had before: a new one is "

@@ -63,6 +63,7 @@ struct smtp_session {
 	struct buf token;              /* read, or had, in place of the password */
 	struct str credential;         /* where the token is from: a file for core/oauth; or empty */
 	struct oauth_wait *oauth;      /* a token that is not there yet */
+	char *token_error;             /* what the server says of it, in words; NULL: nothing yet */
 	void (*on_auth)(struct smtp_session *s, const struct reply *failed); /* it has come: AUTH is said, or failed says why not */
 	struct smtp_feed feed;         /* the transaction's content */
 };
