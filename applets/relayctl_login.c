@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/limits.h"
@@ -143,6 +144,15 @@ static int plan(struct tool *t, const struct oauth_provider *p, struct oauth_log
 	return EX_OK;
 }
 
+/* can_write - asked before the person is: what was agreed to must not be lost */
+static int can_write(const struct tool *t)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(t->file, '/') - t->file + 1), t->file);
+	return access(folder, W_OK | X_OK) == 0 ? EX_OK : applet_fail(EX_CANTCREAT, "%s: %s", folder, strerror(errno));
+}
+
 static int write_file(struct tool *t)
 {
 	struct stat like;
@@ -169,20 +179,21 @@ static void tell_next(const struct tool *t, const struct oauth_provider *p)
 {
 	const struct conf *c = t->x->conf;
 	const struct oauth_credential *k = &t->credential;
-	const char *relay = *c->relayhost ? c->relayhost : "[SERVER]:587";
+	bool set = *c->relayhost && (!p || strstr(c->relayhost, p->server));
+	const char *relay = set ? c->relayhost : "[SERVER]:587";
 
 	printf("%s is written; its access token ends ", t->file);
 	tool_print_when(k->expiry);
 	printf(".\n\nThe line for smtp_sasl_password_maps:\n\n  ");
-	if (p)
+	if (p && !set)
 		printf("[%s]:%d ", p->server, SUBMISSION);
 	else
 		printf("%s ", relay);
 	term_print(stdout, k->user.n ? k->user : STR("USER"));
 	printf(":%s\n", t->file);
-	if (!c->smtp_sasl_auth_enable || !*c->relayhost) {
+	if (!c->smtp_sasl_auth_enable || !set) {
 		printf("\nand in main.cf:\n\n");
-		if (p)
+		if (p && !set)
 			printf("  relayhost = [%s]:%d\n", p->server, SUBMISSION);
 		else
 			printf("  relayhost = %s\n", relay);
@@ -202,6 +213,8 @@ int tool_login(struct tool *t, const char *provider)
 	if (provider && !p)
 		return applet_usage_error(&applet_relayctl, "%s: no provider is known by this name: microsoft, google", provider);
 	code = plan(t, p, &l);
+	if (!code)
+		code = can_write(t);
 	if (!code)
 		code = tool_open_network(t);
 	if (code)

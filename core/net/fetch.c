@@ -99,7 +99,7 @@ static enum conn_next take_tunnel(struct fetch *f, struct conn *c, bool ended)
 	if (stop < 0)
 		return ended || in.n >= LIMIT_HTTP_REQUEST ? end(f, "the proxy's answer is no HTTP") : CONN_KEEP;
 	if (!str_starts(in, STR("HTTP/1.")) || in.n < 12 || in.p[9] != '2') {
-		format_text(text, sizeof(text), "the proxy answers %.*s", str_starts(in, STR("HTTP/1.")) ? 3 : 0, in.p + 9);
+		format_text(text, sizeof(text), "the proxy answers %.*s", STR_ARG(str_head(str_from(in, 9), str_starts(in, STR("HTTP/1.")) ? 3 : 0)));
 		return end(f, text);
 	}
 	if (in.n > (size_t)stop + 4)

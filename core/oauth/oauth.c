@@ -321,6 +321,8 @@ static void failed(struct entry *e, const char *why)
 
 	bool same = !strcmp(e->why, why);
 
+	/* what another process was given meanwhile must not be written over */
+	(void)state_take(e);
 	format_text(e->why, sizeof(e->why), "%s", why);
 	e->retry_wait = e->retry_wait ? 2 * e->retry_wait : RETRY_FIRST;
 	if (e->retry_wait > RETRY_LONGEST)
@@ -350,6 +352,8 @@ static void taken(struct entry *e, const struct oauth_answer *a)
 {
 	struct oauth *o = e->oauth;
 
+	/* an answer without a refresh token does not undo one that another process was given */
+	(void)state_take(e);
 	keep(&e->access_token, a->access_token);
 	if (a->refresh_token.n)
 		keep(&e->refresh_token, a->refresh_token);
@@ -480,7 +484,7 @@ bool oauth_refused(struct oauth *o, struct str file, struct str token)
 	struct entry *e = entry_of(o, file);
 	bool young = e->had_at && loop_now(o->o.loop) - e->had_at < NEW_FOR;
 
-	if (!str_eq(str_of(e->access_token), token))
+	if (!str_eq(str_of(e->access_token), token) || state_take(e))
 		return true;
 	keep(&e->access_token, STR_EMPTY);
 	e->expiry = 0;

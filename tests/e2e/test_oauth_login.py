@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -102,6 +103,37 @@ def test_device_login_that_fails_says_why_and_writes_nothing(tmp_path, looks, de
                   tmp_path / "f")
         assert p.returncode != 0 and says in p.stderr, p
         assert not os.path.exists(tmp_path / "f")
+
+
+def test_nobody_is_asked_when_the_file_could_not_be_written(tmp_path):
+    with Authorizer(tmp_path / "e", [good("a", refresh_token="r")]) as endpoint:
+        p = oauth(control(tmp_path, endpoint.ca), "login", "--device-endpoint", endpoint.url, "--token-endpoint", endpoint.url, "--client-id", "x",
+                  tmp_path / "no" / "f")
+        assert p.returncode == 73 and "no/: No such file or directory" in p.stderr and not endpoint.forms, p
+
+
+def test_what_another_process_was_given_is_not_written_over(tmp_path):
+    """relayd asks with the first refresh token and is told nothing new; meanwhile another process was given a second one."""
+    first, go_on = threading.Event(), threading.Event()
+
+    def answer(form):
+        if form["refresh_token"] == "1//first" and not first.is_set():
+            first.set()
+            go_on.wait(60)
+            return 503, b""
+        return good("ya29.%s" % form["refresh_token"][3:], refresh_token="1//second", expires_in=3600)
+    with Endpoint(tmp_path / "e", answer) as endpoint, Provider("ya29.first") as provider, relay(tmp_path, provider, endpoint, REFRESH) as r:
+        try:
+            send(r)
+            wait(first.is_set)
+            assert oauth(r.dir, "test", r.path("token.json")).returncode == 0
+        finally:
+            go_on.set()
+        r.wait_log("503 without a token")
+        shown = oauth(r.dir, "show", r.path("token.json")).stdout
+        assert "renewal   by a refresh token that the endpoint gave since\n" in shown and "503" in shown, shown
+        provider.wait(1, seconds=40)
+        assert [form["refresh_token"] for form in endpoint.forms] == ["1//first"] * 2
 
 
 def test_device_login_can_be_interrupted(tmp_path):
