@@ -398,4 +398,4 @@ clean:
 distclean:
 	@rm -rf $(BUILD)
 
--include $(shell find $(V)/obj $(W) $(L) -name '*.d' 2>/dev/null)
+-include $(shell find $(sort $(V)/obj $(W)/obj $(L)) -name '*.d' 2>/dev/null)
