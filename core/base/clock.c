@@ -20,3 +20,8 @@ usec clock_wall(void)
 {
 	return ask(CLOCK_REALTIME);
 }
+
+usec clock_thread(void)
+{
+	return ask(CLOCK_THREAD_CPUTIME_ID);
+}

@@ -13,5 +13,6 @@ typedef int64_t usec;
 
 usec clock_mono(void);   /* never goes back; for deadlines and durations */
 usec clock_wall(void);   /* since 1970-01-01 UTC; for dates and the queue */
+usec clock_thread(void); /* that the calling thread had a processor; for what a step costs on a machine that others use, too */
 
 #endif

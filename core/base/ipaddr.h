@@ -22,6 +22,7 @@ void ipaddr_format(const struct ipaddr *a, char out[46]);
 bool ipaddr_eq(const struct ipaddr *a, const struct ipaddr *b);
 bool ipaddr_is_loopback(const struct ipaddr *a);
 bool ipaddr_is_nowhere(const struct ipaddr *a);                /* "this host" of RFC 1122, 3.2.1.3: 0.0.0.0/8; and :: */
+bool ipaddr_is_public(const struct ipaddr *a);                 /* everybody may reach it (ipaddr_public.c) */
 /* ipaddr_inner - the IPv4 address that a translator sends this IPv6 one to: NAT64 (RFC 6052), 6to4 (RFC 3056), compatible (RFC 4291).
  * false: none. For the question where mail comes out, never for rights: who says that he is such an address need not be the other */
 bool ipaddr_inner(const struct ipaddr *a, struct ipaddr *out);

@@ -96,12 +96,13 @@ static int put_page(struct relay *r, struct web_answer *a)
 static const struct page {
 	const char *path, *type, *open_type;
 	usec shared;
+	bool by_name;          /* only for who asks by a name of ours */
 	int (*put)(struct relay *r, struct web_answer *a);     /* the status */
 } pages[] = {
-	{ "/healthz", PLAIN, PLAIN, 0, put_health },
-	{ "/readyz", PLAIN, PLAIN, 0, put_ready },
-	{ "/", HTML, HTML, SHARED_TIME, put_page },
-	{ "/metrics", METRICS, OPEN_METRICS, SHARED_TIME, put_metrics },
+	{ "/healthz", PLAIN, PLAIN, 0, false, put_health },
+	{ "/readyz", PLAIN, PLAIN, 0, false, put_ready },
+	{ "/", HTML, HTML, SHARED_TIME, true, put_page },
+	{ "/metrics", METRICS, OPEN_METRICS, SHARED_TIME, true, put_metrics },
 };
 
 /* --- answers ---------------------------------------------------------------------------------------------------------- */
@@ -163,7 +164,8 @@ static struct web_answer *refusal(int status)
 {
 	struct web_answer *a = answer_new(status);
 
-	buf_z(&a->text, status == 404 ? "no such page\n" : "not a request that is understood here\n");
+	buf_z(&a->text, status == 404 ? "no such page\n" : status == 421 ? "not a name of this relay: see http_hosts in relaybox.conf(5)\n" :
+		"not a request that is understood here\n");
 	return a;
 }
 
@@ -175,16 +177,39 @@ static const struct page *page_of(struct str path)
 	return NULL;
 }
 
+/* is_ours - names with a dot are anybody's: one that a stranger has point here would give his web page the visitor's view of us */
+static bool is_ours(const struct conf *c, struct str host)
+{
+	struct str rest = str_of(c->http_hosts), word;
+	struct ipaddr address;
+
+	if (str_chr(host, '.') < 0 || ipaddr_parse(host, &address))
+		return true;
+	while (str_word(&rest, ", \t\r\n", &word))
+		if (str_ieq(host, word) || (str_starts(word, STR(".")) && str_iends(host, word)))
+			return true;
+	return false;
+}
+
+static int refuse(const struct conf *c, const struct page *p, const struct http_request *q)
+{
+	return !p ? 404 : p->by_name && !is_ours(c, q->host) ? 421 : 0;
+}
+
 /* respond - refused: the status for what is no request, or 0 */
 static void respond(struct visitor *v, const struct http_request *q, int refused)
 {
 	const struct page *p = refused ? NULL : page_of(q->path);
 	bool open = str_find(q->accept, STR("application/openmetrics-text")) >= 0;
-	struct web_answer *a = p ? answer_of(v->relay, p, open) : refusal(refused ? refused : 404);
+	struct web_answer *a;
+
+	if (!refused)
+		refused = refuse(v->relay->settings->conf, p, q);
+	a = refused ? refusal(refused) : answer_of(v->relay, p, open);
 
 	a->users++;
 	v->answer = a;
-	http_respond(&v->conn->out, a->status, !p ? PLAIN : open ? p->open_type : p->type, a->more, a->text.n);
+	http_respond(&v->conn->out, a->status, refused ? PLAIN : open ? p->open_type : p->type, a->more, a->text.n);
 	if (q->head)
 		v->at = a->text.n;
 }

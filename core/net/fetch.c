@@ -187,6 +187,29 @@ static void connect_next(struct fetch *f)
 		end(f, strerror(errno));
 }
 
+/* may_call - where mail for that address would come out, behind a translator too */
+static bool may_call(const struct ipaddr *a)
+{
+	struct ipaddr inner;
+
+	return ipaddr_is_public(ipaddr_inner(a, &inner) ? &inner : a);
+}
+
+/* keep_public - of the addresses found; why there may be none. A proxy is the administrator's, and looks up names by itself */
+static const char *keep_public(struct fetch *f)
+{
+	struct ipaddr host;
+	size_t n = 0;
+
+	if (!f->o.strange || !f->found.n)
+		return "it has no address";
+	for (size_t i = 0; i < f->found.n; i++)
+		if (f->proxy_port ? !ipaddr_parse(str_of(f->host), &host) || may_call(&host) : may_call(&f->found.v[i]))
+			f->found.v[n++] = f->found.v[i];
+	f->found.n = n;
+	return "its address is not public";
+}
+
 /* --- the walk ---------------------------------------------------------------------------------------------------------- */
 
 static void on_task(struct loop_task *t)
@@ -211,11 +234,14 @@ static void on_addresses(void *ctx, const struct dns_addresses *a)
 {
 	struct fetch *f = ctx;
 
+	const char *none;
+
 	f->query = NULL;
 	f->found = *a;
+	none = keep_public(f);
 	if (f->found.n > LIMIT_FETCH_ADDRESSES)
 		f->found.n = LIMIT_FETCH_ADDRESSES;
-	end(f, a->why[0] ? a->why : "it has no address");
+	end(f, a->why[0] ? a->why : none);
 }
 
 void fetch_proxy(const char *proxy, struct str *host, uint16_t *port)
@@ -314,7 +340,7 @@ struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx)
 		name = str_of(f->host);
 	if (ipaddr_parse(name, &f->found.v[0])) {
 		f->found.n = 1;
-		loop_defer(o->loop, &f->task);
+		end(f, keep_public(f));
 	} else {
 		f->query = dns_lookup_host(o->dns, name, f->proxy_port ? 3 : o->families, f->proxy_port ? DNS_NATIVE : o->names, on_addresses, f);
 	}

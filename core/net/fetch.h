@@ -1,7 +1,8 @@
 /* fetch - one HTTPS request and its answer, for whoever needs one: name, connection (through https_proxy of the environment where that
  * is set), TLS with a verified name, GET or POST. The addresses of the host are tried one after the other until one speaks HTTP; what
  * that one says is the answer. A redirection is an answer like any other: a policy must not be had by one (RFC 8461 3.3), and tokens
- * and reports are not for whomever an answer names. */
+ * and reports are not for whomever an answer names. What a stranger's DNS names is called at public addresses only: nobody has us ask the
+ * services of our own networks, or those that a cloud gives its machines at 169.254.169.254. */
 #ifndef CORE_NET_FETCH_H
 #define CORE_NET_FETCH_H
 
@@ -21,6 +22,7 @@ struct fetch_options {
 	struct str body;               /* copied, and wiped in the end */
 	size_t most;                   /* bytes of the answer's body; more is no answer */
 	usec time;                     /* for all connections: an address has half of what is left, the last one all */
+	bool strange;                  /* the host is a stranger's word: at addresses that are not public it is not called */
 	int families;                  /* 1 IPv4, 2 IPv6, 3 both */
 	enum dns_source names;
 };

@@ -4,8 +4,9 @@
 #include "core/base/limits.h"
 
 static const struct { int status; const char *text; } reasons[] = {
-	{ 200, "OK" }, { 400, "Bad Request" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 431, "Request Header Fields Too Large" },
-	{ 500, "Internal Server Error" }, { 503, "Service Unavailable" }, { 505, "HTTP Version Not Supported" },
+	{ 200, "OK" }, { 400, "Bad Request" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 421, "Misdirected Request" },
+	{ 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
+	{ 505, "HTTP Version Not Supported" },
 };
 
 static const char *reason_of(int status)
@@ -59,6 +60,14 @@ static bool headers_are_sound(struct str rest)
 	return true;
 }
 
+/* host_of - an address in brackets has colons of its own */
+static struct str host_of(struct str field)
+{
+	ptrdiff_t end = str_starts(field, STR("[")) ? str_chr(field, ']') : str_chr(field, ':') - 1;
+
+	return end >= 0 ? str_head(field, (size_t)end + 1) : field;
+}
+
 enum http_result http_parse(struct str in, struct http_request *out, int *status)
 {
 	struct str head = str_head(in, LIMIT_HTTP_REQUEST), rest, line;
@@ -79,6 +88,7 @@ enum http_result http_parse(struct str in, struct http_request *out, int *status
 		*status = 400;
 	out->length = (size_t)end + 4;
 	out->accept = http_header(rest, STR("accept"));
+	out->host = host_of(http_header(rest, STR("host")));
 	return *status ? HTTP_BAD : HTTP_OK;
 }
 

@@ -10,6 +10,7 @@ struct http_request {
 	struct str path;       /* as sent, from its "/" to before "?"; not decoded; a view into the input */
 	struct str query;      /* what follows the "?" */
 	struct str accept;     /* its first Accept field; p == NULL: none */
+	struct str host;       /* its Host without a port: "name", "1.2.3.4", "[::1]"; p == NULL: none */
 	bool head;             /* answer without the body */
 	size_t length;         /* bytes of the request; a body, if there is one, is not read */
 };

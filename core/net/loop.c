@@ -13,6 +13,7 @@
 #include "core/net/loop.h"
 
 enum { EVENTS_PER_TICK = 256, HOOKS = 4, LOOK_EVERY = 4 };
+#define WORK_LOOK USEC_PER_MSEC            /* how old a look at the thread's clock may be: by so much a tick's work is underrated */
 #define TURN (10 * USEC_PER_MSEC)          /* of events, of timers, of tasks in a tick, more or less */
 
 struct loop {
@@ -21,6 +22,7 @@ struct loop {
 	bool ticking;          /* there was a tick before this one, and nothing but it in between */
 	usec now, wall;
 	usec seen;             /* the last look at the clock in this tick */
+	usec worked, worked_at; /* the thread's clock before this tick, and when that was */
 	struct heap timers;
 	struct list tasks;
 	struct pool *pool;
@@ -201,12 +203,31 @@ static void measure(struct loop *l, usec now)
 	struct loop_slices *s = &l->slices;
 	usec took = now - l->now;
 
-	s->n_long += took > LOOP_LONG;
+	if (took > LOOP_LONG) {
+		usec work = clock_thread() - l->worked - (l->now - l->worked_at);
+
+		s->n_long++;
+		s->n_busy += work > LOOP_LONG;
+		if (work > LOOP_LONG && work > s->busiest)
+			s->busiest = work;
+	}
 	if (took <= s->worst)
 		return;
-	l->tick.worst = took;
-	l->tick.n_long = s->n_long;
-	*s = l->tick;
+	s->worst = took;
+	s->events = l->tick.events;
+	s->timers = l->tick.timers;
+	s->tasks = l->tick.tasks;
+}
+
+/* begin - of a tick, at l->now */
+static void begin(struct loop *l)
+{
+	l->tick = (struct loop_slices){ 0 };
+	l->seen = l->now;
+	if (l->now - l->worked_at <= WORK_LOOK)
+		return;
+	l->worked = clock_thread();
+	l->worked_at = l->now;
 }
 
 /* milliseconds to sleep, rounded up so that a timer is due when it ends */
@@ -241,8 +262,6 @@ static bool is_long(struct loop *l, unsigned done, usec from)
 
 static void serve_events(struct loop *l)
 {
-	l->tick = (struct loop_slices){ 0 };
-	l->seen = l->now;
 	while (l->served < l->n_events) {
 		struct epoll_event *e = &l->events[l->served++];
 		struct loop_io *io = e->data.ptr;
@@ -320,6 +339,7 @@ int loop_tick(struct loop *l, usec max_wait)
 		return -1;
 	l->n_events = n < 0 ? 0 : n;
 	read_clocks(l);
+	begin(l);
 	serve_events(l);
 	serve_timers(l);
 	serve_tasks(l);

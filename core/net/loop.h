@@ -49,12 +49,15 @@ void loop_on_tick(struct loop *l, void (*fn)(void *ctx), void *ctx);
 int loop_use_pool(struct loop *l, struct pool *p);
 struct pool *loop_pool(const struct loop *l);                  /* NULL if there is none */
 /* loop_slices - how long others waited for one tick, from its events to its end, since the loop was made: the longest, and what it
- * had to do. It costs no look at the clock beside the one before sleeping */
+ * had to do. On a busy machine others may have had the processor meanwhile, so long ticks are judged by their own time on it, too. It
+ * costs no look at the clock beside the one before sleeping, and one at the thread's now and then */
 #define LOOP_LONG (50 * USEC_PER_MSEC)
 struct loop_slices {
 	usec worst;
 	unsigned events, timers, tasks; /* of the worst */
 	uint64_t n_long;       /* ticks longer than LOOP_LONG */
+	uint64_t n_busy;       /* … that worked for so long: what they had to do was too much */
+	usec busiest;          /* the most that one of those worked */
 };
 const struct loop_slices *loop_slices(const struct loop *l);
 /* loop_tick - wait at most max_wait (0: only look), serve what is ready; 0, or -1 with errno */

@@ -326,7 +326,7 @@ static void fetch_policy(struct entry *e)
 {
 	const struct sts_options *o = &e->sts->o;
 	struct fetch_options f = { .loop = o->loop, .dns = o->dns, .tls = e->tls, .path = STR("/.well-known/mta-sts.txt"), .port = o->port,
-		.accept = "text/plain", .most = LIMIT_STS_POLICY, .time = FETCH_TIME, .families = 3, .names = DNS_HOSTS };
+		.accept = "text/plain", .most = LIMIT_STS_POLICY, .time = FETCH_TIME, .strange = true, .families = 3, .names = DNS_HOSTS };
 	char host[LIMIT_DOMAIN + 1];
 
 	format_text(host, sizeof(host), "mta-sts.%s", e->domain);

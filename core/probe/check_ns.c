@@ -99,7 +99,7 @@ static void judge_place(struct probe *p, const char *name, const struct ipaddr *
 	char text[46];
 
 	ipaddr_format(a, text);
-	if (!probe_is_public(a))
+	if (!ipaddr_is_public(a))
 		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "ns", "others cannot reach it: name a public address", "%s [%s] has an address that is not public", name, text);
 }
 

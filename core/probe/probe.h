@@ -185,7 +185,6 @@ void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, co
 /* probe_find_bogus - does an answer come once nobody looks at signatures? Then they are what is wrong, which is told, and true */
 bool probe_find_bogus(struct probe *p, const char *name, enum dns_type type, int host, const char *check);
 void probe_judge_tls(struct probe *p, int h, int k);       /* of an address whose dialogue came to its end */
-bool probe_is_public(const struct ipaddr *a);              /* everybody may reach it */
 /* probe_zone - the NS records of the zone that has the domain; none: not known. NULL: facts are missing */
 const struct fact *probe_zone(struct probe *p);
 int32_t probe_signed_for(const struct probe *p, const struct dns_signature *s); /* seconds until it ends */

@@ -242,7 +242,7 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 
 static void judge_place(struct probe *p, int h, int k, const struct probe_address *a)
 {
-	if (!p->opt->server && !p->literal && !probe_is_public(&a->ip))
+	if (!p->opt->server && !p->literal && !ipaddr_is_public(&a->ip))
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "address", "others cannot reach it: name a public address", "%s is not a public address",
 			a->text);
 }

@@ -2,6 +2,7 @@
 import http.server
 import json
 import re
+import socket
 import struct
 import subprocess
 import threading
@@ -219,3 +220,29 @@ def test_script_brings_what_is_new(world, tmp_path):
     with Front(world, on_second=more_mail) as front:
         text = chromium(tmp_path, "--virtual-time-budget=30000", "--dump-dom", front.url)
     assert front.asked >= 2 and "l***@customer.test" in text and ">no answer<" not in text
+
+
+HOSTS = [  # who is asked for, whether the page and the metrics are given
+    ("127.0.0.1", True), ("127.0.0.1:%d", True), ("[::1]:%d", True), ("localhost:%d", True), ("relaybox:%d", True), ("relay.example.test", True),
+    ("Relay.Example.Test:%d", True), ("relay.mail.svc.cluster.local:%d", True), ("status.mine.test", True), (None, True),
+    ("evil.test:%d", False), ("evil.test", False), ("relay.example.test.evil.test", False), ("xrelay.example.test", False), ("127.0.0.1.evil.test", False),
+    ("local", True), ("evil.test.", False),
+]
+
+
+@pytest.mark.parametrize("host, given", HOSTS)
+def test_who_asks_by_a_name_of_nobody_is_told_nothing(named, host, given):
+    """A name that a web page made up and had point here would give it what its visitor's browser sees; health is no secret."""
+    fields = b"" if host is None else b"Host: %s\r\n" % (host % named.http if "%" in host else host).encode()
+    for path, status in (("/", given), ("/metrics", given), ("/healthz", True), ("/readyz", True)):
+        with socket.create_connection(("127.0.0.1", named.http), 20) as s:
+            s.sendall(b"GET %s HTTP/1.1\r\n%s\r\n" % (path.encode(), fields))
+            answer = s.makefile("rb").read().split(b"\r\n")
+        assert answer[0] == (b"HTTP/1.1 200 OK" if status else b"HTTP/1.1 421 Misdirected Request"), path
+        assert status or answer[-1] == b"not a name of this relay: see http_hosts in relaybox.conf(5)\n"
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    with Shown(tmp_path_factory.mktemp("named") / "r", "http_hosts = $myhostname .mine.test .svc .local\n") as relay:
+        yield relay

@@ -267,6 +267,47 @@ T(loop_reaps_its_pool)
 	loop_free(l);
 }
 
+struct toil {
+	struct loop_task task;
+	usec works, sleeps;
+};
+
+static void toil(struct loop_task *t)
+{
+	struct toil *x = LIST_ITEM(t, struct toil, task);
+	usec end = clock_thread() + x->works;
+
+	while (clock_thread() < end)
+		continue;
+	if (x->sleeps)
+		usleep((useconds_t)x->sleeps);
+}
+
+T(loop_tells_ticks_that_work_long_from_those_that_wait_long)
+{
+	static const struct { usec works, sleeps; unsigned n_long, n_busy; } rows[] = {
+		{ 0, LOOP_LONG + 10 * USEC_PER_MSEC, 1, 0 },
+		{ LOOP_LONG + 10 * USEC_PER_MSEC, 0, 2, 1 },
+		{ 2 * LOOP_LONG, 0, 3, 2 },
+	};
+	struct loop *l = loop_new();
+	struct toil x;
+
+	loop_task_init(&x.task, toil);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		x.works = rows[i].works;
+		x.sleeps = rows[i].sleeps;
+		loop_defer(l, &x.task);
+		loop_tick(l, 0);
+		loop_tick(l, 0);
+		CHECK_INT(loop_slices(l)->n_long, rows[i].n_long);
+		CHECK_INT(loop_slices(l)->n_busy, rows[i].n_busy);
+	}
+	CHECK(loop_slices(l)->busiest >= 2 * LOOP_LONG - USEC_PER_MSEC);
+	CHECK_INT(loop_slices(l)->tasks, 1);
+	loop_free(l);
+}
+
 T(fdpass_hands_over_a_descriptor)
 {
 	int s[2], p[2], got;

@@ -1,6 +1,5 @@
-/* probe_public - networks that nobody outside reaches (RFC 6890 and its kin). */
+/* ipaddr_public - networks that nobody outside reaches (RFC 6890 and its kin). */
 #include "core/base/ipaddr.h"
-#include "core/probe/probe.h"
 
 static const struct network not_public[] = {
 	{ { AF_INET, { 0 } }, 8 }, { { AF_INET, { 10 } }, 8 }, { { AF_INET, { 127 } }, 8 }, { { AF_INET, { 169, 254 } }, 16 },
@@ -12,7 +11,7 @@ static const struct network not_public[] = {
 	{ { AF_INET6, { 0xfe, 0xc0 } }, 10 }, { { AF_INET6, { 0xfc } }, 7 }, { { AF_INET6, { 0xfe, 0x80 } }, 10 }, { { AF_INET6, { 0xff } }, 8 },
 };
 
-bool probe_is_public(const struct ipaddr *a)
+bool ipaddr_is_public(const struct ipaddr *a)
 {
 	for (size_t i = 0; i < sizeof(not_public) / sizeof(not_public[0]); i++)
 		if (network_has(&not_public[i], a))

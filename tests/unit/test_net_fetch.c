@@ -1,0 +1,82 @@
+/* test_net_fetch.c - whom a fetch calls for a stranger, and whom for the administrator. Nobody answers: at port 1 of ourselves nobody
+ * listens. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/net/fetch.h"
+#include "tests/unit/t.h"
+
+struct told { bool done; char why[200]; };
+
+static void on_answer(void *ctx, const struct fetch_answer *a)
+{
+	struct told *t = ctx;
+
+	t->done = true;
+	snprintf(t->why, sizeof(t->why), "%s", a->why);
+	CHECK_INT(a->status, 0);
+}
+
+static const char *fetched(const char *hosts, const char *host, bool strange)
+{
+	static struct told t;
+	struct loop *l = loop_new();
+	struct dns *dns = dns_new(l, &(struct dns_options){ .hosts = hosts, .server = "127.0.0.1:1" });
+
+	t.done = false;
+	fetch_start(&(struct fetch_options){ .loop = l, .dns = dns, .host = str_of(host), .path = STR("/"), .port = 1, .accept = "*/*",
+		.most = 1000, .time = 2 * USEC_PER_SEC, .families = 3, .names = DNS_HOSTS, .strange = strange }, on_answer, &t);
+	for (int i = 0; i < 100 && !t.done; i++)
+		loop_tick(l, USEC_PER_SEC);
+	CHECK(t.done);
+	dns_free(dns);
+	loop_free(l);
+	return t.why;
+}
+
+#define NOT_PUBLIC "its address is not public"
+#define REFUSED "Connection refused"
+
+T(fetch_calls_no_inner_address_for_a_stranger)
+{
+	static const char *const inner[] = { "127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1",
+		"169.254.169.254", "100.64.0.1", "192.0.0.192", "198.18.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fec0::1", "fd00::1",
+		"fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+		"64:ff9b:1::10.0.0.1", "2002:7f00:1::1", "2002:c0a8:101::" };
+	char hosts[] = "/tmp/test-fetch-XXXXXX", line[100];
+	int fd = mkstemp(hosts);
+
+	REQUIRE(fd >= 0);
+	for (size_t i = 0; i < sizeof(inner) / sizeof(*inner); i++) {
+		ROW("%s", inner[i]);
+		CHECK_STR(fetched(hosts, inner[i], true), NOT_PUBLIC);
+		snprintf(line, sizeof(line), "%s inner.test\n", inner[i]);
+		REQUIRE(ftruncate(fd, 0) == 0 && pwrite(fd, line, strlen(line), 0) == (ssize_t)strlen(line));
+		CHECK_STR(fetched(hosts, "inner.test", true), NOT_PUBLIC);
+	}
+	CHECK_STR(fetched(hosts, "127.0.0.1", false), REFUSED);
+	/* a proxy looks up names by itself */
+	setenv("https_proxy", "http://127.0.0.1:1", 1);
+	CHECK_STR(fetched(hosts, "public.test", true), REFUSED);
+	CHECK_STR(fetched(hosts, "169.254.169.254", true), NOT_PUBLIC);
+	CHECK_STR(fetched(hosts, "169.254.169.254", false), REFUSED);
+	unsetenv("https_proxy");
+	close(fd);
+	unlink(hosts);
+}
+
+T(addresses_that_everybody_may_reach)
+{
+	static const char *const rows[] = { "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
+		"169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.167.255.255", "192.169.0.0", "198.17.255.255",
+		"198.20.0.0", "223.255.255.255", "2001:db8::1", "2a00::1", "fbff::1" };
+	struct ipaddr a;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		ROW("%s", rows[i]);
+		REQUIRE(ipaddr_parse(str_of(rows[i]), &a));
+		CHECK(ipaddr_is_public(&a));
+	}
+}
