@@ -113,12 +113,14 @@
 #define LIMIT_STS_POLICY (64 * 1024)     /* an MTA-STS policy (RFC 8461 3.3) */
 #define LIMIT_STS_DOMAIN (LIMIT_DOMAIN - 9) /* … is at "mta-sts." and "_mta-sts." of the domain */
 #define LIMIT_STS_DOMAINS 4096           /* whose policy, or its absence, is remembered: those that were sent to last */
+#define LIMIT_STS_HELD (2 * 1024 * 1024) /* … and what all that may hold, some 300 bytes for most: a domain's own policy has up to 20 KB */
 #define LIMIT_STS_LOOKUPS 128            /* … that are being asked about at once; mail for more waits a moment */
 #define LIMIT_STS_FILE (4 * 1024 * 1024) /* the file of policies: a few hundred bytes for each */
 #define LIMIT_TLSRPT_TALLIES 4096        /* of sessions for TLS reports: days, domains and policies */
+#define LIMIT_TLSRPT_HELD (2 * 1024 * 1024) /* … and what they may hold; the oldest go */
 #define LIMIT_TLSRPT_FAILURES 32         /* kinds of failures in one, which are told one by one; the others are in its sum */
 #define LIMIT_TLSRPT_REASON 200          /* the words for one */
-#define LIMIT_TLSRPT_FILE (8 * 1024 * 1024) /* the file of tallies: a few hundred bytes for each */
+#define LIMIT_TLSRPT_FILE (8 * 1024 * 1024) /* the file of tallies, which earlier versions let grow */
 #define LIMIT_TLSRPT_REPORT (512 * 1024) /* a report in JSON: policies and failures of a domain on a day */
 #define LIMIT_TLSRPT_RUA 4               /* addresses of a domain that get its report */
 #define LIMIT_FETCH_HEADER (16 * 1024)   /* of an HTTPS answer: its header section, and what chunks add to its body */

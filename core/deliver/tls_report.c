@@ -114,9 +114,8 @@ void tls_report_count(struct tls_report *r, const struct tlsrpt_session *s)
 
 	if (!tlsrpt_count(&r->counts, tlsrpt_day(loop_wall(r->d->o.loop)), s)) {
 		if (!r->full)
-			log_warn("smtp", "there is no room to count TLS sessions of more domains for reports");
+			log_warn("smtp", "there is no room to count TLS sessions of so many domains for reports: what was counted first is not told");
 		r->full = true;
-		return;
 	}
 	save_soon(r);
 	if (first && !r->domain[0])
@@ -264,11 +263,14 @@ static void send_all(struct tls_report *r, struct str rua)
 	struct tlsrpt_about about = { str_of(c->tlsrpt_organization), str_of(c->tlsrpt_contact), str_of(r->id) };
 	struct str scheme, body, one, rest = rua;
 	struct buf json, gzip;
+	bool any;
 
 	buf_init(&json, LIMIT_TLSRPT_REPORT);
 	buf_init(&gzip, LIMIT_TLSRPT_REPORT);
-	tlsrpt_report(&r->counts, r->day, str_of(r->domain), &about, &json);
-	if (json.overflow || !deflate_gzip(&gzip, buf_view(&json))) {
+	any = tlsrpt_report(&r->counts, r->day, str_of(r->domain), &about, &json);
+	if (!any)
+		rest = STR_EMPTY; /* it had to go meanwhile */
+	else if (json.overflow || !deflate_gzip(&gzip, buf_view(&json))) {
 		log_warn("smtp", "TLS report %s: it is too long, and is not sent", r->id);
 		rest = STR_EMPTY;
 	}

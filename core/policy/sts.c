@@ -55,6 +55,7 @@ struct sts {
 	struct sts_options o;
 	struct table domains;          /* -> struct entry */
 	struct list entries, told;
+	size_t held;                   /* bytes of all entries */
 	size_t lookups;
 	struct loop_timer renewal;
 	usec renewal_at;               /* mono */
@@ -68,8 +69,23 @@ static bool is_busy(const struct entry *e) { return e->query || e->fetch || !lis
 
 static bool has_policy(const struct entry *e) { return e->mode && loop_wall(e->sts->o.loop) < e->fetched + e->life; }
 
+static size_t weight(const struct entry *e)
+{
+	return sizeof(*e) + strlen(e->domain) + strlen(e->why) + (e->text ? strlen(e->text) : 0);
+}
+
+/* keep - in place of what *at was */
+static void keep(struct entry *e, char **at, struct str text)
+{
+	e->sts->held -= *at ? strlen(*at) : 0;
+	e->sts->held += text.n;
+	mem_free(*at);
+	*at = str_dup(text);
+}
+
 static void entry_free(struct entry *e)
 {
+	e->sts->held -= weight(e);
 	list_remove(&e->link);
 	dns_cancel(e->query);
 	if (e->fetch)
@@ -82,9 +98,27 @@ static void entry_free(struct entry *e)
 	mem_free(e);
 }
 
+static void forget(struct entry *e)
+{
+	table_take(&e->sts->domains, str_of(e->domain));
+	entry_free(e);
+}
+
+/* shrink - what was used longest ago goes until the sum is within its bound. Not from where an entry is in use */
+static void shrink(struct sts *s)
+{
+	for (struct list *it = s->entries.prev, *before; s->held > LIMIT_STS_HELD && it != &s->entries; it = before) {
+		before = it->prev;
+		if (!is_busy(LIST_ITEM(it, struct entry, link)))
+			forget(LIST_ITEM(it, struct entry, link));
+	}
+}
+
 static bool make_room(struct sts *s)
 {
 	struct entry *least = NULL;
+
+	shrink(s);
 
 	if (s->domains.n < LIMIT_STS_DOMAINS)
 		return true;
@@ -100,8 +134,7 @@ static bool make_room(struct sts *s)
 	}
 	if (!least)
 		return false;
-	table_take(&s->domains, str_of(least->domain));
-	entry_free(least);
+	forget(least);
 	return true;
 }
 
@@ -135,6 +168,7 @@ static struct entry *entry_of(struct sts *s, struct str domain, bool make)
 	e->sts = s;
 	e->domain = mem_dupz(key);
 	e->why = mem_dupz("");
+	s->held += weight(e);
 	list_init(&e->waits);
 	list_push(&s->entries, &e->link);
 	table_add(&s->domains, str_of(key), e);
@@ -150,8 +184,7 @@ static void touch(struct entry *e)
 
 static void say_why(struct entry *e, const char *why)
 {
-	mem_free(e->why);
-	e->why = mem_dupz(why);
+	keep(e, &e->why, str_of(why));
 }
 
 /* --- the file ----------------------------------------------------------------------------------------------------------- */
@@ -196,7 +229,7 @@ static void on_line(void *ctx, const struct sts_line *x)
 	e->used = e->fetched;
 	e->life = (usec)x->policy->max_age * USEC_PER_SEC;
 	e->mode = x->policy->mode;
-	e->text = str_dup(x->text);
+	keep(e, &e->text, x->text);
 	format_text(e->id, sizeof(e->id), "%.*s", STR_ARG(x->id));
 }
 
@@ -220,6 +253,7 @@ static void read_file(struct sts *s)
 		log_warn("smtp", "%s: %s: MTA-STS policies are fetched again", s->o.file, strerror(errno));
 	}
 	buf_fini(&text);
+	shrink(s);
 }
 
 /* --- telling ------------------------------------------------------------------------------------------------------------ */
@@ -279,8 +313,7 @@ static void take(struct entry *e, const struct sts_policy *p)
 
 	buf_init(&text, 2 * LIMIT_STS_POLICY);
 	sts_policy_write(p, &text);
-	mem_free(e->text);
-	e->text = str_dup(buf_view(&text));
+	keep(e, &e->text, buf_view(&text));
 	buf_fini(&text);
 	e->mode = p->mode;
 	e->fetched = loop_wall(e->sts->o.loop);
@@ -299,6 +332,7 @@ static void take(struct entry *e, const struct sts_policy *p)
 static void on_policy(void *ctx, const struct fetch_answer *a)
 {
 	struct entry *e = ctx;
+	struct sts *s = e->sts;
 	struct sts_policy p;
 	struct str at;
 	const char *wrong;
@@ -320,6 +354,7 @@ static void on_policy(void *ctx, const struct fetch_answer *a)
 		take(e, &p);
 	}
 	settle(e, RECORD_SOONEST);
+	shrink(s);
 }
 
 static void fetch_policy(struct entry *e)

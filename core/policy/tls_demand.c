@@ -374,9 +374,9 @@ void tls_demand_relax(struct tls_demand *x, const struct conf *c)
 	x->protocols = mem_dupz(c->smtp_tls_protocols);
 }
 
-void tls_demand_insist(struct tls_demand *x, const struct conf *c, bool proven, struct str site)
+void tls_demand_insist(struct tls_demand *x, const struct conf *c, enum tls_wish wish, bool proven, struct str site)
 {
-	x->wish = TLS_WISH_REQUIRED;
+	x->wish = wish;
 	if (x->failed.code)
 		return;
 	if (!proven && !x->mx_signed && x->match != TLS_MATCH_FINGERPRINT && x->level != tls_level_row(CONF_TLS_SECURE))

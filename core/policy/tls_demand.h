@@ -16,7 +16,7 @@
 #include "core/policy/tls_level.h"
 
 /* what a message wants beside it (RFC 8689) */
-enum tls_wish { TLS_WISH_NONE, TLS_WISH_REQUIRED /* REQUIRETLS */, TLS_WISH_OPTIONAL /* TLS-Required: No */ };
+enum tls_wish { TLS_WISH_NONE, TLS_WISH_OPTIONAL /* TLS-Required: No */, TLS_WISH_ENDS /* REQUIRETLS, and this hop is its end: LMTP */, TLS_WISH_REQUIRED };
 struct tls_demand {
 	const struct tls_level *level; /* where it began, for logs */
 	bool offer;                    /* STARTTLS is said where it is offered */
@@ -55,9 +55,10 @@ bool tls_demand_may_obey(const struct tls_demand *x);
 void tls_demand_obey(struct tls_demand *x, const struct conf *c, const struct sts_known *known, struct str domain, struct str host);
 /* tls_demand_relax - x for a message with TLS-Required: No: of what the recipient publishes nothing counts, of what was configured all */
 void tls_demand_relax(struct tls_demand *x, const struct conf *c);
-/* tls_demand_insist - x (settled) for a message with REQUIRETLS: the server's name is proven, and its certificate must be for it. proven:
+/* tls_demand_insist - x (settled) for a message with REQUIRETLS, by this wish: the server's name is proven, and its certificate must be for it. proven:
  * nobody but the administrator or a policy chose that name */
-void tls_demand_insist(struct tls_demand *x, const struct conf *c, bool proven, struct str site);
+void tls_demand_insist(struct tls_demand *x, const struct conf *c, enum tls_wish wish, bool proven, struct str site);
+static inline bool tls_wish_insists(enum tls_wish x) { return x == TLS_WISH_ENDS || x == TLS_WISH_REQUIRED; }
 void tls_demand_fini(struct tls_demand *x);
 /* tls_demand_check - is this a value of smtp_tls_policy_maps that can be done? false with why */
 bool tls_demand_check(const struct conf *c, struct str value, struct buf *why);

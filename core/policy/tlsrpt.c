@@ -24,11 +24,19 @@ int64_t tlsrpt_day(usec wall) { return wall / DAY; }
 void tlsrpt_init(struct tlsrpt *r)
 {
 	list_init(&r->tallies);
-	r->n = 0;
+	r->n = r->held = 0;
 }
 
-static void failure_free(struct tlsrpt_failure *f)
+static size_t weight_of_failure(const struct tlsrpt_failure *f)
 {
+	return sizeof(*f) + strlen(f->host) + strlen(f->address) + strlen(f->own_address) + strlen(f->reason);
+}
+
+static size_t weight(const struct tlsrpt_tally *t) { return sizeof(*t) + strlen(t->domain) + strlen(t->policy); }
+
+static void failure_free(struct tlsrpt *r, struct tlsrpt_failure *f)
+{
+	r->held -= weight_of_failure(f);
 	list_remove(&f->link);
 	mem_free(f->host);
 	mem_free(f->address);
@@ -41,8 +49,9 @@ static void tally_free(struct tlsrpt *r, struct tlsrpt_tally *t)
 {
 	list_remove(&t->link);
 	r->n--;
+	r->held -= weight(t);
 	LIST_EACH(&t->failures, it, tmp)
-		failure_free(LIST_ITEM(it, struct tlsrpt_failure, link));
+		failure_free(r, LIST_ITEM(it, struct tlsrpt_failure, link));
 	mem_free(t->domain);
 	mem_free(t->policy);
 	mem_free(t);
@@ -72,11 +81,8 @@ static struct tlsrpt_tally *tally_find(struct tlsrpt *r, int64_t day, struct str
 
 static struct tlsrpt_tally *tally_new(struct tlsrpt *r, int64_t day, struct str domain, enum tlsrpt_type type, struct str policy)
 {
-	struct tlsrpt_tally *t;
+	struct tlsrpt_tally *t = MEM_NEW(struct tlsrpt_tally);
 
-	if (r->n >= LIMIT_TLSRPT_TALLIES)
-		return NULL;
-	t = MEM_NEW(struct tlsrpt_tally);
 	t->day = day;
 	t->domain = str_dup(domain);
 	t->policy = str_dup(policy);
@@ -84,7 +90,18 @@ static struct tlsrpt_tally *tally_new(struct tlsrpt *r, int64_t day, struct str 
 	list_init(&t->failures);
 	list_append(&r->tallies, &t->link);
 	r->n++;
+	r->held += weight(t);
 	return t;
+}
+
+/* shrink - the oldest go, and never the last; false: some went */
+static bool shrink(struct tlsrpt *r)
+{
+	size_t before = r->n;
+
+	while (r->n > LIMIT_TLSRPT_TALLIES || (r->n > 1 && r->held > LIMIT_TLSRPT_HELD))
+		tally_free(r, LIST_ITEM(list_first(&r->tallies), struct tlsrpt_tally, link));
+	return r->n == before;
 }
 
 static char *one_line(struct str s)
@@ -97,7 +114,7 @@ static char *one_line(struct str s)
 	return made;
 }
 
-static void add_failure(struct tlsrpt_tally *t, const struct tlsrpt_session *s, uint64_t count)
+static void add_failure(struct tlsrpt *r, struct tlsrpt_tally *t, const struct tlsrpt_session *s, uint64_t count)
 {
 	struct tlsrpt_failure *f;
 
@@ -120,6 +137,7 @@ static void add_failure(struct tlsrpt_tally *t, const struct tlsrpt_session *s, 
 	f->reason = one_line(s->reason);
 	list_append(&t->failures, &f->link);
 	t->n_failures++;
+	r->held += weight_of_failure(f);
 }
 
 bool tlsrpt_count(struct tlsrpt *r, int64_t day, const struct tlsrpt_session *s)
@@ -128,15 +146,13 @@ bool tlsrpt_count(struct tlsrpt *r, int64_t day, const struct tlsrpt_session *s)
 
 	if (!t)
 		t = tally_new(r, day, s->domain, s->type, s->policy);
-	if (!t)
-		return false;
 	if (s->result == TLSRPT_GOOD) {
 		t->good++;
-		return true;
+	} else {
+		t->bad++;
+		add_failure(r, t, s, 1);
 	}
-	t->bad++;
-	add_failure(t, s, 1);
-	return true;
+	return shrink(r);
 }
 
 void tlsrpt_drop(struct tlsrpt *r, int64_t day, struct str domain)
@@ -212,10 +228,10 @@ static bool read_tally(struct tlsrpt *r, struct str rest, struct tlsrpt_tally **
 	    !find_word(type, types, 0, TLSRPT_TYPES, &t) || !str_cut(&rest, ' ', &domain) || !domain.n || domain.n > LIMIT_DOMAIN || !str_cut(&rest, ' ', &good))
 		return false;
 	*out = tally_new(r, (int64_t)n, domain, (enum tlsrpt_type)t, STR_EMPTY);
-	return *out && str_to_u64(good, &(*out)->good) && str_to_u64(rest, &(*out)->bad);
+	return r->n <= LIMIT_TLSRPT_TALLIES && str_to_u64(good, &(*out)->good) && str_to_u64(rest, &(*out)->bad);
 }
 
-static bool read_failure(struct tlsrpt_tally *t, struct str rest)
+static bool read_failure(struct tlsrpt *r, struct tlsrpt_tally *t, struct str rest)
 {
 	struct tlsrpt_session s = { .result = TLSRPT_GOOD };
 	struct str word, count;
@@ -230,18 +246,20 @@ static bool read_failure(struct tlsrpt_tally *t, struct str rest)
 	for (struct str *x[] = { &s.host, &s.address, &s.own_address, &s.reason, NULL }, **p = x; *p; p++)
 		if (str_eq(**p, STR("-")))
 			**p = STR_EMPTY;
-	add_failure(t, &s, n);
+	add_failure(r, t, &s, n);
 	return true;
 }
 
-static void add_policy(struct tlsrpt_tally *t, struct str line)
+static void add_policy(struct tlsrpt *r, struct tlsrpt_tally *t, struct str line)
 {
 	struct buf all;
 
+	r->held -= weight(t);
 	buf_init(&all, LIMIT_STS_POLICY);
 	buf_printf(&all, "%s%.*s\n", t->policy, STR_ARG(line));
 	mem_free(t->policy);
 	t->policy = str_dup(buf_view(&all));
+	r->held += weight(t);
 	buf_fini(&all);
 }
 
@@ -257,8 +275,8 @@ static bool read_lines(struct tlsrpt *r, struct str text)
 		if (!t || (!str_eq(word, STR("policy")) && !str_eq(word, STR("failure"))))
 			return false;
 		if (str_eq(word, STR("policy")))
-			add_policy(t, line);
-		else if (!read_failure(t, line))
+			add_policy(r, t, line);
+		else if (!read_failure(r, t, line))
 			return false;
 	}
 	return true;
@@ -279,6 +297,7 @@ bool tlsrpt_read(struct tlsrpt *r, struct str text)
 	buf_fini(&again);
 	if (!good)
 		tlsrpt_fini(r);
+	(void)shrink(r);
 	return good;
 }
 
@@ -353,7 +372,7 @@ static void put_date(struct buf *out, const char *before, const char *name, usec
 	buf_printf(out, "%s\"%s\":\"%sZ\"", before, name, date);
 }
 
-void tlsrpt_report(const struct tlsrpt *r, int64_t day, struct str domain, const struct tlsrpt_about *x, struct buf *out)
+bool tlsrpt_report(const struct tlsrpt *r, int64_t day, struct str domain, const struct tlsrpt_about *x, struct buf *out)
 {
 	const char *before = "";
 
@@ -373,4 +392,5 @@ void tlsrpt_report(const struct tlsrpt *r, int64_t day, struct str domain, const
 		before = ",";
 	}
 	buf_z(out, "]}\n");
+	return *before;
 }

@@ -38,12 +38,13 @@ struct tlsrpt_tally {
 };
 struct tlsrpt {
 	struct list tallies;           /* struct tlsrpt_tally, the oldest in front */
-	size_t n;                      /* at most LIMIT_TLSRPT_TALLIES */
+	size_t n;                      /* at most LIMIT_TLSRPT_TALLIES … */
+	size_t held;                   /* … of so many bytes, at most LIMIT_TLSRPT_HELD and one of them */
 };
 void tlsrpt_init(struct tlsrpt *r);
 void tlsrpt_fini(struct tlsrpt *r);
 int64_t tlsrpt_day(usec wall);
-/* tlsrpt_count - false: there is no room, and it is not counted */
+/* tlsrpt_count - false: there was no room, and what was counted longest ago went for it */
 bool tlsrpt_count(struct tlsrpt *r, int64_t day, const struct tlsrpt_session *s);
 /* tlsrpt_drop - what was counted for that domain on that day is told, or nobody wants to know */
 void tlsrpt_drop(struct tlsrpt *r, int64_t day, struct str domain);
@@ -53,8 +54,8 @@ void tlsrpt_write(const struct tlsrpt *r, struct buf *out);
 bool tlsrpt_read(struct tlsrpt *r, struct str text);
 
 struct tlsrpt_about { struct str organization, contact, id; };
-/* tlsrpt_report - the report in JSON about what was counted for that domain on that day (RFC 8460 section 4.4) */
-void tlsrpt_report(const struct tlsrpt *r, int64_t day, struct str domain, const struct tlsrpt_about *x, struct buf *out);
+/* tlsrpt_report - the report in JSON about what was counted for that domain on that day (RFC 8460 section 4.4); false: nothing */
+bool tlsrpt_report(const struct tlsrpt *r, int64_t day, struct str domain, const struct tlsrpt_about *x, struct buf *out);
 const char *tlsrpt_result_word(enum tlsrpt_result x);
 
 #endif

@@ -21,6 +21,7 @@
 struct adoption {
 	struct moving *m;
 	struct stat owner;
+	bool believed;                 /* the owner: root, we, or whom relayd runs as */
 	struct store *store;
 	uint64_t *ids;
 	size_t n;
@@ -103,8 +104,27 @@ static int give_message(struct adoption *x, const struct qmsg *m, const struct e
 	return r;
 }
 
+static int put_buf(void *to, struct str piece) { return buf_str(to, piece) ? 0 : -1; }
+
+/* drop_message - what a stranger's queue says is his word, envelope and content: it is judged as what he drops, which he could have
+ * done without us. 0, or -1 with errno */
+static int drop_message(struct adoption *x, const struct qmsg *m, const struct envelope *e, char name[MAILDROP_NAME])
+{
+	struct source s = { .reader = store_read_open(x->store, m), .end = m->size };
+	struct buf content;
+	int r;
+
+	if (!s.reader)
+		return -1;
+	buf_init(&content, (size_t)m->size + 1);
+	r = add_body(&s, put_buf, &content) == 0 ? maildrop_write_named(x->m->conf->queue_directory, e, buf_view(&content), name) : -1;
+	buf_fini(&content);
+	store_read_close(s.reader);
+	return r;
+}
+
 /* move_message - *why is filled with what keeps it there */
-static bool move_message(struct adoption *x, struct qmsg *m, char qid[QID_MAX], struct buf *why)
+static bool move_message(struct adoption *x, struct qmsg *m, char now[MAILDROP_NAME], struct buf *why)
 {
 	struct envelope e;
 	struct rcpt_state *states;
@@ -117,7 +137,7 @@ static bool move_message(struct adoption *x, struct qmsg *m, char qid[QID_MAX], 
 			buf_printf(why, ENVELOPE_UNKNOWN_WHY, STR_ARG(e.unknown));
 		} else {
 			only_pending(&e, states);
-			r = give_message(x, m, &e, qid, why);
+			r = x->believed ? give_message(x, m, &e, now, why) : drop_message(x, m, &e, now);
 		}
 	}
 	if (r != 0 && !why->n)
@@ -128,7 +148,7 @@ static bool move_message(struct adoption *x, struct qmsg *m, char qid[QID_MAX], 
 
 static void move_all(struct adoption *x)
 {
-	char from[QID_MAX], qid[QID_MAX];
+	char from[QID_MAX], now[MAILDROP_NAME];
 	struct buf why;
 
 	buf_init(&why, LIMIT_REPLY_TEXT);
@@ -141,8 +161,8 @@ static void move_all(struct adoption *x)
 			continue;
 		qid_format(from, m->id);
 		buf_clear(&why);
-		done = move_message(x, m, qid, &why);
-		moving_say(x->m, from, qid, done ? NULL : buf_cstr(&why));
+		done = move_message(x, m, now, &why);
+		moving_say(x->m, from, now, done ? NULL : buf_cstr(&why));
 		if (done)
 			store_remove(x->store, m, NULL, NULL);
 		if (x->m->messages % FLUSH_EACH == 0)
@@ -185,26 +205,24 @@ static int move_drop(void *ctx, const char *name)
 
 /* --- all -------------------------------------------------------------------------------------------------------------- */
 
-static bool is_own(const struct moving *m)
-{
-	struct stat ours, theirs;
-
-	return stat(m->conf->queue_directory, &ours) == 0 && stat(m->directory, &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
-}
+static bool is_same(const struct stat *a, const struct stat *b) { return a->st_dev == b->st_dev && a->st_ino == b->st_ino; }
 
 /* look - is this a queue folder, and whose? */
 static bool look(struct adoption *x, struct buf *why)
 {
 	char path[4096];
-	struct stat log;
+	struct stat log, ours = { 0 };
 
 	snprintf(path, sizeof(path), "%s/log", x->m->directory);
 	if (stat(x->m->directory, &x->owner) != 0 || lstat(path, &log) != 0)
 		buf_printf(why, "%s: %s: no queue folder of relaybox", path, strerror(errno));
-	else if (is_own(x->m))
+	else if (stat(x->m->conf->queue_directory, &ours) == 0 && is_same(&ours, &x->owner))
 		buf_printf(why, "%s is the queue of the relayd that runs", x->m->directory);
+	else if (log.st_uid != x->owner.st_uid)
+		buf_printf(why, "%s is not its folder's owner's", path);
 	else if (rights_become(x->owner.st_uid, x->owner.st_gid) != 0)
 		buf_printf(why, "become its owner: %s", strerror(errno));
+	x->believed = x->owner.st_uid == 0 || x->owner.st_uid == getuid() || x->owner.st_uid == ours.st_uid;
 	return !why->n;
 }
 

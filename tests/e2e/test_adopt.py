@@ -115,6 +115,31 @@ def test_root_touches_nothing_but_as_the_owner_of_the_folder(tmp_path):
             assert os.stat(os.path.join(folder, name)).st_uid == 65534, name
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root for folders of others")
+@pytest.mark.parametrize("owner, believed", [(0, True), (12525, True), (65534, False)])
+def test_the_queue_of_a_stranger_is_judged_as_his_drops(tmp_path, owner, believed):
+    """Its owner could write what he likes there: who sent, from where, and what is no line of mail."""
+    old = orphan(tmp_path, 1)
+    old.run("sendmail", "d@example.com", stdin="Subject: drop\n\ndrop\n")
+    subprocess.run(["chown", "-R", "%d:%d" % (owner, owner), old.path("queue")], check=True)
+    with Sink() as sink, Relay(tmp_path / "new", "mail_owner = 12525\nrelayhost = [127.0.0.1]:%d\n" % sink.port) as new:
+        assert b"2 messages taken over, 0 left" in new.run("relayctl", "adopt", old.path("queue")).stdout
+        m, = [m for m in sink.wait(2) if b"m0" in m.content]
+        assert (b"from [127.0.0.1]" in m.content.split(b"Subject")[0]) == believed or b"userid 65534" in m.content
+        assert bool(new.log_lines("uid=65534 from=<s0@example.com>")) == (not believed)
+        assert bool(new.log_lines("adopted: was")) == believed
+    assert ids(old) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root for folders of others")
+def test_a_log_in_somebody_elses_folder_is_no_queue(tmp_path):
+    old = orphan(tmp_path, 1)
+    os.chown(old.path("queue", "log"), 65534, 65534)
+    with Relay(tmp_path / "new", away(tmp_path)) as new:
+        done = new.run("relayctl", "adopt", old.path("queue"), check=False)
+        assert done.returncode != 0 and b"is not its folder's owner's" in done.stderr and ids(new) == []
+
+
 def test_what_is_no_orphan_is_left_alone(tmp_path):
     with orphan(tmp_path, 1) as old, Relay(tmp_path / "new", away(tmp_path)) as new:
         for folder, why in ((old.path("queue"), b"another process"), (new.path("queue"), b"is the queue of the relayd that runs"),

@@ -1,6 +1,8 @@
 /* MTA-STS: the file that outlives us, and what a policy makes of a demand */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/fs.h"
 #include "core/base/limits.h"
@@ -127,6 +129,64 @@ T(sts_file_keeps_every_policy_that_is_taken)
 	}
 	buf_fini(&text);
 	buf_fini(&file);
+}
+
+/* a file that an earlier version made, which kept more: what was used last stays */
+T(sts_holds_no_more_than_its_share_of_memory)
+{
+	char folder[] = "/tmp/test-sts-XXXXXX", path[100], name[100];
+	struct loop *l = loop_new();
+	struct sts_known known;
+	struct sts_policy p;
+	struct buf text, file;
+	struct str at;
+	struct tls_options o = { .ca_file = "", .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "", .protocols = "" };
+	struct dns *dns = dns_new(l, &(struct dns_options){ .server = "127.0.0.1:1" });
+	struct tls_context *tls;
+	struct sts *s;
+	int n = 0, all = 150;
+
+	REQUIRE(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof(path), "%s/sts", folder);
+	buf_init(&text, LIMIT_STS_POLICY);
+	buf_z(&text, "version: STSv1\nmode: enforce\nmax_age: 31557600\n");
+	for (int i = 0; i < STS_MX_MOST; i++) {
+		buf_z(&text, "mx: a");
+		for (int k = 0; k < 60; k++)
+			buf_z(&text, ".abc");
+		buf_byte(&text, '\n');
+	}
+	CHECK(!sts_policy_parse(buf_view(&text), &p, &at));
+	buf_init(&file, LIMIT_STS_FILE);
+	sts_file_begin(&file);
+	for (int i = 0; i < all; i++) {
+		snprintf(name, sizeof(name), "d%d.example", i);
+		sts_file_add(&file, &(struct sts_line){ .domain = str_of(name), .id = STR("1"), .fetched = loop_wall(l), .policy = &p });
+	}
+	sts_file_end(&file);
+	REQUIRE(!file.overflow && file.n > LIMIT_STS_HELD && fs_replace(path, 0600, buf_view(&file)) == 0);
+	tls = tls_context_new(&o, &text);
+	REQUIRE(tls != NULL);
+	s = sts_new(&(struct sts_options){ .loop = l, .dns = dns, .file = path });
+	for (; n < all; n++) {
+		snprintf(name, sizeof(name), "d%d.example", n);
+		if (!sts_find(s, str_of(name), tls, &known))
+			break;
+		CHECK_INT(known.mode, STS_ENFORCE);
+	}
+	CHECK(n > 100 && n < LIMIT_STS_HELD / 15000);
+	for (int i = n; i < all; i++) {
+		snprintf(name, sizeof(name), "d%d.example", i);
+		CHECK(!sts_find(s, str_of(name), tls, &known));
+	}
+	sts_free(s);
+	tls_context_unref(tls);
+	dns_free(dns);
+	unlink(path);
+	rmdir(folder);
+	buf_fini(&text);
+	buf_fini(&file);
+	loop_free(l);
 }
 
 #define POLICY(mode) "version: STSv1\nmode: " mode "\nmx: mx.x.example\nmax_age: 60\n"

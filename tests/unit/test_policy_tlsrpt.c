@@ -129,6 +129,39 @@ T(tlsrpt_counts_within_its_bounds)
 	for (unsigned i = 1; i < LIMIT_TLSRPT_TALLIES; i++)
 		CHECK(tlsrpt_count(&r, 1 + i, &s));
 	CHECK(!tlsrpt_count(&r, 1 + LIMIT_TLSRPT_TALLIES, &s));
+	CHECK_INT(r.n, LIMIT_TLSRPT_TALLIES);
+	/* the oldest went */
+	CHECK_INT(LIST_ITEM(r.tallies.next, struct tlsrpt_tally, link)->day, 2);
+	tlsrpt_fini(&r);
+	CHECK_INT(r.held, 0);
+}
+
+T(tlsrpt_holds_no_more_than_its_share_of_memory)
+{
+	struct tlsrpt_session s = session("x.example", TLSRPT_STS, "", TLSRPT_GOOD, "");
+	struct buf policy, out;
+	struct tlsrpt r, again;
+	unsigned n = 0;
+
+	buf_init(&policy, 20000);
+	while (policy.n < 16000)
+		buf_z(&policy, "mx: a-host-of-some-length.example\n");
+	s.policy = buf_view(&policy);
+	tlsrpt_init(&r);
+	while (tlsrpt_count(&r, 1 + n, &s) && n < LIMIT_TLSRPT_TALLIES)
+		n++;
+	CHECK(n > 50 && n <= LIMIT_TLSRPT_HELD / 16000);
+	CHECK(r.held <= LIMIT_TLSRPT_HELD && r.held > LIMIT_TLSRPT_HELD - 20000);
+	CHECK_INT(LIST_ITEM(r.tallies.next, struct tlsrpt_tally, link)->day, 2);
+	/* what was read weighs as much as what was counted */
+	buf_init(&out, LIMIT_TLSRPT_FILE);
+	tlsrpt_write(&r, &out);
+	CHECK(tlsrpt_read(&again, buf_view(&out)));
+	CHECK_INT(again.held, r.held);
+	tlsrpt_fini(&again);
+	CHECK_INT(again.held, 0);
+	buf_fini(&out);
+	buf_fini(&policy);
 	tlsrpt_fini(&r);
 }
 

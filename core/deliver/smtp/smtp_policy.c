@@ -156,7 +156,7 @@ static bool ask_sts(struct smtp_policy *q)
 	struct sts_known known;
 	bool by_mx, proven;
 
-	if (!c->smtp_tls_mta_sts && q->wish != TLS_WISH_REQUIRED)
+	if (!c->smtp_tls_mta_sts && !tls_wish_insists(q->wish))
 		return true;
 	by_mx = smtp_policy_domain(q->profile, q->target, &domain);
 	proven = !by_mx;
@@ -174,8 +174,8 @@ static bool ask_sts(struct smtp_policy *q)
 		if (x->failed.code)
 			sts_doubt(q->d->sts, domain);
 	}
-	if (q->wish == TLS_WISH_REQUIRED)
-		tls_demand_insist(x, c, proven, str_of(q->target->site));
+	if (tls_wish_insists(q->wish))
+		tls_demand_insist(x, c, q->wish, proven, str_of(q->target->site));
 	return true;
 }
 
@@ -205,11 +205,11 @@ enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct delive
 {
 	const struct envelope *e = job->envelope;
 
-	if (p->lmtp || str_starts(str_of(job->dest->nexthop), STR("unix:")))
+	if (str_starts(str_of(job->dest->nexthop), STR("unix:")))
 		return TLS_WISH_NONE;
 	if (e->flags & ENVELOPE_REQUIRETLS)
-		return TLS_WISH_REQUIRED;
-	return e->tls_required.n && p->conf->tls_required_enable ? TLS_WISH_OPTIONAL : TLS_WISH_NONE;
+		return p->lmtp ? TLS_WISH_ENDS : TLS_WISH_REQUIRED;
+	return !p->lmtp && e->tls_required.n && p->conf->tls_required_enable ? TLS_WISH_OPTIONAL : TLS_WISH_NONE;
 }
 
 bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, enum tls_wish wish)
@@ -219,7 +219,8 @@ bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profi
 	q->d = d;
 	q->profile = p;
 	q->target = t;
-	q->wish = wish;
+	/* what does not leave this machine needs none */
+	q->wish = wish == TLS_WISH_ENDS && ipaddr_is_loopback(&t->address) ? TLS_WISH_NONE : wish;
 	q->demand = MEM_NEW(struct tls_demand);
 	smtp_tls_find(p, t, q->demand, NULL);
 	if (q->demand->failed.code)

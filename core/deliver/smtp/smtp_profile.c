@@ -298,7 +298,7 @@ static void open_web(struct smtp_profile *p, struct buf *why, struct conf_diag *
 {
 	const struct conf *c = p->conf;
 
-	if (p->lmtp || (!c->smtp_tls_mta_sts && !c->requiretls_enable && !c->smtp_tlsrpt_enable))
+	if (!c->requiretls_enable && (p->lmtp || (!c->smtp_tls_mta_sts && !c->smtp_tlsrpt_enable)))
 		return;
 	p->web = fetch_trust(c->smtp_tls_CAfile, why);
 	/* mail with REQUIRETLS comes back then, and reports go by mail only; nothing else is amiss */

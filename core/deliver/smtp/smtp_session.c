@@ -102,7 +102,7 @@ void smtp_session_fail(struct smtp_session *s, enum smtp_blame blame, const stru
 	struct reply never;
 
 	/* RFC 8689 section 4.2.1: what has no proven TLS here will not have it later */
-	if (s->demand->wish == TLS_WISH_REQUIRED && r != &s->demand->failed && r->code == 451 &&
+	if (tls_wish_insists(s->demand->wish) && r != &s->demand->failed && r->code == 451 &&
 	    (!strcmp(r->enhanced, "4.7.4") || !strcmp(r->enhanced, "4.7.5"))) {
 		reply_set(&never, 550, "5.7.10", "%s", r->text);
 		r = &never;
@@ -252,6 +252,8 @@ bool smtp_session_suits(const struct smtp_session *s, const struct delivery *job
 
 	if (s->demand->wish == TLS_WISH_OPTIONAL || wish == TLS_WISH_OPTIONAL)
 		return wish == s->demand->wish || s->demand->wish != TLS_WISH_OPTIONAL;
+	if (wish == TLS_WISH_ENDS)
+		return s->demand->wish == wish || ipaddr_is_loopback(&s->target.address);
 	return wish != TLS_WISH_REQUIRED || (s->demand->wish == TLS_WISH_REQUIRED && s->client.extensions & SMTP_EXT_REQUIRETLS);
 }
 

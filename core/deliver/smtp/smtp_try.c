@@ -62,7 +62,7 @@ static bool pass_by(struct smtp_try *t)
 {
 	const struct tls_demand *x = t->policy.demand;
 
-	bool message = x && x->wish == TLS_WISH_REQUIRED;
+	bool message = x && tls_wish_insists(x->wish);
 
 	if (!x || !x->failed.code || (!x->sts_foreign && !message))
 		return false;

@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from faults import Certificates
-from lab import wait
+from lab import SinkSession, wait
 from peers import Web
 
 GOOD, OTHER, CLEAR, SELF, LATE = ("198.51.100.%d" % n for n in range(10, 15))
@@ -47,6 +47,10 @@ CASES = {
     "bracket": ("good", None, "status=sent"),
     "bracket-other": ("other", None, "dsn=5.7.30, status=bounced"),
     "table": ("clear", None, "bounced"),
+    # LMTP is the end of its way: it need not be offered there, but nothing goes to another host in clear
+    "lmtp-good": ("good", None, "status=sent"),
+    "lmtp-clear": ("clear", None, "dsn=5.7.10, status=bounced"),
+    "lmtp-self": ("self", None, "dsn=5.7.10, status=bounced"),
     LONG: ("clear", None, r"dsn=5.7.30, status=bounced \(REQUIRETLS: the MX hosts of %s.lab are proven neither" % LONG),
 }
 ADDRESSES = {"good": GOOD, "other": OTHER, "clear": CLEAR, "self": SELF, "late": LATE}
@@ -95,15 +99,18 @@ def world(net, tmp_path_factory):
     def mail(sink, argument):
         w.said.append(argument)
 
-    def sink(address, name):
+    SinkSession.do_LHLO = SinkSession.do_EHLO
+
+    def sink(address, name, port=25, extensions=("REQUIRETLS",)):
         context = None
         if name:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(c.path(name + ".pem"), c.path(name + ".key"))
-        return w.mx.sink(25, address=address, tls=context, script={"MAIL": mail},
-                         extensions=("PIPELINING", "8BITMIME", "SIZE 50000000", "DSN", "REQUIRETLS"))
+        return w.mx.sink(port, address=address, tls=context, script={"MAIL": mail},
+                         extensions=("PIPELINING", "8BITMIME", "SIZE 50000000", "DSN", *extensions))
     w.sink = sink
     w.sinks = {address: sink(address, name) for address, name in ((GOOD, "good"), (CLEAR, None), (SELF, "self"))}
+    w.lmtp = {address: sink(address, name, 24, ()) for address, name in ((GOOD, "good"), (CLEAR, None), (SELF, "self"))}
     Web(w.mx, WEB, c.path("web.pem"), c.path("web.key"), {"mta-sts.%s.lab" % name: (200, "text/plain", POLICY % (case[1] or "none"))
                                                            for name, case in [*CASES.items(), ("late", (0, "enforce"))]})
     peer = net.host("other", OTHER)
@@ -115,7 +122,8 @@ def world(net, tmp_path_factory):
     host.write("/etc/postfix/main.cf", MAIN)
     host.write("/etc/postfix/chain.pem", c.read("relaybox.key") + c.read("relaybox.pem"), 0o600)
     host.write("/etc/postfix/policy", "table.lab encrypt\n")
-    host.write("/etc/postfix/transport", "bracket.lab smtp:[good.mx.lab]\nbracket-other.lab smtp:[other.mx.lab]\n")
+    host.write("/etc/postfix/transport", "bracket.lab smtp:[good.mx.lab]\nbracket-other.lab smtp:[other.mx.lab]\n" +
+               "".join("lmtp-%s.lab lmtp:inet:%s.mx.lab:24\n" % (name, name) for name in ("good", "clear", "self")))
     host.relayd()
     for name in CASES:
         w.send("u@%s.lab" % name)
@@ -136,10 +144,15 @@ def test_it_goes_on_by_proven_tls_or_comes_back(world, name):
     assert re.search(CASES[name][2], line), line
 
 
+def lmtp_of(world, address):
+    return [m.rcpts for m in world.lmtp[address].messages]
+
+
 def test_the_next_hop_is_told_and_nothing_goes_in_clear(world):
     for name in CASES:
         world.outcome("u@%s.lab" % name)
     assert world.sinks[CLEAR].messages == [] and world.sinks[SELF].messages == []
+    assert lmtp_of(world, CLEAR) == lmtp_of(world, SELF) == [] and lmtp_of(world, GOOD) == [["u@lmtp-good.lab"]]
     got = [m for m in world.sinks[GOOD].messages if m.rcpts[0].startswith("u@")]
     assert {m.rcpts[0] for m in got} == {"u@good.lab", "u@testing.lab", "u@bracket.lab"}
     assert len([s for s in world.said if s.startswith("FROM:<sender@good.lab>") and s.endswith("REQUIRETLS")]) >= 3, world.said
