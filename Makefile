@@ -174,6 +174,8 @@ COLD = $(addprefix core/,base/env.c base/json_read.c base/landlock.c base/memory
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
 LINK = $(CC) $($(KIND)_LINK)
+COLD += $(addprefix core/,base/ipaddr_public.c base/json_read.c base/landlock.c base/rights.c base/saver.c base/seccomp.c cleanup/act.c cleanup/checks.c \
+	cleanup/forward.c cleanup/notice.c)
 
 # Written aside and renamed: another make in the same folder never sees half an object.
 compile = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(for_size) -MMD -MP -MF $@.$$$$.d -MT $@ -c -o $@.$$$$ $< && \
