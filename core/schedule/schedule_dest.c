@@ -53,7 +53,18 @@ void schedule_reroute(struct schedule *s)
 
 void transport_configure(struct transport_queue *t, const struct conf *c)
 {
-	t->per_rcpt = conf_transport_int(c, t->name, "destination_recipient_limit") == 1;
+	struct dest_rules *r = &t->rules;
+	const char *name = t->name;
+
+	r->rcpt_limit = conf_transport_int(c, name, "destination_recipient_limit");
+	r->cohort_limit = conf_transport_int(c, name, "destination_concurrency_failed_cohort_limit");
+	r->rate_delay = conf_transport_time(c, name, "destination_rate_delay");
+	r->grow = feedback_parse(conf_transport_text(c, name, "destination_concurrency_positive_feedback"));
+	r->shrink = feedback_parse(conf_transport_text(c, name, "destination_concurrency_negative_feedback"));
+	/* a pause between deliveries only makes sense between one and the next */
+	r->limit = r->rate_delay > 0 ? 1 : conf_transport_int(c, name, "destination_concurrency_limit");
+	r->initial = conf_transport_int(c, name, "initial_destination_concurrency");
+	t->per_rcpt = r->rcpt_limit == 1;
 }
 
 static struct transport_queue *transport_get(struct schedule *s, const char *name)
@@ -78,17 +89,14 @@ void transport_free(struct transport_queue *t)
 
 static void dest_configure(struct dest_private *d)
 {
-	const struct conf *c = d->s->conf;
-	const char *name = d->tq->name;
+	const struct dest_rules *r = &d->tq->rules;
 
-	d->rcpt_limit = conf_transport_int(c, name, "destination_recipient_limit");
-	d->window.cohort_limit = conf_transport_int(c, name, "destination_concurrency_failed_cohort_limit");
-	d->rate_delay = conf_transport_time(c, name, "destination_rate_delay");
-	d->window.grow = feedback_parse(conf_transport_text(c, name, "destination_concurrency_positive_feedback"));
-	d->window.shrink = feedback_parse(conf_transport_text(c, name, "destination_concurrency_negative_feedback"));
-	/* a pause between deliveries only makes sense between one and the next */
-	window_bound(&d->window, d->rate_delay > 0 ? 1 : conf_transport_int(c, name, "destination_concurrency_limit"),
-		conf_transport_int(c, name, "initial_destination_concurrency"));
+	d->rcpt_limit = r->rcpt_limit;
+	d->window.cohort_limit = r->cohort_limit;
+	d->rate_delay = r->rate_delay;
+	d->window.grow = r->grow;
+	d->window.shrink = r->shrink;
+	window_bound(&d->window, r->limit, r->initial);
 }
 
 void dest_reconfigure(struct dest_private *d, const struct master *m)

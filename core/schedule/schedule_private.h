@@ -19,8 +19,16 @@
 
 enum schedule_kind { KIND_FRESH, KIND_DUE, KINDS }; /* new mail and old mail take turns */
 
+/* what a transport's parameters say of each of its destinations, looked up once for all of them */
+struct dest_rules {
+	int64_t rcpt_limit, cohort_limit, limit, initial;
+	usec rate_delay;
+	struct feedback grow, shrink;
+};
+
 struct transport_queue {
 	char *name;
+	struct dest_rules rules;
 	int64_t maxproc;               /* 0: no limit */
 	size_t in_flight;
 	bool per_rcpt;                 /* one recipient per delivery: then Postfix limits per recipient and not per nexthop */

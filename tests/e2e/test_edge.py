@@ -429,3 +429,25 @@ def test_i1_single_bytes_hold_no_session_and_commands_do(tmp_path):
                         # somebody who says whole commands stays all the time
                         assert talk(busy, (b"NOOP", b"RSET")[dripped % 2])[0].startswith("250"), what
                     assert dripped < 40, what
+
+
+def test_a_reload_costs_no_long_step_whatever_waits(tmp_path):
+    """Ten thousand destinations with mail: the lab looks at the steps of the loop when it ends."""
+    with socket.socket() as hole:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen()
+        port = hole.getsockname()[1]
+        # one delivery at a time, and the first one gets no greeting
+        with Relay(tmp_path, "transport_maps = pcre:%s/map\nshutdown_timeout = 1s\n" % tmp_path,
+                   files={"map": "/@(\\d+)\\.(\\d+)\\.test$/ smtp:[127.%s.$1.$2]:%d\n/^first@/ smtp:[127.0.0.1]:%d\n" % ("1", port, port)}) as relay:
+            relay.write("master.cf", "%d inet n - n - - smtpd\nsmtp unix - - n - 1 smtp\n" % relay.port)
+            relay.run("relayctl", "reload")
+            relay.run("sendmail", "-f", "a@relayed.test", "first@relayed.test", stdin="Subject: x\n\nx\n")
+            hole.settimeout(30)
+            held = hole.accept()[0]
+            rcpts = ["u@%d.%d.test" % (i // 100, 1 + i % 100) for i in range(10000)]
+            relay.run("sendmail", "-f", "a@relayed.test", "-t", stdin="To: %s\nSubject: x\n\nx\n" % ",\n ".join(rcpts))
+            relay.wait_log("nrcpt=10000")
+            for _ in range(3):
+                relay.run("relayctl", "reload")
+            held.close()
