@@ -198,7 +198,7 @@ def test_environment_overrides_and_secrets_from_files(tmp_path):
     ("lmtp_tls_protocols = SSLv4", "lmtp_tls_protocols"),
     ("smtp_tls_security_level = dane-only", "needs smtp_dns_support_level = dnssec"),
     ("smtp_tls_policy_maps = hash:/no/such/file", "/no/such/file"),
-    ("smtp_sasl_security_options = noplain", "unknown SASL security option"),
+    ("smtp_sasl_security_options = noplain", "bad value \"noplain\" for smtp_sasl_security_options: use words of noplaintext"),
     ("smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/no/such/file", "/no/such/file"),
     ("smtp_tls_security_level = verify\nsmtp_tls_CAfile = /no/such/file", "/no/such/file"),
     ("smtpd_recipient_restrictions = permit\nsmtpd_relay_restrictions = permit, reject_unauth_destination", "open relay"),
