@@ -83,7 +83,7 @@ enum http_result http_parse_answer(struct str in, bool ended, struct http_answer
 			return ended ? bad(why, "cut short") : HTTP_NEED_MORE;
 		rest = str_head(in, (size_t)end + 2);
 		str_cut(&rest, '\n', &line);
-		if (!str_starts(line, STR("HTTP/1.")) || line.n < 12 || !str_to_u64(str_make(line.p + 9, 3), &status))
+		if (!str_starts(line, STR("HTTP/1.")) || line.n < 12 || !str_to_u64(str_make(line.p + 9, 3), &status) || status < 100)
 			return bad(why, "not HTTP");
 	}
 	out->status = (int)status;

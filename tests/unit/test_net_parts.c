@@ -41,6 +41,27 @@ T(http_answer_is_whole_or_not_yet)
 	}
 }
 
+/* 000 would read as "no answer, and nothing is the reason" */
+T(http_answer_has_a_status_that_is_one)
+{
+	static const struct { const char *text; int want; } rows[] = {
+		{ "HTTP/1.1 200 OK\r\n\r\n", HTTP_OK }, { "HTTP/1.1 999 x\r\n\r\n", HTTP_OK }, { "HTTP/1.1 099 x\r\n\r\n", HTTP_BAD },
+		{ "HTTP/1.1 000 x\r\n\r\n", HTTP_BAD }, { "HTTP/1.1 020 x\r\n\r\n", HTTP_BAD }, { "HTTP/1.1 103 x\r\n\r\nHTTP/1.1 020 x\r\n\r\n", HTTP_BAD },
+		{ "HTTP/1.1 2x0 x\r\n\r\n", HTTP_BAD }, { "HTTP/1.1 20\r\n\r\n", HTTP_BAD },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_answer a;
+		const char *why;
+		struct buf body;
+
+		ROW("%s", rows[i].text);
+		buf_init(&body, 100);
+		CHECK_INT(http_parse_answer(str_of(rows[i].text), true, &a, &body, &why), rows[i].want);
+		buf_fini(&body);
+	}
+}
+
 /* header - version 2, TCP over IPv4, with so many bytes of one value, and one after it */
 static size_t header(unsigned char *out, unsigned first, unsigned second, int off)
 {
