@@ -279,7 +279,7 @@ static void make_room(struct relay *r, const struct ipaddr *a)
 	if (all < LIMIT_HTTP_CONNECTIONS && same < LIMIT_HTTP_CLIENT)
 		return;
 	limit_hit(LIMIT_HIT_HTTP);
-	gone = oldest_same ? oldest_same : LIST_ITEM(list_first(&r->visitors), struct visitor, link);
+	gone = oldest_same ? oldest_same : LIST_ITEM(r->visitors.next, struct visitor, link);
 	conn_close(gone->conn);
 	leave(gone);
 }

@@ -99,8 +99,11 @@ static bool shrink(struct tlsrpt *r)
 {
 	size_t before = r->n;
 
-	while (r->n > LIMIT_TLSRPT_TALLIES || (r->n > 1 && r->held > LIMIT_TLSRPT_HELD))
-		tally_free(r, LIST_ITEM(list_first(&r->tallies), struct tlsrpt_tally, link));
+	LIST_EACH(&r->tallies, it, tmp) {
+		if (r->n <= LIMIT_TLSRPT_TALLIES && (r->n <= 1 || r->held <= LIMIT_TLSRPT_HELD))
+			break;
+		tally_free(r, LIST_ITEM(it, struct tlsrpt_tally, link));
+	}
 	return r->n == before;
 }
 
