@@ -13,14 +13,15 @@
 
 static int run(int argc, char **argv);
 enum { OPT_SERVER = OPT_FIRST_OWN, OPT_DNS, OPT_NAGIOS, OPT_PROMETHEUS, OPT_CA, OPT_HELO, OPT_TLS, OPT_WATCH, OPT_COUNT,
-	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED, OPT_SNI, OPT_DEEP, OPT_HTML, OPT_EXPLAIN, OPT_COMPARE,
+	OPT_RELAY, OPT_RCPT, OPT_OPEN_RELAY, OPT_DKIM, OPT_FROM, OPT_IP, OPT_SELECTOR, OPT_DNSBL, OPT_NAME_LIST, OPT_LISTS, OPT_PARKED, OPT_SNI, OPT_DEEP, OPT_HTML, OPT_EXPLAIN, OPT_COMPARE,
 	OPT_SEND, OPT_TO, OPT_AUTH, OPT_PASSWORD, OPT_HEADER, OPT_SUBJECT, OPT_BODY, OPT_ATTACH, OPT_STOP };
 static const struct opt options[] = {
 	{ OPT_SERVER, 's', "server", OPT_ARG, "HOST[:PORT]", "look at this server instead of the MX hosts of a domain (again: at more)" },
 	{ OPT_RCPT, 0, "rcpt", OPT_ARG, "ADDR", "ask whether its MX hosts would take mail for this address" },
 	{ OPT_RELAY, 0, "relay", OPT_NONE, NULL, "ask this host's own next hops, with its TLS policy and passwords" },
-	{ 'c', 'c', NULL, OPT_ARG, "DIR|DAYS[,MS]", "configuration directory for --relay; without it the same as -C" },
+	{ 'c', 'c', NULL, OPT_ARG, "DIR|DAYS[,MS]", "configuration directory for --relay and --dkim; without them the same as -C" },
 	{ OPT_OPEN_RELAY, 0, "open-relay", OPT_NONE, NULL, "does this host relay for anybody? Exit 2 if so" },
+	{ OPT_DKIM, 0, "dkim", OPT_NONE, NULL, "does DNS fit the keys that sign mail on this host (of these domains)?" },
 	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with, of --ip, too (postmaster; <> is the null sender)" },
 	{ OPT_SEND, 0, "send", OPT_NONE, NULL, "send a test mail and show the dialogue with its times" },
 	{ OPT_TO, 0, "to", OPT_ARG, "LIST", "recipients of --send; may be repeated" },
@@ -44,7 +45,7 @@ static const struct opt options[] = {
 	{ OPT_CA, 0, "ca", OPT_ARG, "FILE", "certificates of the authorities to trust (the system's)" },
 	{ OPT_HELO, 0, "helo", OPT_ARG, "NAME", "name to say in EHLO (the host name)" },
 	{ OPT_IP, 0, "ip", OPT_ARG, "ADDRESS", "what does SPF say of mail from this address?" },
-	{ OPT_SELECTOR, 0, "selector", OPT_ARG, "NAME", "look at this DKIM key (again: at more)" },
+	{ OPT_SELECTOR, 0, "selector", OPT_ARG, "NAME", "look at this DKIM key (again: at more); --dkim: as if dkim_selector were this" },
 	{ OPT_DNSBL, 0, "dnsbl", OPT_ARG, "ZONE", "look for the addresses in this block list (again: in more)" },
 	{ OPT_NAME_LIST, 0, "name-list", OPT_ARG, "ZONE", "look for the names in this block list of domains (again: in more)" },
 	{ OPT_LISTS, 0, "lists", OPT_NONE, NULL, "look in the block lists that most receivers ask" },
@@ -69,7 +70,7 @@ const struct applet applet_mxcheck = {
 	.name = "mxcheck",
 	.summary = "look at the mail servers of a domain",
 	.usage = "[OPTION]... [-f LIST] DOMAIN...\n[OPTION]... --server HOST[:PORT]\n[OPTION]... --rcpt ADDR\n"
-		"[OPTION]... --relay [-c DIR] [--rcpt ADDR]\n[OPTION]... --open-relay HOST... [--rcpt ADDR]\n"
+		"[OPTION]... --relay [-c DIR] [--rcpt ADDR]\n[OPTION]... --open-relay HOST... [--rcpt ADDR]\n[OPTION]... --dkim [-c DIR] [DOMAIN...]\n"
 		"[OPTION]... --send [--from ADDR] --to LIST [--server HOST[:PORT]]\n--explain KEYWORD\n--compare FILE FILE",
 	.options = options,
 	.notes = "Nothing is sent: the dialogue ends after EHLO and STARTTLS, or after RCPT, but for --send. Exit status: 0 no problem,\n"
@@ -183,13 +184,15 @@ static int add_targets(struct check *k, char **operands, int n)
 		k->m.mode = MXCHECK_RCPT;
 		mxcheck_add_target(&k->m, str_of(rcpt));
 	}
+	if (rcpt && k->m.mode == MXCHECK_DKIM)
+		return applet_usage_error(&applet_mxcheck, "--dkim asks DNS only");
 	for (int i = 0; i < n; i++)
 		mxcheck_add_target(&k->m, str_of(k->m.mode ? in_ascii(k, operands[i]) : operands[i]));
 	if (k->n_servers)
 		code = add_servers(k);
 	if (k->list)
 		code = add_list(k);
-	if (!code && !k->m.n)
+	if (!code && !k->m.n && k->m.mode != MXCHECK_DKIM)
 		code = applet_usage_error(&applet_mxcheck, "which domain?");
 	for (size_t i = 0; !code && i < k->m.n; i++)
 		if (k->m.mode == MXCHECK_RCPT ? !strchr(k->m.targets[i], '@') : !*k->m.targets[i])
@@ -211,12 +214,13 @@ static int look(struct check *k)
 	if (!k->m.mode && k->m.tls != MXCHECK_TLS_NONE && !(o->tls = open_tls(k)))
 		return EX_CONFIG;
 	if (k->m.mode)
-		code = mxcheck_ask_open(&k->m);
+		code = k->m.mode == MXCHECK_DKIM ? mxcheck_dkim_open(&k->m) : mxcheck_ask_open(&k->m);
 	k->m.progress = k->m.n > 1 && isatty(STDERR_FILENO);
 	if (!code)
 		code = mxcheck_rounds(&k->m);
-	if (k->m.mode)
+	if (o->setup)
 		probe_setup_close(&k->m.setup);
+	mxcheck_dkim_close(&k->m);
 	tls_context_unref(o->tls);
 	return code;
 }
@@ -332,6 +336,7 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case OPT_RCPT: k->m.setup.rcpt = in_ascii(k, arg); break;
 	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
 	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
+	case OPT_DKIM: k->m.mode = MXCHECK_DKIM; break;
 	case OPT_FROM: k->m.setup.sender = o->sender = in_ascii(k, arg); break;
 	case 'c': k->m.directory = arg; break;
 	case '4': o->families = 1; break;
@@ -390,7 +395,7 @@ static int parse(struct check *k, struct opt_parse *o)
 	if (id == OPT_HELP || id == OPT_VERSION)
 		return id;
 	/* other plugins of Nagios have -c for what is critical */
-	if (k->m.directory && k->m.mode != MXCHECK_RELAY && threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
+	if (k->m.directory && k->m.mode != MXCHECK_RELAY && k->m.mode != MXCHECK_DKIM && threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
 		k->m.directory = NULL;
 	return EX_OK;
 }

@@ -8,7 +8,7 @@
 #include "core/submit/submit.h"
 
 enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS, MXCHECK_HTML };
-enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_SEND };
+enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_DKIM, MXCHECK_SEND };
 enum mxcheck_tls { MXCHECK_TLS_MAY, MXCHECK_TLS_NONE, MXCHECK_TLS_MUST, MXCHECK_TLS_IMPLICIT };
 struct mxcheck {
 	struct probe_options opt;
@@ -26,6 +26,8 @@ struct mxcheck {
 		struct attachments files;
 		enum deliver_stop stop;
 	} send;
+	struct dkim_keys **keys;       /* --dkim: those that sign here, then NULL; owned */
+	size_t n_keys;
 	char **targets;                /* owned */
 	size_t n;
 	enum mxcheck_form form;
@@ -39,6 +41,9 @@ void mxcheck_add_target(struct mxcheck *k, struct str target);
 int mxcheck_rounds(struct mxcheck *k);
 /* mxcheck_ask_open - the configuration behind the modes that ask; a sysexits code, failures are said */
 int mxcheck_ask_open(struct mxcheck *k);
+/* mxcheck_dkim_open - the keys of the configuration, and their domains where none was named; a sysexits code, failures are said */
+int mxcheck_dkim_open(struct mxcheck *k);
+void mxcheck_dkim_close(struct mxcheck *k);
 /* mxcheck_conf - a configuration made of the options alone, and of one more "name=value" (may be NULL); NULL after saying why */
 struct conf *mxcheck_conf(const struct mxcheck *k, const char *more);
 /* mxcheck_send - a test mail, its dialogue on standard output; a sysexits code */

@@ -102,9 +102,9 @@ static int one_round(struct rounds *r)
 {
 	struct mxcheck *k = r->k;
 	static const probe_start_fn starts[] = { [MXCHECK_LOOK] = probe_start, [MXCHECK_RCPT] = probe_rcpt_start,
-		[MXCHECK_RELAY] = probe_relay_start, [MXCHECK_OPEN_RELAY] = probe_open_start };
+		[MXCHECK_RELAY] = probe_relay_start, [MXCHECK_OPEN_RELAY] = probe_open_start, [MXCHECK_DKIM] = probe_dkim_start };
 	struct probe_list list = { .opt = &k->opt, .start = starts[k->mode], .targets = k->targets, .n = k->n,
-		.parallel = k->mode == MXCHECK_LOOK ? PROBE_PARALLEL : PROBE_ASK_PARALLEL, .show = on_show,
+		.parallel = k->mode == MXCHECK_LOOK || k->mode == MXCHECK_DKIM ? PROBE_PARALLEL : PROBE_ASK_PARALLEL, .show = on_show,
 		.progress = k->progress ? on_progress : NULL, .ctx = r };
 	char *text = NULL;
 	size_t n = 0;

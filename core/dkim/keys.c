@@ -34,42 +34,49 @@ bool dkim_is_domain(struct str s)
 	return true;
 }
 
-/* read_key - the text of a file that not everybody may read */
+/* read_key - the text of a file; with a fault, too, where it is only the file's mode */
 static bool read_key(const char *path, struct buf *pem, struct buf *why)
 {
 	int fd = fs_open_table(path);
 	struct stat st;
-	bool good = fd >= 0 && fstat(fd, &st) == 0;
+	bool good = fd >= 0 && fstat(fd, &st) == 0 && fs_read_fd(fd, pem) >= 0;
 
-	if (good && (st.st_mode & S_IRWXO)) {
-		buf_printf(why, "%s: everybody may open this private key: chmod 600 it", path);
-		fs_close(fd);
-		return false;
-	}
-	good = good && fs_read_fd(fd, pem) >= 0;
 	if (!good)
 		buf_printf(why, "%s: %s", path, strerror(errno));
+	else if (st.st_mode & S_IRWXO)
+		buf_printf(why, "%s: everybody may open this private key: chmod 600 it", path);
 	if (fd >= 0)
 		fs_close(fd);
 	return good;
 }
 
-struct tls_key *dkim_key_read(const char *path, struct buf *why)
+/* in PKCS #8 the word for Ed25519 (RFC 8410 section 3) stands where base64 makes the same letters of it whatever follows */
+static bool is_edwards(struct str pem)
 {
-	struct tls_key *key = NULL;
+	return str_find(pem, STR("BQYDK2Vw")) >= 0;
+}
+
+bool dkim_key_read(struct dkim_key *key, const char *path, const struct dkim_options *o, struct buf *why)
+{
 	struct buf pem;
 
 	buf_init(&pem, LIMIT_TLS_FILE);
 	if (read_key(path, &pem, why)) {
-		key = tls_key_new(buf_view(&pem));
-		if (!key || tls_key_bits(key) < LEAST_BITS) {
-			buf_printf(why, "%s: no RSA private key in PEM form, of %d bits or more and without a password", path, LEAST_BITS);
-			tls_key_free(key);
-			key = NULL;
-		}
+		key->key = tls_key_new(buf_view(&pem));
+		if (!key->key && is_edwards(buf_view(&pem)))
+			buf_printf(why, "%s%s: an Ed25519 key, which cannot sign here: make an RSA key (mapgen --dkim DOMAIN SELECTOR) and name that one",
+				why->n ? "; " : "", path);
+		else if (!key->key || tls_key_bits(key->key) < LEAST_BITS)
+			buf_printf(why, "%s%s: no RSA private key in PEM form, of %d bits or more and without a password", why->n ? "; " : "", path, LEAST_BITS);
 	}
 	buf_wipe(&pem);
-	return key;
+	if (!why->n)
+		return true;
+	if (o->faulty) {
+		key->why = str_dup(buf_view(why));
+		buf_clear(why);
+	}
+	return o->faulty;
 }
 
 /* selector_of - of a domain's key: the list's word for it, else its last word for all; empty: none */
@@ -122,27 +129,34 @@ static void look_at(const char *path)
 		fs_close(fd);
 }
 
+static void free_key(struct dkim_key *key)
+{
+	mem_free(key->name);
+	mem_free(key->domain);
+	mem_free(key->selector);
+	mem_free(key->path);
+	mem_free(key->why);
+	tls_key_free(key->key);
+}
+
 /* add_key - a domain's DOMAIN.SELECTOR.pem is more than its DOMAIN.private */
-static void add_key(struct dkim_keys *k, struct str domain, struct str selector, struct tls_key *key, bool more)
+static void add_key(struct dkim_keys *k, struct dkim_key *key, bool more)
 {
 	size_t at = 0;
 
-	while (at < k->n && !str_ieq(str_of(k->v[at].domain), domain))
+	while (at < k->n && !str_ieq(str_of(k->v[at].domain), str_of(key->domain)))
 		at++;
 	if (at < k->n && !more) {
-		tls_key_free(key);
+		free_key(key);
 		return;
 	}
 	if (at == k->n) {
 		k->v = mem_array(k->v, k->n + 1, sizeof(*k->v));
-		k->v[k->n++] = (struct dkim_key){ .domain = str_dup(domain) };
-		for (char *c = k->v[at].domain; *c; c++)
-			*c = ascii_lower(*c);
+		k->n++;
+	} else {
+		free_key(&k->v[at]);
 	}
-	tls_key_free(k->v[at].key);
-	mem_free(k->v[at].selector);
-	k->v[at].key = key;
-	k->v[at].selector = str_dup(selector);
+	k->v[at] = *key;
 }
 
 static int take_file(void *ctx, const char *name)
@@ -150,7 +164,7 @@ static int take_file(void *ctx, const char *name)
 	struct reading *r = ctx;
 	bool pem = str_ends(str_of(name), STR(".pem"));
 	struct str domain, selector;
-	struct tls_key *key = NULL;
+	struct dkim_key key = { .name = NULL };
 	char path[PATH_MAX];
 
 	if (!pem && !str_ends(str_of(name), STR(".private")))
@@ -164,13 +178,15 @@ static int take_file(void *ctx, const char *name)
 		buf_printf(r->why, "%s: its name is not DOMAIN.%.*s.pem, or DOMAIN.private with a selector for the domain", path, STR_ARG(selector));
 	} else if (r->keys->n == LIMIT_DKIM_KEYS) {
 		buf_printf(r->why, "%s: more than %d keys", r->o->folder, LIMIT_DKIM_KEYS);
-	} else {
-		key = dkim_key_read(path, r->why);
+	} else if (dkim_key_read(&key, path, r->o, r->why)) {
+		key.domain = dkim_lower(domain);
+		key.selector = str_dup(selector);
+		key.path = mem_dupz(path);
+		add_key(r->keys, &key, pem);
+		return 0;
 	}
-	if (!key)
-		return 1;
-	add_key(r->keys, domain, selector, key, pem);
-	return 0;
+	free_key(&key);
+	return 1;
 }
 
 static void read_folder(struct dkim_keys *k, const struct dkim_options *o, struct buf *why)
@@ -213,12 +229,8 @@ void dkim_keys_unref(struct dkim_keys *k)
 {
 	if (!k || --k->refs)
 		return;
-	for (size_t i = 0; i < k->n; i++) {
-		mem_free(k->v[i].name);
-		mem_free(k->v[i].domain);
-		mem_free(k->v[i].selector);
-		tls_key_free(k->v[i].key);
-	}
+	for (size_t i = 0; i < k->n; i++)
+		free_key(&k->v[i]);
 	mem_free(k->v);
 	for (size_t i = 0; i < k->n_rules; i++)
 		mem_free(k->rules[i].pattern);
@@ -226,20 +238,28 @@ void dkim_keys_unref(struct dkim_keys *k)
 	mem_free(k);
 }
 
-const struct dkim_key *dkim_keys_find(const struct dkim_keys *k, struct str address)
+/* nearest - of a folder: the key of the domain, else of the next one above it */
+static const struct dkim_key *nearest(const struct dkim_keys *k, struct str domain)
 {
-	ptrdiff_t at = str_rchr(address, '@');
-	struct str domain = str_from(address, (size_t)(at + 1)), label;
+	struct str label;
 
-	if (at < 0)
-		return NULL;
-	if (k->tables)
-		return dkim_tables_find(k, address);
-	while (domain.n) {
+	for (; domain.n; str_cut(&domain, '.', &label))
 		for (size_t i = 0; i < k->n; i++)
 			if (str_ieq(domain, str_of(k->v[i].domain)))
 				return &k->v[i];
-		str_cut(&domain, '.', &label);
-	}
 	return NULL;
+}
+
+const struct dkim_key *dkim_keys_find(const struct dkim_keys *k, struct str address)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+
+	if (at < 0)
+		return NULL;
+	return k->tables ? dkim_tables_find(k, address) : nearest(k, str_from(address, (size_t)at + 1));
+}
+
+bool dkim_keys_for(const struct dkim_keys *k, const struct dkim_key *key, struct str domain)
+{
+	return k->tables ? dkim_tables_sign(k, (size_t)(key - k->v), domain) : key == nearest(k, domain);
 }

@@ -13,6 +13,7 @@
 
 struct table {
 	struct dkim_keys *keys;
+	const struct dkim_options *o;
 	const char *path;
 	unsigned line;
 	struct buf *why;
@@ -23,7 +24,7 @@ static void wrong(const struct table *t, const char *what)
 	buf_printf(t->why, "%s, line %u: %s", t->path, t->line, what);
 }
 
-static char *lower(struct str s)
+char *dkim_lower(struct str s)
 {
 	char *z = str_dup(s);
 
@@ -46,9 +47,8 @@ static void take_key(struct table *t, struct str name, struct str value)
 {
 	struct dkim_keys *k = t->keys;
 	struct str domain, selector;
+	struct dkim_key key = { .name = NULL };
 	bool any;
-	struct tls_key *key;
-	char *path;
 
 	if (!str_cut(&value, ':', &domain) || !str_cut(&value, ':', &selector) || !value.n) {
 		wrong(t, "not NAME DOMAIN:SELECTOR:/PATH/OF/KEY");
@@ -63,13 +63,13 @@ static void take_key(struct table *t, struct str name, struct str value)
 		wrong(t, k->n == LIMIT_DKIM_KEYS ? "too many keys" : "a name that was there before");
 		return;
 	}
-	path = str_dup(value);
-	key = dkim_key_read(path, t->why);
-	mem_free(path);
-	if (!key)
-		return;
+	key.path = str_dup(value);
+	(void)dkim_key_read(&key, key.path, t->o, t->why);
+	key.name = str_dup(name);
+	key.domain = any ? NULL : dkim_lower(domain);
+	key.selector = str_dup(selector);
 	k->v = mem_array(k->v, k->n + 1, sizeof(*k->v));
-	k->v[k->n++] = (struct dkim_key){ str_dup(name), any ? NULL : lower(domain), str_dup(selector), key };
+	k->v[k->n++] = key;
 }
 
 /* take_rule - of several names the first signs: there is one signature */
@@ -90,12 +90,13 @@ static void take_rule(struct table *t, struct str pattern, struct str value)
 		return;
 	}
 	k->rules = mem_array(k->rules, k->n_rules + 1, sizeof(*k->rules));
-	k->rules[k->n_rules++] = (struct dkim_rule){ lower(pattern), key };
+	k->rules[k->n_rules++] = (struct dkim_rule){ dkim_lower(pattern), key };
 }
 
-static bool read_table(struct dkim_keys *k, const char *path, void (*take)(struct table *t, struct str first, struct str rest), struct buf *why)
+static bool read_table(struct dkim_keys *k, const struct dkim_options *o, const char *path,
+	void (*take)(struct table *t, struct str first, struct str rest), struct buf *why)
 {
-	struct table t = { .keys = k, .path = path, .why = why };
+	struct table t = { .keys = k, .o = o, .path = path, .why = why };
 	int fd = fs_open_table(path);
 	struct str rest, line, first;
 	struct buf text;
@@ -128,8 +129,8 @@ bool dkim_tables_read(struct dkim_keys *k, const struct dkim_options *o, struct 
 {
 	bool ignored;
 
-	if (!read_table(k, path_of(o->key_table, &ignored), take_key, why) ||
-	    !read_table(k, path_of(o->signing_table, &k->globs), take_rule, why))
+	if (!read_table(k, o, path_of(o->key_table, &ignored), take_key, why) ||
+	    !read_table(k, o, path_of(o->signing_table, &k->globs), take_rule, why))
 		return false;
 	if (!k->n_rules)
 		buf_printf(why, "%s: nobody's mail is signed by it", o->signing_table);
@@ -192,7 +193,7 @@ static const struct dkim_rule *exact(const struct dkim_keys *k, struct str addre
 
 const struct dkim_key *dkim_tables_find(const struct dkim_keys *k, struct str address)
 {
-	char *small = lower(address);
+	char *small = dkim_lower(address);
 	struct str a = str_of(small);
 	const struct dkim_rule *found = NULL;
 
@@ -203,4 +204,19 @@ const struct dkim_key *dkim_tables_find(const struct dkim_keys *k, struct str ad
 			found = &k->rules[i];
 	mem_free(small);
 	return found ? &k->v[found->key] : NULL;
+}
+
+/* the domain of a pattern may be a glob; ".domain" has all below it, a pattern without '@' is a domain itself */
+bool dkim_tables_sign(const struct dkim_keys *k, size_t key, struct str domain)
+{
+	char *small = dkim_lower(domain);
+	bool found = false;
+
+	for (size_t i = 0; i < k->n_rules && !found; i++) {
+		const char *at = strrchr(k->rules[i].pattern, '@'), *of = at ? at + 1 : k->rules[i].pattern;
+
+		found = k->rules[i].key == key && (fits(of, str_of(small)) || (*of == '.' && str_ends(str_of(small), str_of(of))));
+	}
+	mem_free(small);
+	return found;
 }

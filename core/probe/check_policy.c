@@ -1,4 +1,4 @@
-/* check_policy - what a domain asks others to do: SPF, DKIM keys, BIMI. DMARC is in check_dmarc.c. */
+/* check_policy - what a domain asks others to do: SPF and BIMI. DMARC is in check_dmarc.c, keys in check_dkim.c. */
 #include "core/probe/probe.h"
 
 #include "core/base/term.h"
@@ -164,59 +164,6 @@ void check_spf(struct probe *p)
 	s.client = p->opt->client;
 	if (s.client.family != AF_UNSPEC && spf_evaluate(&s))
 		judge_spf_client(p, &s);
-}
-
-/* --- DKIM ----------------------------------------------------------------------------------------------------------- */
-
-static void judge_key(struct probe *p, const char *selector, const struct dkim *k)
-{
-	bool rsa = strncmp(k->key, "RSA", 3) == 0;
-	struct str hashes = k->values[DKIM_H];
-
-	if (k->revoked)
-		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dkim", "sign with another selector", "%s: the key is revoked", selector);
-	else if (rsa && k->bits < 1024)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "make one of 2048 bits: short keys are refused (RFC 8301)", "%s: %s", selector, k->key);
-	else if (rsa && k->bits < 2048)
-		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dkim", "make one of 2048 bits", "%s: %s", selector, k->key);
-	else
-		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dkim", NULL, "%s: %s", selector, k->key);
-	if (k->testing)
-		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "dkim", "remove t=y when it works: until then a bad signature counts as none",
-			"%s: the key is for testing", selector);
-	if (!k->mail)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "take s= out of the record", "%s: s=%.*s: the key is not for mail", selector,
-			STR_ARG(str_head(k->values[DKIM_S], 40)));
-	if (hashes.n && str_find(hashes, STR("sha256")) < 0)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "allow sha256: nobody takes sha1 any more (RFC 8301)", "%s: h=%.*s", selector,
-			STR_ARG(str_head(hashes, 40)));
-}
-
-void check_dkim(struct probe *p)
-{
-	for (const char *const *selector = p->opt->selectors; *selector; selector++) {
-		const struct fact *f;
-		const char *wrong;
-		char name[600];
-		struct dkim key;
-		struct str at;
-
-		snprintf(name, sizeof(name), "%s._domainkey.%s", *selector, p->target);
-		f = facts_get(&p->facts, name, DNS_TXT);
-		if (!f)
-			continue;
-		if (f->n != 1) {
-			probe_find(p, f->status == DNS_AGAIN ? PROBE_WARNING : PROBE_PROBLEM, PROBE_DOMAIN, "dkim",
-				f->n ? "keep one of them" : "publish the key, or look for the selector in a signature: s=", "%s: %s", *selector,
-				f->status == DNS_AGAIN ? "cannot be looked up now" : f->n ? "more than one record" : "no key");
-			continue;
-		}
-		wrong = dkim_parse(fact_text(f, 0), &key, &at);
-		if (wrong)
-			probe_find_wrong(p, "dkim", *selector, wrong, at);
-		else
-			judge_key(p, *selector, &key);
-	}
 }
 
 /* --- BIMI ----------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/list.h"
+#include "core/dkim/keys.h"
 #include "core/msg/reply.h"
 #include "core/net/conn.h"
 #include "core/net/dns.h"
@@ -94,6 +95,7 @@ struct probe_options {
 	unsigned warn_days, problem_days; /* certificate expiry */
 	usec slow_warning, slow_problem; /* the dialogue with one address; 0: any time is fine */
 	struct probe_seen *seen;       /* the servers of this run; NULL: none is remembered */
+	struct dkim_keys *const *keys; /* of the mode that compares keys with DNS, and checks nothing else: sets that sign here, then NULL */
 	const struct probe_setup *setup; /* of the modes that ask (probe_ask.h); their findings are made as they come */
 	bool must_tls;                 /* no TLS is a problem */
 	usec now;                      /* wall */
@@ -142,6 +144,10 @@ struct probe {
 void probe_init(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx);
 /* probe_start - begin; done is called from the loop when all is known and judged. target: domain, host or address */
 void probe_start(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx);
+/* probe_dkim_domains - of the keys, each domain that is known by name; some may come twice */
+void probe_dkim_domains(const struct dkim_keys *keys, void (*add)(void *ctx, struct str domain), void *ctx);
+/* probe_dkim_start - the same of the keys that sign for this domain, and of nothing else */
+void probe_dkim_start(struct probe *p, const struct probe_options *o, const char *target, void (*done)(struct probe *p, void *ctx), void *ctx);
 void probe_fini(struct probe *p);
 /* probe_server_parse - "host", "host:port", "[v6]:port": host without brackets; *port stays as it is where none is said. False: not a
  * name, or not a port */
@@ -216,6 +222,7 @@ void check_dmarc(struct probe *p);
 const char *check_dmarc_organisation(struct probe *p);
 bool check_dmarc_enforces(struct probe *p);                /* quarantine or reject, of all mail: what logos ask for */
 void check_dkim(struct probe *p);
+void check_dkim_keys(struct probe *p);                     /* stands alone: no row */
 void check_bimi(struct probe *p);
 void check_senders(struct probe *p);
 

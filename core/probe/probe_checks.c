@@ -32,6 +32,10 @@ void probe_check(struct probe *p)
 
 	if (p->opt->setup)
 		return;
+	if (p->opt->keys) {
+		check_dkim_keys(p);
+		return;
+	}
 	root = no_domain ? NULL : facts_get(&p->facts, "", DNS_SOA);
 	p->lost = p->mx_status == DNS_AGAIN && root && root->status == DNS_AGAIN;
 	gone = p->lost || (p->mx_known && p->mx_status == DNS_NXDOMAIN);

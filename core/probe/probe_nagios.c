@@ -43,7 +43,9 @@ int probe_print_nagios(const struct probe *p, FILE *to)
 		put_plain(to, f->text);
 		first = false;
 	}
-	if (!state)
+	if (!state && p->opt->keys)
+		fprintf(to, "%zu fine", p->count[PROBE_OK]);
+	else if (!state)
 		fprintf(to, "%zu host%s", p->n_hosts, p->n_hosts == 1 ? "" : "s");
 	for (size_t h = 0; h < p->n_hosts; h++)
 		for (size_t k = 0; k < p->hosts[h].n; k++) {

@@ -28,6 +28,7 @@ static const struct probe_rule rules[] = {
 	{ "tls-rpt", "Failures of TLS are reported to somebody who gets the reports.", "RFC 8460" },
 	{ "spf", "One record says who may send for the domain, in at most 10 lookups, and ends in -all or ~all.", "RFC 7208" },
 	{ "dkim", "The selector has a key that can be used: RSA 2048 or Ed25519.", "RFC 6376, RFC 8301, RFC 8463" },
+	{ "dkim-key", "Each private key that signs on this host is RSA of 2048 bits or more, not everybody's to read, and the other half of what its selector has in DNS.", "RFC 6376 3.6, RFC 8301 3.2" },
 	{ "dmarc", "A record says what to do with forged mail, and who gets reports and agrees to.", "RFC 9989, RFC 9990" },
 	{ "bimi", "A logo is shown where DMARC is enforced.", "draft-brand-indicators-for-message-identification" },
 	{ "dnsbl", "Neither addresses nor names are in block lists; each list has its test entries.", "RFC 5782" },

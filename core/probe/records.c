@@ -126,6 +126,11 @@ static bool decode(struct str text, struct buf *out)
 	return good;
 }
 
+bool dkim_public(const struct dkim *d, struct buf *out)
+{
+	return decode(d->values[DKIM_P], out);
+}
+
 const char *dkim_parse(struct str text, struct dkim *out, struct str *at)
 {
 	static const struct tag_rule rules[DKIM_TAGS] = {

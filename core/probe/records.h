@@ -30,6 +30,7 @@ struct dkim {
 	unsigned bits;
 };
 const char *dkim_parse(struct str text, struct dkim *out, struct str *at);
+bool dkim_public(const struct dkim *d, struct buf *out);       /* its p=, decoded */
 
 enum { BIMI_L, BIMI_A, BIMI_AVP, BIMI_LPS, BIMI_TAGS };
 const char *bimi_parse(struct str text, struct str values[BIMI_TAGS], struct str *at);

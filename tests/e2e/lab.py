@@ -492,7 +492,7 @@ class SinkSession(socketserver.StreamRequestHandler):
 
 
 class Dns(threading.Thread):
-    """A name server of a few records over UDP: {(name, type): [data, ...]}; anything else does not exist."""
+    """A name server of a few records over UDP: {(name, type): [data, ...]}; None: SERVFAIL; anything else does not exist."""
 
     TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 
@@ -517,7 +517,7 @@ class Dns(threading.Thread):
         if kind == 15:
             return v[0].to_bytes(2, "big") + self.name(v[1])
         if kind == 16:
-            return bytes([len(v)]) + v.encode()
+            return b"".join(bytes([len(v[at:at + 255])]) + v[at:at + 255].encode() for at in range(0, max(len(v), 1), 255))
         return self.name(v)
 
     def run(self):
@@ -533,7 +533,8 @@ class Dns(threading.Thread):
             question, kind = q[12:at + 5], int.from_bytes(q[at + 1:at + 3], "big")
             name = ".".join(labels).lower()
             rows = self.records.get((name, kind), [])
-            rcode = 0 if name in self.names else 3
+            rcode = 2 if rows is None else 0 if name in self.names else 3
+            rows = rows or []
             out = q[:2] + bytes([0x81, 0x80 | rcode]) + b"\0\1" + len(rows).to_bytes(2, "big") + b"\0\0\0\0" + question
             for row in rows:
                 d = self.data(kind, row)

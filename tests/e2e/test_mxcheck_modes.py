@@ -67,7 +67,7 @@ def cert(tmp_path_factory):
     (("-s", "mx.test:smtp"), "a port is a number"), (("-s", "mx.test:0"), "a port is a number"), (("-s", ":25"), "not a name"), (("-s", ""), "not a name"),
     (("",), "not a name"), (("-p", 0, "x.test"), '--port: "0" is not a value that makes sense here: it takes PORT'), (("-t", 0, "x.test"), "makes sense"), (("--dns", "ns.test", "x.test"), "makes sense"),
     (("--dns", "127.0.0.1,ns", "x.test"), "makes sense"), (("-s", "mx.test", "--rcpt", "a@x.test"), "stands alone"),
-    (("--rcpt", "nobody"), "not an address"), (("--send", "--to", "a@x.test", "-s", "mx.test:x"), "a port is a number"),
+    (("--rcpt", "nobody"), "not an address"), (("--dkim", "--rcpt", "a@x.test"), "asks DNS only"), (("--send", "--to", "a@x.test", "-s", "mx.test:x"), "a port is a number"),
 ])
 def test_arguments_without_a_meaning_are_refused(args, word):
     done = mxcheck(*args, code=64)

@@ -1,6 +1,7 @@
 /* test_dkim.c - canonical forms, which fields are signed, which key signs. That others find the signatures valid: tests/e2e/test_dkim.py */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "core/base/fs.h"
@@ -150,6 +151,46 @@ T(dkim_keys_refuse_what_cannot_or_must_not_sign)
 			CHECK_STR(buf_cstr(&why), rows[i].why);
 		drop_key(rows[i].name);
 	}
+	buf_fini(&why);
+}
+
+/* who only looks at keys gets all of them, each with what is wrong with it */
+T(dkim_keys_that_shall_not_sign_are_kept_for_who_asks)
+{
+	static const char edwards[] = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ9fPDD1OzIRPVrEELXfYSPTomi8zlYojeq07j5lwCBn\n-----END PRIVATE KEY-----\n";
+	static const struct { const char *file, *domain, *why; bool key; } rows[] = {
+		{ "small.example.s.pem", "small.example", ": no RSA private key in PEM form, of 2048 bits", true },
+		{ "open.example.s.pem", "open.example", "everybody may open this private key", true },
+		{ "ed.example.s.pem", "ed.example", "ed.example.s.pem: an Ed25519 key, which cannot sign here: make an RSA key (mapgen --dkim DOMAIN SELECTOR)", false },
+		{ "good.example.s.pem", "good.example", "", true },
+	};
+	struct dkim_keys *k;
+	char path[600];
+	struct buf why;
+
+	buf_init(&why, 1000);
+	make_key("good.example.s.pem", 2048, 0600);
+	make_key("open.example.s.pem", 2048, 0604);
+	make_key("small.example.s.pem", 1024, 0600);
+	snprintf(path, sizeof(path), "%s/ed.example.s.pem", t_tmpdir());
+	CHECK(fs_replace(path, 0600, str_of(edwards)) == 0);
+	k = dkim_keys_open(&(struct dkim_options){ .folder = t_tmpdir(), .selectors = "s", .key_table = "", .signing_table = "", .faulty = true }, &why);
+	REQUIRE(k && !why.n);
+	CHECK_INT(k->n, 4);
+	for (size_t i = 0; i < 4; i++) {
+		size_t at = 0;
+
+		ROW("%s", rows[i].domain);
+		while (at + 1 < k->n && strcmp(k->v[at].domain, rows[i].domain))
+			at++;
+		CHECK_STR(k->v[at].domain, rows[i].domain);
+		CHECK(str_ends(str_of(k->v[at].path), str_of(rows[i].file)));
+		CHECK_INT(!!k->v[at].key, rows[i].key);
+		CHECK_INT(!!k->v[at].why, !!*rows[i].why);
+		CHECK(!k->v[at].why || str_find(str_of(k->v[at].why), str_of(rows[i].why)) >= 0);
+		drop_key(rows[i].file);
+	}
+	dkim_keys_unref(k);
 	buf_fini(&why);
 }
 
@@ -363,6 +404,9 @@ T(dkim_tables_are_those_of_opendkim)
 		ROW("%zu %s", i, rows[i].signing);
 		CHECK_STR(buf_cstr(&why), "");
 		CHECK_STR(key ? key->selector : "", rows[i].selector);
+		/* who signs for an address signs for its domain */
+		CHECK(!key || dkim_keys_for(k, key, str_from(str_of(rows[i].address), (size_t)str_chr(str_of(rows[i].address), '@') + 1)));
+		CHECK(!k || !dkim_keys_for(k, &k->v[0], STR("stranger.test")));
 		dkim_keys_unref(k);
 	}
 	drop_key("k.pem");
