@@ -21,6 +21,7 @@ static void answer(struct facts *facts, struct fact *f)
 	struct dns_record records[10];
 	struct dns_answer a = { .status = DNS_NODATA, .records = records };
 	struct str rest = str_of(world), line, name;
+	unsigned type = (unsigned)f->type & ~(unsigned)DNS_UNCHECKED;
 	bool takes_mail = true;
 
 	memset(records, 0, sizeof(records));
@@ -31,9 +32,9 @@ static void answer(struct facts *facts, struct fact *f)
 		if (f->type == DNS_MX && str_eq(line, STR("MX none")))
 			takes_mail = false;
 		/* "NAME A ADDRESS", "NAME MX none" (where reports go has one else); all else is text */
-		if (str_starts(line, STR("A ")) != (f->type == DNS_A) || (f->type != DNS_A && f->type != DNS_TXT))
+		if (str_starts(line, STR("A ")) != (type == DNS_A) || (type != DNS_A && type != DNS_TXT))
 			continue;
-		if (f->type == DNS_A)
+		if (type == DNS_A)
 			ipaddr_parse(str_from(line, 2), &records[a.n].address);
 		a.status = str_eq(line, STR("again")) ? DNS_AGAIN : DNS_OK;
 		if (a.status == DNS_AGAIN)
@@ -115,7 +116,7 @@ static const struct { void (*check)(struct probe *p); const char *target, *world
 	{ check_dmarc, "a.x.test", "_dmarc.a.x.test V=dmarc1; p=none\n_dmarc.x.test v=DMARC1; p=reject; rua=mailto:r@x.test",
 		"ok v=DMARC1; p=reject; rua=mailto:r@x.test\nok taken from x.test\n" },
 	{ check_dmarc, "x.test", "_dmarc.x.test again", "warning cannot be looked up now\n" },
-	{ check_dkim, "x.test", "", "problem s1: no key\n" }, { check_dkim, "x.test", "s1._domainkey.x.test again", "warning s1: cannot be looked up now: timed out\n" },
+	{ check_dkim, "x.test", "", "problem s1: no key: the name is there, a TXT record is not\n" }, { check_dkim, "x.test", "s1._domainkey.x.test again", "warning s1: cannot be looked up now: timed out\n" },
 	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; p=", "warning s1: the key is revoked\n" },
 	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "ok s1: Ed25519\n" },
 	{ check_dkim, "x.test", "s1._domainkey.x.test v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
