@@ -24,6 +24,7 @@ enum { TICKET_SECONDS = 3600 };
 struct tls_saved {
 	struct tls_context *ctx;
 	mbedtls_ssl_session session;
+	uint32_t doubts;               /* as of the session it was taken from */
 };
 
 int tls_random(void *ctx, unsigned char *p, size_t n)
@@ -274,8 +275,10 @@ static bool set_peer(struct tls_session *s, const struct tls_peer *peer)
 	s->names = copy_list(peer->names);
 	s->fingerprints = copy_list(peer->fingerprints);
 	mbedtls_ssl_set_verify(&s->ssl, on_certificate, s);
-	if (peer->resume && peer->resume->ctx == s->ctx)
+	if (peer->resume && peer->resume->ctx == s->ctx) {
 		mbedtls_ssl_set_session(&s->ssl, &peer->resume->session);
+		s->doubts = peer->resume->doubts;
+	}
 	return r == 0;
 }
 
@@ -450,6 +453,7 @@ struct tls_saved *tls_session_save(struct tls_session *s)
 		return NULL;
 	saved = MEM_NEW(struct tls_saved);
 	saved->ctx = tls_context_ref(s->ctx);
+	saved->doubts = s->doubts;
 	mbedtls_ssl_session_init(&saved->session);
 	if (mbedtls_ssl_get_session(&s->ssl, &saved->session)) {
 		tls_saved_free(saved);

@@ -134,7 +134,6 @@ void tls_describe(struct tls_session *s)
 	const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&s->ssl);
 	int id = mbedtls_ssl_get_ciphersuite_id_from_ssl(&s->ssl);
 	struct tls_info *i = s->info = MEM_NEW(struct tls_info);
-	uint32_t flags = mbedtls_ssl_get_verify_result(&s->ssl) & ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
 
 	i->version = mbedtls_ssl_get_version(&s->ssl);
 	i->bits = (int)mbedtls_ssl_ciphersuite_get_cipher_key_bitlen(mbedtls_ssl_ciphersuite_from_id(id));
@@ -143,9 +142,12 @@ void tls_describe(struct tls_session *s)
 	if (!crt)
 		return;
 	describe_certificate(i, crt);
-	i->trust = flags ? TLS_UNTRUSTED : TLS_TRUSTED;
-	if (flags)
-		explain_flags(flags, strcmp(i->subject, i->issuer) == 0, i->why_untrusted, sizeof(i->why_untrusted));
+	/* of a resumed session of TLS 1.3 the library says that nothing is wrong: it has not looked */
+	if (s->ctx->server || s->chain_checked)
+		s->doubts = mbedtls_ssl_get_verify_result(&s->ssl) & ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
+	i->trust = s->doubts ? TLS_UNTRUSTED : TLS_TRUSTED;
+	if (s->doubts)
+		explain_flags(s->doubts, strcmp(i->subject, i->issuer) == 0, i->why_untrusted, sizeof(i->why_untrusted));
 }
 
 int tls_judge(struct tls_session *s, char why[160])

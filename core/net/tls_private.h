@@ -48,6 +48,7 @@ struct tls_session {
 	struct tls_info *info;         /* when the handshake is done */
 	struct tls_link *links;        /* NULL: not asked for */
 	size_t n_links;
+	uint32_t doubts;               /* what is wrong with the chain; of a resumed session: with that of the full handshake at its root */
 	bool chain_checked;            /* client: a certificate came, so this is no resumption */
 	bool ticket_taken;             /* server: resumed from a ticket */
 	bool ticket_came;              /* client, TLS 1.3 */

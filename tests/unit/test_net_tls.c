@@ -471,6 +471,40 @@ T(tls_small_room_and_small_pieces)
 	tls_context_unref(server);
 }
 
+/* what was not trusted in the full handshake is not trusted later, however often it is resumed */
+T(tls_resumed_sessions_are_no_more_trusted_than_their_root)
+{
+	static const char *const versions[] = { "TLSv1.2", "TLSv1.3" };
+
+	if (!net_cert("ca.pem"))
+		SKIP("openssl cannot make certificates");
+	for (int v = 0; v < 2; v++) {
+		struct tls_context *client = context(false, NULL, NULL, NULL, ""), *server = server_of("good", versions[v]);
+		struct tls_peer peer = { .server_name = "mx.example.com", .match = TLS_MATCH_NONE };
+		struct tls_saved *saved = NULL;
+
+		REQUIRE(client && server);
+		for (int turn = 0; turn < 3; turn++) {
+			struct pair p;
+
+			ROW("%s %d", versions[v], turn);
+			peer.resume = saved;
+			pair_init(&p, client, server, &peer);
+			REQUIRE(p.client_step == TLS_OK && talk(&p, 10));
+			CHECK_INT(tls_session_info(p.client)->resumed, turn > 0);
+			CHECK_INT(tls_session_info(p.client)->trust, TLS_UNTRUSTED);
+			CHECK(tls_session_info(p.client)->why_untrusted[0] != 0);
+			tls_saved_free(saved);
+			saved = tls_session_save(p.client);
+			REQUIRE(saved != NULL);
+			pair_fini(&p);
+		}
+		tls_saved_free(saved);
+		tls_context_unref(client);
+		tls_context_unref(server);
+	}
+}
+
 T(tls_resumes_with_the_same_trust_and_only_there)
 {
 	static const char *const versions[] = { "TLSv1.2", "TLSv1.3" };
