@@ -81,7 +81,7 @@ class Mta:
             f.write(text)
 
     def configure(self, params):
-        params = dict(params, relayhost="[127.0.0.1]:%d" % self.sink_port, queue_directory=self.queue, **self.params)
+        params = {**params, "relayhost": "[127.0.0.1]:%d" % self.sink_port, "queue_directory": self.queue, **self.params}
         for name, text in self.files.items():
             self.write(name, text)
         os.makedirs(self.dir + "/data", exist_ok=True)

@@ -19,6 +19,7 @@ import dma
 import load
 import tables
 import tools
+import trust
 from mta import KINDS, RELAYBOX
 from place import ROOT, Unable, isolate
 
@@ -271,6 +272,33 @@ def tls_idle(ctx):
     return [("memory with 2,000 idle TLS sessions", "<= 100 MiB", "%.1f MiB" % ours, "", "", ours <= 100)]
 
 
+# --- trust ---------------------------------------------------------------------------------------------------------------
+
+def signed(ctx):
+    """50 sessions, many messages per connection, 4 KiB, signed with DKIM (RSA-2048); Postfix with OpenDKIM"""
+    ctx.paired({kind: (lambda kind=kind, n=n: isolate(trust.signed, kind, n, sessions=50))
+                for kind, n in zip(["relayd"] + POSTFIXES, [ctx.count(5000, 2000)] + [ctx.count(1500, 600)] * 2)})
+    return [beside(ctx, "signed with DKIM, 50 sessions", "rate", ">= 5x Postfix + OpenDKIM", 5)]
+
+
+def policies(ctx):
+    """4 KiB over TLS to a domain's MX host: with DANE, with MTA-STS, and with neither; what is known of the domain is warm"""
+    ctx.paired({"relayd " + policy: lambda policy=policy: isolate(trust.policed, policy, ctx.count(15000, 5000), sessions=50) for policy in trust.POLICIES})
+    lines = []
+    for policy, word in ("dane", "DANE"), ("sts", "MTA-STS"):
+        share = ctx.ratio("relayd " + policy, "relayd none", "rate")
+        lines.append(("TLS out with %s, 50 sessions: rate" % word, ">= 95 % of the rate without", "%.0f/s" % ctx.median("relayd " + policy, "rate"),
+                      "%.0f/s without" % ctx.median("relayd none", "rate"), "%.0f %%" % (100 * share), share >= 0.95))
+    return lines
+
+
+def logins(ctx):
+    """a session that sends mail while others log in, 200 a second with $6$ hashes: until each 250"""
+    ctx.paired({"relayd": lambda: isolate(trust.beside_logins, 200, ctx.count(6000, 3000)), "relayd alone": lambda: isolate(trust.beside_logins, 0, ctx.count(6000, 3000))})
+    p99 = ctx.median("relayd", "accept_p99_ms")
+    return [("a session beside 200 logins/s: accept p99", "< 50 ms", "%.1f ms" % p99, "%.1f ms alone" % ctx.median("relayd alone", "accept_p99_ms"), "", p99 < 50)]
+
+
 # --- states -------------------------------------------------------------------------------------------------------------
 
 def depth(ctx):
@@ -410,6 +438,6 @@ def growth(ctx):
 
 
 ROWS = {f.__name__: f for f in (many, one, single, flush, direct, tmpfs, big, tls, tls_in, tls_in_again, tls_out, tls_out_again, tls_big,
-                                tls_idle, depth, idle, start, sendmail, binary, mapgen, mxcheck)}
+                                tls_idle, signed, policies, logins, depth, idle, start, sendmail, binary, mapgen, mxcheck)}
 ROWS.update(maps=tables.row_maps, large=tables.row_large, rules=tables.row_rules)
 EXTRA = {"growth": growth}
