@@ -324,7 +324,7 @@ def test_keys_of_the_other_image_sign_without_a_word():
             inside = os.path.join(folder, "etc")
             os.makedirs(inside)
             shutil.copy(os.path.join(keys, "example.com.mail.pem"), os.path.join(inside, "example.com.private"))
-            env = dict(os.environ, HOME=folder, RELAYHOST="[127.0.0.1]:%d" % sink.port, DKIM_SELECTOR="mail,example.com=s2", DKIM_AUTOGENERATE="")
+            env = dict(os.environ, HOME=folder, POSTFIX_sendmail_submission="direct", RELAYHOST="[127.0.0.1]:%d" % sink.port, DKIM_SELECTOR="mail,example.com=s2", DKIM_AUTOGENERATE="")
             script = "mkdir -p /etc/opendkim/keys && mount --bind %s /etc/opendkim/keys && exec %s sendmail -C %s x@seven.test" % (
                 inside, RELAYBOX, os.path.join(folder, "none"))
             made = not os.path.exists("/etc/opendkim/keys")
