@@ -117,7 +117,7 @@ release_WARN = $(if $(filter tests/%,$<),,-Wframe-larger-than=32768) $(if $(find
 # Without optimisation gcc cannot see what is always set.
 cov_WARN = -Wno-maybe-uninitialized
 LANG_FLAGS = -std=c11 -D_GNU_SOURCE -DRELAYBOX_VERSION='"$(VERSION)"' -I.
-SECTIONS = -ffunction-sections -fdata-sections
+SECTIONS = -ffunction-sections -fdata-sections $(DENSE)
 # Paths in the binary must not depend on where it was built.
 REPRODUCIBLE = -ffile-prefix-map=$(CURDIR)=.
 

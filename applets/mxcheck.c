@@ -21,7 +21,7 @@ static const struct opt options[] = {
 	{ OPT_RELAY, 0, "relay", OPT_NONE, NULL, "ask this host's own next hops, with its TLS policy and passwords" },
 	{ 'c', 'c', NULL, OPT_ARG, "DIR|DAYS[,MS]", "configuration directory for --relay and --dkim; without them the same as -C" },
 	{ OPT_OPEN_RELAY, 0, "open-relay", OPT_NONE, NULL, "does this host relay for anybody? Exit 2 if so" },
-	{ OPT_DKIM, 0, "dkim", OPT_NONE, NULL, "does DNS fit the keys that sign mail on this host (of these domains)?" },
+	{ OPT_DKIM, 0, "dkim", OPT_NONE, NULL, "does DNS fit the keys that sign on this host?" },
 	{ OPT_FROM, 0, "from", OPT_ARG, "ADDR", "sender to ask with, of --ip, too (postmaster; <> is the null sender)" },
 	{ OPT_SEND, 0, "send", OPT_NONE, NULL, "send a test mail and show the dialogue with its times" },
 	{ OPT_TO, 0, "to", OPT_ARG, "LIST", "recipients of --send; may be repeated" },

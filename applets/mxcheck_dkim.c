@@ -92,11 +92,11 @@ int mxcheck_dkim_open(struct mxcheck *k)
 			break;
 	}
 	if (!code && !k->n_keys)
-		code = applet_fail(EX_CONFIG, "%s: this configuration signs no mail; dkim_key_directory would name the folder of keys", directory);
+		code = applet_fail(EX_CONFIG, "%s: this configuration signs no mail: set dkim_key_directory", directory);
 	for (size_t i = 0; all && !code && i < k->n_keys; i++)
 		probe_dkim_domains(k->keys[i], add_domain, k);
 	if (!code && !k->n)
-		code = applet_fail(EX_USAGE, "the keys sign for whatever domain it is: name those that matter");
+		code = applet_fail(EX_USAGE, "the keys sign for any domain: name those that matter");
 	k->opt.keys = k->keys;
 	return code;
 }

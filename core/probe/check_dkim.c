@@ -68,7 +68,7 @@ static bool look(const struct looked_at *l, const char *missing, struct dkim *ke
 			cannot_look(l, f);
 		else
 			probe_find(l->p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", f->n ? "keep one of them" : missing, "%s: %s", l->shown,
-				f->n ? "more than one record" : f->status == DNS_NXDOMAIN ? "no key" : "no key: the name is there, a TXT record is not");
+				f->n ? "more than one record" : f->status == DNS_NXDOMAIN ? "no key" : "no key: the name has no TXT record");
 		return false;
 	}
 	wrong = dkim_parse(fact_text(f, 0), key, &at);
@@ -117,7 +117,7 @@ static bool compare(struct probe *p, const struct dkim_key *k, const char *name,
 	if (same)
 		probe_find(p, PROBE_OK, PROBE_DOMAIN, "dkim-key", NULL, "%s: fits %s", name, k->path);
 	else
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim-key", "publish the record that -v shows, or sign with the key that belongs to the one in DNS",
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim-key", "publish the record that -v shows, or sign with the key of the one in DNS",
 			"%s: %s is another key than %s: signatures are not valid", name, record->key, k->path);
 	return same;
 }
@@ -134,7 +134,7 @@ static void check_own(struct probe *p, const struct dkim_key *k, const char *dom
 	if (k->key)
 		tls_key_public(k->key, &ours);
 	if (k->why && !k->key && str_ends(str_of(k->why), str_of(strerror(EACCES))))
-		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dkim-key", "ask as root: what is in DNS was not compared with it", "%s", k->why);
+		probe_find(p, PROBE_WARNING, PROBE_DOMAIN, "dkim-key", "ask as root: it was not compared", "%s", k->why);
 	else if (k->why)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim-key", "relayd does not start with it", "%s", k->why);
 	good = look(&(struct looked_at){ p, name, name }, k->key ? "publish the record that -v shows" : "publish the key", &record, &absent);
@@ -160,7 +160,7 @@ void check_dkim_keys(struct probe *p)
 		}
 	}
 	if (!found)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim-key", "make one, mapgen --dkim DOMAIN SELECTOR, and put it where this configuration has its keys",
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim-key", "make one, mapgen --dkim DOMAIN SELECTOR, in the folder of keys",
 			"no key of this host signs mail of this domain");
 }
 

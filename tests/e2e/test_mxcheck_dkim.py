@@ -87,7 +87,7 @@ def test_each_fault_of_a_record_is_told(host):
     # a name that is there, without a TXT record
     host.servers.append(Dns({("mail._domainkey.fits.test", "A"): ["192.0.2.1"]}))
     one = objects("--dkim", "-c", host.folder, "--dns", "127.0.0.1:%d" % host.servers[-1].port, "fits.test", code=1)[0]
-    assert found(one, "problem", "dkim", "a TXT record is not")
+    assert found(one, "problem", "dkim", "has no TXT record")
 
 
 def test_each_fault_of_a_key_is_told(host):
