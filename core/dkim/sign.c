@@ -7,6 +7,7 @@
 #include "core/dkim/canon.h"
 #include "core/msg/addr_tree.h"
 #include "core/msg/mime.h"
+#include "core/net/idn.h"
 
 enum { COLUMNS = 76 };
 
@@ -60,10 +61,11 @@ void dkim_signing_free(struct dkim_signing *s)
 
 /* --- the header section ------------------------------------------------------------------------------------------------- */
 
-/* key_of - and the domain that is named with it */
+/* key_of - and the domain that is named with it. That of an international address is named, and has its key, as in DNS (RFC 8616) */
 static const struct dkim_key *key_of(const struct dkim_keys *keys, struct str from, char **domain)
 {
 	const struct dkim_key *key = NULL;
+	char ascii[LIMIT_DOMAIN + 1];
 	struct addr_tree t;
 	struct arena a;
 	ptrdiff_t at;
@@ -71,13 +73,14 @@ static const struct dkim_key *key_of(const struct dkim_keys *keys, struct str fr
 	arena_init(&a, 4 * LIMIT_HEADER);
 	addr_tree_init(&t, &a, from);
 	at = t.n ? str_rchr(t.v[0].is, '@') : -1;
-	if (at >= 0)
-		key = dkim_keys_find(keys, t.v[0].is);
 	/* what cannot stand in a tag is nobody's domain */
-	if (key && !key->domain && !dkim_is_domain(str_from(t.v[0].is, (size_t)at + 1)))
-		key = NULL;
+	if (at >= 0 && idn_to_ascii(str_from(t.v[0].is, (size_t)at + 1), ascii)) {
+		key = dkim_keys_find(keys, arena_printf(&a, "%.*s@%s", (int)at, t.v[0].is.p, ascii));
+		if (key && !key->domain && !dkim_is_domain(str_of(ascii)))
+			key = NULL;
+	}
 	if (key)
-		*domain = key->domain ? mem_dupz(key->domain) : str_dup(str_from(t.v[0].is, (size_t)at + 1));
+		*domain = mem_dupz(key->domain ? key->domain : ascii);
 	addr_tree_fini(&t);
 	arena_fini(&a);
 	return key;

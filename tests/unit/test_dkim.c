@@ -202,6 +202,7 @@ static struct dkim_keys *keys_for_rows(void)
 	make_key("Example.com.s.pem", 2048, 0600);
 	make_key("own.example.com.s.pem", 2048, 0640);
 	make_key("other.example.t.pem", 2048, 0600);
+	make_key("xn--bcher-kva.example.s.pem", 2048, 0600);
 	buf_init(&why, 1000);
 	k = folder_keys(t_tmpdir(), "s", &why);
 	CHECK_STR(buf_cstr(&why), "");
@@ -209,6 +210,7 @@ static struct dkim_keys *keys_for_rows(void)
 	drop_key("Example.com.s.pem");
 	drop_key("own.example.com.s.pem");
 	drop_key("other.example.t.pem");
+	drop_key("xn--bcher-kva.example.s.pem");
 	return k;
 }
 
@@ -232,6 +234,8 @@ T(dkim_signs_for_the_domain_of_from)
 		{ "From: a@deep.sub.example.com\r\n\r\n", "example.com" }, { "From: a@own.example.com\r\n", "own.example.com" },
 		{ "From: a@x.own.example.com\r\n\r\n", "own.example.com" }, { "From: \"a@b\" <a@example.com>, b@other.example\r\n\r\n", "example.com" },
 		{ "from:\r\n a@example.com\r\n\r\n", "example.com" },
+		{ "From: a@\xc3\xa4.own.example.com\r\n\r\n", "own.example.com" }, { "From: \xc3\xbc@B\xc3\xbc" "cher.example\r\n\r\n", "xn--bcher-kva.example" },
+		{ "From: a@xn--bcher-kva.example\r\n\r\n", "xn--bcher-kva.example" }, { "From: a@b\xfc" "cher.example\r\n\r\n", NULL },
 		{ "From: a@other.example\r\n\r\n", NULL }, { "From: a@notexample.com\r\n\r\n", NULL }, { "From: a@com\r\n\r\n", NULL },
 		{ "From: a@example.com.evil.example\r\n\r\n", NULL }, { "From: a\r\n\r\n", NULL }, { "From:\r\n\r\n", NULL }, { "\r\nx\r\n", NULL }, { "", NULL },
 		{ "Sender: a@example.com\r\n\r\n", NULL }, { "From: a@example.com\r\nFrom: a@example.com\r\n\r\n", NULL },
