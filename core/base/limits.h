@@ -48,6 +48,7 @@
 #define LIMIT_CHECK_BCC 1000             /* recipients that checks add to a message: each is compared with all */
 #define LIMIT_CHECK_LINE 2048            /* a longer body line is looked at in pieces; Postfix: line_length_limit */
 #define LIMIT_CHECK_SLICE 20000          /* microseconds that checks have a thread of the pool; then whoever waits there is next */
+#define LIMIT_CHECK_SIFT 64              /* lines of a message that the loop itself passes by where no rule can match: 0.2 ms with the most rules */
 #define LIMIT_MIME_DEPTH 102             /* parts in parts; what is deeper is body (Postfix: mime_nesting_limit of 100, and two) */
 #define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */
 #define LIMIT_MIME_BOUNDARY 2048         /* Postfix: mime_boundary_length_limit */
@@ -77,6 +78,7 @@
 #define LIMIT_MAP_VALUE (64 * 1024)      /* one lookup result */
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
 #define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
+#define LIMIT_MAP_SIFT 4096              /* rules of a table that are passed by at once; all of a longer one are asked */
 #define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
 #define LIMIT_PATTERN_REPEAT 1000        /* {n} in it: each is written out; PCRE: 65535 */
 #define LIMIT_PATTERN_TREE (4 * 1024 * 1024) /* one expression while it is read: 30,000 items */

@@ -147,6 +147,19 @@ enum map_answer checks_find(struct checks *k, enum check_class class, struct str
 	return k->of[class] && text.n ? maps_find(k->of[class], text, false, out, NULL) : MAP_NONE;
 }
 
+bool checks_pass_by(const struct checks *k, enum check_class class, struct str text)
+{
+	const struct maps *maps = k->of[class];
+
+	/* they may be loaded anew under it */
+	if (k->busy)
+		return false;
+	for (size_t i = 0; i < maps->n; i++)
+		if (!map_is_sifted_out(maps->v[i], text))
+			return false;
+	return true;
+}
+
 void checks_wait(struct checks *k, struct checks_turn *t)
 {
 	list_init(&t->link);

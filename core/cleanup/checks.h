@@ -32,6 +32,9 @@ enum check_class checks_class(enum mime_line kind, struct str name);
 /* checks_find - text that is empty is asked of no table */
 enum map_answer checks_find(struct checks *k, enum check_class class, struct str text, struct buf *out);
 
+/* checks_pass_by - no table can match: seen at once, while nobody has the tables */
+bool checks_pass_by(const struct checks *k, enum check_class class, struct str text);
+
 /* One at a time has the tables to itself: go is called when it is whose turn, maybe before checks_wait returns */
 struct checks_turn { struct list link; void (*go)(struct checks_turn *t); };
 void checks_wait(struct checks *k, struct checks_turn *t);

@@ -113,9 +113,12 @@ static void on_turn(struct checks_turn *t)
 void queries_ask(struct queries *b, void *owner)
 {
 	bool any = false;
+	unsigned sifted = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
 		b->v[i].asked &= checks_has(b->checks, b->v[i].class);
+		if (b->v[i].asked && b->pool && sifted++ < LIMIT_CHECK_SIFT && checks_pass_by(b->checks, b->v[i].class, queries_text(b, &b->v[i])))
+			b->v[i].asked = false;
 		any |= b->v[i].asked;
 	}
 	b->owner = owner;

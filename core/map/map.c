@@ -337,6 +337,11 @@ int map_each(struct map *m, int (*fn)(void *ctx, struct str key, struct str valu
 	return -1;
 }
 
+bool map_is_sifted_out(const struct map *m, struct str key)
+{
+	return !m->absent && (m->type == &map_type_regexp || m->type == &map_type_pcre) && map_pattern_is_sifted_out(m->state, key);
+}
+
 int map_each_rule(struct map *m, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx)
 {
 	if (!m->absent && (m->type == &map_type_regexp || m->type == &map_type_pcre))

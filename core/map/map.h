@@ -41,6 +41,9 @@ bool map_is_whole(const struct map *m);         /* cidr, regexp…: ask once wit
 /* map_each - walk all entries of a table that can be walked; -1 with errno ENOTSUP otherwise */
 int map_each(struct map *m, int (*fn)(void *ctx, struct str key, struct str value), void *ctx);
 
+/* map_is_sifted_out - no rule of it can match key: seen without asking it, in a few nanoseconds a rule. Not while another thread asks */
+bool map_is_sifted_out(const struct map *m, struct str key);
+
 /* map_each_rule - the results of a regexp or pcre table, in order, with the line of each in its file; fn stops it with what is not 0. -1
  * with errno ENOTSUP for other tables */
 int map_each_rule(struct map *m, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx);

@@ -299,6 +299,22 @@ unsigned map_pattern_line(void *state)
 	return ((struct table *)state)->hit;
 }
 
+bool map_pattern_is_sifted_out(const void *state, struct str key)
+{
+	const struct table *t = state;
+	struct pattern_work work = { .steps = 0 };     /* t's own is for who asks */
+	struct pattern_sieve sieve;
+
+	if (t->n > LIMIT_MAP_SIFT)
+		return false;
+	pattern_begin(&work, key, 0);
+	sieve = pattern_sift(&work);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->rules[i].negated || pattern_may_match(t->sieves[i], sieve))
+			return false;
+	return true;
+}
+
 int map_pattern_each(void *state, int (*fn)(void *ctx, unsigned line, struct str result), void *ctx)
 {
 	const struct table *t = state;

@@ -24,6 +24,7 @@ struct map_pattern_kind {
 void *map_pattern_open(const struct map_pattern_kind *kind, const struct map_args *args, struct buf *why);
 /* map_pattern_find, _is_changed, _close, _line - for the row of the type */
 enum map_answer map_pattern_find(void *state, struct str key, struct buf *out);
+bool map_pattern_is_sifted_out(const void *state, struct str key);
 bool map_pattern_is_changed(void *state);
 void map_pattern_close(void *state);
 unsigned map_pattern_line(void *state);

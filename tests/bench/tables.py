@@ -107,4 +107,4 @@ def row_rules(ctx):
     return [("1,000 regexp header checks: CPU of a message", "<= 1 ms more", "%.3f ms" % ctx.median("1000 rules", "cpu_ms"),
              "%.3f ms without" % ctx.median("no rules", "cpu_ms"), "+%.3f ms" % more, more <= 1),
             ("1,000 regexp header checks: rate", "<= 5 % less", "%.0f/s" % ctx.median("1000 rules", "rate"), "%.0f/s without" % ctx.median("no rules", "rate"),
-             "-%.0f %%" % lost, lost <= 5)]
+             "%+.0f %%" % -lost, lost <= 5)]

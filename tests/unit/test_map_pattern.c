@@ -236,3 +236,28 @@ T(regexp_tables_miss_nothing)
 	}
 	buf_fini(&out);
 }
+
+T(tables_pass_by_what_no_rule_can_match)
+{
+	static const struct { const char *spec, *key; bool out; } rows[] = {
+		{ "pcre:{{/^Subject: buy/ REJECT}, {/^To: q/ WARN}}", "From: quite a buyer", true },
+		{ "pcre:{{/^Subject: buy/ REJECT}, {/^To: q/ WARN}}", "to: quite", false },
+		{ "regexp:{{/^Subject: buy/ REJECT}, {/^To: q/ WARN}}", "From: quite a buyer", true },
+		{ "regexp:{{/^Subject: buy/ REJECT}}", "Subject: you buy", false }, { "regexp:{{!/^Subject: buy/ REJECT}}", "From: x", false },
+		{ "pcre:{{if /^Subject:/}, {/./ REJECT}, {endif}}", "From: x", false }, { "pcre:{{if /^Subject:/}, {/q/ REJECT}, {endif}}", "From: x", true },
+		{ "pcre:{{/^x?$/ REJECT}}", "", false }, { "static:x", "y", false }, { "inline:{a=b}", "y", false },
+	};
+	struct buf out;
+
+	buf_init(&out, 1000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct map *m = map_open(rows[i].spec, &out);
+
+		ROW("%s of %s", rows[i].spec, rows[i].key);
+		REQUIRE(m);
+		CHECK_INT(map_is_sifted_out(m, str_of(rows[i].key)), rows[i].out);
+		CHECK(!rows[i].out || map_find(m, str_of(rows[i].key), &out) == MAP_NONE);
+		map_close(m);
+	}
+	buf_fini(&out);
+}
