@@ -212,7 +212,7 @@ def test_users_and_folders_of_systemd(tmp_path):
 
 def test_rotation(tmp_path):
     """logrotate renames, relayctl lets relayd open the new one."""
-    with Relay(tmp_path / "r", "mynetworks = 127.0.0.0/8\n") as r:
+    with Relay(tmp_path / "r", "mynetworks = 127.0.0.0/8\nlog_also =\n") as r:
         text = open(EXAMPLES + "/logrotate/relaybox").read()
         text = text.replace("/var/log/mail.log", r.path("log")).replace("/usr/sbin/relayctl reload", "%s relayctl -c %s reload" % (RELAYBOX, r.dir))
         (tmp_path / "rotate").write_text(text + "\n")
