@@ -1,4 +1,4 @@
-"""The units of docs/examples under a real systemd: the first process of a Debian of its own, in namespaces and a cgroup of its own."""
+"""The units of docs/examples under a real systemd, installed as README says: the first process of a Debian of its own, in namespaces and a cgroup of its own."""
 import os
 import re
 import shutil
@@ -12,14 +12,13 @@ EXAMPLES = os.path.join(ROOT, "docs/examples")
 # from outside: the root, what is mounted in one, and systemd
 BOOT = r"""
 mount -t tmpfs none $1/root; tar -xpf $2 -C $1/root
-cp $1/in/relayd $1/root/usr/sbin/; ln -s relayd $1/root/usr/sbin/relayctl; ln -s relayd $1/root/usr/sbin/sendmail; ln -s relayd $1/root/usr/sbin/mailq
-mkdir $1/root/etc/relaybox; cp $1/in/main.cf $1/root/etc/relaybox/; cp $1/in/*.service $1/in/test.target $1/root/etc/systemd/system/
-cp $1/in/relaybox.sysusers $1/root/usr/lib/sysusers.d/relaybox.conf; cp $1/in/relaybox.tmpfiles $1/root/usr/lib/tmpfiles.d/relaybox.conf
-systemd-sysusers --root=$1/root; systemd-tmpfiles --root=$1/root --create relaybox.conf
+mkdir $1/root/probe $1/root/etc/relaybox; mount --bind $1/in $1/root/probe
+cp $1/in/relaybox $1/root/usr/local/bin/; cp $1/in/main.cf $1/root/etc/relaybox/; cp $1/in/probe.service $1/in/test.target $1/root/etc/systemd/system/
 echo 0123456789abcdef0123456789abcdef > $1/root/etc/machine-id
-mkdir $1/root/probe; mount --bind $1/in $1/root/probe
 ip link set lo up; hostname lab
 mount -t proc proc $1/root/proc; mount --rbind /dev $1/root/dev; mount -t tmpfs none $1/root/run; mount -t tmpfs none $1/root/tmp
+# what is `make install` there has been done
+chroot $1/root sh -ec "make() { :; }; cd /probe; $(sed '/^systemctl/d' $1/in/readme)"
 mount -t sysfs sysfs $1/root/sys
 if grep -q name=systemd /proc/self/cgroup; then
 	mount -t tmpfs none $1/root/sys/fs/cgroup; mkdir $1/root/sys/fs/cgroup/systemd $1/root/sys/fs/cgroup/unified
@@ -33,6 +32,7 @@ PROBE_SERVICE = """[Unit]
 DefaultDependencies=no
 [Service]
 Type=oneshot
+Environment=LC_ALL=C
 ExecStart=/bin/bash /probe/probe.sh
 StandardOutput=file:/probe/out
 StandardError=file:/probe/out
@@ -42,7 +42,7 @@ PROBE = r"""
 # what a client hears; 421 is for one that had been taken when the end came
 hear() { (exec 3<>/dev/tcp/127.0.0.1/2525 && IFS= read -t 20 -r line <&3 && echo "${line%% *}" || echo refused) 2> /dev/null; }
 show() { echo "$1: $(systemctl show -p "$2" --value relaybox)"; }
-systemctl start relaybox || journalctl -u relaybox
+sh -xc "$(grep '^systemctl' /probe/readme)" || journalctl -u relaybox
 show started ActiveState
 while [ ! -e /tmp/stop ]; do hear; done > /tmp/heard &
 for n in 1 2 3; do
@@ -108,12 +108,14 @@ def test_the_unit_serves_and_restarts_without_refusing_anybody(tmp_path, unit):
     tar, given = os.path.join(os.path.dirname(RELAYBOX), "debian/root.tar"), tmp_path / "in"
     subprocess.run([os.path.join(ROOT, "tests/e2e/debian_root"), tar], check=True)
     (tmp_path / "root").mkdir(), given.mkdir()
-    for name in (unit + "/relaybox.service", "systemd/relaybox.sysusers", "systemd/relaybox.tmpfiles"):
-        shutil.copy(os.path.join(EXAMPLES, name), given)
-    shutil.copy(RELAYBOX, given / "relayd")
+    shutil.copytree(os.path.join(EXAMPLES, "systemd"), given / "docs/examples/systemd")
+    shutil.copy(os.path.join(EXAMPLES, unit, "relaybox.service"), given / "docs/examples/systemd")
+    shutil.copy(RELAYBOX, given / "relaybox")
+    with open(os.path.join(ROOT, "README.md")) as f:
+        readme = next(b for b in re.findall(r"^```\n(.*?)^```", f.read(), re.M | re.S) if "enable --now" in b)
     for name, text in {"main.cf": "inet_interfaces = loopback-only\nsmtpd_listen = 2525\nmydestination =\nalias_maps =\nmail_owner = relaybox\n"
                                   "default_transport = retry:4.0.0 wait\nsmtpd_client_connection_rate_limit = 0\n",
-                       "test.target": "[Unit]\nRequires=probe.service\n", "probe.service": PROBE_SERVICE, "probe.sh": PROBE, "out": ""}.items():
+                       "readme": readme, "test.target": "[Unit]\nRequires=probe.service\n", "probe.service": PROBE_SERVICE, "probe.sh": PROBE, "out": ""}.items():
         (given / name).write_text(text)
     group = Cgroup()
     boot = subprocess.Popen(["unshare", "-m", "-p", "-f", "-n", "-u", "-i", "-C", "--kill-child", "--propagation", "private", "sh", "-ec", BOOT, "sh",
