@@ -124,14 +124,17 @@ static void apply_overrides(struct conf_source *s, const char *const *list, cons
 	}
 }
 
-/* choose_port - without a main.cf, a user that may not have port 25 serves 2525 */
+/* choose_port - without a main.cf, a user that may not have port 25 serves 2525. What root found at the start holds for a reload, before which
+ * root was given up */
 static void choose_port(struct conf_source *s, struct conf_diag *diag)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(25), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	static bool was_root;
 	int fd;
 	bool denied;
 
-	if (geteuid() == 0 || source_find(s, STR("smtpd_listen")))
+	was_root |= geteuid() == 0;
+	if (was_root || source_find(s, STR("smtpd_listen")))
 		return;
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	denied = fd >= 0 && bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 && errno == EACCES;

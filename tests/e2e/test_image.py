@@ -171,6 +171,18 @@ def test_the_image_relays_with_nothing_but_a_relayhost(image, user):
         sink.close()
 
 
+def test_a_reload_leaves_the_port_that_root_had(image):
+    """Root was given up since."""
+    with Container(image, {"RELAYHOST": "[127.0.0.1]:1"}, user="0:0") as c:
+        c.env = {k: v for k, v in c.env.items() if "smtpd_listen" not in k}
+        c.start()
+        c.send(25)
+        done = c.run("/usr/sbin/relayctl", "reload")
+        assert done.returncode == 0, done.stderr
+        c.send(25)
+        assert "2525" not in c.stop()
+
+
 def test_health_tells_what_is_wrong(image):
     with Container(image, {"RELAYHOST": "[127.0.0.1]:1"}) as c:
         c.start()
