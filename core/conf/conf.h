@@ -42,6 +42,7 @@ struct conf {
 	bool has_file;                 /* there was a main.cf */
 	bool configured;               /* main.cf or the environment said something; false: built-in loopback-only set-up */
 	bool smtp_tls_level_is_ours;   /* nobody chose smtp_tls_security_level: RELAYHOST_USERNAME did */
+	bool smtp_server_is_ours;      /* what these settings are for is the way to relayd on this host */
 	const char *relay_username, *relay_password; /* RELAYHOST_USERNAME, _PASSWORD; NULL: unset. See conf_relay_login */
 	const char *smtpd_users;       /* SMTPD_SASL_USERS: user:password elements of clients that log in; NULL: unset */
 	struct conf_source *source;    /* every name and raw value with its file and line */

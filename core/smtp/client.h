@@ -14,7 +14,7 @@
  *
  * A server that answers something twice makes each later reply look like the answer to the command before. What it says is
  * believed only where the replies are in step: 354 answers DATA and nothing else, and BDAT, which has no such word, is used
- * only where this connection's enhanced codes told address from content before. The bytes that belong to nobody while
+ * only where this connection's enhanced codes told address from content before, or where the server is our own. The bytes that belong to nobody while
  * nothing was asked are the owner's to find: none may have come when a transaction begins (conn_has_input). */
 #ifndef CORE_SMTP_CLIENT_H
 #define CORE_SMTP_CLIENT_H
@@ -39,6 +39,7 @@ struct smtp_client_options {
 	bool never_ehlo;               /* HELO whatever the banner says (smtp_never_send_ehlo) */
 	bool always_ehlo;              /* EHLO even when the banner lacks ESMTP (Postfix default yes) */
 	bool chunking, pipelining;     /* use them when offered */
+	bool in_step;                  /* the server is our own and answers each command once: BDAT from the first message on */
 	unsigned discard;              /* extensions to ignore */
 	size_t line_limit;             /* smtp_line_length_limit; 0 = none */
 	bool keep_8bit;                /* 8-bit content goes as it is to servers that take 7 bits */

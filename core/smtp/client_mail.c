@@ -198,8 +198,8 @@ static void reset_transaction(struct smtp_client *c, struct client_tx *t, const 
 		.pipelining = c->opt.pipelining && offers(c, SMTP_EXT_PIPELINING),
 		.utf8 = (tx->flags & ENVELOPE_SMTPUTF8) || addr_is_utf8(tx->sender),
 	};
-	t->chunking = t->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING) && c->priv->telling && tx->n_rcpts == 1 &&
-		!c->opt.lmtp;
+	t->chunking = t->pipelining && c->opt.chunking && offers(c, SMTP_EXT_CHUNKING) && (c->priv->telling || c->opt.in_step) &&
+		tx->n_rcpts == 1 && !c->opt.lmtp;
 	t->telling = true;
 	for (size_t i = 0; i < tx->n_rcpts; i++) {
 		bool local = refuse_rcpt(c, tx->rcpts[i], NULL);

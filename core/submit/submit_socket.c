@@ -23,6 +23,7 @@ static struct conf settings_of(const struct conf *c)
 	own.smtp_header_checks = own.smtp_mime_header_checks = own.smtp_nested_header_checks = own.smtp_body_checks = "";
 	own.smtp_tls_mta_sts = own.requiretls_enable = own.smtp_tlsrpt_enable = false;
 	own.smtp_line_length_limit = 0;
+	own.smtp_server_is_ours = true;
 	own.smtp_always_send_ehlo = true;
 	own.smtp_never_send_ehlo = false;
 	return own;

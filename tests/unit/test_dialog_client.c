@@ -12,7 +12,7 @@
 
 static const struct dialog_option client_options[] = {
 #define ROW_OF(kind, field) { #field, kind, offsetof(struct smtp_client_options, field) }
-	ROW_OF('s', helo_name), ROW_OF('b', lmtp), ROW_OF('b', always_ehlo), ROW_OF('b', chunking), ROW_OF('b', pipelining),
+	ROW_OF('s', helo_name), ROW_OF('b', lmtp), ROW_OF('b', always_ehlo), ROW_OF('b', chunking), ROW_OF('b', pipelining), ROW_OF('b', in_step),
 	ROW_OF('u', discard), ROW_OF('n', line_limit),
 #undef ROW_OF
 };
@@ -322,6 +322,7 @@ DIALOG(auth_login)
 DIALOG(auth_long)
 DIALOG(basic)
 DIALOG(chunking)
+DIALOG(chunking_in_step)
 DIALOG(chunking_large)
 DIALOG(chunking_refused)
 DIALOG(chunking_untold)

@@ -352,6 +352,7 @@ static struct smtp_profile *profile_new(const struct master_transport *t, struct
 		.always_ehlo = c->smtp_always_send_ehlo,
 		.never_ehlo = c->smtp_never_send_ehlo,
 		.chunking = true, .pipelining = true,
+		.in_step = c->smtp_server_is_ours,
 		.discard = parse_discard(c->smtp_discard_ehlo_keywords),
 		.line_limit = (size_t)c->smtp_line_length_limit,
 		.keep_8bit = c->disable_mime_output_conversion,
