@@ -286,6 +286,9 @@ def policies(ctx):
     ctx.paired({"relayd " + policy: lambda policy=policy: isolate(trust.policed, policy, ctx.count(15000, 5000), sessions=50) for policy in trust.POLICIES})
     lines = []
     for policy, word in ("dane", "DANE"), ("sts", "MTA-STS"):
+        if "relayd " + policy not in ctx.raw:
+            lines.append(("TLS out with %s, 50 sessions: rate" % word, ">= 95 % of the rate without", "", ctx.raw.get("unable", {}).get("relayd " + policy, ""), "", None))
+            continue
         share = ctx.ratio("relayd " + policy, "relayd none", "rate")
         lines.append(("TLS out with %s, 50 sessions: rate" % word, ">= 95 % of the rate without", "%.0f/s" % ctx.median("relayd " + policy, "rate"),
                       "%.0f/s without" % ctx.median("relayd none", "rate"), "%.0f %%" % (100 * share), share >= 0.95))

@@ -70,6 +70,7 @@ def signed(kind, count, **more):
 # --- policies about TLS -----------------------------------------------------------------------------------------------------
 
 HOST = "mx.example.test"
+WEB = "198.51.100.80"                         # policies are not asked of inner addresses
 
 
 def name(text):
@@ -131,7 +132,9 @@ class Policy(http.server.BaseHTTPRequestHandler):
 
 
 def web(leaf):
-    server = http.server.HTTPServer(("127.0.0.1", 443), Policy)
+    if subprocess.run(["ip", "address", "add", WEB + "/32", "dev", "lo"], capture_output=True).returncode:
+        raise Unable("ip cannot give loopback another address")
+    server = http.server.HTTPServer((WEB, 443), Policy)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf)
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -157,7 +160,7 @@ def policed(policy, count, **more):
     with open(os.path.join(tools.DIR, "resolv.conf"), "w") as f:
         f.write("nameserver 127.0.0.1\noptions trust-ad\n")
     mount(f.name, os.path.realpath("/etc/resolv.conf"), None, MS_BIND)
-    Resolver({("example.test", 15): b"\0\x0a" + name(HOST), (HOST, 1): b"\x7f\0\0\1", ("mta-sts.example.test", 1): b"\x7f\0\0\1",
+    Resolver({("example.test", 15): b"\0\x0a" + name(HOST), (HOST, 1): b"\x7f\0\0\1", ("mta-sts.example.test", 1): socket.inet_aton(WEB),
               ("_mta-sts.example.test", 16): b"\x10v=STSv1; id=one;", ("_%d._tcp.%s" % (load.SINK, HOST), 52): tlsa(leaf)})
     web(leaf)
     params, word = POLICIES[policy]
