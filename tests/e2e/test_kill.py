@@ -159,6 +159,16 @@ class Grown:
         shutil.rmtree(self.relay.path("queue"), ignore_errors=True)
         shutil.copytree(self.relay.path("grown"), self.relay.path("queue"), ignore=shutil.ignore_patterns("control", "submit"))
 
+    def start_seconds(self):
+        """From the process to the first connection that is accepted, with what was kept."""
+        self.lay()
+        self.relay.spawn()
+        began = time.monotonic()
+        wait(lambda: answers(self.relay.port), every=0.0005)
+        took = time.monotonic() - began
+        self.relay.kill()
+        return took
+
     def queued(self):
         rows = self.relay.run("relayctl", "queue", "--json").stdout.decode().splitlines()
         return {json.loads(row)["recipients"][0]["address"].split("@")[0] for row in rows}
@@ -190,12 +200,7 @@ def test_kill_minus_9_during_recovery_loses_nothing(tmp_path):
         # no footer: the next start reads all of it
         g.relay.kill()
         g.keep()
-        g.lay()
-        began = time.monotonic()
-        g.relay.spawn()
-        wait(lambda: answers(g.relay.port), every=0.001)
-        took = time.monotonic() - began
-        g.relay.kill()
+        took = min(g.start_seconds() for _ in range(5))
         for _ in range(KILLS):
             if inside >= KILLS // 4:
                 break
