@@ -117,7 +117,7 @@ struct probe {
 	bool no_name;                  /* the target is an address, a URL, or has a port */
 	bool mx_endless;               /* an alias of an alias, round and round */
 	char mx_why[200];
-	const char *mx_failure;        /* of DNS_AGAIN: what the resolver did */
+	int mx_rcode, mx_error;        /* of DNS_AGAIN: what the resolver did */
 	bool lost;                     /* and it cannot find the root either: it is not the domain that is wrong */
 	bool null_mx, implicit_mx;     /* "MX 0 ."; no MX, the domain's own address is used */
 	bool authentic;                /* the MX answer was validated (AD) */

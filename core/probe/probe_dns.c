@@ -156,7 +156,8 @@ static void on_mx(void *ctx, const struct dns_answer *a)
 	p->authentic = a->authentic;
 	p->signature = a->signature;
 	p->mx_endless = a->endless;
-	p->mx_failure = dns_failure(a->rcode, a->error);
+	p->mx_rcode = a->rcode;
+	p->mx_error = a->error;
 	snprintf(p->mx_why, sizeof(p->mx_why), "%s", a->why);
 	if (a->status == DNS_OK && a->n == 1 && !a->records[0].target[0]) {
 		p->null_mx = true;

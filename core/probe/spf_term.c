@@ -21,6 +21,7 @@ static const struct { struct str name; enum spf_kind kind; bool modifier, may, m
 static size_t macro_length(struct str s)
 {
 	size_t at = 3;
+	int parts = 0;
 
 	if (s.n < 2)
 		return 0;
@@ -29,7 +30,10 @@ static size_t macro_length(struct str s)
 	if (s.p[1] != '{' || s.n < 4 || !memchr("slodiphcrtv", ascii_lower(s.p[2]), 11))
 		return 0;
 	while (at < s.n && ascii_is_digit(s.p[at]))
-		at++;
+		parts |= s.p[at++] - '0';
+	/* of a name, none: an error (RFC 7208 7.3) */
+	if (at > 3 && !parts)
+		return 0;
 	if (at < s.n && ascii_lower(s.p[at]) == 'r')
 		at++;
 	while (at < s.n && s.p[at] && strchr(".-+,/_=", s.p[at]))

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from flat import flat
 from lab import RELAYBOX, SLOW
 
 NONE = ("", "")  # no policy holds
@@ -134,14 +135,7 @@ for name in sys.stdin.read().split():
 @pytest.fixture(scope="module")
 def world(net):
     names = sorted({name for name, *_ in ROWS})
-    client = net.host("client", "172.16.1.11")
-    net.ns.write("/etc/nsd/root", "$ORIGIN .\n$TTL 300\n. SOA ns. root. 1 60 60 60 60\n. NS ns.\nns. A 192.0.2.53\nmx.lab. A 198.51.100.1\n" +
-                 "".join("%s. MX 10 mx.lab.\n" % name for name in names) + RECORDS)
-    net.ns.write("/etc/nsd/nsd.conf", 'server:\n ip-address: 192.0.2.53\n username: ""\n pidfile: ""\n database: ""\n zonesdir: /etc/nsd\n xfrdfile: /run/xfrd.state\n'
-                 ' zonelistfile: /run/zone.list\n server-count: 1\n xfrdir: /run\n rrl-ratelimit: 0\nremote-control:\n control-enable: no\nzone:\n name: "."\n zonefile: root\n')
-    net.ns.spawn("nsd", "-d", "-c", "/etc/nsd/nsd.conf")
-    client.write("/etc/resolv.conf", "nameserver 192.0.2.53\n")
-    return client
+    return flat(net, "mx.lab. A 198.51.100.1\n" + "".join("%s. MX 10 mx.lab.\n" % name for name in names) + RECORDS)
 
 
 def said(text):
