@@ -227,79 +227,6 @@ static int look(struct check *k)
 
 /* --- options -------------------------------------------------------------------------------------------------------- */
 
-static bool number(struct str text, uint64_t most, uint64_t *out)
-{
-	return str_to_u64(text, out) && *out <= most;
-}
-
-/* threshold - "DAYS", "DAYS,MS", ",MS" */
-static bool threshold(const char *arg, unsigned *days, usec *slow)
-{
-	struct str rest = str_of(arg), first;
-	uint64_t n;
-
-	str_cut(&rest, ',', &first);
-	if (first.n && !number(first, 100000, &n))
-		return false;
-	if (first.n)
-		*days = (unsigned)n;
-	if (rest.n && !number(rest, 1000000, &n))
-		return false;
-	if (rest.n)
-		*slow = (usec)n * USEC_PER_MSEC;
-	return first.n || rest.n;
-}
-
-static bool take_tls(struct check *k, const char *word)
-{
-	static const char *const words[] = { "may", "none", "must", "implicit" };
-
-	for (unsigned i = 0; i < 4; i++)
-		if (!strcmp(word, words[i])) {
-			k->m.tls = i;
-			return true;
-		}
-	return false;
-}
-
-static bool add_word(const char **words, const char *word)
-{
-	size_t n = 0;
-
-	while (words[n])
-		n++;
-	if (n < PROBE_WORDS)
-		words[n] = word;
-	return n < PROBE_WORDS && *word;
-}
-
-/* add_lists - what most receivers ask and everybody may, for a little while */
-static bool add_lists(struct probe_options *o)
-{
-	static const char *const addresses[] = { "zen.spamhaus.org", "bl.spamcop.net", "b.barracudacentral.org", "psbl.surriel.com", "dnsbl.dronebl.org" };
-	static const char *const names[] = { "dbl.spamhaus.org", "multi.surbl.org" };
-	bool good = true;
-
-	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
-		good &= add_word(o->dnsbl, addresses[i]);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		good &= add_word(o->name_lists, names[i]);
-	return good;
-}
-
-/* --- options of --send ------------------------------------------------------------------------------------------------ */
-
-static bool take_stage(struct mxcheck_mail *m, const char *word)
-{
-	static const char *const words[] = { [DELIVER_STOP_EHLO] = "ehlo", [DELIVER_STOP_TLS] = "tls", [DELIVER_STOP_AUTH] = "auth",
-		[DELIVER_STOP_MAIL] = "mail", [DELIVER_STOP_RCPT] = "rcpt" };
-
-	for (unsigned i = DELIVER_STOP_EHLO; i <= DELIVER_STOP_RCPT; i++)
-		if (str_ieq(str_of(word), str_of(words[i])))
-			m->stop = i;
-	return m->stop != DELIVER_STOP_NEVER;
-}
-
 /* take_mail_option - false: the argument makes no sense */
 static bool take_mail_option(struct mxcheck_mail *m, int id, const char *arg)
 {
@@ -310,7 +237,7 @@ static bool take_mail_option(struct mxcheck_mail *m, int id, const char *arg)
 	case OPT_SUBJECT: m->subject = arg; break;
 	case OPT_BODY: m->body = arg; break;
 	case OPT_ATTACH: return attachments_add(&m->files, arg) == EX_OK;
-	case OPT_STOP: return take_stage(m, arg);
+	case OPT_STOP: return mxcheck_stage(m, arg);
 	case OPT_HEADER:
 		m->fields = mem_array(m->fields, m->n_fields + 1, sizeof(*m->fields));
 		m->fields[m->n_fields++] = str_of(arg);
@@ -332,7 +259,7 @@ static bool take_option(struct check *k, int id, const char *arg)
 		k->servers[k->n_servers++] = arg;
 		break;
 	case 'f': k->list = arg; break;
-	case 'p': good = number(str_of(arg), 65535, &n) && n; o->port = (uint16_t)n; break;
+	case 'p': good = mxcheck_number(str_of(arg), 65535, &n) && n; o->port = (uint16_t)n; break;
 	case OPT_RCPT: k->m.setup.rcpt = in_ascii(k, arg); break;
 	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
 	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
@@ -341,27 +268,27 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case 'c': k->m.directory = arg; break;
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;
-	case 't': good = number(str_of(arg), 100000, &n) && n; o->time = (usec)n * USEC_PER_SEC; break;
-	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
-	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
-	case OPT_TLS: good = take_tls(k, arg); break;
+	case 't': good = mxcheck_number(str_of(arg), 100000, &n) && n; o->time = (usec)n * USEC_PER_SEC; break;
+	case 'w': good = mxcheck_threshold(arg, &o->warn_days, &o->slow_warning); break;
+	case 'C': good = mxcheck_threshold(arg, &o->problem_days, &o->slow_problem); break;
+	case OPT_TLS: good = mxcheck_tls(&k->m, arg); break;
 	case OPT_SNI: o->sni = in_ascii(k, arg); break;
 	case OPT_DEEP: o->deep = true; break;
 	case OPT_CA: k->ca = arg; break;
 	case OPT_HELO: o->helo_name = in_ascii(k, arg); break;
 	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
-	case OPT_SELECTOR: good = add_word(o->selectors, arg); break;
-	case OPT_DNSBL: good = add_word(o->dnsbl, arg); break;
-	case OPT_NAME_LIST: good = add_word(o->name_lists, arg); break;
-	case OPT_LISTS: good = add_lists(o); break;
+	case OPT_SELECTOR: good = probe_add_word(o->selectors, arg); break;
+	case OPT_DNSBL: good = probe_add_word(o->dnsbl, arg); break;
+	case OPT_NAME_LIST: good = probe_add_word(o->name_lists, arg); break;
+	case OPT_LISTS: good = probe_add_lists(o); break;
 	case OPT_PARKED: o->parked = true; break;
 	case OPT_DNS: good = dns_is_servers(str_of(arg)); k->m.dns.server = arg; break;
 	case 'j': k->m.form = MXCHECK_JSON; break;
 	case OPT_NAGIOS: k->m.form = MXCHECK_NAGIOS; break;
 	case OPT_PROMETHEUS: k->m.form = MXCHECK_PROMETHEUS; break;
 	case 'o': k->m.output = arg; break;
-	case OPT_WATCH: good = number(str_of(arg), 1000000, &n) && n; k->m.every = (usec)n * USEC_PER_SEC; break;
-	case OPT_COUNT: good = number(str_of(arg), UINT64_MAX, &k->m.rounds); break;
+	case OPT_WATCH: good = mxcheck_number(str_of(arg), 1000000, &n) && n; k->m.every = (usec)n * USEC_PER_SEC; break;
+	case OPT_COUNT: good = mxcheck_number(str_of(arg), UINT64_MAX, &k->m.rounds); break;
 	case 'q': k->m.quiet = true; break;
 	case 'v': k->m.verbose = true; break;
 	case OPT_HTML: k->m.form = MXCHECK_HTML; k->m.output = arg; break;
@@ -395,50 +322,9 @@ static int parse(struct check *k, struct opt_parse *o)
 	if (id == OPT_HELP || id == OPT_VERSION)
 		return id;
 	/* other plugins of Nagios have -c for what is critical */
-	if (k->m.directory && k->m.mode != MXCHECK_RELAY && k->m.mode != MXCHECK_DKIM && threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
+	if (k->m.directory && k->m.mode != MXCHECK_RELAY && k->m.mode != MXCHECK_DKIM && mxcheck_threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
 		k->m.directory = NULL;
 	return EX_OK;
-}
-
-/* --- without a network ------------------------------------------------------------------------------------------------ */
-
-static int explain(const char *word)
-{
-	size_t n, found = 0;
-	const struct probe_rule *rules = probe_rules(&n);
-
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(word, "all") || !strcmp(word, rules[i].word)) {
-			printf("%s%s\n  %s\n%s%s%s", found++ ? "\n" : "", rules[i].word, rules[i].rule, *rules[i].where ? "  " : "", rules[i].where,
-				*rules[i].where ? "\n" : "");
-		}
-	if (found)
-		return applet_close_output(EX_OK);
-	return applet_usage_error(&applet_mxcheck, "%s: no keyword of a finding; --explain all shows them", word);
-}
-
-enum { DIFFERENT = 1 };
-static int compare_runs(const struct check *k, char **files, int n)
-{
-	struct buf runs[2];
-	int code = EX_OK;
-	ptrdiff_t changes;
-
-	if (n != 2)
-		return applet_usage_error(&applet_mxcheck, "--compare wants two files");
-	for (int i = 0; i < 2; i++) {
-		buf_init(&runs[i], LIMIT_PROBE_OUTPUT);
-		if (!code && fs_read_stream(files[i], &runs[i]) < 0)
-			code = applet_fail(EX_NOINPUT, "cannot read %s: %s", files[i], strerror(errno));
-	}
-	changes = code ? 0 : probe_compare(buf_view(&runs[0]), buf_view(&runs[1]), stdout, applet_colour(stdout));
-	if (changes < 0)
-		code = applet_fail(EX_DATAERR, "one of them is not what --json prints");
-	else if (!code && !k->m.quiet)
-		printf("%td change%s\n", changes, changes == 1 ? "" : "s");
-	for (int i = 0; i < 2; i++)
-		buf_fini(&runs[i]);
-	return applet_close_output(code ? code : changes ? DIFFERENT : EX_OK);
 }
 
 /* the option may stand behind the one that is wrong */
@@ -470,9 +356,9 @@ static int run(int argc, char **argv)
 		code = applet_version();
 	} else {
 		if (!code && k.explain)
-			code = explain(k.explain);
+			code = mxcheck_explain(k.explain);
 		else if (!code && k.compare)
-			code = compare_runs(&k, operands, o.n_operands);
+			code = mxcheck_compare(&k.m, operands, o.n_operands);
 		else
 			code = code ? code : add_targets(&k, operands, o.n_operands);
 		code = code || k.explain || k.compare ? code : look(&k);

@@ -7,6 +7,8 @@
 #include "core/probe/probe_list.h"
 #include "core/submit/submit.h"
 
+extern const struct applet applet_mxcheck;
+
 enum mxcheck_form { MXCHECK_TEXT, MXCHECK_JSON, MXCHECK_NAGIOS, MXCHECK_PROMETHEUS, MXCHECK_HTML };
 enum mxcheck_mode { MXCHECK_LOOK, MXCHECK_RCPT, MXCHECK_RELAY, MXCHECK_OPEN_RELAY, MXCHECK_DKIM, MXCHECK_SEND };
 enum mxcheck_tls { MXCHECK_TLS_MAY, MXCHECK_TLS_NONE, MXCHECK_TLS_MUST, MXCHECK_TLS_IMPLICIT };
@@ -48,5 +50,14 @@ void mxcheck_dkim_close(struct mxcheck *k);
 struct conf *mxcheck_conf(const struct mxcheck *k, const char *more);
 /* mxcheck_send - a test mail, its dialogue on standard output; a sysexits code */
 int mxcheck_send(struct mxcheck *k);
+
+/* --- mxcheck_papers.c --- exit statuses; compare: n files are there */
+int mxcheck_explain(const char *word);
+int mxcheck_compare(const struct mxcheck *k, char **files, int n);
+/* --- mxcheck_values.c --- threshold: "DAYS", "DAYS,MS", ",MS" */
+bool mxcheck_number(struct str text, uint64_t most, uint64_t *out);
+bool mxcheck_threshold(const char *arg, unsigned *days, usec *slow);
+bool mxcheck_tls(struct mxcheck *k, const char *word);
+bool mxcheck_stage(struct mxcheck_mail *m, const char *word);
 
 #endif

@@ -101,3 +101,29 @@ void check_dnsbl(struct probe *p)
 			check_name(p, *zone, p->hosts[h].name);
 	}
 }
+
+/* --- what to ask ---------------------------------------------------------------------------------------------------------- */
+
+bool probe_add_word(const char **words, const char *word)
+{
+	size_t n = 0;
+
+	while (words[n])
+		n++;
+	if (n < PROBE_WORDS)
+		words[n] = word;
+	return n < PROBE_WORDS && *word;
+}
+
+bool probe_add_lists(struct probe_options *o)
+{
+	static const char *const addresses[] = { "zen.spamhaus.org", "bl.spamcop.net", "b.barracudacentral.org", "psbl.surriel.com", "dnsbl.dronebl.org" };
+	static const char *const names[] = { "dbl.spamhaus.org", "multi.surbl.org" };
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		good &= probe_add_word(o->dnsbl, addresses[i]);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		good &= probe_add_word(o->name_lists, names[i]);
+	return good;
+}

@@ -153,6 +153,11 @@ void probe_fini(struct probe *p);
  * name, or not a port */
 bool probe_server_parse(struct str s, struct str *host, uint16_t *port);
 
+/* probe_add_word - one more selector or list; false: it is empty, or one too many */
+bool probe_add_word(const char **words, const char *word);
+/* probe_add_lists - the lists that most receivers ask, and that everybody may ask for a little while */
+bool probe_add_lists(struct probe_options *o);
+
 /* --- output ------------------------------------------------------------------------------------------------------ */
 struct probe_style {
 	bool colour;
