@@ -42,10 +42,22 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 	return PSA_SUCCESS;
 }
 
+/* refusal - the number of the peer's alert. Before TLS 1.3 (116) a server that gets no certificate from us says 40, as one that finds no
+ * cipher does; but by then all else is agreed upon (RFC 5246 7.4.6) */
+static unsigned refusal(struct tls_session *s)
+{
+	unsigned alert = s->ssl.MBEDTLS_PRIVATE(in_msg)[1];
+	int state = s->ssl.MBEDTLS_PRIVATE(state);
+	bool agreed = !s->ctx->server && state >= MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC &&
+		mbedtls_ssl_get_version_number(&s->ssl) == MBEDTLS_SSL_VERSION_TLS1_2;
+
+	return alert == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE && agreed ? MBEDTLS_SSL_ALERT_MSG_CERT_REQUIRED : alert;
+}
+
 static void error_text(struct tls_session *s, int code, char *out, size_t size)
 {
 	bool refused = code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && s->ssl.MBEDTLS_PRIVATE(in_msg);
-	const char *alert = refused ? tls_alert_text(s->ssl.MBEDTLS_PRIVATE(in_msg)[1]) : NULL;
+	const char *alert = refused ? tls_alert_text(refusal(s)) : NULL;
 
 	if (alert)
 		snprintf(out, size, "the peer refused the handshake: %s", alert);

@@ -71,7 +71,7 @@ void check_mx(struct probe *p)
 
 	if (p->no_name)
 		judge_no_name(p);
-	else if (!dns_name_clean(str_of(p->target), clean))
+	else if (!dns_name_clean(str_of(p->target), clean) || !*clean)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "labels of 1 to 63 bytes, with dots between them, 253 in all", "not a domain name");
 	else if (p->null_mx)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", NULL, "null MX: this domain takes no mail");
@@ -132,7 +132,7 @@ void check_host_dns(struct probe *p, int h)
 		if (!probe_find_bogus(p, x->name, DNS_A, h, "address"))
 			probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", servers_advice, "%s", x->why);
 	} else if (x->status != DNS_OK && x->name[0]) {
-		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", p->opt->server ? "check the spelling" :
+		probe_find(p, PROBE_PROBLEM, PROBE_HOST(h), "address", p->opt->families != 3 ? "only one family is looked at: leave -4 or -6 away" : p->opt->server ? "check the spelling" :
 			p->implicit_mx ? "add an MX record; MX 0 . if it takes no mail (RFC 7505)" : "add an A or AAAA record, or remove the host from the MX records",
 			"%s has no address%s%s", x->name, x->why[0] ? ": " : "", x->why);
 	}

@@ -16,7 +16,7 @@ static void expect_of(struct probe *p, int h, int k)
 	if (problem || (o->slow_warning && took > o->slow_warning))
 		probe_find(p, problem ? PROBE_PROBLEM : PROBE_WARNING, PROBE_ADDRESS(h, k), "time", "see which step takes so long", "slow: %.0f ms", (double)took / USEC_PER_MSEC);
 	if (o->must_tls && a->stage == PROBE_FINISHED && !a->tls_done)
-		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "tls", "offer STARTTLS", "no TLS, which --tls=must asks for");
+		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "tls", "offer STARTTLS: smtpd_tls_security_level = may", "no TLS, which --tls=must asks for");
 }
 
 void probe_expect(struct probe *p)

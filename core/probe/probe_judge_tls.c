@@ -1,5 +1,5 @@
 /* probe_judge_tls - what is said of TLS at an address: protocol and cipher, each certificate that it shows, and to whom. */
-#include "core/probe/probe.h"
+#include "core/probe/probe_looks.h"
 
 #define DAY (86400 * USEC_PER_SEC)
 
@@ -46,7 +46,13 @@ static void judge_certificate(struct probe *p, int h, int k, const struct shown 
 		probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "expiry", NULL, "%s%s%lld days left", s->whose, *s->whose ? "certificate: " : "", days);
 	if (t->not_before > p->opt->now)
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), "expiry", "check the clocks", "the %scertificate is not valid yet", s->whose);
-	if (!s->matches)
+	if (!s->matches && !t->names[0])
+		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "name", "make one with the host's name in its subjectAltName: who verifies looks at nothing else (RFC 9525 2)",
+			"the %scertificate names no host in its subjectAltName", s->whose);
+	else if (!s->matches && !probe_tls_name(p, &p->hosts[h]))
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "name", "--sni gives a name to ask for and to verify",
+			"the %scertificate is for %.200s; an address has no name to verify", s->whose, t->names[0] ? t->names : who);
+	else if (!s->matches)
 		probe_find(p, a->dane_ok ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "name", "senders that verify (MTA-STS, smtp_tls_security_level = verify) refuse it",
 			"the %scertificate is for %.200s, not for %s", s->whose, t->names[0] ? t->names : who, p->opt->sni ? p->opt->sni : p->hosts[h].name);
 	else if (!t->names[0])
@@ -95,8 +101,8 @@ static void judge_ciphers(struct probe *p, int h, int k, const struct probe_ciph
 	char list[300];
 	size_t n, fine = list_ciphers(c, HELLO_FINE, list);
 
-	probe_find(p, fine ? PROBE_OK : PROBE_WARNING, PROBE_ADDRESS(h, k), "ciphers", "offer ECDHE: whoever gets the key later reads all that was sent", "%zu with forward secrecy%s%s",
-		fine, fine ? ": " : "", list);
+	probe_find(p, fine ? PROBE_OK : PROBE_WARNING, PROBE_ADDRESS(h, k), "ciphers", "offer ECDHE: whoever gets the key later reads all that was sent", "%s%s",
+		fine ? "with forward secrecy: " : "none with forward secrecy is taken", list);
 	for (int f = 0; f < HELLO_FINE; f++)
 		if ((n = list_ciphers(c, (enum hello_fault)f, list)) > 0)
 			probe_find(p, rows[f].v, PROBE_ADDRESS(h, k), "ciphers", rows[f].advice, "%s are taken: %s", rows[f].text, list);
@@ -114,7 +120,8 @@ static void judge_looks(struct probe *p, int h, int k, const struct probe_addres
 			"another certificate was seen on %u of %u connections", a->varied, a->seen_again + 1);
 		judge_certificate(p, h, k, &(struct shown){ &a->varying->info, a->varying->name_matches, "other ", "some connections get " });
 	}
-	if (a->unnamed)
+	/* what changes from one connection to the next is no matter of names */
+	if (a->unnamed && !(a->varying && !memcmp(a->unnamed->chain[0].sha256[0], a->varying->chain[0].sha256[0], 32)))
 		judge_unnamed(p, h, k, a);
 	if (a->ciphers)
 		judge_ciphers(p, h, k, a->ciphers);
@@ -134,8 +141,10 @@ void probe_judge_tls(struct probe *p, int h, int k)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "several servers behind one address? Let each offer it: senders go on in clear, or put mail off",
 			"STARTTLS is offered only sometimes: %u of %u times", offered, times);
 	if (!a->tls_offered && !p->wrapper) {
-		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "mail to this server travels in clear; set smtpd_tls_security_level = may",
-			"STARTTLS is not offered");
+		/* who asks for TLS is told that it is missing (probe_expect.c) */
+		if (!p->opt->must_tls)
+			probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "mail to this server travels in clear; set smtpd_tls_security_level = may",
+				"STARTTLS is not offered");
 		return;
 	}
 	probe_find(p, PROBE_OK, PROBE_ADDRESS(h, k), "tls", NULL, "%s with cipher %s (%d bits), %.0f ms", a->tls.version ? a->tls.version : "TLS",
@@ -144,7 +153,7 @@ void probe_judge_tls(struct probe *p, int h, int k)
 	if (a->old_tls)
 		probe_find(p, p->port == 25 ? PROBE_NOTE : PROBE_WARNING, PROBE_ADDRESS(h, k), "tls", "nobody needs them (RFC 8996): smtpd_tls_protocols = >=TLSv1.2",
 			"TLS 1.%s still accepted", a->old_tls == 6 ? "0 and 1.1 are" : a->old_tls == 2 ? "0 is" : "1 is");
-	if (a->tls.version && !strcmp(a->tls.version, "TLSv1.2") && !strstr(a->tls.cipher, "DHE"))
+	if (!a->ciphers && a->tls.version && !strcmp(a->tls.version, "TLSv1.2") && !strstr(a->tls.cipher, "DHE"))
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ciphers", "offer ECDHE: whoever gets the key later reads all that was sent (RFC 9325 4.1)",
 			"the connection has no forward secrecy: %s", a->tls.cipher);
 	judge_certificate(p, h, k, &(struct shown){ &a->tls, a->name_matches, "", "" });

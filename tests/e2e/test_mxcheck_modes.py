@@ -174,6 +174,24 @@ def test_a_server_is_looked_at_once_in_a_run(dns, sink, cert):
     assert server.sessions <= looks and found(with_other[-1], "warning", "name")
 
 
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_our_certificate(sink, cert, newest):
+    """Before TLS 1.3 its alert is that of one that finds no cipher."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*cert)
+    context.load_verify_locations(cert[0])
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, newest
+    x = objects("-s", "localhost:%d" % sink(tls=context).port, "-4", "--ca", cert[0], code=1)[0]
+    assert found(x, "problem", "tls", "it demands a client certificate"), x
+
+
+def test_a_certificate_for_no_host(sink, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90", "-keyout", "k", "-out", "c",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=email:a@localhost"], cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+    x = objects("-s", "localhost:%d" % sink(tls=(str(tmp_path / "c"), str(tmp_path / "k"))).port, "-4", "--ca", tmp_path / "c")[0]
+    assert found(x, "warning", "name") == ["the certificate names no host in its subjectAltName"], x
+
+
 def test_one_family_only(dns):
     server = dns({("x.test", "MX"): [(10, "mx.test")], ("mx.test", "A"): ["127.0.0.1"], ("mx.test", "AAAA"): ["::1"]})
     port = free_port()

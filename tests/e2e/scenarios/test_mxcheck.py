@@ -516,6 +516,7 @@ def test_a_closer_look(world):
     # Postfix takes anonymous ciphers and keys of its own kind; both.mx.lab takes all that its library has
     for host in ("a.mx.lab", "both.mx.lab"):
         assert not [f for f in result[host]["findings"] if f["verdict"] in ("warning", "problem") and "hide nothing" not in f["text"]], result[host]
+    assert not [f for f in result["turns.mx.lab"]["findings"] if f["check"] == "sni"]
     fine = [f["text"] for f in result["static.mx.lab"]["findings"] if f["check"] == "ciphers" and f["verdict"] == "ok"]
     asked = world.client.sh("for c in $(openssl ciphers 'ECDHE:DHE:RSA:@SECLEVEL=0' | tr : ' '); do openssl s_client -starttls smtp -connect static.mx.lab:25 -tls1_2 "
                             "-cipher $c:@SECLEVEL=0 < /dev/null 2>&1 | sed -n 's/^    Cipher *: \\([A-Z].*\\)/\\1/p'; done")
@@ -527,6 +528,23 @@ def test_sni_is_what_is_asked_for_and_verified(world):
     def names(*args):
         return [f["verdict"] for f in mxcheck(world, "-s", "nosni-name.mx.lab", *args)["nosni-name.mx.lab"]["findings"] if f["check"] == "name"]
     assert names() == [] and names("--sni", "any.mx.lab") == [] and names("--sni", "other.example") == ["warning"]
+
+
+@pytest.mark.parametrize("target, args, verdict, check, text, advice", [
+    ("198.51.100.10", (), "note", "name", "the certificate is for a.mx.lab; an address has no name to verify", "--sni gives a name"),
+    ("::1", (), "problem", "address", "no address of a usable family", "leave -4 or -6 away"),
+    (".", (), "problem", "mx", "not a domain name", "labels of 1 to 63"),
+    ("-", (), "problem", "mx", "does not exist", "spelling"),
+    ("*.lab", (), "problem", "mx", "does not exist", "spelling"),
+    ("notls.mx.lab", ("--tls", "must", "-s"), "problem", "tls", "no TLS, which --tls=must asks for", "offer STARTTLS"),
+    ("<user@good.lab>", (), "problem", "mx", "an address, not a domain name", "--rcpt"),
+    ("mailto:user@good.lab", (), "problem", "mx", "an address, not a domain name", "--rcpt"),
+])
+def test_advice_fits_what_was_asked(world, target, args, verdict, check, text, advice):
+    """And each thing is said once."""
+    x = next(iter(mxcheck(world, *args, target).values()))["findings"]
+    found = [f for f in x if f["check"] == check and f["verdict"] != "ok"]
+    assert [f["verdict"] for f in found] == [verdict] and text in found[0]["text"] and advice in found[0]["advice"], x
 
 
 @pytest.mark.parametrize("zone, option, verdict, text", of_lists())
