@@ -6,6 +6,7 @@
 #include "core/base/ipaddr.h"
 #include "core/smtp/client.h"
 
+#define LEAST_SIZE (64 * 1024)         /* of a message, that everybody takes */
 #define SLOW (5 * USEC_PER_SEC)        /* a greeting that is worth a word */
 #define TEASED USEC_PER_SEC            /* … and one in two parts */
 
@@ -30,6 +31,7 @@ static const struct { const char *word; enum probe_verdict verdict; bool old; co
 	{ "be verified here", PROBE_WARNING, false, "others may: see openssl s_client -starttls smtp; offer an RSA or ECDSA certificate, which all can use" },
 	{ "demands a client certificate", PROBE_PROBLEM, false, "senders have none: do not ask for client certificates (smtpd_tls_req_ccert = no)" },
 	{ "our certificate", PROBE_PROBLEM, false, "senders have none: do not ask for client certificates (smtpd_tls_req_ccert = no)" },
+	{ "after the reply to STARTTLS", PROBE_PROBLEM, false, "senders hang up: the server, or somebody on the way, answers what nobody said (CVE-2011-0411)" },
 	{ "", PROBE_PROBLEM, false, "no common TLS version or cipher, or not TLS at all" },
 };
 
@@ -55,7 +57,8 @@ static bool is_connected(const struct probe *p)
 static void judge_failure(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	static const char *const checks[] = { "connect", "banner", "ehlo", "tls", "quit" };
-	const char *check = a->connect_time && !a->stage ? "banner" : checks[a->stage];
+	bool under = a->stage == PROBE_TLS && a->tls_done && !p->wrapper; /* the handshake is over: it is EHLO that failed */
+	const char *check = a->connect_time && !a->stage ? "banner" : under ? "ehlo" : checks[a->stage];
 
 	/* of what is missing here, the domain is not guilty; but a machine without any network has seen nothing */
 	if (a->no_route && (a->ip.family == AF_INET6 || is_connected(p))) {
@@ -80,13 +83,14 @@ static void judge_failure(struct probe *p, int h, int k, const struct probe_addr
 		}
 	if (a->last.code)
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check, a->last.code / 100 == 4 ? "the server refuses for now; try again later" :
-			a->stage == PROBE_EHLO ? "it may not like the name that we say: --helo names another" :
-			"the server refuses us: look for this address in block lists", "refused: %s", a->why);
-	else if (a->stage == PROBE_TLS)
+			a->stage == PROBE_EHLO || under ? "it may not like the name that we say: --helo names another" :
+			"the server refuses us: look for this address in block lists", "refused%s: %s", under ? " under TLS" : "", a->why);
+	else if (a->stage == PROBE_TLS && !under)
 		judge_handshake(p, h, k, a);
 	else
 		probe_find(p, PROBE_PROBLEM, PROBE_ADDRESS(h, k), check,
-			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s", a->why);
+			"a broken mail server; a balancer without one, or with PROXY headers that it does not want; or it does not like our address", "%s%s", a->why,
+			under ? ", under TLS" : "");
 }
 
 /* a name made of the address, or for a customer's line: whoever sends from there is taken for a stolen machine */
@@ -179,6 +183,11 @@ static void judge_extensions(struct probe *p, int h, int k, const struct probe_a
 	else if (!(all & SMTP_EXT_STARTTLS))
 		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "ehlo", "mail is slower and plainer than it could be", "no extensions (plain SMTP)");
 	judge_words(p, h, k, a->ehlo.text);
+	if (a->size_limit && a->size_limit < LEAST_SIZE)
+		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ehlo", "take 64 kB at least (RFC 5321 4.5.3.1.7): Postfix's message_size_limit",
+			"no mail is taken that is larger than %llu bytes", (unsigned long long)a->size_limit);
+	if (a->extensions_tls & SMTP_EXT_STARTTLS && !p->wrapper)
+		probe_find(p, PROBE_NOTE, PROBE_ADDRESS(h, k), "tls", "the answer to EHLO under TLS must not have it (RFC 3207 4.2)", "STARTTLS is offered under TLS, too");
 	if (all & SMTP_EXT_XCLIENT)
 		probe_find(p, PROBE_WARNING, PROBE_ADDRESS(h, k), "ehlo", "allow XCLIENT only to trusted addresses", "XCLIENT is offered to us");
 	if (a->auth[0] && !a->tls_done && !p->wrapper)
@@ -239,7 +248,6 @@ static void judge_own_name(struct probe *p, int h, int k, const struct probe_add
 			"the server calls itself %s, which is another address; this one's name is %s", name, a->ptr);
 }
 
-
 static void judge_place(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	if (!p->opt->server && !p->literal && !ipaddr_is_public(&a->ip))
@@ -283,7 +291,9 @@ static void judge_address(struct probe *p, int h, int k)
 		judge_banner(p, h, k, a);
 	if (a->stage >= PROBE_EHLO && a->ehlo.code) {
 		judge_extensions(p, h, k, a);
-		judge_own_name(p, h, k, a);
+		/* the words of a server that knows no EHLO are no name */
+		if (a->ehlo.code == 250)
+			judge_own_name(p, h, k, a);
 	}
 	if (a->stage != PROBE_FINISHED)
 		judge_failure(p, h, k, a);

@@ -142,6 +142,7 @@ static enum conn_next on_hello(struct dialogue *d)
 		d->end = d->look == LOOK_AGAIN ? LOOK_TAKEN : LOOK_LOST;
 		if (a->tls_offered && d->probe->opt->tls && (d->look != LOOK_AGAIN || d->real->n_chain)) {
 			smtp_client_starttls(&d->client);
+			a->stage = PROBE_TLS;
 			if (d->look == LOOK_INJECTION)
 				buf_z(&d->conn->out, "NOOP\r\n");
 			return CONN_KEEP;
@@ -174,8 +175,6 @@ static enum conn_next on_smtp(struct dialogue *d, enum smtp_client_event ev)
 		d->a->last = d->client.reply;
 		end(d, buf_cstr(&line));
 		buf_fini(&line);
-		if (ev == SMTP_CLIENT_TLS_REFUSED)
-			d->a->stage = PROBE_TLS;
 		return CONN_CLOSE;
 	case SMTP_CLIENT_READY:
 		d->a->stage = PROBE_FINISHED;

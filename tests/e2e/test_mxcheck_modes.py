@@ -3,6 +3,7 @@ import base64
 import contextlib
 import email
 import email.policy
+import itertools
 import json
 import os
 import pty
@@ -183,6 +184,29 @@ def test_a_server_that_wants_our_certificate(sink, cert, newest):
     context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, newest
     x = objects("-s", "localhost:%d" % sink(tls=context).port, "-4", "--ca", cert[0], code=1)[0]
     assert found(x, "problem", "tls", "it demands a client certificate"), x
+
+
+def second(answer):
+    """A verb's script: this answer the second time, and only then."""
+    times = itertools.count(1)
+    return lambda sink, argument: answer if next(times) == 2 else None
+
+
+@pytest.mark.parametrize("more, verdict, check, text", [
+    (dict(script={"STARTTLS": lambda sink, argument: "DROP"}), "problem", "tls", "the server closed the connection"),
+    (dict(script={"STARTTLS": lambda sink, argument: "220 go\r\n250 injected"}), "problem", "tls", "data after the reply to STARTTLS"),
+    (dict(script={"EHLO": second("421 4.3.2 busy")}), "problem", "ehlo", "refused under TLS: 421 4.3.2 busy"),
+    (dict(script={"EHLO": second("DROP")}), "problem", "ehlo", "the server closed the connection, under TLS"),
+    (dict(extensions=("SIZE 1000",)), "warning", "ehlo", "larger than 1000 bytes"),
+])
+def test_what_failed_is_told_where_it_failed(sink, cert, more, verdict, check, text):
+    x = objects("-s", "localhost:%d" % sink(tls=cert, **more).port, "-4", "--ca", cert[0], code=None)[0]
+    assert len(found(x, verdict, check, text)) == 1 and not [f for f in x["findings"] if f["verdict"] == "problem" and f["check"] != check], x
+
+
+def test_no_name_is_in_the_words_of_a_server_without_ehlo(sink):
+    x = objects("-s", "localhost:%d" % sink(script={"EHLO": lambda sink, argument: "502 5.5.2 no"}).port, "-4")[0]
+    assert not [f for f in x["findings"] if "calls itself" in f["text"] or "does not begin with a host name, but" in f["text"]], x
 
 
 def test_a_certificate_for_no_host(sink, tmp_path):
