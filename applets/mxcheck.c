@@ -227,6 +227,24 @@ static int look(struct check *k)
 
 /* --- options -------------------------------------------------------------------------------------------------------- */
 
+/* threshold - "DAYS", "DAYS,MS", ",MS" */
+static bool threshold(const char *arg, unsigned *days, usec *slow)
+{
+	struct str rest = str_of(arg), first;
+	uint64_t n;
+
+	str_cut(&rest, ',', &first);
+	if (first.n && !mxcheck_number(first, 100000, &n))
+		return false;
+	if (first.n)
+		*days = (unsigned)n;
+	if (rest.n && !mxcheck_number(rest, 1000000, &n))
+		return false;
+	if (rest.n)
+		*slow = (usec)n * USEC_PER_MSEC;
+	return first.n || rest.n;
+}
+
 /* take_mail_option - false: the argument makes no sense */
 static bool take_mail_option(struct mxcheck_mail *m, int id, const char *arg)
 {
@@ -269,8 +287,8 @@ static bool take_option(struct check *k, int id, const char *arg)
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;
 	case 't': good = mxcheck_number(str_of(arg), 100000, &n) && n; o->time = (usec)n * USEC_PER_SEC; break;
-	case 'w': good = mxcheck_threshold(arg, &o->warn_days, &o->slow_warning); break;
-	case 'C': good = mxcheck_threshold(arg, &o->problem_days, &o->slow_problem); break;
+	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
+	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
 	case OPT_TLS: good = mxcheck_tls(&k->m, arg); break;
 	case OPT_SNI: o->sni = in_ascii(k, arg); break;
 	case OPT_DEEP: o->deep = true; break;
@@ -322,7 +340,7 @@ static int parse(struct check *k, struct opt_parse *o)
 	if (id == OPT_HELP || id == OPT_VERSION)
 		return id;
 	/* other plugins of Nagios have -c for what is critical */
-	if (k->m.directory && k->m.mode != MXCHECK_RELAY && k->m.mode != MXCHECK_DKIM && mxcheck_threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
+	if (k->m.directory && k->m.mode != MXCHECK_RELAY && k->m.mode != MXCHECK_DKIM && threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
 		k->m.directory = NULL;
 	return EX_OK;
 }

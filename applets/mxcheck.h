@@ -54,9 +54,8 @@ int mxcheck_send(struct mxcheck *k);
 /* --- mxcheck_papers.c --- exit statuses; compare: n files are there */
 int mxcheck_explain(const char *word);
 int mxcheck_compare(const struct mxcheck *k, char **files, int n);
-/* --- mxcheck_values.c --- threshold: "DAYS", "DAYS,MS", ",MS" */
+/* --- mxcheck_values.c --- */
 bool mxcheck_number(struct str text, uint64_t most, uint64_t *out);
-bool mxcheck_threshold(const char *arg, unsigned *days, usec *slow);
 bool mxcheck_tls(struct mxcheck *k, const char *word);
 bool mxcheck_stage(struct mxcheck_mail *m, const char *word);
 

@@ -6,24 +6,6 @@ bool mxcheck_number(struct str text, uint64_t most, uint64_t *out)
 	return str_to_u64(text, out) && *out <= most;
 }
 
-/* threshold - "DAYS", "DAYS,MS", ",MS" */
-bool mxcheck_threshold(const char *arg, unsigned *days, usec *slow)
-{
-	struct str rest = str_of(arg), first;
-	uint64_t n;
-
-	str_cut(&rest, ',', &first);
-	if (first.n && !mxcheck_number(first, 100000, &n))
-		return false;
-	if (first.n)
-		*days = (unsigned)n;
-	if (rest.n && !mxcheck_number(rest, 1000000, &n))
-		return false;
-	if (rest.n)
-		*slow = (usec)n * USEC_PER_MSEC;
-	return first.n || rest.n;
-}
-
 bool mxcheck_tls(struct mxcheck *k, const char *word)
 {
 	static const char *const words[] = { "may", "none", "must", "implicit" };
