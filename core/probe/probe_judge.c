@@ -57,7 +57,8 @@ static bool is_connected(const struct probe *p)
 static void judge_failure(struct probe *p, int h, int k, const struct probe_address *a)
 {
 	static const char *const checks[] = { "connect", "banner", "ehlo", "tls", "quit" };
-	bool under = a->stage == PROBE_TLS && a->tls_done && !p->wrapper; /* the handshake is over: it is EHLO that failed */
+	/* the handshake is over, so it is EHLO that failed; but in TLS 1.3 the answer to our part of it comes later */
+	bool under = a->stage == PROBE_TLS && a->tls_done && !p->wrapper && !strstr(a->why, "refused the handshake");
 	const char *check = a->connect_time && !a->stage ? "banner" : under ? "ehlo" : checks[a->stage];
 
 	/* of what is missing here, the domain is not guilty; but a machine without any network has seen nothing */
