@@ -2,6 +2,7 @@
 import asyncio
 import os
 import re
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -23,6 +24,8 @@ class Resolver(asyncio.DatagramProtocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        # a question that is lost here would be asked again after a second, which is not what is measured
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
 
     def datagram_received(self, q, peer):
         asyncio.get_running_loop().call_later(self.delay, self.transport.sendto, self.answer(q), peer)
