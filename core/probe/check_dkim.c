@@ -40,17 +40,16 @@ static void judge_key(struct probe *p, const char *shown, const struct dkim *k, 
 static void cannot_look(const struct looked_at *l, const struct fact *f)
 {
 	const struct fact *root = facts_get(&l->p->facts, "", DNS_SOA);
-	const char *why = dns_failure(f->rcode, f->error);
 
 	if (!root || probe_find_bogus(l->p, l->name, DNS_TXT, -1, "dkim"))
 		return;
 	l->p->lost = root->status == DNS_AGAIN;
 	if (l->p->lost)
 		probe_find(l->p, PROBE_PROBLEM, PROBE_DOMAIN, "dkim", "correct the nameserver lines of /etc/resolv.conf, or name a resolver with --dns",
-			"nothing can be looked up from here: %s", why);
+			"nothing can be looked up from here: %s", dns_failure(f->rcode, f->error));
 	else
 		probe_find(l->p, PROBE_WARNING, PROBE_DOMAIN, "dkim", "ask again; if it stays, look at the name servers", "%s: cannot be looked up now: %s",
-			l->shown, why);
+			l->shown, probe_failure(f->rcode, f->error));
 }
 
 /* look - false: not known yet, or there is none that can be read, which is told */

@@ -58,9 +58,7 @@ static bool judge_dangling(struct probe *p)
 	return !f || f->n;
 }
 
-/* failure - of a resolver that works for other names: whether it waits for servers in vain or knows already that it would is a matter of
- * the moment, and two runs should say one thing */
-static const char *failure(int rcode, int error)
+const char *probe_failure(int rcode, int error)
 {
 	return rcode == DNS_RCODE_SERVFAIL || (!rcode && (!error || error == ETIMEDOUT)) ? "SERVFAIL, or no answer in time" : dns_failure(rcode, error);
 }
@@ -85,7 +83,7 @@ void check_mx(struct probe *p)
 		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", "correct the nameserver lines of /etc/resolv.conf, or name a resolver with --dns",
 			"nothing can be looked up from here: %s", dns_failure(p->mx_rcode, p->mx_error));
 	else if (p->mx_status == DNS_AGAIN)
-		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", servers_advice, "%s (the resolver: %s)", p->mx_why, failure(p->mx_rcode, p->mx_error));
+		probe_find(p, PROBE_PROBLEM, PROBE_DOMAIN, "mx", servers_advice, "%s (the resolver: %s)", p->mx_why, probe_failure(p->mx_rcode, p->mx_error));
 	else if (p->implicit_mx)
 		probe_find(p, PROBE_NOTE, PROBE_DOMAIN, "mx", "add an MX record, so that it is clear where mail goes",
 			"no MX record: mail goes to the address of the domain");
@@ -106,7 +104,7 @@ static void check_family(struct probe *p, int h, enum dns_type type)
 		return;
 	if (f->status == DNS_AGAIN && !probe_find_bogus(p, x->name, type, h, "address"))
 		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", servers_advice, "the %s records of %s cannot be looked up: %s", word, x->name,
-			failure(f->rcode, f->error));
+			probe_failure(f->rcode, f->error));
 	else if (f->status == DNS_NXDOMAIN)
 		probe_find(p, PROBE_WARNING, PROBE_HOST(h), "address", "the name server must say that there are no such records, not that there is no such name (RFC 8020)",
 			"%s does not exist when asked for %s records", x->name, word);

@@ -193,6 +193,9 @@ struct probe_place { int16_t host, address; };
 #define PROBE_DOMAIN PROBE_ADDRESS(-1, -1)
 void probe_find(struct probe *p, enum probe_verdict v, struct probe_place at, const char *check, const char *advice,
 	const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* probe_failure - what a resolver did that works for other names: whether it waits for servers in vain or knows already that it would is a
+ * matter of the moment, and two runs should say one thing */
+const char *probe_failure(int rcode, int error);
 /* probe_find_bogus - does an answer come once nobody looks at signatures? Then they are what is wrong, which is told, and true */
 bool probe_find_bogus(struct probe *p, const char *name, enum dns_type type, int host, const char *check);
 void probe_judge_tls(struct probe *p, int h, int k);       /* of an address whose dialogue came to its end */
