@@ -182,7 +182,7 @@ def run(world, one):
         os.chmod(os.path.join(folder, name), 0o600)
     for name in sorted(set(re.findall(r"\b(?:hash|btree|lmdb):DIR/([\w./-]+)", one["main"] + one["master"])) & set(one["files"])):
         subprocess.run([RELAYBOX, "mapgen", *(["--alias"] if "aliases" in name else []), "hash:%s/%s" % (folder, name)], check=True)
-    env = {"PATH": os.environ["PATH"], "POSTFIX_queue_directory": folder + "/queue", "POSTFIX_maillog_file": folder + "/log", "POSTFIX_mail_owner": "root",
+    env = {**{k: os.environ[k] for k in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS") if k in os.environ}, "POSTFIX_queue_directory": folder + "/queue", "POSTFIX_maillog_file": folder + "/log", "POSTFIX_mail_owner": "root",
            **{k: v.replace("DIR", folder) for k, v in one["env"].items()}}
     # servers stand at port 25 of other addresses of this host
     if "inet_interfaces" not in one["main"]:
