@@ -1,20 +1,13 @@
 /* smtp_advice - see smtp_advice.h. What is told here lets mail wait, or go as nobody meant it, though each setting alone is sound. */
 #include "core/deliver/smtp/smtp_advice.h"
 
+#include "core/route/route.h"
 #include "core/smtp/sasl.h"
 
-/* is_plain_only - a list of mechanisms that all say the password as it is */
-static bool is_plain_only(const char *list)
+/* has_another - is there a login without the password itself? There is one mechanism for that */
+static bool has_another(const struct smtp_profile *p)
 {
-	struct str rest = str_of(list), word;
-	bool any = false;
-
-	while (str_word(&rest, ", \t\r\n", &word)) {
-		if (!str_ieq(word, STR("plain")) && !str_ieq(word, STR("login")))
-			return false;
-		any = true;
-	}
-	return any;
+	return sasl_filter_allows(p->conf->smtp_sasl_mechanism_filter, "CRAM-MD5") && !(p->sasl_forbidden_tls & SASL_NO_DICTIONARY);
 }
 
 static void advise_login(const struct smtp_profile *p, struct conf_diag *diag)
@@ -22,39 +15,38 @@ static void advise_login(const struct smtp_profile *p, struct conf_diag *diag)
 	const struct conf *c = p->conf;
 	bool by_default = !conf_is_set(c, "smtp_sasl_security_options") && !conf_is_set(c, "smtp_sasl_tls_security_options");
 
-	if (c->smtp_sasl_auth_enable && p->sasl_forbidden_tls & SASL_NO_PLAINTEXT && (by_default || is_plain_only(c->smtp_sasl_mechanism_filter)))
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s_sasl_auth_enable: noplaintext%s forbids PLAIN and LOGIN under TLS too, and most servers offer "
-			"nothing else: set %s_sasl_security_options = noanonymous", smtp_profile_service(p), by_default ? ", the default," : "", smtp_profile_service(p));
+	if (!c->smtp_sasl_auth_enable || !(p->sasl_forbidden_tls & SASL_NO_PLAINTEXT))
+		return;
+	if (!has_another(p) || (by_default && !*c->smtp_sasl_mechanism_filter))
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s_sasl_auth_enable: noplaintext%s forbids PLAIN, LOGIN and tokens under TLS too, and most servers "
+			"offer nothing else: set %s_sasl_security_options = noanonymous", smtp_profile_service(p), by_default ? ", the default," : "",
+			smtp_profile_service(p));
 }
 
-/* split_hop - the host of [host]:port and its like, and the port; false: not of this form */
-static bool split_hop(struct str hop, struct str *host, struct str *port)
+/* parse - a hop, as it will be when mail goes there; false: it is told elsewhere, or its names are no affair of ours */
+static bool parse(const struct smtp_profile *p, struct str text, struct nexthop *hop)
 {
-	ptrdiff_t end = str_starts(hop, STR("[")) ? str_chr(hop, ']') : str_chr(hop, ':');
+	struct buf why;
+	bool good;
 
-	*host = end < 0 ? hop : str_head(hop, (size_t)end);
-	*port = end < 0 ? STR_EMPTY : str_from(hop, (size_t)end);
-	if (str_starts(*host, STR("["))) {
-		*host = str_from(*host, 1);
-		*port = str_from(*port, 1);
-	}
-	if (str_starts(*port, STR(":")))
-		*port = str_from(*port, 1);
-	return host->n > 0 && str_chr(*port, ':') < 0;
+	buf_init(&why, 300);
+	good = nexthop_parse(text, p->port, hop, &why);
+	buf_fini(&why);
+	return good;
 }
 
 /* a key that names the host of relayhost, but not as it is asked for */
-struct keys { struct str hop, host; bool host_is_asked, found; char near[120]; };
+struct keys { const struct smtp_profile *p; struct str hop, host; bool host_is_asked, found; char near[120]; };
 
 static int look_at_key(void *ctx, struct str key, struct str value)
 {
 	struct keys *k = ctx;
-	struct str host, port;
+	struct nexthop hop;
 
 	(void)value;
 	if (str_ieq(key, k->hop) || (k->host_is_asked && str_ieq(key, k->host)))
 		k->found = true;
-	else if (split_hop(key, &host, &port) && str_ieq(host, k->host))
+	else if (parse(k->p, key, &hop) && str_ieq(hop.host, k->host))
 		snprintf(k->near, sizeof(k->near), "%.*s", STR_ARG(str_head(key, sizeof(k->near) - 1)));
 	return k->found;
 }
@@ -64,30 +56,38 @@ static void advise_keys(const struct maps *maps, const char *parameter, struct k
 	for (size_t i = 0; i < maps->n; i++)
 		(void)map_each(maps->v[i], look_at_key, &k);
 	if (!k.found && *k.near)
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: the key \"%s\" is never asked for: relayhost is \"%.*s\", so write \"%.*s\"", parameter, k.near,
-			STR_ARG(str_head(k.hop, 100)), STR_ARG(str_head(k.hop, 100)));
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s: the key \"%s\" is not the one that relayhost is asked for by: write \"%.*s\"", parameter, k.near,
+			STR_ARG(str_head(k.hop, 100)));
 }
 
-static void advise_hop(const struct smtp_profile *p, struct str hop, struct conf_diag *diag)
+static void advise_hop(const struct smtp_profile *p, struct str text, struct conf_diag *diag)
 {
 	const struct conf *c = p->conf;
-	struct keys k = { .hop = hop };
-	struct ipaddr address;
-	struct str port;
-	bool tls_port;
+	struct keys k = { .p = p, .hop = text };
+	struct nexthop hop;
+	bool elsewhere;
 
-	if (!split_hop(hop, &k.host, &port))
+	if (!parse(p, text, &hop))
 		return;
-	tls_port = str_eq(port, STR("465")) || str_eq(port, STR("smtps")) || str_eq(port, STR("submissions"));
-	if (tls_port && !c->smtp_tls_wrappermode && !*c->smtp_tls_policy_maps)
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "relayhost: TLS is spoken at port %.*s from the first byte: set smtp_tls_wrappermode = yes and "
-			"smtp_tls_security_level = encrypt", STR_ARG(port));
-	if (hop.p[0] != '[' && p->use_mx && port.n && !str_eq(port, STR("25")) && !str_eq(port, STR("smtp")) && !ipaddr_parse(k.host, &address))
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "relayhost: without [ ] the MX hosts of %.*s are meant, which seldom listen at port %.*s: if it "
-			"is the host itself, write [%.*s]:%.*s", STR_ARG(k.host), STR_ARG(port), STR_ARG(k.host), STR_ARG(port));
+	k.host = hop.host;
+	elsewhere = hop.port != 25 && hop.port != p->port;
+	if (c->smtp_tls_wrappermode && !hop.unix_path && (hop.port == 25 || hop.port == 587))
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "relayhost: smtp_tls_wrappermode speaks TLS from the first byte, which servers at port %u do not: take it "
+			"out, or write port 465", (unsigned)hop.port);
+	if (!hop.literal && p->use_mx && elsewhere)
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "relayhost: without [ ] the MX hosts of %.*s are meant, which seldom listen at port %u: if it "
+			"is the host itself, write [%.*s]:%u", STR_ARG(hop.host), (unsigned)hop.port, STR_ARG(hop.host), (unsigned)hop.port);
 	advise_keys(&p->tls_policy, "smtp_tls_policy_maps", k, diag);
 	k.host_is_asked = true;
 	advise_keys(&p->sasl, "smtp_sasl_password_maps", k, diag);
+}
+
+/* is_for_relayhost - does default_transport name this transport, and no next hop of its own? */
+static bool is_for_relayhost(const struct smtp_profile *p)
+{
+	struct str hop = str_of(p->conf->default_transport), name;
+
+	return str_cut(&hop, ':', &name) && str_eq(name, str_of(p->transport->name)) && !hop.n;
 }
 
 void smtp_advise(const struct smtp_profile *p, struct conf_diag *diag)
@@ -96,10 +96,9 @@ void smtp_advise(const struct smtp_profile *p, struct conf_diag *diag)
 	struct str rest = str_of(c->relayhost), hop;
 
 	if (c->smtp_tls_wrappermode && c->smtp_tls_security_level <= CONF_TLS_MAY && !*c->smtp_tls_policy_maps)
-		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s_tls_wrappermode: it needs %s_tls_security_level = encrypt, or above", smtp_profile_service(p),
-			smtp_profile_service(p));
+		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s_tls_wrappermode: mail goes by TLS only, as if it were %s_tls_security_level = encrypt: "
+			"write that", smtp_profile_service(p), smtp_profile_service(p));
 	advise_login(p, diag);
-	/* the transport that relayhost is for, unless default_transport says otherwise */
-	while (!strcmp(p->transport->name, "smtp") && str_word(&rest, ", \t\r\n", &hop))
+	while (is_for_relayhost(p) && str_word(&rest, ", \t\r\n", &hop))
 		advise_hop(p, hop, diag);
 }
