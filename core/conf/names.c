@@ -145,6 +145,57 @@ unsigned conf_distance(struct str a, struct str b, unsigned bound)
 	return rows[a.n % 3][b.n];
 }
 
+enum {
+	NAME_WORDS = 12,
+	NAME_SLIPS = 3,        /* edits in a name as a whole, where words are written as one or apart */
+	COST_ORDER = 1, COST_PART = 2, COST_MISSING = 2, COST_OTHER = 100,
+};
+
+/* word_distance - a slip for three letters at most; what is a part of the other is a short form of it */
+static unsigned word_distance(struct str a, struct str b)
+{
+	size_t shorter = a.n < b.n ? a.n : b.n;
+	unsigned slips = (unsigned)(shorter / 3 < COST_PART ? shorter / 3 : COST_PART), d = conf_distance(a, b, slips);
+
+	if (d <= slips)
+		return d;
+	return shorter >= 4 && (str_istarts(a, b) || str_istarts(b, a)) ? COST_PART : COST_OTHER;
+}
+
+/* words_distance - the same words in another order, with slips, or not all of them; a word that is none of them makes another name */
+static unsigned words_distance(struct str name, struct str candidate)
+{
+	struct str v[NAME_WORDS], word;
+	bool used[NAME_WORDS] = { false }, in_order = true;
+	size_t n = 0, last = 0;
+	unsigned sum = 0;
+
+	while (n < NAME_WORDS && str_cut(&candidate, '_', &v[n]))
+		n++;
+	while (str_cut(&name, '_', &word)) {
+		unsigned best = COST_OTHER;
+		size_t at = n;
+
+		for (size_t i = 0; i < n; i++) {
+			unsigned d = used[i] ? COST_OTHER : word_distance(word, v[i]);
+
+			if (d >= best)
+				continue;
+			best = d;
+			at = i;
+		}
+		if (at == n)
+			return COST_OTHER;
+		sum += best;
+		used[at] = true;
+		in_order = in_order && at >= last;
+		last = at;
+	}
+	for (size_t i = 0; i < n; i++)
+		sum += used[i] ? 0 : COST_MISSING;
+	return sum + (in_order ? 0 : COST_ORDER);
+}
+
 struct nearest {
 	struct str name, best;
 	unsigned distance;
@@ -152,8 +203,10 @@ struct nearest {
 
 static void consider(struct nearest *n, struct str candidate)
 {
-	unsigned d = n->distance ? conf_distance(n->name, candidate, n->distance - 1) : 1;
+	unsigned d = conf_distance(n->name, candidate, NAME_SLIPS), words = words_distance(n->name, candidate);
 
+	if (d > NAME_SLIPS || words < d)
+		d = words;
 	if (d >= n->distance)
 		return;
 	n->distance = d;
@@ -162,7 +215,7 @@ static void consider(struct nearest *n, struct str candidate)
 
 const char *name_nearest(struct str name, char *out, size_t size)
 {
-	struct nearest n = { .name = name, .distance = 2 + (unsigned)(name.n / 6) };
+	struct nearest n = { .name = name, .distance = 3 + (unsigned)(name.n / 6) };
 
 	for (size_t i = 0; i < n_params; i++)
 		consider(&n, str_of(params[i].name));

@@ -202,6 +202,40 @@ T(local_delivers_forwards_and_refuses)
 	world_close(&w);
 }
 
+T(local_writes_to_no_file_that_is_not_allowed)
+{
+	static const struct { const char *allowed, *rcpt; int code; const char *dsn, *text; } rows[] = {
+		{ "allow_mail_to_files=forward include", "file", 554, "5.7.1", "mail to file is restricted" },
+		{ "allow_mail_to_files=", "both", 554, "5.7.1", "mail to file is restricted" },
+		{ "allow_mail_to_files=", "fwd", 250, "2.0.0", "forwarded as " },
+		{ "allow_mail_to_files=ALIAS", "both", 250, "2.0.0", "forwarded as " },
+	};
+	char aliases[600], list[600], path[500], rcpt[100];
+	struct world w;
+	struct parcel p;
+	struct dest dest;
+
+	snprintf(path, sizeof(path), "%s/aliases", t_tmpdir());
+	snprintf(aliases, sizeof(aliases), "alias_maps=hash:%s", path);
+	snprintf(list, sizeof(list), "file: /dev/null\nboth: far@x.test, /dev/null\nfwd: far@x.test\n");
+	CHECK_INT(fs_replace(path, 0600, str_of(list)), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *extra[] = { BASE, aliases, rows[i].allowed, NULL };
+
+		ROW("%s %s", rows[i].allowed, rows[i].rcpt);
+		REQUIRE(world_open(&w, extra, NULL, -1));
+		dest = dest_of(&w, "local", "");
+		snprintf(rcpt, sizeof(rcpt), "%s@localhost", rows[i].rcpt);
+		parcel_put(&w, &p, "s@b.test", rcpt, CONTENT);
+		parcel_send(&w, &p, &dest);
+		CHECK_INT(p.results[0].reply.code, rows[i].code);
+		CHECK_STR(p.results[0].reply.enhanced, rows[i].dsn);
+		CHECK(!strncmp(p.results[0].reply.text, rows[i].text, strlen(rows[i].text)));
+		CHECK_INT(w.n_queued, rows[i].code == 250);
+		world_close(&w);
+	}
+}
+
 T(simple_transports_answer)
 {
 	static const struct { const char *transport, *nexthop; int code; const char *dsn, *text, *status; } rows[] = {

@@ -18,6 +18,7 @@
 #include "core/msg/date.h"
 #include "core/route/local_user.h"
 #include "core/route/luser.h"
+#include "core/smtp/grammar.h"
 
 /* a new message for the addresses of an alias; j is NULL when deliver went away before the queue answered */
 struct forward { struct local_job *j; struct deliver *d; };
@@ -393,11 +394,17 @@ static int has_been_here(struct local_job *j)
 	return found;
 }
 
-static bool has_command(struct local_job *j)
+/* is_refused - an alias with a target that gets no mail; its other targets get none either */
+static bool is_refused(struct local_job *j)
 {
+	bool files = grammar_has_word(j->d->o.conf->allow_mail_to_files, STR("alias"));
 	char text[300];
 
 	for (size_t i = 0; i < j->n_targets; i++) {
+		if (j->targets[i].kind == ALIAS_FILE && !files) {
+			answer_text(j, 554, "5.7.1", "mail to file is restricted");
+			return true;
+		}
 		if (j->targets[i].kind != ALIAS_COMMAND)
 			continue;
 		snprintf(text, sizeof(text), "alias delivers to the command \"|%.*s\": relaybox runs no commands", STR_ARG(j->targets[i].text));
@@ -454,7 +461,7 @@ static void begin(struct local_job *j)
 			answer_text(j, 554, "5.4.6", "alias names nobody but itself");
 			return;
 		}
-		if (has_command(j))
+		if (is_refused(j))
 			return;
 		sort_targets(j->targets, j->n_targets);
 		break;
