@@ -258,7 +258,7 @@ static bool must_be_read(const struct schedule *s, const struct qmsg *m, usec no
 	const struct conf *c = s->conf;
 	usec age = now - m->arrival;
 
-	return m->flags & (QMSG_URGENT | QMSG_EXPIRE) || age >= c->maximal_queue_lifetime || age >= c->bounce_queue_lifetime ||
+	return m->flags & QMSG_EXPIRE || age >= c->maximal_queue_lifetime || age >= c->bounce_queue_lifetime ||
 		(c->delay_warning_time > 0 && !(m->flags & QMSG_WARNED) && age >= c->delay_warning_time);
 }
 
@@ -270,10 +270,11 @@ static bool turned_away(struct schedule *s, struct qmsg *m)
 
 	if (!d || must_be_read(s, m, now))
 		return false;
-	if (dest_is_dead(d)) {
+	if (dest_is_dead_for(d, m)) {
 		d->put_off++;
+		m->flags &= ~(uint32_t)QMSG_URGENT;
 		heap_add(&s->due, &m->due, schedule_backoff(s, m, now));
-	} else if (dest_is_congested(d)) {
+	} else if (!dest_is_dead(d) && dest_is_congested(d)) {
 		dest_park(d, m, KIND_DUE);
 	} else {
 		return false;

@@ -145,7 +145,7 @@ static bool place_rcpt(struct active *a, struct arena *scratch, size_t i, struct
 		dest_get(s, route.transport, route.nexthop, route.login, a->env.rcpts[i].addr);
 	a->scattered |= a->dest && a->dest != d->number;
 	a->dest = d->number;
-	if (dest_is_dead(d) && a->m->flags & QMSG_URGENT)
+	if (dest_is_dead(d) && !dest_is_dead_for(d, a->m))
 		dest_revive(d);
 	if (dest_is_congested(d) && !dest_is_dead(d)) {
 		if (!a->congested) {

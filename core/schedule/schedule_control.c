@@ -35,12 +35,19 @@ static void retry_now(struct schedule *s, struct qmsg *m)
 	schedule_wake(s);
 }
 
+/* ask_for - one message, by hand */
+static void ask_for(struct schedule *s, struct qmsg *m)
+{
+	s->asked++;
+	retry_now(s, m);
+}
+
 /* --- a message that waits ---------------------------------------------------------------------------------------------- */
 
 static int flush_idle(struct schedule *s, struct qmsg *m)
 {
 	if (!(m->flags & QMSG_HELD))
-		retry_now(s, m);
+		ask_for(s, m);
 	return 0;
 }
 
@@ -56,7 +63,7 @@ static int release_idle(struct schedule *s, struct qmsg *m)
 	if (!(m->flags & QMSG_HELD))
 		return 0;
 	m->flags &= ~(uint32_t)QMSG_HELD;
-	retry_now(s, m);
+	ask_for(s, m);
 	return store_flags(s, m, 0);
 }
 
@@ -73,7 +80,7 @@ static int delete_idle(struct schedule *s, struct qmsg *m)
 static int requeue_idle(struct schedule *s, struct qmsg *m)
 {
 	m->flags &= ~(uint32_t)QMSG_HELD;
-	retry_now(s, m);
+	ask_for(s, m);
 	return store_flags(s, m, 0);
 }
 
@@ -82,7 +89,7 @@ static int expire_idle(struct schedule *s, struct qmsg *m)
 	/* on hold it stays there; it is returned once it is released */
 	m->flags |= QMSG_EXPIRE;
 	if (!(m->flags & QMSG_HELD))
-		retry_now(s, m);
+		ask_for(s, m);
 	return store_flags(s, m, 0);
 }
 
@@ -156,6 +163,7 @@ size_t schedule_flush_all(struct schedule *s)
 	size_t cursor = 0;
 	void *d;
 
+	s->asked++;
 	while (table_each(&s->dests, &cursor, &key, &d))
 		if (dest_is_dead(d))
 			dest_revive(d);
@@ -191,20 +199,6 @@ static bool goes_to(struct schedule *s, struct qmsg *m, struct str site)
 	return yes;
 }
 
-static void revive_site(struct schedule *s, struct str site)
-{
-	struct str key;
-	size_t cursor = 0;
-	void *v;
-
-	while (table_each(&s->dests, &cursor, &key, &v)) {
-		struct dest_private *d = v;
-
-		if (dest_is_dead(d) && str_ieq(str_of(d->nexthop), site))
-			dest_revive(d);
-	}
-}
-
 static size_t site_slice(struct schedule *s)
 {
 	struct qmsg *m;
@@ -237,7 +231,7 @@ size_t schedule_flush_site(struct schedule *s, struct str domain)
 {
 	size_t found = 0;
 
-	revive_site(s, domain);
+	s->asked++;
 	mem_free(s->site);
 	s->site = str_dup(domain);
 	s->site_cursor = 0;

@@ -186,6 +186,11 @@ bool dest_is_dead(const struct dest_private *d)
 	return d->dead_until != 0;
 }
 
+bool dest_is_dead_for(const struct dest_private *d, const struct qmsg *m)
+{
+	return dest_is_dead(d) && !(m->flags & QMSG_URGENT && d->died < d->s->asked);
+}
+
 static bool is_parked(const struct dest_private *d)
 {
 	return !list_is_empty(&d->parked[KIND_FRESH]) || !list_is_empty(&d->parked[KIND_DUE]);
@@ -275,6 +280,7 @@ static void die_now(struct dest_private *d)
 {
 	d->dead_until = loop_now(d->s->o.loop) + d->s->conf->minimal_backoff_time;
 	d->dead_wall = loop_wall(d->s->o.loop) + d->s->conf->minimal_backoff_time;
+	d->died = d->s->asked;
 	d->s->stopped |= d->d.soft;
 	list_remove(&d->ready);
 	for (int k = 0; k < KINDS; k++) {

@@ -55,6 +55,7 @@ struct dest_private {
 	usec rate_delay;
 	usec dead_until, next_start;   /* mono; 0: not dead, may start */
 	usec dead_wall;
+	uint64_t died;                 /* s->asked at its death */
 	uint64_t put_off;              /* messages that its death put off unread */
 	char why[300];
 	struct loop_timer timer;
@@ -125,6 +126,7 @@ struct schedule {
 	unsigned turn;
 	/* mail that was due by scanned (wall) may be tried; the next look at the queue is not before next_scan (mono) */
 	usec scanned, next_scan;
+	uint64_t asked;                /* requests by hand: what was dead before one does not keep its mail, what dies later does */
 	/* mono: when new mail last came; until when old mail pauses, if new mail comes; what old mail took since its last pause */
 	usec fresh_at, old_after, old_took;
 	struct table dests, transports;
@@ -175,6 +177,8 @@ void dest_unuse(struct dest_private *d);
 void dest_park(struct dest_private *d, struct qmsg *m, enum schedule_kind kind);
 bool dest_is_congested(const struct dest_private *d);
 bool dest_is_dead(const struct dest_private *d);
+/* dest_is_dead_for - dead, and m was not asked for since */
+bool dest_is_dead_for(const struct dest_private *d, const struct qmsg *m);
 void dest_revive(struct dest_private *d);
 void dest_check_idle(struct dest_private *d);
 void dest_dispatch(struct schedule *s);

@@ -1152,6 +1152,38 @@ T(schedule_flush_tries_a_dead_destination)
 	end();
 }
 
+/* asked for all at once, and dead again: the rest is put off unread. What is asked for after that is tried */
+T(schedule_flush_of_a_dead_queue_reads_few)
+{
+	enum { MANY = 2000, SEEN = LIMIT_SCHEDULE_BACKLOG + 10 };
+	static const char *const extra[] = { "initial_destination_concurrency=1", NULL };
+	static const char *const sites[] = { NULL, "dead.test" };
+	struct qmsg *m;
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t routed;
+
+		ROW("%s", sites[i] ? sites[i] : "all of it");
+		begin(extra);
+		m = kill_dest(MANY);
+		routed = f.routed;
+		if (sites[i])
+			schedule_flush_site(f.schedule, str_of(sites[i]));
+		else
+			CHECK_INT(schedule_flush_all(f.schedule), MANY);
+		tick_until(f.n_jobs);
+		REQUIRE(f.n_jobs == 1);
+		fail_job(0);
+		tick(60);
+		CHECK_INT(f.n_jobs, 0);
+		CHECK(f.routed - routed < SEEN);
+		CHECK_INT(schedule_control(f.schedule, SCHEDULE_FLUSH, m), 0);
+		tick_until(f.n_jobs);
+		CHECK_INT(f.n_jobs, 1);
+		end();
+	}
+}
+
 T(schedule_results_are_stored_while_others_are_tried)
 {
 	const char *rcpts[] = { "a@one.test", "b@slow.test" };
