@@ -158,7 +158,7 @@ static void fill_request(struct explanation *x)
 /* before_lists - a recipient that the router refuses is refused by RCPT already */
 static bool before_lists(struct explanation *x)
 {
-	if (x->at != ACCESS_AT_RCPT || x->rcpt.p[0] != '-' || x->service->conf->allow_min_user)
+	if (x->at != ACCESS_AT_RCPT || !route_is_option(x->service->conf, x->rcpt))
 		return true;
 	reply_set(&x->no, 501, "5.1.3", "Bad recipient address syntax");
 	return false;
@@ -180,10 +180,10 @@ static void put_verdict(struct explanation *x, bool refused)
 	const struct access_value server = { "server_name", str_of(x->service->conf->myhostname) };
 	struct buf says;
 
-	if (refused)
-		access_footer(x->service->rules, &x->judge.request, &server, 1, &x->no);
 	if (refused && x->service->conf->soft_bounce)
 		reply_soften(&x->no);
+	if (refused)
+		access_footer(x->service->rules, &x->judge.request, &server, 1, &x->no);
 	buf_init(&says, LIMIT_REPLY_TEXT + 400);
 	if (refused)
 		buf_printf(&says, "%d %s%s%s", x->no.code, x->no.enhanced, *x->no.enhanced ? " " : "", x->no.text);

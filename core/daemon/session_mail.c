@@ -161,7 +161,7 @@ static void check_rcpt(struct session *s, struct reply *r)
 	if (s->uid >= 0 && !users_include(c->authorized_submit_users, s->uid))
 		reply_set(r, 550, "5.7.0", "you are not in authorized_submit_users");
 	/* as the router refuses it, which would be a notice to a sender who may be invented */
-	else if (s->uid < 0 && rcpt.n && *rcpt.p == '-' && !c->allow_min_user)
+	else if (s->uid < 0 && route_is_option(c, rcpt))
 		reply_set(r, 501, "5.1.3", "Bad recipient address syntax");
 }
 

@@ -212,7 +212,7 @@ void route_resolve(struct router *r, struct arena *a, struct str sender, struct 
 	else if (!addr_split(rcpt).domain.n)
 		d.rcpt = arena_printf(a, "%.*s@%s", STR_ARG(rcpt), r->conf->myhostname);
 	d.domain = arena_lower(a, addr_split(d.rcpt).domain);
-	if (d.rcpt.n && d.rcpt.p[0] == '-' && !r->conf->allow_min_user) {
+	if (route_is_option(r->conf, d.rcpt)) {
 		fail(&d, 553, "5.1.3", "bad address syntax: a recipient must not begin with -");
 		return;
 	}

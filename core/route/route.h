@@ -36,6 +36,8 @@ struct route {
 };
 /* route_resolve - trace (may be NULL) gets one line per key tried: "transport_maps: hash:/etc/x: example.com: not found" */
 void route_resolve(struct router *r, struct arena *a, struct str sender, struct str rcpt, struct route *out, struct buf *trace);
+/* route_is_option - a recipient that some program on its way may take for an option; refused but with allow_min_user */
+static inline bool route_is_option(const struct conf *c, struct str rcpt) { return rcpt.n && *rcpt.p == '-' && !c->allow_min_user; }
 /* route_class_of - the class alone; RCPT checks use it (is this domain ours to take?) */
 enum route_class route_class_of(struct router *r, struct str domain, enum map_answer *answer);
 bool route_is_own_address(const struct router *r, const struct ipaddr *a);     /* inet_interfaces, proxy_interfaces, loopback */

@@ -122,3 +122,10 @@ def test_no_probe_is_sent(tmp_path):
         assert "asks for a probe of: u@relay.test" in text and "waits, in seconds: 200" in text
         assert text.endswith("client 192.0.2.1: accepted (if a probe of u@relay.test finds it good)\n")
         assert "postfix/smtp[" not in relay.log()
+
+
+def test_no_address_is_judged_too(tmp_path):
+    with relay_of(tmp_path) as relay:
+        for address, want in (("", "554 5.7.1 <>: "), ("<>", "454 4.7.1 <<>>: "), ("@", "554 5.7.1 <@>: "), ("-x@relay.test", "501 5.1.3 ")):
+            assert verdict(relay, "--client", "192.0.2.1", "--", address).startswith(want), address
+        assert verdict(relay, "v@relay.test", "--client", "192.0.2.7") == "accepted"
