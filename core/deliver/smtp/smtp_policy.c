@@ -201,11 +201,11 @@ bool smtp_policy_sts(struct deliver *d, struct smtp_profile *p, const struct smt
 
 /* --- all of it -------------------------------------------------------------------------------------------------------------- */
 
-enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct delivery *job)
+enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct delivery *job, const struct smtp_target *t)
 {
 	const struct envelope *e = job->envelope;
 
-	if (str_starts(str_of(job->dest->nexthop), STR("unix:")))
+	if (p->lmtp && smtp_target_is_near(t))
 		return TLS_WISH_NONE;
 	if (e->flags & ENVELOPE_REQUIRETLS)
 		return p->lmtp ? TLS_WISH_ENDS : TLS_WISH_REQUIRED;
@@ -219,8 +219,7 @@ bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profi
 	q->d = d;
 	q->profile = p;
 	q->target = t;
-	/* what does not leave this machine needs none */
-	q->wish = wish == TLS_WISH_ENDS && ipaddr_is_loopback(&t->address) ? TLS_WISH_NONE : wish;
+	q->wish = wish;
 	q->demand = MEM_NEW(struct tls_demand);
 	smtp_tls_find(p, t, q->demand, NULL);
 	if (q->demand->failed.code)

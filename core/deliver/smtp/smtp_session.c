@@ -248,12 +248,12 @@ static void begin(struct smtp_session *s)
 
 bool smtp_session_suits(const struct smtp_session *s, const struct delivery *job)
 {
-	enum tls_wish wish = smtp_policy_wish(s->profile, job);
+	enum tls_wish wish = smtp_policy_wish(s->profile, job, &s->target);
 
 	if (s->demand->wish == TLS_WISH_OPTIONAL || wish == TLS_WISH_OPTIONAL)
 		return wish == s->demand->wish || s->demand->wish != TLS_WISH_OPTIONAL;
 	if (wish == TLS_WISH_ENDS)
-		return s->demand->wish == wish || ipaddr_is_loopback(&s->target.address);
+		return s->demand->wish == wish;
 	return wish != TLS_WISH_REQUIRED || (s->demand->wish == TLS_WISH_REQUIRED && s->client.extensions & SMTP_EXT_REQUIRETLS);
 }
 

@@ -111,7 +111,7 @@ static bool open_target(struct smtp_try *t)
 /* true: somebody will call back */
 static bool ask_and_open(struct smtp_try *t)
 {
-	return !smtp_policy_ask(&t->policy, t->d, t->profile, &t->target, smtp_policy_wish(t->profile, t->job)) || open_target(t);
+	return !smtp_policy_ask(&t->policy, t->d, t->profile, &t->target, smtp_policy_wish(t->profile, t->job, &t->target)) || open_target(t);
 }
 
 /* go_on - with the next server that gives us a session, or with the last word */

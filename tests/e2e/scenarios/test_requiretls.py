@@ -51,6 +51,8 @@ CASES = {
     "lmtp-good": ("good", None, "status=sent"),
     "lmtp-clear": ("clear", None, "dsn=5.7.10, status=bounced"),
     "lmtp-self": ("self", None, "dsn=5.7.10, status=bounced"),
+    # the first of its hops is a socket of this machine; the one that takes it is not
+    "lmtp-list": ("clear", None, "dsn=5.7.10, status=bounced"),
     LONG: ("clear", None, r"dsn=5.7.30, status=bounced \(REQUIRETLS: the MX hosts of %s.lab are proven neither" % LONG),
 }
 ADDRESSES = {"good": GOOD, "other": OTHER, "clear": CLEAR, "self": SELF, "late": LATE}
@@ -123,7 +125,8 @@ def world(net, tmp_path_factory):
     host.write("/etc/postfix/chain.pem", c.read("relaybox.key") + c.read("relaybox.pem"), 0o600)
     host.write("/etc/postfix/policy", "table.lab encrypt\n")
     host.write("/etc/postfix/transport", "bracket.lab smtp:[good.mx.lab]\nbracket-other.lab smtp:[other.mx.lab]\n" +
-               "".join("lmtp-%s.lab lmtp:inet:%s.mx.lab:24\n" % (name, name) for name in ("good", "clear", "self")))
+               "".join("lmtp-%s.lab lmtp:inet:%s.mx.lab:24\n" % (name, name) for name in ("good", "clear", "self")) +
+               "lmtp-list.lab lmtp:unix:/run/nobody, inet:clear.mx.lab:24\n")
     host.relayd()
     for name in CASES:
         w.send("u@%s.lab" % name)
