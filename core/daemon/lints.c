@@ -6,23 +6,36 @@
 #include "core/base/env.h"
 #include "core/daemon/settings.h"
 
-/* is_secret - a file that a parameter for passwords or keys names, or what mapgen made of it */
-static bool is_secret(const struct settings *s, struct str path)
+/* is_named - is it a file that a parameter for passwords or keys names? In the conf of an lmtp transport smtp's are lmtp's */
+static bool is_named(const struct conf *c, struct str path)
 {
-	const struct conf *c = s->conf;
 	const char *const lists[] = { c->smtp_sasl_password_maps, c->smtpd_sasl_password_maps, c->smtp_tls_key_file, c->smtpd_tls_key_file,
 		c->smtp_tls_chain_files, c->smtpd_tls_chain_files, c->smtpd_tls_eckey_file };
 
-	if (str_ends(path, STR(".cdb")))
-		path = str_head(path, path.n - 4);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		struct str rest = str_of(lists[i]), word;
 
-		while (str_word(&rest, ", \t\r\n", &word))
+		while (str_word(&rest, ",{} \t\r\n", &word))
 			if (str_ends(word, path) && (word.n == path.n || word.p[word.n - path.n - 1] == ':'))
 				return true;
 	}
 	return false;
+}
+
+/* is_secret - is it named so in main.cf or by a line of master.cf, or what mapgen made of such a file? */
+static bool is_secret(const struct settings *s, struct str path)
+{
+	const struct master *m = &s->master;
+	bool is;
+
+	if (str_ends(path, STR(".cdb")))
+		path = str_head(path, path.n - 4);
+	is = is_named(s->conf, path);
+	for (size_t i = 0; i < m->n_listeners && !is; i++)
+		is = is_named(m->listeners[i].conf, path);
+	for (size_t i = 0; i < m->n_transports && !is; i++)
+		is = is_named(m->transports[i].conf, path);
+	return is;
 }
 
 /* a table, list or secret that others than its owner can change decides where mail goes, and who may send it */

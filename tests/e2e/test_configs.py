@@ -122,3 +122,27 @@ def test_secrets_that_everyone_may_read_are_told(tmp_path, mode, told):
                        "smtpd_tls_key_file = %s\n" % (table, cert, key))
     want = sorted("%s: warning: everyone may read the secrets in the file: chmod o-r it" % p for p in ("%s.cdb" % table, key)) if told else []
     assert code == 0 and sorted(said[:-1]) == want
+
+
+LOGIN = "lmtp_sasl_auth_enable = yes\nlmtp_sasl_security_options = noanonymous\nlmtp_tls_security_level = encrypt\n"
+LINE = "".join("  -o %s\n" % line.replace(" ", "") for line in LOGIN.splitlines())
+
+
+@pytest.mark.parametrize("main, master", [
+    (LOGIN + "lmtp_sasl_password_maps = texthash:%s\n", ""),
+    (LOGIN + "lmtp_sasl_password_maps = unionmap:{inline:{a.test=u:p}, texthash:%s}\n", ""),
+    ("", "store unix - - n - - lmtp\n" + LINE + "  -o lmtp_sasl_password_maps=texthash:%s\n"),
+    ("", "slow unix - - n - - smtp\n" + LINE.replace("lmtp", "smtp") + "  -o smtp_sasl_password_maps=texthash:%s\n"),
+    ("", "submission inet n - n - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_tls_security_level=encrypt\n"
+     "  -o smtpd_sasl_password_maps=texthash:%s\n"),
+], ids=["lmtp", "nested", "lmtp-line", "smtp-line", "smtpd-line"])
+def test_secrets_of_lmtp_and_of_lines_are_told(tmp_path, main, master):
+    table = tmp_path / "passwords"
+    table.write_text("server.test user:{PLAIN}secret\n" if "smtpd" not in master else "user {PLAIN}secret\n")
+    cert, key = certificate(str(tmp_path))
+    for path, mode in (table, 0o644), (key, 0o600):
+        os.chmod(path, mode)
+    (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n" + (master % table if "%s" in master else master))
+    code, said = check(tmp_path, "mydestination =\nsmtpd_tls_cert_file = %s\nsmtpd_tls_key_file = %s\n" % (cert, key) +
+                       (main % table if "%s" in main else main))
+    assert code == 0 and said[:-1] == ["%s: warning: everyone may read the secrets in the file: chmod o-r it" % table]
