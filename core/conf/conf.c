@@ -157,14 +157,10 @@ static void check_addresses(const struct conf *c, struct conf_diag *diag)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct str rest = str_of(rows[i].list), word;
 
-		while (str_word(&rest, ", \t\r\n", &word)) {
-			char text[200];
-
-			if (conf_host_has(word))
-				continue;
-			snprintf(text, sizeof(text), "%s: no interface of this host has the address %.*s", rows[i].name, STR_ARG(str_head(word, 80)));
-			conf_add_error(diag, source_find(c->source, str_of(rows[i].name)), CONF_WARNING, text);
-		}
+		while (str_word(&rest, ", \t\r\n", &word))
+			if (!conf_host_has(word))
+				conf_add_error(diag, source_find(c->source, str_of(rows[i].name)), CONF_WARNING,
+					"%s: no interface of this host has the address %.*s", rows[i].name, STR_ARG(str_head(word, 80)));
 	}
 }
 
@@ -258,12 +254,12 @@ static bool build_field(struct conf *c, const struct param *p, struct conf_diag 
 		buf_printf(&why, " in the value of %s", p->name);
 	if (value && p->kind == PARAM_HINTS) {
 		if (!param_store(p, c, value, &why))
-			conf_add_error(diag, e, CONF_WARNING, buf_cstr(&why));
+			conf_add_error(diag, e, CONF_WARNING, "%s", buf_cstr(&why));
 	} else if (!value || !param_store(p, c, value, &why)) {
 		good = false;
 		/* words of a default are those of another parameter, which says what is wrong */
 		if (e || p->kind < PARAM_WORDS)
-			conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
+			conf_add_error(diag, e, CONF_ERROR, "%s", buf_cstr(&why));
 		if (param_is_text(p))
 			*(const char **)(void *)((char *)c + p->at) = "";
 		/* so that a wrong value is not told again as what follows from it */
@@ -369,7 +365,6 @@ static void finish_level(const struct conf *c, struct conf_diag *diag)
 	struct str level = str_of(c->compatibility_level);
 	unsigned dots = 0;
 	bool good = level.n > 0;
-	char text[200];
 
 	for (size_t i = 0; i < level.n; i++) {
 		bool dot = level.p[i] == '.';
@@ -377,10 +372,9 @@ static void finish_level(const struct conf *c, struct conf_diag *diag)
 		dots += dot;
 		good &= dot ? i > 0 && i + 1 < level.n && level.p[i - 1] != '.' : ascii_is_digit(level.p[i]);
 	}
-	if (good && dots < 3)
-		return;
-	snprintf(text, sizeof(text), "bad value \"%.80s\" for compatibility_level: use a release of Postfix, such as 3.6", c->compatibility_level);
-	conf_add_error(diag, source_find(c->source, STR("compatibility_level")), CONF_ERROR, text);
+	if (!good || dots >= 3)
+		conf_add_error(diag, source_find(c->source, STR("compatibility_level")), CONF_ERROR,
+			"bad value \"%.80s\" for compatibility_level: use a release of Postfix, such as 3.6", c->compatibility_level);
 }
 
 /* finish_overrides - of receive_override_options, what concerns something that is done here */

@@ -62,15 +62,14 @@ static bool is_class(const struct conf *c, struct str name)
 
 static void check_unknown(const struct conf *c, const struct conf_entry *e, bool with_master, struct conf_diag *diag)
 {
-	char nearest[80], text[400];
+	char nearest[80];
 
 	if (is_macro(c, str_of(e->name), with_master) || is_class(c, str_of(e->name)))
 		return;
 	if (name_nearest(str_of(e->name), nearest, sizeof(nearest)))
-		snprintf(text, sizeof(text), "unknown parameter %.100s: it has no effect; did you mean %s?", e->name, nearest);
+		conf_add_error(diag, e, CONF_WARNING, "unknown parameter %.100s: it has no effect; did you mean %s?", e->name, nearest);
 	else
-		snprintf(text, sizeof(text), "unknown parameter %.100s: it has no effect", e->name);
-	conf_add_error(diag, e, CONF_WARNING, text);
+		conf_add_error(diag, e, CONF_WARNING, "unknown parameter %.100s: it has no effect", e->name);
 }
 
 /* same_list - the same words, whatever separates them */
@@ -131,10 +130,8 @@ static void check_dangerous(const struct conf *c, size_t from, const struct conf
 			break;
 		buf_printf(&names, "%s%.100s", n++ ? ", " : "", other->name);
 	}
-	if (n) {
-		buf_printf(&names, " %s not implemented, and must not be ignored: %s", n > 1 ? "are" : "is", advice);
-		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&names));
-	}
+	if (n)
+		conf_add_error(diag, e, CONF_ERROR, "%s %s not implemented, and must not be ignored: %s", buf_cstr(&names), n > 1 ? "are" : "is", advice);
 	buf_fini(&names);
 }
 
@@ -160,14 +157,12 @@ static bool is_absent_cipher(struct str word)
 static void check_excluded(const struct conf_entry *e, struct str value, struct conf_diag *diag)
 {
 	struct str word;
-	char text[400];
 
 	while (str_word(&value, ":, \t\r\n", &word)) {
 		if (is_absent_cipher(word))
 			continue;
-		snprintf(text, sizeof(text), "%.100s: \"%.*s\" would be used all the same, for the ciphers of relaybox are fixed (ECDHE, RSA; "
+		conf_add_error(diag, e, CONF_ERROR, "%.100s: \"%.*s\" would be used all the same, for the ciphers of relaybox are fixed (ECDHE, RSA; "
 			"AES-GCM, AES-CBC, CHACHA20): take it out", e->name, STR_ARG(str_head(word, 60)));
-		conf_add_error(diag, e, CONF_ERROR, text);
 		return;
 	}
 }
@@ -184,15 +179,10 @@ static bool delivers_locally(const struct conf *c)
 /* check_other - what is not done, and missed by nobody who has this value */
 static void check_other(const struct conf_entry *e, struct str value, const char *harmless, const char *advice, struct conf_diag *diag)
 {
-	char text[500];
-
 	if (is_harmless(e, value, harmless))
 		return;
-	if (!*advice)
-		snprintf(text, sizeof(text), "%.100s is not implemented: things are done as with %s", e->name, harmless);
-	else
-		snprintf(text, sizeof(text), "%.100s is not implemented: %s", e->name, advice);
-	conf_add_error(diag, e, CONF_WARNING, text);
+	conf_add_error(diag, e, CONF_WARNING, "%.100s is not implemented: %s%s", e->name, *advice ? "" : "things are done as with ",
+		*advice ? advice : harmless);
 }
 
 /* check_feedback - number, number/concurrency, number/sqrt_concurrency */
@@ -200,7 +190,6 @@ static void check_feedback(const struct conf_entry *e, struct str value, struct 
 {
 	const struct str per[] = { STR("/concurrency"), STR("/sqrt_concurrency") };
 	struct str number = value;
-	char text[300];
 	size_t digits = 0;
 
 	for (size_t i = 0; i < 2; i++)
@@ -208,11 +197,9 @@ static void check_feedback(const struct conf_entry *e, struct str value, struct 
 			number = str_head(number, number.n - per[i].n);
 	for (size_t i = 0; i < number.n; i++)
 		digits += ascii_is_digit(number.p[i]) || number.p[i] == '.';
-	if (digits && digits == number.n)
-		return;
-	snprintf(text, sizeof(text), "bad value \"%.*s\" for %.100s: use a number, number/concurrency or number/sqrt_concurrency",
-		STR_ARG(str_head(value, 60)), e->name);
-	conf_add_error(diag, e, CONF_ERROR, text);
+	if (!digits || digits != number.n)
+		conf_add_error(diag, e, CONF_ERROR, "bad value \"%.*s\" for %.100s: use a number, number/concurrency or number/sqrt_concurrency",
+			STR_ARG(str_head(value, 60)), e->name);
 }
 
 static void check_transport(const struct conf_entry *e, struct str value, struct conf_diag *diag)
@@ -232,7 +219,7 @@ static void check_transport(const struct conf_entry *e, struct str value, struct
 		return;
 	buf_init(&why, 500);
 	if (!param_check(kind, 's', 0, 31536000, str_of(e->name), str_trim(value), &v, &why))
-		conf_add_error(diag, e, CONF_ERROR, buf_cstr(&why));
+		conf_add_error(diag, e, CONF_ERROR, "%s", buf_cstr(&why));
 	buf_fini(&why);
 }
 
@@ -241,19 +228,16 @@ static void check_entry(const struct conf *c, size_t from, const struct conf_ent
 	const char *advice, *harmless;
 	enum name_class class = name_class(str_of(e->name), &advice, &harmless);
 	struct buf value, why;
-	char text[300];
 
-	if (conf_left_out(str_of(e->name))) {
-		snprintf(text, sizeof(text), "%.100s: this build has its part left out (make WITHOUT=%s)", e->name, conf_left_out(str_of(e->name)));
-		conf_add_error(diag, e, CONF_ERROR, text);
-	}
+	if (conf_left_out(str_of(e->name)))
+		conf_add_error(diag, e, CONF_ERROR, "%.100s: this build has its part left out (make WITHOUT=%s)", e->name,
+			conf_left_out(str_of(e->name)));
 	if ((class == NAME_KNOWN && !str_ends(str_of(e->name), STR("_feedback"))) || class == NAME_IGNORED)
 		return;
 	buf_init(&value, LIMIT_CONF_VALUE);
 	buf_init(&why, 1024);
 	if (expand_value(c, str_of(e->name), &value, &why) < 0) {
-		snprintf(text, sizeof(text), "%.150s in the value of %.100s", buf_cstr(&why), e->name);
-		conf_add_error(diag, e, CONF_ERROR, text);
+		conf_add_error(diag, e, CONF_ERROR, "%.150s in the value of %.100s", buf_cstr(&why), e->name);
 	} else if (str_ends(str_of(e->name), STR("_feedback"))) {
 		check_feedback(e, str_trim(buf_view(&value)), diag);
 	} else if (class == NAME_TRANSPORT) {

@@ -164,7 +164,9 @@ void conf_check_entries(const struct conf *c, size_t from, bool with_master, str
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; never NULL: see diag */
 /* conf_from_text - main.cf's text alone, without the environment (fuzzing, tests); NULL on errors */
 struct conf *conf_from_text(struct str text, const char *directory, struct conf_diag *diag);
-void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *text);
+/* conf_add_error - conf_diag_add with the place where e was set; e NULL: nobody set it */
+void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 const char *source_keep(struct conf_source *s, struct str text);     /* a copy that lives as long as s */
 /* conf_transport_overlay - as conf_overlay, for a transport: `service` is $service_name; lmtp reads lmtp_ names */
 struct conf *conf_transport_overlay(const struct conf *base, const char *service, const char *program,

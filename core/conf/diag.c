@@ -36,6 +36,18 @@ static bool is_known(const struct conf_diag *d, const struct conf_finding *f)
 	return false;
 }
 
+/* add - takes text */
+static void add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, struct buf *text)
+{
+	if (is_known(d, &(struct conf_finding){ s, (char *)(uintptr_t)file, line, (char *)(uintptr_t)buf_cstr(text) })) {
+		buf_fini(text);
+		return;
+	}
+	d->v = mem_array(d->v, d->n + 1, sizeof(d->v[0]));
+	d->v[d->n++] = (struct conf_finding){ s, file ? mem_dupz(file) : NULL, line, buf_take(text) };
+	d->errors += s == CONF_ERROR;
+}
+
 void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, const char *fmt, ...)
 {
 	struct buf text;
@@ -45,13 +57,7 @@ void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, 
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	if (is_known(d, &(struct conf_finding){ s, (char *)(uintptr_t)file, line, (char *)(uintptr_t)buf_cstr(&text) })) {
-		buf_fini(&text);
-		return;
-	}
-	d->v = mem_array(d->v, d->n + 1, sizeof(d->v[0]));
-	d->v[d->n++] = (struct conf_finding){ s, file ? mem_dupz(file) : NULL, line, buf_take(&text) };
-	d->errors += s == CONF_ERROR;
+	add(d, s, file, line, &text);
 }
 
 void conf_diag_locate(struct conf_diag *d, const struct conf *c)
@@ -99,7 +105,14 @@ void conf_diag_print(const struct conf_diag *d, FILE *to, const char *program)
 	}
 }
 
-void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *text)
+void conf_add_error(struct conf_diag *d, const struct conf_entry *e, enum conf_severity s, const char *fmt, ...)
 {
-	conf_diag_add(d, s, e ? e->file ? e->file : e->origin : NULL, e ? e->line : 0, "%s", text);
+	struct buf text;
+	va_list ap;
+
+	buf_init(&text, LIMIT_CONF_VALUE);
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	add(d, s, e ? e->file ? e->file : e->origin : NULL, e ? e->line : 0, &text);
 }
