@@ -9,12 +9,11 @@
 
 int attachments_add(struct attachments *a, const char *path)
 {
-	const char *slash = strrchr(path, '/');
 	size_t at = a->n++;
 
 	a->v = mem_array(a->v, a->n, sizeof(*a->v));
 	a->contents = mem_array(a->contents, a->n, sizeof(*a->contents));
-	a->v[at] = (struct compose_file){ .name = slash ? slash + 1 : path };
+	a->v[at] = (struct compose_file){ .name = fs_name(path) };
 	buf_init(&a->contents[at], (size_t)1 << 40);
 	if (fs_read_stream(path, &a->contents[at]) < 0)
 		return applet_fail(EX_NOINPUT, "cannot attach %s: %s", path, strerror(errno));

@@ -1,24 +1,15 @@
 /* mapgen - builds, edits, queries and checks lookup tables: postmap and postalias, for cdb. */
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/mapgen_change.h"
 #include "applets/mapgen_dkim.h"
 #include "applets/mapgen_password.h"
 #include "applets/mapgen_query.h"
-#include "core/base/clock.h"
-#include "core/base/fs.h"
-#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/base/term.h"
-#include "core/map/map.h"
 #include "core/map/mapcheck.h"
-#include "core/map/mapgen.h"
 
 static int run(int argc, char **argv);
 static const char *const aliases[] = { "postmap", "postalias", NULL };
@@ -65,155 +56,10 @@ const struct applet applet_mapgen = {
 };
 
 struct mapgen_state {
-	struct mapgen_options build;
+	struct mapgen_change change;
 	struct mapgen_query query;
-	const char *remove;
-	bool list, update, own_rights, check, dkim, password, scram, verbose;
-	bool terminal, shown;          /* progress is shown on stderr */
-	usec began;
+	bool list, check, dkim, password, scram;
 };
-
-static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
-{
-	struct mapgen_state *s = ctx;
-
-	if (s->shown)
-		fputs("\r\033[K", stderr);
-	s->shown = false;
-	if (line)
-		applet_fail(0, "warning: %s, line %u: %s", file, line, text);
-	else
-		applet_fail(0, "warning: %s: %s", file, text);
-}
-
-static void on_progress(void *ctx, size_t entries, size_t done, size_t total)
-{
-	struct mapgen_state *s = ctx;
-	unsigned percent = total ? (unsigned)(done * 100 / total) : 100;
-
-	if (!s->terminal || clock_mono() - s->began < USEC_PER_SEC / 2)
-		return;
-	fprintf(stderr, "\r%s: %3u %% [%-20.*s] %zu entries", applet_name(), percent, (int)(percent / 5),
-		"====================", entries);
-	s->shown = true;
-}
-
-/* become_owner - as root, write with the rights of the source's owner: a hostile folder then gains nobody anything */
-static int become_owner(const char *name)
-{
-	struct stat st;
-
-	if (geteuid() != 0 || stat(name, &st) < 0 || st.st_uid == 0)
-		return 0;
-	if (setgroups(1, &st.st_gid) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
-		return applet_fail(EX_OSERR, "cannot become the owner of %s: %s; -o keeps root's rights", name, strerror(errno));
-	return 0;
-}
-
-/* warn_of_folder - root's own rights, in a folder in which somebody else gives the names */
-static void warn_of_folder(const char *name)
-{
-	char folder[PATH_MAX];
-	const char *slash = strrchr(name, '/');
-	struct stat st;
-
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - name) + 1 : 1, slash ? name : ".");
-	if (geteuid() != 0 || stat(folder, &st) < 0)
-		return;
-	if (st.st_uid != 0)
-		applet_fail(0, "warning: %s belongs to uid %u, who can change what is built there: links in it are not followed", folder,
-			(unsigned)st.st_uid);
-	else if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
-		applet_fail(0, "warning: %s can be written by others, who can change what is built there: links in it are not followed", folder);
-}
-
-static void become_root_again(void)
-{
-	gid_t none = 0;
-
-	if (geteuid() == 0 || getuid() != 0)
-		return;
-	if (seteuid(0) < 0 || setegid(getgid()) < 0 || setgroups(1, &none) < 0)
-		die("cannot take root's rights again: %s", strerror(errno));
-}
-
-/* --- changes ---------------------------------------------------------------------------------------------------- */
-
-static int delete(struct mapgen_state *s, const char *name, struct mapgen_report *r, struct buf *why)
-{
-	struct buf text;
-	struct str rest, line, *keys = NULL;
-	size_t n = 0, cap = 0;
-	int result;
-
-	buf_init(&text, LIMIT_MAP_TEXT);
-	if (strcmp(s->remove, "-") != 0)
-		buf_z(&text, s->remove);
-	else if (fs_read_fd(STDIN_FILENO, &text) < 0)
-		buf_printf(why, "cannot read standard input: %s", strerror(errno));
-	rest = buf_view(&text);
-	while (str_cut(&rest, '\n', &line)) {
-		if (n == cap) {
-			cap = cap ? cap * 2 : 16;
-			keys = mem_array(keys, cap, sizeof(*keys));
-		}
-		keys[n++] = str_trim(line);
-	}
-	result = why->n ? -1 : mapgen_delete(name, keys, n, &s->build, r, why);
-	mem_free(keys);
-	buf_fini(&text);
-	return result;
-}
-
-static int update(struct mapgen_state *s, const char *name, struct mapgen_report *r, struct buf *why)
-{
-	struct buf text;
-	int result = -1;
-
-	buf_init(&text, LIMIT_MAP_TEXT);
-	if (fs_read_fd(STDIN_FILENO, &text) < 0)
-		buf_printf(why, "cannot read standard input: %s", strerror(errno));
-	else
-		result = mapgen_update(name, buf_view(&text), &s->build, r, why);
-	buf_fini(&text);
-	return result;
-}
-
-/* change - build, update or delete from one table; a sysexits code, 1 when -d found nothing */
-static int change(struct mapgen_state *s, const char *spec)
-{
-	struct str type;
-	const char *name;
-	struct mapgen_report r;
-	struct buf why;
-	int result, code = EX_OK;
-
-	mapgen_split(spec, &type, &name);
-	if (!map_is_type(type))
-		return applet_fail(EX_USAGE, "%s: unsupported map type \"%.*s\"", spec, STR_ARG(type));
-	if (!mapgen_is_indexed(type))
-		return applet_fail(EX_USAGE, "a table of type %.*s is not built: it is read as it is", STR_ARG(type));
-	if (!s->own_rights && become_owner(name))
-		return EX_OSERR;
-	warn_of_folder(name);
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	s->began = clock_mono();
-	result = s->remove ? delete(s, name, &r, &why) : s->update ? update(s, name, &r, &why) :
-		mapgen_build(name, &s->build, &r, &why);
-	if (s->shown)
-		fputs("\r\033[K", stderr);
-	s->shown = false;
-	if (result < 0)
-		code = applet_fail(EX_CANTCREAT, "%s", buf_cstr(&why));
-	else if (s->remove)
-		code = r.deleted ? EX_OK : 1;
-	if (result == 0 && s->verbose)
-		applet_fail(0, "%s.cdb: %zu entries, %zu duplicates, %zu unusable, %zu deleted, %.2f s", name, r.entries,
-			r.duplicates, r.unusable, r.deleted, (double)(clock_mono() - s->began) / USEC_PER_SEC);
-	buf_fini(&why);
-	become_root_again();
-	return code;
-}
 
 /* --- the check -------------------------------------------------------------------------------------------------- */
 
@@ -241,7 +87,7 @@ static int check(const struct mapgen_state *s, const char *spec)
 	struct mapcheck_report r;
 
 	mapgen_split(spec, &type, &name);
-	mapcheck_run(type, name, s->build.form == SOURCE_ALIAS, on_finding, NULL, &r);
+	mapcheck_run(type, name, s->change.build.form == SOURCE_ALIAS, on_finding, NULL, &r);
 	printf("%s: %zu entries, %zu problems, %zu warnings, %zu notes\n", name, r.entries, r.count[MAPCHECK_PROBLEM],
 		r.count[MAPCHECK_WARNING], r.count[MAPCHECK_NOTE]);
 	return r.count[MAPCHECK_PROBLEM] ? 1 : EX_OK;
@@ -260,7 +106,7 @@ static int work(struct mapgen_state *s, char **specs, int n)
 	if (s->query.key)
 		return mapgen_query(&s->query, specs, n);
 	for (int i = 0; i < n; i++) {
-		int r = s->check ? check(s, specs[i]) : s->list ? mapgen_list(&s->query, specs[i]) : change(s, specs[i]);
+		int r = s->check ? check(s, specs[i]) : s->list ? mapgen_list(&s->query, specs[i]) : mapgen_change(&s->change, specs[i]);
 
 		code = code ? code : r;
 	}
@@ -274,49 +120,47 @@ static int take_option(struct mapgen_state *s, int id, const char *arg)
 	case 'b': s->query.bodies = true; break;
 	case 'h': s->query.headers = true; break;
 	case 'm': s->query.mime = true; break;
-	case 'd': s->remove = arg; break;
+	case 'd': s->change.remove = arg; break;
 	case 's': s->list = true; break;
-	case 'i': s->update = true; break;
-	case 'r': s->build.duplicates = CDB_DUP_REPLACE; break;
-	case 'w': s->build.duplicates = CDB_DUP_SILENT_FIRST; break;
-	case 'f': s->build.keep_case = true; break;
-	case 'F': s->build.file_values = true; break;
+	case 'i': s->change.update = true; break;
+	case 'r': s->change.build.duplicates = CDB_DUP_REPLACE; break;
+	case 'w': s->change.build.duplicates = CDB_DUP_SILENT_FIRST; break;
+	case 'f': s->change.build.keep_case = true; break;
+	case 'F': s->change.build.file_values = true; break;
 	case 'j': s->query.json = true; break;
-	case 'N': s->build.nul = true; break;
-	case 'n': s->build.nul = false; break;
-	case 'o': s->own_rights = true; break;
-	case 'p': s->build.default_mode = true; break;
-	case 'u': s->build.any_bytes = true; break;
-	case OPT_ALIAS: s->build.form = SOURCE_ALIAS; break;
+	case 'N': s->change.build.nul = true; break;
+	case 'n': s->change.build.nul = false; break;
+	case 'o': s->change.own_rights = true; break;
+	case 'p': s->change.build.default_mode = true; break;
+	case 'u': s->change.build.any_bytes = true; break;
+	case OPT_ALIAS: s->change.build.form = SOURCE_ALIAS; break;
 	case OPT_CHECK: s->check = true; break;
 	case OPT_DKIM: s->dkim = true; break;
 	case OPT_PASSWORD: s->password = true; break;
 	case OPT_SCRAM: s->scram = true; break;
-	case 'v': s->verbose = true; break;
+	case 'v': s->change.verbose = true; break;
 	}
 	return 0;
 }
 
 static int run(int argc, char **argv)
 {
-	struct mapgen_state s = { .build = { .warn = on_warn, .progress = on_progress } };
+	struct mapgen_state s = { .list = false };
 	struct opt_parse o;
 	char **operands = mem_array(NULL, (size_t)argc, sizeof(char *));
 	int id, code;
 
-	s.build.ctx = &s;
-	s.build.form = !strcmp(applet_name(), "postalias") ? SOURCE_ALIAS : SOURCE_TABLE;
-	s.terminal = isatty(STDERR_FILENO);
+	s.change.build.form = !strcmp(applet_name(), "postalias") ? SOURCE_ALIAS : SOURCE_TABLE;
 	opt_init(&o, options, argc, argv, operands);
 	while ((id = opt_next(&o)) >= 0 && id != OPT_HELP)
 		take_option(&s, id, o.arg);
-	s.query.build = &s.build;
+	s.query.build = &s.change.build;
 	/* -h has been postmap's for long; without a question it can only be meant as everywhere else */
 	if (id == OPT_HELP || (s.query.headers && !s.query.key && !o.n_operands))
 		code = applet_help(&applet_mapgen);
 	else if (id == OPT_BAD)
 		code = applet_usage_error(&applet_mapgen, "%s", o.error);
-	else if (!!s.query.key + !!s.remove + s.list + s.update + s.check + s.dkim + s.password > 1)
+	else if (!!s.query.key + !!s.change.remove + s.list + s.change.update + s.check + s.dkim + s.password > 1)
 		code = applet_usage_error(&applet_mapgen, "only one of -q, -s, -d, -i, --check, --dkim and --password at a time");
 	else if (s.scram && !s.password)
 		code = applet_usage_error(&applet_mapgen, "--scram goes with --password only");

@@ -7,6 +7,7 @@
 #ifndef CORE_BASE_FS_H
 #define CORE_BASE_FS_H
 
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -66,6 +67,13 @@ int fs_open_table(const char *path);
 void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx);
 /* fs_watch_tables - seen is told of each path that fs_open_table and fs_read_file are asked for, there or not; NULL: nobody is */
 void fs_watch_tables(void (*seen)(void *ctx, const char *path), void *ctx);
+/* fs_name - what a path's last slash has behind it */
+static inline const char *fs_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
 /* fs_authorities - the file of the authorities that this system trusts, for TLS; empty: there is none */
 const char *fs_authorities(void);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/base/env.h"
+#include "core/base/fs.h"
 #include "core/daemon/settings.h"
 
 /* is_named - is it a file that a parameter for passwords or keys names? In the conf of an lmtp transport smtp's are lmtp's */
@@ -42,11 +43,11 @@ static bool is_secret(const struct settings *s, struct str path)
 static void check_modes(const struct settings *s, struct conf_diag *diag)
 {
 	for (size_t i = 0; i < s->reads.n; i++) {
-		const char *path = s->reads.v[i], *slash = strrchr(path, '/');
+		const char *path = s->reads.v[i];
 		struct stat st;
 
 		/* of main.cf its reader tells */
-		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !strncmp(path, "/proc/", 6) || !strcmp(slash, "/main.cf"))
+		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !strncmp(path, "/proc/", 6) || !strcmp(fs_name(path), "main.cf"))
 			continue;
 		if (st.st_mode & S_IWOTH)
 			conf_diag_add(diag, CONF_WARNING, path, 0, "the file is writable by everyone: chmod o-w it");
