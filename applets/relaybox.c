@@ -1,12 +1,11 @@
 /* relaybox - the dispatcher: which applet is meant is told by argv[0], or by the first argument.
  *
  * applet_list.h is made by the build from config.mk: one APPLET(name) row each. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "applets/completion.h"
+#include "applets/install.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
 
@@ -43,13 +42,6 @@ static const struct applet applet_relaybox = {
 	.run = run,
 };
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static const struct applet *find_applet(const char *name)
 {
 	for (size_t i = 0; applets[i]; i++) {
@@ -84,97 +76,6 @@ static int print_name(void *ctx, const char *name)
 {
 	puts(name);
 	return 0;
-}
-
-struct install {
-	const char *dir;
-	char self[4096];       /* the binary, an absolute path */
-	char target[4096];     /* what symbolic links say */
-	bool symbolic, replace;
-};
-
-static bool is_same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* is_itself - the binary may have the name of an applet */
-static bool is_itself(const struct install *in, const char *name)
-{
-	char home[sizeof(in->self)];
-
-	snprintf(home, sizeof(home), "%.*s.", (int)(base_name(in->self) - in->self), in->self);
-	return !strcmp(name, base_name(in->self)) && is_same_file(in->dir, home);
-}
-
-static int install_one(void *ctx, const char *name)
-{
-	const struct install *in = ctx;
-	char path[4096];
-
-	if (is_itself(in, name))
-		return 0;
-	if (snprintf(path, sizeof(path), "%s/%s", in->dir, name) >= (int)sizeof(path))
-		return applet_fail(EX_CANTCREAT, "cannot install into %s: the path is too long", in->dir);
-	if ((in->replace || is_same_file(path, in->self)) && fs_unlink(path) < 0 && errno != ENOENT)
-		return applet_fail(EX_CANTCREAT, "cannot replace %s: %s", path, strerror(errno));
-	if ((in->symbolic ? symlink(in->target, path) : fs_link(in->self, path)) < 0)
-		return applet_fail(EX_CANTCREAT, "cannot make %s: %s%s", path, strerror(errno),
-			errno == EEXIST ? "; -f replaces it" : errno == EXDEV ? "; -s makes symbolic links" : "");
-	return 0;
-}
-
-/* uninstall_one - only what is this binary by another name */
-static int uninstall_one(void *ctx, const char *name)
-{
-	const struct install *in = ctx;
-	char path[4096];
-
-	if (snprintf(path, sizeof(path), "%s/%s", in->dir, name) >= (int)sizeof(path) || !is_same_file(path, in->self))
-		return 0;
-	if (is_itself(in, name) || fs_unlink(path) == 0)
-		return 0;
-	return applet_fail(EX_CANTCREAT, "cannot remove %s: %s", path, strerror(errno));
-}
-
-/* find_self - where this binary is; false: said */
-static bool find_self(struct install *in, const char *argv0)
-{
-	ssize_t n = readlink("/proc/self/exe", in->self, sizeof(in->self) - 1);
-
-	if (n < 0 && strchr(argv0, '/'))
-		n = snprintf(in->self, sizeof(in->self), "%s", argv0);
-	if (n >= 0 && n < (ssize_t)sizeof(in->self))
-		return true;
-	applet_fail(0, "cannot tell where this binary is: /proc is not mounted; call it by its full path");
-	return false;
-}
-
-static int uninstall(const char *dir, const char *argv0)
-{
-	struct install in = { .dir = dir };
-	char beside[sizeof(in.self)];
-
-	if (!find_self(&in, argv0))
-		return EX_OSERR;
-	snprintf(beside, sizeof(beside), "%.*s.", (int)(base_name(in.self) - in.self), in.self);
-	in.dir = dir ? dir : beside;
-	return each_name(uninstall_one, &in);
-}
-
-static int install(const char *dir, bool symbolic, bool replace, const char *argv0)
-{
-	struct install in = { .dir = dir, .symbolic = symbolic, .replace = replace };
-	char beside[4096];
-
-	if (!find_self(&in, argv0))
-		return EX_OSERR;
-	/* a link beside the binary stays right when the folder is moved */
-	snprintf(beside, sizeof(beside), "%s/%s", dir, base_name(in.self));
-	snprintf(in.target, sizeof(in.target), "%s", is_same_file(beside, in.self) ? base_name(in.self) : in.self);
-	return each_name(install_one, &in);
 }
 
 static int help(void)
@@ -224,7 +125,7 @@ static int put_name(void *ctx, const char *name)
 /* complete - words: a command line up to the word that is to be completed, its program's name first */
 static int complete(char **words, int n)
 {
-	const struct applet *a = n > 1 ? find_applet(base_name(words[0])) : NULL, *ctl = find_applet("relayctl");
+	const struct applet *a = n > 1 ? find_applet(fs_name(words[0])) : NULL, *ctl = find_applet("relayctl");
 	const char *directory = "";
 	char queue[] = "queue", ids[] = "--ids", option[4096], *args[] = { words[0], option, queue, ids, NULL };
 
@@ -276,9 +177,9 @@ static int run_options(int argc, char **argv, char **operands)
 		}
 	}
 	if (wanted && o.n_operands == 1)
-		return install(operands[0], symbolic, replace, argv[0]);
+		return install_names(each_name, operands[0], symbolic, replace, argv[0]);
 	if (away && !wanted && o.n_operands <= 1)
-		return uninstall(o.n_operands ? operands[0] : NULL, argv[0]);
+		return uninstall_names(each_name, o.n_operands ? operands[0] : NULL, argv[0]);
 	return applet_usage_error(&applet_relaybox, away ? "--uninstall takes one DIR, or none" : wanted ? "--install needs one DIR" : "which applet?");
 }
 
@@ -313,7 +214,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	mem_cache();
 	argv[0] = argv[0] ? argv[0] : unnamed;
-	a = find_applet(base_name(argv[0]));
-	applet_called(base_name(argv[0]));
+	a = find_applet(fs_name(argv[0]));
+	applet_called(fs_name(argv[0]));
 	return a ? a->run(argc, argv) : run(argc, argv);
 }
