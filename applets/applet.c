@@ -127,24 +127,38 @@ bool applet_colour(FILE *to)
 	return isatty(fileno(to)) && (!no || !*no) && term && strcmp(term, "dumb") != 0;
 }
 
-bool applet_relay_silent(int error)
-{
-	return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR || error == ENAMETOOLONG;
-}
-
 int applet_asked(const struct conf *c, int r, const char *about, int no, const struct buf *why)
 {
 	if (!r)
 		return EX_OK;
 	if (r > 0)
 		return applet_fail(r > 1 ? EX_NOPERM : no, "%s%s%s", about ? about : "", about ? ": " : "", buf_cstr(why));
-	if (applet_relay_silent(errno))
+	if (control_is_silent(errno))
 		return applet_fail(EX_UNAVAILABLE, "no relayd answers at %s/control: %s; start relayd, or name its configuration "
 			"directory with -c", c->queue_directory, strerror(errno));
 	if (errno == EPROTONOSUPPORT)
 		return applet_fail(EX_PROTOCOL, "relayd at %s/control is of another version, whose answers are not understood here: use the "
 			"relaybox that it was started from", c->queue_directory);
 	return applet_fail(EX_TEMPFAIL, "cannot ask relayd at %s/control: %s", c->queue_directory, strerror(errno));
+}
+
+int applet_answer(const struct conf *c, const char *request, const char *id, alone_fn alone, char **text, size_t *n)
+{
+	FILE *to = open_memstream(text, n);
+	struct buf why;
+	int r, no = id ? EX_NOINPUT : EX_UNAVAILABLE, code = EX_OK;
+
+	if (!to)
+		return applet_fail(EX_OSERR, "out of memory");
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	r = control_request(c->queue_directory, request, to, &why);
+	if (r >= 0 || !alone || !control_is_silent(errno))
+		code = applet_asked(c, r, id ? id : "relayd", no, &why);
+	else if (alone(c, id, to, &why) < 0)
+		code = applet_fail(no, "%s: %s (no relayd answers at %s/control)", id ? id : "the queue", buf_cstr(&why), c->queue_directory);
+	buf_fini(&why);
+	fclose(to);
+	return code;
 }
 
 struct kept { struct listing listing; struct buf text; };
@@ -170,7 +184,7 @@ int applet_queue(const struct conf *c, bool json)
 		listing_end(&kept.listing, &kept.text);
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(c->queue_directory, json ? "queue json" : "queue", stdout, &why);
-	if (r >= 0 || !applet_relay_silent(errno))
+	if (r >= 0 || !control_is_silent(errno))
 		code = applet_asked(c, r, "relayd refused", EX_UNAVAILABLE, &why);
 	else if (!own && listing_offline(c->queue_directory, kept.listing.form, stdout, &why) < 0)
 		code = applet_fail(EX_UNAVAILABLE, "cannot read the queue: %s (no relayd answers at %s/control, and the spool "

@@ -4,6 +4,7 @@
 #ifndef APPLETS_APPLET_H
 #define APPLETS_APPLET_H
 
+#include <stdio.h>
 #include <sysexits.h>
 
 #include "core/base/buf.h"
@@ -44,11 +45,13 @@ struct conf *applet_conf(const char *directory, bool verbose);
 /* applet_close_output - flush stdout; code, or EX_IOERR with a message when the output was lost */
 int applet_close_output(int code);
 bool applet_colour(FILE *to);                          /* a terminal that wants colour: NO_COLOR and TERM=dumb say no */
-/* applet_relay_silent - there is no relayd to talk to (errno of control_request), so the spool may be read instead */
-bool applet_relay_silent(int error);
 /* applet_asked - what became of a control_request, r: a sysexits code (no: for a refusal), failures said, with `about` (may be
  * NULL) before a refusal */
 int applet_asked(const struct conf *c, int r, const char *about, int no, const struct buf *why);
+/* applet_answer - the answer to a request, in memory: from relayd, or where none runs from `alone` (NULL: nowhere else). id: of the
+ * message that it is about, NULL: of none. A sysexits code, failures said; *text is the caller's to free in any case */
+typedef int (*alone_fn)(const struct conf *c, const char *id, FILE *to, struct buf *why);
+int applet_answer(const struct conf *c, const char *request, const char *id, alone_fn alone, char **text, size_t *n);
 /* applet_queue - the queue as mailq or `postqueue -j` shows it: from relayd, else read from the spool */
 int applet_queue(const struct conf *c, bool json);
 /* applet_control - send a request to relayd, print its answer (quiet: do not); a sysexits code, failures said on stderr */

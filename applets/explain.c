@@ -40,7 +40,7 @@ static int ask(const struct conf *c, const char *directory, const char *request,
 		return applet_fail(EX_OSERR, "out of memory");
 	buf_init(&why, LIMIT_REPLY_TEXT);
 	r = control_request(c->queue_directory, request, to, &why);
-	if (r < 0 && applet_relay_silent(errno))
+	if (r < 0 && control_is_silent(errno))
 		code = alone(directory, str_from(str_of(request), strlen("explain ")), json);
 	else
 		code = applet_asked(c, r, NULL, EX_UNAVAILABLE, &why);

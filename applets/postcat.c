@@ -1,14 +1,12 @@
 /* postcat - `relayctl show` in the words of Postfix's postcat: which parts of the message, and marks between them. */
 #include "applets/postcat.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/conf/conf.h"
-#include "core/view/control.h"
 #include "core/view/listing.h"
 
 static int run(int argc, char **argv);
@@ -28,26 +26,17 @@ const struct applet applet_postcat = {
 
 struct parts { bool envelope, header, body; };
 
-/* fetch - all of a message, from relayd or else from the spool; a sysexits code, failures said. The caller frees *text */
-static int fetch(const struct conf *c, const char *id, char **text, size_t *n)
+static int from_spool(const struct conf *c, const char *id, FILE *to, struct buf *why)
+{
+	return listing_offline_show(c->queue_directory, str_of(id), true, to, why);
+}
+
+int message_text(const struct conf *c, const char *id, char **text, size_t *n)
 {
 	char request[LIMIT_CONTROL_LINE];
-	FILE *to = open_memstream(text, n);
-	struct buf why;
-	int r, code = EX_OK;
 
-	if (!to)
-		return applet_fail(EX_OSERR, "out of memory");
-	buf_init(&why, LIMIT_REPLY_TEXT);
 	snprintf(request, sizeof(request), "show %.100s", id);
-	r = control_request(c->queue_directory, request, to, &why);
-	if (r >= 0 || !applet_relay_silent(errno))
-		code = applet_asked(c, r, id, EX_NOINPUT, &why);
-	else if (listing_offline_show(c->queue_directory, str_of(id), true, to, &why) < 0)
-		code = applet_fail(EX_NOINPUT, "%s: %s (no relayd answers at %s/control)", id, buf_cstr(&why), c->queue_directory);
-	buf_fini(&why);
-	fclose(to);
-	return code;
+	return applet_answer(c, request, id, from_spool, text, n);
 }
 
 static void put(struct str text)
@@ -99,7 +88,7 @@ static int print_all(const struct conf *c, char **ids, int n, const struct parts
 	for (int i = 0; i < n; i++) {
 		char *text = NULL;
 		size_t size = 0;
-		int r = fetch(c, ids[i], &text, &size);
+		int r = message_text(c, ids[i], &text, &size);
 
 		if (!r)
 			print(str_make(text, size), ids[i], w);

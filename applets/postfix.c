@@ -62,7 +62,7 @@ static bool runs(const struct conf *c)
 	bool any;
 
 	buf_init(&why, LIMIT_REPLY_TEXT);
-	any = ping(c, &why) >= 0 || !applet_relay_silent(errno);
+	any = ping(c, &why) >= 0 || !control_is_silent(errno);
 	buf_fini(&why);
 	return any;
 }

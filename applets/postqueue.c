@@ -1,7 +1,6 @@
 /* postqueue, postsuper - Postfix's names for what relayctl does, and the changes that all three make. */
 #include "applets/postqueue.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include "core/conf/conf.h"
 #include "core/store/store.h"
 #include "core/submit/submit_spool.h"
-#include "core/view/control.h"
 
 static int run_postqueue(int argc, char **argv);
 static int run_postsuper(int argc, char **argv);
@@ -62,24 +60,15 @@ static const struct change { const char *verb; char letter; const char *summary,
 
 /* --- changes ------------------------------------------------------------------------------------------------------- */
 
-/* counted - send a request whose answer is a number; *count grows by it */
 int change_request(const struct conf *c, const char *request, const char *about, unsigned long *count)
 {
 	char *text = NULL;
 	size_t n = 0;
-	struct buf why;
-	FILE *answer = open_memstream(&text, &n);
-	int code;
+	int code = applet_answer(c, request, about, NULL, &text, &n);
 
-	if (!answer)
-		return applet_fail(EX_OSERR, "out of memory");
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	code = applet_asked(c, control_request(c->queue_directory, request, answer, &why), about, EX_NOINPUT, &why);
-	fclose(answer);
 	if (!code)
 		*count += strtoul(text, NULL, 10);
 	free(text);
-	buf_fini(&why);
 	return code;
 }
 

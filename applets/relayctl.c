@@ -1,38 +1,17 @@
 /* relayctl - look at and steer a running relayd through its control socket. The requests are rows of a table. */
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "applets/explain.h"
 #include "applets/move_queue.h"
 #include "applets/postcat.h"
 #include "applets/postqueue.h"
-#include "applets/relayctl_oauth.h"
+#include "applets/relayctl.h"
 #include "applets/upgrade.h"
-#include "core/base/clock.h"
-#include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/base/term.h"
-#include "core/conf/conf.h"
-#include "core/store/store.h"
-#include "core/view/control.h"
 #include "core/view/import_postfix.h"
-#include "core/view/listing.h"
-#include "core/view/queue_view.h"
-#include "core/view/stats_view.h"
-#include "core/view/trace.h"
-#include "core/view/watch.h"
 
 static int run(int argc, char **argv);
-static int do_queue(void *ctx, const struct applet_verb *verb);
-static int do_show(void *ctx, const struct applet_verb *verb);
-static int do_trace(void *ctx, const struct applet_verb *verb);
-static int do_change(void *ctx, const struct applet_verb *verb);
-static int do_flush(void *ctx, const struct applet_verb *verb);
-static int do_stats(void *ctx, const struct applet_verb *verb);
 static int do_explain(void *ctx, const struct applet_verb *verb);
 static int do_plain(void *ctx, const struct applet_verb *verb);
 static int do_upgrade(void *ctx, const struct applet_verb *verb);
@@ -79,16 +58,16 @@ static const struct opt options[] = {
 };
 #define IDS "ID...|ALL|-"
 static const struct applet_verb verbs[] = {
-	{ "queue", "", "list the queue", do_queue, 0, 0 },
-	{ "show", "ID", "print a message and what is known of it", do_show, 1, 1 },
-	{ "trace", "ID", "tell what happened to a message", do_trace, 1, 1 },
-	{ "flush", "[ID|SITE]", "try all mail, this message, or mail for a domain now", do_flush, 0, 1 },
-	{ "hold", IDS, "do not deliver until released", do_change, 1, -1 },
-	{ "release", IDS, "end the hold", do_change, 1, -1 },
-	{ "delete", IDS, "forget the message", do_change, 1, -1 },
-	{ "requeue", IDS, "resolve the route anew", do_change, 1, -1 },
-	{ "expire", IDS, "return to the sender at the next try", do_change, 1, -1 },
-	{ "stats", "", "figures, the last hour, destinations, last errors", do_stats, 0, 1 },
+	{ "queue", "", "list the queue", relayctl_queue, 0, 0 },
+	{ "show", "ID", "print a message and what is known of it", relayctl_show, 1, 1 },
+	{ "trace", "ID", "tell what happened to a message", relayctl_trace, 1, 1 },
+	{ "flush", "[ID|SITE]", "try all mail, this message, or mail for a domain now", relayctl_flush, 0, 1 },
+	{ "hold", IDS, "do not deliver until released", relayctl_change, 1, -1 },
+	{ "release", IDS, "end the hold", relayctl_change, 1, -1 },
+	{ "delete", IDS, "forget the message", relayctl_change, 1, -1 },
+	{ "requeue", IDS, "resolve the route anew", relayctl_change, 1, -1 },
+	{ "expire", IDS, "return to the sender at the next try", relayctl_change, 1, -1 },
+	{ "stats", "", "figures, the last hour, destinations, last errors", relayctl_stats, 0, 1 },
 	{ "explain", "ADDR", "where mail for an address would go, and why", do_explain, 1, 1 },
 	{ "reload", "", "read the configuration anew", do_plain, 0, 0 },
 	{ "adopt", "DIR", "take over what is queued in DIR, of a relayd that is gone", do_adopt, 1, 1 },
@@ -111,287 +90,9 @@ const struct applet applet_relayctl = {
 	.run = run,
 };
 
-struct logs { FILE *v[LIMIT_TRACE_LOGS]; size_t n; struct buf input; };
-struct ctl {
-	const struct conf *conf;
-	struct queue_view view;
-	bool json, ids, watch, chosen, remove;
-	usec interval;
-	const char *from, *client, *helo, *sasl, *port, *logs[LIMIT_TRACE_LOGS];
-	size_t n_logs;
-	const char *directory, **started; /* -o, until a NULL */
-	size_t n_started;
-	struct relayctl_oauth oauth;
-	char **args;
-	int n_args;
-};
-
-/* --- the queue -------------------------------------------------------------------------------------------------------- */
-
-/* gather - the answer to a request in memory, from relayd or else from the spool; a sysexits code, failures said. The caller
- * frees *text */
-static int gather(const struct ctl *x, const char *request, int (*offline)(const struct ctl *x, FILE *to, struct buf *why),
-	char **text, size_t *n)
-{
-	const char *directory = x->conf->queue_directory;
-	FILE *to = open_memstream(text, n);
-	struct buf why;
-	int r, code = EX_OK;
-
-	if (!to)
-		return applet_fail(EX_OSERR, "out of memory");
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	r = control_request(directory, request, to, &why);
-	if (r >= 0 || !offline || !applet_relay_silent(errno))
-		code = applet_asked(x->conf, r, x->n_args ? x->args[0] : "relayd", x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, &why);
-	else if (offline(x, to, &why) < 0)
-		code = applet_fail(x->n_args ? EX_NOINPUT : EX_UNAVAILABLE, "%s: %s (no relayd answers at %s/control)",
-			x->n_args ? x->args[0] : "the queue", buf_cstr(&why), directory);
-	buf_fini(&why);
-	fclose(to);
-	return code;
-}
-
-static int offline_queue(const struct ctl *x, FILE *to, struct buf *why)
-{
-	return listing_offline(x->conf->queue_directory, LISTING_ROWS, to, why);
-}
-
-static int do_queue(void *ctx, const struct applet_verb *verb)
-{
-	struct ctl *x = ctx;
-	char *text = NULL;
-	size_t n = 0;
-	int code = gather(x, "queue rows", offline_queue, &text, &n);
-
-	x->view.form = x->ids ? QUEUE_IDS : x->json ? QUEUE_JSON : QUEUE_TABLE;
-	x->view.width = term_width(STDOUT_FILENO);
-	x->view.colour = applet_colour(stdout);
-	x->view.from = x->from;
-	if (!code && queue_view_print(&x->view, str_make(text, n), clock_wall(), stdout) < 0)
-		code = applet_fail(EX_PROTOCOL, "relayd is of another version: its answer is not understood");
-	free(text);
-	return applet_close_output(code);
-}
-
-static int offline_show(const struct ctl *x, FILE *to, struct buf *why)
-{
-	return listing_offline_show(x->conf->queue_directory, str_of(x->args[0]), true, to, why);
-}
-
-static int do_show(void *ctx, const struct applet_verb *verb)
-{
-	struct ctl *x = ctx;
-	char request[LIMIT_CONTROL_LINE], *text = NULL;
-	size_t n = 0;
-	int code;
-
-	snprintf(request, sizeof(request), "show %.100s", x->args[0]);
-	code = gather(x, request, offline_show, &text, &n);
-	if (!code)
-		fwrite(text, 1, n, stdout);
-	free(text);
-	return applet_close_output(code);
-}
-
-static int do_change(void *ctx, const struct applet_verb *verb)
-{
-	const struct ctl *x = ctx;
-
-	return change_queue(x->conf, verb->name, x->args, x->n_args);
-}
-
-static int do_flush(void *ctx, const struct applet_verb *verb)
-{
-	const struct ctl *x = ctx;
-	char request[LIMIT_CONTROL_LINE];
-	unsigned long count = 0;
-	uint64_t ignored;
-	int code;
-
-	if (!x->n_args)
-		snprintf(request, sizeof(request), "flush");
-	else
-		snprintf(request, sizeof(request), "flush %s%.400s", qid_parse(str_of(x->args[0]), &ignored) ? "" : "site:", x->args[0]);
-	code = change_request(x->conf, request, x->n_args ? x->args[0] : "flush", &count);
-	if (!code)
-		printf("Flushed: %lu message%s\n", count, count == 1 ? "" : "s");
-	return applet_close_output(code);
-}
-
-/* --- trace -------------------------------------------------------------------------------------------------------------- */
-
-/* envelope_of - what the queue knows; true when it is there */
-static bool envelope_of(const struct ctl *x, char **text, size_t *n)
-{
-	char request[64];
-	FILE *to = open_memstream(text, n);
-	struct buf why;
-	int r;
-
-	if (!to)
-		return false;
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	snprintf(request, sizeof(request), "trace %.40s", x->args[0]);
-	r = control_request(x->conf->queue_directory, request, to, &why);
-	if (r < 0 && applet_relay_silent(errno)) {
-		buf_clear(&why);
-		r = listing_offline_show(x->conf->queue_directory, str_of(x->args[0]), false, to, &why);
-	}
-	if (r && !str_eq(buf_view(&why), STR("no such message in the queue")))
-		applet_fail(0, "cannot look into the queue: %s", why.n ? buf_cstr(&why) : strerror(errno));
-	buf_fini(&why);
-	fclose(to);
-	return r == 0;
-}
-
-/* spooled - standard input, where it can be read again: what became of a message may stand before it */
-static FILE *spooled(struct buf *keep)
-{
-	size_t n = 1;
-
-	buf_init(keep, LIMIT_TRACE_INPUT);
-	while (n && buf_reserve(keep, 65536)) {
-		n = fread(keep->p + keep->n, 1, 65536, stdin);
-		keep->n += n;
-	}
-	if (keep->overflow)
-		printf("what happened: only the first %d bytes of standard input were read: give a log so long as a file\n", LIMIT_TRACE_INPUT);
-	return keep->n ? fmemopen(keep->p, keep->n, "r") : fopen("/dev/null", "re");
-}
-
-static void add_log(struct logs *l, const char *name, bool must)
-{
-	FILE *f = strcmp(name, "-") ? fopen(name, "re") : l->input.p ? NULL : spooled(&l->input);
-
-	if (f && l->n < LIMIT_TRACE_LOGS)
-		l->v[l->n++] = f;
-	else if (f)
-		fclose(f);
-	else if (must)
-		printf("what happened: not known: cannot read the log %s: %s\n", name, strerror(errno));
-}
-
-/* read_logs - those that were named, else ours, with the one that was rotated last before it; false when there is none to read (said) */
-static bool read_logs(const struct ctl *x, struct trace *t, const char *own)
-{
-	struct logs l = { .n = 0 };
-	char before[LIMIT_CONTROL_LINE];
-
-	if (!x->n_logs && !own) {
-		printf("what happened: not known here: the log is not a file (maillog_file); --log FILE reads one, --log - standard input\n");
-		return false;
-	}
-	for (size_t i = 0; i < x->n_logs; i++)
-		add_log(&l, x->logs[i], true);
-	if (!x->n_logs) {
-		snprintf(before, sizeof(before), "%s.1", own);
-		add_log(&l, before, false);
-		add_log(&l, own, true);
-	}
-	trace_logs(t, l.v, l.n);
-	for (size_t i = 0; i < l.n; i++)
-		fclose(l.v[i]);
-	buf_fini(&l.input);
-	return l.n > 0;
-}
-
-/* own_log - the file that relayd writes, of the two that may be; NULL: none */
-static const char *own_log(const struct conf *c)
-{
-	const char *names[] = { c->maillog_file, c->log_also };
-
-	for (size_t i = 0; i < 2; i++)
-		if (names[i][0] == '/' && strncmp(names[i], "/dev/", 5) != 0)
-			return names[i];
-	return NULL;
-}
-
-static void tell_end(const struct trace *t, bool queued, const char *envelope, size_t n)
-{
-	if (queued) {
-		printf("now in the queue:\n");
-		fwrite(envelope, 1, n, stdout);
-	} else if (t->removed[0]) {
-		printf("now: not in the queue since %s; sent to %zu, bounced for %zu recipient%s, deferred %zu time%s before\n", t->removed,
-			t->sent, t->bounced, t->bounced == 1 ? "" : "s", t->deferred, t->deferred == 1 ? "" : "s");
-	} else {
-		printf("now: not in the queue; how it ended is not in this log\n");
-	}
-}
-
-static int do_trace(void *ctx, const struct applet_verb *verb)
-{
-	const struct ctl *x = ctx;
-	struct trace t = { .qid = str_of(x->args[0]), .to = stdout };
-	const char *own = own_log(x->conf), *name = x->n_logs == 1 ? x->logs[0] : x->n_logs || !own ? "" : own;
-	char *envelope = NULL;
-	uint64_t ignored;
-	size_t n = 0;
-	bool queued, readable;
-
-	if (!qid_parse(t.qid, &ignored))
-		return applet_fail(EX_USAGE, "%s: not a queue id", x->args[0]);
-	queued = envelope_of(x, &envelope, &n);
-	readable = read_logs(x, &t, own);
-	if (!queued && !t.lines) {
-		free(envelope);
-		return applet_fail(EX_NOINPUT, "%s: no such message in the queue%s%s", x->args[0], readable ? ", nor in the log " : "",
-			readable ? name : "");
-	}
-	if (readable && !t.lines)
-		printf("what happened: not in the log %s\n", name);
-	else if (readable && !t.arrived)
-		printf("how it came is not in this log: it is older\n");
-	tell_end(&t, queued, envelope, n);
-	free(envelope);
-	return applet_close_output(EX_OK);
-}
-
-/* --- stats ---------------------------------------------------------------------------------------------------------------- */
-
-static int do_stats(void *ctx, const struct applet_verb *verb)
-{
-	struct ctl *x = ctx;
-	struct stats_view v = { .json = x->json, .width = term_width(STDOUT_FILENO), .colour = applet_colour(stdout) };
-	char *text = NULL, *before = NULL;
-	size_t n = 0, n_before = 0, done = 0;
-	usec at = 0, now;
-	int code = EX_OK;
-
-	if (x->n_args && (!x->watch || !conf_parse_time(str_of(x->args[0]), 's', &x->interval) || !x->interval))
-		return applet_usage_error(&applet_relayctl, "stats takes an interval, with --watch");
-	x->n_args = 0;
-	if (x->watch)
-		watch_begin();
-	do {
-		if (done && !watch_wait(x->interval))
-			break;
-		/* the window may have another size by now */
-		v.width = term_width(STDOUT_FILENO);
-		code = gather(x, "stats", NULL, &text, &n);
-		now = clock_mono();
-		if (!code && x->watch && !x->json && v.width)
-			fputs("\033[H\033[J", stdout);
-		if (!code)
-			stats_view_print(&v, str_make(text, n), str_make(before, n_before), now - at, stdout);
-		code = applet_close_output(code);
-		free(before);
-		before = text, n_before = n, at = now;
-		text = NULL;
-		done++;
-	} while (!code && x->watch && (!x->view.count || done < x->view.count));
-	if (x->watch)
-		watch_end();
-	free(before);
-	return code;
-}
-
-/* --- the rest --------------------------------------------------------------------------------------------------------------- */
-
 static int do_explain(void *ctx, const struct applet_verb *verb)
 {
-	const struct ctl *x = ctx;
+	const struct relayctl *x = ctx;
 	const struct explain_words words[] = { { "from=", x->from }, { "client=", x->client }, { "helo=", x->helo }, { "sasl=", x->sasl },
 		{ "port=", x->port }, { NULL, NULL } };
 
@@ -400,28 +101,28 @@ static int do_explain(void *ctx, const struct applet_verb *verb)
 
 static int do_plain(void *ctx, const struct applet_verb *verb)
 {
-	const struct ctl *x = ctx;
+	const struct relayctl *x = ctx;
 
 	return applet_control(x->conf, verb->name, false);
 }
 
 static int do_adopt(void *ctx, const struct applet_verb *verb)
 {
-	const struct ctl *x = ctx;
+	const struct relayctl *x = ctx;
 
 	return move_queue(&(struct moving){ .conf = x->conf, .directory = x->args[0] }, adopt);
 }
 
 static int do_import(void *ctx, const struct applet_verb *verb)
 {
-	const struct ctl *x = ctx;
+	const struct relayctl *x = ctx;
 
 	return move_queue(&(struct moving){ .conf = x->conf, .directory = x->args[0], .remove = x->remove }, import_postfix);
 }
 
 static int do_oauth(void *ctx, const struct applet_verb *verb)
 {
-	struct ctl *x = ctx;
+	struct relayctl *x = ctx;
 
 	x->oauth.conf = x->conf;
 	return relayctl_oauth(&x->oauth, x->args, x->n_args);
@@ -429,15 +130,14 @@ static int do_oauth(void *ctx, const struct applet_verb *verb)
 
 static int do_upgrade(void *ctx, const struct applet_verb *verb)
 {
-	const struct ctl *x = ctx;
-
+	const struct relayctl *x = ctx;
 	char absolute[PATH_MAX];
 
 	/* as relayd does */
 	return upgrade(x->conf, realpath(x->directory, absolute) ? absolute : x->directory, x->started, x->n_args ? x->args[0] : "/proc/self/exe");
 }
 
-static int run_verb(struct ctl *x, const char *word)
+static int run_verb(struct relayctl *x, const char *word)
 {
 	for (const struct applet_verb *v = verbs; v->name; v++) {
 		if (strcmp(v->name, word) != 0)
@@ -445,7 +145,7 @@ static int run_verb(struct ctl *x, const char *word)
 		if (x->n_args < v->least || (v->most >= 0 && x->n_args > v->most))
 			return applet_usage_error(&applet_relayctl, "%s takes %s", word, *v->args ? v->args : "no argument");
 		/* "delete ALL --from spammer" must not delete everything */
-		if (x->chosen && (v->run == do_change || v->run == do_flush))
+		if (x->chosen && (v->run == relayctl_change || v->run == relayctl_flush))
 			return applet_usage_error(&applet_relayctl, "%s takes ids alone: \"relayctl queue --ids\" finds them", word);
 		if (x->n_started && v->run != do_upgrade)
 			return applet_usage_error(&applet_relayctl, "-o is for upgrade");
@@ -455,7 +155,7 @@ static int run_verb(struct ctl *x, const char *word)
 }
 
 /* take_option - 0, or why not */
-static const char *take_option(struct ctl *x, int id, const char *arg)
+static const char *take_option(struct relayctl *x, int id, const char *arg)
 {
 	uint64_t count;
 
@@ -500,7 +200,7 @@ static const char *take_option(struct ctl *x, int id, const char *arg)
 	return NULL;
 }
 
-static int run_operands(struct ctl *x, const char *directory, bool verbose, int n)
+static int run_operands(struct relayctl *x, const char *directory, bool verbose, int n)
 {
 	struct conf *c;
 	int code;
@@ -520,7 +220,7 @@ static int run_operands(struct ctl *x, const char *directory, bool verbose, int 
 
 static int run(int argc, char **argv)
 {
-	struct ctl x = { .interval = 2 * USEC_PER_SEC };
+	struct relayctl x = { .interval = 2 * USEC_PER_SEC };
 	char **operands = mem_array(NULL, (size_t)argc, sizeof(char *));
 	const char *directory = NULL, *wrong = NULL;
 	struct opt_parse o;

@@ -26,6 +26,8 @@ bool row_is(struct str *line, const char *kind);
  * ECONNREFUSED; EPROTONOSUPPORT: a version that is not known here), 1 when it said no (why filled), 2 when that is CONTROL_NOT_PERMITTED */
 #define CONTROL_NOT_PERMITTED "not permitted for your user"
 int control_request(const char *queue_directory, const char *request, FILE *to, struct buf *why);
+/* control_is_silent - there is no relayd to talk to (errno of control_request), so the spool may be read instead */
+bool control_is_silent(int error);
 /* control_answer - the second half of that, over a connection of the caller's */
 int control_answer(int fd, FILE *to, struct buf *why);
 

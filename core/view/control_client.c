@@ -112,3 +112,8 @@ int control_request(const char *queue_directory, const char *request, FILE *to, 
 	errno = saved;
 	return r;
 }
+
+bool control_is_silent(int error)
+{
+	return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR || error == ENAMETOOLONG;
+}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ static void on_interrupt(int signo)
 	/* being there is enough: it ends the wait */
 }
 
-void watch_begin(void)
+static void begin(void)
 {
 	struct sigaction interrupt = { .sa_handler = on_interrupt };
 	struct termios keys;
@@ -31,7 +32,8 @@ void watch_begin(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &keys);
 }
 
-bool watch_wait(usec interval)
+/* rest - false: the reader wants to end */
+static bool rest(usec interval)
 {
 	usec end = clock_mono() + interval, left;
 	struct pollfd keys = { .fd = on_terminal ? STDIN_FILENO : -1, .events = POLLIN };
@@ -48,8 +50,16 @@ bool watch_wait(usec interval)
 	return true;
 }
 
-void watch_end(void)
+int watch_repeat(usec interval, size_t count, int (*sample)(void *ctx), void *ctx)
 {
+	size_t done = 0;
+	int code;
+
+	begin();
+	do
+		code = sample(ctx);
+	while (!code && ++done != count && rest(interval));
 	if (on_terminal)
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	return code;
 }
