@@ -8,7 +8,6 @@
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/net/idn.h"
 #include "core/probe/probe_out.h"
 
 static int run(int argc, char **argv);
@@ -79,23 +78,11 @@ const struct applet applet_mxcheck = {
 };
 
 enum { NAGIOS_UNKNOWN = 3 };
-struct check {
-	struct mxcheck m;
-	const char *ca, *list, *explain;
-	bool compare;
-	const char **servers;          /* owned, its strings are not */
-	size_t n_servers;
-	struct buf list_text;
-	struct arena arena;            /* names that were changed */
-	char host[256];                /* our own name */
-};
-
-/* --- preparing ------------------------------------------------------------------------------------------------------ */
 
 /* open_tls - without trust in anybody the chain cannot be judged, all else can */
-static struct tls_context *open_tls(const struct check *k)
+static struct tls_context *open_tls(const struct mxcheck *k)
 {
-	struct tls_options o = { .ca_file = k->m.ca_file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
+	struct tls_options o = { .ca_file = k->ca_file, .ca_path = "", .cert_file = "", .key_file = "", .chain_files = "",
 		.protocols = "" };
 	struct tls_context *t;
 	struct buf why;
@@ -108,142 +95,32 @@ static struct tls_context *open_tls(const struct check *k)
 	return t;
 }
 
-/* in_ascii - what people type may be international: a name, or the domain of an address, in the form that the wire knows; memory is the
- * program's */
-static const char *in_ascii(struct check *k, const char *given)
+static int look(struct mxcheck *k)
 {
-	struct str s = str_of(given), domain = str_from(s, (size_t)(str_rchr(s, '@') + 1));
-	char made[256];
-
-	if (str_is_ascii(domain) || !idn_to_ascii(domain, made))
-		return given;
-	return arena_printf(&k->arena, "%.*s%s", (int)(s.n - domain.n), given, made).p;
-}
-
-void mxcheck_add_target(struct mxcheck *m, struct str target)
-{
-	m->targets = mem_array(m->targets, m->n + 1, sizeof(char *));
-	m->targets[m->n++] = str_dup(target);
-}
-
-/* add_servers - one is called by its name alone; of several the port tells which it is */
-static int add_servers(struct check *k)
-{
-	struct probe_options *o = &k->m.opt;
-
-	o->server = k->n_servers > 0;
-	for (size_t i = 0; i < k->n_servers; i++) {
-		struct str given = str_of(in_ascii(k, k->servers[i])), host;
-		uint16_t port = o->port;
-
-		if (!probe_server_parse(given, &host, &port))
-			return applet_usage_error(&applet_mxcheck, "%s: a port is a number from 1 to 65535", k->servers[i]);
-		if (!host.n)
-			return applet_usage_error(&applet_mxcheck, "\"%s\": not a name", k->servers[i]);
-		if (k->n_servers == 1)
-			o->port = port;
-		mxcheck_add_target(&k->m, k->n_servers == 1 ? host : given);
-	}
-	return EX_OK;
-}
-
-/* add_list - the first word of each line; # begins a comment */
-static int add_list(struct check *k)
-{
-	struct str rest, line, word;
-	int r;
-
-	buf_init(&k->list_text, LIMIT_PROBE_OUTPUT);
-	r = strcmp(k->list, "-") ? fs_read_stream(k->list, &k->list_text) : fs_read_fd(STDIN_FILENO, &k->list_text);
-	if (r < 0)
-		return applet_fail(EX_NOINPUT, "cannot read %s: %s", k->list, strerror(errno));
-	rest = buf_view(&k->list_text);
-	while (str_cut(&rest, '\n', &line))
-		if (str_word(&line, " \t\r", &word) && word.p[0] != '#')
-			mxcheck_add_target(&k->m, word);
-	return EX_OK;
-}
-
-static int add_targets(struct check *k, char **operands, int n)
-{
-	const char *rcpt = k->m.setup.rcpt;
+	struct probe_options *o = &k->opt;
 	int code = EX_OK;
 
-	if (k->m.mode == MXCHECK_SEND) {
-		if (n || k->list || !k->m.send.to.n)
-			return applet_usage_error(&applet_mxcheck, "--send wants recipients with --to, and no more");
-		if (k->n_servers > 1)
-			return applet_usage_error(&applet_mxcheck, "--send goes to one server");
-		return add_servers(k);
-	}
-	if (k->n_servers && (n || k->list || k->m.mode || rcpt))
-		return applet_usage_error(&applet_mxcheck, "--server stands alone");
-	if (k->m.mode == MXCHECK_RELAY)
-		return n || k->list ? applet_usage_error(&applet_mxcheck, "--relay asks whom the configuration names") : EX_OK;
-	if (rcpt && !k->m.mode) {
-		k->m.mode = MXCHECK_RCPT;
-		mxcheck_add_target(&k->m, str_of(rcpt));
-	}
-	if (rcpt && k->m.mode == MXCHECK_DKIM)
-		return applet_usage_error(&applet_mxcheck, "--dkim asks DNS only");
-	for (int i = 0; i < n; i++)
-		mxcheck_add_target(&k->m, str_of(k->m.mode ? in_ascii(k, operands[i]) : operands[i]));
-	if (k->n_servers)
-		code = add_servers(k);
-	if (k->list)
-		code = add_list(k);
-	if (!code && !k->m.n && k->m.mode != MXCHECK_DKIM)
-		code = applet_usage_error(&applet_mxcheck, "which domain?");
-	for (size_t i = 0; !code && i < k->m.n; i++)
-		if (k->m.mode == MXCHECK_RCPT ? !strchr(k->m.targets[i], '@') : !*k->m.targets[i])
-			code = applet_usage_error(&applet_mxcheck, "\"%s\": not %s", k->m.targets[i], k->m.mode == MXCHECK_RCPT ? "an address" : "a name");
-	return code;
-}
-
-static int look(struct check *k)
-{
-	struct probe_options *o = &k->m.opt;
-	int code = EX_OK;
-
-	k->m.ca_file = k->ca ? k->ca : fs_authorities();
-	if (k->m.mode == MXCHECK_SEND)
-		return mxcheck_send(&k->m);
-	o->wrapper = k->m.tls == MXCHECK_TLS_IMPLICIT;
-	o->may_wrap = k->m.tls != MXCHECK_TLS_NONE;
-	o->must_tls = k->m.tls == MXCHECK_TLS_MUST && !k->m.mode;
-	if (!k->m.mode && k->m.tls != MXCHECK_TLS_NONE && !(o->tls = open_tls(k)))
+	k->ca_file = k->ca ? k->ca : fs_authorities();
+	if (k->mode == MXCHECK_SEND)
+		return mxcheck_send(k);
+	o->wrapper = k->tls == MXCHECK_TLS_IMPLICIT;
+	o->may_wrap = k->tls != MXCHECK_TLS_NONE;
+	o->must_tls = k->tls == MXCHECK_TLS_MUST && !k->mode;
+	if (!k->mode && k->tls != MXCHECK_TLS_NONE && !(o->tls = open_tls(k)))
 		return EX_CONFIG;
-	if (k->m.mode)
-		code = k->m.mode == MXCHECK_DKIM ? mxcheck_dkim_open(&k->m) : mxcheck_ask_open(&k->m);
-	k->m.progress = k->m.n > 1 && isatty(STDERR_FILENO);
+	if (k->mode)
+		code = k->mode == MXCHECK_DKIM ? mxcheck_dkim_open(k) : mxcheck_ask_open(k);
+	k->progress = k->n > 1 && isatty(STDERR_FILENO);
 	if (!code)
-		code = mxcheck_rounds(&k->m);
+		code = mxcheck_rounds(k);
 	if (o->setup)
-		probe_setup_close(&k->m.setup);
-	mxcheck_dkim_close(&k->m);
+		probe_setup_close(&k->setup);
+	mxcheck_dkim_close(k);
 	tls_context_unref(o->tls);
 	return code;
 }
 
 /* --- options -------------------------------------------------------------------------------------------------------- */
-
-/* threshold - "DAYS", "DAYS,MS", ",MS" */
-static bool threshold(const char *arg, unsigned *days, usec *slow)
-{
-	struct str rest = str_of(arg), first;
-	uint64_t n;
-
-	str_cut(&rest, ',', &first);
-	if (first.n && !mxcheck_number(first, 100000, &n))
-		return false;
-	if (first.n)
-		*days = (unsigned)n;
-	if (rest.n && !mxcheck_number(rest, 1000000, &n))
-		return false;
-	if (rest.n)
-		*slow = (usec)n * USEC_PER_MSEC;
-	return first.n || rest.n;
-}
 
 /* take_mail_option - false: the argument makes no sense */
 static bool take_mail_option(struct mxcheck_mail *m, int id, const char *arg)
@@ -265,9 +142,9 @@ static bool take_mail_option(struct mxcheck_mail *m, int id, const char *arg)
 }
 
 /* take_option - false: the argument makes no sense */
-static bool take_option(struct check *k, int id, const char *arg)
+static bool take_option(struct mxcheck *k, int id, const char *arg)
 {
-	struct probe_options *o = &k->m.opt;
+	struct probe_options *o = &k->opt;
 	uint64_t n = 0;
 	bool good = true;
 
@@ -278,42 +155,42 @@ static bool take_option(struct check *k, int id, const char *arg)
 		break;
 	case 'f': k->list = arg; break;
 	case 'p': good = mxcheck_number(str_of(arg), 65535, &n) && n; o->port = (uint16_t)n; break;
-	case OPT_RCPT: k->m.setup.rcpt = in_ascii(k, arg); break;
-	case OPT_RELAY: k->m.mode = MXCHECK_RELAY; break;
-	case OPT_OPEN_RELAY: k->m.mode = MXCHECK_OPEN_RELAY; break;
-	case OPT_DKIM: k->m.mode = MXCHECK_DKIM; break;
-	case OPT_FROM: k->m.setup.sender = o->sender = in_ascii(k, arg); break;
-	case 'c': k->m.directory = arg; break;
+	case OPT_RCPT: k->setup.rcpt = mxcheck_name(k, arg); break;
+	case OPT_RELAY: k->mode = MXCHECK_RELAY; break;
+	case OPT_OPEN_RELAY: k->mode = MXCHECK_OPEN_RELAY; break;
+	case OPT_DKIM: k->mode = MXCHECK_DKIM; break;
+	case OPT_FROM: k->setup.sender = o->sender = mxcheck_name(k, arg); break;
+	case 'c': k->directory = arg; break;
 	case '4': o->families = 1; break;
 	case '6': o->families = 2; break;
 	case 't': good = mxcheck_number(str_of(arg), 100000, &n) && n; o->time = (usec)n * USEC_PER_SEC; break;
-	case 'w': good = threshold(arg, &o->warn_days, &o->slow_warning); break;
-	case 'C': good = threshold(arg, &o->problem_days, &o->slow_problem); break;
-	case OPT_TLS: good = mxcheck_tls(&k->m, arg); break;
-	case OPT_SNI: o->sni = in_ascii(k, arg); break;
+	case 'w': good = mxcheck_threshold(arg, &o->warn_days, &o->slow_warning); break;
+	case 'C': good = mxcheck_threshold(arg, &o->problem_days, &o->slow_problem); break;
+	case OPT_TLS: good = mxcheck_tls(k, arg); break;
+	case OPT_SNI: o->sni = mxcheck_name(k, arg); break;
 	case OPT_DEEP: o->deep = true; break;
 	case OPT_CA: k->ca = arg; break;
-	case OPT_HELO: o->helo_name = in_ascii(k, arg); break;
+	case OPT_HELO: o->helo_name = mxcheck_name(k, arg); break;
 	case OPT_IP: good = ipaddr_parse(str_of(arg), &o->client); break;
 	case OPT_SELECTOR: good = probe_add_word(o->selectors, arg); break;
 	case OPT_DNSBL: good = probe_add_word(o->dnsbl, arg); break;
 	case OPT_NAME_LIST: good = probe_add_word(o->name_lists, arg); break;
 	case OPT_LISTS: good = probe_add_lists(o); break;
 	case OPT_PARKED: o->parked = true; break;
-	case OPT_DNS: good = dns_is_servers(str_of(arg)); k->m.dns.server = arg; break;
-	case 'j': k->m.form = MXCHECK_JSON; break;
-	case OPT_NAGIOS: k->m.form = MXCHECK_NAGIOS; break;
-	case OPT_PROMETHEUS: k->m.form = MXCHECK_PROMETHEUS; break;
-	case 'o': k->m.output = arg; break;
-	case OPT_WATCH: good = mxcheck_number(str_of(arg), 1000000, &n) && n; k->m.every = (usec)n * USEC_PER_SEC; break;
-	case OPT_COUNT: good = mxcheck_number(str_of(arg), UINT64_MAX, &k->m.rounds); break;
-	case 'q': k->m.quiet = true; break;
-	case 'v': k->m.verbose = true; break;
-	case OPT_HTML: k->m.form = MXCHECK_HTML; k->m.output = arg; break;
+	case OPT_DNS: good = dns_is_servers(str_of(arg)); k->dns.server = arg; break;
+	case 'j': k->form = MXCHECK_JSON; break;
+	case OPT_NAGIOS: k->form = MXCHECK_NAGIOS; break;
+	case OPT_PROMETHEUS: k->form = MXCHECK_PROMETHEUS; break;
+	case 'o': k->output = arg; break;
+	case OPT_WATCH: good = mxcheck_number(str_of(arg), 1000000, &n) && n; k->every = (usec)n * USEC_PER_SEC; break;
+	case OPT_COUNT: good = mxcheck_number(str_of(arg), UINT64_MAX, &k->rounds); break;
+	case 'q': k->quiet = true; break;
+	case 'v': k->verbose = true; break;
+	case OPT_HTML: k->form = MXCHECK_HTML; k->output = arg; break;
 	case OPT_EXPLAIN: k->explain = arg; break;
 	case OPT_COMPARE: k->compare = true; break;
-	case OPT_SEND: k->m.mode = MXCHECK_SEND; break;
-	default: good = take_mail_option(&k->m.send, id, arg);
+	case OPT_SEND: k->mode = MXCHECK_SEND; break;
+	default: good = take_mail_option(&k->send, id, arg);
 	}
 	return good;
 }
@@ -327,7 +204,7 @@ static int bad_value(int id, const char *arg)
 	return applet_usage_error(&applet_mxcheck, "--%s: \"%s\" is not a value that makes sense here: it takes %s", row->name, arg, row->arg_name);
 }
 
-static int parse(struct check *k, struct opt_parse *o)
+static int parse(struct mxcheck *k, struct opt_parse *o)
 {
 	int id;
 
@@ -340,32 +217,32 @@ static int parse(struct check *k, struct opt_parse *o)
 	if (id == OPT_HELP || id == OPT_VERSION)
 		return id;
 	/* other plugins of Nagios have -c for what is critical */
-	if (k->m.directory && k->m.mode != MXCHECK_RELAY && k->m.mode != MXCHECK_DKIM && threshold(k->m.directory, &k->m.opt.problem_days, &k->m.opt.slow_problem))
-		k->m.directory = NULL;
+	if (k->directory && k->mode != MXCHECK_RELAY && k->mode != MXCHECK_DKIM && mxcheck_threshold(k->directory, &k->opt.problem_days, &k->opt.slow_problem))
+		k->directory = NULL;
 	return EX_OK;
 }
 
 /* the option may stand behind the one that is wrong */
-static bool wants_nagios(const struct check *k, int argc, char **argv)
+static bool wants_nagios(const struct mxcheck *k, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--nagios"))
 			return true;
-	return k->m.form == MXCHECK_NAGIOS;
+	return k->form == MXCHECK_NAGIOS;
 }
 
 static int run(int argc, char **argv)
 {
-	struct check k = { .m = { .opt = { .families = 3, .port = 25, .time = 20 * USEC_PER_SEC, .warn_days = 21, .problem_days = 7 },
-		.dns = { .dnssec = true, .trust_ad = true } }, .host = "localhost" };
+	struct mxcheck k = { .opt = { .families = 3, .port = 25, .time = 20 * USEC_PER_SEC, .warn_days = 21, .problem_days = 7 },
+		.dns = { .dnssec = true, .trust_ad = true }, .host = "localhost" };
 	struct opt_parse o;
 	char **operands = mem_array(NULL, (size_t)argc + 1, sizeof(char *));
 	int code;
 
-	buf_init(&k.m.send.to, LIMIT_HEADER);
+	buf_init(&k.send.to, LIMIT_HEADER);
 	arena_init(&k.arena, LIMIT_HEADER);
 	gethostname(k.host, sizeof(k.host) - 1);
-	k.m.opt.helo_name = k.host;
+	k.opt.helo_name = k.host;
 	opt_init(&o, options, argc, argv, operands);
 	code = parse(&k, &o);
 	if (code == OPT_HELP) {
@@ -376,9 +253,9 @@ static int run(int argc, char **argv)
 		if (!code && k.explain)
 			code = mxcheck_explain(k.explain);
 		else if (!code && k.compare)
-			code = mxcheck_compare(&k.m, operands, o.n_operands);
+			code = mxcheck_compare(&k, operands, o.n_operands);
 		else
-			code = code ? code : add_targets(&k, operands, o.n_operands);
+			code = code ? code : mxcheck_targets(&k, operands, o.n_operands);
 		code = code || k.explain || k.compare ? code : look(&k);
 		/* who reads plugins sees their first line, and 0 to 3 (the plugin guidelines) */
 		if (code >= EX__BASE && wants_nagios(&k, argc, argv)) {
@@ -386,15 +263,15 @@ static int run(int argc, char **argv)
 			code = NAGIOS_UNKNOWN;
 		}
 	}
-	for (size_t i = 0; i < k.m.n; i++)
-		mem_free(k.m.targets[i]);
-	mem_free(k.m.targets);
+	for (size_t i = 0; i < k.n; i++)
+		mem_free(k.targets[i]);
+	mem_free(k.targets);
 	mem_free(k.servers);
 	mem_free(operands);
 	buf_fini(&k.list_text);
 	arena_fini(&k.arena);
-	buf_fini(&k.m.send.to);
-	attachments_fini(&k.m.send.files);
-	mem_free(k.m.send.fields);
+	buf_fini(&k.send.to);
+	attachments_fini(&k.send.files);
+	mem_free(k.send.fields);
 	return code;
 }

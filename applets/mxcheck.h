@@ -37,8 +37,15 @@ struct mxcheck {
 	bool quiet, verbose, progress;
 	usec every;                    /* --watch: time from one round's start to the next; 0: one round */
 	uint64_t rounds;               /* 0: until interrupted */
+	/* as they were given */
+	const char *ca, *list, *explain;
+	bool compare;
+	const char **servers;          /* owned, its strings are not */
+	size_t n_servers;
+	struct buf list_text;
+	struct arena arena;            /* names that were changed */
+	char host[256];                /* our own name */
 };
-void mxcheck_add_target(struct mxcheck *k, struct str target);
 /* mxcheck_rounds - look at all targets, again and again where asked; the exit status */
 int mxcheck_rounds(struct mxcheck *k);
 /* mxcheck_ask_open - the configuration behind the modes that ask; a sysexits code, failures are said */
@@ -51,11 +58,20 @@ struct conf *mxcheck_conf(const struct mxcheck *k, const char *more);
 /* mxcheck_send - a test mail, its dialogue on standard output; a sysexits code */
 int mxcheck_send(struct mxcheck *k);
 
+/* --- mxcheck_targets.c --- */
+/* mxcheck_name - what people type may be international: a name, or the domain of an address, in the form that the wire knows; its memory
+ * is the program's */
+const char *mxcheck_name(struct mxcheck *k, const char *given);
+void mxcheck_add_target(struct mxcheck *k, struct str target);
+/* mxcheck_targets - all that there are to be, of n operands and what the options say; a sysexits code, failures are said */
+int mxcheck_targets(struct mxcheck *k, char **operands, int n);
 /* --- mxcheck_papers.c --- exit statuses; compare: n files are there */
 int mxcheck_explain(const char *word);
 int mxcheck_compare(const struct mxcheck *k, char **files, int n);
 /* --- mxcheck_values.c --- */
 bool mxcheck_number(struct str text, uint64_t most, uint64_t *out);
+/* mxcheck_threshold - "DAYS", "DAYS,MS" or ",MS": what is not said stays as it is */
+bool mxcheck_threshold(const char *arg, unsigned *days, usec *slow);
 bool mxcheck_tls(struct mxcheck *k, const char *word);
 bool mxcheck_stage(struct mxcheck_mail *m, const char *word);
 

@@ -28,3 +28,20 @@ bool mxcheck_stage(struct mxcheck_mail *m, const char *word)
 			m->stop = i;
 	return m->stop != DELIVER_STOP_NEVER;
 }
+
+bool mxcheck_threshold(const char *arg, unsigned *days, usec *slow)
+{
+	struct str rest = str_of(arg), first;
+	uint64_t n;
+
+	str_cut(&rest, ',', &first);
+	if (first.n && !mxcheck_number(first, 100000, &n))
+		return false;
+	if (first.n)
+		*days = (unsigned)n;
+	if (rest.n && !mxcheck_number(rest, 1000000, &n))
+		return false;
+	if (rest.n)
+		*slow = (usec)n * USEC_PER_MSEC;
+	return first.n || rest.n;
+}
