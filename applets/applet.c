@@ -86,6 +86,11 @@ int applet_fail(int code, const char *fmt, ...)
 	return code;
 }
 
+void applet_note(const char *text)
+{
+	applet_fail(0, "%s", text);
+}
+
 int applet_usage_error(const struct applet *a, const char *fmt, ...)
 {
 	va_list ap;

@@ -37,6 +37,7 @@ int applet_version(void);                              /* "relaybox X" to stdout
 int applet_usage_error(const struct applet *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* applet_fail - "NAME: what failed: why" on stderr, NAME as the person called it; returns code */
 int applet_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void applet_note(const char *text);                    /* the same of a text, for who tells notes */
 void applet_called(const char *name);                  /* the name for messages; set by the dispatcher */
 const char *applet_name(void);
 /* applet_conf - the configuration of -c DIR (NULL: the default directory); NULL after errors were said (EX_CONFIG).

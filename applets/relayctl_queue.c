@@ -73,15 +73,10 @@ int relayctl_flush(void *ctx, const struct applet_verb *verb)
 	return applet_close_output(code);
 }
 
-static void say_note(const char *text)
-{
-	applet_fail(0, "%s", text);
-}
-
 int relayctl_trace(void *ctx, const struct applet_verb *verb)
 {
 	const struct relayctl *x = ctx;
-	struct trace_view v = { .conf = x->conf, .logs = x->logs, .n_logs = x->n_logs, .note = say_note };
+	struct trace_view v = { .conf = x->conf, .logs = x->logs, .n_logs = x->n_logs, .note = applet_note };
 	struct buf why;
 	uint64_t ignored;
 	int code = EX_OK;

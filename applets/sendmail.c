@@ -6,13 +6,11 @@
 
 #include "applets/applet.h"
 #include "applets/explain.h"
+#include "applets/newaliases.h"
 #include "applets/submission.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/map/mapgen.h"
-#include "core/map/words.h"
-#include "core/smtp/grammar.h"
 #include "core/submit/submit.h"
 #include "core/submit/submit_spool.h"
 #include "core/submit/submit_stdio.h"
@@ -69,45 +67,6 @@ struct flags {
 
 /* --- modes -------------------------------------------------------------------------------------------------------- */
 
-/* parse_notify - NOTIFY= of RFC 3461, in which people write blanks */
-static unsigned parse_notify(const char *text)
-{
-	char *plain = mem_dupz(text);
-	size_t n = 0;
-	unsigned bits;
-
-	for (size_t i = 0; text[i]; i++)
-		if (!ascii_is_space(text[i]))
-			plain[n++] = text[i];
-	if (!grammar_notify(str_make(plain, n), &bits)) {
-		applet_fail(0, "warning: -N %s: not a list of success, failure, delay, nor never alone; ignored", text);
-		bits = DSN_NOTIFY_DEFAULT;
-	}
-	mem_free(plain);
-	return bits;
-}
-
-static void set_dsn(struct submission *s, const struct flags *f)
-{
-	struct str envid = str_of(f->envid);
-	bool printable = true;
-
-	for (size_t i = 0; i < envid.n; i++)
-		printable = printable && ascii_is_print(envid.p[i]);
-	if (f->notify)
-		s->notify = parse_notify(f->notify);
-	if (f->ret && !strcasecmp(f->ret, "full"))
-		s->ret = DSN_RET_FULL;
-	else if (f->ret && !strcasecmp(f->ret, "hdrs"))
-		s->ret = DSN_RET_HDRS;
-	else if (f->ret)
-		applet_fail(0, "warning: -R %s: neither full nor hdrs; ignored", f->ret);
-	if (envid.n > LIMIT_ENVID || !printable)
-		applet_fail(0, "warning: -V: at most %d printable characters; ignored", LIMIT_ENVID);
-	else
-		s->envid = envid;
-}
-
 static int send_message(const struct conf *c, const struct flags *f)
 {
 	struct submission s;
@@ -120,7 +79,7 @@ static int send_message(const struct conf *c, const struct flags *f)
 	s.requiretls = f->requiretls;
 	s.verbose = f->verbose > 0;
 	s.verp = f->verp;
-	set_dsn(&s, f);
+	submission_dsn(&s, f->notify, f->ret, f->envid);
 	if (f->full_name)
 		s.full_name = mem_dupz(f->full_name);
 	code = submission_sender(&s, "-f", f->sender);
@@ -138,52 +97,10 @@ static int send_message(const struct conf *c, const struct flags *f)
 	return code;
 }
 
-static void on_warn(void *ctx, const char *file, unsigned line, const char *text)
-{
-	applet_fail(0, "warning: %s, line %u: %s", file, line, text);
-}
-
-static int build_aliases(const char *name)
-{
-	struct mapgen_options o = { .form = SOURCE_ALIAS, .warn = on_warn };
-	struct mapgen_report r;
-	struct buf why;
-	int code = EX_OK;
-
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	if (mapgen_build(name, &o, &r, &why) < 0)
-		code = applet_fail(EX_CANTCREAT, "%s", buf_cstr(&why));
-	buf_fini(&why);
-	return code;
-}
-
-/* new_aliases - every table of alias_database that needs building; alias_maps where there is none */
-static int new_aliases(const struct conf *c, const struct flags *f)
-{
-	struct str rest = str_of(f->alias_file ? f->alias_file : *c->alias_database ? c->alias_database : c->alias_maps), word;
-	int code = EX_OK, r;
-
-	while (words_next(&rest, &word) > 0) {
-		ptrdiff_t colon = str_chr(word, ':');
-		struct str type = colon < 0 ? STR("cdb") : str_head(word, (size_t)colon);
-		char *name = str_dup(str_from(word, colon < 0 ? 0 : (size_t)colon + 1));
-
-		r = mapgen_is_indexed(type) ? build_aliases(name) : EX_OK;
-		code = code ? code : r;
-		mem_free(name);
-	}
-	return code;
-}
-
-static void say_note(const char *text)
-{
-	applet_fail(0, "%s", text);
-}
-
 /* flush_all - relayd's queue, and what is kept here; a host that has no relayd lacks nothing */
 static int flush_all(const struct conf *c)
 {
-	struct submit_flush kept = { .all = true, .note = say_note };
+	struct submit_flush kept = { .all = true, .note = applet_note };
 	bool has_queue = c->sendmail_submission != SUBMIT_DIRECT && access(c->queue_directory, F_OK) == 0;
 	int code;
 
@@ -321,7 +238,7 @@ static int work(struct flags *f)
 		return EX_CONFIG;
 	switch (f->mode) {
 	case 'p': code = applet_queue(c, false); break;
-	case 'i': code = new_aliases(c, f); break;
+	case 'i': code = newaliases(c, f->alias_file); break;
 	case 's': code = submit_stdio(c, STDIN_FILENO, STDOUT_FILENO); break;
 	case 'v': code = explain(c, f); break;
 	case 'q': code = flush(c, f); break;
@@ -368,18 +285,12 @@ static int run(int argc, char **argv)
 	opt_init(&o, options, argc, argv, f.rcpts);
 	/* as in Postfix: what stands behind a recipient is one, and no option changes the sender there */
 	o.posix = true;
-	while (!code && (id = opt_next(&o)) != OPT_END) {
-		if (id == OPT_HELP || id == OPT_BAD) {
-			code = id == OPT_HELP ? applet_help(&applet_sendmail) : applet_usage_error(&applet_sendmail, "%s", o.error);
-			mem_free(f.rcpts);
-			return code;
-		}
-		code = take_option(&f, id, o.arg);
-	}
+	while (!code && (id = opt_next(&o)) != OPT_END && id != OPT_HELP)
+		code = id == OPT_BAD ? applet_usage_error(&applet_sendmail, "%s", o.error) : take_option(&f, id, o.arg);
 	f.n_rcpts = take_late_options(&f, o.n_operands);
-	if (!code)
-		code = check(&f);
-	if (!code)
+	if (!code && id == OPT_HELP)
+		code = applet_help(&applet_sendmail);
+	else if (!code && (code = check(&f)) == EX_OK)
 		code = f.mode == 'V' ? applet_version() : work(&f);
 	mem_free(f.rcpts);
 	return code;

@@ -19,6 +19,26 @@
 #define RETRIES 10                     /* kept messages that one run tries after its own */
 #define UNLIMITED ((size_t)1 << 40)    /* message_size_limit = 0 */
 
+struct conf *submission_conf(struct own_server *own, bool verbose)
+{
+	struct conf_diag diag;
+	struct conf *c;
+	struct buf why;
+
+	if (!own_server_given(own))
+		return applet_conf(NULL, verbose);
+	buf_init(&why, LIMIT_REPLY_TEXT);
+	conf_diag_init(&diag);
+	c = own_server_conf(own, conf_default_directory(NULL), &why, &diag);
+	if (why.n)
+		applet_fail(0, "%s", buf_cstr(&why));
+	else if (!c)
+		conf_diag_print(&diag, stderr, applet_name());
+	conf_diag_fini(&diag);
+	buf_fini(&why);
+	return c;
+}
+
 void submission_init(struct submission *s, const struct conf *c)
 {
 	*s = (struct submission){ .conf = c };
@@ -171,15 +191,10 @@ static int make_envelope(struct submission *s, const struct inject_report *repor
 	return EX_OK;
 }
 
-static void say_note(const char *text)
-{
-	applet_fail(0, "%s", text);
-}
-
 static int hand_over(struct submission *s, struct envelope *e, struct str content)
 {
 	struct submit_result r;
-	struct submit_flush flush = { .most = RETRIES, .note = say_note };
+	struct submit_flush flush = { .most = RETRIES, .note = applet_note };
 	enum verdict *verdicts = s->own_server ? ARENA_ARRAY(&s->arena, enum verdict, e->n_rcpts) : NULL;
 	int code;
 

@@ -5,7 +5,11 @@
 #include "core/conf/conf.h"
 #include "core/msg/envelope.h"
 #include "core/msg/inject.h"
+#include "core/submit/own_server.h"
 #include "core/submit/submit.h"
+
+/* submission_conf - the configuration; a server that was given replaces its relayhost for this mail. NULL: said */
+struct conf *submission_conf(struct own_server *own, bool verbose);
 
 struct submission {
 	const struct conf *conf;
@@ -30,6 +34,8 @@ void submission_fini(struct submission *s);
 /* submission_sender - from the text of an option such as -f ("" and "<>" = null sender, a display name is fine), or the login name
  * when text is NULL; 0, or a sysexits code after saying why */
 int submission_sender(struct submission *s, const char *option, const char *text);
+/* submission_dsn - notices, from the texts of -N, -R and -V (NULL: not given); what makes no sense is told, and ignored */
+void submission_dsn(struct submission *s, const char *notify, const char *ret, const char *id);
 /* submission_read - standard input up to its end, or to a line "." when dot_ends, as CRLF lines; bounded by
  * message_size_limit. 0, or a sysexits code after saying why */
 int submission_read(const struct conf *c, bool dot_ends, struct buf *out);
