@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "applets/submission.h"
 #include "core/base/env.h"
 #include "core/base/fs.h"
 #include "core/msg/crlf.h"
@@ -52,7 +53,9 @@ static ssize_t read_line(char *line, size_t n, const sigset_t *waiting)
 	return got < 0 ? 0 : got;
 }
 
-int letter_read(const char **subject, struct buf *out)
+/* read_terminal - the subject where there is none (static storage), then lines up to Ctrl-D or a line "."; 1 after Ctrl-C twice in a row, the
+ * text then being saved */
+static int read_terminal(const char **subject, struct buf *out)
 {
 	static char typed[1024];
 	struct sigaction interrupt = { .sa_handler = on_interrupt }, before;
@@ -85,4 +88,39 @@ int letter_read(const char **subject, struct buf *out)
 	if (n < 0)
 		letter_save(buf_view(out));
 	return n < 0 ? 1 : out->overflow ? applet_fail(EX_UNAVAILABLE, "the message is too big") : EX_OK;
+}
+
+static int read_file(const char *path, struct buf *out)
+{
+	struct buf raw;
+	struct crlf_clean c;
+	int r;
+
+	buf_init(&raw, out->max);
+	r = fs_read_stream(path, &raw);
+	if (r == 0) {
+		crlf_clean_init(&c);
+		crlf_clean_add(&c, out, buf_view(&raw));
+		crlf_clean_end(&c, out, true);
+	}
+	buf_fini(&raw);
+	return r < 0 ? applet_fail(EX_NOINPUT, "cannot read %s: %s", path, strerror(errno)) : EX_OK;
+}
+
+int letter_text(const struct conf *c, const char *quote, const char *file, const char **subject, struct buf *out)
+{
+	struct buf input;
+	int code = EX_OK;
+
+	buf_init(out, (size_t)1 << 40);
+	if (quote)
+		code = read_file(quote, out);
+	if (code || file)
+		return code ? code : read_file(file, out);
+	if (isatty(STDIN_FILENO))
+		return read_terminal(subject, out);
+	code = submission_read(c, false, &input);
+	buf_str(out, buf_view(&input));
+	buf_fini(&input);
+	return code;
 }

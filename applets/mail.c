@@ -1,7 +1,5 @@
 /* mail - send mail from scripts and by hand: mailx without a mailbox reader. The message is made by core/msg/draft and
  * goes the way of sendmail. Input that does not come from a terminal is text and nothing else: no ~ commands, ever. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,10 +8,8 @@
 #include "applets/letter.h"
 #include "applets/submission.h"
 #include "core/base/env.h"
-#include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
-#include "core/msg/crlf.h"
 #include "core/msg/draft.h"
 #include "core/submit/own_server.h"
 
@@ -106,18 +102,11 @@ static void set_variable(struct mail *m, const char *text)
 {
 	const char *eq = strchr(text, '=');
 	struct str name = str_make(text, eq ? (size_t)(eq - text) : strlen(text));
-	const struct { const char *name; const char **place; } rows[] = {
-		{ "from", &m->draft.from }, { "replyto", &m->draft.reply_to }, { "reply-to", &m->draft.reply_to },
-		{ "ttycharset", &m->draft.charset },
-	};
 
 	if (str_eq(name, STR("skipemptybody")))
 		m->skip_empty = true;
-	if (own_server_set(&m->server, name, eq ? eq + 1 : NULL))
-		return;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (str_eq(name, str_of(rows[i].name)))
-			*rows[i].place = eq ? eq + 1 : "";
+	if (!own_server_set(&m->server, name, eq ? eq + 1 : NULL))
+		draft_set(&m->draft, name, eq ? eq + 1 : "");
 }
 
 /* is_command - GNU's -E takes a command of mailx; elsewhere it is a flag. Words that begin so are no addresses */
@@ -163,65 +152,7 @@ static int take_option(struct mail *m, struct opt_parse *o, int id)
 	return EX_OK;
 }
 
-/* --- the text ------------------------------------------------------------------------------------------------------- */
-
-static int read_text_file(const char *path, struct buf *out)
-{
-	struct buf raw;
-	struct crlf_clean c;
-	int r;
-
-	buf_init(&raw, out->max);
-	r = fs_read_stream(path, &raw);
-	if (r == 0) {
-		crlf_clean_init(&c);
-		crlf_clean_add(&c, out, buf_view(&raw));
-		crlf_clean_end(&c, out, true);
-	}
-	buf_fini(&raw);
-	return r < 0 ? applet_fail(EX_NOINPUT, "cannot read %s: %s", path, strerror(errno)) : EX_OK;
-}
-
-static int read_text(struct mail *m, struct buf *out)
-{
-	struct buf input;
-	int code = EX_OK;
-
-	buf_init(out, (size_t)1 << 40);
-	if (m->quote_file)
-		code = read_text_file(m->quote_file, out);
-	if (code || m->text_file)
-		return code ? code : read_text_file(m->text_file, out);
-	if (isatty(STDIN_FILENO))
-		return letter_read(&m->draft.subject, out);
-	code = submission_read(m->conf, false, &input);
-	buf_str(out, buf_view(&input));
-	buf_fini(&input);
-	return code;
-}
-
 /* --- the way out ---------------------------------------------------------------------------------------------------- */
-
-/* open_conf - the configuration; a server given with -S replaces its relayhost for this mail */
-static struct conf *open_conf(struct mail *m)
-{
-	struct conf_diag diag;
-	struct conf *c;
-	struct buf why;
-
-	if (!own_server_given(&m->server))
-		return applet_conf(NULL, m->verbose);
-	buf_init(&why, LIMIT_REPLY_TEXT);
-	conf_diag_init(&diag);
-	c = own_server_conf(&m->server, conf_default_directory(NULL), &why, &diag);
-	if (why.n)
-		applet_fail(0, "%s", buf_cstr(&why));
-	else if (!c)
-		conf_diag_print(&diag, stderr, applet_name());
-	conf_diag_fini(&diag);
-	buf_fini(&why);
-	return c;
-}
 
 static int compose(struct mail *m, struct submission *s, struct str text, struct buf *message)
 {
@@ -253,7 +184,7 @@ static int send_mail(struct mail *m)
 	if (m->full_name)
 		s.full_name = mem_dupz(m->full_name);
 	buf_init(&message, (size_t)1 << 40);
-	code = read_text(m, &text);
+	code = letter_text(m->conf, m->quote_file, m->text_file, &m->draft.subject, &text);
 	if (!code && m->skip_empty && !text.n && !m->files.n)
 		goto out;
 	if (!code)
@@ -342,7 +273,7 @@ static int run(int argc, char **argv)
 		code = id == OPT_HELP ? applet_help(&applet_mail) : applet_version();
 	} else if (!code) {
 		code = sort_operands(&m, argc, argv);
-		m.conf = code ? NULL : open_conf(&m);
+		m.conf = code ? NULL : submission_conf(&m.server, m.verbose);
 		code = code ? code : m.conf ? send_mail(&m) : EX_CONFIG;
 	}
 	mail_fini(&m);

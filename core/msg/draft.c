@@ -26,6 +26,17 @@ void draft_fini(struct draft *d)
 	buf_fini(&d->type_field);
 }
 
+void draft_set(struct draft *d, struct str name, const char *value)
+{
+	const struct { const char *name; const char **place; } rows[] = {
+		{ "from", &d->from }, { "replyto", &d->reply_to }, { "reply-to", &d->reply_to }, { "ttycharset", &d->charset },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_eq(name, str_of(rows[i].name)))
+			*rows[i].place = value;
+}
+
 void draft_add_list(struct buf *list, const char *text)
 {
 	bool words = !strpbrk(text, ",\"\\(<:;");

@@ -19,6 +19,8 @@ struct draft {
 };
 void draft_init(struct draft *d);
 void draft_fini(struct draft *d);
+/* draft_set - a variable of mailx: from, replyto, ttycharset; others are none of ours */
+void draft_set(struct draft *d, struct str name, const char *value);
 /* draft_add_list - to d->to, d->cc or d->bcc; as with any mailx, white space parts addresses where there is nothing but words */
 void draft_add_list(struct buf *list, const char *text);
 /* draft_add_field - "Name: value". To, Cc and Bcc are recipients; of a field that may be there once the last one counts, also
