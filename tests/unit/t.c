@@ -25,6 +25,8 @@ static int failed, skipped, made_tmpdir;
 /* of the sanitizer, where there is one and it looks for leaks: are there any now? What one case lost is there for all that follow */
 static int leaked;
 extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+/* of coverage, where it is counted: writes what was */
+extern void __gcov_exit(void) __attribute__((weak, visibility("hidden")));
 
 void t_add(struct t_case *c)
 {
@@ -128,6 +130,13 @@ int t_check_mem(const char *file, int line, const char *what, const void *got, s
 	t_fail(file, line, "%s: got %s (%zu bytes), want %s (%zu bytes), first difference at %zu", what, g, got_len, w,
 	       want_len, i);
 	return 0;
+}
+
+void t_leave(int status)
+{
+	if (__gcov_exit)
+		__gcov_exit();
+	_exit(status);
 }
 
 const char *t_tmpdir(void)

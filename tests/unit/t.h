@@ -45,6 +45,8 @@ int t_check_str(const char *file, int line, const char *what, const char *got, c
 int t_check_mem(const char *file, int line, const char *what, const void *got, size_t got_len, const void *want,
                 size_t want_len);
 int t_check_int(const char *file, int line, const char *what, int64_t got, int64_t want);
+/* t_leave - end a child of this program as _exit does; what it has reached counts for coverage. Not where it may not write files any more */
+void t_leave(int status) __attribute__((noreturn));
 /* t_tmpdir - a fresh empty directory for this program, removed with everything in it when the program ends */
 const char *t_tmpdir(void);
 
