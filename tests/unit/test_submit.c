@@ -243,7 +243,7 @@ static bool near(struct fake *f, const char *folder)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	pthread_mutex_init(&f->lock, NULL);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/submit", folder);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.90s/submit", folder);
 	fs_unlink(a.sun_path);
 	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	return bind(f->fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(f->fd, 50) == 0 && pthread_create(&f->thread, NULL, fake_main, f) == 0;

@@ -88,7 +88,7 @@ static bool relayd_start(void)
 	snprintf(drops, sizeof(drops), "%s/maildrop", relayd.dir);
 	fs_mkdir(relayd.dir, 0700);
 	fs_mkdir(drops, 0700);
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/control", relayd.dir);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%.90s/control", relayd.dir);
 	relayd.answer = "";
 	relayd.adopted = 0;
 	buf_init(&relayd.envelope, 1 << 20);
