@@ -526,7 +526,7 @@ static int age_drop(void *ctx, const char *name)
 /* how many letters are dead; they are buried for good */
 static int dead(struct buf *text)
 {
-	char command[700], path[400];
+	char command[900], path[400];
 	FILE *f;
 	int n = 0;
 

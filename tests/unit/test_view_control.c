@@ -280,6 +280,23 @@ T(explanations_for_people_and_programs)
 	}
 }
 
+/* fill - form with what in place of each %s */
+static void fill(char *out, size_t size, const char *form, const char *what)
+{
+	struct buf b;
+
+	buf_init(&b, size);
+	for (; *form; form++)
+		if (form[0] == '%' && form[1] == 's') {
+			buf_z(&b, what);
+			form++;
+		} else {
+			buf_byte(&b, *form);
+		}
+	memcpy(out, buf_cstr(&b), b.n + 1);
+	buf_fini(&b);
+}
+
 T(explanations_say_where_an_entry_of_a_text_stands)
 {
 	static const struct { const char *answer; const char *at; } rows[] = {
@@ -291,13 +308,13 @@ T(explanations_say_where_an_entry_of_a_text_stands)
 	snprintf(path, sizeof(path), "%s/table", t_tmpdir());
 	fs_replace(path, 0600, STR("a x\n\nb v\n"));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char text[600] = "", row[600], want[600], end[400];
+		char text[600] = "", row[600], want[1200], end[400];
 		FILE *to = fmemopen(text, sizeof(text), "w");
 		bool value = strstr(rows[i].answer, "v\t") != NULL;
 
 		ROW("%s", rows[i].answer);
-		snprintf(row, sizeof(row), rows[i].answer, path);
-		snprintf(end, sizeof(end), rows[i].at, path);
+		fill(row, sizeof(row), rows[i].answer, path);
+		fill(end, sizeof(end), rows[i].at, path);
 		explain_view_print(str_of(row), false, to);
 		fclose(to);
 		snprintf(want, sizeof(want), "p: texthash:%s: %s: %s%s%s\n", path, strstr(row, "\tz\t") ? "z" : "b", value ? "v" : "",
