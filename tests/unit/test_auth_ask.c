@@ -107,9 +107,9 @@ T(settings_that_let_nobody_in_are_told)
 		{ "smtpd_sasl_type=dovecot\nsmtpd_sasl_path=inet:127.0.0.1\n", false, "use inet:ADDRESS:PORT" },
 		{ "smtpd_sasl_type=dovecot\nsmtpd_sasl_path=inet:host.test:1\n", false, "use inet:ADDRESS:PORT" },
 		{ "smtpd_sasl_type=dovecot\nsmtpd_sasl_path=inet:127.0.0.1:1x\n", false, "use inet:ADDRESS:PORT" },
-		{ "smtpd_sasl_password_maps=static:{PLAIN}x\nsmtpd_sasl_tls_security_options=forward_secrecy\n", false, "smtpd_sasl_tls_security_options: nobody could log in" },
-		{ "smtpd_sasl_password_maps=static:{PLAIN}x\nsmtpd_sasl_mechanism_filter=gssapi\n", false, "smtpd_sasl_security_options: nobody could log in" },
-		{ "smtpd_sasl_password_maps=static:{PLAIN}x\nsmtpd_tls_auth_only=no\nsmtpd_sasl_security_options=noanonymous\n", true, "smtpd_tls_auth_only: passwords may come in clear" },
+		{ "smtpd_sasl_password_maps=static:{{PLAIN}x}\nsmtpd_sasl_tls_security_options=forward_secrecy\n", false, "smtpd_sasl_tls_security_options: nobody could log in" },
+		{ "smtpd_sasl_password_maps=static:{{PLAIN}x}\nsmtpd_sasl_mechanism_filter=gssapi\n", false, "smtpd_sasl_security_options: nobody could log in" },
+		{ "smtpd_sasl_password_maps=static:{{PLAIN}x}\nsmtpd_tls_auth_only=no\nsmtpd_sasl_security_options=noanonymous\n", true, "smtpd_tls_auth_only: passwords may come in clear" },
 		{ "smtpd_sasl_password_maps=texthash:/nonexistent/users\n", false, "smtpd_sasl_password_maps: " },
 	};
 
@@ -136,7 +136,7 @@ T(settings_that_let_nobody_in_are_told)
 	}
 	/* who has not asked for it has none */
 	{
-		struct conf *c = load("smtpd_sasl_auth_enable=no\nsmtpd_sasl_password_maps=static:{PLAIN}x\n", "");
+		struct conf *c = load("smtpd_sasl_auth_enable=no\nsmtpd_sasl_password_maps=static:{{PLAIN}x}\n", "");
 
 		CHECK(!auth_open(c, &diag));
 		conf_free(c);
