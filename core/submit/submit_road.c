@@ -180,6 +180,8 @@ int submit_road_run(struct submit_road *road, const struct envelope *e, const st
 		open_deliver(&r);
 		deliver_all(&r);
 		deliver_free(r.deliver);
+		/* what was closed is freed in the next tick: there may be many messages */
+		loop_tick(r.loop, 0);
 		mem_free(r.rcpts);
 		mem_free(r.rows);
 		mem_free(r.answers);
