@@ -466,6 +466,8 @@ T(access_says_what_postfix_says)
 			"a@relayed.test", "ok", "discard <a@relayed.test>: Recipient address because|=DISCARD because|" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = REDIRECT boss@x.test}}", "x", "a@b",
 			"a@relayed.test", "ok", "redirect <a@relayed.test>: Recipient address triggers REDIRECT boss@x.test|=REDIRECT boss@x.test|" },
+		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = REDIRECT @x.test}}", "x", "a@b",
+			"a@relayed.test", "ok", "redirect <a@relayed.test>: Recipient address triggers REDIRECT @x.test|=REDIRECT @x.test|" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = REDIRECT boss}}", "x", "a@b",
 			"a@relayed.test", "ok", "" },
 		{ ACCESS_AT_RCPT, "smtpd_recipient_restrictions=check_recipient_access inline:{{relayed.test = BCC c@x.test}}", "x", "a@b",

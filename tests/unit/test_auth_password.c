@@ -95,3 +95,31 @@ T(password_takes_none_that_is_too_long)
 	CHECK(!crypt_sha(&entry, str_make(longest, LIMIT_PASSWORD + 1), STR("$6$s$")));
 	buf_fini(&entry);
 }
+
+/* what only begins like a setting makes no entry, and an entry is compared with what was made */
+T(algorithms_refuse_what_is_no_setting)
+{
+	static const struct { const char *setting; bool sha, blowfish; } settings[] = {
+		{ "$6$s$", true, false }, { "$5$s", true, false }, { "$6$", false, false }, { "$7$s$", false, false }, { "6$s$x", false, false }, { "$6$rounds=1000$s$", true, false },
+		{ "$6$rounds=999$s$", false, false }, { "$6$rounds=1000s$", false, false }, { "$6$rounds=1000", false, false }, { "$6$rounds=$s$", false, false },
+		{ "$6$rounds=1000001$s$", false, false }, { "$6$rounds=99999999999999999999$s$", false, false },
+		{ "$2b$04$abcdefghijklmnopqrstuu", false, true }, { "$2a$04$abcdefghijklmnopqrstuu", false, true }, { "$2y$04$abcdefghijklmnopqrstuu", false, true },
+		{ "$2x$04$abcdefghijklmnopqrstuu", false, false }, { "$2b$03$abcdefghijklmnopqrstuu", false, false }, { "$2b$15$abcdefghijklmnopqrstuu", false, false },
+		{ "$2b$04$abcdefghijklmnopqrstu", false, false }, { "$2b$04$abcdefghijklmnopqrst!u", false, false }, { "$2b$x4$abcdefghijklmnopqrstuu", false, false },
+		{ "$2b$0x$abcdefghijklmnopqrstuu", false, false }, { "$2b$04xabcdefghijklmnopqrstuu", false, false }, { "$2bx04$abcdefghijklmnopqrstuu", false, false },
+		{ "$3b$04$abcdefghijklmnopqrstuu", false, false }, { "", false, false },
+	};
+	struct buf out;
+
+	buf_init(&out, LIMIT_PASSWORD_ENTRY);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		ROW("%s", settings[i].setting);
+		buf_clear(&out);
+		CHECK_INT(crypt_sha(&out, STR("x"), str_of(settings[i].setting)), settings[i].sha);
+		CHECK_INT(out.n > 0, settings[i].sha);
+		buf_clear(&out);
+		CHECK_INT(crypt_blowfish(&out, STR("x"), str_of(settings[i].setting)), settings[i].blowfish);
+		CHECK_INT(out.n > 0, settings[i].blowfish);
+	}
+	buf_fini(&out);
+}

@@ -779,6 +779,80 @@ T(leave_is_told_before_the_end)
 	die_with(&l);
 }
 
+/* a host of two families, and a relay of one */
+T(only_addresses_of_inet_protocols_are_listened_at)
+{
+	static const struct { const char *more; bool v4, v6; } rows[] = {
+		{ "inet_interfaces = localhost\ninet_protocols = ipv4\n", true, false },
+		{ "inet_interfaces = [127.0.0.1]\ninet_protocols = all\n", true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+		struct life l;
+		int fd;
+
+		ROW("%s", rows[i].more);
+		REQUIRE(live(&l, rows[i].more));
+		fd = call(l.port);
+		CHECK_INT(fd >= 0, rows[i].v4);
+		CHECK(dialogue(fd, "QUIT\n", "220 \n221 \n"));
+		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		a.sin6_port = htons(l.port);
+		if (fd >= 0)
+			CHECK_INT(connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0, rows[i].v6);
+		close(fd);
+		die_with(&l);
+	}
+}
+
+T(who_may_not_submit_is_told_at_rcpt)
+{
+	struct life l;
+	struct rcpt rcpt = { .addr = STR("d@x.test") };
+	struct envelope e = { .sender = STR("s@b.test"), .rcpts = &rcpt, .n_rcpts = 1, .uid = getuid(), .arrival = clock_wall() };
+	char name[MAILDROP_NAME], path[700];
+
+	REQUIRE(live(&l, "authorized_submit_users = nobody-of-this-name\n"));
+	CHECK(dialogue(local_connect(l.queue, "submit"), "EHLO me\nMAIL FROM:<s@b.test>\nRCPT TO:<a@x.test>\nQUIT\n", "220 \n250 \n250 \n550 5.7.0 \n221 \n"));
+	/* a drop is dropped */
+	CHECK_INT(maildrop_write_named(l.queue, &e, STR("Subject: drop\n\nhi\n"), name), 0);
+	CHECK(logs(&l, "is not in authorized_submit_users: dropped"));
+	snprintf(path, sizeof(path), "%s/maildrop/%s", l.queue, name);
+	for (usec end = clock_mono() + 20 * USEC_PER_SEC; access(path, F_OK) == 0 && clock_mono() < end;)
+		nap();
+	CHECK_INT(access(path, F_OK), -1);
+	/* clients of the network are others */
+	submit(&l, call(l.port), "a@x.test");
+	CHECK(is_delivered(&l, 1));
+	die_with(&l);
+}
+
+/* figures are told in seconds, whatever they are counted in */
+T(metrics_have_their_names_and_help)
+{
+	static const char *const want[] = {
+		"# HELP relaybox_loop_worst_slice_seconds Longest step of the loop in seconds.\n# TYPE relaybox_loop_worst_slice_seconds gauge\n",
+		"# HELP relaybox_last_flush_seconds Last flush took seconds.\n", "# HELP relaybox_messages_total Messages accepted.\n# TYPE relaybox_messages_total counter\nrelaybox_messages_total 1\n",
+		"# HELP relaybox_uptime_seconds Up for seconds.\n# TYPE relaybox_uptime_seconds gauge\n", "\nrelaybox_healthy 1\n", "\nrelaybox_ready 1\n",
+		"postfix_smtpd_connects", "postfix_up{path=\"", "relaybox_build_info{version=\"" RELAYBOX_VERSION "\"} 1\n", "\nrelaybox_sessions 0\n",
+	};
+	struct life l;
+	const char *got;
+
+	REQUIRE(live(&l, ""));
+	submit(&l, call(l.port), "a@x.test");
+	CHECK(is_delivered(&l, 1));
+	CHECK(comes(&l, "stats", "sessions\tSMTP sessions now\t0\n"));
+	got = get(&l, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		ROW("%s", want[i]);
+		if (!CHECK(strstr(got, want[i]) != NULL) && !i)
+			printf("# %s\n", got);
+	}
+	die_with(&l);
+}
+
 T(second_relayd_on_a_queue_is_refused)
 {
 	struct life l;

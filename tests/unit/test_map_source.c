@@ -46,6 +46,7 @@ static const struct {
 	{ SOURCE_ALIAS, "\"foo bar\": x\n\"a:b\":\n c\n", "1:foo bar|x;2:a:b|c;" },
 	{ SOURCE_ALIAS, "bad\nfoo:\n:x\nq@r: z\n",
 	  "1:!expected format: name: value;2:!expected format: name: value;3:!expected format: name: value;4:!name must be local;" },
+	{ SOURCE_ALIAS, "@: x\n@r: x\n", "1:!name must be local;2:!name must be local;" },
 	{ SOURCE_ALIAS, "\"open: x\n", "1:!unbalanced '\"';" },
 	{ SOURCE_ALIAS_TEXT, "root: me@x, \"a b\"\nteam a@x,b@x\nA : c\n\"foo bar\" d\n\"foo: bar\": e\nhook\t\"|/x y\" z:q\nlone\nx:y\n",
 	  "1:root|me@x, \"a b\";2:team|a@x,b@x;3:A|c;4:\"foo bar\"|d;5:foo: bar|e;6:hook|\"|/x y\" z:q;7:!expected format: key whitespace value;8:x|y;" },
