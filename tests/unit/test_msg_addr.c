@@ -300,3 +300,56 @@ T(addr_repair_keeps_names_as_written)
 	mem_free(v);
 	arena_fini(&a);
 }
+
+static size_t put_code_point(char *to, uint32_t c)
+{
+	if (c < 0x80)
+		return (void)(to[0] = (char)c), 1;
+	if (c < 0x800)
+		return (void)(to[0] = (char)(0xc0 | c >> 6), to[1] = (char)(0x80 | (c & 63))), 2;
+	if (c < 0x10000)
+		return (void)(to[0] = (char)(0xe0 | c >> 12), to[1] = (char)(0x80 | (c >> 6 & 63)), to[2] = (char)(0x80 | (c & 63))), 3;
+	return (void)(to[0] = (char)(0xf0 | c >> 18), to[1] = (char)(0x80 | (c >> 12 & 63)), to[2] = (char)(0x80 | (c >> 6 & 63)), to[3] = (char)(0x80 | (c & 63))), 4;
+}
+
+static bool takes(uint32_t c, bool in_domain)
+{
+	char text[40] = "a@x";
+	size_t n = in_domain ? 3 : 1;
+	struct arena a;
+	struct addr out;
+	bool good;
+
+	n += put_code_point(text + n, c);
+	memcpy(text + n, in_domain ? "y.test" : "z@x.test", in_domain ? 7 : 9);
+	arena_init(&a, 10000);
+	good = addr_parse(&a, str_of(text), &out);
+	arena_fini(&a);
+	return good;
+}
+
+/* what steers, hides or turns round is nowhere, and what becomes ASCII in a look-up is in no domain: the ends of each range, and beyond */
+T(addr_knows_where_hostile_characters_begin_and_end)
+{
+	static const struct { uint32_t first, last; bool everywhere; } ranges[] = {
+		{ 0x80, 0x9f, true }, { 0x200b, 0x200f, true }, { 0x2028, 0x202e, true }, { 0x2060, 0x206f, true }, { 0xfeff, 0xfeff, true }, { 0xfff0, 0xffff, true },
+		{ 0xe0000, 0xe0fff, true }, { 0xa0, 0xa0, false }, { 0x2000, 0x200a, false }, { 0x2024, 0x2026, false }, { 0x2100, 0x2101, false }, { 0x2105, 0x2106, false },
+		{ 0x3000, 0x3000, false }, { 0x3002, 0x3002, false }, { 0xfe00, 0xfe1f, false }, { 0xfe30, 0xfe6f, false }, { 0xff00, 0xff65, false },
+	};
+	static const uint32_t good[] = { 0xa1, 0x1fff, 0x2010, 0x2023, 0x2027, 0x202f, 0x205f, 0x2070, 0x20ff, 0x2102, 0x2104, 0x2107, 0x2fff, 0x3001, 0x3003, 0xfdff, 0xfe20,
+		0xfe2f, 0xfe70, 0xfefe, 0xff66, 0xffef, 0x10000, 0xdffff, 0xe1000 };
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		for (int end = 0; end < 2; end++) {
+			uint32_t c = end ? ranges[i].last : ranges[i].first;
+
+			ROW("U+%04X", (unsigned)c);
+			CHECK_INT(takes(c, false), !ranges[i].everywhere);
+			CHECK(!takes(c, true));
+		}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		ROW("U+%04X", (unsigned)good[i]);
+		CHECK(takes(good[i], false));
+		CHECK(takes(good[i], true));
+	}
+}

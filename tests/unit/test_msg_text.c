@@ -375,6 +375,35 @@ T(mime_header_text_encodes_what_must_be)
 	buf_fini(&out);
 }
 
+/* lines of plain words are as long as they may be, the first behind the name of the field, and no longer */
+T(mime_header_text_folds_at_its_width)
+{
+	struct buf in, out;
+	struct str rest, line;
+	size_t n = 0;
+
+	buf_init(&in, 1000);
+	buf_init(&out, 1000);
+	for (int i = 0; i < 200; i++)
+		buf_z(&in, i ? " x" : "x");
+	mime_header_text(&out, buf_view(&in), 9);
+	rest = buf_view(&out);
+	while (str_cut(&rest, '\n', &line)) {
+		ROW("line %zu", n);
+		if (!rest.n)
+			break;
+		CHECK(str_ends(line, STR("\r")));
+		/* one more would be too long; a line that goes on begins with a blank */
+		CHECK_INT(line.n - 1 + (n ? 0 : 9) + 2 > 76, 1);
+		CHECK_INT(line.n - 1 + (n ? 0 : 9) <= 76, 1);
+		CHECK(!n || line.p[0] == ' ');
+		n++;
+	}
+	CHECK(n > 3);
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
 T(mime_parameters)
 {
 	struct buf out;

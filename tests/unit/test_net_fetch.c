@@ -80,3 +80,52 @@ T(addresses_that_everybody_may_reach)
 		CHECK(ipaddr_is_public(&a));
 	}
 }
+
+T(addresses_of_the_web_are_taken_apart)
+{
+	static const struct { const char *url; bool good; const char *host; unsigned port; const char *path; } urls[] = {
+		{ "https://a.test", true, "a.test", 443, "/" }, { "HTTPS://a.test/x?y", true, "a.test", 443, "/x?y" }, { "https://a.test:8443/", true, "a.test", 8443, "/" },
+		{ "https://[2001:db8::1]/x", true, "2001:db8::1", 443, "/x" }, { "https://[2001:db8::1]:8443/x", true, "2001:db8::1", 8443, "/x" }, { "https://a.test:65535", true, "a.test", 65535, "/" },
+		{ "http://a.test/", false, "", 0, "" }, { "https://", false, "", 0, "" }, { "https:///x", false, "", 0, "" }, { "https://a.test:0/", false, "", 0, "" },
+		{ "https://a.test:65536/", false, "", 0, "" }, { "https://a.test:x/", false, "", 0, "" }, { "https://a.test:/", false, "", 0, "" }, { "https://u@a.test/", false, "", 0, "" },
+		{ "https://[2001:db8::1]x/", false, "", 0, "" }, { "https://[2001:db8::1]:x/", false, "", 0, "" }, { "https://a test/", false, "", 0, "" },
+		{ "https://a.test/\x7f", false, "", 0, "" }, { "https://a.test/~!", true, "a.test", 443, "/~!" }, { "https://a.test/\xc3\xa4", false, "", 0, "" }, { "", false, "", 0, "" },
+	};
+	static const struct { const char *proxy, *host; unsigned port; } proxies[] = {
+		{ "http://p.test:3128", "p.test", 3128 }, { "HTTP://p.test:3128/", "p.test", 3128 }, { "p.test:1", "p.test", 1 }, { "http://u:p@p.test:65535/x", "p.test", 65535 },
+		{ "http://p.test:0", "p.test", 0 }, { "http://p.test:65536", "p.test", 0 }, { "http://p.test:x", "p.test", 0 }, { "", "", 0 }, { NULL, "", 0 }, { "http://:3128", "", 0 },
+	};
+	struct str host, path;
+	uint16_t port;
+
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		bool good = fetch_split(str_of(urls[i].url), &host, &port, &path);
+
+		ROW("%s", urls[i].url);
+		CHECK_INT(good, urls[i].good);
+		if (!good || !urls[i].good)
+			continue;
+		CHECK_VIEW(host, urls[i].host);
+		CHECK_INT(port, urls[i].port);
+		CHECK_VIEW(path, urls[i].path);
+	}
+	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
+		ROW("proxy %s", proxies[i].proxy);
+		fetch_proxy(proxies[i].proxy, &host, &port);
+		CHECK_VIEW(host, proxies[i].host);
+		CHECK_INT(port, proxies[i].port);
+	}
+	/* without a port of its own it has one all the same */
+	fetch_proxy("http://p.test", &host, &port);
+	CHECK(port != 0);
+	CHECK_INT(fetch_port(443), 443);
+	setenv("https_proxy", "http://p.test:3128", 1);
+	CHECK_INT(fetch_port(443), 3128);
+	unsetenv("https_proxy");
+	setenv("HTTPS_PROXY", "p.test:3129", 1);
+	CHECK_INT(fetch_port(443), 3129);
+	setenv("https_proxy", "", 1);
+	CHECK_INT(fetch_port(443), 443);
+	unsetenv("https_proxy");
+	unsetenv("HTTPS_PROXY");
+}
