@@ -853,6 +853,28 @@ T(metrics_have_their_names_and_help)
 	die_with(&l);
 }
 
+T(recipients_of_one_place_go_together_up_to_the_limit)
+{
+	static const struct { const char *more; unsigned messages; } rows[] = {
+		{ "smtp_destination_recipient_limit = 0\n", 1 }, { "smtp_destination_recipient_limit = 1\n", 3 }, { "smtp_destination_recipient_limit = 2\n", 2 },
+		{ "smtp_destination_recipient_limit = 3\n", 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct life l;
+
+		ROW("%s", rows[i].more);
+		REQUIRE(live(&l, rows[i].more));
+		CHECK(dialogue(call(l.port), "EHLO me\nMAIL FROM:<s@b.test>\nRCPT TO:<a@x.test>\nRCPT TO:<b@x.test>\nRCPT TO:<c@x.test>\nDATA\n\n|hi\n.\nQUIT\n",
+			"220 \n250 \n250 \n250 \n250 \n250 \n354 \n250 2.0.0 Ok: queued as \n"));
+		CHECK(is_delivered(&l, rows[i].messages));
+		CHECK(comes(&l, "stats", "sent_total\trecipients delivered\t3\n"));
+		CHECK_INT(l.next.rcpts, 3);
+		CHECK_INT(l.next.messages, rows[i].messages);
+		die_with(&l);
+	}
+}
+
 T(second_relayd_on_a_queue_is_refused)
 {
 	struct life l;
