@@ -194,7 +194,7 @@ static inline void fake_stop(struct fake *f)
 
 /* --- a name server ---------------------------------------------------------------------------------------------------- */
 
-/* kind: 'A' value is an address, '6' one of IPv6, 'M' "preference name", 'N' the name does not exist, 'S' SERVFAIL; other names: no data */
+/* kind: 'A' value is an address, '6' one of IPv6, 'M' "preference name", 'T' a text, 'N' the name does not exist, 'S' SERVFAIL; other names: no data */
 struct name { const char *name; char kind; const char *value; };
 struct names { const struct name *v; size_t n; int fd; uint16_t port; pthread_t thread; };
 
@@ -249,6 +249,10 @@ static inline size_t names_answer(const struct names *s, uint8_t *q, size_t n)
 			data[0] = 0;
 			data[1] = (uint8_t)strtoul(x->value, &name_at, 10);
 			len = 2 + put_name(data + 2, name_at + 1);
+		} else if (x->kind == 'T' && type == 16) {
+			data[0] = (uint8_t)strlen(x->value);
+			memcpy(data + 1, x->value, data[0]);
+			len = 1u + data[0];
 		}
 		if (!len)
 			continue;
