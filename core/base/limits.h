@@ -78,6 +78,8 @@
 #define LIMIT_MAP_VALUE (64 * 1024)      /* one lookup result */
 #define LIMIT_MAP_TEXT (256 * 1024 * 1024) /* a table loaded as text */
 #define LIMIT_MAP_STEPS (4 * 1024 * 1024) /* what all rules of a pcre table may cost for one key: 20 ms or so; Postfix: the match limit of PCRE, for each */
+#define LIMIT_REWRITE_STEPS (4 * 1024 * 1024) /* … and for the addresses of a header, or a recipient and what becomes of it: the same once more */
+#define LIMIT_REWRITE_ASK 1200           /* … as which an address counts that a table is asked for: six keys */
 #define LIMIT_MAP_SIFT 4096              /* rules of a table that are passed by at once; all of a longer one are asked */
 #define LIMIT_PATTERN_DEPTH 60           /* groups in groups of one expression */
 #define LIMIT_PATTERN_REPEAT 1000        /* {n} in it: each is written out; PCRE: 65535 */
@@ -158,7 +160,9 @@
 #define LIMIT_ACCESS_SLEEP 300           /* seconds of sleep: SMTP clients wait five minutes for an answer (RFC 5321 section 4.5.3.2) */
 #define LIMIT_ACCESS_LISTED 16           /* addresses of a list's answer that are looked at; lists give a handful */
 #define LIMIT_ALIAS_DEPTH 100            /* alias of an alias */
-#define LIMIT_CANONICAL_STEPS 100        /* canonical entries that lead from one address to the next */
+#define LIMIT_FIELD_TOKENS 10240         /* words and signs of an address field that may be rewritten; what is behind them stays (Postfix cuts it off) */
+#define LIMIT_CANONICAL_STEPS 10         /* canonical entries that lead from one address to the next; Postfix: 10 */
+#define LIMIT_RECIPIENTS_SLICE 10000     /* microseconds in which recipients are expanded; then the others have their turn */
 #define LIMIT_ALIAS_TARGETS 1000
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */
 #define LIMIT_DKIM_DOMAIN 253            /* a domain or selector as text (RFC 1035 section 2.3.4) */

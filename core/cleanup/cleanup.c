@@ -52,7 +52,9 @@ struct cleanup {
 	struct acts acts;              /* what rules want done with the message */
 	struct action_wish *const *wishes;
 	struct inspection *inspection; /* NULL: nothing is checked */
-	bool pool;                     /* checks may answer later */
+	struct recipients_work *work;  /* what becomes of the recipients, at the end */
+	struct pool *pool;             /* where checks answer later, and recipients wait for their next turn; NULL: at once */
+	struct pool_job turn;
 	bool busy, ending;             /* checks are at work; … on the last of it */
 	void (*go_on)(void *ctx);
 	void *go_on_ctx;
@@ -358,7 +360,7 @@ void cleanup_add(struct cleanup *c, struct str content)
 	else if (rest.n)
 		add_body(c, rest);
 	if (c->inspection && !c->failure.code) {
-		c->busy = c->pool;
+		c->busy = c->pool != NULL;
 		inspect_go(c->inspection);
 	}
 }
@@ -390,18 +392,25 @@ static void on_stored(void *ctx, struct qmsg *m, int error)
 	cleanup_free(c);
 }
 
-static void finish_recipients(struct cleanup *c)
+/* end_recipients - they are what they will be */
+static void end_recipients(struct cleanup *c)
+{
+	const struct rewrite *w = &c->completion.rewrite;
+
+	if (c->work)
+		recipients_end(c->work);
+	c->work = NULL;
+	acts_redirect(&c->acts, w->router);
+	if (c->arena.overflow && !c->failure.code)
+		reply_set(&c->failure, 552, "5.5.3", "Error: the addresses of all recipients are longer than %d bytes", 4 * LIMIT_HEADER);
+}
+
+static void begin_recipients(struct cleanup *c)
 {
 	const struct rewrite *w = &c->completion.rewrite;
 	struct recipients_rules rules = { .router = w->router, .qid = w->qid, .completes = c->source->completes,
 		.maps = w->maps, .copies = c->source->copies && w->maps };
 
-	if (c->failure.code)
-		return;
-	if (w->failed) {
-		rewrite_refusal(&c->failure);
-		return;
-	}
 	c->rcpts = c->envelope->rcpts;
 	c->n_rcpts = c->envelope->n_rcpts;
 	acts_wishes(&c->acts, c->wishes ? *c->wishes : NULL);
@@ -410,11 +419,8 @@ static void finish_recipients(struct cleanup *c)
 		for (size_t i = 0; i < c->envelope->n_rcpts; i++)
 			recipient_complete(w->router, &c->arena, &c->envelope->rcpts[i]);
 	} else {
-		recipients_become(&rules, &c->arena, &c->scratch, c->envelope, &c->failure);
+		c->work = recipients_begin(&rules, &c->arena, &c->scratch, c->envelope, &c->failure);
 	}
-	acts_redirect(&c->acts, w->router);
-	if (c->arena.overflow && !c->failure.code)
-		reply_set(&c->failure, 552, "5.5.3", "Error: the addresses of all recipients are longer than %d bytes", 4 * LIMIT_HEADER);
 }
 
 /* give_back - the envelope, when nothing comes of it */
@@ -455,9 +461,9 @@ static void commit(struct cleanup *c)
 	buf_fini(&header);
 }
 
-static void finish(struct cleanup *c)
+/* answer - all is known */
+static void answer(struct cleanup *c)
 {
-	finish_recipients(c);
 	if (c->acts.refusal.code && !c->failure.code)
 		c->failure = c->acts.refusal;
 	if (c->failure.code) {
@@ -471,6 +477,43 @@ static void finish(struct cleanup *c)
 	} else {
 		commit(c);
 	}
+}
+
+static void take_turn(struct cleanup *c);
+
+/* the others have had theirs */
+static void on_turn(struct pool_job *j)
+{
+	take_turn(LIST_ITEM(j, struct cleanup, turn));
+}
+
+static void nothing(struct pool_job *j)
+{
+	(void)j;
+}
+
+/* take_turn - recipients become others for a while, and again when the loop comes round */
+static void take_turn(struct cleanup *c)
+{
+	if (c->work && !recipients_go_on(c->work, c->pool ? LIMIT_RECIPIENTS_SLICE : USEC_NEVER)) {
+		c->turn = (struct pool_job){ .work = nothing, .done = on_turn };
+		pool_run(c->pool, &c->turn);
+		return;
+	}
+	end_recipients(c);
+	answer(c);
+}
+
+static void finish(struct cleanup *c)
+{
+	if (!c->failure.code && c->completion.rewrite.failed)
+		rewrite_refusal(&c->failure);
+	if (c->failure.code) {
+		answer(c);
+		return;
+	}
+	begin_recipients(c);
+	take_turn(c);
 }
 
 void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
@@ -489,7 +532,7 @@ void cleanup_end(struct cleanup *c, cleanup_fn fn, void *ctx)
 		return;
 	}
 	inspect_body_end(c->inspection);
-	c->busy = c->pool;
+	c->busy = c->pool != NULL;
 	inspect_go(c->inspection);
 }
 

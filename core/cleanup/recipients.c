@@ -1,7 +1,9 @@
 /* recipients - see recipients.h. */
 #include "core/cleanup/recipients.h"
 
+#include "core/base/clock.h"
 #include "core/base/limits.h"
+#include "core/base/mem.h"
 #include "core/cleanup/copies.h"
 #include "core/cleanup/rewrite.h"
 #include "core/cleanup/virtual.h"
@@ -56,46 +58,50 @@ void recipient_complete(struct router *r, struct arena *a, struct rcpt *to)
 
 /* --- the steps ---------------------------------------------------------------------------------------------------------- */
 
-struct work {
-	const struct recipients_rules *rules;
+struct recipients_work {
+	struct recipients_rules rules;
+	struct envelope *envelope;
+	size_t next;                   /* recipient of it */
 	struct rewrite rewrite;
 	struct arena *arena, *scratch;
 	struct recipients list;
 	struct reply *failed;
+	bool changes;                  /* there is more to do than to complete */
 };
 
 /* keep - an address out of the scratch */
-static struct str keep(struct work *w, struct str now, struct str before)
+static struct str keep(struct recipients_work *w, struct str now, struct str before)
 {
 	return str_eq(now, before) ? before : arena_str(w->arena, now);
 }
 
 /* rewrite - completed and mapped */
-static void rewrite(struct work *w, struct rcpt *r)
+static void rewrite(struct recipients_work *w, struct rcpt *r)
 {
-	struct str full = rewrite_address(w->rules->router, w->scratch, r->addr, true);
+	struct str full = rewrite_address(w->rules.router, w->scratch, r->addr, true);
 
+	w->rewrite.spent = 0;
 	becomes(r, keep(w, rewrite_mapped(&w->rewrite, w->scratch, full, PLACE_ENVELOPE_RECIPIENT), r->addr));
 	if (w->rewrite.failed)
 		rewrite_refusal(w->failed);
 }
 
 /* take - one recipient into the list, and those in its place */
-static void take(struct work *w, const struct rcpt *r)
+static void take(struct recipients_work *w, const struct rcpt *r)
 {
-	const struct conf *c = w->rules->router->conf;
-	bool maps = w->rules->maps && w->rules->router->rewriting.virtual_alias.maps.n;
+	const struct conf *c = w->rules.router->conf;
+	bool maps = w->rules.maps && w->rules.router->rewriting.virtual_alias.maps.n;
 
 	w->list.room = maps && c->virtual_alias_expansion_limit > LIMIT_RCPT_EXPANSION ? (size_t)c->virtual_alias_expansion_limit :
 		LIMIT_RCPT_EXPANSION;
 	if (maps)
-		virtual_expand(w->rules, w->scratch, r, &w->list, w->failed);
+		virtual_expand(&w->rules, w->scratch, r, &w->list, w->failed);
 	else
 		recipients_add(&w->list, r);
 }
 
 /* take_copy - an address that a parameter or a table names: nobody hears of its fate (Postfix: NOTIFY=NEVER) */
-static void take_copy(struct work *w, struct str to)
+static void take_copy(struct recipients_work *w, struct str to)
 {
 	struct rcpt r = { .addr = arena_str(w->arena, to), .notify = DSN_NOTIFY_NEVER };
 
@@ -107,24 +113,30 @@ static void take_copy(struct work *w, struct str to)
 		take(w, &r);
 }
 
-static void take_all(struct work *w, const struct envelope *e)
+/* take_next - one of the envelope, and the copies of it */
+static void take_next(struct recipients_work *w)
 {
-	const struct recipients_rules *x = w->rules;
+	const struct recipients_rules *x = &w->rules;
+	struct rcpt r = w->envelope->rcpts[w->next++];
 	struct str copy;
 
-	for (size_t i = 0; i < e->n_rcpts && !w->failed->code && !w->list.full; i++) {
-		struct rcpt r = e->rcpts[i];
+	rewrite(w, &r);
+	if (!w->failed->code)
+		take(w, &r);
+	if (x->copies && copy_of_recipient(x->router, w->scratch, r.addr, &copy, w->failed))
+		take_copy(w, copy);
+	arena_reset(w->scratch);
+}
 
-		rewrite(w, &r);
-		if (!w->failed->code)
-			take(w, &r);
-		if (x->copies && copy_of_recipient(x->router, w->scratch, r.addr, &copy, w->failed))
-			take_copy(w, copy);
-		arena_reset(w->scratch);
-	}
+/* take_last - copies of the whole message */
+static void take_last(struct recipients_work *w)
+{
+	const struct recipients_rules *x = &w->rules;
+	struct str copy;
+
 	if (!x->copies)
 		return;
-	if (copy_of_sender(x->router, w->scratch, e->sender, &copy, w->failed))
+	if (copy_of_sender(x->router, w->scratch, w->envelope->sender, &copy, w->failed))
 		take_copy(w, copy);
 	take_copy(w, str_of(x->router->conf->always_bcc));
 	arena_reset(w->scratch);
@@ -138,32 +150,63 @@ static bool changes(const struct recipients_rules *x)
 	return (x->maps && (w->any || w->virtual_alias.maps.n)) || (x->copies && copies_are_made(x->router));
 }
 
-static void take_each(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed)
+struct recipients_work *recipients_begin(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e,
+	struct reply *failed)
 {
-	struct work w = { .rules = x, .rewrite = { .router = x->router, .qid = x->qid, .maps = x->maps, .trace = x->trace },
-		.arena = a, .scratch = scratch,
-		.list = { .arena = a }, .failed = failed };
+	struct recipients_work *w = MEM_NEW(struct recipients_work);
 
-	take_all(&w, e);
-	if (w.list.full && !failed->code && w.list.n >= LIMIT_MESSAGE_RCPTS)
+	*w = (struct recipients_work){ .rules = *x, .envelope = e, .arena = a, .scratch = scratch, .list = { .arena = a }, .failed = failed,
+		.rewrite = { .router = x->router, .qid = x->qid, .maps = x->maps, .trace = x->trace } };
+	failed->code = 0;
+	w->changes = changes(x);
+	return w;
+}
+
+bool recipients_go_on(struct recipients_work *w, usec slice)
+{
+	usec until = slice == USEC_NEVER ? USEC_NEVER : clock_mono() + slice;
+
+	while (w->changes && w->next < w->envelope->n_rcpts && !w->failed->code && !w->list.full) {
+		take_next(w);
+		if (until != USEC_NEVER && clock_mono() >= until)
+			return w->next == w->envelope->n_rcpts;
+	}
+	return true;
+}
+
+/* replace - the envelope's recipients by those of the list */
+static void replace(struct recipients_work *w)
+{
+	struct reply *failed = w->failed;
+
+	take_last(w);
+	if (w->list.full && !failed->code && w->list.n >= LIMIT_MESSAGE_RCPTS)
 		reply_set(failed, 554, "5.4.6", "Error: more than %d recipients", LIMIT_MESSAGE_RCPTS);
-	else if ((w.list.full || scratch->overflow) && !failed->code)
+	else if ((w->list.full || w->scratch->overflow) && !failed->code)
 		virtual_refusal(failed);
 	if (failed->code)
 		return;
-	e->rcpts = w.list.v;
-	e->n_rcpts = w.list.n;
+	w->envelope->rcpts = w->list.v;
+	w->envelope->n_rcpts = w->list.n;
+}
+
+void recipients_end(struct recipients_work *w)
+{
+	const struct recipients_rules *x = &w->rules;
+
+	if (w->changes)
+		replace(w);
+	for (size_t i = 0; i < w->envelope->n_rcpts && x->completes && !w->changes; i++)
+		recipient_complete(x->router, w->arena, &w->envelope->rcpts[i]);
+	if (!w->failed->code)
+		envelope_unique(w->envelope, x->router->conf->enable_original_recipient);
+	mem_free(w);
 }
 
 void recipients_become(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed)
 {
-	failed->code = 0;
-	if (changes(x)) {
-		take_each(x, a, scratch, e, failed);
-	} else {
-		for (size_t i = 0; i < e->n_rcpts && x->completes; i++)
-			recipient_complete(x->router, a, &e->rcpts[i]);
-	}
-	if (!failed->code)
-		envelope_unique(e, x->router->conf->enable_original_recipient);
+	struct recipients_work *w = recipients_begin(x, a, scratch, e, failed);
+
+	(void)recipients_go_on(w, USEC_NEVER);
+	recipients_end(w);
 }

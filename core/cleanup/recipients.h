@@ -29,6 +29,12 @@ struct recipients_rules {
 	bool maps;                     /* canonical and virtual tables count */
 	bool copies;                   /* always_bcc and its like, too */
 };
+/* recipients_begin - e's recipients are about to become others, as recipients_become says; recipients_end ends it */
+struct recipients_work *recipients_begin(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e,
+	struct reply *failed);
+/* recipients_go_on - for about so long; false: there are more. One recipient is the least that is done */
+bool recipients_go_on(struct recipients_work *w, usec slice);
+void recipients_end(struct recipients_work *w);
 /* recipients_become - e's recipients, which live in the arena then; scratch is used up and reset. failed: code 0, or why the message
  * cannot be taken; e is then unchanged */
 void recipients_become(const struct recipients_rules *x, struct arena *a, struct arena *scratch, struct envelope *e, struct reply *failed);

@@ -18,15 +18,45 @@ static void warn(const struct rewrite *w, const struct address_maps *m, struct s
 	log_text(LOG_SEV_WARNING, "cleanup", 0, w->qid, "%s %s for %.*s", m->parameter, what, STR_ARG(address));
 }
 
-/* map_one - until no entry is found or one leads to itself */
-static struct str map_one(struct rewrite *w, struct arena *a, const struct address_maps *m, struct str address)
+static bool is_dear(const struct rewrite *w)
 {
-	bool propagate = w->router->rewriting.propagate & EXTENSION_CANONICAL;
+	return w->spent > LIMIT_REWRITE_STEPS;
+}
+
+/* ask - one look for an address, and what it cost */
+static enum map_answer ask(struct rewrite *w, struct arena *a, const struct address_maps *m, struct str address, struct address_list *to)
+{
+	uint64_t before = map_spent();
+	enum map_answer got = address_map(w->router, a, m, address, w->router->rewriting.propagate & EXTENSION_CANONICAL, to, w->trace);
+
+	w->spent += map_spent() - before + LIMIT_REWRITE_ASK * m->maps.n;
+	return got;
+}
+
+/* leave - too much was spent: in a header the address stays as it is, a message with it in the envelope waits */
+static void leave(struct rewrite *w, const struct address_maps *m, struct str address, enum address_place place)
+{
+	bool envelope = place & (PLACE_ENVELOPE_SENDER | PLACE_ENVELOPE_RECIPIENT);
+
+	if (envelope || !w->told)
+		warn(w, m, address, envelope ? "costs too much: the message is not accepted now," : "costs too much, this address and the next ones stay,");
+	w->told = true;
+	w->failed = w->failed || envelope;
+}
+
+/* map_one - until no entry is found or one leads to itself */
+static struct str map_one(struct rewrite *w, struct arena *a, const struct address_maps *m, struct str address, enum address_place place)
+{
 	struct address_list to;
 
 	for (int i = 0; i < LIMIT_CANONICAL_STEPS && m->maps.n; i++) {
-		enum map_answer got = address_map(w->router, a, m, address, propagate, &to, w->trace);
+		enum map_answer got;
 
+		if (is_dear(w)) {
+			leave(w, m, address, place);
+			return address;
+		}
+		got = ask(w, a, m, address, &to);
 		w->failed = w->failed || got == MAP_ERROR;
 		if (got == MAP_ERROR)
 			warn(w, m, address, "map lookup problem: the message is not accepted now,");
@@ -52,11 +82,13 @@ struct str rewrite_mapped(struct rewrite *w, struct arena *a, struct str address
 	if (!w->maps || !x->any || !address.n)
 		return address;
 	if ((sender ? x->sender_canonical_places : x->recipient_canonical_places) & place)
-		address = map_one(w, a, own, address);
+		address = map_one(w, a, own, address, place);
 	if (x->canonical_places & place)
-		address = map_one(w, a, &x->canonical, address);
-	if (x->masquerade_places & place)
+		address = map_one(w, a, &x->canonical, address, place);
+	if (x->masquerade_places & place && !is_dear(w)) {
+		w->spent += strlen(w->router->conf->masquerade_domains) + strlen(w->router->conf->masquerade_exceptions);
 		address = masquerade_address(w->router->conf, a, address);
+	}
 	return address;
 }
 
@@ -83,7 +115,7 @@ static bool stays(struct rewrite *w, struct arena *a, struct str value)
 	struct mailbox m;
 	int r;
 
-	if (w->maps && w->router->rewriting.any)
+	if (w->maps && w->router->rewriting.any && !is_dear(w))
 		return false;
 	while ((r = addr_list_next(a, &value, &m)) == 1)
 		if (!is_whole(&m) || !str_eq(rewrite_address(w->router, a, m.addr.full, w->local), m.addr.full))

@@ -12,6 +12,8 @@ struct rewrite {
 	bool local;                    /* header addresses are completed as local ones; else with remote_header_rewrite_domain */
 	bool maps;                     /* tables count; else addresses are only completed */
 	struct buf *trace;             /* a line for each key that is asked for; NULL: none */
+	uint64_t spent;                /* on these addresses, in steps (map_spent); past LIMIT_REWRITE_STEPS those of a header stay as they are */
+	bool told;                     /* … which was said */
 	bool failed;                   /* a table could not be read: the message cannot be taken now */
 };
 /* rewrite_mapped - one complete address at its place */

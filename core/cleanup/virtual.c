@@ -2,7 +2,11 @@
  * put behind the end. */
 #include "core/cleanup/virtual.h"
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
+
+/* an address of so many bytes is one that grows from step to step, and each byte of it counts as so many steps of a pattern */
+enum { GROWN = 100, GROWN_COST = 32 };
 
 struct expansion {
 	struct router *router;
@@ -11,6 +15,7 @@ struct expansion {
 	struct arena *scratch;
 	struct address_list v, done;   /* done: addresses that led to themselves, who are not asked for again */
 	size_t room, done_room;
+	uint64_t begun, grown;         /* map_spent then; what addresses that have grown cost beside it */
 	bool failed;
 };
 
@@ -60,6 +65,7 @@ static void take_results(struct expansion *x, size_t at, const struct address_li
 	size_t longest = (size_t)x->router->conf->virtual_alias_address_length_limit;
 
 	for (size_t i = 0; i < to->n && !x->failed; i++) {
+		x->grown += to->v[i].n > GROWN ? GROWN_COST * to->v[i].n : 0;
 		if (to->v[i].n > longest)
 			fail(x, "unreasonable result", to->v[i]);
 		else if (i == 0)
@@ -71,17 +77,29 @@ static void take_results(struct expansion *x, size_t at, const struct address_li
 	}
 }
 
-static void expand_one(struct expansion *x, size_t at, struct str first)
+/* unreasonable - what is, after so many steps from one address to the next; NULL: nothing */
+static const char *unreasonable(const struct expansion *x, int64_t steps)
 {
 	const struct conf *c = x->router->conf;
+
+	if (steps >= c->virtual_alias_recursion_limit)
+		return "unreasonable nesting for";
+	if (x->v.n > (size_t)c->virtual_alias_expansion_limit)
+		return "unreasonable expansion of";
+	return map_spent() - x->begun + x->grown > LIMIT_REWRITE_STEPS ? "unreasonable cost of" : NULL;
+}
+
+static void expand_one(struct expansion *x, size_t at, struct str first)
+{
 	bool propagate = x->router->rewriting.propagate & EXTENSION_VIRTUAL;
 	struct address_list to;
 
 	for (int64_t steps = 0; !x->failed && !is_done(x, x->v.v[at]); steps++) {
 		enum map_answer got;
+		const char *wrong = unreasonable(x, steps);
 
-		if (steps >= c->virtual_alias_recursion_limit) {
-			fail(x, "unreasonable nesting for", first);
+		if (wrong) {
+			fail(x, wrong, first);
 			return;
 		}
 		got = address_map(x->router, x->scratch, &x->router->rewriting.virtual_alias, x->v.v[at], propagate, &to, x->trace);
@@ -96,16 +114,11 @@ static void expand_one(struct expansion *x, size_t at, struct str first)
 void virtual_expand(const struct recipients_rules *rules, struct arena *scratch, const struct rcpt *r, struct recipients *out,
 	struct reply *failed)
 {
-	struct expansion x = { .router = rules->router, .qid = rules->qid, .trace = rules->trace, .scratch = scratch };
-	size_t most = (size_t)x.router->conf->virtual_alias_expansion_limit;
+	struct expansion x = { .router = rules->router, .qid = rules->qid, .trace = rules->trace, .scratch = scratch, .begun = map_spent() };
 
 	add(&x, &x.v, &x.room, r->addr);
-	for (size_t i = 0; i < x.v.n && !x.failed; i++) {
-		if (x.v.n > most)
-			fail(&x, "unreasonable expansion of", r->addr);
-		else
-			expand_one(&x, i, r->addr);
-	}
+	for (size_t i = 0; i < x.v.n && !x.failed; i++)
+		expand_one(&x, i, r->addr);
 	if (x.failed) {
 		virtual_refusal(failed);
 		return;

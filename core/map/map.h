@@ -34,6 +34,7 @@ void map_close(struct map *m);
 /* map_find - look one key up. `out` is cleared first. Keys are folded to lower case for table types that fold. */
 enum map_answer map_find(struct map *m, struct str key, struct buf *out);
 void map_refresh(struct map *m, usec now_mono);
+uint64_t map_spent(void);                       /* steps that all rules of patterns have cost this thread so far */
 unsigned map_reloads(void);                     /* how often any table was loaded anew; wraps */
 unsigned map_warnings(void);                    /* how much was said to be odd in tables; wraps */
 const char *map_spec(const struct map *m);      /* "hash:/etc/x", as messages show it */

@@ -265,13 +265,14 @@ static enum map_answer too_dear(struct table *t, const struct rule *r)
 	return MAP_ERROR;
 }
 
-enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
+static enum map_answer find(void *state, struct str key, struct buf *out)
 {
 	struct table *t = state;
 	struct pattern_span groups[PATTERN_GROUPS];
 	struct pattern_sieve sieve;
 
 	buf_clear(&t->text);
+	t->work.steps = LIMIT_MAP_STEPS;
 	if (!buf_str(&t->text, key))
 		return MAP_NONE;
 	key = str_make(buf_cstr(&t->text), key.n);
@@ -292,6 +293,21 @@ enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
 		i = !hit && !r->result ? r->skip_to : i + 1;
 	}
 	return MAP_NONE;
+}
+
+static _Thread_local uint64_t spent;
+
+uint64_t map_spent(void)
+{
+	return spent;
+}
+
+enum map_answer map_pattern_find(void *state, struct str key, struct buf *out)
+{
+	enum map_answer got = find(state, key, out);
+
+	spent += LIMIT_MAP_STEPS - ((struct table *)state)->work.steps;
+	return got;
 }
 
 unsigned map_pattern_line(void *state)

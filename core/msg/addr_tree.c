@@ -237,12 +237,22 @@ static void find_places(struct addr_tree *t, struct arena *a)
 	buf_fini(&text);
 }
 
+/* looked_at - how many of the tokens: all, or those before the last comma within the bound */
+static size_t looked_at(const struct addr_token *v, size_t n)
+{
+	size_t at = n > LIMIT_FIELD_TOKENS ? LIMIT_FIELD_TOKENS : n;
+
+	while (at < n && at && !addr_is_sign(&v[at], ","))
+		at--;
+	return at;
+}
+
 void addr_tree_init(struct addr_tree *t, struct arena *a, struct str value)
 {
 	static const struct addr_token none = { .kind = ADDR_SIGN };
 	struct reader r = { .tree = t };
 	struct addr_token *v;
-	size_t n = addr_tokens(value, &v);
+	size_t all = addr_tokens(value, &v), n = looked_at(v, all);
 
 	/* each token may be an address of its own, with a comma before it */
 	*t = (struct addr_tree){ .nodes = mem_array(NULL, 3 * n + 2, sizeof(*t->nodes)) };
@@ -252,6 +262,8 @@ void addr_tree_init(struct addr_tree *t, struct arena *a, struct str value)
 	glue(r.begin, r.end);
 	for (size_t i = 0; i < n; i++)
 		add_node(&r, r.end->prev, &v[i]);
+	if (n < all)
+		t->rest = str_from(value, (size_t)(v[n].raw.p - value.p));
 	mem_free(v);
 	read_list(&r);
 	if (r.begin->next != r.end) {
@@ -317,6 +329,15 @@ static void put_list(struct buf *out, const struct addr_tree *t)
 	}
 }
 
+/* put_rest - as it stands, from its comma on */
+static void put_rest(struct buf *out, struct str rest)
+{
+	struct str line;
+
+	for (bool first = true; str_cut(&rest, '\n', &line); first = false)
+		buf_printf(out, "%s%.*s", first ? "" : "\n", STR_ARG(str_ends(line, STR("\r")) ? str_head(line, line.n - 1) : line));
+}
+
 void addr_tree_format(const struct addr_tree *t, struct str name, struct buf *out)
 {
 	struct buf text;
@@ -326,6 +347,7 @@ void addr_tree_format(const struct addr_tree *t, struct str name, struct buf *ou
 	buf_init(&text, LIMIT_HEADER);
 	buf_printf(&text, "%.*s: ", STR_ARG(name));
 	put_list(&text, t);
+	put_rest(&text, t->rest);
 	out->overflow = out->overflow || text.overflow;
 	rest = buf_view(&text);
 	for (bool first = true; str_cut(&rest, '\n', &line); first = false) {

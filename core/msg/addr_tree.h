@@ -14,7 +14,8 @@ struct addr_tree {
 	 * first, for whoever wants to change it; rooted: the domain had a dot at its end */
 	struct addr_place { struct str was, is; bool rooted; } *v;
 	size_t n;
-	/* its own */
+	/* its own; rest: what stands behind LIMIT_FIELD_TOKENS, and stays */
+	struct str rest;
 	struct addr_node *nodes, *first;
 };
 /* addr_tree_init - value: what stands behind the colon, views of which are kept; texts are the arena's */

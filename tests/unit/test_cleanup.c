@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "core/cleanup/cleanup.h"
 #include "core/cleanup/forward.h"
 #include "core/cleanup/recipients.h"
+#include "core/map/map.h"
 #include "tests/unit/t.h"
 
 #define NOW (1795309200 * USEC_PER_SEC)        /* 2026-11-22 01:00:00 UTC */
@@ -465,6 +467,96 @@ T(cleanup_one_recipient_becomes_many)
 			CHECK_STR(w.reply.text, "Alias expansion error");
 	}
 	CHECK_INT(w.sink.committed + w.sink.aborted, w.sink.begun);
+	world_close(&w);
+}
+
+T(cleanup_ends_what_grows_without_an_end)
+{
+	static const struct { const char *table, *in, *want, *says; int code; } cases[] = {
+		/* ten steps, as in Postfix; what is there then is taken */
+		{ "canonical_maps=regexp:{ {/^(.*)@g\\.test/ x$$1@g.test} }", "u@g.test", "xxxxxxxxxxu@g.test=u@g.test", NULL, 250 },
+		{ "virtual_alias_maps=regexp:{ {/^(.*)@g\\.test/ a$$1@g.test, b$$1@g.test} }", "u@g.test", "u@g.test", "Alias expansion error", 451 },
+		{ "virtual_alias_maps=regexp:{ {/^(.*)@g\\.test/ a$$1@g.test} }", "u@g.test", "u@g.test", "Alias expansion error", 451 },
+		/* many who become many each are no reason to refuse */
+		{ "virtual_alias_maps=regexp:{ {/^(.)@g\\.test/ $$1@h.test} }", "u@g.test v@g.test", "u@h.test=u@g.test v@h.test=v@g.test", NULL, 250 },
+	};
+	struct world w;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct str rest = str_of(cases[i].in), one;
+		uint64_t before;
+		struct cleanup *c;
+
+		ROW("%s", cases[i].table);
+		world_open(&w, cases[i].table);
+		before = map_spent();
+		c = begin(&w);
+		for (w.e.n_rcpts = 0; str_word(&rest, " ", &one);)
+			w.rcpts[w.e.n_rcpts++] = (struct rcpt){ .addr = one };
+		cleanup_end(c, on_end, &w);
+		CHECK_INT(w.reply.code, cases[i].code);
+		CHECK_STR(w.recipients, cases[i].want);
+		if (cases[i].says)
+			CHECK_STR(w.reply.text, cases[i].says);
+		CHECK(map_spent() - before < 2 * LIMIT_REWRITE_STEPS);
+		world_close(&w);
+	}
+}
+
+/* past what may be spent the addresses of a header stay, and the message is taken */
+T(cleanup_spends_so_much_on_a_header)
+{
+	int n = LIMIT_REWRITE_STEPS / LIMIT_REWRITE_ASK + 1, changed = 0, fields = 0;
+	struct cleanup *c;
+	struct str rest, one;
+	struct world w;
+
+	world_open(&w, "canonical_maps=inline:{ {u@z.test=v@z.test} }");
+	w.o.local = true;
+	c = begin(&w);
+	for (int i = 0; i < n + 100; i++)
+		cleanup_add(c, STR("Cc: u@z.test\r\n"));
+	cleanup_end(c, on_end, &w);
+	CHECK_INT(w.reply.code, 250);
+	for (rest = buf_view(&w.sink.header); str_cut(&rest, '\n', &one); ) {
+		changed += str_eq(one, STR("Cc: v@z.test\r"));
+		fields += str_istarts(one, STR("Cc: "));
+	}
+	CHECK_INT(fields, n + 100);
+	CHECK(changed > n / 4 && changed <= n);
+	world_close(&w);
+}
+
+T(recipients_become_others_in_turns)
+{
+	struct recipients_rules rules = { .maps = true };
+	struct recipients_work *work;
+	struct arena a, scratch;
+	struct reply failed;
+	struct world w;
+	int turns = 1;
+
+	world_open(&w, "virtual_alias_maps=inline:{ {u@y.test=b@z.test, c@z.test} }");
+	rules.router = w.router;
+	arena_init(&a, 1 << 20);
+	arena_init(&scratch, 1 << 20);
+	w.e = (struct envelope){ .rcpts = w.rcpts, .n_rcpts = 3 };
+	w.rcpts[0] = w.rcpts[2] = (struct rcpt){ .addr = STR("u@y.test") };
+	w.rcpts[1] = (struct rcpt){ .addr = STR("x@y.test") };
+	work = recipients_begin(&rules, &a, &scratch, &w.e, &failed);
+	while (!recipients_go_on(work, 0))
+		turns++;
+	CHECK_INT(turns, 3);
+	CHECK_INT(w.e.n_rcpts, 3);
+	recipients_end(work);
+	CHECK_INT(failed.code, 0);
+	if (CHECK_INT(w.e.n_rcpts, 3)) {
+		CHECK_VIEW(w.e.rcpts[0].addr, "b@z.test");
+		CHECK_VIEW(w.e.rcpts[1].addr, "c@z.test");
+		CHECK_VIEW(w.e.rcpts[2].addr, "x@y.test");
+	}
+	arena_fini(&a);
+	arena_fini(&scratch);
 	world_close(&w);
 }
 

@@ -1,4 +1,5 @@
 /* address fields that are written again, in Postfix's form */
+#include "core/base/limits.h"
 #include "core/msg/addr_tree.h"
 #include "tests/unit/t.h"
 
@@ -61,5 +62,44 @@ T(addr_tree_writes_what_postfix_writes)
 	}
 	buf_fini(&out);
 	buf_fini(&want);
+	arena_fini(&a);
+}
+
+T(addr_tree_leaves_what_is_behind_its_bound)
+{
+	struct buf in, out;
+	struct addr_tree t;
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	buf_init(&in, 1 << 20);
+	buf_init(&out, 1 << 20);
+	for (int more = 0; more < 2; more++) {
+		ROW("%d", more);
+		buf_clear(&in);
+		buf_clear(&out);
+		/* with each comma two tokens: the last one is within the bound, or behind it */
+		for (int i = 0; i < LIMIT_FIELD_TOKENS / 2 - 2 + more; i++)
+			buf_z(&in, "u, ");
+		buf_z(&in, "v,\r\n\tw");
+		arena_reset(&a);
+		addr_tree_init(&t, &a, buf_view(&in));
+		complete(&t, &a);
+		addr_tree_format(&t, STR("To"), &out);
+		CHECK(addr_tree_is_changed(&t));
+		CHECK_INT(t.n, LIMIT_FIELD_TOKENS / 2);
+		CHECK(str_ends(buf_view(&out), more ? STR(" v@d.test, \tw\r\n") : STR(" v@d.test, w@d.test\r\n")) ||
+			str_ends(buf_view(&out), more ? STR("v@d.test,\r\n\tw\r\n") : STR(" v@d.test,\r\n\tw@d.test\r\n")));
+		addr_tree_fini(&t);
+	}
+	buf_clear(&in);
+	for (int i = 0; i <= LIMIT_FIELD_TOKENS; i++)
+		buf_z(&in, "u ");
+	addr_tree_init(&t, &a, buf_view(&in));
+	CHECK_INT(t.n, 0);
+	CHECK(!addr_tree_is_changed(&t));
+	addr_tree_fini(&t);
+	buf_fini(&in);
+	buf_fini(&out);
 	arena_fini(&a);
 }

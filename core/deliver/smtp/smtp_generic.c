@@ -13,14 +13,23 @@ static void fail(struct smtp_generic *g, const char *text)
 		reply_set(&g->failed, 451, "4.3.0", "%s", text);
 }
 
+/* is_dear - was so much spent on addresses that the next ones stay as they are? */
+static bool is_dear(const struct smtp_generic *g)
+{
+	return g->spent > LIMIT_REWRITE_STEPS;
+}
+
 static struct str map_address(struct smtp_generic *g, struct arena *a, struct str address)
 {
 	struct address_list to;
 	enum map_answer got;
+	uint64_t before;
 
-	if (!address.n || g->failed.code)
+	if (!address.n || g->failed.code || is_dear(g))
 		return address;
+	before = map_spent();
 	got = address_map(g->router, a, &g->profile->generic, address, g->profile->generic_extension, &to, NULL);
+	g->spent += map_spent() - before + LIMIT_REWRITE_ASK * g->profile->generic.maps.n;
 	if (got == MAP_ERROR)
 		fail(g, "address mapping failed: a table of generic maps cannot be read");
 	if (got == MAP_FOUND && to.n > 1)
@@ -36,7 +45,7 @@ bool smtp_generic_field(struct smtp_generic *g, const struct header *h, struct b
 	struct arena *scratch = &g->scratch;
 	struct addr_tree t;
 
-	if (!complete_place_of(h->name)) {
+	if (!complete_place_of(h->name) || is_dear(g)) {
 		buf_str(out, h->raw);
 		return !g->failed.code;
 	}

@@ -14,6 +14,7 @@ struct smtp_generic {
 	struct rcpt *rcpts;            /* one for each of the job's */
 	struct buf header;             /* what is sent in the place of the first header_size bytes of the content */
 	uint64_t header_size;
+	uint64_t spent;                /* on addresses, as of struct rewrite: past LIMIT_REWRITE_STEPS they stay as they are */
 	struct reply failed;           /* code != 0: a table cannot be read, nothing can be sent now */
 };
 /* smtp_generic_new - for a delivery; NULL: the transport has no such tables. probe: nothing but the envelope */
