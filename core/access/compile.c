@@ -2,6 +2,7 @@
  * with a list is told in one finding: it stops the start, because a rule that is passed by can open a relay. */
 #include "core/access/access_private.h"
 #include "core/base/mem.h"
+#include "core/route/keys.h"
 
 #define SEPARATORS ", \t\r\n"
 
@@ -345,6 +346,8 @@ struct access_rules *access_rules_new(const struct conf *c, struct conf_diag *di
 	buf_fini(&k.unknown);
 	buf_fini(&k.undone);
 	buf_fini(&k.why);
+	for (size_t i = 0; i < rules->n_maps; i++)
+		keys_advise(rules->maps[i], NULL, KEYS_ACCESS, rules->conf, diag);
 	return rules;
 }
 

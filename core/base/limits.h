@@ -89,6 +89,7 @@
 #define LIMIT_PATTERN_TRIED (64 * 1024 * 1024) /* marks of branches and places: 1,000 branches of a text of LIMIT_MAP_VALUE use 8 MB */
 #define LIMIT_CDB_HELD (4 * 1024 * 1024) /* a cdb table up to this that relayd asks often is kept in memory */
 #define LIMIT_CDB_RECORD (16 * 1024 * 1024) /* key and value of one cdb record while a table is walked */
+#define LIMIT_KEYS_LOOKED_AT 10000      /* keys of a table in which the start looks for those that never match: a millisecond */
 #define LIMIT_MAP_AHEAD 16u              /* entries that wait on their way into a table until the memory for them has come */
 #define LIMIT_CONN_READ (64 * 1024)      /* one read from a socket; also cipher text waiting on either side of a session */
 #define LIMIT_CONN_WARM 128              /* connections that keep empty buffers for their next bytes; others give them back */

@@ -2,6 +2,7 @@
 #include "core/route/rewriting.h"
 
 #include "core/base/str.h"
+#include "core/route/keys.h"
 
 /* --- opening ---------------------------------------------------------------------------------------------------------- */
 
@@ -82,6 +83,8 @@ void rewriting_open(struct rewriting *w, const struct conf *c, struct conf_diag 
 		if (maps_open(&m->maps, values[i].list, &why) < 0)
 			conf_diag_add(diag, CONF_ERROR, NULL, 0, "%s: %s", m->parameter, buf_cstr(&why));
 		buf_clear(&why);
+		for (size_t j = 0; j < m->maps.n; j++)
+			keys_advise(m->maps.v[j], m->parameter, KEYS_ADDRESS, c, diag);
 	}
 	buf_fini(&why);
 	w->canonical_places = read_bits(places, "canonical_classes", c->canonical_classes, diag);

@@ -9,6 +9,7 @@
 #include "core/map/aliascheck.h"
 #include "core/map/mapgen.h"
 #include "core/map/words.h"
+#include "core/route/keys.h"
 
 #define ALIAS_SLIPS 20                 /* findings in alias tables told at the start */
 #define TABLE_SLIPS 5                  /* and in a transport table */
@@ -379,6 +380,10 @@ struct router *router_new(const struct conf *c, const struct master *m, struct c
 	open_users(&r->priv->fallback_transports, "fallback_transport_maps", c->fallback_transport_maps, diag);
 	open_listed(r, diag);
 	check_table(r, "transport_maps", &r->transport_maps, false, diag);
+	for (size_t i = 0; i < r->transport_maps.n; i++)
+		keys_advise(r->transport_maps.v[i], "transport_maps", KEYS_TRANSPORT, c, diag);
+	for (size_t i = 0; i < r->priv->listed.relay.maps.n; i++)
+		keys_advise(r->priv->listed.relay.maps.v[i], "relay_recipient_maps", KEYS_ADDRESS, c, diag);
 	check_table(r, r->priv->sender_relayhosts.parameter, &r->priv->sender_relayhosts.maps, true, diag);
 	check_table(r, r->priv->sender_transports.parameter, &r->priv->sender_transports.maps, false, diag);
 	check_hops("relayhost", str_of(c->relayhost), diag);
