@@ -237,7 +237,7 @@ static enum access_says verified(struct access_run *r, enum access_who who, cons
 		buf_str(&text, str_head(str_of(reason), LIMIT_REPLY_TEXT / 2));
 	else
 		buf_printf(&text, "%s address: %.*s", later ? "unverified" : "undeliverable", STR_ARG(str_head(str_of(a->text), LIMIT_REPLY_TEXT / 2)));
-	access_refuse(r, who, code, later ? "4.1.1" : a->enhanced, buf_cstr(&text));
+	access_refuse(r, who, code, later ? "4.1.1" : "5.1.1", buf_cstr(&text));
 	buf_fini(&text);
 	return later ? access_put_off(r, action) : ACCESS_REFUSE;
 }

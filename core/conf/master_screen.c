@@ -5,8 +5,20 @@
 #include "core/base/mem.h"
 #include "core/conf/master_private.h"
 
+/* value_of - as the line says with -o, else as main.cf does */
+static const char *value_of(const struct master_load *ld, const struct master_line *l, const char *name)
+{
+	for (size_t i = l->n_overrides; i > 0; i--) {
+		struct str value = str_of(l->overrides[i - 1]), found;
+
+		if (str_cut(&value, '=', &found) && str_eq(str_trim(found), str_of(name)))
+			return value.p;
+	}
+	return conf_get(ld->conf, name);
+}
+
 /* tell_screen - what of postscreen is asked for and not done */
-static void tell_screen(struct master_load *ld, unsigned line)
+static void tell_screen(struct master_load *ld, const struct master_line *l)
 {
 	static const struct { const char *name, *harmless, *instead; } tests[] = {
 		{ "postscreen_greet_action", "ignore", "nobody has to wait for the greeting: reject_unauth_pipelining in smtpd_data_restrictions" },
@@ -20,19 +32,19 @@ static void tell_screen(struct master_load *ld, unsigned line)
 
 	buf_init(&lost, 1000);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		const char *value = conf_get(ld->conf, tests[i].name);
+		const char *value = value_of(ld, l, tests[i].name);
 
-		if (!value || !*value || str_ieq(str_of(value), str_of(tests[i].harmless)))
+		if (!value || str_ieq(str_trim(str_of(value)), str_of(tests[i].harmless)) || !*value)
 			continue;
 		buf_printf(&lost, "%s%s", lost.n ? ", " : "", tests[i].name);
 		if (tests[i].instead)
 			buf_printf(&lost, " (%s)", tests[i].instead);
 	}
 	if (lost.n)
-		conf_diag_add(ld->diag, CONF_WARNING, ld->path, line, "postscreen is not implemented: this line is served as smtpd, without %s",
+		conf_diag_add(ld->diag, CONF_WARNING, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without %s",
 			buf_cstr(&lost));
 	else
-		conf_diag_add(ld->diag, CONF_NOTE, ld->path, line, "postscreen is not implemented: this line is served as smtpd, without its tests");
+		conf_diag_add(ld->diag, CONF_NOTE, ld->path, l->number, "postscreen is not implemented: this line is served as smtpd, without its tests");
 	buf_fini(&lost);
 }
 
@@ -42,7 +54,7 @@ void master_screen_line(struct master_load *ld, struct master_line *l)
 {
 	const char *proxy = conf_get(ld->conf, "postscreen_upstream_proxy_protocol");
 
-	tell_screen(ld, l->number);
+	tell_screen(ld, l);
 	l->maxproc = ld->behind.maxproc;
 	for (size_t i = 0; i < ld->behind.n_overrides && l->n_overrides < MASTER_OVERRIDES; i++)
 		l->overrides[l->n_overrides++] = mem_dupz(ld->behind.overrides[i]);

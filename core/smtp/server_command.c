@@ -412,7 +412,7 @@ enum smtp_server_event server_dispatch(struct smtp_server *s, struct str line, c
 		return out_of_step(s);
 	if (p->denied && p->verb != VERB_QUIT)
 		return deny(s, args);
-	if ((row->flags & JUNK) && s->opt.junk_command_limit > 0 && p->junk++ >= s->opt.junk_command_limit)
+	if ((row->flags & JUNK) && s->opt.junk_command_limit > 0 && p->junk++ > s->opt.junk_command_limit)
 		s->errors++;
 	if (s->opt.tls_required && !s->tls && !(row->flags & PRE_TLS)) {
 		static const char text[] = "530 5.7.0 Must issue a STARTTLS command first";

@@ -193,7 +193,7 @@ enum smtp_server_event server_bdat(struct smtp_server *s, struct str args)
 
 		/* the rest of a message whose refusal was told: no error of its own, but no free ride either */
 		snprintf(text, sizeof(text), "551 5.0.0 Discarded %llu bytes after earlier error", (unsigned long long)p->chunk);
-		if (s->opt.junk_command_limit > 0 && p->junk++ >= s->opt.junk_command_limit)
+		if (s->opt.junk_command_limit > 0 && p->junk++ > s->opt.junk_command_limit)
 			s->errors++;
 		return refuse_chunk(s, text, false);
 	}

@@ -287,7 +287,7 @@ T(access_puts_off_and_looks_for_a_refusal)
 		lab_ask(&l, "192.0.2.1", "a@relayed.test");
 		judge(&l, ACCESS_AT_RCPT, &line);
 		for (unsigned asked = 0; asked < 5 && l.run.question != ACCESS_NO_QUESTION; asked++)
-			answer(&l, rows[i].code, rows[i].code == 550 ? "5.1.1" : "4.1.1", "why", &line);
+			answer(&l, rows[i].code, rows[i].code == 550 ? "5.4.4" : "4.1.1", "why", &line);
 		CHECK_STR(buf_cstr(&line), rows[i].want);
 		lab_close(&l);
 	}

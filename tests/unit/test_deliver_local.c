@@ -143,6 +143,7 @@ T(local_delivers_forwards_and_refuses)
 		{ "ME", 250, "2.0.0", "delivered to mailbox" },
 		{ "ME+ext", 250, "2.0.0", "delivered to mailbox" },
 		{ "no-such-user", 550, "5.1.1", "unknown user: \"no-such-user\"" },
+		{ "no-such-user+ext", 550, "5.1.1", "unknown user: \"no-such-user\"" },
 		{ "cmd", 451, "4.3.5", "alias delivers to the command \"|/bin/x y\": relaybox runs no commands" },
 		{ "file", 250, "2.0.0", "delivered to file: " },
 		{ "fwd", 250, "2.0.0", "forwarded as " },
