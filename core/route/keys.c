@@ -49,17 +49,26 @@ const char *keys_fault(enum keys_use use, struct str key, bool parents)
 
 struct walk { const char *parameter, *spec; enum keys_use use; bool parents; struct conf_diag *diag; size_t seen, told; };
 
+static void tell(struct walk *w, struct str key, const char *what, const char *why)
+{
+	const char *colon = *w->parameter ? ": " : "";
+
+	if (++w->told <= KEYS_TOLD)
+		conf_diag_add(w->diag, CONF_WARNING, NULL, 0, "%s%s%s: the key \"%.*s\" %s: %s", w->parameter, colon, w->spec, STR_ARG(str_head(key, 100)), what, why);
+	else
+		conf_diag_add(w->diag, CONF_WARNING, NULL, 0, "%s%s%s: and more of this kind", w->parameter, colon, w->spec);
+}
+
 static int look(void *ctx, struct str key, struct str value)
 {
 	struct walk *w = ctx;
 	const char *fault = keys_fault(w->use, key, w->parents);
+	struct str action;
 
-	(void)value;
-	if (fault && ++w->told <= KEYS_TOLD)
-		conf_diag_add(w->diag, CONF_WARNING, NULL, 0, "%s%s%s: the key \"%.*s\" never matches: %s", w->parameter, *w->parameter ? ": " : "", w->spec,
-			STR_ARG(str_head(key, 100)), fault);
-	else if (fault)
-		conf_diag_add(w->diag, CONF_WARNING, NULL, 0, "%s%s%s: more keys never match", w->parameter, *w->parameter ? ": " : "", w->spec);
+	if (fault)
+		tell(w, key, "never matches", fault);
+	else if (w->use == KEYS_ACCESS && str_word(&value, " \t", &action) && str_ieq(action, STR("FILTER")))
+		tell(w, key, "holds mail", "FILTER is not done: route such mail to the filter with transport_maps or relayhost");
 	return ++w->seen >= LIMIT_KEYS_LOOKED_AT || w->told > KEYS_TOLD;
 }
 

@@ -30,7 +30,7 @@ T(keys_of_a_table_are_told_three_at_most)
 	static const struct { const char *spec; size_t told; const char *last; } rows[] = {
 		{ "inline:{ {a=b} }", 0, NULL },
 		{ "inline:{ {a.=b} {b.=b} {c.=b} }", 3, "the key \"" },
-		{ "inline:{ {a.=b} {b.=b} {c.=b} {d.=b} {e.=b} }", 4, ": more keys never match" },
+		{ "inline:{ {a.=b} {b.=b} {c.=b} {d.=b} {e.=b} }", 4, ": and more of this kind" },
 		{ "static:x", 0, NULL },
 	};
 	static const char *const none[] = { NULL };
