@@ -212,28 +212,35 @@ int pool_fd(const struct pool *p)
 	return p->fd;
 }
 
-/* finished - the oldest finished job, off the list; NULL if none */
-static struct pool_job *finished(struct pool *p)
+/* take_finished - all that are finished by now */
+static void take_finished(struct pool *p, struct list *out)
 {
 	struct list *l;
 
+	list_init(out);
 	pthread_mutex_lock(&p->lock);
-	l = list_first(&p->done);
-	if (l)
+	while ((l = list_first(&p->done))) {
 		list_remove(l);
+		list_append(out, l);
+	}
 	pthread_mutex_unlock(&p->lock);
-	return l ? LIST_ITEM(l, struct pool_job, link) : NULL;
 }
 
+/* what is finished meanwhile has the next turn: a job that a `done` starts anew would keep the loop from everything else */
 void pool_reap(struct pool *p)
 {
-	struct pool_job *j;
+	struct list batch, *l;
 	uint64_t count;
 
 	if (read(p->fd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
 		BUG("eventfd read failed");
-	while ((j = finished(p)))
+	take_finished(p, &batch);
+	while ((l = list_first(&batch))) {
+		struct pool_job *j = LIST_ITEM(l, struct pool_job, link);
+
+		list_remove(l);
 		j->done(j);
+	}
 }
 
 static bool is_busy(const struct pool *p)

@@ -369,3 +369,44 @@ T(pool_has_a_thread_for_each_job_up_to_its_number)
 	CHECK_INT(met, 3);
 	pool_free(p);
 }
+
+/* a job that its `done` starts anew, and waits for to be worked on */
+static _Atomic unsigned worked;
+static unsigned reaped;
+static struct pool *endless;
+
+static void work_again(struct pool_job *j)
+{
+	(void)j;
+	worked++;
+}
+
+static void start_again(struct pool_job *j)
+{
+	unsigned before = worked;
+	struct pollfd pfd = { .fd = pool_fd(endless), .events = POLLIN };
+
+	if (++reaped > 3)
+		return;
+	*j = (struct pool_job){ .work = work_again, .done = start_again };
+	pool_run(endless, j);
+	CHECK_INT(poll(&pfd, 1, 10000), 1);
+	CHECK_INT(worked, before + 1);
+}
+
+T(pool_reaps_what_was_finished_and_no_more)
+{
+	struct pool_job job = { .work = work_again, .done = start_again };
+	struct pollfd pfd;
+
+	endless = pool_new(1);
+	REQUIRE(endless);
+	pfd = (struct pollfd){ .fd = pool_fd(endless), .events = POLLIN };
+	pool_run(endless, &job);
+	for (unsigned turn = 1; turn <= 4; turn++) {
+		CHECK_INT(poll(&pfd, 1, 10000), 1);
+		pool_reap(endless);
+		CHECK_INT(reaped, turn);
+	}
+	pool_free(endless);
+}
