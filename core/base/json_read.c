@@ -24,18 +24,13 @@ static bool take(struct reader *r, char c)
 
 /* --- strings ------------------------------------------------------------------------------------------------------- */
 
-static int hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* four hexadecimal digits, or -1 */
 static long code_unit(struct str s)
 {
 	long unit = 0;
 
 	for (size_t i = 0; i < 4; i++) {
-		int digit = i < s.n ? hex(s.p[i]) : -1;
+		int digit = i < s.n ? ascii_hex(s.p[i]) : -1;
 
 		if (digit < 0)
 			return -1;

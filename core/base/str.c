@@ -145,14 +145,6 @@ bool str_to_i64(struct str s, int64_t *out)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	c = ascii_lower(c);
-	if (ascii_is_digit(c))
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool str_to_hex64(struct str s, uint64_t *out)
 {
 	uint64_t v = 0;
@@ -160,7 +152,7 @@ bool str_to_hex64(struct str s, uint64_t *out)
 	if (!s.n || s.n > 16)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		int d = hex_digit(s.p[i]);
+		int d = ascii_hex(s.p[i]);
 
 		if (d < 0)
 			return false;

@@ -78,6 +78,8 @@ static inline char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? (char)(c 
 static inline bool ascii_is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline bool ascii_is_alpha(char c) { c = ascii_lower(c); return c >= 'a' && c <= 'z'; }
 static inline bool ascii_is_alnum(char c) { return ascii_is_alpha(c) || ascii_is_digit(c); }
+/* ascii_hex - the value of a hexadecimal digit; -1: it is none */
+static inline int ascii_hex(char c) { c = ascii_lower(c); return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 static inline bool ascii_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static inline bool ascii_is_control(char c) { return (unsigned char)c < 32 || c == 127; }
 static inline bool ascii_is_print(char c) { return c >= 32 && c < 127; }

@@ -50,7 +50,7 @@ static bool is_lower(unsigned c) { return c >= 'a' && c <= 'z'; }
 static bool is_upper(unsigned c) { return c >= 'A' && c <= 'Z'; }
 static bool is_print(unsigned c) { return c >= 32 && c < 127; }
 static bool is_punct(unsigned c) { return is_graph(c) && !is_alnum(c); }
-static bool is_hex(unsigned c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+static bool is_hex(unsigned c) { return c < 128 && ascii_hex((char)c) >= 0; }
 
 static const struct { char letter; bool (*has)(unsigned c); } lettered[] = {
 	{ 'd', is_digit }, { 'w', is_word }, { 's', is_space }, { 'h', is_blank }, { 'v', is_vertical },
@@ -81,11 +81,6 @@ static bool add_lettered(struct pattern_set *s, char letter)
 
 /* --- single bytes ------------------------------------------------------------------------------------------------------- */
 
-static int hex_value(char c)
-{
-	return ascii_is_digit(c) ? c - '0' : ascii_lower(c) - 'a' + 10;
-}
-
 static bool take_number(struct pattern_text *t, unsigned base, size_t most, unsigned *value)
 {
 	size_t n = 0;
@@ -95,7 +90,7 @@ static bool take_number(struct pattern_text *t, unsigned base, size_t most, unsi
 
 		if (base == 8 ? c < '0' || c > '7' : !is_hex((unsigned char)c))
 			break;
-		*value = *value * base + (unsigned)hex_value(c);
+		*value = *value * base + (unsigned)ascii_hex(c);
 	}
 	t->rest = str_from(t->rest, n);
 	return *value < 256;

@@ -3,6 +3,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "core/msg/mime.h"
 #include "core/msg/mime_lines.h"
 
 enum { QP_COLUMN = 72, LINE_PIECE = 8192 };
@@ -27,15 +28,6 @@ struct downgrade {
 
 /* --- body ----------------------------------------------------------------------------------------------------------- */
 
-static void quote_byte(struct buf *b, unsigned char c)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	buf_byte(b, '=');
-	buf_byte(b, hex[c >> 4]);
-	buf_byte(b, hex[c & 15]);
-}
-
 static void quote(struct downgrade *d, struct str text, bool end)
 {
 	struct buf *b = &d->quoted;
@@ -49,7 +41,7 @@ static void quote(struct downgrade *d, struct str text, bool end)
 			buf_clear(b);
 		}
 		if ((c < 32 && c != '\t') || c == '=' || c > 126)
-			quote_byte(b, c);
+			mime_code(b, '=', c);
 		else
 			buf_byte(b, (char)c);
 	}
@@ -59,7 +51,7 @@ static void quote(struct downgrade *d, struct str text, bool end)
 		unsigned char c = (unsigned char)b->p[b->n - 1];
 
 		buf_truncate(b, b->n - 1);
-		quote_byte(b, c);
+		mime_code(b, '=', c);
 	}
 	buf_str(d->out, buf_view(b));
 	buf_z(d->out, "\r\n");

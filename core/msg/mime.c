@@ -2,7 +2,13 @@
  * ASCII is encoded or becomes a space (threats C6, K9). Decoders accept exactly what the RFC says and refuse the rest. */
 #include "core/msg/mime.h"
 
-static const char hex[] = "0123456789ABCDEF";
+void mime_code(struct buf *out, char mark, unsigned char c)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char code[3] = { mark, hex[c >> 4], hex[c & 15] };
+
+	buf_add(out, code, 3);
+}
 
 /* --- base64 (RFC 4648) -------------------------------------------------------------------------------------------- */
 
@@ -127,13 +133,10 @@ void mime_quoted_printable(struct buf *out, struct str s)
 			plain = qp_plain(s, i, column);
 			need = plain ? 1 : 3;
 		}
-		if (plain) {
+		if (plain)
 			buf_byte(out, (char)c);
-		} else {
-			char code[3] = { '=', hex[c >> 4], hex[c & 15] };
-
-			buf_add(out, code, 3);
-		}
+		else
+			mime_code(out, '=', c);
 		column += need;
 	}
 }
@@ -145,22 +148,11 @@ void mime_xtext(struct buf *out, struct str in)
 	for (size_t i = 0; i < in.n; i++) {
 		unsigned char c = (unsigned char)in.p[i];
 
-		if (c > ' ' && c < 127 && c != '+' && c != '=') {
+		if (c > ' ' && c < 127 && c != '+' && c != '=')
 			buf_byte(out, (char)c);
-		} else {
-			char code[3] = { '+', hex[c >> 4], hex[c & 15] };
-
-			buf_add(out, code, 3);
-		}
+		else
+			mime_code(out, '+', c);
 	}
-}
-
-static int hex_value(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_upper(c);
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 bool mime_xtext_decode(struct buf *out, struct str in)
@@ -171,8 +163,8 @@ bool mime_xtext_decode(struct buf *out, struct str in)
 		if (c <= ' ' || c >= 127 || c == '=')
 			return false;
 		if (c == '+') {
-			int high = i + 2 < in.n ? hex_value(in.p[i + 1]) : -1;
-			int low = i + 2 < in.n ? hex_value(in.p[i + 2]) : -1;
+			int high = i + 2 < in.n ? ascii_hex(in.p[i + 1]) : -1;
+			int low = i + 2 < in.n ? ascii_hex(in.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return false;

@@ -6,6 +6,7 @@
 
 void mime_base64(struct buf *out, struct str in, size_t line);      /* line: characters per line (0 = one line), CRLF between and at the end if line */
 bool mime_base64_decode(struct buf *out, struct str in);            /* strict: padding, no other bytes; false = not base64 */
+void mime_code(struct buf *out, char mark, unsigned char c);        /* "=2E": a byte in quoted-printable; xtext has +, parameters % */
 void mime_quoted_printable(struct buf *out, struct str crlf_text);  /* lines <= 76, CRLF kept as line ends */
 /* mime_header_text - field value as ASCII: RFC 2047 encoded words (UTF-8) where needed, folded at 76 with CRLF SP;
  * `used` = columns already taken by "Name: " */

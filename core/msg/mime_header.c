@@ -11,8 +11,6 @@
 #define WORD_FRAME 7                           /* the signs around charset, letter and text */
 #define PLAIN_MAX 900                          /* a longer word could not be folded within RFC 5322's 998 */
 
-static const char hex[] = "0123456789ABCDEF";
-
 struct writer {
 	struct buf *out;
 	size_t column;
@@ -93,14 +91,13 @@ static void put_q(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		char code[3] = { '=', hex[c >> 4], hex[c & 15] };
 
 		if (c == ' ')
 			buf_byte(out, '_');
 		else if (is_q_plain((char)c))
 			buf_byte(out, (char)c);
 		else
-			buf_add(out, code, 3);
+			mime_code(out, '=', c);
 	}
 }
 
@@ -244,13 +241,10 @@ static size_t percent_length(char c)
 
 static void put_percent(struct buf *out, char c)
 {
-	unsigned char u = (unsigned char)c;
-	char code[3] = { '%', hex[u >> 4], hex[u & 15] };
-
 	if (is_attribute_char(c))
 		buf_byte(out, c);
 	else
-		buf_add(out, code, 3);
+		mime_code(out, '%', (unsigned char)c);
 }
 
 void mime_parameter(struct buf *out, const char *name, struct str value)

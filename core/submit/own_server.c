@@ -48,11 +48,6 @@ bool own_server_given(const struct own_server *s)
 
 /* --- the URL ---------------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* decode - %40 and the like; NULL: not well formed, or a control character */
 static const char *decode(struct arena *a, struct str s)
 {
@@ -63,7 +58,7 @@ static const char *decode(struct arena *a, struct str s)
 		int c = (unsigned char)s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, low = high < 0 ? -1 : hex_digit(s.p[i + 2]);
+			int high = i + 2 < s.n ? ascii_hex(s.p[i + 1]) : -1, low = high < 0 ? -1 : ascii_hex(s.p[i + 2]);
 
 			if (low < 0)
 				return NULL;
