@@ -166,16 +166,18 @@ HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/l
 	cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
-COLD = $(addprefix core/,base/env.c base/json_read.c base/landlock.c base/memory_start.c base/memory_system.c base/rights.c base/row.c base/saver.c base/seccomp.c base/signals.c base/visible.c base/ipaddr.c base/pool.c cleanup/act.c cleanup/checks.c cleanup/copies.c cleanup/forward.c cleanup/inspect.c \
-	cleanup/notice.c cleanup/queries.c schedule/schedule_drain.c smtp/path_repair.c \
-	base/fs.c base/log_open.c base/log_mask.c base/log_repeat.c base/log_sink.c base/metric.c base/opt.c base/random.c base/term.c \
-	store/compact.c store/maildrop.c store/recover.c store/recover_apply.c store/recover_scan.c store/recover_big.c schedule/schedule_control.c smtp/client_session.c smtp/sasl.c \
-	smtp/server_auth.c smtp/token.c)
+COLD = $(addprefix core/,base/env.c base/fs.c base/ipaddr.c base/ipaddr_public.c base/json_read.c base/landlock.c base/log_mask.c \
+	base/log_open.c base/log_repeat.c base/log_sink.c base/memory_start.c base/memory_system.c base/metric.c base/opt.c \
+	base/pool.c base/random.c base/rights.c base/row.c base/saver.c base/seccomp.c base/signals.c base/term.c \
+	base/visible.c \
+	cleanup/act.c cleanup/checks.c cleanup/copies.c cleanup/forward.c cleanup/inspect.c cleanup/notice.c \
+	cleanup/queries.c \
+	schedule/schedule_control.c schedule/schedule_drain.c \
+	smtp/client_session.c smtp/path_repair.c smtp/sasl.c smtp/server_auth.c smtp/token.c \
+	store/compact.c store/maildrop.c store/recover.c store/recover_apply.c store/recover_big.c store/recover_scan.c)
 for_size = $(if $(filter release,$(KIND)),$(if $(filter-out $(COLD),$(filter $(HOT),$<)),,$(FOR_SIZE)))
 ALL_CFLAGS = $(LIBC_INC) $(LANG_FLAGS) $(WARN) $(SECTIONS) $(REPRODUCIBLE) $(LIB_INC) $(CFLAGS)
 LINK = $(CC) $($(KIND)_LINK)
-COLD += $(addprefix core/,base/ipaddr_public.c base/json_read.c base/landlock.c base/rights.c base/saver.c base/seccomp.c cleanup/act.c cleanup/checks.c \
-	cleanup/forward.c cleanup/notice.c)
 
 # Written aside and renamed: another make in the same folder never sees half an object.
 compile = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(for_size) -MMD -MP -MF $@.$$$$.d -MT $@ -c -o $@.$$$$ $< && \
