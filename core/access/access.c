@@ -352,7 +352,7 @@ static enum access_says judge(struct access_run *r, const struct access_row *row
 
 	if (!r->request->trace)
 		return a ? row->word->answered(r, row, a) : row->word->judge(r, row);
-	mark = (struct access_mark){ .stage = stage_of(r), .depth = r->depth, .put_off = r->if_permit.code, .if_reject = r->if_reject.code };
+	mark = (struct access_mark){ .depth = r->depth, .put_off = r->if_permit.code, .if_reject = r->if_reject.code };
 	map_watch(r->request->trace);
 	says = a ? row->word->answered(r, row, a) : row->word->judge(r, row);
 	map_watch(NULL);

@@ -80,7 +80,6 @@ extern const struct access_stage_row {
 
 /* --- trace.c: rows of what is judged, for who asks why --- */
 struct access_mark {                   /* before a row is judged */
-	enum access_stage stage;
 	size_t depth;
 	int put_off, if_reject;
 };

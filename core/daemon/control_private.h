@@ -17,8 +17,8 @@ struct peer {
 	bool answering, done;
 	/* what the verb makes of bytes that follow its line; NULL: they are not looked at */
 	void (*more)(struct peer *p);
-	/* writes a slice of a long answer, and the next when the peer has taken that; NULL: there is none */
-	void (*go_on)(struct peer *p);
+	/* adds the next piece of a long answer; false: that was the last. NULL: it is not long */
+	bool (*next)(struct peer *p, struct buf *out);
 	struct intake *intake;         /* of a message that is adopted */
 	struct explanation *explanation; /* under way; NULL: none */
 	bool running;                  /* … while `more` looks at its bytes */

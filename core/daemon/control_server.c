@@ -83,25 +83,31 @@ static void collect_ids(struct peer *p)
 	qsort(p->ids, p->n_ids, sizeof(*p->ids), by_id);
 }
 
-static void list_slice(struct peer *p)
+/* slice - of a long answer: p->next until it has no more, or the peer has to take what there is */
+static void slice(struct peer *p)
 {
 	struct buf text;
-	bool end;
+	bool more = true;
 
 	buf_init(&text, 16 << 20);
-	while (p->at < p->n_ids && text.n < SLICE) {
-		struct qmsg *m = store_find(p->relay->store, p->ids[p->at++]);
-
-		if (m)
-			listing_message(&p->listing, p->relay->store, m, schedule_is_active(m), &text);
-	}
-	end = p->at >= p->n_ids;
-	if (end)
-		listing_end(&p->listing, &text);
+	while (more && text.n < SLICE)
+		more = p->next(p, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
-	if (end)
+	if (!more)
 		control_finish(p, NULL);
+}
+
+static bool next_message(struct peer *p, struct buf *out)
+{
+	struct qmsg *m = p->at < p->n_ids ? store_find(p->relay->store, p->ids[p->at]) : NULL;
+
+	if (m)
+		listing_message(&p->listing, p->relay->store, m, schedule_is_active(m), out);
+	if (p->at++ < p->n_ids)
+		return true;
+	listing_end(&p->listing, out);
+	return false;
 }
 
 static void do_queue(struct peer *p, struct str args)
@@ -111,7 +117,7 @@ static void do_queue(struct peer *p, struct str args)
 		return;
 	}
 	collect_ids(p);
-	p->go_on = list_slice;
+	p->next = next_message;
 }
 
 static bool is_in(const struct qmsg *m, struct str queues)
@@ -223,20 +229,8 @@ static void do_flush(struct peer *p, struct str args)
 	control_finish(p, NULL);
 }
 
-/* stats_slice - some more destinations; one that comes or goes meanwhile may be missed */
-static void stats_slice(struct peer *p)
-{
-	struct buf text;
-	bool end = false;
-
-	buf_init(&text, LIMIT_SESSION_OUTPUT);
-	while (!end && text.n < SLICE)
-		end = !stats_destination(p->relay, &p->at, &text);
-	put_lines(p, buf_view(&text));
-	buf_fini(&text);
-	if (end)
-		control_finish(p, NULL);
-}
+/* next_destination - one that comes or goes meanwhile may be missed */
+static bool next_destination(struct peer *p, struct buf *out) { return stats_destination(p->relay, &p->at, out); }
 
 static void do_stats(struct peer *p, struct str args)
 {
@@ -247,7 +241,7 @@ static void do_stats(struct peer *p, struct str args)
 	stats_rows(p->relay, &text);
 	put_lines(p, buf_view(&text));
 	buf_fini(&text);
-	p->go_on = stats_slice;
+	p->next = next_destination;
 }
 
 static void do_reload(struct peer *p, struct str args)
@@ -375,13 +369,13 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 			buf_printf(&c->out, CONTROL_HELLO "%d\n", CONTROL_VERSION);
 			serve(p, str_trim(str_head(buf_view(&c->in), (size_t)lf)));
 			buf_consume(&c->in, (size_t)lf + 1);
-			if (p->go_on)
-				p->go_on(p);
+			if (p->next)
+				slice(p);
 		} else if (c->in.n >= LIMIT_CONTROL_LINE) {
 			control_finish(p, "request too long");
 		}
-	} else if (ev == CONN_SENT && p->go_on && !p->done) {
-		p->go_on(p);
+	} else if (ev == CONN_SENT && p->next && !p->done) {
+		slice(p);
 	} else if (ev == CONN_FAILED || ev == CONN_DEADLINE || (ev == CONN_EOF && (!p->answering || p->more))) {
 		peer_free(p);
 		return CONN_CLOSE;

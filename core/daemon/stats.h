@@ -1,10 +1,10 @@
 /* stats - what the daemon has done and is doing, as rows that relayctl shows (stats_view.h).
  *
  * TAB stands between cells; nothing in a cell is a control character. Figures and minutes are numbers, times microseconds.
- *   f KEY LABEL VALUE                                      a figure; KEY_total only grows
- *   d TRANSPORT NEXTHOP WAITING IN_FLIGHT LIMIT DEAD WHY   a destination; DEAD 0 or 1
- *   p ACCEPTED SENT DEFERRED BOUNCED                       a minute, oldest first; the last one is not over
- *   e AT QUEUE_ID FINAL RECIPIENT RELAY TEXT               a failed try, newest first; FINAL 0 or 1 */
+ *   figure KEY LABEL VALUE                                 KEY_total only grows
+ *   destination TRANSPORT NEXTHOP WAITING IN_FLIGHT LIMIT DEAD WHY   DEAD 0 or 1
+ *   minute ACCEPTED SENT DEFERRED BOUNCED                  oldest first; the last one is not over
+ *   error AT QUEUE_ID FINAL RECIPIENT RELAY TEXT           a failed try, newest first; FINAL 0 or 1 */
 #ifndef CORE_DAEMON_STATS_H
 #define CORE_DAEMON_STATS_H
 
