@@ -3,7 +3,7 @@
 
 #include "core/base/mem.h"
 #include "core/net/tls_names.h"
-#include "core/policy/ask.h"
+#include "core/policy/find_told.h"
 
 #define PARAMETER "smtp_tls_policy_maps"
 
@@ -253,13 +253,13 @@ bool tls_demand_check(const struct conf *c, struct str value, struct buf *why)
 
 static enum map_answer find(struct maps *table, struct str site, struct buf *out, struct buf *trace)
 {
-	enum map_answer got = policy_ask(table, PARAMETER, site, false, out, trace);
+	enum map_answer got = find_told(table, PARAMETER, site, false, out, trace);
 	bool bare = site.n && site.p[0] != '[' && str_chr(site, ':') < 0;
 	ptrdiff_t dot;
 
 	while (bare && got == MAP_NONE && (dot = str_chr(str_from(site, 1), '.')) >= 0) {
 		site = str_from(site, (size_t)dot + 1);
-		got = policy_ask(table, PARAMETER, site, true, out, trace);
+		got = find_told(table, PARAMETER, site, true, out, trace);
 	}
 	return got;
 }

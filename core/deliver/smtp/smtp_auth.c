@@ -10,7 +10,7 @@
 #include "core/deliver/smtp/smtp_try.h"
 #include "core/msg/mime.h"
 #include "core/oauth/oauth.h"
-#include "core/policy/ask.h"
+#include "core/policy/find_told.h"
 #include "core/smtp/token.h"
 
 #define TOKEN_TIME (150 * USEC_PER_SEC)        /* for a server to wait while a token endpoint is asked; servers wait for 5 minutes */
@@ -30,7 +30,7 @@ static void set_login(struct smtp_session *s, struct str user, struct str passwo
 
 static enum map_answer ask(struct smtp_profile *p, struct str key, bool partial, struct buf *out, struct buf *trace)
 {
-	return policy_ask(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
+	return find_told(&p->sasl, "smtp_sasl_password_maps", key, partial, out, trace);
 }
 
 /* ask_sender - by the keys of an address (core/route/rewriting.h) */

@@ -1,7 +1,7 @@
-/* ask - see ask.h. */
-#include "core/policy/ask.h"
+/* find_told - see find_told.h. */
+#include "core/policy/find_told.h"
 
-enum map_answer policy_ask(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out, struct buf *trace)
+enum map_answer find_told(struct maps *maps, const char *parameter, struct str key, bool partial, struct buf *out, struct buf *trace)
 {
 	enum map_answer got = MAP_NONE;
 
