@@ -162,6 +162,8 @@ bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login);
 const char *conf_left_out(struct str name);
 void conf_check_entries(const struct conf *c, size_t from, bool with_master, struct conf_diag *diag);
 struct conf *conf_build(struct conf_source *s, const char *directory, struct conf_diag *diag); /* takes s; never NULL: see diag */
+/* conf_build_over - as base, with what is another in s, which it takes */
+struct conf *conf_build_over(const struct conf *base, struct conf_source *s, struct conf_diag *diag);
 /* conf_from_text - main.cf's text alone, without the environment (fuzzing, tests); NULL on errors */
 struct conf *conf_from_text(struct str text, const char *directory, struct conf_diag *diag);
 /* conf_add_error - conf_diag_add with the place where e was set; e NULL: nobody set it */

@@ -3,7 +3,6 @@
  * smtpd_listen and the built-in transports. */
 #include <errno.h>
 
-#include "core/base/env.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -242,7 +241,7 @@ static void tell_not_run(struct master_load *ld)
 	buf_clear(&ld->not_run);
 }
 
-static void take_line(struct master_load *ld, struct master_line *l)
+void master_take_line(struct master_load *ld, struct master_line *l)
 {
 	enum master_program program;
 	bool known = transport_program(l, &program);
@@ -262,66 +261,6 @@ static void take_line(struct master_load *ld, struct master_line *l)
 	}
 }
 
-/* --- lines from the environment: POSTFIXMASTER_service__type=line takes the place of that line, empty takes it out ------ */
-
-#define LINE_PREFIX "POSTFIXMASTER_"
-
-/* split_variable - service and type of such a variable; false: its name has another form */
-static bool split_variable(struct str variable, struct str *service, struct str *type)
-{
-	struct str name = str_from(variable, sizeof(LINE_PREFIX) - 1);
-
-	for (size_t i = name.n; i-- > 1;)
-		if (name.p[i - 1] == '_' && name.p[i] == '_' && i > 1 && i + 1 < name.n) {
-			*service = str_head(name, i - 1);
-			*type = str_from(name, i + 1);
-			return true;
-		}
-	return false;
-}
-
-static bool is_replaced(struct str service, struct str type)
-{
-	const char *variable, *value;
-	unsigned cursor = 0, n;
-	struct str s, t;
-
-	while (env_each(LINE_PREFIX, &cursor, &variable, &value, &n))
-		if (split_variable(str_make(variable, n), &s, &t) && str_eq(s, service) && str_eq(t, type))
-			return true;
-	return false;
-}
-
-static void environment_line(struct master_load *ld, struct str variable, struct str line)
-{
-	struct str service, type;
-	struct master_line l;
-	struct buf why;
-
-	buf_init(&why, 300);
-	if (!split_variable(variable, &service, &type)) {
-		conf_diag_add(ld->diag, CONF_WARNING, "environment", 0, "%.*s has no effect: its name must be " LINE_PREFIX
-			"service__type, as in " LINE_PREFIX "submission__inet", STR_ARG(str_head(variable, 100)));
-	} else if (line.n) {
-		if (master_line_parse(line, 0, &l, &why))
-			take_line(ld, &l);
-		else
-			conf_diag_add(ld->diag, CONF_ERROR, "environment", 0, "%.*s: %s", STR_ARG(str_head(variable, 100)), buf_cstr(&why));
-		master_line_fini(&l);
-	}
-	buf_fini(&why);
-}
-
-static void environment_lines(struct master_load *ld)
-{
-	const char *variable, *value;
-	unsigned cursor = 0, n;
-
-	ld->path = "environment";
-	while (env_each(LINE_PREFIX, &cursor, &variable, &value, &n))
-		environment_line(ld, str_make(variable, n), str_trim(str_of(value)));
-}
-
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
 static void read_lines(struct master_load *ld, struct str text)
@@ -339,10 +278,10 @@ static void read_lines(struct master_load *ld, struct str text)
 	buf_init(&why, 300);
 	while (lines_next(&lines, &line)) {
 		buf_clear(&why);
-		if (master_line_parse(line, lines.line, &l, &why) && is_replaced(l.service, l.type))
+		if (master_line_parse(line, lines.line, &l, &why) && master_env_replaces(l.service, l.type))
 			buf_clear(&why);
 		else if (!why.n)
-			take_line(ld, &l);
+			master_take_line(ld, &l);
 		else
 			conf_diag_add(ld->diag, CONF_ERROR, ld->path, lines.line, "%s", buf_cstr(&why));
 		master_line_fini(&l);
@@ -403,13 +342,13 @@ void master_load_whole(const struct conf *c, struct master *out, struct conf_dia
 		if (conf_is_set(c, "smtpd_listen"))
 			conf_diag_add(diag, CONF_NOTE, ld.path, 0, "smtpd_listen has no effect, since there is a master.cf");
 	} else if (errno == ENOENT || errno == ENOTDIR) {
-		if (!is_replaced(STR("smtp"), STR("inet")))
+		if (!master_env_replaces(STR("smtp"), STR("inet")))
 			listen_parameter(&ld);
 	} else {
 		conf_diag_add(diag, CONF_ERROR, buf_cstr(&path), 0, "cannot read: %s", strerror(errno));
 	}
 	tell_not_run(&ld);
-	environment_lines(&ld);
+	master_env_lines(&ld);
 	tell_not_run(&ld);
 	ld.path = NULL;
 	add_built_in(&ld);

@@ -1,4 +1,4 @@
-/* master_private - what master.c and master_line.c share. */
+/* master_private - what the files master*.c share. */
 #ifndef CORE_CONF_MASTER_PRIVATE_H
 #define CORE_CONF_MASTER_PRIVATE_H
 
@@ -29,5 +29,9 @@ struct master_load {                        /* what the steps of one load share 
 /* master_screen_find - the line behind postscreen, wherever it stands in text; master_screen_line - make a line of postscreen one of smtpd */
 void master_screen_find(struct master_load *ld, struct str text);
 void master_screen_line(struct master_load *ld, struct master_line *l);
+
+void master_take_line(struct master_load *ld, struct master_line *l);  /* to what it makes: a listener, a transport, a cleanup */
+bool master_env_replaces(struct str service, struct str type);         /* has the environment a line in the place of this one? */
+void master_env_lines(struct master_load *ld);
 
 #endif

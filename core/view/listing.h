@@ -44,7 +44,7 @@ void listing_end(struct listing *l, struct buf *out);   /* footer, or "Mail queu
  * cut where out is full. 0, or -1 with errno */
 int listing_show(struct store *s, struct qmsg *m, bool content, struct buf *out);
 
-/* without a daemon: read the spool as it lies there. 0, or -1 with why */
+/* without a daemon (listing_offline.c): read the spool as it lies there. 0, or -1 with why */
 int listing_offline(const char *queue_directory, enum listing_form form, FILE *to, struct buf *why);
 int listing_offline_show(const char *queue_directory, struct str qid, bool content, FILE *to, struct buf *why);
 
