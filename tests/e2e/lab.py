@@ -137,15 +137,16 @@ class Authority:
     def bundle(self):
         return self.read("ca.pem")
 
-    def issue(self, name):
-        """Paths of a certificate and a key for name."""
-        with open(os.path.join(self.dir, "ext"), "w") as f:
-            f.write("subjectAltName=DNS:%s\n" % name)
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
-                     "-subj", "/CN=" + name)
-        self.openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out",
-                     name + ".pem", "-extfile", "ext")
-        return os.path.join(self.dir, name + ".pem"), os.path.join(self.dir, name + ".key")
+    def issue(self, name, *others, file=None, by="ca", kind="ec", extensions=None):
+        """Paths of a certificate and a key for name and others, in files of that name; extensions stand in place of the names."""
+        file = file or name
+        with open(os.path.join(self.dir, file + ".ext"), "w") as f:
+            f.write((extensions or "subjectAltName=" + ",".join("DNS:" + n for n in (name, *others))) + "\n")
+        self.openssl("req", "-newkey", kind, *(["-pkeyopt", "ec_paramgen_curve:P-256"] if kind == "ec" else []), "-nodes", "-keyout", file + ".key",
+                     "-out", file + ".csr", "-subj", "/CN=" + name)
+        self.openssl("x509", "-req", "-in", file + ".csr", "-CA", by + ".pem", "-CAkey", by + ".key", "-CAcreateserial", "-days", "30", "-out",
+                     file + ".pem", "-extfile", file + ".ext")
+        return os.path.join(self.dir, file + ".pem"), os.path.join(self.dir, file + ".key")
 
 
 class Relay:
@@ -328,7 +329,9 @@ class Sink(socketserver.ThreadingTCPServer):
 
 
 class SinkSession(socketserver.StreamRequestHandler):
+    """SMTP, or after LHLO LMTP, which answers for each recipient."""
     timeout = 120
+    lmtp = False
 
     def say(self, line):
         self.wfile.write(line.encode() + b"\r\n")
@@ -401,6 +404,10 @@ class SinkSession(socketserver.StreamRequestHandler):
             words.append("AUTH PLAIN LOGIN")
         lines = ["sink.example.test"] + words
         self.say("\r\n".join("250%s%s" % ("-" if i < len(lines) - 1 else " ", w) for i, w in enumerate(lines)))
+
+    def do_LHLO(self, argument):
+        self.lmtp = True
+        self.do_EHLO(argument)
 
     def do_HELO(self, argument):
         self.say("250 sink.example.test")
@@ -481,7 +488,8 @@ class SinkSession(socketserver.StreamRequestHandler):
             return
         with self.server.lock:
             self.server.messages.append(message)
-        self.say("250 2.0.0 Ok: queued as SINK%d" % len(self.server.messages))
+        for _ in message.rcpts if self.lmtp else [None]:
+            self.say("250 2.0.0 Ok: queued as SINK%d" % len(self.server.messages))
 
     def do_RSET(self, argument):
         self.sender, self.rcpts = None, []
@@ -492,9 +500,10 @@ class SinkSession(socketserver.StreamRequestHandler):
 
 
 class Dns(threading.Thread):
-    """A name server of a few records over UDP: {(name, type): [data, ...]}; None: SERVFAIL; anything else does not exist."""
+    """A name server of a few records over UDP: {(name, type): [data, ...]}; None: SERVFAIL, of the type ANY for all that are not there. A name
+    that only others have below it exists without records; anything else does not exist."""
 
-    TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+    TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "ANY": 255}
 
     def __init__(self, records, port=0):
         super().__init__(daemon=True)
@@ -528,12 +537,12 @@ class Dns(threading.Thread):
                 return
             at, labels = 12, []
             while q[at]:
-                labels.append(q[at + 1:at + 1 + q[at]].decode())
+                labels.append(q[at + 1:at + 1 + q[at]].decode("latin-1"))
                 at += 1 + q[at]
             question, kind = q[12:at + 5], int.from_bytes(q[at + 1:at + 3], "big")
             name = ".".join(labels).lower()
-            rows = self.records.get((name, kind), [])
-            rcode = 2 if rows is None else 0 if name in self.names else 3
+            rows = self.records.get((name, kind), self.records.get((name, self.TYPES["ANY"]), []))
+            rcode = 2 if rows is None else 0 if any(n == name or n.endswith("." + name) for n in self.names) else 3
             rows = rows or []
             out = q[:2] + bytes([0x81, 0x80 | rcode]) + b"\0\1" + len(rows).to_bytes(2, "big") + b"\0\0\0\0" + question
             for row in rows:

@@ -21,7 +21,6 @@ import pytest
 aiosmtpd_controller = pytest.importorskip("aiosmtpd.controller")
 from aiosmtpd.smtp import SMTP, AuthResult  # noqa: E402
 
-from lab import Dns  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELAYBOX = os.path.abspath(os.environ.get("RELAYBOX", ROOT / "build" / "relaybox"))
@@ -894,19 +893,6 @@ def test_without_relayd_it_says_what_to_do(box):
 
 
 # --- mxcheck ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dns():
-    made = []
-
-    def make(records):
-        made.append(Dns(records))
-        return "127.0.0.1:%d" % made[-1].port
-
-    yield make
-    for d in made:
-        d.sock.close()
 
 
 def findings(r):

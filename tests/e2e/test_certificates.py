@@ -1,5 +1,4 @@
 """Whose certificate a client gets: by the name that it asks for, by the kind of key that it takes, after a reload; and what it has to show."""
-import os
 import smtplib
 import ssl
 import subprocess
@@ -47,10 +46,7 @@ def joined(folder, name, pair):
 
 
 def rsa(authority, name):
-    authority.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".rsa.key", "-out", name + ".csr", "-subj", "/CN=" + name)
-    authority.openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out",
-                      name + ".rsa.pem")
-    return os.path.join(authority.dir, name + ".rsa.pem"), os.path.join(authority.dir, name + ".rsa.key")
+    return authority.issue(name, file=name + ".rsa", kind="rsa:2048")
 
 
 ASKED = ((None, "relay.test"), ("elsewhere.test", "relay.test"), ("a.test", "a.test"), ("A.Test", "a.test"), ("x.b.test", "b.test"),

@@ -65,7 +65,7 @@ def test_tables_by_sender_and_transports(tmp_path):
 
 def test_lmtp_names_count_for_lmtp(tmp_path):
     verbs = []
-    with Sink(script={"LHLO": lambda s, a: verbs.append("LHLO " + a) or "250 sink", "MAIL": lambda s, a: verbs.append("MAIL")}) as sink:
+    with Sink(script={"LHLO": lambda s, a: verbs.append("LHLO " + a), "MAIL": lambda s, a: verbs.append("MAIL")}) as sink:
         made = box(tmp_path, "default_transport = lmtp:[127.0.0.1]:%d\nlmtp_lhlo_name = lmtp.example.test" % sink.port)
         send(made)
         assert verbs == ["LHLO lmtp.example.test", "MAIL"] and len(sink.messages) == 1

@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from lab import RELAYBOX, SLOW, Dns, Sink, certificate, free_port, wait
+from lab import RELAYBOX, SLOW, Sink, certificate, free_port, wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -44,19 +44,6 @@ def sink(request):
     """A function that makes a Sink, which ends with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda **kw: stack.enter_context(Sink(**kw))
-
-
-@pytest.fixture
-def dns():
-    made = []
-
-    def make(records):
-        made.append(Dns(records))
-        return "127.0.0.1:%d" % made[-1].port
-
-    yield make
-    for d in made:
-        d.sock.close()
 
 
 @pytest.fixture(scope="module")

@@ -432,16 +432,8 @@ def test_a_client_certificate_that_cannot_be_used_starts_nothing(tmp_path, ca):
 def test_ca_file_completes_the_chain_of_the_server(tmp_path):
     """smtpd_tls_cert_file has the certificate alone; a client that knows the root only must be given what is between."""
     made = Authority(tmp_path / "ca")
-    made.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "mid.key", "-out", "mid.csr", "-subj",
-                 "/CN=Between")
-    (tmp_path / "ca" / "mid.ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
-    made.openssl("x509", "-req", "-in", "mid.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "mid.pem",
-                 "-extfile", "mid.ext")
-    (tmp_path / "ca" / "leaf.ext").write_text("subjectAltName=DNS:localhost\n")
-    made.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "leaf.key", "-out", "leaf.csr", "-subj",
-                 "/CN=localhost")
-    made.openssl("x509", "-req", "-in", "leaf.csr", "-CA", "mid.pem", "-CAkey", "mid.key", "-CAcreateserial", "-days", "30", "-out",
-                 "leaf.pem", "-extfile", "leaf.ext")
+    made.issue("Between", file="mid", extensions="basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign")
+    made.issue("localhost", file="leaf", by="mid")
     (tmp_path / "ca" / "bundle.pem").write_text(made.read("ca.pem") + made.read("mid.pem"))
     base = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {0}/leaf.pem\nsmtpd_tls_key_file = {0}/leaf.key\n".format(made.dir)
     for n, (more, good) in enumerate((("", False), ("smtpd_tls_CAfile = %s/bundle.pem\n" % made.dir, True))):
@@ -478,10 +470,7 @@ def long_chain(tmp_path_factory):
     """An authority with .short and .long, certificates of some 14 and 17 KiB for localhost."""
     made = Authority(tmp_path_factory.mktemp("long"))
     for what, names in ("short", 500), ("long", 600):
-        with open(os.path.join(made.dir, "ext"), "w") as f:
-            f.write("subjectAltName=DNS:localhost%s\n" % "".join(",DNS:host%05d.some.example.org" % i for i in range(names)))
-        made.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "l.key", "-out", "l.csr", "-subj", "/CN=localhost")
-        made.openssl("x509", "-req", "-in", "l.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "l.pem", "-extfile", "ext")
+        made.issue("localhost", *("host%05d.some.example.org" % i for i in range(names)), file="l")
         path = os.path.join(made.dir, what + ".pem")
         with open(path, "w") as f:
             f.write(made.read("l.key") + made.read("l.pem"))

@@ -65,13 +65,8 @@ class Clients:
     def deep(self, folder, last, between):
         """Below authorities in the middle; the client sends those, too."""
         a = self.authority
-        (folder / "middle.ext").write_text("basicConstraints=critical,CA:TRUE\n")
         for name, issuer in zip(between + [last], ["ca"] + between):
-            extensions = None if name == last else "middle.ext"
-            a.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
-                      "-subj", "/CN=%s.test" % name)
-            a.openssl("x509", "-req", "-in", name + ".csr", "-CA", issuer + ".pem", "-CAkey", issuer + ".key", "-CAcreateserial", "-days", "30",
-                      "-out", name + ".pem", *(["-extfile", extensions] if extensions else []))
+            a.issue(name + ".test", file=name, by=issuer, extensions=None if name == last else "basicConstraints=critical,CA:TRUE")
         (folder / (last + "-chain.pem")).write_text("".join(a.read(name + ".pem") for name in [last] + between[::-1]))
         return str(folder / (last + "-chain.pem")), str(folder / (last + ".key"))
 

@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from faults import Certificates
-from lab import SinkSession, wait
+from lab import wait
 from peers import Web
 
 GOOD, OTHER, CLEAR, SELF, LATE = ("198.51.100.%d" % n for n in range(10, 15))
@@ -100,8 +100,6 @@ def world(net, tmp_path_factory):
 
     def mail(sink, argument):
         w.said.append(argument)
-
-    SinkSession.do_LHLO = SinkSession.do_EHLO
 
     def sink(address, name, port=25, extensions=("REQUIRETLS",)):
         context = None

@@ -40,10 +40,6 @@ class Session(SinkSession):
         else:
             super().do_RCPT(argument)
 
-    def do_LHLO(self, argument):
-        self.lmtp = True
-        self.do_EHLO(argument)
-
     def end(self, content):
         header = content.split(b"\r\n\r\n", 1)[0].decode("utf-8", "replace").replace("\r\n ", " ").replace("\r\n\t", " ")
         field = dict((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in reversed(header.split("\r\n"))))
@@ -52,10 +48,7 @@ class Session(SinkSession):
         self.server.got.append((row, "%s %s <%s> -> %s; From: %s%s" % (
             self.server.where, how, self.sender, " ".join("<%s>" % r for r in self.rcpts), field.get("from"),
             "".join("; %s: %s" % (n, field[n.lower()]) for n in ("To", "X-Tag", "Subject") if n.lower() in field))))
-        n = len(self.rcpts) if getattr(self, "lmtp", False) else 1
         super().end(content)
-        for _ in range(n - 1):
-            self.say("250 2.0.0 Ok: queued as LMTP")
 
 
 class Server(Sink):
@@ -70,7 +63,7 @@ class World:
         folder = tempfile.mkdtemp()
         authority = Authority(os.path.join(folder, "ca"))
         names = list(PROVIDERS) + list(HOSTS) + ["mail.corp.test"]
-        self.cert, self.key = self.issue(authority, names)
+        self.cert, self.key = authority.issue(*names, file="all")
         subprocess.run(["mount", "--bind", os.path.join(authority.dir, "ca.pem"), "/etc/ssl/certs/ca-certificates.crt"], check=True)
         self.zone, self.got, self.servers = "", [], []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -86,15 +79,6 @@ class World:
             "host.far.test A 192.0.2.100\n110.2.0.192.zen.example A 127.0.0.2\n110.2.0.192.in-addr.arpa PTR dyn.pool.test\n"
         network.ZONE = self.zone
         self.names = network.NameServer()
-
-    @staticmethod
-    def issue(authority, names):
-        with open(os.path.join(authority.dir, "ext"), "w") as f:
-            f.write("subjectAltName=%s\n" % ",".join("DNS:" + n for n in names))
-        authority.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "all.key", "-out", "all.csr", "-subj", "/CN=lab")
-        authority.openssl("x509", "-req", "-in", "all.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-out", "all.pem",
-                          "-extfile", "ext")
-        return os.path.join(authority.dir, "all.pem"), os.path.join(authority.dir, "all.key")
 
     def add(self, name, address, listeners):
         self.zone += "%s A %s\n" % (name, address)
