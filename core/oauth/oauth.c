@@ -35,8 +35,8 @@ struct entry {
 	usec retry_at, retry_wait;     /* mono; after a failure */
 	char why[LIMIT_OAUTH_WHY];     /* of the last failure */
 	struct fetch *fetch;
-	struct oauth_work *work;       /* the request is signed, or … */
-	bool saving;                   /* … a new token is written, which nobody has before */
+	struct oauth_work *work;       /* the request is signed */
+	struct oauth_work *save;       /* what we know is written, the last of it; nobody has a new token before, and what is on the disk is older */
 	char *endpoint;                /* of the request that is signed */
 	struct list waits;
 };
@@ -96,9 +96,9 @@ static void stop_asking(struct entry *e)
 	if (e->fetch)
 		fetch_cancel(e->fetch);
 	oauth_work_forget(e->work);
+	oauth_work_forget(e->save);
 	e->fetch = NULL;
-	e->work = NULL;
-	e->saving = false;
+	e->work = e->save = NULL;
 }
 
 void oauth_free(struct oauth *o)
@@ -158,9 +158,13 @@ static void tell(struct oauth_wait *w, const char *token, const char *why)
 
 static void tell_all(struct entry *e)
 {
+	const char *why = *e->access_token || *e->why ? e->why : "the access token was refused meanwhile";
+
 	LIST_EACH(&e->waits, it, tmp)
-		tell(LIST_ITEM(it, struct oauth_wait, link), e->access_token, e->why);
+		tell(LIST_ITEM(it, struct oauth_wait, link), e->access_token, why);
 }
+
+static bool is_asking(const struct entry *e) { return e->fetch || e->work; }
 
 /* --- what outlives us --------------------------------------------------------------------------------------------------- */
 
@@ -176,14 +180,14 @@ static void on_saved(void *ctx, bool good, struct str text, const char *why)
 
 	(void)text;
 	(void)why;
-	e->work = NULL;
-	e->saving = false;
+	e->save = NULL;
 	if (!good && !*e->why)
 		log_warn("smtp", "the token of %s cannot be written: it is lost with this process", e->name);
-	tell_all(e);
+	if (!is_asking(e))
+		tell_all(e);
 }
 
-/* state_save - then all who wait are told */
+/* state_save - then all who wait are told, but for those who wait for an answer. Saves of one credential are done in their order */
 static void state_save(struct entry *e)
 {
 	struct oauth *o = e->oauth;
@@ -200,13 +204,13 @@ static void state_save(struct entry *e)
 	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
 	oauth_state_format(&state, e->source, &text);
 	tls_sha256(e->state, text.p, text.n);
-	e->saving = true;
-	e->work = oauth_work_save(o->o.loop, o->o.pool, (uint64_t)(uintptr_t)e, &(struct oauth_save){ o->o.directory, path, e->file }, buf_view(&text),
+	oauth_work_forget(e->save);
+	e->save = oauth_work_save(o->o.loop, o->o.pool, (uint64_t)(uintptr_t)e, &(struct oauth_save){ o->o.directory, path, e->file }, buf_view(&text),
 		on_saved, e);
 	buf_wipe(&text);
 }
 
-/* state_take - what is kept, if it is not what we know; true: it has other tokens */
+/* state_take - what is kept, if it is not what we know; true: it has other tokens. What we are about to write over is older than what we know */
 static bool state_take(struct entry *e)
 {
 	struct oauth_state state;
@@ -215,7 +219,7 @@ static bool state_take(struct entry *e)
 	char path[OAUTH_STATE_PATH];
 	bool other = false;
 
-	if (!has_place(e))
+	if (!has_place(e) || e->save)
 		return false;
 	oauth_state_path(e->oauth->o.directory, e->file, path);
 	buf_init(&text, LIMIT_OAUTH_TEXT * 2);
@@ -333,10 +337,10 @@ static void failed(struct entry *e, const char *why)
 	if (!is_usable(e, loop_wall(o->o.loop)))
 		keep(&e->access_token, STR_EMPTY);
 	/* kept for who asks what is wrong, relayctl */
-	if (same)
-		tell_all(e);
-	else
+	if (!same)
 		state_save(e);
+	else if (!e->save)
+		tell_all(e);
 }
 
 /* overtaken - another process has spent our refresh token, and kept what it was given in its place: that is ours, too */
@@ -462,15 +466,15 @@ struct oauth_wait *oauth_ask(struct oauth *o, struct str file, const struct conf
 	buf_init(&text, LIMIT_OAUTH_TEXT);
 	buf_init(&why, LIMIT_OAUTH_WHY);
 	good = read_credential(e, &text, &arena, &c, &why);
-	if (good && !e->fetch && !e->work && e->expiry <= now + ahead(e) && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
+	if (good && !is_asking(e) && e->expiry <= now + ahead(e) && loop_now(o->o.loop) >= e->retry_at && !fetch(e, &c, conf, &why)) {
 		failed(e, buf_cstr(&why));
 	} else if (!good) {
 		tell(w, "", buf_cstr(&why));
-	} else if (!e->fetch && !e->work) {
+	} else if (!is_asking(e) && !e->save) {
 		if (!is_usable(e, now))
 			keep(&e->access_token, STR_EMPTY);
 		tell_all(e);
-	} else if (!e->saving && is_usable(e, now)) {
+	} else if (!e->save && is_usable(e, now)) {
 		tell(w, e->access_token, "");
 	}
 	buf_wipe(&text);
@@ -495,7 +499,7 @@ bool oauth_refused(struct oauth *o, struct str file, struct str token)
 		e->retry_at = loop_now(o->o.loop) + e->retry_wait;
 	}
 	/* nor shall the next process use it */
-	if (!e->work && !e->fetch)
+	if (!is_asking(e))
 		state_save(e);
 	return !young;
 }
