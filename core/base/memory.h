@@ -23,5 +23,7 @@ size_t memory_of_system(void);
 void memory_forget_start(void);
 /* memory_group_path - of /proc/self/cgroup's text: the path in the unified hierarchy, or in v1's of `controller`; false: none */
 bool memory_group_path(struct str text, const char *controller, struct str *path);
+/* memory_of_groups - the least limit of those groups and of all above them, below root, where they are mounted; SIZE_MAX: none */
+size_t memory_of_groups(struct str text, const char *root);
 
 #endif

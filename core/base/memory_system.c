@@ -75,16 +75,27 @@ static void lower_by_limit(size_t *most, int resource)
 		lower(most, r.rlim_cur);
 }
 
-size_t memory_of_system(void)
+size_t memory_of_groups(struct str text, const char *root)
 {
 	static const struct { const char *controller, *mount, *file; } rows[] = {
-		{ "", "/sys/fs/cgroup", "memory.max" }, { "", "/sys/fs/cgroup/unified", "memory.max" },
-		{ "memory", "/sys/fs/cgroup/memory", "memory.limit_in_bytes" },
+		{ "", "", "memory.max" }, { "", "/unified", "memory.max" }, { "memory", "/memory", "memory.limit_in_bytes" },
 	};
+	size_t most = SIZE_MAX;
+	char mount[4096];
+	struct str path;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (memory_group_path(text, rows[i].controller, &path) &&
+		    snprintf(mount, sizeof(mount), "%s%s", root, rows[i].mount) < (int)sizeof(mount))
+			lower_by_groups(&most, mount, path, rows[i].file);
+	return most;
+}
+
+size_t memory_of_system(void)
+{
 	size_t most = SIZE_MAX;
 	struct sysinfo machine;
 	struct buf text;
-	struct str path;
 
 	if (sysinfo(&machine) == 0)
 		lower(&most, (uint64_t)machine.totalram * machine.mem_unit);
@@ -92,9 +103,7 @@ size_t memory_of_system(void)
 	lower_by_limit(&most, RLIMIT_DATA);
 	buf_init(&text, LIMIT_GROUP_FILE);
 	if (fs_read_file("/proc/self/cgroup", &text) == 0)
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-			if (memory_group_path(buf_view(&text), rows[i].controller, &path))
-				lower_by_groups(&most, rows[i].mount, path, rows[i].file);
+		lower(&most, memory_of_groups(buf_view(&text), "/sys/fs/cgroup"));
 	buf_fini(&text);
 	return most;
 }
