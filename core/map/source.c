@@ -11,6 +11,7 @@
 #include "core/base/limits.h"
 
 #define SOURCE_WINDOW (256 * 1024)         /* and so the longest physical line, comments included */
+#define SOURCE_FIRST (4 * 1024)            /* most tables are small; those that are not get there soon */
 
 void source_init(struct source *s, struct str text, enum source_form form)
 {
@@ -41,15 +42,20 @@ static int bad(struct source *s, const char *why)
 	return -1;
 }
 
-/* bring a whole line into the window; a line that does not fit ends the text with EFBIG */
-static void refill(struct source *s)
+/* widen - a window that was not enough for the text, until it is as wide as it gets */
+static void widen(struct source *s)
 {
-	buf_reserve(&s->window, SOURCE_WINDOW - s->window.n);
-	if (s->rest.n)
-		memmove(s->window.p, s->rest.p, s->rest.n);
-	s->window.n = s->rest.n;
-	while (s->fd >= 0 && s->window.n < SOURCE_WINDOW) {
-		ssize_t got = read(s->fd, s->window.p + s->window.n, SOURCE_WINDOW - s->window.n);
+	if (s->room == SOURCE_WINDOW)
+		return;
+	s->room = s->room ? 4 * s->room : SOURCE_FIRST;
+	buf_reserve(&s->window, s->room - s->window.n);
+}
+
+/* fill - up to its room, or the end of the text */
+static void fill(struct source *s)
+{
+	while (s->fd >= 0 && !s->read_errno && s->window.n < s->room) {
+		ssize_t got = read(s->fd, s->window.p + s->window.n, s->room - s->window.n);
 
 		if (got > 0)
 			s->window.n += (size_t)got;
@@ -57,9 +63,19 @@ static void refill(struct source *s)
 			s->fd = -1;
 		else if (errno != EINTR)
 			s->read_errno = errno;
-		if (s->read_errno)
-			break;
 	}
+}
+
+/* bring a whole line into the window; a line that does not fit ends the text with EFBIG */
+static void refill(struct source *s)
+{
+	if (s->rest.n)
+		memmove(s->window.p, s->rest.p, s->rest.n);
+	s->window.n = s->rest.n;
+	do {
+		widen(s);
+		fill(s);
+	} while (s->fd >= 0 && !s->read_errno && s->room < SOURCE_WINDOW && !memchr(s->window.p, '\n', s->window.n));
 	s->rest = buf_view(&s->window);
 	if (s->fd >= 0 && !s->read_errno && !memchr(s->rest.p, '\n', s->rest.n))
 		s->read_errno = EFBIG;

@@ -26,6 +26,7 @@ struct source {
 	int fd;                /* source_init_fd: where more text comes from; -1: all of it is in rest */
 	bool begun;            /* the front of the text was looked at */
 	int read_errno;        /* reading failed: source_next then says 0, and this is not 0 */
+	size_t room;           /* of the window */
 	struct buf window;
 };
 void source_init(struct source *s, struct str text, enum source_form form);

@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
 #include "core/base/mem.h"
 #include "core/map/source.h"
 #include "core/map/words.h"
@@ -34,10 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	char *copy = mem_alloc(n);
 	struct str in = str_make(copy, n), rest = in, word;
-	int fd = memfd_create("source", MFD_CLOEXEC);
+	static int fd = -1;
 
 	memcpy(copy, data, n);
-	if (fd < 0 || fs_write_all(fd, data, n) < 0)
+	if (fd < 0)
+		fd = memfd_create("source", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, data, n, 0) != (ssize_t)n)
 		abort();
 	for (int form = SOURCE_TABLE; form <= SOURCE_LINES; form++) {
 		struct source s;
@@ -59,7 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	while (words_next(&rest, &word) > 0)
 		if (!word.n)
 			abort();
-	close(fd);
 	mem_free(copy);
 	return 0;
 }

@@ -118,6 +118,37 @@ T(source_window_moves_over_a_large_file)
 	buf_fini(&text);
 }
 
+T(source_window_widens_until_a_line_is_whole)
+{
+	static const size_t lengths[] = { 1, 4090, 4091, 4092, 4093, 4094, 16380, 16381, 16382, 60000 };
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct source s;
+		struct str key, value;
+		struct buf text;
+		char path[300];
+		int fd;
+
+		ROW("%zu", lengths[i]);
+		buf_init(&text, 1 << 20);
+		buf_z(&text, "a b\nc ");
+		for (size_t k = 0; k < lengths[i]; k++)
+			buf_byte(&text, 'x');
+		buf_z(&text, "\n more\nd e\n");
+		snprintf(path, sizeof(path), "%s/wide", t_tmpdir());
+		REQUIRE(fs_replace(path, 0600, buf_view(&text)) == 0);
+		fd = fs_open(path, 0, 0);
+		source_init_fd(&s, fd, SOURCE_TABLE);
+		CHECK(source_next(&s, &key, &value) == 1 && str_eq(key, STR("a")) && str_eq(value, STR("b")));
+		CHECK(source_next(&s, &key, &value) == 1 && str_eq(key, STR("c")) && value.n == lengths[i] + 5 && str_ends(value, STR("x more")));
+		CHECK(source_next(&s, &key, &value) == 1 && str_eq(key, STR("d")) && str_eq(value, STR("e")));
+		CHECK(source_next(&s, &key, &value) == 0 && s.read_errno == 0);
+		source_fini(&s);
+		close(fd);
+		buf_fini(&text);
+	}
+}
+
 T(source_refuses_what_is_too_long)
 {
 	struct source s;
