@@ -116,33 +116,66 @@ enum name_class name_class(struct str name, const char **advice, const char **ha
 
 enum { NAME_MAX_LEN = 63 };
 
-/* edits: insert, delete, replace, swap of neighbours */
+/* at - for each letter, whatever its case, where the word has it: a bit for each place. Parameters have letters, digits and _; any other is
+ * like none, and has the last row, which stays empty */
+enum { LETTERS = 26 + 10 + 1 };
+struct word { struct str s; uint64_t at[LETTERS + 1]; };
+
+static unsigned letter(char c)
+{
+	c = ascii_lower(c);
+	if (c >= 'a' && c <= 'z')
+		return (unsigned)(c - 'a');
+	if (ascii_is_digit(c))
+		return 26 + (unsigned)(c - '0');
+	return c == '_' ? 36 : LETTERS;
+}
+
+static void word_set(struct word *w, struct str s)
+{
+	*w = (struct word){ .s = s };
+	for (size_t i = 0; i < s.n && i < NAME_MAX_LEN; i++)
+		w->at[letter(s.p[i])] |= (uint64_t)1 << i;
+	w->at[LETTERS] = 0;
+}
+
+/* distance - edits: insert, delete, replace, swap of neighbours. The column of the usual table, as bits of what differs from row to row (Hyyrö,
+ * 2003): `more` where a row has one more than the row above, `less` where it has one less; d is the last row's. A name has room in a word */
+static unsigned distance(const struct word *w, struct str s, unsigned bound)
+{
+	uint64_t more = ~(uint64_t)0, less = 0, same = 0, before = 0, across, up, last;
+	size_t d = w->s.n;
+
+	if (d > NAME_MAX_LEN || s.n > NAME_MAX_LEN || (d > s.n ? d - s.n : s.n - d) > bound)
+		return bound + 1;
+	if (!d)
+		return (unsigned)s.n;
+	last = (uint64_t)1 << (d - 1);
+	for (size_t j = 0; j < s.n; j++) {
+		uint64_t here = w->at[letter(s.p[j])], swapped = ((~same & here) << 1) & before;
+
+		same = (((here & more) + more) ^ more) | here | less | swapped;
+		up = less | ~(same | more);
+		across = more & same;
+		d += (up & last) != 0;
+		d -= (across & last) != 0;
+		/* the letters that are left can take no more than one each from it */
+		if (d > bound + (s.n - j - 1))
+			return bound + 1;
+		up = up << 1 | 1;
+		more = across << 1 | ~(same | up);
+		less = up & same;
+		before = here;
+	}
+	return d > bound ? bound + 1 : (unsigned)d;
+}
+
 unsigned conf_distance(struct str a, struct str b, unsigned bound)
 {
-	unsigned rows[3][NAME_MAX_LEN + 1];
+	struct word w;
 
-	if (a.n > NAME_MAX_LEN || b.n > NAME_MAX_LEN || (a.n > b.n ? a.n - b.n : b.n - a.n) > bound)
-		return bound + 1;
-	for (size_t j = 0; j <= b.n; j++)
-		rows[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= a.n; i++) {
-		unsigned *now = rows[i % 3], *last = rows[(i - 1) % 3], *older = rows[(i + 1) % 3], best = (unsigned)i;
-
-		now[0] = (unsigned)i;
-		for (size_t j = 1; j <= b.n; j++) {
-			unsigned d = last[j - 1] + (ascii_lower(a.p[i - 1]) != ascii_lower(b.p[j - 1]));
-
-			d = last[j] + 1 < d ? last[j] + 1 : d;
-			d = now[j - 1] + 1 < d ? now[j - 1] + 1 : d;
-			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && older[j - 2] + 1 < d)
-				d = older[j - 2] + 1;
-			now[j] = d;
-			best = d < best ? d : best;
-		}
-		if (best > bound)
-			return bound + 1;
-	}
-	return rows[a.n % 3][b.n];
+	word_set(&w, a);
+	return distance(&w, b, bound);
 }
 
 enum {
@@ -151,33 +184,43 @@ enum {
 	COST_ORDER = 1, COST_PART = 2, COST_MISSING = 2, COST_OTHER = 100,
 };
 
+struct nearest {
+	struct word name, words[NAME_WORDS];
+	size_t n;              /* words; NAME_WORDS: or more */
+	struct str best;
+	unsigned distance;
+};
+
 /* word_distance - a slip for three letters at most; what is a part of the other is a short form of it */
-static unsigned word_distance(struct str a, struct str b)
+static unsigned word_distance(const struct word *w, struct str b)
 {
-	size_t shorter = a.n < b.n ? a.n : b.n;
-	unsigned slips = (unsigned)(shorter / 3 < COST_PART ? shorter / 3 : COST_PART), d = conf_distance(a, b, slips);
+	size_t shorter = w->s.n < b.n ? w->s.n : b.n;
+	unsigned slips = (unsigned)(shorter / 3 < COST_PART ? shorter / 3 : COST_PART), d = distance(w, b, slips);
 
 	if (d <= slips)
 		return d;
-	return shorter >= 4 && (str_istarts(a, b) || str_istarts(b, a)) ? COST_PART : COST_OTHER;
+	return shorter >= 4 && (str_istarts(w->s, b) || str_istarts(b, w->s)) ? COST_PART : COST_OTHER;
 }
 
-/* words_distance - the same words in another order, with slips, or not all of them; a word that is none of them makes another name */
-static unsigned words_distance(struct str name, struct str candidate)
+/* words_distance - the same words in another order, with slips, or not all of them; a word that is none of them makes another name, and so do
+ * too few words, or so many that nothing nearer could come of it */
+static unsigned words_distance(const struct nearest *name, struct str candidate)
 {
-	struct str v[NAME_WORDS], word;
+	struct str v[NAME_WORDS];
 	bool used[NAME_WORDS] = { false }, in_order = true;
 	size_t n = 0, last = 0;
 	unsigned sum = 0;
 
 	while (n < NAME_WORDS && str_cut(&candidate, '_', &v[n]))
 		n++;
-	while (str_cut(&name, '_', &word)) {
+	if (n < name->n || (n - name->n) * COST_MISSING >= name->distance)
+		return COST_OTHER;
+	for (size_t k = 0; k < name->n; k++) {
 		unsigned best = COST_OTHER;
 		size_t at = n;
 
 		for (size_t i = 0; i < n; i++) {
-			unsigned d = used[i] ? COST_OTHER : word_distance(word, v[i]);
+			unsigned d = used[i] ? COST_OTHER : word_distance(&name->words[k], v[i]);
 
 			if (d >= best)
 				continue;
@@ -191,19 +234,12 @@ static unsigned words_distance(struct str name, struct str candidate)
 		in_order = in_order && at >= last;
 		last = at;
 	}
-	for (size_t i = 0; i < n; i++)
-		sum += used[i] ? 0 : COST_MISSING;
-	return sum + (in_order ? 0 : COST_ORDER);
+	return sum + (unsigned)(n - name->n) * COST_MISSING + (in_order ? 0 : COST_ORDER);
 }
-
-struct nearest {
-	struct str name, best;
-	unsigned distance;
-};
 
 static void consider(struct nearest *n, struct str candidate)
 {
-	unsigned d = conf_distance(n->name, candidate, NAME_SLIPS), words = words_distance(n->name, candidate);
+	unsigned d = distance(&n->name, candidate, NAME_SLIPS), words = words_distance(n, candidate);
 
 	if (d > NAME_SLIPS || words < d)
 		d = words;
@@ -215,8 +251,12 @@ static void consider(struct nearest *n, struct str candidate)
 
 const char *name_nearest(struct str name, char *out, size_t size)
 {
-	struct nearest n = { .name = name, .distance = 3 + (unsigned)(name.n / 6) };
+	struct nearest n = { .distance = 3 + (unsigned)(name.n / 6) };
+	struct str words = name, one;
 
+	word_set(&n.name, name);
+	while (n.n < NAME_WORDS && str_cut(&words, '_', &one))
+		word_set(&n.words[n.n++], one);
 	for (size_t i = 0; i < n_params; i++)
 		consider(&n, str_of(params[i].name));
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {

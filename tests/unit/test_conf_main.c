@@ -300,6 +300,53 @@ T(conf_parses_times)
 	}
 }
 
+/* edits_of - by the plain table, one number a place */
+static unsigned edits_of(struct str a, struct str b)
+{
+	unsigned t[70][70];
+
+	for (size_t i = 0; i <= a.n; i++) {
+		for (size_t j = 0; j <= b.n; j++) {
+			unsigned d = i ? t[i - 1][j] + 1 : (unsigned)j;
+
+			if (i && j && t[i][j - 1] + 1 < d)
+				d = t[i][j - 1] + 1;
+			if (i && j && t[i - 1][j - 1] + (a.p[i - 1] != b.p[j - 1]) < d)
+				d = t[i - 1][j - 1] + (a.p[i - 1] != b.p[j - 1]);
+			if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && t[i - 2][j - 2] + 1 < d)
+				d = t[i - 2][j - 2] + 1;
+			t[i][j] = i || j ? d : 0;
+		}
+	}
+	return t[a.n][b.n];
+}
+
+T(conf_distance_counts_edits)
+{
+	uint32_t seed = 1;
+
+	for (unsigned round = 0; round < 20000; round++) {
+		char a[64], b[64];
+		size_t n[2];
+
+		for (size_t w = 0; w < 2; w++) {
+			char *to = w ? b : a;
+
+			n[w] = (seed = seed * 1664525 + 1013904223) >> 8 & (round % 4 ? 7 : 63);
+			for (size_t i = 0; i < n[w]; i++)
+				to[i] = (char)('a' + ((seed = seed * 1664525 + 1013904223) >> 16) % 3);
+		}
+		ROW("%.*s %.*s", (int)n[0], a, (int)n[1], b);
+		for (unsigned bound = 0; bound < 70; bound += 1 + bound / 2) {
+			unsigned want = edits_of(str_make(a, n[0]), str_make(b, n[1]));
+
+			CHECK_INT(conf_distance(str_make(a, n[0]), str_make(b, n[1]), bound), want <= bound ? want : bound + 1);
+		}
+	}
+	CHECK_INT(conf_distance(STR("MyHostName"), STR("myhostanme"), 3), 1);
+	CHECK_INT(conf_distance(STR("caf\xe9"), STR("cafi"), 3), 1);
+}
+
 T(conf_classifies_names)
 {
 	static const struct { const char *text; int severity; const char *part; } rows[] = {
