@@ -130,6 +130,7 @@
 #define LIMIT_TLSRPT_RUA 4               /* addresses of a domain that get its report */
 #define LIMIT_FETCH_HEADER (16 * 1024)   /* of an HTTPS answer: its header section, and what chunks add to its body */
 #define LIMIT_FETCH_ADDRESSES 4          /* of an HTTPS server that are tried; the next ones would say the same */
+#define LIMIT_FETCH_LOGIN 512             /* user and password for a proxy, in https_proxy; what is longer is cut, and refused by it */
 #define LIMIT_NS_SERVERS 13              /* name servers of a zone that are asked one by one; the root has as many */
 #define LIMIT_NS_ADDRESSES 4             /* of each, of one family */
 #define LIMIT_NS_ABOVE 3                 /* servers of the zone above that are asked when all of these are silent */

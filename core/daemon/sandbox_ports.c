@@ -4,6 +4,7 @@
 #include "core/base/landlock.h"
 #include "core/conf/conf_log.h"
 #include "core/daemon/sandbox.h"
+#include "core/net/fetch.h"
 #include "core/route/route.h"
 
 /* who chooses next hops by itself, or may hold who does: then any port may be needed */
@@ -111,6 +112,8 @@ void sandbox_ports_called(const struct settings *s, struct sandbox_ports *out)
 	out->n = 0;
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		add(out, usual[i]);
+	/* policies and reports go through the proxy that stands between us and web servers */
+	add(out, fetch_port(STR_EMPTY, FETCH_HTTPS));
 	add_conf(out, s->conf);
 	conf_log_each(s->conf, add_log_server, out);
 	for (size_t i = 0; i < s->master.n_transports; i++)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/base/env.h"
 #include "core/base/format.h"
 #include "core/base/fs.h"
 #include "core/base/limits.h"
@@ -12,7 +11,6 @@
 #include "core/net/conn.h"
 #include "core/net/http.h"
 
-#define PROXY_PORT 3128
 #define LOOKS 64                               /* at an answer as long as may be: whoever sends it byte by byte costs no more time than that */
 
 struct fetch {
@@ -21,6 +19,7 @@ struct fetch {
 	void *ctx;
 	char host[LIMIT_DOMAIN + 1];
 	uint16_t proxy_port;           /* 0: straight */
+	struct buf connect;            /* what the proxy is asked */
 	char *path, *body;
 	usec deadline;                 /* mono; 0: no connection yet */
 	struct dns_query *query;
@@ -46,6 +45,7 @@ static void fetch_free(struct fetch *f)
 	mem_free(f->body);
 	mem_free(f->path);
 	buf_wipe(&f->text);
+	buf_wipe(&f->connect);
 	mem_free(f);
 }
 
@@ -148,7 +148,7 @@ static enum conn_next on_conn(struct conn *c, enum conn_event ev)
 		if (!f->proxy_port)
 			return start_tls(f, c);
 		f->tunnel = true;
-		buf_printf(&c->out, "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n\r\n", f->host, f->o.port, f->host, f->o.port);
+		buf_str(&c->out, buf_view(&f->connect));
 		return CONN_KEEP;
 	case CONN_TLS_READY:
 		send_request(f);
@@ -244,33 +244,9 @@ static void on_addresses(void *ctx, const struct dns_addresses *a)
 	end(f, a->why[0] ? a->why : none);
 }
 
-void fetch_proxy(const char *proxy, struct str *host, uint16_t *port)
-{
-	struct str s = str_of(proxy ? proxy : "");
-	uint64_t number = PROXY_PORT;
-	ptrdiff_t at;
-
-	*port = 0;
-	if (str_istarts(s, STR("http://")))
-		s = str_from(s, 7);
-	if ((at = str_chr(s, '@')) >= 0)
-		s = str_from(s, (size_t)at + 1);
-	if ((at = str_chr(s, '/')) >= 0)
-		s = str_head(s, (size_t)at);
-	*host = s;
-	if ((at = str_chr(s, ':')) >= 0) {
-		*host = str_head(s, (size_t)at);
-		if (!str_to_u64(str_from(s, (size_t)at + 1), &number) || !number || number > 65535)
-			return;
-	}
-	if (host->n && host->n <= LIMIT_DOMAIN)
-		*port = (uint16_t)number;
-}
-
 bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *path)
 {
-	ptrdiff_t slash, colon;
-	uint64_t number = FETCH_HTTPS;
+	ptrdiff_t slash;
 
 	if (!str_istarts(url, STR("https://")))
 		return false;
@@ -279,37 +255,8 @@ bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *p
 			return false;
 	url = str_from(url, 8);
 	slash = str_chr(url, '/');
-	*host = slash < 0 ? url : str_head(url, (size_t)slash);
 	*path = slash < 0 ? STR("/") : str_from(url, (size_t)slash);
-	if (host->n > 2 && *host->p == '[' && (colon = str_chr(*host, ']')) > 0) {
-		struct str rest = str_from(*host, (size_t)colon + 1);
-
-		*host = str_make(host->p + 1, (size_t)colon - 1);
-		if (rest.n && (*rest.p != ':' || !str_to_u64(str_from(rest, 1), &number)))
-			return false;
-	} else if ((colon = str_chr(*host, ':')) >= 0) {
-		if (!str_to_u64(str_from(*host, (size_t)colon + 1), &number))
-			return false;
-		*host = str_head(*host, (size_t)colon);
-	}
-	*port = (uint16_t)number;
-	return host->n && host->n <= LIMIT_DOMAIN && number > 0 && number <= 65535 && str_chr(*host, '@') < 0;
-}
-
-static const char *proxy(void)
-{
-	const char *small = env_get("https_proxy");
-
-	return small ? small : env_get("HTTPS_PROXY");
-}
-
-uint16_t fetch_port(uint16_t port)
-{
-	struct str host;
-	uint16_t of_proxy;
-
-	fetch_proxy(proxy(), &host, &of_proxy);
-	return of_proxy ? of_proxy : port;
+	return fetch_authority(slash < 0 ? url : str_head(url, (size_t)slash), FETCH_HTTPS, host, port);
 }
 
 struct tls_context *fetch_trust(const char *ca_file, struct buf *why)
@@ -323,9 +270,27 @@ struct tls_context *fetch_trust(const char *ca_file, struct buf *why)
 	return NULL;
 }
 
+/* ask_proxy - for the way to the host */
+static void ask_proxy(struct fetch *f, const struct fetch_proxy *p)
+{
+	bool colon = strchr(f->host, ':') != NULL;
+	char where[LIMIT_DOMAIN + 10];
+
+	f->proxy_port = p->port;
+	format_text(where, sizeof(where), "%s%s%s:%u", colon ? "[" : "", f->host, colon ? "]" : "", f->o.port);
+	buf_init(&f->connect, LIMIT_FETCH_HEADER);
+	/* all room at once: a buffer that moves would leave secrets behind */
+	buf_reserve(&f->connect, LIMIT_FETCH_HEADER);
+	buf_printf(&f->connect, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", where, where);
+	fetch_put_login(&f->connect, p->login);
+	buf_z(&f->connect, "\r\n");
+}
+
 struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx)
 {
 	struct fetch *f = MEM_NEW(struct fetch);
+	struct fetch_proxy proxy;
+	enum fetch_way way;
 	struct str name;
 
 	*f = (struct fetch){ .o = *o, .fn = fn, .ctx = ctx };
@@ -335,10 +300,13 @@ struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx)
 	memcpy(f->body, o->body.n ? o->body.p : "", o->body.n);
 	buf_init(&f->text, o->most);
 	loop_task_init(&f->task, on_task);
-	fetch_proxy(proxy(), &name, &f->proxy_port);
-	if (!f->proxy_port)
-		name = str_of(f->host);
-	if (ipaddr_parse(name, &f->found.v[0])) {
+	way = fetch_proxy(o->host, &proxy);
+	name = way == FETCH_BY_PROXY ? proxy.host : str_of(f->host);
+	if (way == FETCH_BY_PROXY)
+		ask_proxy(f, &proxy);
+	if (way == FETCH_NO_WAY) {
+		end(f, "https_proxy of the environment is not http://host:port");
+	} else if (ipaddr_parse(name, &f->found.v[0])) {
 		f->found.n = 1;
 		end(f, keep_public(f));
 	} else {

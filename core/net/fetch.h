@@ -1,5 +1,5 @@
-/* fetch - one HTTPS request and its answer, for whoever needs one: name, connection (through https_proxy of the environment where that
- * is set), TLS with a verified name, GET or POST. The addresses of the host are tried one after the other until one speaks HTTP; what
+/* fetch - one HTTPS request and its answer, for whoever needs one: name, connection (through a proxy where the environment names
+ * one), TLS with a verified name, GET or POST. The addresses of the host are tried one after the other until one speaks HTTP; what
  * that one says is the answer. A redirection is an answer like any other: a policy must not be had by one (RFC 8461 3.3), and tokens
  * and reports are not for whomever an answer names. What a stranger's DNS names is called at public addresses only: nobody has us ask the
  * services of our own networks, or those that a cloud gives its machines at 169.254.169.254. */
@@ -36,15 +36,23 @@ struct fetch_answer {
 typedef void (*fetch_fn)(void *ctx, const struct fetch_answer *a);
 struct fetch *fetch_start(const struct fetch_options *o, fetch_fn fn, void *ctx);
 void fetch_cancel(struct fetch *f);
-/* fetch_port - where the connection is made for a server at this port: there, or at the proxy's */
-uint16_t fetch_port(uint16_t port);
+/* fetch_port - where the connection is made for a server at this host and port: there, or at the proxy's port */
+uint16_t fetch_port(struct str host, uint16_t port);
 /* fetch_trust - who is trusted with the web: the authorities of ca_file, or, where it is "", the system's. NULL with why */
 struct tls_context *fetch_trust(const char *ca_file, struct buf *why);
 
 /* fetch_split - https://HOST[:PORT]/PATH; host without brackets */
 bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *path);
 
-/* fetch_proxy - of the text of https_proxy, "http://host:port" or less; *port 0: there is none */
-void fetch_proxy(const char *proxy, struct str *host, uint16_t *port);
+/* fetch_authority - host[:port], or [host]:port; `usual` where there is no port */
+bool fetch_authority(struct str s, uint16_t usual, struct str *host, uint16_t *port);
+
+/* fetch_proxy - how a server is reached: straight, or by the proxy that the environment names in https_proxy, "http://user:password@host:port"
+ * or less, unless its no_proxy has the host. Views into the environment */
+enum fetch_way { FETCH_STRAIGHT, FETCH_BY_PROXY, FETCH_NO_WAY };       /* the last: there is to be one, and it cannot be read */
+struct fetch_proxy { struct str host, login; uint16_t port; };
+enum fetch_way fetch_proxy(struct str host, struct fetch_proxy *out);
+/* fetch_put_login - the field that tells a proxy who we are (RFC 7617); nothing without a login. Its percent signs are decoded */
+void fetch_put_login(struct buf *out, struct str login);
 
 #endif

@@ -104,6 +104,8 @@ bool tls_public_key(const void *der, size_t n, char out[32]);
 void tls_hmac_md5(uint8_t out[16], const void *key, size_t key_n, const void *p, size_t n);
 void tls_hmac_sha256(uint8_t out[32], const void *key, size_t key_n, const void *p, size_t n); /* p may be out */
 void tls_sha256(uint8_t out[32], const void *p, size_t n);
+/* tls_base64 - its length; size: room for its NUL, too. 0: there is none */
+size_t tls_base64(const void *p, size_t n, char *out, size_t size);
 void tls_sha512(uint8_t out[64], const void *p, size_t n);
 
 /* SHA-256 of what comes in pieces */

@@ -1,6 +1,7 @@
 /* tls_digest - digests and public keys by themselves, as SASL, fingerprints, TLSA and DKIM records need them. */
 #include <stdio.h>
 
+#include <mbedtls/base64.h>
 #include <mbedtls/md.h>
 #include <mbedtls/pk.h>
 
@@ -29,6 +30,13 @@ void tls_hmac_sha256(uint8_t out[32], const void *key, size_t key_n, const void 
 {
 	if (mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key, key_n, p, n, out))
 		BUG("hmac");
+}
+
+size_t tls_base64(const void *p, size_t n, char *out, size_t size)
+{
+	size_t length = 0;
+
+	return mbedtls_base64_encode((unsigned char *)out, size, &length, p, n) == 0 ? length : 0;
 }
 
 void tls_sha256(uint8_t out[32], const void *p, size_t n)

@@ -251,7 +251,7 @@ uint16_t oauth_port(struct str password)
 	buf_init(&text, LIMIT_OAUTH_TEXT);
 	buf_init(&why, LIMIT_OAUTH_WHY);
 	if (oauth_source_read(password, &text) && credential_read(buf_view(&text), &arena, &c, &why) && fetch_split(c.endpoint, &host, &port, &path))
-		port = fetch_port(port);
+		port = fetch_port(host, port);
 	buf_wipe(&text);
 	buf_fini(&why);
 	arena_fini(&arena);

@@ -311,7 +311,7 @@ def test_through_a_proxy(tmp_path):
     class Proxy(http.server.BaseHTTPRequestHandler):
         def do_CONNECT(self):
             import socket
-            asked.append(self.path)
+            asked.append((self.path, self.headers["Proxy-Authorization"]))
             host, _, port = self.path.rpartition(":")
             there = socket.create_connection((host, int(port)))
             self.send_response(200)
@@ -338,11 +338,16 @@ def test_through_a_proxy(tmp_path):
     proxy.daemon_threads = True
     threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
     with Endpoint(tmp_path / "e", good()) as endpoint, Provider("ya29.new") as provider:
-        env = {"https_proxy": "http://127.0.0.1:%d/" % proxy.server_address[1]}
+        env = {"https_proxy": "http://me:s%%40fe@127.0.0.1:%d/" % proxy.server_address[1]}
         with relay(tmp_path, provider, endpoint, REFRESH, env=env) as r:
             send(r)
             provider.wait(1)
-            assert asked == ["localhost:%d" % endpoint.port] and len(endpoint.forms) == 1
+            assert asked == [("localhost:%d" % endpoint.port, "Basic bWU6c0BmZQ==")] and len(endpoint.forms) == 1
+    with Endpoint(tmp_path / "e", good()) as endpoint, Provider("ya29.new") as provider:
+        with relay(tmp_path / "3", provider, endpoint, REFRESH, env=dict(env, no_proxy="other.test, localhost")) as r:
+            send(r)
+            provider.wait(1)
+            assert len(asked) == 1 and len(endpoint.forms) == 1
     proxy.shutdown()
     proxy.server_close()
     with Endpoint(tmp_path / "e", good()) as endpoint, Provider("ya29.new") as provider:

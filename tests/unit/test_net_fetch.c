@@ -67,6 +67,53 @@ T(fetch_calls_no_inner_address_for_a_stranger)
 	unlink(hosts);
 }
 
+T(fetch_goes_by_the_proxy_that_the_environment_names)
+{
+	static const struct { const char *proxy, *spared, *host; enum fetch_way way; const char *by; unsigned port; const char *login; } rows[] = {
+		{ "", "", "a.test", FETCH_STRAIGHT, "", 0, "" }, { "http://p.test:8080/", "", "a.test", FETCH_BY_PROXY, "p.test", 8080, "" },
+		{ "p.test", "", "a.test", FETCH_BY_PROXY, "p.test", 3128, "" }, { "HTTP://[::1]:81", "", "a.test", FETCH_BY_PROXY, "::1", 81, "" },
+		{ "http://me:pass@p.test", "", "a.test", FETCH_BY_PROXY, "p.test", 3128, "Proxy-Authorization: Basic bWU6cGFzcw==\r\n" },
+		{ "http://m%40e:p%3a%@ss@p.test:1", "", "a.test", FETCH_BY_PROXY, "p.test", 1, "Proxy-Authorization: Basic bUBlOnA6JUBzcw==\r\n" },
+		/* never straight where one is named that cannot be asked */
+		{ "socks5://p.test:1", "", "a.test", FETCH_NO_WAY, "", 0, "" }, { "https://p.test", "", "a.test", FETCH_NO_WAY, "", 0, "" },
+		{ "HTTP://p.test:3128/", "", "a.test", FETCH_BY_PROXY, "p.test", 3128, "" }, { "p.test:1", "", "a.test", FETCH_BY_PROXY, "p.test", 1, "" },
+		{ "http://u:p@p.test:65535/x", "", "a.test", FETCH_BY_PROXY, "p.test", 65535, "Proxy-Authorization: Basic dTpw\r\n" },
+		{ "http://p.test:x", "", "a.test", FETCH_NO_WAY, "", 0, "" }, { "http://:3128", "", "a.test", FETCH_NO_WAY, "", 0, "" },
+		{ "p.test:0", "", "a.test", FETCH_NO_WAY, "", 0, "" }, { "p.test:65536", "", "a.test", FETCH_NO_WAY, "", 0, "" },
+		{ "::1", "", "a.test", FETCH_NO_WAY, "", 0, "" }, { "http://", "", "a.test", FETCH_NO_WAY, "", 0, "" },
+		{ "p.test", "*", "a.test", FETCH_STRAIGHT, "", 0, "" }, { "p.test", "b.test, a.test", "A.test", FETCH_STRAIGHT, "", 0, "" },
+		{ "p.test", ".test", "a.test", FETCH_STRAIGHT, "", 0, "" }, { "p.test", "test", "a.test", FETCH_STRAIGHT, "", 0, "" },
+		{ "p.test", "b.test,.a.test", "a.test", FETCH_STRAIGHT, "", 0, "" }, { "p.test", "b.a.test x.a.test", "a.test", FETCH_BY_PROXY, "p.test", 3128, "" },
+		{ "p.test", "est,.,.est", "a.test", FETCH_BY_PROXY, "p.test", 3128, "" }, { "p.test", "1,0.1,127.0.0.1", "127.0.0.1", FETCH_STRAIGHT, "", 0, "" },
+		{ "p.test", "1,0.1,.1", "127.0.0.1", FETCH_BY_PROXY, "p.test", 3128, "" }, { "socks5://x", "a.test", "a.test", FETCH_STRAIGHT, "", 0, "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fetch_proxy p;
+		struct buf login;
+		enum fetch_way way;
+
+		ROW("%s %s", rows[i].proxy, rows[i].spared);
+		setenv("https_proxy", rows[i].proxy, 1);
+		setenv("no_proxy", rows[i].spared, 1);
+		way = fetch_proxy(str_of(rows[i].host), &p);
+		CHECK_INT(way, rows[i].way);
+		CHECK_INT(fetch_port(str_of(rows[i].host), 443), rows[i].port ? rows[i].port : 443);
+		if (way == FETCH_BY_PROXY && rows[i].way == way) {
+			buf_init(&login, 1000);
+			fetch_put_login(&login, p.login);
+			CHECK_VIEW(p.host, rows[i].by);
+			CHECK_STR(buf_cstr(&login), rows[i].login);
+			buf_fini(&login);
+		}
+	}
+	setenv("https_proxy", "socks5://127.0.0.1:1", 1);
+	setenv("no_proxy", "", 1);
+	CHECK_STR(fetched("/etc/hosts", "127.0.0.1", false), "https_proxy of the environment is not http://host:port");
+	unsetenv("https_proxy");
+	unsetenv("no_proxy");
+}
+
 T(addresses_that_everybody_may_reach)
 {
 	static const char *const rows[] = { "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
@@ -91,10 +138,6 @@ T(addresses_of_the_web_are_taken_apart)
 		{ "https://[2001:db8::1]x/", false, "", 0, "" }, { "https://[2001:db8::1]:x/", false, "", 0, "" }, { "https://a test/", false, "", 0, "" },
 		{ "https://a.test/\x7f", false, "", 0, "" }, { "https://a.test/~!", true, "a.test", 443, "/~!" }, { "https://a.test/\xc3\xa4", false, "", 0, "" }, { "", false, "", 0, "" },
 	};
-	static const struct { const char *proxy, *host; unsigned port; } proxies[] = {
-		{ "http://p.test:3128", "p.test", 3128 }, { "HTTP://p.test:3128/", "p.test", 3128 }, { "p.test:1", "p.test", 1 }, { "http://u:p@p.test:65535/x", "p.test", 65535 },
-		{ "http://p.test:0", "p.test", 0 }, { "http://p.test:65536", "p.test", 0 }, { "http://p.test:x", "p.test", 0 }, { "", "", 0 }, { NULL, "", 0 }, { "http://:3128", "", 0 },
-	};
 	struct str host, path;
 	uint16_t port;
 
@@ -109,23 +152,14 @@ T(addresses_of_the_web_are_taken_apart)
 		CHECK_INT(port, urls[i].port);
 		CHECK_VIEW(path, urls[i].path);
 	}
-	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++) {
-		ROW("proxy %s", proxies[i].proxy);
-		fetch_proxy(proxies[i].proxy, &host, &port);
-		CHECK_VIEW(host, proxies[i].host);
-		CHECK_INT(port, proxies[i].port);
-	}
-	/* without a port of its own it has one all the same */
-	fetch_proxy("http://p.test", &host, &port);
-	CHECK(port != 0);
-	CHECK_INT(fetch_port(443), 443);
+	CHECK_INT(fetch_port(STR("a.test"), 443), 443);
 	setenv("https_proxy", "http://p.test:3128", 1);
-	CHECK_INT(fetch_port(443), 3128);
+	CHECK_INT(fetch_port(STR("a.test"), 443), 3128);
 	unsetenv("https_proxy");
 	setenv("HTTPS_PROXY", "p.test:3129", 1);
-	CHECK_INT(fetch_port(443), 3129);
+	CHECK_INT(fetch_port(STR("a.test"), 443), 3129);
 	setenv("https_proxy", "", 1);
-	CHECK_INT(fetch_port(443), 443);
+	CHECK_INT(fetch_port(STR("a.test"), 443), 443);
 	unsetenv("https_proxy");
 	unsetenv("HTTPS_PROXY");
 }

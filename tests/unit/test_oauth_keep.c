@@ -59,14 +59,7 @@ void fetch_cancel(struct fetch *f)
 	net.going = false;
 }
 
-uint16_t fetch_port(uint16_t port) { return port; }
-
-void fetch_proxy(const char *proxy, struct str *host, uint16_t *port)
-{
-	(void)proxy;
-	*host = STR_EMPTY;
-	*port = 0;
-}
+uint16_t fetch_port(struct str host, uint16_t port) { return port; }
 
 bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *path)
 {
