@@ -84,7 +84,7 @@ static bool gather(struct str in, struct buf *out)
 			return true;
 		n = get(in, 3);
 		if (!n || n > RECORD_MOST)
-			return false;
+			return out->n > 0;
 		in = str_from(in, 5);
 		buf_str(out, str_head(in, n));
 		in = str_from(in, n);

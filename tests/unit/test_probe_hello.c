@@ -96,6 +96,8 @@ T(hello_answers)
 	static const struct { struct str in; bool certificates; int want; unsigned version, suite; bool list; } rows[] = {
 		{ STR("\x16\x03\x01\x00\x2a" SERVER("\x01", "\xc0\x14")), false, 1, HELLO_TLS_1_0, 0xc014, false },
 		{ STR("\x16\x03\x02\x00\x2a" SERVER("\x02", "\x00\x35") "zzz"), false, 1, HELLO_TLS_1_1, 0x35, false },
+		/* it is judged once, whatever follows */
+		{ STR("\x16\x03\x02\x00\x2a" SERVER("\x02", "\x00\x35") "\x16\x03\x02\x00\x00"), false, 1, HELLO_TLS_1_1, 0x35, false },
 		{ STR(RECORD("\x2a") SERVER("\x03", "\xc0\x2f")), true, 0, HELLO_TLS_1_2, 0xc02f, false },
 		{ STR(RECORD("\x2a") SERVER("\x03", "\xc0\x2f") RECORD("\x0d") CERTIFICATE), true, 1, HELLO_TLS_1_2, 0xc02f, true },
 		{ STR(RECORD("\x37") SERVER("\x03", "\xc0\x2f") CERTIFICATE), true, 1, HELLO_TLS_1_2, 0xc02f, true },
