@@ -85,7 +85,7 @@ static bool is_blank(char c)
 bool tags_begin(struct str text, struct str version)
 {
 	bool blanks = str_eq(version, STR("DMARC1")) || str_eq(version, STR("BIMI1"));
-	struct str tag = STR_EMPTY, name;
+	struct str tag = STR_EMPTY, name = STR_EMPTY;
 
 	str_cut(&text, ';', &tag);
 	while (tag.n && is_blank(tag.p[tag.n - 1]))

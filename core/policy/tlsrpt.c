@@ -272,7 +272,8 @@ static bool read_lines(struct tlsrpt *r, struct str text)
 	struct str line, word;
 
 	while (str_cut(&text, '\n', &line)) {
-		str_cut(&line, ' ', &word);
+		if (!str_cut(&line, ' ', &word))
+			return false;
 		if (str_eq(word, STR("tally")) && read_tally(r, line, &t))
 			continue;
 		if (!t || (!str_eq(word, STR("policy")) && !str_eq(word, STR("failure"))))

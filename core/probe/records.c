@@ -69,7 +69,7 @@ static size_t dmarc_reports(struct dmarc *d, int i)
 	int more;
 
 	for (before = rest; (more = uri_next(&rest, &scheme, &body)) != 0; before = rest) {
-		struct str one;
+		struct str one = STR_EMPTY;
 
 		str_cut(&before, ',', &one);
 		good += more > 0;

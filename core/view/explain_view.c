@@ -103,7 +103,7 @@ void explain_view_print(struct str rows, bool json, FILE *to)
 	buf_init(&out, LIMIT_EXPLAIN_ROWS);
 	buf_init(&at, LIMIT_LOG_LINE);
 	while (str_cut(&rows, '\n', &line)) {
-		struct str cells[MOST_FIELDS] = { STR_EMPTY }, name;
+		struct str cells[MOST_FIELDS] = { STR_EMPTY }, name = STR_EMPTY;
 		const struct kind *k;
 
 		whole = line;
