@@ -63,9 +63,11 @@ struct relay {
 	bool leaving;                      /* about to stop: /readyz says so, mail is still taken */
 	bool stopping;
 	bool handing_over;                 /* … because another relayd has the sockets now */
+	usec last_call;                    /* mono: … until then who has just come may bring one message */
+	usec stop_by;                      /* mono: … and then what is left is cut off */
 	bool has_helper;
 	bool in_foreground;                /* whoever started us waits for our end */
-	struct loop_timer stop_timer;
+	struct loop_timer stop_timer;      /* the end of shutdown_delay, of the last call, of shutdown_timeout */
 	usec started;                      /* wall */
 };
 

@@ -246,12 +246,18 @@ static void let_others(struct session *s)
 	loop_defer(s->relay->loop, &s->turn_task);
 }
 
-/* must_leave - we are shutting down, and the client is between two messages, or was not greeted yet */
+/* is_new - it has brought nothing yet, and hung up on it would have come for nothing */
+static bool is_new(const struct session *s)
+{
+	return loop_now(s->relay->loop) < s->relay->last_call && !smtp_server_had_mail(&s->smtp);
+}
+
+/* must_leave - we are shutting down, and the client is between two messages, or was not greeted in time */
 static bool must_leave(const struct session *s)
 {
 	bool between = s->phase == SESSION_READY || (s->phase == SESSION_CHECK && s->event == SMTP_SERVER_EVENTS);
 
-	return s->relay->stopping && between && smtp_server_is_idle(&s->smtp);
+	return s->relay->stopping && between && smtp_server_is_idle(&s->smtp) && !is_new(s);
 }
 
 static void say_leaving(struct session *s)
@@ -475,12 +481,13 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	conn_deadline(s->conn, s->deadline);
 }
 
-void session_close_idle(struct relay *r)
+void session_close_idle(struct relay *r, usec since)
 {
 	LIST_EACH(&r->sessions, it, tmp) {
 		struct session *s = LIST_ITEM(it, struct session, link);
+		bool spoke = s->expect_proxy || s->deadline - session_conf(s)->smtpd_timeout >= since;
 
-		if ((!s->waits || s->waits == SESSION_WAITS_SLOW) && smtp_server_is_idle(&s->smtp))
+		if ((!s->waits || s->waits == SESSION_WAITS_SLOW) && smtp_server_is_idle(&s->smtp) && !(spoke && is_new(s)))
 			say_leaving(s);
 	}
 }

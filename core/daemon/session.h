@@ -10,8 +10,9 @@
 void session_open(struct relay *r, const struct service *v, int fd, int64_t uid);
 /* session_auth_prepare - what logins need of the spool is there before the first; settings are in force */
 void session_auth_prepare(struct relay *r);
-/* session_close_idle - end what is between messages with 421; sessions in a message go on to its end (shutdown) */
-void session_close_idle(struct relay *r);
+/* session_close_idle - end what is between messages with 421 (shutdown). Sessions in a message go on to its end; until r->last_call who has
+ * come or spoken since then, and has brought no message, may bring one */
+void session_close_idle(struct relay *r, usec since);
 /* session_close_all - the same for all that have not asked for a 250 that is on its way: there is no more time */
 void session_close_all(struct relay *r);
 /* session_stress - the listeners of this load have come under stress, or are over it: what their sessions live by is other now */

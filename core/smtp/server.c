@@ -131,6 +131,11 @@ bool smtp_server_is_idle(const struct smtp_server *s)
 	       (p->state == SERVER_COMMAND || p->state == SERVER_CLOSED);
 }
 
+bool smtp_server_had_mail(const struct smtp_server *s)
+{
+	return s->priv->total[VERB_MAIL] > 0;
+}
+
 size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16])
 {
 	size_t n = 0;

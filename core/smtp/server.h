@@ -122,6 +122,7 @@ bool smtp_server_sent_ahead(const struct smtp_server *s);    /* there was more i
  * spelling, and after it all that is no command, from a client that goes on although it was refused */
 bool smtp_server_may_show(const struct smtp_server *s, struct str line);
 bool smtp_server_is_idle(const struct smtp_server *s); /* no transaction open: a good moment to end (drain) */
+bool smtp_server_had_mail(const struct smtp_server *s); /* MAIL was said */
 size_t smtp_server_counts(const struct smtp_server *s, struct smtp_server_counts out[16]); /* verbs used, in Postfix's order */
 const char *smtp_server_proto(const struct smtp_server *s); /* "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "UTF8SMTPS" … RFC 3848 */
 

@@ -72,15 +72,33 @@ def test_time_that_is_over_is_told_to_the_client(tmp_path):
 
 
 def test_who_has_connected_is_not_reset(tmp_path):
-    """Connections that nobody has accepted yet hear 421; a socket that is closed over their heads would reset them."""
+    """Connections that nobody has accepted yet are greeted, or hear 421; a socket that is closed over their heads would reset them."""
     with Relay(tmp_path / "r") as r:
         r.process.send_signal(signal.SIGSTOP)
         clients = [socket.create_connection(("127.0.0.1", r.port), 30) for _ in range(100)]
         term(r)
         r.process.send_signal(signal.SIGCONT)
-        for c in clients:
-            assert [line[:3] for line in c.makefile("rb")] in ([b"421"], [b"220", b"421"])
+        heard = [[line[:3] for line in c.makefile("rb")] for c in clients]
+        assert all(h in ([b"421"], [b"220", b"421"]) for h in heard) and [b"220", b"421"] in heard
         assert ended(r) == 0
+
+
+def test_who_came_just_before_the_end_may_bring_one_message(tmp_path):
+    with Relay(tmp_path / "r", "shutdown_timeout = 60s\nsmtpd_forbid_unauth_pipelining = no\n") as r:
+        old, new = (socket.create_connection(("127.0.0.1", r.port), 30) for _ in range(2))
+        old_f, f = lines(old), lines(new)
+        assert f.readline().startswith(b"220") and old_f.readline().startswith(b"220") and ask(old_f, b"EHLO x").startswith(b"250")
+        assert ask(old_f, b"MAIL FROM:<a@example.com>").startswith(b"250") and ask(old_f, b"RSET").startswith(b"250")
+        r.process.send_signal(signal.SIGSTOP)
+        f.write(b"HELO x\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n")
+        term(r)
+        r.process.send_signal(signal.SIGCONT)
+        assert old_f.readline().startswith(b"421 4.3.2 ")
+        assert [f.readline()[:3] for _ in range(4)] == [b"250", b"250", b"250", b"354"]
+        assert ask(f, b"Subject: x\r\n\r\nx\r\n.").startswith(b"250 2.0.0 Ok")
+        assert f.readline().startswith(b"421 4.3.2 ") and f.readline() == b""
+        assert ended(r) == 0
+    assert "b@example.com" in r.mailq()
 
 
 WAITING = "relayhost = [127.0.0.1]:%d\nshutdown_timeout = 60s\n"
