@@ -1,11 +1,12 @@
 /* conf_default - the defaults that come from the system: its name, and the networks it is attached to. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
 #include "core/base/ipaddr.h"
 #include "core/base/limits.h"
 #include "core/conf/conf_private.h"
@@ -173,29 +174,21 @@ static const struct ifaddrs *interfaces_now(void)
 
 bool conf_host_has(struct str address)
 {
-	static const uint8_t zero[16];
-	struct ipaddr wanted, one;
-	uint64_t nonlocal = 0;
-	struct buf text;
-	bool any = false;
+	struct sockaddr_storage sa;
+	struct ipaddr wanted;
+	socklen_t n;
+	int fd;
+	bool has;
 
-	/* all of a network may be ours, as 127.0.0.2 */
-	if (!ipaddr_parse(address, &wanted) || ipaddr_is_loopback(&wanted) || !memcmp(wanted.b, zero, wanted.family == AF_INET ? 4 : 16))
+	if (!ipaddr_parse(address, &wanted))
 		return true;
-	buf_init(&text, 64);
-	if (fs_read_file(wanted.family == AF_INET ? "/proc/sys/net/ipv4/ip_nonlocal_bind" : "/proc/sys/net/ipv6/ip_nonlocal_bind", &text) == 0)
-		(void)str_to_u64(str_trim(buf_view(&text)), &nonlocal);
-	buf_fini(&text);
-	for (const struct ifaddrs *a = interfaces_now(); a && !nonlocal; a = a->ifa_next) {
-		if (!a->ifa_addr || a->ifa_addr->sa_family != wanted.family)
-			continue;
-		any = true;
-		ipaddr_from_sockaddr(a->ifa_addr, &one);
-		if (ipaddr_eq(&one, &wanted))
-			return true;
-	}
-	/* where nothing can be asked, what is bound is believed */
-	return nonlocal || !any;
+	n = ipaddr_to_sockaddr(&wanted, 0, &sa);
+	fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* the kernel knows what else may be bound: all of a network as 127.0.0.2, anything at all (ip_nonlocal_bind). Other errors say nothing */
+	has = fd < 0 || bind(fd, (struct sockaddr *)&sa, n) == 0 || errno != EADDRNOTAVAIL;
+	if (fd >= 0)
+		close(fd);
+	return has;
 }
 
 void conf_own_networks(const char *interfaces, const char *style, const char *protocols, struct buf *out)
