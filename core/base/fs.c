@@ -462,7 +462,7 @@ static bool is_table(int fd)
 
 	if (fstat(fd, &st) < 0)
 		return false;
-	errno = EINVAL;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
 }
 

@@ -131,7 +131,7 @@ static void finish_host(struct conf *c, struct conf_diag *diag)
 {
 	const struct conf_entry *e = source_find(c->source, STR("myhostname"));
 
-	if (!c->myhostname[0] || strpbrk(c->myhostname, " \t\r\n,<>@"))
+	if (!c->myhostname[0] || strpbrk(c->myhostname, " \t\r\n,<>@\"'"))
 		conf_diag_add(diag, CONF_ERROR, e ? e->file : NULL, e ? e->line : 0,
 			"bad host name \"%.80s\" for myhostname: use one full host name", c->myhostname);
 }

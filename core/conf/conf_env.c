@@ -74,24 +74,40 @@ static bool read_value(struct conf_source *s, const char *path, const char *vari
 	return false;
 }
 
-/* take_password - the variable, or the file that its _FILE names; NULL if neither is set */
-static char *take_password(struct conf_source *s, const char *variable, struct conf_diag *diag)
+/* take_secret - the variable, or the file that its _FILE names; NULL if neither is set, or with a finding. How it was written down shall not
+ * matter (echo or printf, or by an editor that ends lines in CR LF), so line ends behind it are not part of it */
+static char *take_secret(struct conf_source *s, const char *variable, bool lines, struct conf_diag *diag)
 {
 	char file[64];
 	const char *value = env_get(variable), *path;
 	struct buf text;
 	char *copy = NULL;
+	bool ok = true;
 
 	snprintf(file, sizeof(file), "%s_FILE", variable);
 	path = env_get(file);
-	if (!path || !*path)
-		return value && *value ? mem_dupz(value) : NULL;
 	buf_init(&text, LIMIT_CONF_VALUE);
-	if (read_value(s, path, file, &text, diag))
+	if (path && *path)
+		ok = read_value(s, path, file, &text, diag);
+	else
+		buf_z(&text, value ? value : "");
+	while (text.n && strchr("\r\n", text.p[text.n - 1]))
+		buf_truncate(&text, text.n - 1);
+	if (ok && text.n && !lines && strpbrk(buf_cstr(&text), "\r\n"))
+		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s has more than one line: give it the value alone", path && *path ? file : variable);
+	else if (ok && text.n)
 		copy = mem_dupz(buf_cstr(&text));
-	mem_wipe(text.p, text.n);
-	buf_fini(&text);
+	else if (ok && path && *path)
+		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s: %s is empty: write the value into it", file, path);
+	else if (ok && value && *value)
+		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s has nothing but ends of lines", variable);
+	buf_wipe(&text);
 	return copy;
+}
+
+static char *take_password(struct conf_source *s, const char *variable, struct conf_diag *diag)
+{
+	return take_secret(s, variable, false, diag);
 }
 
 static bool has_password(const char *variable)
@@ -126,7 +142,7 @@ static void trust_system(struct conf_source *s)
 }
 
 /* set_relayhost - RELAYHOST, or what stands for it in other images; true: one is set. *login: where its user and password are */
-static bool set_relayhost(struct conf_source *s, bool alone, const struct conf_login **login)
+static bool set_relayhost(struct conf_source *s, bool alone, const struct conf_login **login, struct conf_diag *diag)
 {
 	static const struct conf_login own = { { "RELAYHOST_USERNAME", NULL }, "RELAYHOST_PASSWORD" };
 	const char *host = env_get("RELAYHOST");
@@ -137,7 +153,7 @@ static bool set_relayhost(struct conf_source *s, bool alone, const struct conf_l
 	buf_init(&other, LIMIT_CONF_VALUE);
 	if (host && *host)
 		set(s, STR("relayhost"), str_of(host), CONF_TEXT_LITERAL);
-	else if (alone && conf_foreign_relayhost(&other, login))
+	else if (alone && conf_foreign_relayhost(&other, login, diag))
 		set(s, STR("relayhost"), buf_view(&other), CONF_TEXT_LITERAL);
 	any = (host && *host) || other.n;
 	buf_fini(&other);
@@ -156,23 +172,26 @@ static void put_member(struct conf_source *s, struct buf *out, const char *name,
 	mem_free_secret(value);
 }
 
+#define TOKENS "XOAUTH2_CLIENT_ID"     /* without it none of the others counts */
+
+static const struct { const char *name, *variable; } credential[] = {
+	{ "client_id", TOKENS }, { "client_secret", "XOAUTH2_SECRET" }, { "scope", "XOAUTH2_SCOPE" },
+	{ "token_endpoint", "XOAUTH2_TOKEN_ENDPOINT" }, { "access_token", "XOAUTH2_INITIAL_ACCESS_TOKEN" },
+	{ "refresh_token", "XOAUTH2_INITIAL_REFRESH_TOKEN" },
+};
+
 /* take_credential - what stands for a password where tokens are to be had (core/oauth/credential.h); NULL: that is not asked for */
 static char *take_credential(struct conf_source *s, struct conf_diag *diag)
 {
-	static const struct { const char *name, *variable; } rows[] = {
-		{ "client_id", "XOAUTH2_CLIENT_ID" }, { "client_secret", "XOAUTH2_SECRET" }, { "scope", "XOAUTH2_SCOPE" },
-		{ "token_endpoint", "XOAUTH2_TOKEN_ENDPOINT" }, { "access_token", "XOAUTH2_INITIAL_ACCESS_TOKEN" },
-		{ "refresh_token", "XOAUTH2_INITIAL_REFRESH_TOKEN" },
-	};
 	struct buf text;
 	char *copy;
 
-	if (!env_get("XOAUTH2_CLIENT_ID") && !env_get("XOAUTH2_CLIENT_ID_FILE"))
+	if (!has_password(TOKENS))
 		return NULL;
 	buf_init(&text, LIMIT_CONF_VALUE);
 	buf_byte(&text, '{');
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		put_member(s, &text, rows[i].name, rows[i].variable, diag);
+	for (size_t i = 0; i < sizeof(credential) / sizeof(credential[0]); i++)
+		put_member(s, &text, credential[i].name, credential[i].variable, diag);
 	/* as images that know these variables have it */
 	if (!env_get("XOAUTH2_TOKEN_ENDPOINT") && !env_get("XOAUTH2_TOKEN_ENDPOINT_FILE"))
 		buf_z(&text, ",\"token_endpoint\":\"https://accounts.google.com/o/oauth2/token\"");
@@ -192,19 +211,28 @@ static char *take_user(struct conf_source *s, const struct conf_login *login, st
 	return user;
 }
 
+/* tell_useless - what is set for tokens and cannot count: for want of a user name, or of the client's */
+static void tell_useless(bool user, struct conf_diag *diag)
+{
+	const char *missing = !user ? "RELAYHOST_USERNAME" : !has_password(TOKENS) ? TOKENS : NULL;
+
+	for (size_t i = 0; i < sizeof(credential) / sizeof(credential[0]) && missing; i++)
+		if (has_password(credential[i].variable))
+			conf_diag_add(diag, CONF_WARNING, "environment", 0, "%s has no effect: set %s", credential[i].variable, missing);
+}
+
 static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag *diag)
 {
 	const struct conf_login *login;
 	const char *password;
-	bool any = set_relayhost(s, alone, &login);
+	bool any = set_relayhost(s, alone, &login, diag);
 
 	s->relay_user = take_user(s, login, diag);
+	tell_useless(s->relay_user, diag);
 	if (!s->relay_user) {
 		if (has_password("RELAYHOST_PASSWORD") || has_password(login->password))
 			conf_diag_add(diag, CONF_WARNING, "environment", 0, "a password for the relayhost is set without a user name, and not used: set %s",
 				has_password("RELAYHOST_PASSWORD") ? "RELAYHOST_USERNAME" : login->user[0]);
-		if (env_get("XOAUTH2_CLIENT_ID"))
-			conf_diag_add(diag, CONF_WARNING, "environment", 0, "XOAUTH2_CLIENT_ID has no effect: set RELAYHOST_USERNAME");
 		return any;
 	}
 	password = env_get("RELAYHOST_USERNAME") || env_get("RELAYHOST_USERNAME_FILE") ? "RELAYHOST_PASSWORD" : login->password;
@@ -231,10 +259,22 @@ static bool apply_relayhost(struct conf_source *s, bool alone, struct conf_diag 
 /* apply_users - clients that may log in */
 static bool apply_users(struct conf_source *s, struct conf_diag *diag)
 {
-	s->smtpd_users = take_password(s, "SMTPD_SASL_USERS", diag);
+	s->smtpd_users = take_secret(s, "SMTPD_SASL_USERS", true, diag);
 	if (s->smtpd_users)
 		set(s, STR("smtpd_sasl_auth_enable"), STR("yes"), CONF_TEXT_FULL);
 	return s->smtpd_users != NULL;
+}
+
+/* known_name - as it is written, or, since other images take any case, in small letters where that is a parameter's */
+static struct str known_name(struct str name, char small[80])
+{
+	struct str low = str_make(small, name.n);
+
+	if (name.n >= 80 || param_find(name))
+		return name;
+	for (size_t i = 0; i < name.n; i++)
+		small[i] = ascii_lower(name.p[i]);
+	return param_find(low) ? low : name;
 }
 
 static void apply_value(struct conf_source *s, struct str name, const char *value)
@@ -272,6 +312,7 @@ static bool apply_pass(struct conf_source *s, bool files, struct conf_diag *diag
 	bool any = false;
 
 	while (env_each(PREFIX, &cursor, &variable, &value, &len)) {
+		char small[80];
 		struct str whole = str_make(variable, len), name = str_from(whole, sizeof(PREFIX) - 1);
 		bool is_file = str_ends(name, FILE_SUFFIX) && name.n > FILE_SUFFIX.n;
 		char *text;
@@ -281,9 +322,9 @@ static bool apply_pass(struct conf_source *s, bool files, struct conf_diag *diag
 		any = true;
 		text = str_dup(whole);
 		if (!is_file)
-			apply_value(s, name, value);
+			apply_value(s, known_name(name, small), value);
 		else if (*value)
-			apply_file(s, str_head(name, name.n - FILE_SUFFIX.n), text, value, diag);
+			apply_file(s, known_name(str_head(name, name.n - FILE_SUFFIX.n), small), text, value, diag);
 		mem_free(text);
 	}
 	return any;

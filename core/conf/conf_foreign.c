@@ -11,12 +11,21 @@ static const struct { const char *variable, *name; } same[] = {
 	{ "SERVER_HOSTNAME", "myhostname" }, { "MESSAGE_SIZE_LIMIT", "message_size_limit" },
 	{ "ALWAYS_ADD_MISSING_HEADERS", "always_add_missing_headers" }, { "RELAYHOST_TLS_LEVEL", "smtp_tls_security_level" },
 	{ "MASQUERADED_DOMAINS", "masquerade_domains" }, { "SMTPUTF8_ENABLE", "smtputf8_enable" },
-	{ "DKIM_SELECTOR", "dkim_selector" },
+	{ "DKIM_SELECTOR", "dkim_selector" }, { "POSTMASTER_ADDRESS", "error_notice_recipient" },
+	{ "POSTMASTER_ADDRESS", "bounce_notice_recipient" }, { "POSTMASTER_ADDRESS", "2bounce_notice_recipient" },
+	{ "POSTMASTER_ADDRESS", "delay_notice_recipient" },
 };
 
 /* what is asked for and not done: mail goes out, but not as it was meant to. A * stands for the rest of the name */
 static const struct { const char *variable, *lost; } not_done[] = {
 	{ "DKIM_AUTOGENERATE", "mail is not signed" },
+	{ "OPENDKIM_*", "mail is signed by the keys of dkim_key_directory" },
+	{ "RSPAMD_*", "mail is signed by the keys of dkim_key_directory" },
+	{ "POSTSRSD_*", "senders are not rewritten" },
+	{ "RSYSLOG_*", "the log goes to standard error: see maillog_file, log_also and log_format" },
+	{ "SASL_Passwds", "nobody logs in by it: see smtpd_sasl_password_maps" },
+	{ "AUTOSET_HOSTNAME", "set POSTFIX_myhostname" },
+	{ "DESTINATION", "no mail is kept here: POSTFIX_mydestination names what is" },
 	{ "SASL_RELAYHOST", "the login is for each host of RELAYHOST" },
 	{ "XOAUTH2_SYSLOG_ON_FAILURE", "failures are logged always" },
 	{ "XOAUTH2_FULL_TRACE", "what is said to the token endpoint is not logged" },
@@ -122,7 +131,8 @@ static struct str address_of(const char *text)
 	struct str s = str_of(text);
 	ptrdiff_t open = str_rchr(s, '<'), close = str_rchr(s, '>');
 
-	if (strpbrk(text, "${}\\\r\n"))
+	/* quotes all around are those of a shell, which Compose leaves in */
+	if (strpbrk(text, "${}\\\r\n") || text[0] == '\'')
 		return STR_EMPTY;
 	if (open >= 0)
 		s = close > open ? str_make(s.p + open + 1, (size_t)(close - open) - 1) : STR_EMPTY;
@@ -235,7 +245,7 @@ void conf_foreign_apply(struct conf_source *s, struct conf_diag *diag)
 		set_weak(s, "log_format", strcmp(format, "json") ? "text" : "json", CONF_TEXT_LITERAL);
 }
 
-bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login)
+bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login, struct conf_diag *diag)
 {
 	static const struct { const char *host, *port, *usual; struct conf_login login; } rows[] = {
 		{ "SMTP_SERVER", "SMTP_PORT", "587", { { "SMTP_USERNAME", NULL }, "SMTP_PASSWORD" } },
@@ -243,11 +253,14 @@ bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const char *host = env_get(rows[i].host), *port = env_get(rows[i].port);
+		const char *host = env_get(rows[i].host), *port = env_get(rows[i].port), *colon;
 
 		if (!host || !*host)
 			continue;
 		*login = &rows[i].login;
+		colon = strchr(strchr(host, ']') ? strchr(host, ']') : host, ':');
+		if (colon && colon == strrchr(host, ':'))
+			conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s is a host alone: say the port in %s", rows[i].host, rows[i].port);
 		buf_printf(out, strchr(host, '[') ? "%s:%s" : "[%s]:%s", host, port && *port ? port : rows[i].usual);
 		return true;
 	}

@@ -157,7 +157,7 @@ void conf_foreign_networks(struct conf_source *s);
 /* variables with a login: the first user name that is set counts */
 struct conf_login { const char *user[2], *password; };
 /* conf_foreign_relayhost - the next hop that SMTP_SERVER and SMTP_PORT name, or RELAY_HOST and RELAY_PORT; false: none */
-bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login);
+bool conf_foreign_relayhost(struct buf *out, const struct conf_login **login, struct conf_diag *diag);
 /* conf_left_out - the part that this parameter belongs to, if this build has it left out; else NULL */
 const char *conf_left_out(struct str name);
 void conf_check_entries(const struct conf *c, size_t from, bool with_master, struct conf_diag *diag);

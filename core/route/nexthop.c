@@ -55,6 +55,15 @@ static bool is_clean(struct str host)
 	return host.n > 0 && host.n <= LIMIT_DOMAIN;
 }
 
+/* is_address - what has a colon in it can be nothing else */
+static bool is_address(struct str host)
+{
+	struct ipaddr address;
+	ptrdiff_t percent = str_chr(host, '%');
+
+	return ipaddr_parse(percent < 0 ? host : str_head(host, (size_t)percent), &address);
+}
+
 static bool parse_bracketed(struct str s, struct nexthop *out, struct str *service, struct buf *why)
 {
 	ptrdiff_t end = str_chr(s, ']');
@@ -137,7 +146,7 @@ bool nexthop_parse(struct str s, uint16_t default_port, struct nexthop *out, str
 	ok = s.n && s.p[0] == '[' ? parse_bracketed(s, out, &service, why) : parse_plain(s, out, &service, why);
 	if (!ok)
 		return false;
-	if (!is_clean(out->host)) {
+	if (!is_clean(out->host) || (str_chr(out->host, ':') >= 0 && !is_address(out->host))) {
 		buf_printf(why, "\"%.*s\" is not a host name or address", STR_ARG(str_head(whole, 100)));
 		return false;
 	}

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 import facts
+import lab
 from lab import RELAYBOX, Client, Relay, Sink, certificate, free_port, wait
 
 
@@ -39,6 +40,40 @@ def compared(relay):
 
 def refuse(sink, argument):
     return {"<no": "550 5.1.1 <no@x.test>: no (such) user, ask a@b.test", "<la": "451 4.2.0 later"}.get(argument.split(":", 1)[1][:3])
+
+
+@pytest.mark.skipif(not lab.FACTS, reason="forms are not compared here")
+def test_every_relay_is_compared_and_no_difference_is_overlooked(tmp_path):
+    """What conftest.py has each relay do at its end is really done, and fails for whatever is missing, more or other in one form."""
+    with Sink(script={"RCPT": refuse}) as sink, Relay(tmp_path / "r", "relayhost = [127.0.0.1]:%d\nmynetworks = 127.0.0.0/8\n" % sink.port) as relay:
+        with Client(relay.port) as c:
+            c.say("EHLO client.test", "MAIL FROM:<a@b.test>", "RCPT TO:<yes@x.test>", "RCPT TO:<no@x.test>", "DATA", "Subject: x\r\n\r\nx\r\n.", "MAIL FROM:<bad", "QUIT")
+        sink.wait(1)
+        relay.wait_log("removed", 1)
+        relay.stop()
+        text, jsons = relay.log(), read(relay, "facts").splitlines()
+        named = facts.compare(text, "\n".join(jsons))
+        assert {"start", "connect", "accept", "message-id", "active", "delivery", "notice", "removed", "disconnect", "stop"} <= named
+        events = [json.loads(line) for line in jsons]
+        other = [[line for k, line in enumerate(jsons) if k != i] for i in range(len(jsons))]
+        for i, event in enumerate(events):
+            changed = [{k: v for k, v in event.items() if k != key} for key in event] + [dict(event, more=1)]
+            changed += [dict(event, **{k: v + (1 if isinstance(v, (int, float)) else "x")}) for k, v in event.items() if isinstance(v, (int, float, str))]
+            other += [jsons[:i] + [json.dumps(e)] + jsons[i + 1:] for e in changed]
+        blind = []
+        for lines in other:
+            try:
+                facts.compare(text, "\n".join(lines))
+                blind.append(lines)
+            except (AssertionError, KeyError):
+                pass
+        assert len(other) > 100 and not blind, blind[0]
+        # and the end of a relay does compare: a line that only one form has
+        with open(relay.path("facts"), "a") as f:
+            f.write(jsons[-1] + "\n")
+        with pytest.raises(AssertionError):
+            relay.stop()
+        os.unlink(relay.path("facts"))
 
 
 def test_both_forms_say_the_same_of_mail(tmp_path):

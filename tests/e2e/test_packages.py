@@ -1,6 +1,7 @@
 """What docs/examples has, judged by those who read it: a Debian package that is built, installed in place of another mail system and
 removed again, in a Debian of its own; units, tables of users, rotation, and files of containers' engines."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -153,14 +154,18 @@ def containers(value):
             yield from containers(v)
 
 
+def environments_of(hcl):
+    block = re.search(r"^ *env \{\n(.*?)^ *\}", hcl, re.M | re.S)[1]
+    return re.findall(r"^ *(\w+) *= \"(.*)\"$", block, re.M)
+
+
 def environments():
     for name, document in documents():
         for c in containers(document):
             env = c.get("environment") or {e["name"]: e["value"] for e in c["env"]}
             yield name, c, env
     with open(EXAMPLES + "/nomad.hcl") as f:
-        block = re.search(r"^ *env \{\n(.*?)^ *\}", f.read(), re.M | re.S)[1]
-    yield "nomad.hcl", None, dict(re.findall(r"^ *(\w+) *= \"(.*)\"$", block, re.M))
+        yield "nomad.hcl", None, dict(environments_of(f.read()))
 
 
 def test_files_of_kubernetes_name_each_other():
@@ -174,6 +179,79 @@ def test_files_of_kubernetes_name_each_other():
         assert selector == labels
     if shutil.which("kubectl"):
         subprocess.run(["kubectl", "kustomize", EXAMPLES + "/kubernetes"], check=True, stdout=subprocess.DEVNULL)
+
+
+def seconds(text):
+    return int(text.rstrip("s"))
+
+
+class Image:
+    """What docs/examples/image/Dockerfile says of it."""
+
+    def __init__(self):
+        with open(EXAMPLES + "/image/Dockerfile") as f:
+            text = f.read()
+        self.port = int(re.search(r"^EXPOSE (\d+)$", text, re.M)[1])
+        self.spool = re.search(r"^VOLUME (\S+)$", text, re.M)[1]
+        self.health = json.loads(re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.M)[1])
+        assert "POSTFIX_smtpd_listen=%d\n" % self.port in text
+
+
+def test_what_kubernetes_runs_is_what_the_image_is():
+    """Ports, probes, mounts, secrets and times, each where it is said again."""
+    image, kinds = Image(), [d for _, d in documents() if "kind" in d]
+    keys = {g["name"]: {v.split("=")[0] for v in g["literals"]} for d in kinds for g in d.get("secretGenerator", ())}
+    relays = 0
+    for d in kinds:
+        pod = d["spec"]["template"]["spec"] if "template" in d.get("spec", {}) else {}
+        volumes = {v["name"]: v for v in pod.get("volumes", [])}
+        volumes.update({t["metadata"]["name"]: t for t in d.get("spec", {}).get("volumeClaimTemplates", [])})
+        for c in containers(pod):
+            env = {e["name"]: e["value"] for e in c["env"]}
+            ports = {p["name"]: p["containerPort"] for p in c.get("ports", [])}
+            mounts = {m["mountPath"]: volumes[m["name"]] for m in c["volumeMounts"]}
+            assert image.spool in mounts
+            assert ports in ({}, {"smtp": image.port, "http": int(env.get("POSTFIX_http_listen", 0))})
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                asked = c.get(probe, {})
+                assert "exec" not in asked or asked["exec"]["command"] == image.health
+                assert "httpGet" not in asked or (asked["httpGet"]["port"] == "http" and asked["httpGet"]["path"] in ("/healthz", "/readyz"))
+            for name in (n for n in env if n.endswith("_FILE")):
+                folder, key = os.path.split(env[name])
+                assert key in keys[mounts[folder]["secret"]["secretName"]], name
+            assert pod["terminationGracePeriodSeconds"] > seconds(env["POSTFIX_shutdown_timeout"]) + seconds(env.get("POSTFIX_shutdown_delay", "0s"))
+            relays += 1
+        for p in d.get("spec", {}).get("ports", []):
+            assert p["targetPort"] in ("smtp", "http")
+        for rule in d.get("spec", {}).get("ingress", []):
+            assert {p["port"] for p in rule["ports"]} <= {image.port, 8080}
+        for c in pod.get("containers", []):
+            env = {e["name"]: e["value"] for e in c.get("env", [])}
+            assert env.get("SMTP_PORT", str(image.port)) == str(image.port)
+    assert relays == 2
+
+
+def test_what_compose_and_nomad_run_is_what_the_image_is():
+    image = Image()
+    with open(os.path.join(ROOT, "README.md")) as f:
+        blocks = [b for b in re.findall(r"^```\n(.*?)^```", f.read(), re.M | re.S) if b.startswith("services:")]
+    with open(EXAMPLES + "/compose.yaml") as f:
+        blocks.append(f.read())
+    assert len(blocks) == 2
+    for text in blocks:
+        file = yaml.safe_load(text)
+        mail = file["services"]["mail"]
+        assert mail["image"] == "localhost/relaybox" and mail["volumes"] == ["mail:" + image.spool] and "mail" in file["volumes"]
+        assert [v for k, v in mail["environment"].items() if k.endswith("_FILE")] == ["/run/secrets/" + s for s in mail["secrets"]]
+        assert set(mail["secrets"]) == set(file["secrets"])
+        app = file["services"].get("app", {}).get("environment")
+        assert not app or (app["SMTP_HOST"] in file["services"] and app["SMTP_PORT"] == str(image.port))
+    with open(EXAMPLES + "/nomad.hcl") as f:
+        text = f.read()
+    env = dict(environments_of(text))
+    assert dict(re.findall(r'port "(\w+)" \{ to = (\d+) \}', text)) == {"smtp": str(image.port), "http": env["POSTFIX_http_listen"]}
+    assert 'destination = "%s"' % env["RELAYHOST_PASSWORD_FILE"].lstrip("/") in text and 'destination = "%s"' % image.spool in text
+    assert seconds(re.search(r'kill_timeout = "(\w+)"', text)[1]) > seconds(env["POSTFIX_shutdown_timeout"]) and 'path     = "/readyz"' in text
 
 
 def test_the_examples_environments_are_good(tmp_path):

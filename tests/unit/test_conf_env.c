@@ -98,11 +98,62 @@ static bool told(const char *part)
 	return false;
 }
 
+/* write_secret - a file with this text; its name */
+static const char *write_secret(const char *text)
+{
+	static char path[200];
+
+	snprintf(path, sizeof(path), "%s/secret", t_tmpdir());
+	fs_replace(path, 0600, str_of(text));
+	return path;
+}
+
+T(conf_env_secrets_are_what_was_meant)
+{
+	static const struct { const char *text, *password, *told, *alone; } rows[] = {
+		{ "p", "p", NULL, NULL }, { "p\n", "p", NULL, NULL }, { "p\r\n", "p", NULL, NULL }, { "p\n\n", "p", NULL, NULL },
+		{ " p $x \"q\" ", " p $x \"q\" ", NULL, NULL }, { "p\nq\n", NULL, "has more than one line", NULL },
+		{ "\n", NULL, "is empty: write the value into it", "has nothing but ends of lines" }, { "", NULL, "is empty", "without a password" },
+	};
+	char file[300], plain[300];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *const from_file[] = { "RELAYHOST=[a.example]:25", "RELAYHOST_USERNAME=u\n", file, NULL };
+		const char *const alone[] = { "RELAYHOST=[a.example]:25", "RELAYHOST_USERNAME=u", plain, NULL };
+
+		snprintf(file, sizeof(file), "RELAYHOST_PASSWORD_FILE=%s", write_secret(rows[i].text));
+		snprintf(plain, sizeof(plain), "RELAYHOST_PASSWORD=%s", rows[i].text);
+		for (int k = 0; k < 2; k++) {
+			const char *user, *password;
+			struct conf *c = with(k ? alone : from_file, NULL);
+
+			ROW("%s", k ? plain : rows[i].text);
+			CHECK(!rows[i].told || told(k && rows[i].alone ? rows[i].alone : rows[i].told));
+			if (rows[i].password) {
+				REQUIRE(c && conf_relay_login(c, STR("[a.example]:25"), &user, &password));
+				CHECK_STR(user, "u");
+				CHECK_STR(password, rows[i].password);
+			}
+			conf_free(c);
+		}
+	}
+	{
+		const char *const folder[] = { "RELAYHOST_USERNAME=u", file, NULL };
+		const char *const tokens[] = { "RELAYHOST_USERNAME=u", "RELAYHOST_PASSWORD=p", "XOAUTH2_INITIAL_REFRESH_TOKEN=x", NULL };
+
+		snprintf(file, sizeof(file), "RELAYHOST_PASSWORD_FILE=%s", t_tmpdir());
+		CHECK(!with(folder, NULL));
+		CHECK(told(": Is a directory"));
+		conf_free(with(tokens, NULL));
+		CHECK(told("XOAUTH2_INITIAL_REFRESH_TOKEN has no effect: set XOAUTH2_CLIENT_ID"));
+	}
+}
+
 T(conf_env_of_other_images)
 {
 	static const char *const all[] = { "SMTP_SERVER=smtp.example.com", "SMTP_PORT=2587", "SMTP_USERNAME=u", "SMTP_PASSWORD=p$x",
 		"SERVER_HOSTNAME=mail.example.org", "SMTP_NETWORKS=203.0.113.0/24,198.51.100.7/32", "MESSAGE_SIZE_LIMIT=20480000",
-		"LOG_FORMAT=json", "ANONYMIZE_EMAILS=true", "ALWAYS_ADD_MISSING_HEADERS=yes", "RELAYHOST_TLS_LEVEL=secure", NULL };
+		"LOG_FORMAT=json", "POSTMASTER_ADDRESS=ops@example.org", "POSTFIX_RECIPIENT_DELIMITER=+", "ANONYMIZE_EMAILS=true", "ALWAYS_ADD_MISSING_HEADERS=yes", "RELAYHOST_TLS_LEVEL=secure", NULL };
 	static const char *const weak[] = { "SMTP_SERVER=smtp.example.com", "SMTP_USERNAME=u", "RELAYHOST=[other.example]",
 		"SERVER_HOSTNAME=a.example", "POSTFIX_myhostname=b.example", "POSTFIX_mynetworks=10.1.0.0/16", "SMTP_NETWORKS=10.2.0.0/16",
 		"LOG_FORMAT=plain", NULL };
@@ -118,6 +169,9 @@ T(conf_env_of_other_images)
 	CHECK(strstr(c->mynetworks, ", 203.0.113.0/24,198.51.100.7/32") && !strncmp(c->mynetworks, "127.0.0.0/8", 11));
 	CHECK_INT(c->message_size_limit, 20480000);
 	CHECK_INT(c->log_format, CONF_LOG_JSON);
+	CHECK_STR(c->error_notice_recipient, "ops@example.org");
+	CHECK_STR(c->twobounce_notice_recipient, "ops@example.org");
+	CHECK_STR(c->recipient_delimiter, "+");
 	CHECK_INT(c->log_address_mask, 1); /* smart */
 	CHECK_INT(c->smtp_tls_security_level, CONF_TLS_SECURE);
 	CHECK(c->always_add_missing_headers && c->configured);
@@ -159,7 +213,16 @@ T(conf_env_tells_what_is_not_done)
 		{ "LOG_FORMAT=xml", "LOG_FORMAT=xml has no effect: use json or plain" }, { "LOG_FORMAT=text", NULL },
 		{ "RELAYHOST_PASSWORD=x", "without a user name, and not used: set RELAYHOST_USERNAME" },
 		{ "LOG_SUBJECT=yes", "LOG_SUBJECT" }, { "SMTP_HEADER_TAG=x", "SMTP_HEADER_TAG" }, { "DKIM_SELECTOR=x", NULL },
-		{ "POSTFIX_RELAYHOST=[x]", "unknown parameter RELAYHOST: it has no effect; did you mean relayhost?" },
+		{ "POSTFIX_RELAYHOST=[x]", NULL }, { "POSTFIX_RELAYHOSTS=[x]", "unknown parameter RELAYHOSTS: it has no effect" },
+		{ "OPENDKIM_DOMAINS=a.example", "OPENDKIM_DOMAINS has no effect: mail is signed by the keys of dkim_key_directory" },
+		{ "RSPAMD_dkim_signing__x=y", "RSPAMD_dkim_signing__x has no effect" }, { "POSTSRSD_SRS_DOMAIN=a.example", "senders are not rewritten" },
+		{ "RSYSLOG_TIMESTAMP=yes", "see maillog_file" }, { "SASL_Passwds=/x", "see smtpd_sasl_password_maps" },
+		{ "AUTOSET_HOSTNAME=1", "set POSTFIX_myhostname" }, { "DESTINATION=a.example", "POSTFIX_mydestination names what is" },
+		{ "ALLOW_EMPTY_SENDER_DOMAINS=true", NULL }, { "XOAUTH2_SECRET=x", "XOAUTH2_SECRET has no effect: set RELAYHOST_USERNAME" },
+		{ "SMTP_SERVER=a.example:2525", "SMTP_SERVER is a host alone: say the port in SMTP_PORT" },
+		{ "RELAY_HOST=[a.example]:25", "RELAY_HOST is a host alone: say the port in RELAY_PORT" }, { "SMTP_SERVER=2001:db8::1", NULL },
+		{ "OVERWRITE_FROM='a@b.example'", "OVERWRITE_FROM needs an address" },
+		{ "SERVER_HOSTNAME=\"a.example\"", "bad host name" }, { "SERVER_HOSTNAME='a.example'", "bad host name" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -167,7 +230,7 @@ T(conf_env_tells_what_is_not_done)
 		struct conf *c = with(one, NULL);
 
 		ROW("%s", rows[i].variable);
-		CHECK_INT(diag.n, rows[i].told != NULL);
+		CHECK_INT(diag.n > 0, rows[i].told != NULL);
 		CHECK(!rows[i].told || told(rows[i].told));
 		conf_free(c);
 	}

@@ -226,6 +226,9 @@ T(route_parses_next_hops)
 		{ "192.0.2.25:submission", "192.0.2.25", 587, true, false, true }, { "192.0.2.25:", "", 0, false, false, false },
 		{ "192.0.2.25:0", "", 0, false, false, false }, { "1.2.3", "1.2.3", 25, false, false, true },
 		{ "a:b:c", "", 0, false, false, false }, { "h o", "", 0, false, false, false }, { "[h]:", "", 0, false, false, false },
+		/* the port belongs behind the bracket */
+		{ "[h:587]", "", 0, false, false, false }, { "[h:587]:25", "", 0, false, false, false }, { "[fe80::1%lo]:25", "fe80::1%lo", 25, true, false, true },
+		{ "\"[h]:587\"", "", 0, false, false, false },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
