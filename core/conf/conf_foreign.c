@@ -19,8 +19,8 @@ static const struct { const char *variable, *name; } same[] = {
 /* what is asked for and not done: mail goes out, but not as it was meant to. A * stands for the rest of the name */
 static const struct { const char *variable, *lost; } not_done[] = {
 	{ "DKIM_AUTOGENERATE", "mail is not signed" },
-	{ "OPENDKIM_*", "mail is signed by the keys of dkim_key_directory" },
-	{ "RSPAMD_*", "mail is signed by the keys of dkim_key_directory" },
+	{ "OPENDKIM_*", "mail is signed by keys in dkim_key_directory alone" },
+	{ "RSPAMD_*", "mail is signed by keys in dkim_key_directory alone" },
 	{ "POSTSRSD_*", "senders are not rewritten" },
 	{ "RSYSLOG_*", "the log goes to standard error: see maillog_file, log_also and log_format" },
 	{ "SASL_Passwds", "nobody logs in by it: see smtpd_sasl_password_maps" },

@@ -214,7 +214,7 @@ T(conf_env_tells_what_is_not_done)
 		{ "RELAYHOST_PASSWORD=x", "without a user name, and not used: set RELAYHOST_USERNAME" },
 		{ "LOG_SUBJECT=yes", "LOG_SUBJECT" }, { "SMTP_HEADER_TAG=x", "SMTP_HEADER_TAG" }, { "DKIM_SELECTOR=x", NULL },
 		{ "POSTFIX_RELAYHOST=[x]", NULL }, { "POSTFIX_RELAYHOSTS=[x]", "unknown parameter RELAYHOSTS: it has no effect" },
-		{ "OPENDKIM_DOMAINS=a.example", "OPENDKIM_DOMAINS has no effect: mail is signed by the keys of dkim_key_directory" },
+		{ "OPENDKIM_DOMAINS=a.example", "OPENDKIM_DOMAINS has no effect: mail is signed by keys in dkim_key_directory alone" },
 		{ "RSPAMD_dkim_signing__x=y", "RSPAMD_dkim_signing__x has no effect" }, { "POSTSRSD_SRS_DOMAIN=a.example", "senders are not rewritten" },
 		{ "RSYSLOG_TIMESTAMP=yes", "see maillog_file" }, { "SASL_Passwds=/x", "see smtpd_sasl_password_maps" },
 		{ "AUTOSET_HOSTNAME=1", "set POSTFIX_myhostname" }, { "DESTINATION=a.example", "POSTFIX_mydestination names what is" },
