@@ -21,6 +21,7 @@ import pytest
 aiosmtpd_controller = pytest.importorskip("aiosmtpd.controller")
 from aiosmtpd.smtp import SMTP, AuthResult  # noqa: E402
 
+from lab import SLOW  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELAYBOX = os.path.abspath(os.environ.get("RELAYBOX", ROOT / "build" / "relaybox"))
@@ -170,7 +171,7 @@ class Box:
         if isinstance(input, str):
             input = input.encode()
         e = {k: v for k, v in os.environ.items() if not k.startswith(("POSTFIX_", "RELAYHOST", "MAIL", "NAME"))}
-        r = subprocess.run([RELAYBOX, *map(str, args)], input=input, capture_output=True, timeout=60,
+        r = subprocess.run([RELAYBOX, *map(str, args)], input=input, capture_output=True, timeout=60 * SLOW,
                            env={**e, "HOME": str(self.tmp), "MAIL_CONFIG": str(self.etc), **(env or {})}, cwd=self.tmp)
         assert code is None or r.returncode == code, (args, r.returncode, r.stdout, r.stderr)
         return r

@@ -151,7 +151,7 @@ def test_dead_slow_and_silent_destinations_cost_others_nothing(tmp_path):
     many, dead, passed = 400, free_port(), threading.Event()
 
     def sleepy(sink, argument):
-        passed.wait(20)  # until the others' mail went through, however busy the machine is
+        passed.wait(20 * SLOW)  # until the others' mail went through, however busy the machine is
     with Sink() as good, Sink(script={"END": sleepy}) as slow, socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
         ports = {"dead": dead, "slow": slow.port, "silent": silent.getsockname()[1], "good": good.port}
         r = Relay(tmp_path / "r", "transport_maps = inline:{%s}\nminimal_backoff_time = 2s\nmaximal_backoff_time = 4s\nshutdown_timeout = 1s\n" %
