@@ -151,25 +151,27 @@ def test_dead_slow_and_silent_destinations_cost_others_nothing(tmp_path):
     many, dead, passed = 400, free_port(), threading.Event()
 
     def sleepy(sink, argument):
-        passed.wait(20 * SLOW)  # until the others' mail went through, however busy the machine is
+        passed.wait()  # until the others' mail went through, however busy the machine is
     with Sink() as good, Sink(script={"END": sleepy}) as slow, socket.create_server(("127.0.0.1", 0), backlog=128) as silent:
         ports = {"dead": dead, "slow": slow.port, "silent": silent.getsockname()[1], "good": good.port}
         r = Relay(tmp_path / "r", "transport_maps = inline:{%s}\nminimal_backoff_time = 2s\nmaximal_backoff_time = 4s\nshutdown_timeout = 1s\n" %
                   ", ".join("%s.test=smtp:[127.0.0.1]:%d" % pair for pair in ports.items()))
         with r, smtplib.SMTP("127.0.0.1", r.port) as client:
-            for i in range(many):
-                for name in "dead", "slow", "silent":
-                    client.sendmail("a@example.com", ["b%d@%s.test" % (i, name)], "Subject: %d\r\n\r\nx\r\n" % i)
-            waits = []
-            for i in range(20):
-                client.sendmail("a@example.com", ["b%d@good.test" % i], "Subject: %d\r\n\r\nx\r\n" % i)
-                at = time.monotonic()
-                good.wait(i + 1)
-                waits.append(time.monotonic() - at)
-            assert sorted(waits)[10] < 0.2 * SLOW, waits
-            assert slow.most_open <= 20, "more than the limit of a destination"
-            assert not slow.messages, "it was to be slow"
-            passed.set()
+            try:
+                for i in range(many):
+                    for name in "dead", "slow", "silent":
+                        client.sendmail("a@example.com", ["b%d@%s.test" % (i, name)], "Subject: %d\r\n\r\nx\r\n" % i)
+                waits = []
+                for i in range(20):
+                    client.sendmail("a@example.com", ["b%d@good.test" % i], "Subject: %d\r\n\r\nx\r\n" % i)
+                    at = time.monotonic()
+                    good.wait(i + 1)
+                    waits.append(time.monotonic() - at)
+                assert sorted(waits)[10] < 0.2 * SLOW, waits
+                assert slow.most_open <= 20, "more than the limit of a destination"
+                assert not slow.messages, "it was to be slow"
+            finally:
+                passed.set()
             # most of the dead one's mail is not even looked at when it is due again
             line = r.wait_log(r"smtp:\[127.0.0.1\]:%d is tried again: while it was suspended \d+ messages were put off unread" % dead)[0]
             assert int(re.search(r"(\d+) messages", line).group(1)) > 0 and "Connection refused" in line, line

@@ -170,8 +170,9 @@ class OpenSSL:
     listening = False
 
     def say(self, text):
-        self.process.stdin.write(text.encode() + b"\n")
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(text.encode() + b"\n")
+            self.process.stdin.flush()
 
     def converse(self):
         in_data = False
@@ -204,7 +205,8 @@ class OpenSSL:
         self.process.kill()
         self.process.wait()
         self.thread.join()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
