@@ -182,7 +182,7 @@ LINK = $(CC) $($(KIND)_LINK)
 # Written aside and renamed: another make in the same folder never sees half an object.
 compile = @mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(for_size) -MMD -MP -MF $@.$$$$.d -MT $@ -c -o $@.$$$$ $< && \
 	mv -f $@.$$$$.d $(@:.o=.d) && mv -f $@.$$$$ $@ || { rm -f $@.$$$$ $@.$$$$.d; exit 1; }
-link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(filter %.o,$^) $(1) -Wl,--start-group $(filter %.a,$^) $(LIBS) -Wl,--end-group $(LINK_END) && mv -f $@.$$$$ $@ || \
+link = @mkdir -p $(@D) && $(LINK) -o $@.$$$$ $(or $(2),$(filter %.o,$^)) $(1) -Wl,--start-group $(filter %.a,$^) $(LIBS) -Wl,--end-group $(LINK_END) && mv -f $@.$$$$ $@ || \
 	{ rm -f $@.$$$$; exit 1; }
 
 # --- the libraries ----------------------------------------------------------------------------------------------------
@@ -251,8 +251,20 @@ $(L)/relaybox.o: applets/relaybox.c $(L)/gen/applet_list.h Makefile config.mk $(
 	$(compile)
 $(L)/relaybox.o: CFLAGS += -I$(L)/gen
 
-$(L)/relaybox: $(L)/relaybox.o $(applet_obj) $(shared_obj) $(W)/libcore.a
-	$(call link)
+# What a start of sendmail passes through lies together, first in each part of the binary: each page of it is a fault. The second half is
+# passed through, too, but in a few places.
+START = $(addprefix core/,$(addprefix base/,arena.c buf.c clock.c env.c format.c fs.c fs_guard.c hash.c heap.c mem.c memory.c metric.c opt.c random.c str.c) \
+	libc/% conf/% msg/addr.c msg/addr_repair.c msg/addr_token.c msg/crlf.c msg/header.c msg/inject.c submit/% net/conn.c net/loop.c \
+	net/local_socket.c net/tls_names.c route/nexthop.c smtp/client% smtp/grammar.c policy/tls_demand.c deliver/deliver.c deliver/smtp/% \
+	base/ipaddr.c base/log.c msg/downgrade.c msg/envelope.c msg/reply.c map/map.c map/words.c route/rewriting.c access/users.c smtp/content.c \
+	smtp/sasl.c net/conn_tls.c net/dns.c policy/sts.c policy/tls_level.c cleanup/checks.c oauth/oauth.c oauth/state.c dkim/keys.c store/maildrop.c store/record.c \
+	$(addprefix deliver/,bounce.c content.c delivery_end.c probe.c simple.c tls_report.c local/helper_client.c local/local.c))
+start_obj = $(filter $(applet_obj) $(shared_obj),$(addprefix $(V)/obj/applets/,sendmail.o submission.o applet.o)) \
+	$(foreach p,$(START:.c=.o),$(filter $(sort $(V)/obj/$(p) $(W)/obj/$(p)),$(core_obj)))
+
+# the C library's part of them comes right after, before what else there is
+$(L)/relaybox: $(L)/relaybox.o $(start_obj) $(applet_obj) $(shared_obj) $(W)/libcore.a
+	$(call link,$(firstword $(LINK_END)) $(filter-out $(L)/relaybox.o $(start_obj),$(filter %.o,$^)),$(L)/relaybox.o $(start_obj))
 
 # The output is a copy of the variant asked for last; the stamp says which that was.
 $(OUTPUT).from: FORCE

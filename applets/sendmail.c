@@ -277,6 +277,7 @@ static int run(int argc, char **argv)
 	struct opt_parse o;
 	int id, code = EX_OK;
 
+	mem_brief();
 	f.rcpts = mem_array(NULL, (size_t)argc, sizeof(char *));
 	if (!strcmp(applet_name(), "mailq"))
 		f.mode = 'p';

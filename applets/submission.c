@@ -15,7 +15,7 @@
 #include "core/submit/submit.h"
 #include "core/submit/submit_spool.h"
 
-#define READ_PIECE (16 * 1024)
+#define READ_PIECE (4 * 1024)    /* most messages are not longer; a larger one would be pages of the stack */
 #define RETRIES 10                     /* kept messages that one run tries after its own */
 #define UNLIMITED ((size_t)1 << 40)    /* message_size_limit = 0 */
 
@@ -152,6 +152,7 @@ int submission_read(const struct conf *c, bool dot_ends, struct buf *out)
 			return applet_fail(EX_DATAERR, "cannot read standard input: %s", strerror(errno));
 		if (got > 0) {
 			keep_cr(&how, &last, piece, (size_t)got);
+			buf_reserve(out, (size_t)got);
 			crlf_clean_add(&lines, out, str_make(piece, (size_t)got));
 		} else {
 			crlf_clean_end(&lines, out, true);

@@ -298,9 +298,10 @@ int fs_free_space(const char *path, struct fs_space *out)
 	return 0;
 }
 
+/* read_into - in pieces that take one page of the stack: most files are smaller, and each page is a fault at a start */
 static int read_into(int fd, struct buf *out)
 {
-	char piece[16 * 1024];
+	char piece[4 * 1024 - 128];
 
 	for (;;) {
 		ssize_t got = read(fd, piece, sizeof(piece));

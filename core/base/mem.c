@@ -3,13 +3,17 @@
  * Between the C library and the main thread (mem_cache) stands a cache of blocks from 64 bytes to 256 KiB, four
  * sizes to a doubling: every message takes and gives some forty of them, and musl hands what becomes empty back to the kernel
  * at once, which costs a system call and, with threads, an interrupt of the other processor. The cache is the thread's own
- * and needs no lock; there is one such thread. mem_trim gives it back; sanitizers see no cache. */
+ * and needs no lock; there is one such thread. mem_trim gives it back; sanitizers see no cache.
+ *
+ * A process that is brief (mem_brief) takes what the cache has not from one region, block behind block: the C library has a place
+ * of its own for each size, which is a mapping, and a page or two that are touched for the first time. */
 #include "core/base/mem.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +33,8 @@
 #ifndef CACHE_BYTES
 #define CACHE_BYTES ((size_t)4 << 20)  /* what the cache may hold at most */
 #endif
+#define BRIEF_BYTES (CACHE_BYTES / 1024 * 13)  /* of the region: what a message of some KiB takes */
+#define POPULATE_WRITE 23               /* of madvise */
 #define LEAST 32                       /* what is not larger goes to the C library */
 #define MOST ((size_t)256 << 10)
 enum { CLASSES = 49 };
@@ -43,6 +49,36 @@ struct cache {
 };
 static struct cache only;              /* of the one thread that may have it */
 static _Thread_local struct cache *cache;
+
+struct carved {
+	_Alignas(max_align_t) size_t size;
+	_Alignas(max_align_t) char data[];
+};
+static _Alignas(max_align_t) char region[BRIEF_BYTES + 1];
+static size_t region_left;
+
+static bool is_carved(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)region < BRIEF_BYTES;
+}
+
+/* carve - the next n bytes of the region; NULL: they are not there, or not for this thread */
+static void *carve(size_t n)
+{
+	size_t need = sizeof(struct carved) + ((n + !n + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1));
+	struct carved *c = (void *)(region + BRIEF_BYTES - region_left);
+
+	if (!cache || need > region_left)
+		return NULL;
+	region_left -= need;
+	c->size = need - sizeof(*c);
+	return c->data;
+}
+
+static size_t usable(void *p)
+{
+	return is_carved(p) ? ((struct carved *)p - 1)->size : malloc_usable_size(p);
+}
 
 static size_t size_of(unsigned class)
 {
@@ -81,6 +117,9 @@ static void *obtain(size_t n)
 		}
 		n = size_of(k - 1);
 	}
+	p = carve(n);
+	if (p)
+		return p;
 	p = malloc(n ? n : 1);
 	if (!p)
 		die("out of memory (%zu bytes)", n);
@@ -93,6 +132,8 @@ static void *obtain(size_t n)
 /* give_back - a block of which the C library says that it has so many bytes */
 static void give_back(void *p, size_t have)
 {
+	if (is_carved(p))
+		return;
 	if (have > LEAST)
 		memory_count(-(ptrdiff_t)have);
 	free(p);
@@ -110,10 +151,10 @@ static void count_change(size_t from, size_t to)
 
 void *mem_realloc(void *p, size_t n)
 {
-	size_t have = p ? malloc_usable_size(p) : 0;
+	size_t have = p ? usable(p) : 0;
 	void *q;
 
-	if (p && !is_cached(have) && !is_cached(n)) {
+	if (p && !is_cached(have) && !is_cached(n) && !is_carved(p)) {
 		p = realloc(p, n ? n : 1);
 		if (!p)
 			die("out of memory (%zu bytes)", n);
@@ -148,7 +189,7 @@ char *mem_dupz(const char *z)
 
 void mem_free(void *p)
 {
-	size_t have = p ? malloc_usable_size(p) : 0;
+	size_t have = p ? usable(p) : 0;
 	struct spare *s = p;
 	unsigned k;
 
@@ -169,6 +210,15 @@ void mem_cache(void)
 	memory_count_here();
 }
 
+void mem_brief(void)
+{
+	uintptr_t page = 4096, from = (uintptr_t)region & ~(page - 1);
+
+	region_left = BRIEF_BYTES;
+	/* all its pages at once instead of fault by fault; only advice: Linux before 5.14 does not know it */
+	madvise((void *)from, (uintptr_t)region + BRIEF_BYTES - from, POPULATE_WRITE);
+}
+
 void mem_trim(void)
 {
 	for (unsigned k = 0; cache && k < CLASSES; k++)
@@ -176,7 +226,7 @@ void mem_trim(void)
 			struct spare *s = cache->blocks[k];
 
 			cache->blocks[k] = s->next;
-			give_back(s, malloc_usable_size(s));
+			give_back(s, usable(s));
 		}
 	only.bytes = 0;
 }

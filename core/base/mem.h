@@ -14,6 +14,8 @@ char *mem_dupz(const char *z);
 void mem_free(void *p);
 /* mem_cache - from now on this thread keeps some of what it frees for its next needs; one thread of a process may */
 void mem_cache(void);
+/* mem_brief - this process does one thing and ends: its first blocks come from a region that nothing is given back to. At the start, once */
+void mem_brief(void);
 void mem_trim(void);                                   /* give what this thread keeps back to the system; call when idle */
 /* mem_expect_random - a large block will be read here and there: large pages spare faults now and look-ups of pages later */
 void mem_expect_random(void *p, size_t n);

@@ -16,9 +16,9 @@ enum metric_unit { METRIC_PLAIN, METRIC_MICROSECONDS /* told as seconds */ };
 
 struct metric_histogram { uint64_t buckets[LIMIT_METRIC_BUCKETS + 1], sum; };  /* the last bucket is above all bounds */
 struct metric_learnt {
-	struct { char labels[LIMIT_METRIC_LABELS]; uint64_t value; } v[LIMIT_METRIC_LEARNT];
-	size_t n;
+	size_t n;              /* before its rows: the first page is all that is touched of most */
 	uint64_t others;
+	struct { char labels[LIMIT_METRIC_LABELS]; uint64_t value; } v[LIMIT_METRIC_LEARNT];
 };
 struct metric {
 	const char *name, *help;

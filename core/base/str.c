@@ -107,15 +107,21 @@ bool str_cut(struct str *rest, char sep, struct str *piece)
 
 bool str_word(struct str *rest, const char *seps, struct str *word)
 {
-	size_t n = 0;
+	const struct str s = *rest;
+	uint64_t is_sep[4] = { 0 };
+	size_t from = 0, to;
 
-	while (rest->n && ascii_is_one_of(rest->p[0], seps))
-		*rest = str_from(*rest, 1);
-	while (n < rest->n && !ascii_is_one_of(rest->p[n], seps))
-		n++;
-	*word = str_head(*rest, n);
-	*rest = str_from(*rest, n);
-	return n > 0;
+	for (const char *z = seps; *z; z++)
+		is_sep[(unsigned char)*z / 64] |= (uint64_t)1 << (unsigned char)*z % 64;
+#define IS_SEP(c) (is_sep[(unsigned char)(c) / 64] >> (unsigned char)(c) % 64 & 1)
+	while (from < s.n && IS_SEP(s.p[from]))
+		from++;
+	for (to = from; to < s.n && !IS_SEP(s.p[to]);)
+		to++;
+#undef IS_SEP
+	*word = str_make(s.p + from, to - from);
+	*rest = str_from(s, to);
+	return to > from;
 }
 
 bool str_to_u64(struct str s, uint64_t *out)

@@ -11,42 +11,38 @@ static bool is_plain(const char *text)
 	return text && !strchr(text, '$');
 }
 
-/* build_field - false: its value cannot be used, and that was said */
-static bool build_field(struct conf *c, const struct param *p, struct conf_diag *diag)
+/* build_field - false: its value cannot be used, and that was said. text and why are for its use: one pair for all fields */
+static bool build_field(struct conf *c, const struct param *p, struct buf *text, struct buf *why, struct conf_diag *diag)
 {
-	const struct conf_entry *e = source_ask(c->source, str_of(p->name));
-	struct buf text, why;
+	const struct conf_entry *e = source_ask(c->source, param_name(p));
 	const char *value = NULL;
-	bool good = true;
 
-	buf_init(&text, LIMIT_CONF_VALUE);
-	buf_init(&why, 1024);
+	buf_clear(text);
+	buf_clear(why);
 	if (p->kind == PARAM_RAW)
 		value = e ? e->raw : p->dflt;
 	else if (!e && is_plain(p->dflt))
 		value = p->dflt;
-	else if (expand_value(c, str_of(p->name), &text, &why) == 0)
-		value = source_keep(c->source, buf_view(&text));
+	else if (expand_value(c, param_name(p), text, why) == 0)
+		value = source_keep(c->source, buf_view(text));
 	else
-		buf_printf(&why, " in the value of %s", p->name);
+		buf_printf(why, " in the value of %s", p->name);
+	if (value && param_store(p, c, value, why))
+		return true;
 	if (value && p->kind == PARAM_HINTS) {
-		if (!param_store(p, c, value, &why))
-			conf_add_error(diag, e, CONF_WARNING, "%s", buf_cstr(&why));
-	} else if (!value || !param_store(p, c, value, &why)) {
-		good = false;
-		/* words of a default are those of another parameter, which says what is wrong */
-		if (e || p->kind < PARAM_WORDS)
-			conf_add_error(diag, e, CONF_ERROR, "%s", buf_cstr(&why));
-		if (param_is_text(p))
-			*(const char **)(void *)((char *)c + p->at) = "";
-		/* so that a wrong value is not told again as what follows from it */
-		buf_clear(&why);
-		if (e && is_plain(p->dflt))
-			(void)param_store(p, c, p->dflt, &why);
+		conf_add_error(diag, e, CONF_WARNING, "%s", buf_cstr(why));
+		return true;
 	}
-	buf_fini(&text);
-	buf_fini(&why);
-	return good;
+	/* words of a default are those of another parameter, which says what is wrong */
+	if (e || p->kind < PARAM_WORDS)
+		conf_add_error(diag, e, CONF_ERROR, "%s", buf_cstr(why));
+	if (param_is_text(p))
+		*(const char **)(void *)((char *)c + p->at) = "";
+	/* so that a wrong value is not told again as what follows from it */
+	buf_clear(why);
+	if (e && is_plain(p->dflt))
+		(void)param_store(p, c, p->dflt, why);
+	return false;
 }
 
 /* is_finished - the steps below change this field by what others say, so that it is not the same where they are not */
@@ -67,17 +63,22 @@ static bool is_finished(const struct param *p)
 static void build_fields(struct conf *c, struct conf_diag *diag)
 {
 	struct conf_source *s = c->source;
+	struct buf text, why;
 	size_t at = 0;
 
+	buf_init(&text, LIMIT_CONF_VALUE);
+	buf_init(&why, 1024);
 	s->asked.open = !s->base;
 	for (size_t i = 0; i < n_params; i++) {
 		if (s->base && !source_concerns(s, &at))
 			continue;
-		if (!build_field(c, &params[i], diag) || is_finished(&params[i]))
+		if (!build_field(c, &params[i], &text, &why, diag) || is_finished(&params[i]))
 			source_asked(s, ASKED_ANY);
 		source_asked(s, ASKED_END);
 	}
 	s->asked.open = false;
+	buf_fini(&text);
+	buf_fini(&why);
 }
 
 static void finish_tls(struct conf *c)

@@ -9,7 +9,7 @@
 
 /* What a row says about itself is for its reader and the manual: 20 KB that the binary does without. */
 #define ROW(kind_, field, name_, dflt_, unit_, ...) \
-	{ .name = (name_), .dflt = (dflt_), .at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_), __VA_ARGS__ },
+	{ .name = (name_), .n = sizeof(name_) - 1, .dflt = (dflt_), .at = offsetof(struct conf, field), .kind = (kind_), .unit = (unit_), __VA_ARGS__ },
 #define P_TEXT(name, dflt, help) ROW(PARAM_TEXT, name, #name, dflt, 0, .words = NULL)
 #define P_NAMED(name, field, dflt, help) ROW(PARAM_TEXT, field, #name, dflt, 0, .words = NULL)
 #define P_RAW(name, dflt, help) ROW(PARAM_RAW, name, #name, dflt, 0, .words = NULL)
@@ -37,13 +37,13 @@ const struct param *param_find(struct str name)
 	size_t at;
 
 	for (size_t i = 0; i < n_params && !filled; i++) {
-		for (at = name_sum(str_of(params[i].name)); places[at % PLACES];)
+		for (at = name_sum(param_name(&params[i])); places[at % PLACES];)
 			at++;
 		places[at % PLACES] = (uint16_t)(i + 1);
 	}
 	filled = true;
 	for (at = name_sum(name); places[at % PLACES]; at++)
-		if (str_eq(name, str_of(params[places[at % PLACES] - 1].name)))
+		if (str_eq(name, param_name(&params[places[at % PLACES] - 1])))
 			return &params[places[at % PLACES] - 1];
 	return NULL;
 }
@@ -200,7 +200,7 @@ bool param_store(const struct param *p, struct conf *c, const char *text, struct
 	}
 	if (p->kind == PARAM_ENUM)
 		return store_enum(p, c, s, why);
-	if (!param_check(p->kind, p->unit, p->lo, p->hi, str_of(p->name), s, &v, why))
+	if (!param_check(p->kind, p->unit, p->lo, p->hi, param_name(p), s, &v, why))
 		return false;
 	if (p->kind == PARAM_BOOL)
 		*(bool *)field = v;

@@ -9,22 +9,51 @@
 #include <elf.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 #include "core/libc/relr.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
+/* advise - madvise(2) */
 #ifdef __x86_64__
 __asm__(".text\n.globl relr_start\n.type relr_start, @function\nrelr_start:\n\tendbr64\n\tcall relr_apply\n\tjmp _start\n");
+INLINE void advise(uintptr_t at, size_t n, long advice)
+{
+	long r = SYS_madvise;
+
+	__asm__ volatile("syscall" : "+a"(r) : "D"(at), "S"(n), "d"(advice) : "rcx", "r11", "memory");
+}
 #else
 #ifdef __aarch64__
 __asm__(".text\n.globl relr_start\n.type relr_start, %function\nrelr_start:\n\tbl relr_apply\n\tb _start\n");
+INLINE void advise(uintptr_t at, size_t n, long advice)
+{
+	register long x0 __asm__("x0") = (long)at, x1 __asm__("x1") = (long)n, x2 __asm__("x2") = advice, x8 __asm__("x8") = SYS_madvise;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
+}
+#else
+INLINE void advise(uintptr_t at, size_t n, long advice) { }
 #endif
 #endif
 
-enum { TAG_RELR_SIZE = 35, TAG_RELR = 36, BITS = 63 };
+enum { TAG_RELR_SIZE = 35, TAG_RELR = 36, BITS = 63, POPULATE_WRITE = 23 /* of madvise, Linux 5.14 */ };
+#define PAGE ((uintptr_t)4095)
 
 /* both are the linker's; hidden, so that their addresses need no table either */
 extern Elf64_Dyn _DYNAMIC[] __attribute__((visibility("hidden")));
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+/* populate - the pages of what may be written become ours at once, which is less than a fault for each; an older kernel does nothing */
+INLINE void populate(uintptr_t base)
+{
+	const Elf64_Ehdr *file = (const void *)base;
+
+	for (const Elf64_Phdr *h = (const void *)(base + file->e_phoff), *end = h + file->e_phnum; h < end; h++)
+		if (h->p_type == PT_LOAD && h->p_flags & PF_W)
+			advise((base + h->p_vaddr) & ~PAGE, (h->p_vaddr & PAGE) + h->p_filesz, POPULATE_WRITE);
+}
 
 /* an even word: the address of a pointer; an odd one: which of the next 63 words are pointers, too */
 __attribute__((used, no_stack_protector)) void relr_apply(void)
@@ -33,6 +62,7 @@ __attribute__((used, no_stack_protector)) void relr_apply(void)
 	const uint64_t *list = NULL;
 	size_t n = 0;
 
+	populate(base);
 	for (Elf64_Dyn *d = _DYNAMIC; d->d_tag; d++) {
 		if (d->d_tag == TAG_RELR)
 			list = (const uint64_t *)(base + d->d_un.d_ptr);
@@ -47,9 +77,8 @@ __attribute__((used, no_stack_protector)) void relr_apply(void)
 			*where++ += base;
 			continue;
 		}
-		for (int bit = 0; bit < BITS; bit++)
-			if (list[i] >> (bit + 1) & 1)
-				where[bit] += base;
+		for (uint64_t rest = list[i] >> 1; rest; rest &= rest - 1)
+			where[__builtin_ctzll(rest)] += base;
 		where += BITS;
 	}
 }

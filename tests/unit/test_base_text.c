@@ -293,14 +293,14 @@ T(format_text_refuses_what_it_does_not_know)
 	}
 }
 
-T(mem_cache_keeps_contents_and_sizes)
+/* turn_blocks - take, change and give back blocks of all sizes */
+static void turn_blocks(void)
 {
 	/* both sides of every size class, in an order that mixes fresh blocks, kept ones and those that grow */
-	static const size_t sizes[] = { 1, 32, 33, 64, 65, 80, 81, 112, 113, 161, 1000, 4096, 4097, 100000, 262144, 262145, 600000 };
+	static const size_t sizes[] = { 0, 1, 32, 33, 64, 65, 80, 81, 112, 113, 161, 1000, 4096, 4097, 100000, 262144, 262145, 600000 };
 	enum { N = sizeof(sizes) / sizeof(sizes[0]) };
 	unsigned char *p[N];
 
-	mem_cache();
 	for (int round = 0; round < 4; round++) {
 		for (size_t i = 0; i < N; i++) {
 			p[i] = mem_alloc(sizes[i]);
@@ -320,5 +320,26 @@ T(mem_cache_keeps_contents_and_sizes)
 			mem_free(p[(i * 7) % N]);
 		if (round == 2)
 			mem_trim();
+	}
+}
+
+T(mem_cache_keeps_contents_and_sizes)
+{
+	mem_cache();
+	turn_blocks();
+}
+
+/* until it is used up, and after that */
+T(mem_brief_keeps_contents_and_sizes)
+{
+	mem_cache();
+	mem_brief();
+	turn_blocks();
+	for (size_t i = 0; i < 10000; i++) {
+		char *p = mem_dupz("one of many"), *q;
+
+		q = mem_realloc(p, 20);
+		CHECK_STR(q, "one of many");
+		mem_free(q);
 	}
 }
