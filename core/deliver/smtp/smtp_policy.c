@@ -205,7 +205,7 @@ enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct delive
 {
 	const struct envelope *e = job->envelope;
 
-	if (p->lmtp && smtp_target_is_near(t))
+	if (t->address.family == AF_UNSPEC || (p->lmtp && ipaddr_is_loopback(&t->address)))
 		return TLS_WISH_NONE;
 	if (e->flags & ENVELOPE_REQUIRETLS)
 		return p->lmtp ? TLS_WISH_ENDS : TLS_WISH_REQUIRED;

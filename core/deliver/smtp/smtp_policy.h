@@ -17,8 +17,8 @@ struct smtp_policy {
 	struct dns_query *query;
 	struct sts_wait *sts;
 };
-/* smtp_policy_wish - what the message wants of TLS, on its way to t by this transport; nothing where it does not leave this machine for its
- * mailbox */
+/* smtp_policy_wish - what the message wants of TLS, on its way to t by this transport: nothing of a socket in this machine's file system, and
+ * nothing where its mailbox is on this machine */
 enum tls_wish smtp_policy_wish(const struct smtp_profile *p, const struct delivery *job, const struct smtp_target *t);
 /* smtp_policy_ask - true: q->demand is there; false: go_on is called. Whatever q had is forgotten */
 bool smtp_policy_ask(struct smtp_policy *q, struct deliver *d, struct smtp_profile *p, const struct smtp_target *t, enum tls_wish wish);

@@ -29,11 +29,6 @@ void smtp_target_where(const struct smtp_target *t, char out[300])
 		format_text(out + n, 300 - n, ":%u", t->port);
 }
 
-bool smtp_target_is_near(const struct smtp_target *t)
-{
-	return t->address.family == AF_UNSPEC || ipaddr_is_loopback(&t->address);
-}
-
 bool smtp_has_no_way(int error)
 {
 	return error == ENETUNREACH || error == EHOSTUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL;

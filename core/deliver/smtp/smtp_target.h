@@ -20,7 +20,6 @@ struct smtp_target {
 	bool mirror;                   /* found by its own name at port 25: it must not be ourselves */
 	bool fallback;                 /* from smtp_fallback_relay */
 };
-bool smtp_target_is_near(const struct smtp_target *t);                   /* a socket of this machine: unix or loopback */
 /* smtp_has_no_way - an errno of connect(2) that is about this machine and its networks */
 bool smtp_has_no_way(int error);
 void smtp_target_where(const struct smtp_target *t, char out[300]);    /* "host[ip]:port" */
