@@ -13,6 +13,8 @@ typedef int64_t usec;
 
 usec clock_mono(void);   /* never goes back; for deadlines and durations */
 usec clock_wall(void);   /* since 1970-01-01 UTC; for dates and the queue */
-usec clock_thread(void); /* that the calling thread had a processor; for what a step costs on a machine that others use, too */
+/* clock_thread - that the calling thread had a processor; for what a step costs on a machine that others use, too. pages (may be NULL): it
+ * touched for the first time */
+usec clock_thread(uint64_t *pages);
 
 #endif

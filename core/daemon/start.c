@@ -309,8 +309,8 @@ static void log_slices(const struct loop_slices *s)
 {
 	if (s->n_long)
 		log_info("master", "%llu steps of the loop were longer than 50 ms, the longest %lld ms (%u events, %u timers, %u tasks); %llu worked so long, "
-			"the longest %lld ms", (unsigned long long)s->n_long, (long long)(s->worst / USEC_PER_MSEC), s->events, s->timers, s->tasks,
-			(unsigned long long)s->n_busy, (long long)(s->busiest / USEC_PER_MSEC));
+			"the longest %lld ms, %llu pages of it new", (unsigned long long)s->n_long, (long long)(s->worst / USEC_PER_MSEC), s->events, s->timers, s->tasks,
+			(unsigned long long)s->n_busy, (long long)(s->busiest / USEC_PER_MSEC), (unsigned long long)s->pages);
 }
 
 static void close_rooms(struct daemon *d)

@@ -23,6 +23,7 @@ struct loop {
 	usec now, wall;
 	usec seen;             /* the last look at the clock in this tick */
 	usec worked, worked_at; /* the thread's clock before this tick, and when that was */
+	uint64_t pages;        /* … and what it had touched for the first time */
 	struct heap timers;
 	struct list tasks;
 	struct pool *pool;
@@ -204,12 +205,15 @@ static void measure(struct loop *l, usec now)
 	usec took = now - l->now;
 
 	if (took > LOOP_LONG) {
-		usec work = clock_thread() - l->worked - (l->now - l->worked_at);
+		uint64_t pages;
+		usec work = clock_thread(&pages) - l->worked - (l->now - l->worked_at);
 
 		s->n_long++;
 		s->n_busy += work > LOOP_LONG;
-		if (work > LOOP_LONG && work > s->busiest)
+		if (work > LOOP_LONG && work > s->busiest) {
 			s->busiest = work;
+			s->pages = pages - l->pages;
+		}
 	}
 	if (took <= s->worst)
 		return;
@@ -226,7 +230,7 @@ static void begin(struct loop *l)
 	l->seen = l->now;
 	if (l->now - l->worked_at <= WORK_LOOK)
 		return;
-	l->worked = clock_thread();
+	l->worked = clock_thread(&l->pages);
 	l->worked_at = l->now;
 }
 

@@ -58,6 +58,7 @@ struct loop_slices {
 	uint64_t n_long;       /* ticks longer than LOOP_LONG */
 	uint64_t n_busy;       /* … that worked for so long: what they had to do was too much */
 	usec busiest;          /* the most that one of those worked */
+	uint64_t pages;        /* … and touched for the first time: what one costs is the machine's, a fraction of a microsecond to ten */
 };
 const struct loop_slices *loop_slices(const struct loop *l);
 /* loop_tick - wait at most max_wait (0: only look), serve what is ready; 0, or -1 with errno */

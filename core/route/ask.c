@@ -4,22 +4,28 @@
 #include "core/base/log.h"
 #include "core/route/router.h"
 
+struct str route_local_base(const struct conf *c, struct str name)
+{
+	const char *delimiters = c->recipient_delimiter;
+
+	if (str_ieq(name, STR("mailer-daemon")) || str_ieq(name, STR("double-bounce")) ||
+	    (strchr(delimiters, '-') && c->owner_request_special && (str_istarts(name, STR("owner-")) || str_iends(name, STR("-request")))))
+		return name;
+	for (size_t i = 1; i < name.n; i++)
+		if (strchr(delimiters, name.p[i]))
+			return str_head(name, i);
+	return name;
+}
+
 bool route_base(const struct router *r, struct arena *a, struct str address, struct str *out)
 {
 	struct addr x = addr_split(address);
-	const char *delimiters = r->conf->recipient_delimiter;
+	struct str base = route_local_base(r->conf, x.local);
 
-	if (!*delimiters || str_ieq(x.local, STR("mailer-daemon")) || str_ieq(x.local, STR("double-bounce")) ||
-	    (r->conf->owner_request_special && (str_istarts(x.local, STR("owner-")) || str_iends(x.local, STR("-request")))))
+	if (base.n == x.local.n)
 		return false;
-	for (size_t i = 1; i < x.local.n; i++) {
-		if (!strchr(delimiters, x.local.p[i]))
-			continue;
-		*out = x.domain.n ? arena_printf(a, "%.*s@%.*s", (int)i, x.local.p, STR_ARG(x.domain)) :
-			str_head(x.local, i);
-		return true;
-	}
-	return false;
+	*out = x.domain.n ? arena_printf(a, "%.*s@%.*s", STR_ARG(base), STR_ARG(x.domain)) : base;
+	return true;
 }
 
 /* --- asking tables ---------------------------------------------------------------------------------------------- */

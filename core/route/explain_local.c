@@ -18,7 +18,7 @@ static void explain_account(const struct conf *c, struct str name, struct buf *o
 	if (got < 0)
 		row_text(out, "result", "451 4.3.0 user lookup error: %s", strerror(errno));
 	else if (got == 0)
-		row_text(out, "result", "550 5.1.1 unknown user: \"%.*s\"", STR_ARG(local_user_base(c, name)));
+		row_text(out, "result", "550 5.1.1 unknown user: \"%.*s\"", STR_ARG(route_local_base(c, name)));
 	else if (*c->home_mailbox)
 		row_text(out, "result", "mailbox %s/%s of %s", u.home, c->home_mailbox, u.name);
 	else

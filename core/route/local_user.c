@@ -34,17 +34,9 @@ static int find_account(struct str name, struct local_user *out)
 	return 1;
 }
 
-struct str local_user_base(const struct conf *c, struct str name)
-{
-	for (size_t i = 1; i < name.n; i++)
-		if (strchr(c->recipient_delimiter, name.p[i]))
-			return str_head(name, i);
-	return name;
-}
-
 int local_user_find(const struct conf *c, struct str name, struct local_user *out)
 {
-	struct str base = local_user_base(c, name);
+	struct str base = route_local_base(c, name);
 	int got = find_account(name, out);
 
 	return got == 0 && base.n < name.n ? find_account(base, out) : got;
@@ -60,7 +52,7 @@ static void check_account(const struct conf *c, struct str name, struct reply *o
 	else if (got < 0)
 		reply_set(out, 451, "4.3.0", "user lookup error: %s", strerror(errno));
 	else
-		reply_set(out, 550, "5.1.1", "unknown user: \"%.*s\"", STR_ARG(local_user_base(c, name)));
+		reply_set(out, 550, "5.1.1", "unknown user: \"%.*s\"", STR_ARG(route_local_base(c, name)));
 }
 
 void local_user_check(struct router *r, struct str rcpt, struct reply *out)

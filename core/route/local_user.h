@@ -10,8 +10,6 @@ struct local_user { char name[LIMIT_USER_NAME], home[LIMIT_USER_HOME]; uid_t uid
 
 /* local_user_name - the name that an address of a local domain stands for: its local part without quotes, lower case */
 struct str local_user_name(struct arena *a, struct str address);
-/* local_user_base - what is in front of its extension; all of it where there is none */
-struct str local_user_base(const struct conf *c, struct str name);
 /* local_user_find - the account of that name, or of what is in front of its extension (recipient_delimiter): 1 found, 0 there is
  * none, -1 with errno */
 int local_user_find(const struct conf *c, struct str name, struct local_user *out);

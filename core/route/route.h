@@ -36,6 +36,9 @@ struct route {
 };
 /* route_resolve - trace (may be NULL) gets one line per key tried: "transport_maps: hash:/etc/x: example.com: not found" */
 void route_resolve(struct router *r, struct arena *a, struct str sender, struct str rcpt, struct route *out, struct buf *trace);
+/* route_local_base - what is in front of a local part's extension (recipient_delimiter); all of it where there is none, or where it is a name
+ * that Postfix's split_addr leaves whole */
+struct str route_local_base(const struct conf *c, struct str local);
 /* route_is_option - a recipient that some program on its way may take for an option; refused but with allow_min_user */
 static inline bool route_is_option(const struct conf *c, struct str rcpt) { return rcpt.n && *rcpt.p == '-' && !c->allow_min_user; }
 /* route_class_of - the class alone; RCPT checks use it (is this domain ours to take?) */

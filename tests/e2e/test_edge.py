@@ -3,6 +3,7 @@
 Strangers are 127.0.0.2 and further ones; 127.0.0.1 is mynetworks. IDs are those of docs/security.md.
 """
 import json
+import mmap
 import os
 import resource
 import select
@@ -378,6 +379,16 @@ def test_i4_ten_thousand_idle_connections_cost_48_mb_and_nobody_his_turn(tmp_pat
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def reading_takes_memory():
+    """Does this kernel give a page to what is only read? Most have one empty page for all; where a virtual machine's has not, memory that the
+    C library looks at to see whether it is empty counts as if it were used."""
+    with mmap.mmap(-1, 8 << 20) as fresh, open("/proc/self/statm") as statm:
+        before = int(statm.read().split()[1])
+        assert not any(fresh[at] for at in range(0, len(fresh), mmap.PAGESIZE))
+        statm.seek(0)
+        return (int(statm.read().split()[1]) - before) * mmap.PAGESIZE > 4 << 20
+
+
 @pytest.mark.skipif(SLOW > 1, reason="the sanitizers have memory of their own")
 def test_i4_two_thousand_idle_tls_sessions_cost_100_mb(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -394,7 +405,8 @@ def test_i4_two_thousand_idle_tls_sessions_cost_100_mb(tmp_path):
                 assert talk(s, b"STARTTLS")[0].startswith("220")
                 held[i] = tls.wrap_socket(s)
             # a quarter of them, and a quarter of the memory
-            wait(lambda: rss(relay) - before <= 25 * 10 ** 6)
+            bound = 30 if reading_takes_memory() else 25
+            wait(lambda: rss(relay) - before <= bound * 10 ** 6)
             close(held)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -275,9 +275,9 @@ struct toil {
 static void toil(struct loop_task *t)
 {
 	struct toil *x = LIST_ITEM(t, struct toil, task);
-	usec end = clock_thread() + x->works;
+	usec end = clock_thread(NULL) + x->works;
 
-	while (clock_thread() < end)
+	while (clock_thread(NULL) < end)
 		continue;
 	if (x->sleeps)
 		usleep((useconds_t)x->sleeps);

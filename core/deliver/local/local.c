@@ -274,7 +274,7 @@ static void write_user(struct local_job *j, struct str name)
 	if (got == 0 && to_luser(j, name))
 		return;
 	if (got == 0) {
-		snprintf(text, sizeof(text), "unknown user: \"%.*s\"", STR_ARG(local_user_base(c, name)));
+		snprintf(text, sizeof(text), "unknown user: \"%.*s\"", STR_ARG(route_local_base(c, name)));
 		answer_text(j, 550, "5.1.1", text);
 		return;
 	}
