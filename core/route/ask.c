@@ -8,7 +8,7 @@ struct str route_local_base(const struct conf *c, struct str name)
 {
 	const char *delimiters = c->recipient_delimiter;
 
-	if (str_ieq(name, STR("mailer-daemon")) || str_ieq(name, STR("double-bounce")) ||
+	if (str_ieq(name, STR("mailer-daemon")) || str_ieq(name, str_of(c->double_bounce_sender)) ||
 	    (strchr(delimiters, '-') && c->owner_request_special && (str_istarts(name, STR("owner-")) || str_iends(name, STR("-request")))))
 		return name;
 	for (size_t i = 1; i < name.n; i++)

@@ -268,7 +268,7 @@ T(route_asks_by_the_keys_of_an_address)
 		{ "User+ext@own.test", "User+ext@own.test User@own.test/ User+ext/ User/ @own.test/" },
 		{ "user+ext@origin.test", "user+ext@origin.test user@origin.test/ user+ext/ user/ @origin.test/" },
 		{ "user@x.test", "user@x.test @x.test/" },
-		{ "owner-list+x@x.test", "owner-list+x@x.test @x.test/" },
+		{ "owner-list+x@x.test", "owner-list+x@x.test owner-list@x.test/ @x.test/" },
 		{ "\"a b\"@own.test", "\"a b\"@own.test a b@own.test \"a b\"/ a b/ @own.test/" },
 		{ "user+ext", "user+ext user/" },
 		{ "user@failing.test", "user@failing.test !" },
