@@ -165,6 +165,7 @@ class Authority:
 
 class Relay:
     """One relayd with its own configuration, queue and log."""
+    LONG_MS = 50  # no step of its loop works longer
 
     def __init__(self, folder, main_cf="", master_cf=None, port=None, files=(), env=None):
         self.dir = str(folder)
@@ -225,12 +226,12 @@ class Relay:
         return code
 
     def judge_long_steps(self):
-        """No step of the loop works for more than 50 ms: all others wait for it. Its own time on a processor counts, so a busy machine does not;
+        """No step of the loop works for more than LONG_MS: all others wait for it. Its own time on a processor counts, so a busy machine does not;
         nor does what this machine's kernel takes for a new page above a microsecond (some virtual machines take ten)."""
         for line in self.log_lines("steps of the loop were longer than 50 ms")[self.long_steps:]:
             self.long_steps += 1
             worked = re.search(r"; (\d+) worked so long, the longest (\d+) ms, (\d+) pages", line)
-            assert SLOW > 1 or not worked or worked[1] == "0" or int(worked[2]) - int(worked[3]) * (page_ms() - 0.001) <= 50, line
+            assert SLOW > 1 or not worked or worked[1] == "0" or int(worked[2]) - int(worked[3]) * (page_ms() - 0.001) <= self.LONG_MS, line
 
     def kill(self):
         self.cut = True

@@ -77,6 +77,7 @@ class Group:
 
 class Contained(Relay):
     """A relayd in such a group, with a name server of its own."""
+    LONG_MS = 150  # where memory is short the kernel looks for some in the time of whoever asks
 
     def spawn(self, *options):
         # attacks but the one on names shall not wait for it
