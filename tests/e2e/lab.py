@@ -231,7 +231,10 @@ class Relay:
         for line in self.log_lines("steps of the loop were longer than 50 ms")[self.long_steps:]:
             self.long_steps += 1
             worked = re.search(r"; (\d+) worked so long, the longest (\d+) ms, (\d+) pages", line)
-            assert SLOW > 1 or not worked or worked[1] == "0" or int(worked[2]) - int(worked[3]) * (page_ms() - 0.001) <= self.LONG_MS, line
+            count, longest, pages = map(int, worked.groups()) if worked else (0, 0, 0)
+            # a guest counts it as its own time when its host takes the processor away: one such step is let pass up to twice the bound, for
+            # what is too much by itself is so each time
+            assert SLOW > 1 or count == 0 or longest - pages * (page_ms() - 0.001) <= self.LONG_MS * (2 if count == 1 else 1), line
 
     def kill(self):
         self.cut = True
