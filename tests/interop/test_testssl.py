@@ -33,7 +33,7 @@ def test_nothing_is_worse_than_ok_but_what_is_told(tmp_path, wrapped):
         at = ["localhost:%d" % port] if wrapped else ["-t", "smtp", "localhost:%d" % relay.port]
         done = subprocess.run(["testssl", "--ip", "127.0.0.1", "--nodns", "none", "--quiet", "--color", "0", "--warnings", "off", "--add-ca",
                                str(tmp_path / "ca" / "ca.pem"), "--jsonfile", str(tmp_path / "found"), "-p", "-s", "-f", "-S", "-U", *at],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=450)
     found = json.loads((tmp_path / "found").read_text())
     ids = {row["id"] for row in found}
     # it came to its end
