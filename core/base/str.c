@@ -119,7 +119,7 @@ bool str_word(struct str *rest, const char *seps, struct str *word)
 	for (to = from; to < s.n && !IS_SEP(s.p[to]);)
 		to++;
 #undef IS_SEP
-	*word = str_make(s.p + from, to - from);
+	*word = str_head(str_from(s, from), to - from);
 	*rest = str_from(s, to);
 	return to > from;
 }

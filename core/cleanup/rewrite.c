@@ -18,21 +18,6 @@ static void warn(const struct rewrite *w, const struct address_maps *m, struct s
 	log_text(LOG_SEV_WARNING, "cleanup", 0, w->qid, "%s %s for %.*s", m->parameter, what, STR_ARG(address));
 }
 
-static bool is_dear(const struct rewrite *w)
-{
-	return w->spent > LIMIT_REWRITE_STEPS;
-}
-
-/* ask - one look for an address, and what it cost */
-static enum map_answer ask(struct rewrite *w, struct arena *a, const struct address_maps *m, struct str address, struct address_list *to)
-{
-	uint64_t before = map_spent();
-	enum map_answer got = address_map(w->router, a, m, address, w->router->rewriting.propagate & EXTENSION_CANONICAL, to, w->trace);
-
-	w->spent += map_spent() - before + LIMIT_REWRITE_ASK * m->maps.n;
-	return got;
-}
-
 /* leave - too much was spent: in a header the address stays as it is, a message with it in the envelope waits */
 static void leave(struct rewrite *w, const struct address_maps *m, struct str address, enum address_place place)
 {
@@ -47,16 +32,17 @@ static void leave(struct rewrite *w, const struct address_maps *m, struct str ad
 /* map_one - until no entry is found or one leads to itself */
 static struct str map_one(struct rewrite *w, struct arena *a, const struct address_maps *m, struct str address, enum address_place place)
 {
+	bool propagate = w->router->rewriting.propagate & EXTENSION_CANONICAL;
 	struct address_list to;
 
 	for (int i = 0; i < LIMIT_CANONICAL_STEPS && m->maps.n; i++) {
 		enum map_answer got;
 
-		if (is_dear(w)) {
+		if (address_is_dear(w->spent)) {
 			leave(w, m, address, place);
 			return address;
 		}
-		got = ask(w, a, m, address, &to);
+		got = address_map_spend(w->router, a, m, address, propagate, &to, w->trace, &w->spent);
 		w->failed = w->failed || got == MAP_ERROR;
 		if (got == MAP_ERROR)
 			warn(w, m, address, "map lookup problem: the message is not accepted now,");
@@ -85,7 +71,7 @@ struct str rewrite_mapped(struct rewrite *w, struct arena *a, struct str address
 		address = map_one(w, a, own, address, place);
 	if (x->canonical_places & place)
 		address = map_one(w, a, &x->canonical, address, place);
-	if (x->masquerade_places & place && !is_dear(w)) {
+	if (x->masquerade_places & place && !address_is_dear(w->spent)) {
 		w->spent += strlen(w->router->conf->masquerade_domains) + strlen(w->router->conf->masquerade_exceptions);
 		address = masquerade_address(w->router->conf, a, address);
 	}
@@ -115,7 +101,7 @@ static bool stays(struct rewrite *w, struct arena *a, struct str value)
 	struct mailbox m;
 	int r;
 
-	if (w->maps && w->router->rewriting.any && !is_dear(w))
+	if (w->maps && w->router->rewriting.any && !address_is_dear(w->spent))
 		return false;
 	while ((r = addr_list_next(a, &value, &m)) == 1)
 		if (!is_whole(&m) || !str_eq(rewrite_address(w->router, a, m.addr.full, w->local), m.addr.full))

@@ -84,8 +84,10 @@ struct conf_diag {
 		char *text;   /* "what: why; fix" */
 	} *v;
 	size_t n, errors;
+	bool advice; /* somebody reads warnings: what has to look for them (in whole tables, say) does */
 };
 void conf_diag_init(struct conf_diag *d);
+void conf_diag_part(struct conf_diag *part, const struct conf_diag *d); /* empty, of one who reads as d's does: for conf_diag_take */
 void conf_diag_fini(struct conf_diag *d);
 void conf_diag_add(struct conf_diag *d, enum conf_severity s, const char *file, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

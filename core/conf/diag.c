@@ -11,6 +11,11 @@ void conf_diag_init(struct conf_diag *d)
 	*d = (struct conf_diag){ 0 };
 }
 
+void conf_diag_part(struct conf_diag *part, const struct conf_diag *d)
+{
+	*part = (struct conf_diag){ .advice = d->advice };
+}
+
 void conf_diag_fini(struct conf_diag *d)
 {
 	for (size_t i = 0; i < d->n; i++) {

@@ -138,7 +138,7 @@ static void open_incoming(struct settings *s, struct conf_diag *diag)
 		const struct master_cleanup *m = &s->master.cleanups[i];
 		struct conf_diag found;
 
-		conf_diag_init(&found);
+		conf_diag_part(&found, diag);
 		s->incoming[s->n_incoming++] = (struct incoming){ m->name, m->conf, checks_of_incoming(m->conf, &found) };
 		conf_diag_take(diag, &found, m->conf);
 	}
@@ -308,7 +308,7 @@ static void take_listener(struct settings *s, const struct master_listener *l, s
 	struct service *v = &s->services[s->n_services];
 	struct conf_diag found;
 
-	conf_diag_init(&found);
+	conf_diag_part(&found, diag);
 	service_open(s, l, &found);
 	conf_diag_take(diag, &found, l->conf);
 	if (v->stays_out) {
@@ -344,7 +344,7 @@ static void open_submit(struct settings *s, struct conf_diag *diag)
 {
 	struct conf_diag found;        /* again, where a listener has found it */
 
-	conf_diag_init(&found);
+	conf_diag_part(&found, diag);
 	s->submit.conf = s->conf;
 	s->submit.host = "";
 	s->submit.incoming = find_incoming(s, s->conf, &found);
@@ -413,6 +413,7 @@ struct settings *settings_load(const char *directory, const char *const *extra, 
 	struct settings *s = MEM_NEW(struct settings);
 
 	list_init(&s->link);
+	diag->advice = true;
 	fs_watch_tables(reads_add, &s->reads);
 	/* all that is wrong is told at once, so an error stops nothing before the end */
 	s->conf = conf_load_whole(directory, extra, diag);

@@ -87,7 +87,7 @@ static inline unsigned service_prefix(const struct service *v, const struct ipad
 {
 	return (unsigned)(a->family == AF_INET6 ? v->conf->smtpd_client_ipv6_prefix_length : v->conf->smtpd_client_ipv4_prefix_length);
 }
-/* settings_load - NULL when diag has errors. directory and extra as conf_load */
+/* settings_load - NULL when diag has errors, which takes advice from now on. directory and extra as conf_load */
 struct settings *settings_load(const char *directory, const char *const *extra, struct conf_diag *diag);
 void settings_free(struct settings *s);
 void settings_lint(const struct settings *s, struct conf_diag *diag);  /* warnings of what nobody should want (lints.c) */

@@ -1,7 +1,8 @@
 /* stop - the way out: the delay in which balancers look elsewhere, then no more mail, and what is under way ends in time.
  *
- * Whoever is in the middle of a message may end it, and who had come just before may bring one; all others hear 421. What runs ends, and what is queued is given to drain_relay
- * or stays. What time cuts off is in the queue: a SIGKILL at any moment costs no more than that, and at most a second copy. */
+ * Whoever is in the middle of a message may end it, and who had come just before may bring one; all others hear 421. What runs
+ * ends, and what is queued is given to drain_relay or stays. What time cuts off is in the queue: a SIGKILL at any moment costs no
+ * more than that, and at most a second copy. */
 #include "core/base/log.h"
 #include "core/daemon/listener.h"
 #include "core/daemon/relay.h"

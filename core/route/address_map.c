@@ -181,6 +181,16 @@ enum map_answer address_map(struct router *r, struct arena *a, const struct addr
 	return a->overflow ? MAP_ERROR : MAP_FOUND;
 }
 
+enum map_answer address_map_spend(struct router *r, struct arena *a, const struct address_maps *m, struct str address, bool propagate,
+	struct address_list *out, struct buf *trace, uint64_t *spent)
+{
+	uint64_t before = map_spent();
+	enum map_answer got = address_map(r, a, m, address, propagate, out, trace);
+
+	*spent += map_spent() - before + LIMIT_REWRITE_ASK * m->maps.n;
+	return got;
+}
+
 enum map_answer rewriting_knows(struct router *r, struct str address)
 {
 	struct rewriting *w = &r->rewriting;

@@ -77,6 +77,8 @@ void keys_advise(struct map *m, const char *parameter, enum keys_use use, const 
 	struct walk w = { .parameter = parameter ? parameter : "", .spec = map_spec(m), .use = use, .diag = diag };
 	struct str rest = str_of(c->parent_domain_matches_subdomains), word;
 
+	if (!diag->advice)
+		return;
 	while (str_word(&rest, ", \t\r\n", &word))
 		w.parents = w.parents || str_eq(word, STR("smtpd_access_maps"));
 	(void)map_each(m, look, &w);

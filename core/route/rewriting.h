@@ -8,6 +8,7 @@
 #define CORE_ROUTE_REWRITING_H
 
 #include "core/base/arena.h"
+#include "core/base/limits.h"
 #include "core/conf/conf.h"
 #include "core/map/map.h"
 
@@ -68,6 +69,11 @@ struct address_list { struct str *v; size_t n; };
  * MAP_ERROR, as a table that cannot be read: logged, the mail waits for somebody to mend it */
 enum map_answer address_map(struct router *r, struct arena *a, const struct address_maps *m, struct str address, bool propagate,
 	struct address_list *out, struct buf *trace);
+/* address_map_spend - the same, and *spent grows by what it cost: steps of patterns, and LIMIT_REWRITE_ASK for each table */
+enum map_answer address_map_spend(struct router *r, struct arena *a, const struct address_maps *m, struct str address, bool propagate,
+	struct address_list *out, struct buf *trace, uint64_t *spent);
+/* address_is_dear - was so much spent on the addresses of one message that the next ones are not asked for? */
+static inline bool address_is_dear(uint64_t spent) { return spent > LIMIT_REWRITE_STEPS; }
 
 /* masquerade_address - masquerade_domains: the domain cut down to the first parent of the list; what stays as it is is returned */
 struct str masquerade_address(const struct conf *c, struct arena *a, struct str address);

@@ -95,6 +95,8 @@ void smtp_advise(const struct smtp_profile *p, struct conf_diag *diag)
 	const struct conf *c = p->conf;
 	struct str rest = str_of(c->relayhost), hop;
 
+	if (!diag->advice)
+		return;
 	if (c->smtp_tls_wrappermode && c->smtp_tls_security_level <= CONF_TLS_MAY && !*c->smtp_tls_policy_maps)
 		conf_diag_add(diag, CONF_WARNING, NULL, 0, "%s_tls_wrappermode: mail goes by TLS only, as if it were %s_tls_security_level = encrypt: "
 			"write that", smtp_profile_service(p), smtp_profile_service(p));

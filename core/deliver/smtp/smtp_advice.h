@@ -1,4 +1,4 @@
-/* smtp_advice - what a transport's settings contradict: warnings of relayd -t and of every start. Nothing else depends on them. */
+/* smtp_advice - what a transport's settings contradict: warnings of relayd -t and of every start, if diag takes advice. Nothing else depends on them. */
 #ifndef CORE_DELIVER_SMTP_SMTP_ADVICE_H
 #define CORE_DELIVER_SMTP_SMTP_ADVICE_H
 

@@ -1,6 +1,7 @@
 /* smtp_generic - see smtp_generic.h. One look for each address, as in Postfix's client: what a table gives is not asked for again. */
 #include "core/deliver/smtp/smtp_generic.h"
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/cleanup/complete.h"
@@ -13,23 +14,14 @@ static void fail(struct smtp_generic *g, const char *text)
 		reply_set(&g->failed, 451, "4.3.0", "%s", text);
 }
 
-/* is_dear - was so much spent on addresses that the next ones stay as they are? */
-static bool is_dear(const struct smtp_generic *g)
-{
-	return g->spent > LIMIT_REWRITE_STEPS;
-}
-
 static struct str map_address(struct smtp_generic *g, struct arena *a, struct str address)
 {
 	struct address_list to;
 	enum map_answer got;
-	uint64_t before;
 
-	if (!address.n || g->failed.code || is_dear(g))
+	if (!address.n || g->failed.code || address_is_dear(g->spent))
 		return address;
-	before = map_spent();
-	got = address_map(g->router, a, &g->profile->generic, address, g->profile->generic_extension, &to, NULL);
-	g->spent += map_spent() - before + LIMIT_REWRITE_ASK * g->profile->generic.maps.n;
+	got = address_map_spend(g->router, a, &g->profile->generic, address, g->profile->generic_extension, &to, NULL, &g->spent);
 	if (got == MAP_ERROR)
 		fail(g, "address mapping failed: a table of generic maps cannot be read");
 	if (got == MAP_FOUND && to.n > 1)
@@ -45,7 +37,7 @@ bool smtp_generic_field(struct smtp_generic *g, const struct header *h, struct b
 	struct arena *scratch = &g->scratch;
 	struct addr_tree t;
 
-	if (!complete_place_of(h->name) || is_dear(g)) {
+	if (!complete_place_of(h->name) || address_is_dear(g->spent)) {
 		buf_str(out, h->raw);
 		return !g->failed.code;
 	}

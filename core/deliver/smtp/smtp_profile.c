@@ -391,7 +391,7 @@ struct deliver_profiles *deliver_profiles_new(const struct master *m, struct con
 		if (!smtp_profile_is(&m->transports[i]))
 			continue;
 		/* transports without options of their own would say the same again */
-		conf_diag_init(&found);
+		conf_diag_part(&found, diag);
 		list_append(&all->all, &profile_new(&m->transports[i], &found)->link);
 		conf_diag_take(diag, &found, m->transports[i].conf);
 	}
