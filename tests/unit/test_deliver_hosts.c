@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "core/conf/conf.h"
 #include "core/deliver/deliver_private.h"
+#include "core/deliver/smtp/smtp_candidates.h"
 #include "core/deliver/smtp/smtp_hosts.h"
 #include "core/deliver/smtp/smtp_profile.h"
 #include "tests/unit/t.h"
@@ -55,6 +56,8 @@ bool dns_proves(struct dns *d)
 	(void)d;
 	return false;
 }
+
+void dns_forget(struct dns *d, struct str name) { (void)d, (void)name; }
 
 static void tell_mx(const struct asked *x)
 {
@@ -426,4 +429,65 @@ T(profile_sends_from_the_addresses_it_is_given)
 		}
 		close_world();
 	}
+}
+
+/* --- turns ------------------------------------------------------------------------------------------------------------------ */
+
+static void on_more(struct smtp_candidates *c) { (void)c; }
+static void on_nothing(struct smtp_candidates *c, const struct reply *r) { (void)c, (void)r; CHECK(false); }
+
+/* choose - the last number of the address that the next delivery is given to, and what comes of it: 's' it is there, 'f' it is not,
+ * '-' nothing yet */
+static int choose(struct smtp_turn *turn, char end)
+{
+	struct smtp_candidates c = { .d = &w.deliver, .profile = &w.profile, .domain = STR("x.test"), .turn = turn, .go_on = on_more, .failed = on_nothing };
+	struct smtp_target t;
+
+	n_asked = 0;
+	smtp_candidates_start(&c, STR("[many.test]"), STR_EMPTY);
+	CHECK_INT(smtp_candidates_next(&c, &t), SMTP_NEXT_WAIT);
+	answer_all();
+	CHECK_INT(smtp_candidates_next(&c, &t), SMTP_NEXT_FOUND);
+	CHECK(c.shared);
+	if (end == 's')
+		smtp_candidates_note_session(&c, &t, true);
+	else if (end == 'f')
+		smtp_candidates_note_failed(&c, &t);
+	smtp_candidates_fini(&c);
+	return t.address.b[3];
+}
+
+T(equal_addresses_take_turns_and_who_is_silent_misses_his)
+{
+	static const struct answer many[] = { { "many.test", NULL, "10.0.0.1 10.0.0.2 10.0.0.3", DNS_OK }, { NULL, NULL, NULL, DNS_NXDOMAIN } };
+	struct smtp_turn turn = { .asked_at = 0 };
+
+	table = many;
+	open_world(NULL);
+	w.deliver.o.loop = loop_new();
+	w.profile.port = 25;
+	w.profile.timeout[SMTP_PHASE_CONNECT] = 30 * USEC_PER_SEC;
+	for (int i = 0; i < 9; i++)
+		CHECK_INT(choose(&turn, 's'), 1 + i % 3);
+	/* 1 is asked, and while that is young all have their turns */
+	CHECK_INT(choose(&turn, '-'), 1);
+	for (int i = 0; i < 6; i++)
+		CHECK_INT(choose(&turn, i == 2 ? '-' : 's'), 1 + (i + 1) % 3);
+	/* then it is left out, until it answers */
+	turn.asked = turn.last;
+	turn.asked_at = loop_now(w.deliver.o.loop) - USEC_PER_SEC;
+	CHECK_INT(turn.asked.b[3], 1);
+	for (int i = 0; i < 4; i++)
+		CHECK_INT(choose(&turn, 's'), 2 + i % 2);
+	/* or until nobody can be waiting for it any more */
+	turn.asked_at = loop_now(w.deliver.o.loop) - 31 * USEC_PER_SEC;
+	CHECK_INT(choose(&turn, 's'), 1);
+	/* a failure is an answer, too: who it was is remembered elsewhere */
+	CHECK_INT(choose(&turn, '-'), 2);
+	turn.asked_at -= USEC_PER_SEC;
+	CHECK_INT(choose(&turn, 'f'), 3);
+	CHECK_INT(choose(&turn, 'f'), 1);
+	CHECK_INT(choose(&turn, 's'), 3);
+	loop_free(w.deliver.o.loop);
+	close_world();
 }

@@ -8,6 +8,8 @@
 #include "core/deliver/deliver_private.h"
 #include "core/deliver/smtp/smtp_profile.h"
 
+#define QUIET (USEC_PER_SEC / 4)       /* RFC 8305, 5: the attempt at the next address is not delayed longer */
+
 void smtp_candidates_start(struct smtp_candidates *c, struct str nexthops, struct str fallbacks)
 {
 	c->sites = nexthops;
@@ -34,14 +36,29 @@ bool smtp_candidates_is_last(const struct smtp_candidates *c)
 	return !(c->at < c->limit && c->sessions_left > 0) && !has_text(c->sites) && !has_text(c->fallbacks) && !c->n_skipped;
 }
 
-void smtp_candidates_note_failed(struct smtp_candidates *c, const struct smtp_target *t)
+/* note_answered - whatever it said */
+static void note_answered(struct smtp_candidates *c, const struct ipaddr *address)
+{
+	if (ipaddr_eq(address, &c->turn->asked))
+		c->turn->asked_at = 0;
+}
+
+/* note_worse - from here on it can only be a worse one */
+static void note_worse(struct smtp_candidates *c, const struct smtp_target *t)
 {
 	if (t->rank < c->best_failed)
 		c->best_failed = t->rank;
 }
 
-void smtp_candidates_note_session(struct smtp_candidates *c, bool good)
+void smtp_candidates_note_failed(struct smtp_candidates *c, const struct smtp_target *t)
 {
+	note_answered(c, &t->address);
+	note_worse(c, t);
+}
+
+void smtp_candidates_note_session(struct smtp_candidates *c, const struct smtp_target *t, bool good)
+{
+	note_answered(c, &t->address);
 	c->had_session |= good;
 	if (c->sessions_left && c->sessions_left != UINT_MAX)
 		c->sessions_left--;
@@ -54,20 +71,41 @@ static int compare(const struct ipaddr *a, const struct ipaddr *b)
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
+/* is_silent - was it asked a while ago, and is not there? Who asked may be gone, so this ends when the time for a connection does */
+static bool is_silent(const struct smtp_candidates *c, const struct ipaddr *address)
+{
+	usec since = loop_now(c->d->o.loop) - c->turn->asked_at;
+
+	return c->turn->asked_at && since > QUIET && since <= c->profile->timeout[SMTP_PHASE_CONNECT] && ipaddr_eq(address, &c->turn->asked);
+}
+
+static void note_asked(struct smtp_candidates *c, const struct ipaddr *address)
+{
+	usec now = loop_now(c->d->o.loop);
+
+	if (c->turn->asked_at && now - c->turn->asked_at <= c->profile->timeout[SMTP_PHASE_CONNECT])
+		return;
+	c->turn->asked = *address;
+	c->turn->asked_at = now;
+}
+
 /* Of the equal addresses that answer, the one after the last: exact turns per destination, whatever order the resolver
  * gives, for others ask it as well. */
 static void take_turn(struct smtp_candidates *c)
 {
 	struct smtp_candidate *v = c->v, *best = NULL, first = v[0];
+	const struct ipaddr *last = &c->turn->last;
 	size_t alive = 0;
 
 	for (size_t i = 0; i < c->n && v[i].preference == v[0].preference; i++) {
-		bool later = compare(&v[i].address, c->turn) > 0;
+		bool later = compare(&v[i].address, last) > 0;
 
 		if (v[i].address.family != v[0].address.family || smtp_dead_is(c->d, &v[i].address, c->port))
 			continue;
 		alive++;
-		if (!best || (later != (compare(&best->address, c->turn) > 0) ? later : compare(&v[i].address, &best->address) < 0))
+		if (is_silent(c, &v[i].address))
+			continue;
+		if (!best || (later != (compare(&best->address, last) > 0) ? later : compare(&v[i].address, &best->address) < 0))
 			best = &v[i];
 	}
 	c->shared = alive > 1;
@@ -75,7 +113,8 @@ static void take_turn(struct smtp_candidates *c)
 		return;
 	v[0] = *best;
 	*best = first;
-	*c->turn = v[0].address;
+	c->turn->last = v[0].address;
+	note_asked(c, &v[0].address);
 }
 
 /* may_be_ourselves - nobody wrote this next hop down, so mail that comes back from it would go there again, for ever */
@@ -99,7 +138,7 @@ static void put_off(struct smtp_candidates *c, const struct smtp_target *t)
 	if (!c->skipped)
 		c->skipped = mem_array(NULL, LIMIT_CLIENT_SKIPPED, sizeof(*c->skipped));
 	c->skipped[c->n_skipped++] = *t;
-	smtp_candidates_note_failed(c, t);
+	note_worse(c, t);
 }
 
 /* The next hop may have moved, and its old address be another's by now: the next try asks again, whatever the TTL said. */

@@ -11,7 +11,7 @@ struct smtp_candidates {
 	struct deliver *d;
 	struct smtp_profile *profile;
 	struct str domain;             /* of the recipients: a next hop that is another was written down by somebody */
-	struct ipaddr *turn;           /* the address that was chosen last, of all deliveries to this destination */
+	struct smtp_turn *turn;
 	/* go_on - names were looked up: ask for the next one. failed - a next hop leads nowhere, and the next one is asked for */
 	void (*go_on)(struct smtp_candidates *c);
 	void (*failed)(struct smtp_candidates *c, const struct reply *r);
@@ -40,6 +40,6 @@ enum smtp_next smtp_candidates_next(struct smtp_candidates *c, struct smtp_targe
 bool smtp_candidates_is_last(const struct smtp_candidates *c); /* no other server would be asked after the one that is */
 void smtp_candidates_note_failed(struct smtp_candidates *c, const struct smtp_target *t);
 /* smtp_candidates_note_session - one of the sessions that smtp_mx_session_limit allows; good: it came to a transaction */
-void smtp_candidates_note_session(struct smtp_candidates *c, bool good);
+void smtp_candidates_note_session(struct smtp_candidates *c, const struct smtp_target *t, bool good);
 
 #endif

@@ -12,7 +12,7 @@ struct smtp_dest {
 	unsigned tries;
 	unsigned open;                 /* connections, whatever they do */
 	struct list parked;            /* struct smtp_park.link: wait for one of them to end */
-	struct ipaddr turn;            /* the address that was chosen last */
+	struct smtp_turn turn;
 	usec primary_retry_at;         /* mono: until then a backup session may be used although better hosts exist */
 };
 /* somebody who waits for a connection of his destination to end */

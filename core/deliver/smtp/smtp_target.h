@@ -20,6 +20,14 @@ struct smtp_target {
 	bool mirror;                   /* found by its own name at port 25: it must not be ourselves */
 	bool fallback;                 /* from smtp_fallback_relay */
 };
+/* Equal addresses take turns, exactly, over all deliveries to one destination. One that was asked and says nothing misses its turn:
+ * while it may yet fail, others need not wait for that too. */
+struct smtp_turn {
+	struct ipaddr last;            /* the one that was chosen last */
+	struct ipaddr asked;           /* one that was chosen and is not there yet */
+	usec asked_at;                 /* mono; 0: none */
+};
+
 /* smtp_has_no_way - an errno of connect(2) that is about this machine and its networks */
 bool smtp_has_no_way(int error);
 void smtp_target_where(const struct smtp_target *t, char out[300]);    /* "host[ip]:port" */

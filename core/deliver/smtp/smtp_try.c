@@ -277,7 +277,7 @@ static void on_ready(struct smtp_try *t, struct smtp_session *s)
 	if (s->uses > 1)
 		return;
 	smtp_dead_forget(t->d, &s->target);
-	smtp_candidates_note_session(&t->candidates, true);
+	smtp_candidates_note_session(&t->candidates, &s->target, true);
 }
 
 static void on_rcpt(struct smtp_try *t, size_t i, const struct reply *r)
@@ -369,7 +369,7 @@ static void on_failed(struct smtp_try *t, enum smtp_blame blame, const struct re
 		smtp_dead_mark(t->d, &s->target, blame == SMTP_BLAME_CONNECT ? now - s->opened_at : 0);
 	smtp_candidates_note_failed(&t->candidates, &t->target);
 	if (blame != SMTP_BLAME_CONNECT && s->uses == 0)
-		smtp_candidates_note_session(&t->candidates, false);
+		smtp_candidates_note_session(&t->candidates, &s->target, false);
 	if (blame == SMTP_BLAME_CONNECT)
 		log_info(smtp_try_service(t), "%s", r->text);
 	else if (!smtp_candidates_is_last(&t->candidates))

@@ -185,6 +185,12 @@ def test_one_dead_address_costs_no_message_and_one_timeout_at_most(s5):
     s5.net.heal(ADDRESSES[2])
     assert len(s5.arrived("dead")) == 200
     assert len(s5.sv1.log("status=deferred")) == deferred
-    slowest = max(s5.sv1.log("status=sent")[seen:], key=lambda line: float(re.search(r"delay=([\d.]+)", line).group(1)))
-    assert float(re.search(r"delay=([\d.]+)", slowest).group(1)) < 2 * CONNECT, slowest + "\n" + "\n".join(s5.sv1.log("connect to|lost connection|timed out")[-30:])
+    # delays=a/b/c/d: before the queue's manager, in it, until a connection was there, of the transmission. Who waits for a connection that others
+    # hold up may wait for their timeout and then meet one of his own
+    lines = s5.sv1.log("status=sent")[seen:]
+    told = "\n".join(s5.sv1.log("connect to|lost connection|timed out")[-30:])
+    for line in lines:
+        connecting = float(re.search(r"delays=[\d.]+/[\d.]+/([\d.]+)/", line).group(1))
+        delay = float(re.search(r"delay=([\d.]+)", line).group(1))
+        assert connecting < 2 * CONNECT and delay < 2 * CONNECT + 1, line + "\n" + told
     assert s5.provider.meter.most <= 10
