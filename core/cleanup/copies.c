@@ -8,11 +8,11 @@ bool copies_are_made(const struct router *r)
 	return r->rewriting.sender_bcc.maps.n || r->rewriting.recipient_bcc.maps.n || *r->conf->always_bcc;
 }
 
-/* find - one address, as Postfix takes it: a list would be one address that is none */
-static bool find(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *copy,
+/* one address, as Postfix takes it: a list would be one address that is none */
+bool copy_of(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *copy, struct buf *trace,
 	struct reply *failed)
 {
-	enum map_answer got = failed->code ? MAP_NONE : address_find(r, a, m, address, copy, NULL, NULL);
+	enum map_answer got = failed->code ? MAP_NONE : address_find(r, a, m, address, copy, NULL, trace);
 	struct addr x;
 
 	if (got == MAP_FOUND && (!addr_parse(a, *copy, &x) || !x.full.n)) {
@@ -24,14 +24,4 @@ static bool find(struct router *r, struct arena *a, const struct address_maps *m
 	if (got == MAP_FOUND)
 		*copy = x.full;
 	return got == MAP_FOUND;
-}
-
-bool copy_of_sender(struct router *r, struct arena *a, struct str sender, struct str *copy, struct reply *failed)
-{
-	return find(r, a, &r->rewriting.sender_bcc, sender, copy, failed);
-}
-
-bool copy_of_recipient(struct router *r, struct arena *a, struct str rcpt, struct str *copy, struct reply *failed)
-{
-	return find(r, a, &r->rewriting.recipient_bcc, rcpt, copy, failed);
 }

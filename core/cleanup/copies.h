@@ -5,8 +5,9 @@
 #include "core/route/route.h"
 
 bool copies_are_made(const struct router *r);
-/* copy_of_sender, copy_of_recipient - the address that the table names for one, false: none. failed: set when it cannot be read */
-bool copy_of_sender(struct router *r, struct arena *a, struct str sender, struct str *copy, struct reply *failed);
-bool copy_of_recipient(struct router *r, struct arena *a, struct str rcpt, struct str *copy, struct reply *failed);
+/* copy_of - the address that one of rewriting's bcc tables names for an address; false: none. trace: a line for each key, or NULL.
+ * failed: set when it cannot be read */
+bool copy_of(struct router *r, struct arena *a, const struct address_maps *m, struct str address, struct str *copy, struct buf *trace,
+	struct reply *failed);
 
 #endif

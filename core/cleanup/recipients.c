@@ -123,7 +123,7 @@ static void take_next(struct recipients_work *w)
 	rewrite(w, &r);
 	if (!w->failed->code)
 		take(w, &r);
-	if (x->copies && copy_of_recipient(x->router, w->scratch, r.addr, &copy, w->failed))
+	if (x->copies && copy_of(x->router, w->scratch, &x->router->rewriting.recipient_bcc, r.addr, &copy, x->trace, w->failed))
 		take_copy(w, copy);
 	arena_reset(w->scratch);
 }
@@ -136,7 +136,7 @@ static void take_last(struct recipients_work *w)
 
 	if (!x->copies)
 		return;
-	if (copy_of_sender(x->router, w->scratch, w->envelope->sender, &copy, w->failed))
+	if (copy_of(x->router, w->scratch, &x->router->rewriting.sender_bcc, w->envelope->sender, &copy, x->trace, w->failed))
 		take_copy(w, copy);
 	take_copy(w, str_of(x->router->conf->always_bcc));
 	arena_reset(w->scratch);

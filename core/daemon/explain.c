@@ -103,7 +103,7 @@ static void explain_sender(struct explanation *x)
 /* explain_recipient - what cleanup makes of it, and where each of those goes */
 static void explain_recipient(struct explanation *x)
 {
-	struct recipients_rules rules = { .router = router_of(x), .trace = &x->rows, .maps = true };
+	struct recipients_rules rules = { .router = router_of(x), .trace = &x->rows, .maps = true, .copies = true };
 	struct rcpt one = { .addr = x->rcpt };
 	struct envelope e = { .sender = x->mapped, .rcpts = &one, .n_rcpts = 1 };
 	struct arena scratch;
@@ -117,7 +117,9 @@ static void explain_recipient(struct explanation *x)
 	for (size_t i = 0; i < e.n_rcpts && !failed.code; i++) {
 		struct str to = e.rcpts[i].addr;
 
-		if (!str_eq(to, x->rcpt))
+		if (e.rcpts[i].notify == DSN_NOTIFY_NEVER)
+			row_text(&x->rows, "note", "a copy goes to %.*s", STR_ARG(to));
+		else if (!str_eq(to, x->rcpt))
 			row_text(&x->rows, "note", "becomes %.*s", STR_ARG(to));
 		if (explain_route(x, to))
 			explain_local(router_of(x), &x->arena, to, &x->rows, explain_target, x);

@@ -129,3 +129,24 @@ def test_no_address_is_judged_too(tmp_path):
         for address, want in (("", "554 5.7.1 <>: "), ("<>", "454 4.7.1 <<>>: "), ("@", "554 5.7.1 <@>: "), ("-x@relay.test", "501 5.1.3 ")):
             assert verdict(relay, "--client", "192.0.2.1", "--", address).startswith(want), address
         assert verdict(relay, "v@relay.test", "--client", "192.0.2.7") == "accepted"
+
+
+def test_who_gets_a_copy_is_told_with_its_way(tmp_path):
+    main = """mydestination =
+relay_domains = relay.test
+smtpd_peername_lookup = no
+transport_maps = inline:{ { archive.test = smtp:[192.0.2.9] } { boss.test = smtp:[192.0.2.8] } }
+relayhost = [192.0.2.7]
+recipient_bcc_maps = inline:{ u@relay.test=u@archive.test }
+sender_bcc_maps = inline:{ s@x.test=s@boss.test }
+"""
+    with Relay(tmp_path, main) as relay:
+        def copies(*args):
+            return re.findall(r"^a copy goes to (\S+)\n(?:.*\n)*?=> transport smtp, nexthop (\S+)$", explain(relay, *args), re.M)
+
+        of_recipient, of_sender = ("u@archive.test", "[192.0.2.9]"), ("s@boss.test", "[192.0.2.8]")
+        assert copies("u@relay.test", "--from", "s@x.test") == [of_recipient, of_sender]
+        assert copies("u@relay.test", "--from", "t@x.test") == copies("u@relay.test") == [of_recipient]
+        assert copies("v@relay.test", "--from", "s@x.test") == [of_sender] and copies("v@relay.test") == []
+        text = explain(relay, "u@relay.test", "--from", "s@x.test")
+        assert "recipient_bcc_maps: inline:{ u@relay.test=u@archive.test }: u@relay.test: u@archive.test" in text and "s@x.test: s@boss.test" in text
