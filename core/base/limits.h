@@ -186,6 +186,8 @@
 #define LIMIT_SETTINGS_READS 4096        /* files that a configuration reads: tables, lists, certificates, secrets */
 #define LIMIT_SANDBOX_PORTS 256          /* ports of listeners and next hops, where they are fixed at the start */
 #define LIMIT_HELPER_CHILDREN 64         /* mailbox deliveries as users at the same time */
+#define LIMIT_HELPER_USER 8              /* … as one of them, who can stop what runs as he: the others have their places */
+#define LIMIT_HELPER_END 12              /* seconds that the helper waits at its end for those that run: a mailbox has two locks of five */
 #define LIMIT_LOG_LINE 4096              /* one record; longer fields are cut */
 #define LIMIT_LOG_BUFFER (256 * 1024)    /* records waiting for the write of this tick, or for a log server */
 #define LIMIT_LOG_AGAIN USEC_PER_SEC     /* between two tries to reach a log server */

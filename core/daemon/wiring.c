@@ -1,6 +1,7 @@
 /* wiring - see wiring.h. The tables of core/schedule/schedule.h, core/deliver/deliver.h and core/access/verify.h, filled in. */
 #include "core/daemon/wiring.h"
 
+#include "core/route/local_user.h"
 #include "core/smtp/grammar.h"
 
 /* --- what the schedule asks ------------------------------------------------------------------------------------------- */
@@ -23,6 +24,8 @@ static void route(void *ctx, struct arena *a, const struct envelope *e, const st
 	out->transport = found.transport;
 	out->nexthop = found.nexthop;
 	out->failed = found.failed;
+	if (found.transport && found.transport->program == MASTER_LOCAL)
+		out->person = route_local_base(r->settings->conf, local_user_name(a, rcpt->addr));
 	if (found.transport)
 		out->login = deliver_login(r->deliver, a, found.transport, found.nexthop, e->sender);
 	out->asked_only = found.transport && grammar_has_word(r->settings->conf->defer_transports, str_of(found.transport->name));

@@ -53,6 +53,7 @@ struct schedule;
 struct schedule_route {
 	const struct master_transport *transport;
 	struct str nexthop;
+	struct str person;                 /* where a transport takes one recipient at a time: whose limit counts, however he is written; empty: the address's own */
 	struct str login;                  /* of the sender, where it has one of its own there: mail of each waits apart from all other; or empty */
 	struct reply failed;               /* code != 0: no route, 4xx or 5xx */
 	bool asked_only;                   /* mail of this transport waits until somebody flushes it */

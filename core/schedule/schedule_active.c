@@ -142,7 +142,7 @@ static bool place_rcpt(struct active *a, struct arena *scratch, size_t i, struct
 		return false;
 	}
 	d = drain_takes(s, &route) ? drain_dest(s, a->env.rcpts[i].addr) :
-		dest_get(s, route.transport, route.nexthop, route.login, a->env.rcpts[i].addr);
+		dest_get(s, route.transport, route.nexthop, route.login, route.person.n ? route.person : a->env.rcpts[i].addr);
 	a->scattered |= a->dest && a->dest != d->number;
 	a->dest = d->number;
 	if (dest_is_dead(d) && !dest_is_dead_for(d, a->m))

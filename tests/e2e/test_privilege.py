@@ -293,3 +293,32 @@ def test_a_fifo_in_place_of_a_file_stops_nobody(tmp_path):
             r.process.send_signal(signal.SIGHUP)
             r.wait_log("main.cf: cannot read: ")
             assert r.stop() == 0
+
+
+def test_a_user_who_stops_his_deliveries_stops_nobody_elses(tmp_path):
+    """They run as he, so he may. Two wait for ever, however he writes himself; others have their mail, and a stop leaves nobody behind."""
+    spool = tmp_path / "mail"
+    spool.mkdir()
+    os.chmod(spool, 0o1777)
+    with start_as(tmp_path, "mydestination = example.test, other.test\nmail_spool_directory = %s\nrecipient_delimiter = +\nshutdown_timeout = 1s\n"
+                  % spool) as r:
+        [helper] = children(r.process.pid)
+        lock = spool / "games.lock"
+        lock.touch()
+        forms = ["games@example.test", "Games@example.test", "gAMES+x@example.test", "games+y@other.test", "\"games\"@other.test",
+                 "\"ga\\mes\"@example.test"]
+        for to in forms * 2:
+            r.run("sendmail", "-f", "a@x.org", to, stdin="Subject: x\n\nx\n")
+        r.wait_log("queue active", count=len(forms) * 2)
+        wait(lambda: len(children(helper)) == 2)
+        stopped = children(helper)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        r.run("sendmail", "-f", "a@x.org", "nobody@example.test", stdin="Subject: x\n\nx\n")
+        r.wait_log("to=<nobody@example.test>.*status=sent")
+        wait(lambda: children(helper) == stopped)
+        assert not r.log_lines("busy")
+        r.stop()
+        wait(lambda: not os.path.exists("/proc/%d" % helper), seconds=20)
+        for pid in stopped:
+            os.kill(pid, signal.SIGKILL)

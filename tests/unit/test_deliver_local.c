@@ -353,6 +353,53 @@ static const char *ask_helper(int fd, const struct helper_request *r, size_t siz
 	return a.id == r->id ? a.reply.text : "(no answer)";
 }
 
+/* a user's deliveries run as he, so he can stop them for good: they have places of their own, and the others theirs */
+T(helper_keeps_places_from_one_user)
+{
+	struct helper_rules rules = { .home_mailbox = "", .log = "", .confine = true, .must = true };
+	struct helper_request r = { .verb = HELPER_DELIVER };
+	struct mailbox_order *o = &r.order;
+	char spool[300], file[320], lock[340];
+	int fds[2], content, status;
+	pid_t pid;
+
+	if (getuid() != 0 || !getpwnam("nobody") || !getpwnam("games"))
+		SKIP("needs root and users nobody and games");
+	snprintf(spool, sizeof(spool), "%s/places", t_tmpdir());
+	snprintf(file, sizeof(file), "%s/placed", t_tmpdir());
+	snprintf(lock, sizeof(lock), "%s/nobody.lock", spool);
+	REQUIRE(chmod(t_tmpdir(), 0755) == 0 && mkdir(spool, 0777) == 0 && chmod(spool, 0777) == 0);
+	REQUIRE(fs_replace(file, 0600, STR("Subject: x\r\n\r\ny\r\n")) == 0 && fs_replace(lock, 0600, STR_EMPTY) == 0);
+	content = fs_open(file, O_RDONLY, 0);
+	rules.spool = spool;
+	rules.owner = 12525;
+	REQUIRE(helper_socketpair(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		_exit(helper_main(fds[1], &rules));
+	}
+	close(fds[1]);
+	snprintf(o->unique, sizeof(o->unique), "1.x");
+	snprintf(o->from_line, sizeof(o->from_line), "From a b\n");
+	o->length = 15;
+	o->now = clock_wall();
+	snprintf(o->user, sizeof(o->user), "nobody");
+	snprintf(o->path, sizeof(o->path), "%s/nobody", spool);
+	/* these wait for the lock */
+	for (r.id = 1; r.id <= LIMIT_HELPER_USER; r.id++)
+		REQUIRE(fdpass_send(fds[0], content, &r, sizeof(r)) >= 0);
+	CHECK_STR(ask_helper(fds[0], &r, sizeof(r), content), "local delivery is busy");
+	snprintf(o->user, sizeof(o->user), "games");
+	snprintf(o->path, sizeof(o->path), "%s/games", spool);
+	r.id++;
+	CHECK_STR(ask_helper(fds[0], &r, sizeof(r), content), "delivered to mailbox");
+	CHECK_INT(unlink(lock), 0);
+	close(fds[0]);
+	close(content);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+}
+
 T(helper_believes_nothing)
 {
 	enum { PATH = 1, UNIQUE, FROM, PREFIX, USER, CONTENT_PIPE, CONTENT_SHORT, VERB };

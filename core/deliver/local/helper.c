@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/fs.h"
@@ -27,7 +28,7 @@
 struct helper {
 	int fd;
 	const struct helper_rules *rules;
-	struct { pid_t pid; uint64_t id; } child[LIMIT_HELPER_CHILDREN];
+	struct { pid_t pid; uint64_t id; char user[MAILBOX_USER]; } child[LIMIT_HELPER_CHILDREN];
 	unsigned n;
 	struct helper_request request; /* at work */
 	int header;                    /* descriptor of a header section, or -1 */
@@ -170,12 +171,22 @@ static void deliver_as_user(const struct helper *h, const struct helper_request 
 	send_answer(h->fd, &a, -1);
 }
 
+/* has_room - for one more, and for one of this user: his processes are his to stop, or to keep waiting in a file system of his own */
+static bool has_room(const struct helper *h, const char *user)
+{
+	unsigned same = 0;
+
+	for (unsigned i = 0; i < h->n; i++)
+		same += !strcmp(h->child[i].user, user);
+	return h->n < LIMIT_HELPER_CHILDREN && same < LIMIT_HELPER_USER;
+}
+
 static void deliver(struct helper *h, const struct helper_request *r, int content)
 {
 	bool headless = r->order.header_length && (h->header < 0 || h->header_id != r->id);
 	pid_t pid;
 
-	if (content < 0 || headless || h->n == LIMIT_HELPER_CHILDREN || (pid = fork()) < 0) {
+	if (content < 0 || headless || !has_room(h, r->order.user) || (pid = fork()) < 0) {
 		answer_text(h->fd, r->id, "local delivery is busy");
 		return;
 	}
@@ -184,6 +195,7 @@ static void deliver(struct helper *h, const struct helper_request *r, int conten
 		_exit(0);
 	}
 	h->child[h->n].pid = pid;
+	memcpy(h->child[h->n].user, r->order.user, MAILBOX_USER);
 	h->child[h->n++].id = r->id;
 }
 
@@ -284,8 +296,11 @@ int helper_main(int fd, const struct helper_rules *rules)
 			open = false;
 		reap(h);
 	}
-	while (h->n && waitpid(-1, NULL, 0) > 0)
-		h->n--;
+	/* whoever is stopped by then is left alone: his answer is wanted by nobody */
+	for (int i = 0; h->n && i < LIMIT_HELPER_END * 10; i++) {
+		nanosleep(&(struct timespec){ 0, 100 * 1000 * 1000 }, NULL);
+		reap(h);
+	}
 	keep_header(h, 0, -1);
 	mem_free(h);
 	return 0;
