@@ -68,3 +68,13 @@ def test_explain_tells_what_an_address_becomes(tmp_path):
     assert "virtual_alias_maps: inline:{" in text
     assert "=> 451 4.6.0 Alias expansion error" in loop
     assert "=> transport smtp" in unknown
+
+
+def test_addresses_of_a_huge_header_are_written_again_in_turns(tmp_path):
+    """Routes and angles without a meaning cost most. lab.py sees to it that no step of the loop is long."""
+    odd = "To: inside@lan.test, " + "<@a,@b:" * 1200 + "c@d" + ">" * 1200 + "\r\n"
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nsmtp_generic_maps = inline:{ {inside@lan.test=me@isp.test} }\n" % sink.port) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port) as client:
+            client.sendmail("a@b.test", ["x@y.test"], odd * 300 + "Subject: s\r\n\r\nx\r\n")
+        m = sink.wait(1)[0]
+    assert m.header.count(b"me@isp.test") == 300 and b"inside@lan.test" not in m.header and m.body == b"x\r\n"

@@ -85,6 +85,9 @@ static void open_checks(struct smtp_feed *f)
 	char qid[QID_MAX];
 
 	deliver_qid(f->job, qid);
+	/* each time through the content does what the first one did */
+	if (f->generic)
+		f->generic->spent = 0;
 	f->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = f->profile->conf, .checks = f->profile->checks,
 		.pool = f->d->o.pool, .envelope = f->job->envelope, .qid = qid, .service = smtp_profile_service(f->profile),
 		.quiet = f->signing, .field = f->generic ? on_field : NULL, .give = on_checked, .ctx = f });
@@ -101,7 +104,7 @@ static void send_signed(struct smtp_feed *f, struct str field)
 	f->checks = NULL;
 	if (f->profile->checks)
 		open_checks(f);
-	f->sent = 0;
+	f->sent = f->header_sent = 0;
 	f->feeding = true;
 }
 
@@ -128,12 +131,17 @@ static void open_signing(struct smtp_feed *f)
 		.pool = loop_pool(f->d->o.loop), .envelope = f->job->envelope, .told = on_signed, .ctx = f });
 }
 
-/* feed_header - the header that stands for the content's own */
+/* feed_header - a piece of the header that stands for the content's own */
 static void feed_header(struct smtp_feed *f)
 {
-	f->sent = f->generic->header_size;
+	struct str left = str_from(buf_view(&f->generic->header), f->header_sent);
+	struct str piece = str_head(left, left.n < LIMIT_CLIENT_PIECE ? left.n : LIMIT_CLIENT_PIECE);
+
+	f->header_sent += piece.n;
+	if (piece.n == left.n)
+		f->sent = f->generic->header_size;
 	f->feeding = f->sent < f->size;
-	give_piece(f, buf_view(&f->generic->header), !f->feeding);
+	give_piece(f, piece, !f->feeding);
 }
 
 /* feed_piece - false: it cannot be read, and the feed has failed */
@@ -174,7 +182,7 @@ void smtp_feed_start(struct smtp_feed *f, const struct delivery *job, struct smt
 	f->job = job;
 	f->generic = generic;
 	f->size = job->envelope->size;
-	f->sent = 0;
+	f->sent = f->header_sent = 0;
 	f->reader = f->d->o.content.open(f->d->o.content.ctx, job->msg);
 	if (!f->reader) {
 		fail(f, "queue file open error");

@@ -59,16 +59,25 @@ bool smtp_generic_field(struct smtp_generic *g, const struct header *h, struct b
 	return !g->failed.code;
 }
 
-static void map_header(struct smtp_generic *g, struct str text)
+bool smtp_generic_go_on(struct smtp_generic *g)
 {
-	struct str rest = text;
+	struct str rest = str_from(buf_view(&g->text), g->at);
 	struct header h;
 
-	while (header_next(&rest, &h) == 1)
-		(void)smtp_generic_field(g, &h, &g->header);
-	buf_str(&g->header, rest);
-	if (g->header.overflow)
-		fail(g, "address mapping failed: the header is too large");
+	for (size_t before = rest.n; before - rest.n < LIMIT_CLIENT_PIECE;) {
+		if (!g->failed.code && header_next(&rest, &h) == 1) {
+			(void)smtp_generic_field(g, &h, &g->header);
+			continue;
+		}
+		buf_str(&g->header, rest);
+		if (g->header.overflow)
+			fail(g, "address mapping failed: the header is too large");
+		buf_fini(&g->text);
+		g->at = 0;
+		return false;
+	}
+	g->at = g->text.n - rest.n;
+	return true;
 }
 
 static bool read_header(struct deliver *d, const struct delivery *job, struct buf *text)
@@ -87,15 +96,9 @@ static bool read_header(struct deliver *d, const struct delivery *job, struct bu
 
 static void take_header(struct smtp_generic *g, struct deliver *d, const struct delivery *job)
 {
-	struct buf text;
-
 	g->header_size = job->envelope->header_size;
-	buf_init(&text, 2 * LIMIT_HEADER);
-	if (read_header(d, job, &text))
-		map_header(g, buf_view(&text));
-	else
+	if (!read_header(d, job, &g->text))
 		fail(g, "queue file read error");
-	buf_fini(&text);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
@@ -111,6 +114,7 @@ struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p,
 	g->router = d->o.router;
 	arena_init(&g->scratch, 4 * LIMIT_HEADER);
 	arena_init(&g->arena, 4 * LIMIT_HEADER);
+	buf_init(&g->text, 2 * LIMIT_HEADER);
 	buf_init(&g->header, 2 * LIMIT_HEADER);
 	g->sender = map_address(g, &g->arena, job->envelope->sender);
 	g->rcpts = ARENA_ARRAY(&g->arena, struct rcpt, job->n);
@@ -133,6 +137,7 @@ void smtp_generic_free(struct smtp_generic *g)
 		return;
 	arena_fini(&g->arena);
 	arena_fini(&g->scratch);
+	buf_fini(&g->text);
 	buf_fini(&g->header);
 	mem_free(g);
 }
