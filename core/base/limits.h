@@ -48,6 +48,7 @@
 #define LIMIT_CHECK_BCC 1000             /* recipients that checks add to a message: each is compared with all */
 #define LIMIT_CHECK_LINE 2048            /* a longer body line is looked at in pieces; Postfix: line_length_limit */
 #define LIMIT_CHECK_SLICE 20000          /* microseconds that checks have a thread of the pool; then whoever waits there is next */
+#define LIMIT_CHECK_PIECE (16 * 1024)    /* of content that is looked at line by line on its way out: in lines of nothing 10 ms */
 #define LIMIT_CHECK_SIFT 64              /* lines of a message that the loop itself passes by where no rule can match: 0.2 ms with the most rules */
 #define LIMIT_MIME_DEPTH 102             /* parts in parts; what is deeper is body (Postfix: mime_nesting_limit of 100, and two) */
 #define LIMIT_MIME_FIELD 102400          /* one field, as far as it is looked at (Postfix: header_size_limit) */

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import smtplib
 
 import pytest
 
@@ -312,3 +313,15 @@ def test_sendmail_leaves_the_checks_of_the_way_out_to_relayd(tmp_path):
             m = sink.wait(1)[0]
     assert m.header.count(b"X-Seen: yes\r\n") == 1 and m.body == b"seen\r\nbody\r\n"
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("which,gone", [("header", b"X-A"), ("mime_header", b"Content-Type")])
+def test_lines_of_nothing_on_their_way_out_are_looked_at_in_turns(tmp_path, which, gone):
+    """Each line is an item of its own. lab.py sees to it that no step of the loop is long."""
+    body = "\r\n" * 3000000
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nsmtp_%s_checks = regexp:{ {/: x/ IGNORE} }\n"
+                               % (sink.port, which)) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port) as client:
+            client.sendmail("a@b.test", ["x@y.test"], "Subject: s\r\nX-A: x\r\nContent-Type: x\r\n\r\n" + body)
+        m = sink.wait(1)[0]
+    assert m.body == body.encode() and gone not in m.header

@@ -154,7 +154,7 @@ static bool feed_piece(struct smtp_feed *f)
 		feed_header(f);
 		return true;
 	}
-	n = f->size > f->sent ? f->d->o.content.read(f->reader, f->sent, f->d->scratch, LIMIT_CLIENT_PIECE) : 0;
+	n = f->size > f->sent ? f->d->o.content.read(f->reader, f->sent, f->d->scratch, f->checks ? LIMIT_CHECK_PIECE : LIMIT_CLIENT_PIECE) : 0;
 	if (n < 0 || (n == 0 && f->sent < f->size)) {
 		fail(f, "queue file read error");
 		return false;
@@ -167,7 +167,7 @@ static bool feed_piece(struct smtp_feed *f)
 
 void smtp_feed_more(struct smtp_feed *f)
 {
-	while (f->feeding && !f->checking && (f->signing || f->client->out->n < LIMIT_CLIENT_FEED))
+	while (f->feeding && !f->checking && (f->signing || f->client->out->n < (f->checks ? 2 * LIMIT_CHECK_PIECE : LIMIT_CLIENT_FEED)))
 		if (!feed_piece(f))
 			return;
 	/* a piece that the checks have may end it when it comes back */
