@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "core/base/format.h"
 #include "core/base/fs.h"
 
 struct install {
@@ -94,7 +95,7 @@ int install_names(names_fn each, const char *dir, bool symbolic, bool replace, c
 	if (!find_self(&in, argv0))
 		return EX_OSERR;
 	/* a link beside the binary stays right when the folder is moved */
-	snprintf(beside, sizeof(beside), "%s/%s", dir, fs_name(in.self));
-	snprintf(in.target, sizeof(in.target), "%s", is_same_file(beside, in.self) ? fs_name(in.self) : in.self);
+	format_text(beside, sizeof(beside), "%s/%s", dir, fs_name(in.self));
+	format_text(in.target, sizeof(in.target), "%s", is_same_file(beside, in.self) ? fs_name(in.self) : in.self);
 	return each(install_one, &in);
 }

@@ -59,7 +59,7 @@ static size_t region_left;
 
 static bool is_carved(const void *p)
 {
-	return (uintptr_t)p - (uintptr_t)region < BRIEF_BYTES;
+	return (uintptr_t)p >= (uintptr_t)region && (uintptr_t)p < (uintptr_t)(region + BRIEF_BYTES);
 }
 
 /* carve - the next n bytes of the region; NULL: they are not there, or not for this thread */

@@ -5,6 +5,8 @@ import re
 import smtplib
 import sys
 
+import pytest
+
 from lab import LOGIN, Relay, Sink
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -78,3 +80,26 @@ def test_addresses_of_a_huge_header_are_written_again_in_turns(tmp_path):
             client.sendmail("a@b.test", ["x@y.test"], odd * 300 + "Subject: s\r\n\r\nx\r\n")
         m = sink.wait(1)[0]
     assert m.header.count(b"me@isp.test") == 300 and b"inside@lan.test" not in m.header and m.body == b"x\r\n"
+
+
+@pytest.mark.parametrize("end", ["\r\nbody\r\n..\r\n", "\r\n", ""])
+def test_a_large_header_goes_out_mapped_and_in_slices(tmp_path, end):
+    """Its fields in the pieces in which it is read: no step of the loop has them all (lab.Relay looks at each relay's log), and
+    more may come of them than waits in a connection's buffer. What the addresses of a message may cost is bounded: those behind it stay."""
+    # one field that is longer than a piece, many that are short
+    to = "To: " + ",\r\n ".join("u%060d@inside.test" % n for n in range(1200)) + "\r\n"
+    cc = "".join("Cc: User %d <user%d@inside.test>,\r\n\tother%d@inside.test\r\n" % (n, n, n) for n in range(15000))
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nsmtp_generic_maps = inline:{ {@inside.test = @outside.test} }\n"
+                               "message_size_limit = 20000000\nheader_size_limit = 1000000\n" % sink.port) as relay:
+        with smtplib.SMTP("127.0.0.1", relay.port) as client:
+            client.sendmail("a@inside.test", ["x@y.test"], "From: a@inside.test\r\n" + to + cc + "Subject: s\r\n" + end)
+        m = sink.wait(1, 60)[0]
+    got = m.content.decode()
+    found = re.findall(r"(\w+)@(in|out)side\.test", got[got.index("From: "):])
+    names, domains = [name for name, _ in found], [domain for _, domain in found]
+    same = names == re.findall(r"(\w+)@inside", "a@inside" + to + cc)  # pytest would tell for minutes how they differ
+    assert same and m.sender == "a@outside.test"
+    mapped = domains.count("out")
+    assert 3000 < mapped < 4000 and set(domains[:mapped]) == {"out"}
+    # Message-Id and Date come behind the header's own fields
+    assert re.sub(r"(?m)^(Message-Id|Date): .*\r\n", "", got[got.index("Subject: s"):]) in ("Subject: s\r\n" + end, "Subject: s\r\n\r\n" + end)

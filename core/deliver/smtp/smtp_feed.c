@@ -59,12 +59,15 @@ static void on_checked(void *ctx, struct str content, bool last, bool failed)
 		go_on(f);
 }
 
-/* give_piece - of the content to the machine, through the transport's checks where it has some */
+/* give_piece - of the content to the machine, through the transport's checks where it has some. Where fields are checked, they are mapped
+ * behind the checks, one by one */
 static void give_piece(struct smtp_feed *f, struct str piece, bool last)
 {
 	if (f->checks) {
 		f->checking = true;
 		smtp_checks_add(f->checks, piece, last);
+	} else if (f->generic && !smtp_generic_piece(f->generic, &piece, last)) {
+		fail(f, f->generic->failed.text);
 	} else {
 		pass_on(f, piece, last);
 	}
@@ -85,12 +88,22 @@ static void open_checks(struct smtp_feed *f)
 	char qid[QID_MAX];
 
 	deliver_qid(f->job, qid);
-	/* each time through the content does what the first one did */
-	if (f->generic)
-		f->generic->spent = 0;
 	f->checks = smtp_checks_new(&(struct smtp_checks_options){ .conf = f->profile->conf, .checks = f->profile->checks,
 		.pool = f->d->o.pool, .envelope = f->job->envelope, .qid = qid, .service = smtp_profile_service(f->profile),
 		.quiet = f->signing, .field = f->generic ? on_field : NULL, .give = on_checked, .ctx = f });
+}
+
+/* begin - with the content, the first time or the second */
+static void begin(struct smtp_feed *f)
+{
+	smtp_checks_free(f->checks);
+	f->checks = NULL;
+	if (f->profile->checks)
+		open_checks(f);
+	if (f->generic)
+		smtp_generic_begin(f->generic);
+	f->sent = 0;
+	f->feeding = true;
 }
 
 /* send_signed - the content from its beginning, behind the signature if there is one */
@@ -100,12 +113,7 @@ static void send_signed(struct smtp_feed *f, struct str field)
 		smtp_client_body(f->client, field, false);
 	smtp_sign_free(f->signing);
 	f->signing = NULL;
-	smtp_checks_free(f->checks);
-	f->checks = NULL;
-	if (f->profile->checks)
-		open_checks(f);
-	f->sent = f->header_sent = 0;
-	f->feeding = true;
+	begin(f);
 }
 
 /* on_signed - at once, or after its time on the pool */
@@ -131,29 +139,11 @@ static void open_signing(struct smtp_feed *f)
 		.pool = loop_pool(f->d->o.loop), .envelope = f->job->envelope, .told = on_signed, .ctx = f });
 }
 
-/* feed_header - a piece of the header that stands for the content's own */
-static void feed_header(struct smtp_feed *f)
-{
-	struct str left = str_from(buf_view(&f->generic->header), f->header_sent);
-	struct str piece = str_head(left, left.n < LIMIT_CLIENT_PIECE ? left.n : LIMIT_CLIENT_PIECE);
-
-	f->header_sent += piece.n;
-	if (piece.n == left.n)
-		f->sent = f->generic->header_size;
-	f->feeding = f->sent < f->size;
-	give_piece(f, piece, !f->feeding);
-}
-
 /* feed_piece - false: it cannot be read, and the feed has failed */
 static bool feed_piece(struct smtp_feed *f)
 {
 	ssize_t n;
 
-	/* where fields are checked, they are mapped behind the checks, one by one */
-	if (!f->sent && f->generic && f->generic->header_size && !f->checks) {
-		feed_header(f);
-		return true;
-	}
 	n = f->size > f->sent ? f->d->o.content.read(f->reader, f->sent, f->d->scratch, f->checks ? LIMIT_CHECK_PIECE : LIMIT_CLIENT_PIECE) : 0;
 	if (n < 0 || (n == 0 && f->sent < f->size)) {
 		fail(f, "queue file read error");
@@ -182,16 +172,13 @@ void smtp_feed_start(struct smtp_feed *f, const struct delivery *job, struct smt
 	f->job = job;
 	f->generic = generic;
 	f->size = job->envelope->size;
-	f->sent = f->header_sent = 0;
 	f->reader = f->d->o.content.open(f->d->o.content.ctx, job->msg);
 	if (!f->reader) {
 		fail(f, "queue file open error");
 		return;
 	}
-	f->feeding = true;
 	if (f->profile->dkim)
 		open_signing(f);
-	if (f->profile->checks)
-		open_checks(f);
+	begin(f);
 	smtp_feed_more(f);
 }

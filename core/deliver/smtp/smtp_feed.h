@@ -22,7 +22,6 @@ struct smtp_feed {
 	struct smtp_generic *generic;  /* its addresses as others shall see them, or NULL */
 	void *reader;                  /* of deliver_options.content; NULL: nothing is under way */
 	uint64_t size, sent;           /* of the content */
-	size_t header_sent;            /* of the header that stands for its own */
 	bool feeding;                  /* there is more to read */
 	bool checking, waits;          /* a piece is with the checks or the signature; … and comes back later */
 	struct smtp_checks *checks;    /* that the content passes; NULL: none */

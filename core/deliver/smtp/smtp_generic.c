@@ -59,51 +59,48 @@ bool smtp_generic_field(struct smtp_generic *g, const struct header *h, struct b
 	return !g->failed.code;
 }
 
-bool smtp_generic_go_on(struct smtp_generic *g)
-{
-	struct str rest = str_from(buf_view(&g->text), g->at);
-	struct header h;
+/* --- content ------------------------------------------------------------------------------------------------------------ */
 
-	for (size_t before = rest.n; before - rest.n < LIMIT_CLIENT_PIECE;) {
-		if (!g->failed.code && header_next(&rest, &h) == 1) {
-			(void)smtp_generic_field(g, &h, &g->header);
-			continue;
-		}
-		buf_str(&g->header, rest);
-		if (g->header.overflow)
-			fail(g, "address mapping failed: the header is too large");
-		buf_fini(&g->text);
-		g->at = 0;
-		return false;
-	}
-	g->at = g->text.n - rest.n;
-	return true;
+static void on_field(void *ctx, const struct header *h)
+{
+	struct smtp_generic *g = ctx;
+
+	(void)smtp_generic_field(g, h, &g->out);
 }
 
-static bool read_header(struct deliver *d, const struct delivery *job, struct buf *text)
+void smtp_generic_begin(struct smtp_generic *g)
 {
-	void *r = d->o.content.open(d->o.content.ctx, job->msg);
-	uint64_t size = job->envelope->header_size;
-	ssize_t n = 1;
-
-	while (r && text->n < size && (n = d->o.content.read(r, text->n, d->scratch, size - text->n < LIMIT_CLIENT_PIECE ?
-		(size_t)(size - text->n) : LIMIT_CLIENT_PIECE)) > 0)
-		buf_add(text, d->scratch, (size_t)n);
-	if (r)
-		d->o.content.close(r);
-	return r && text->n == size && !text->overflow;
+	g->failed.code = 0;
+	g->spent = g->spent_before;
+	g->in_body = false;
+	section_fini(&g->section);
+	section_init(&g->section, LIMIT_HEADER, on_field, g);
 }
 
-static void take_header(struct smtp_generic *g, struct deliver *d, const struct delivery *job)
+bool smtp_generic_piece(struct smtp_generic *g, struct str *piece, bool last)
 {
-	g->header_size = job->envelope->header_size;
-	if (!read_header(d, job, &g->text))
-		fail(g, "queue file read error");
+	struct str body, rest;
+
+	if (g->in_body)
+		return true;
+	buf_clear(&g->out);
+	g->in_body = section_add(&g->section, *piece, &body, &rest);
+	if (g->in_body)
+		buf_z(&g->out, "\r\n");
+	else if (last)
+		section_end(&g->section, &body);
+	buf_str(&g->out, body);
+	if (g->in_body)
+		buf_str(&g->out, rest);
+	if (g->out.overflow)
+		fail(g, "address mapping failed: the header is too large");
+	*piece = buf_view(&g->out);
+	return !g->failed.code;
 }
 
 /* --- all of it ---------------------------------------------------------------------------------------------------------- */
 
-struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p, const struct delivery *job, bool probe)
+struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p, const struct delivery *job)
 {
 	struct smtp_generic *g;
 
@@ -114,8 +111,8 @@ struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p,
 	g->router = d->o.router;
 	arena_init(&g->scratch, 4 * LIMIT_HEADER);
 	arena_init(&g->arena, 4 * LIMIT_HEADER);
-	buf_init(&g->text, 2 * LIMIT_HEADER);
-	buf_init(&g->header, 2 * LIMIT_HEADER);
+	buf_init(&g->out, 2 * LIMIT_HEADER);
+	section_init(&g->section, LIMIT_HEADER, on_field, g);
 	g->sender = map_address(g, &g->arena, job->envelope->sender);
 	g->rcpts = ARENA_ARRAY(&g->arena, struct rcpt, job->n);
 	for (size_t i = 0; i < job->n && g->rcpts; i++) {
@@ -126,8 +123,7 @@ struct smtp_generic *smtp_generic_new(struct deliver *d, struct smtp_profile *p,
 	}
 	if (g->arena.overflow)
 		fail(g, "address mapping failed: too many addresses");
-	if (!probe && !p->checks && !g->failed.code)
-		take_header(g, d, job);
+	g->spent_before = g->spent;
 	return g;
 }
 
@@ -137,7 +133,7 @@ void smtp_generic_free(struct smtp_generic *g)
 		return;
 	arena_fini(&g->arena);
 	arena_fini(&g->scratch);
-	buf_fini(&g->text);
-	buf_fini(&g->header);
+	section_fini(&g->section);
+	buf_fini(&g->out);
 	mem_free(g);
 }

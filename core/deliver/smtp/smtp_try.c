@@ -132,10 +132,7 @@ static void go_on(struct smtp_try *t)
 
 static void on_candidates(struct smtp_candidates *c)
 {
-	struct smtp_try *t = LIST_ITEM(c, struct smtp_try, candidates);
-
-	if (!t->mapping)
-		go_on(t);
+	go_on(LIST_ITEM(c, struct smtp_try, candidates));
 }
 
 static void on_site_failed(struct smtp_candidates *c, const struct reply *r)
@@ -163,43 +160,12 @@ static void on_park(struct smtp_park *x)
 	loop_defer(t->d->o.loop, &t->task);
 }
 
-/* give_up - before anybody was asked: nobody could do better */
-static void give_up(struct smtp_try *t, const struct reply *r)
-{
-	smtp_answer_remember(t, r, NULL, false);
-	smtp_answer_left(t);
-	finish(t);
-}
-
-/* begin - once the header is as it will be sent, which may take some turns of the loop */
-static void begin(struct smtp_try *t)
-{
-	struct smtp_session *s;
-
-	t->mapping = t->generic && smtp_generic_go_on(t->generic);
-	if (t->mapping) {
-		loop_defer(t->d->o.loop, &t->task);
-		return;
-	}
-	if (t->generic && t->generic->failed.code) {
-		give_up(t, &t->generic->failed);
-		return;
-	}
-	s = smtp_pool_take(t->dest, t->profile, t->job);
-	if (s)
-		smtp_session_serve(s, t);
-	else
-		go_on(t);
-}
-
 static void on_task(struct loop_task *task)
 {
 	struct smtp_try *t = LIST_ITEM(task, struct smtp_try, task);
 
 	if (t->finish_due)
 		finish(t);
-	else if (t->mapping)
-		begin(t);
 	else if (!open_target(t))
 		go_on(t);
 }
@@ -240,11 +206,18 @@ static struct smtp_try *make(struct deliver *d, struct delivery *job, bool is_pr
 	t->park.go = on_park;
 	loop_task_init(&t->task, on_task);
 	list_init(&t->park.link);
-	t->generic = smtp_generic_new(d, t->profile, job, is_probe);
-	t->mapping = t->generic;
+	t->generic = smtp_generic_new(d, t->profile, job);
 	list_append(&d->tries, &t->link);
 	start_candidates(t);
 	return t;
+}
+
+/* give_up - before anybody was asked: nobody could do better */
+static void give_up(struct smtp_try *t, const struct reply *r)
+{
+	smtp_answer_remember(t, r, NULL, false);
+	smtp_answer_left(t);
+	finish(t);
 }
 
 static struct smtp_try *on_take(struct smtp_session *s, struct delivery *job)
@@ -255,9 +228,19 @@ static struct smtp_try *on_take(struct smtp_session *s, struct delivery *job)
 struct smtp_try *smtp_try_start(struct deliver *d, struct delivery *job, bool is_probe, smtp_try_end end)
 {
 	struct smtp_try *t = make(d, job, is_probe, end);
+	struct smtp_session *s;
 
 	t->starting = true;
-	begin(t);
+	if (t->generic && t->generic->failed.code) {
+		give_up(t, &t->generic->failed);
+		t->starting = false;
+		return t;
+	}
+	s = smtp_pool_take(t->dest, t->profile, job);
+	if (s)
+		smtp_session_serve(s, t);
+	else
+		go_on(t);
 	t->starting = false;
 	return t;
 }

@@ -38,7 +38,6 @@ struct smtp_try {
 	usec ready_at;                 /* wall */
 	unsigned conn_use;
 	bool starting, finish_due;
-	bool mapping;                  /* its header is at work, and nobody is asked yet */
 	bool plain;                    /* of the connection to make: without TLS */
 };
 /* smtp_try_start - end gets the job, whose recipients all have answers; never from inside. To smtp_start it is a delivery */
