@@ -15,7 +15,9 @@ void smtp_feed_end(struct smtp_feed *f)
 	smtp_sign_free(f->signing);
 	f->signing = NULL;
 	f->reader = NULL;
-	f->feeding = f->checking = f->waits = false;
+	if (f->rests)
+		loop_task_cancel(&f->task);
+	f->feeding = f->checking = f->waits = f->rests = false;
 }
 
 static void fail(struct smtp_feed *f, const char *why)
@@ -139,6 +141,21 @@ static void open_signing(struct smtp_feed *f)
 		.pool = loop_pool(f->d->o.loop), .envelope = f->job->envelope, .told = on_signed, .ctx = f });
 }
 
+static void on_turn(struct loop_task *t)
+{
+	struct smtp_feed *f = LIST_ITEM(t, struct smtp_feed, task);
+
+	f->rests = false;
+	go_on(f);
+}
+
+static void rest(struct smtp_feed *f)
+{
+	f->rests = true;
+	loop_task_init(&f->task, on_turn);
+	loop_defer(f->d->o.loop, &f->task);
+}
+
 /* feed_piece - false: it cannot be read, and the feed has failed */
 static bool feed_piece(struct smtp_feed *f)
 {
@@ -152,12 +169,14 @@ static bool feed_piece(struct smtp_feed *f)
 	f->sent += (uint64_t)n;
 	f->feeding = f->sent < f->size;
 	give_piece(f, str_make(f->d->scratch, (size_t)n), !f->feeding);
+	if (f->feeding && f->generic && !f->checks && !f->generic->in_body)
+		rest(f);
 	return true;
 }
 
 void smtp_feed_more(struct smtp_feed *f)
 {
-	while (f->feeding && !f->checking && (f->signing || f->client->out->n < (f->checks ? 2 * LIMIT_CHECK_PIECE : LIMIT_CLIENT_FEED)))
+	while (f->feeding && !f->checking && !f->rests && (f->signing || f->client->out->n < (f->checks ? 2 * LIMIT_CHECK_PIECE : LIMIT_CLIENT_FEED)))
 		if (!feed_piece(f))
 			return;
 	/* a piece that the checks have may end it when it comes back */

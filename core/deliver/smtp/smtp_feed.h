@@ -24,6 +24,8 @@ struct smtp_feed {
 	uint64_t size, sent;           /* of the content */
 	bool feeding;                  /* there is more to read */
 	bool checking, waits;          /* a piece is with the checks or the signature; … and comes back later */
+	bool rests;                    /* the next piece has its own turn of the loop: addresses are dear */
+	struct loop_task task;
 	struct smtp_checks *checks;    /* that the content passes; NULL: none */
 	struct smtp_sign *signing;     /* the content goes there first, and is sent the second time; NULL: no more, or never */
 };
