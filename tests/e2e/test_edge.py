@@ -17,7 +17,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lab import RELAYBOX, SLOW, Relay, certificate, wait  # noqa: E402
+from lab import RELAYBOX, SLOW, Relay, Sink, certificate, wait  # noqa: E402
 
 EDGE = "mynetworks = 127.0.0.1/32\nrelay_domains = relayed.test\nrelayhost = [127.0.0.1]:9\n"
 
@@ -463,3 +463,28 @@ def test_a_reload_costs_no_long_step_whatever_waits(tmp_path):
             for _ in range(3):
                 relay.run("relayctl", "reload")
             held.close()
+
+
+@pytest.mark.parametrize("piece", [b"2", b"250-x\r\n"])
+def test_i1_a_server_that_never_ends_its_reply_has_the_time_of_one(tmp_path, piece):
+    """One byte or one line of a reply now and then: the next mail for other hosts could find all places taken."""
+    ends = []
+
+    def drip(sink, _):
+        try:
+            while True:
+                sink.current.sendall(piece)
+                time.sleep(0.3)
+        except OSError:
+            ends.append(1)
+        return "DROP"
+
+    class Slow(Sink):
+        def finish_request(self, request, client_address):
+            self.current = request
+            super().finish_request(request, client_address)
+
+    with Slow(script={"EHLO": drip}) as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nsmtp_helo_timeout = 2s\n" % sink.port) as relay:
+        relay.run("sendmail", "-f", "a@relayed.test", "b@relayed.test", stdin="Subject: x\n\nx\n")
+        relay.wait_log("timed out while performing the EHLO handshake", seconds=8)
+        wait(lambda: ends)

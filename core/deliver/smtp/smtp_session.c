@@ -394,13 +394,15 @@ static void (*const handlers[])(struct smtp_session *s) = {
 	[SMTP_CLIENT_REFUSED] = smtp_hello_refused, [SMTP_CLIENT_BROKEN] = on_broken,
 };
 
-/* A delivery that ends in here may start the next one on this very session: the outer loop goes on with it. */
-void smtp_session_pump(struct smtp_session *s)
+/* A delivery that ends in here may start the next one on this very session: the outer loop goes on with it. False: no reply is whole yet */
+static bool pump(struct smtp_session *s)
 {
+	enum smtp_phase phase = s->client.phase;
 	enum smtp_client_event ev;
+	bool moved = false;
 
 	if (s->pumping)
-		return;
+		return false;
 	s->pumping = true;
 	do {
 		struct str in = buf_view(&s->conn->in);
@@ -417,10 +419,17 @@ void smtp_session_pump(struct smtp_session *s)
 		went = s->conn->out.n;
 		if (ev != SMTP_CLIENT_WANT_INPUT)
 			handlers[ev](s);
+		moved |= ev != SMTP_CLIENT_WANT_INPUT || s->client.phase != phase;
 		if (s->state < SMTP_STATE_LEAVING)
 			smtp_tap_went(s, went);
 	} while (ev != SMTP_CLIENT_WANT_INPUT && s->state < SMTP_STATE_LEAVING && s->state != SMTP_STATE_TLS);
 	s->pumping = false;
+	return moved;
+}
+
+void smtp_session_pump(struct smtp_session *s)
+{
+	pump(s);
 	smtp_session_set_deadline(s);
 }
 
@@ -500,7 +509,9 @@ static void on_data(struct smtp_session *s)
 		conn_doubt(s->conn, 0);
 		s->doubted = false;
 	}
-	smtp_session_pump(s);
+	/* a reply that comes byte by byte, or line by line, has the time of one */
+	if (pump(s))
+		smtp_session_set_deadline(s);
 }
 
 static enum conn_next on_event(struct conn *c, enum conn_event ev)
