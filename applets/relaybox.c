@@ -8,6 +8,7 @@
 #include "applets/install.h"
 #include "core/base/fs.h"
 #include "core/base/mem.h"
+#include "core/base/rights.h"
 
 #define APPLET(name) extern const struct applet applet_##name;
 #include "applet_list.h"
@@ -210,6 +211,8 @@ int main(int argc, char **argv)
 
 	if (argc < 1)
 		return EX_USAGE;
+	if (rights_keep_own() != 0)
+		return EX_OSERR;
 	/* a peer or a pager that goes away is an error of write(2), not a death */
 	signal(SIGPIPE, SIG_IGN);
 	mem_cache();

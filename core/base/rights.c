@@ -2,7 +2,16 @@
 #include "core/base/rights.h"
 
 #include <grp.h>
+#include <sys/auxv.h>
 #include <unistd.h>
+
+int rights_keep_own(void)
+{
+	uid_t uid = getuid();
+	gid_t gid = getgid();
+
+	return !getauxval(AT_SECURE) || (setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0) ? 0 : -1;
+}
 
 int rights_back(void)
 {

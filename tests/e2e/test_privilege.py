@@ -3,6 +3,7 @@
 Each test starts relayd as root with a spool that a taken-over mail_owner has prepared."""
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from lab import RELAYBOX, Relay, Sink, wait, SLOW, open_folder
+from lab import RELAYBOX, SANITIZER, Relay, Sink, wait, SLOW, open_folder
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="needs root to have something to give up")
 OWNER = 12525
@@ -322,3 +323,22 @@ def test_a_user_who_stops_his_deliveries_stops_nobody_elses(tmp_path):
         wait(lambda: not os.path.exists("/proc/%d" % helper), seconds=20)
         for pid in stopped:
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("bits,owner", [(0o2755, (0, OWNER)), (0o4755, (0, 0)), (0o6755, (OWNER, OWNER))])
+def test_rights_that_the_programs_file_gives_are_given_up(tmp_path, bits, owner):
+    """Under set-user-ID and set-group-ID bits every applet is one that anybody may run: none of them reads or writes as somebody else."""
+    program = str(tmp_path / "mapgen")
+    shutil.copy(RELAYBOX, program)
+    os.chown(program, *owner)
+    os.chmod(program, bits)
+    (tmp_path / "secret").write_text("secret line\n")
+    os.chown(tmp_path / "secret", *owner)
+    os.chmod(tmp_path / "secret", 0o640)
+
+    def ask(uid):
+        return subprocess.run([program, "-q", "secret", "texthash:%s/secret" % tmp_path], user=uid, group=uid, extra_groups=[], capture_output=True,
+                              env=SANITIZER)
+    assert ask(0).stdout == b"line\n"
+    done = ask(65533)
+    assert (done.returncode, done.stdout) == (75, b"") and b"Permission denied" in done.stderr
