@@ -331,7 +331,7 @@ T(mail_goes_by_the_first_way_that_is_there)
 		CHECK_STR(r.way, rows[i].way);
 		for (const char *p = rows[i].why, *at; *p || !*want; p = at ? at + 2 : p + strlen(p)) {
 			at = strstr(p, "%Q");
-			snprintf(want + strlen(want), sizeof(want) - strlen(want), "%.*s%s", at ? (int)(at - p) : 999, p, at ? folder : "");
+			snprintf(want + strlen(want), sizeof(want) - strlen(want), "%.*s%s", at ? (int)(at - p) : (int)strlen(p), p, at ? folder : "");
 			if (!*p)
 				break;
 		}
