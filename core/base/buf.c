@@ -177,6 +177,21 @@ const char *buf_cstr(const struct buf *b)
 	return b->p ? b->p : "";
 }
 
+void buf_hex(struct buf *b, const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%02x", ((const uint8_t *)p)[i]);
+}
+
+void buf_uri(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (ascii_is_alnum(s.p[i]) || ascii_is_one_of(s.p[i], "-._~"))
+			buf_byte(b, s.p[i]);
+		else
+			buf_printf(b, "%%%02X", (unsigned char)s.p[i]);
+}
+
 void buf_json(struct buf *out, struct str s)
 {
 	buf_byte(out, '"');

@@ -27,16 +27,9 @@ static bool take(struct reader *r, char c)
 /* four hexadecimal digits, or -1 */
 static long code_unit(struct str s)
 {
-	long unit = 0;
+	long high = str_hex_byte(s, 0), low = str_hex_byte(s, 2);
 
-	for (size_t i = 0; i < 4; i++) {
-		int digit = i < s.n ? ascii_hex(s.p[i]) : -1;
-
-		if (digit < 0)
-			return -1;
-		unit = unit << 4 | digit;
-	}
-	return unit;
+	return high < 0 || low < 0 ? -1 : high << 8 | low;
 }
 
 static size_t put_utf8(char *to, unsigned long c)

@@ -168,6 +168,13 @@ bool str_to_hex64(struct str s, uint64_t *out)
 	return true;
 }
 
+int str_hex_byte(struct str s, size_t at)
+{
+	int high = at + 1 < s.n ? ascii_hex(s.p[at]) : -1, low = high < 0 ? -1 : ascii_hex(s.p[at + 1]);
+
+	return low < 0 ? -1 : high << 4 | low;
+}
+
 char *str_dup(struct str s)
 {
 	char *p = mem_realloc(NULL, s.n + 1);

@@ -65,6 +65,7 @@ bool str_word(struct str *rest, const char *seps, struct str *word);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);           /* one leading '-' allowed */
 bool str_to_hex64(struct str s, uint64_t *out);        /* hex digits only, at most 16 */
+int str_hex_byte(struct str s, size_t at);             /* of the two hex digits there; -1: they are none, or s ends before */
 char *str_dup(struct str s);                           /* owned, NUL-terminated copy (mem_free) */
 bool str_is_utf8(struct str s);                        /* valid UTF-8: no overlong, surrogate, > U+10FFFF */
 bool str_is_ascii(struct str s);                       /* every byte < 0x80 */

@@ -163,12 +163,7 @@ bool mime_xtext_decode(struct buf *out, struct str in)
 		if (c <= ' ' || c >= 127 || c == '=')
 			return false;
 		if (c == '+') {
-			int high = i + 2 < in.n ? ascii_hex(in.p[i + 1]) : -1;
-			int low = i + 2 < in.n ? ascii_hex(in.p[i + 2]) : -1;
-
-			if (high < 0 || low < 0)
-				return false;
-			c = high << 4 | low;
+			c = str_hex_byte(in, i + 1);
 			i += 2;
 		}
 		if (c < ' ' || c == 127)

@@ -77,13 +77,12 @@ void fetch_put_login(struct buf *out, struct str login)
 {
 	char plain[LIMIT_FETCH_LOGIN], text[LIMIT_FETCH_LOGIN / 3 * 4 + 5];
 	size_t n = 0;
-	uint64_t byte;
 
 	for (size_t i = 0; i < login.n && n < sizeof(plain); i++) {
-		bool coded = login.p[i] == '%' && i + 2 < login.n && str_to_hex64(str_make(login.p + i + 1, 2), &byte);
+		int coded = login.p[i] == '%' ? str_hex_byte(login, i + 1) : -1;
 
-		plain[n++] = coded ? (char)byte : login.p[i];
-		i += coded ? 2 : 0;
+		plain[n++] = coded < 0 ? login.p[i] : (char)coded;
+		i += coded < 0 ? 0 : 2;
 	}
 	if (tls_base64(plain, n, text, sizeof(text)))
 		buf_printf(out, "Proxy-Authorization: Basic %s\r\n", text);

@@ -238,12 +238,6 @@ bool tls_name_matches(struct str wanted, struct str in_certificate)
 	return dot > 0 && str_chr(str_from(name, 1), '.') > 0 && str_ieq(str_from(wanted, (size_t)dot), name);
 }
 
-static int hex_digit(char c)
-{
-	c = ascii_lower(c);
-	return ascii_is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void tls_fingerprint(const uint8_t *digest, size_t n, char *out)
 {
 	for (size_t i = 0; i < n; i++)
@@ -257,7 +251,7 @@ size_t tls_fingerprint_length(struct str text)
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] == ':' && digits > 0 && digits % 2 == 0)
 			continue;
-		if (hex_digit(text.p[i]) < 0)
+		if (ascii_hex(text.p[i]) < 0)
 			return 0;
 		digits++;
 	}
@@ -273,7 +267,7 @@ bool tls_fingerprint_matches(struct str text, const uint8_t *digest, size_t n)
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] == ':')
 			continue;
-		if (hex_digit(text.p[i]) != (at % 2 ? digest[at / 2] & 15 : digest[at / 2] >> 4))
+		if (ascii_hex(text.p[i]) != (at % 2 ? digest[at / 2] & 15 : digest[at / 2] >> 4))
 			return false;
 		at++;
 	}

@@ -71,22 +71,10 @@ bool credential_read(struct str text, struct arena *a, struct oauth_credential *
 
 void credential_put(struct buf *out, const char *name, struct str value)
 {
-	static const char digits[] = "0123456789ABCDEF";
-
 	if (!value.n)
 		return;
 	buf_printf(out, "%s%s=", out->n ? "&" : "", name);
-	for (size_t i = 0; i < value.n; i++) {
-		unsigned char c = (unsigned char)value.p[i];
-
-		if (ascii_is_alnum((char)c) || (c && strchr("-._~", c))) {
-			buf_byte(out, (char)c);
-			continue;
-		}
-		buf_byte(out, '%');
-		buf_byte(out, digits[c >> 4]);
-		buf_byte(out, digits[c & 15]);
-	}
+	buf_uri(out, value);
 }
 
 void credential_base64(struct buf *out, struct str in)

@@ -145,11 +145,6 @@ static struct str secret_text(struct arena *a, const uint8_t bytes[32])
 	return arena_str(a, str_of(text));
 }
 
-static int hex(char c)
-{
-	return ascii_is_digit(c) ? c - '0' : ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f' ? ascii_lower(c) - 'a' + 10 : -1;
-}
-
 /* parameter - of a query, decoded */
 static struct str parameter(struct str query, struct str name, struct arena *a)
 {
@@ -163,10 +158,10 @@ static struct str parameter(struct str query, struct str name, struct arena *a)
 		copy = arena_str(a, part);
 		to = (char *)(uintptr_t)copy.p;
 		for (size_t i = 0; i < copy.n; i++) {
-			bool coded = copy.p[i] == '%' && i + 2 < copy.n && hex(copy.p[i + 1]) >= 0 && hex(copy.p[i + 2]) >= 0;
+			int coded = copy.p[i] == '%' ? str_hex_byte(copy, i + 1) : -1;
 
-			to[n++] = coded ? (char)(hex(copy.p[i + 1]) * 16 + hex(copy.p[i + 2])) : copy.p[i];
-			i += coded ? 2 : 0;
+			to[n++] = coded < 0 ? copy.p[i] : (char)coded;
+			i += coded < 0 ? 0 : 2;
 		}
 		return str_head(copy, n);
 	}

@@ -16,7 +16,6 @@ bool credential_is(struct str text)
 bool oauth_source_read(struct str password, struct buf *text)
 {
 	char *path;
-	int fd;
 	bool is;
 
 	if (credential_is(password))
@@ -26,10 +25,7 @@ bool oauth_source_read(struct str password, struct buf *text)
 	if (!password.n || *password.p != '/' || memchr(password.p, 0, password.n))
 		return false;
 	path = str_dup(password);
-	fd = fs_open_table(path);
-	is = fd >= 0 && fs_read_fd(fd, text) == 0 && credential_is(buf_view(text));
-	if (fd >= 0)
-		fs_close(fd);
+	is = fs_read_file(path, text) == 0 && credential_is(buf_view(text));
 	mem_free(path);
 	return is;
 }

@@ -10,25 +10,20 @@
 #include "core/base/limits.h"
 #include "core/net/tls.h"
 
-static void put_digest(struct buf *out, const uint8_t digest[32])
-{
-	for (size_t i = 0; i < 32; i++)
-		buf_printf(out, "%02x", digest[i]);
-}
-
 void oauth_state_path(const char *directory, const char *file, char out[OAUTH_STATE_PATH])
 {
 	uint8_t digest[32];
-	char name[33];
+	struct buf name;
 
 	if (!directory) {
 		format_text(out, OAUTH_STATE_PATH, "%s.state", file);
 		return;
 	}
 	tls_sha256(digest, file, strlen(file));
-	for (size_t i = 0; i < 16; i++)
-		format_text(name + 2 * i, 3, "%02x", digest[i]);
-	format_text(out, OAUTH_STATE_PATH, "%s/%s", directory, name);
+	buf_init(&name, 32);
+	buf_hex(&name, digest, 16);
+	format_text(out, OAUTH_STATE_PATH, "%s/%s", directory, buf_cstr(&name));
+	buf_fini(&name);
 }
 
 /* make_folder - for the queue's owner, who is not always we */
@@ -57,7 +52,7 @@ void oauth_state_format(const struct oauth_state *s, const uint8_t source[32], s
 {
 	/* all room at once: a buffer that moves would leave secrets behind */
 	buf_reserve(out, 100 + s->access_token.n + s->refresh_token.n + s->why.n);
-	put_digest(out, source);
+	buf_hex(out, source, 32);
 	buf_printf(out, "\n%lld\n%.*s\n%.*s\n%.*s\n", (long long)(s->expiry / USEC_PER_SEC), STR_ARG(s->access_token), STR_ARG(s->refresh_token),
 		STR_ARG(s->why));
 }
@@ -71,7 +66,7 @@ bool oauth_state_parse(struct str text, const uint8_t source[32], struct oauth_s
 
 	*out = (struct oauth_state){ .expiry = 0 };
 	buf_init(&digest, 64);
-	put_digest(&digest, source);
+	buf_hex(&digest, source, 32);
 	good = str_cut(&text, '\n', &line) && str_eq(line, buf_view(&digest)) && str_cut(&text, '\n', &line) && str_to_u64(line, &seconds) &&
 		seconds < LIMIT_OAUTH_EXPIRY && str_cut(&text, '\n', &out->access_token) && str_cut(&text, '\n', &out->refresh_token);
 	buf_fini(&digest);

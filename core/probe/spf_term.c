@@ -217,15 +217,6 @@ static int letter_text(struct spf *s, char letter, const char *domain, char out[
 	return 1;
 }
 
-static void add_escaped(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (ascii_is_alnum(s.p[i]) || (s.p[i] && strchr("-._~", s.p[i])))
-			buf_byte(out, s.p[i]);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)s.p[i]);
-}
-
 /* the pieces between delimiters, perhaps reversed, the last ones only, with dots between (section 7.3) */
 static void add_transformed(struct buf *out, struct str macro, struct str text)
 {
@@ -252,7 +243,7 @@ static void add_transformed(struct buf *out, struct str macro, struct str text)
 		struct str piece = pieces[reverse ? n - 1 - i : i];
 
 		if (ascii_is_alpha(macro.p[2]) && ascii_lower(macro.p[2]) != macro.p[2])
-			add_escaped(out, piece);
+			buf_uri(out, piece);
 		else
 			buf_str(out, piece);
 		if (i + 1 < n)

@@ -34,8 +34,7 @@ static bool cram_md5(struct sasl_client *s, struct str challenge, struct buf *ou
 	tls_hmac_md5(digest, s->password.p, s->password.n, challenge.p, challenge.n);
 	buf_str(out, s->user);
 	buf_byte(out, ' ');
-	for (size_t i = 0; i < sizeof(digest); i++)
-		buf_printf(out, "%02x", digest[i]);
+	buf_hex(out, digest, sizeof(digest));
 	mem_wipe(digest, sizeof(digest));
 	return !out->overflow;
 }

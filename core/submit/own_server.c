@@ -58,11 +58,7 @@ static const char *decode(struct arena *a, struct str s)
 		int c = (unsigned char)s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.n ? ascii_hex(s.p[i + 1]) : -1, low = high < 0 ? -1 : ascii_hex(s.p[i + 2]);
-
-			if (low < 0)
-				return NULL;
-			c = high << 4 | low;
+			c = str_hex_byte(s, i + 1);
 			i += 2;
 		}
 		if (c < 32 || c == 127)

@@ -66,6 +66,8 @@ T(str_parses_numbers)
 	CHECK(!str_to_i64(STR("-"), &i) && !str_to_i64(STR("9223372036854775808"), &i));
 	CHECK(str_to_hex64(STR("fFffFFFFffffffff"), &v) && v == UINT64_MAX);
 	CHECK(!str_to_hex64(STR("12345678123456781"), &v) && !str_to_hex64(STR("g"), &v));
+	CHECK(str_hex_byte(STR("%fA"), 1) == 0xfa && str_hex_byte(STR("00"), 0) == 0);
+	CHECK(str_hex_byte(STR("%f"), 1) == -1 && str_hex_byte(STR("%"), 1) == -1 && str_hex_byte(STR("g0"), 0) == -1 && str_hex_byte(STR("0g"), 0) == -1);
 }
 
 T(str_knows_utf8)
@@ -81,6 +83,18 @@ T(str_knows_utf8)
 		CHECK_INT(str_is_utf8(str_of(rows[k].in)), rows[k].ok);
 	}
 	CHECK(str_is_ascii(STR("a\x7f")) && !str_is_ascii(STR("\x80")));
+}
+
+T(buf_writes_bytes_as_digits_and_for_uris)
+{
+	struct buf b;
+
+	buf_init(&b, 64);
+	buf_hex(&b, "\x00\x9f\xff", 3);
+	buf_byte(&b, ' ');
+	buf_uri(&b, str_make("aZ0-._~\0 /\xc3", 11));
+	CHECK_STR(buf_cstr(&b), "009fff aZ0-._~%00%20%2F%C3");
+	buf_fini(&b);
 }
 
 T(buf_drops_whole_what_does_not_fit)

@@ -10,13 +10,6 @@
 #include "core/deliver/smtp/smtp_policy.h"
 #include "core/deliver/tls_report.h"
 
-static void put_hex(struct buf *out, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		buf_printf(out, "%02x", p[i]);
-	buf_byte(out, '\n');
-}
-
 static enum tlsrpt_type policy_of(struct deliver *d, const struct smtp_profile *p, const struct tls_demand *x, struct buf *out)
 {
 	struct sts_known known;
@@ -26,7 +19,8 @@ static enum tlsrpt_type policy_of(struct deliver *d, const struct smtp_profile *
 			const struct tlsa *t = &x->dane->v[i];
 
 			buf_printf(out, "%u %u %u ", t->usage, t->selector, t->matching);
-			put_hex(out, t->data, t->n);
+			buf_hex(out, t->data, t->n);
+			buf_byte(out, '\n');
 		}
 		return TLSRPT_TLSA;
 	}
