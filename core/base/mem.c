@@ -34,7 +34,6 @@
 #define CACHE_BYTES ((size_t)4 << 20)  /* what the cache may hold at most */
 #endif
 #define BRIEF_BYTES (CACHE_BYTES / 1024 * 13)  /* of the region: what a message of some KiB takes */
-#define POPULATE_WRITE 23               /* of madvise */
 #define LEAST 32                       /* what is not larger goes to the C library */
 #define MOST ((size_t)256 << 10)
 enum { CLASSES = 49 };
@@ -216,7 +215,7 @@ void mem_brief(void)
 
 	region_left = BRIEF_BYTES;
 	/* all its pages at once instead of fault by fault; only advice: Linux before 5.14 does not know it */
-	madvise((void *)from, (uintptr_t)region + BRIEF_BYTES - from, POPULATE_WRITE);
+	madvise((void *)from, (uintptr_t)region + BRIEF_BYTES - from, MEM_POPULATE_WRITE);
 }
 
 void mem_trim(void)

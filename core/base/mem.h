@@ -19,6 +19,7 @@ void mem_brief(void);
 void mem_trim(void);                                   /* give what this thread keeps back to the system; call when idle */
 /* mem_expect_random - a large block will be read here and there: large pages spare faults now and look-ups of pages later */
 void mem_expect_random(void *p, size_t n);
+#define MEM_POPULATE_WRITE 23  /* of madvise, Linux 5.14: touch pages for writing; headers of a C library may not name it */
 void mem_wipe(void *p, size_t n);                      /* forget a secret; never optimised away */
 void mem_free_secret(char *z);                         /* wiped, then freed; NULL: nothing */
 #define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))

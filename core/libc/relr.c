@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+#include "core/base/mem.h"
 #include "core/libc/relr.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -38,7 +39,7 @@ INLINE void advise(uintptr_t at, size_t n, long advice) { }
 #endif
 #endif
 
-enum { TAG_RELR_SIZE = 35, TAG_RELR = 36, BITS = 63, POPULATE_WRITE = 23 /* of madvise, Linux 5.14 */ };
+enum { TAG_RELR_SIZE = 35, TAG_RELR = 36, BITS = 63 };
 #define PAGE ((uintptr_t)4095)
 
 /* both are the linker's; hidden, so that their addresses need no table either */
@@ -52,7 +53,7 @@ INLINE void populate(uintptr_t base)
 
 	for (const Elf64_Phdr *h = (const void *)(base + file->e_phoff), *end = h + file->e_phnum; h < end; h++)
 		if (h->p_type == PT_LOAD && h->p_flags & PF_W)
-			advise((base + h->p_vaddr) & ~PAGE, (h->p_vaddr & PAGE) + h->p_filesz, POPULATE_WRITE);
+			advise((base + h->p_vaddr) & ~PAGE, (h->p_vaddr & PAGE) + h->p_filesz, MEM_POPULATE_WRITE);
 }
 
 /* an even word: the address of a pointer; an odd one: which of the next 63 words are pointers, too */
