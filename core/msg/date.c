@@ -82,3 +82,27 @@ void date_rfc3339(char out[40], usec wall, int offset_minutes)
 
 	format_text(out + n, 40 - n, "%c%02u:%02u", offset_minutes < 0 ? '-' : '+', off / 60, off % 60);
 }
+
+bool date_http(struct str s, usec *out)
+{
+	static const unsigned char places[] = { 5, 12, 14, 17, 20, 23 };
+	int v[sizeof(places)], month = 0;
+	struct tm t;
+
+	if (s.n != 29 || !str_ends(s, STR(" GMT")))
+		return false;
+	for (size_t i = 0; i < sizeof(places); i++) {
+		const char *p = s.p + places[i];
+
+		if (!ascii_is_digit(p[0]) || !ascii_is_digit(p[1]))
+			return false;
+		v[i] = (p[0] - '0') * 10 + p[1] - '0';
+	}
+	while (month < 12 && memcmp(months[month], s.p + 8, 3))
+		month++;
+	if (month == 12 || !v[0] || v[1] * 100 + v[2] < 1970)
+		return false;
+	t = (struct tm){ .tm_year = v[1] * 100 + v[2] - 1900, .tm_mon = month, .tm_mday = v[0], .tm_hour = v[3], .tm_min = v[4], .tm_sec = v[5] };
+	*out = (usec)timegm(&t) * USEC_PER_SEC;
+	return true;
+}

@@ -2,6 +2,7 @@
 #include "core/net/tls_names.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* --- protocols ---------------------------------------------------------------------------------------------------- */
 
@@ -286,11 +287,9 @@ void tls_clean_text(struct str s, char *out, size_t size)
 	out[n] = 0;
 }
 
-/* days since 1970-03-01 count leap days at the end of the year */
 usec tls_date(int year, int month, int day, int hour, int minute, int second)
 {
-	int64_t y = month > 2 ? year : year - 1, m = (month + 9) % 12;
-	int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
+	struct tm t = { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute, .tm_sec = second };
 
-	return (((days * 24 + hour) * 60 + minute) * 60 + second) * USEC_PER_SEC;
+	return (usec)timegm(&t) * USEC_PER_SEC;
 }

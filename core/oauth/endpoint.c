@@ -2,10 +2,10 @@
 #include "core/oauth/endpoint.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "core/base/format.h"
 #include "core/base/limits.h"
+#include "core/msg/date.h"
 
 #define FETCH_TIME (30 * USEC_PER_SEC)         /* for a request and its answer */
 #define SKEW (5 * 60 * USEC_PER_SEC)           /* what endpoints let pass */
@@ -33,31 +33,11 @@ struct fetch *endpoint_post(const struct endpoint *e, struct str url, struct str
 	return fetch_start(&f, fn, ctx);
 }
 
-/* two_digits - -1: there are none */
-static int two_digits(const char *p)
-{
-	return ascii_is_digit(p[0]) && ascii_is_digit(p[1]) ? (p[0] - '0') * 10 + p[1] - '0' : -1;
-}
-
 usec endpoint_skew(struct str date, usec now)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct tm t = { .tm_mon = 12 };
+	usec at;
 
-	/* Sun, 06 Nov 1994 08:49:37 GMT */
-	if (date.n != 29 || !str_ends(date, STR(" GMT")))
-		return 0;
-	for (int m = 0; m < 12; m++)
-		if (!memcmp(months + 3 * m, date.p + 8, 3))
-			t.tm_mon = m;
-	t.tm_mday = two_digits(date.p + 5);
-	t.tm_year = two_digits(date.p + 12) * 100 + two_digits(date.p + 14) - 1900;
-	t.tm_hour = two_digits(date.p + 17);
-	t.tm_min = two_digits(date.p + 20);
-	t.tm_sec = two_digits(date.p + 23);
-	if (t.tm_mon > 11 || t.tm_mday < 1 || t.tm_year < 70 || t.tm_hour < 0 || t.tm_min < 0 || t.tm_sec < 0)
-		return 0;
-	return now - (usec)timegm(&t) * USEC_PER_SEC;
+	return date_http(date, &at) ? now - at : 0;
 }
 
 static void say_error(const struct oauth_answer *a, int status, char *why, size_t n)

@@ -12,7 +12,7 @@ struct fetch *endpoint_post(const struct endpoint *e, struct str url, struct str
 /* endpoint_hear - true: there is a token in out; else why[n] says in words what is wrong, without control characters. What out has
  * lives in the arena. now: wall; a clock that is far from the endpoint's is told, for it is a reason of many refusals */
 bool endpoint_hear(const struct fetch_answer *a, usec now, struct arena *arena, struct oauth_answer *out, char *why, size_t n);
-/* endpoint_skew - how far this clock is ahead of an HTTP date (RFC 9110 section 5.6.7, the fixed form); 0 also where it is none */
+/* endpoint_skew - how far this clock is ahead of an HTTP date (date_http); 0 also where it is none */
 usec endpoint_skew(struct str date, usec now);
 
 #endif

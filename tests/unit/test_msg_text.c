@@ -32,6 +32,24 @@ T(date_formats)
 	date_rfc3339(out, INT64_MAX, 0);
 }
 
+T(date_reads_http)
+{
+	static const struct { const char *in; int64_t want; } rows[] = {
+		{ "Sun, 06 Nov 1994 08:49:37 GMT", 784111777 }, { "Thu, 01 Jan 1970 00:00:00 GMT", 0 },
+		{ "Wed, 31 Dec 1969 23:59:59 GMT", -1 }, { "Sun, 00 Nov 1994 08:49:37 GMT", -1 }, { "Sun, 06 Nov 20x4 08:49:37 GMT", -1 },
+		{ "Sun, 06 Nox 1994 08:49:37 GMT", -1 }, { "Sun, 06 Nov 1994 08:4a:37 GMT", -1 }, { "Sun, 06 Nov 1994 08:49:37 UTC", -1 },
+		{ "Sun, 6 Nov 1994 08:49:37 GMT", -1 }, { "", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		usec at = -USEC_PER_SEC;
+
+		ROW("%s", rows[i].in);
+		CHECK_INT(date_http(str_of(rows[i].in), &at), rows[i].want >= 0);
+		CHECK_INT(at, rows[i].want * USEC_PER_SEC);
+	}
+}
+
 T(reply_text_is_printable)
 {
 	struct reply r;
