@@ -166,7 +166,7 @@ HOT = $(addprefix core/,base/% map/pattern_run.c smtp/% store/% schedule/% net/l
 	cleanup/% deliver/smtp/smtp_session.c deliver/smtp/smtp_try.c deliver/smtp/smtp_pool.c \
 	deliver/delivery_log.c)
 # of these, what no message passes through, or what only waits for the kernel
-COLD = $(addprefix core/,base/env.c base/fs.c base/ipaddr.c base/ipaddr_public.c base/json_read.c base/landlock.c base/log_mask.c \
+COLD = $(addprefix core/,base/env.c base/fs.c base/fs_table.c base/fs_whole.c base/ipaddr.c base/ipaddr_public.c base/json_read.c base/landlock.c base/log_mask.c \
 	base/log_open.c base/log_repeat.c base/log_sink.c base/memory_start.c base/memory_system.c base/metric.c base/opt.c \
 	base/pool.c base/random.c base/rights.c base/row.c base/saver.c base/seccomp.c base/signals.c base/term.c \
 	base/visible.c \
@@ -253,7 +253,7 @@ $(L)/relaybox.o: CFLAGS += -I$(L)/gen
 
 # What a start of sendmail passes through lies together, first in each part of the binary: each page of it is a fault. The second half is
 # passed through, too, but in a few places.
-START = $(addprefix core/,$(addprefix base/,arena.c buf.c clock.c env.c format.c fs.c fs_guard.c hash.c heap.c mem.c memory.c metric.c opt.c random.c str.c) \
+START = $(addprefix core/,$(addprefix base/,arena.c buf.c clock.c env.c format.c fs.c fs_guard.c fs_table.c fs_whole.c hash.c heap.c mem.c memory.c metric.c opt.c random.c str.c) \
 	libc/% conf/% msg/addr.c msg/addr_repair.c msg/addr_token.c msg/crlf.c msg/header.c msg/inject.c submit/% net/conn.c net/loop.c \
 	net/local_socket.c net/tls_names.c route/nexthop.c smtp/client% smtp/grammar.c policy/tls_demand.c deliver/deliver.c deliver/smtp/% \
 	base/ipaddr.c base/log.c msg/downgrade.c msg/envelope.c msg/reply.c map/map.c map/words.c route/rewriting.c access/users.c smtp/content.c \

@@ -1,5 +1,5 @@
 /* fs - see fs.h. Each call asks the seam first, then the system; EINTR and short writes are the only retries. */
-#include "core/base/fs.h"
+#include "core/base/fs_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,15 +8,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "core/base/random.h"
-
 int (*fs_hook)(const char *call, const char *path_or_null);
-
-static int (*table_opener)(void *ctx, const char *path);
-static void *table_opener_ctx;
 
 /* refused - what the seam says: 0 to go on, -1 with errno, or FS_HOOK_SHORT turned into 1 */
 static int refused(const char *call, const char *path)
@@ -52,10 +46,7 @@ int fs_openat(int dir, const char *name, int flags, mode_t mode)
 int fs_close(int fd)
 {
 	if (refused("close", NULL) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
+		fs_abandon(fd);
 		return -1;
 	}
 	/* Linux has closed it even when it says EINTR */
@@ -178,15 +169,6 @@ int fs_datasync(int fd)
 	return r;
 }
 
-/* close_keeping_errno - for the way out after another call has failed */
-static void close_keeping_errno(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-}
-
 int fs_sync_dir(const char *path)
 {
 	int fd = fs_open(path, O_RDONLY | O_DIRECTORY, 0), r;
@@ -194,7 +176,7 @@ int fs_sync_dir(const char *path)
 	if (fd < 0)
 		return FS_NOT_OPENED;
 	r = fs_sync(fd);
-	close_keeping_errno(fd);
+	fs_abandon(fd);
 	return r;
 }
 
@@ -324,91 +306,6 @@ int fs_read_fd(int fd, struct buf *out)
 	return refused("read", NULL) < 0 ? -1 : read_into(fd, out);
 }
 
-static int read_and_close(int fd, struct buf *out)
-{
-	int r;
-
-	if (fd < 0)
-		return -1;
-	r = fs_read_fd(fd, out);
-	close_keeping_errno(fd);
-	return r;
-}
-
-int fs_read_file(const char *path, struct buf *out)
-{
-	return read_and_close(fs_open_table(path), out);
-}
-
-int fs_read_stream(const char *path, struct buf *out)
-{
-	return read_and_close(fs_open(path, O_RDONLY, 0), out);
-}
-
-/* take_after - the owner and the mode of another file, whatever the umask says */
-static int take_after(int fd, const struct stat *like)
-{
-	struct stat mine;
-
-	if (fstat(fd, &mine) < 0)
-		return -1;
-	if ((mine.st_uid != like->st_uid || mine.st_gid != like->st_gid) && fs_fchown(fd, like->st_uid, like->st_gid) < 0)
-		return -1;
-	return fs_fchmod(fd, like->st_mode & 07777);
-}
-
-static int write_temp(const char *temp, mode_t mode, const struct stat *like, struct str content)
-{
-	int fd = fs_open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-
-	if (fd < 0)
-		return -1;
-	if ((like && take_after(fd, like) < 0) || fs_write_all(fd, content.p, content.n) < 0 || fs_sync(fd) < 0) {
-		close_keeping_errno(fd);
-		return -1;
-	}
-	return fs_close(fd);
-}
-
-static int sync_parent(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-
-	if (!slash)
-		return fs_sync_dir(".");
-	snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	return fs_sync_dir(dir);
-}
-
-static int replace(const char *path, mode_t mode, const struct stat *like, struct str content)
-{
-	char temp[PATH_MAX];
-	int saved;
-
-	if (snprintf(temp, sizeof(temp), "%s.%08x.tmp", path, random_u32()) >= (int)sizeof(temp)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	if (write_temp(temp, mode, like, content) < 0 || fs_rename(temp, path) < 0) {
-		saved = errno;
-		unlink(temp);
-		errno = saved;
-		return -1;
-	}
-	return sync_parent(path);
-}
-
-int fs_replace(const char *path, mode_t mode, struct str content)
-{
-	return replace(path, mode, NULL, content);
-}
-
-int fs_replace_like(const char *path, const struct stat *like, struct str content)
-{
-	return replace(path, 0600, like, content);
-}
-
 static bool is_dots(const char *name)
 {
 	return !strcmp(name, ".") || !strcmp(name, "..");
@@ -452,58 +349,6 @@ int fs_each_name_at(int dir, int (*fn)(void *ctx, const char *name), void *ctx)
 	if (d)
 		return each_name(d, fn, ctx);
 	if (fd >= 0)
-		close_keeping_errno(fd);
+		fs_abandon(fd);
 	return -1;
-}
-
-/* is_table - a regular file, or the null device, which is an empty one; whatever else could make its reader wait */
-static bool is_table(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return false;
-	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	return S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
-}
-
-static void (*table_seen)(void *ctx, const char *path);
-static void *table_seen_ctx;
-
-int fs_open_table(const char *path)
-{
-	int fd;
-
-	if (table_seen)
-		table_seen(table_seen_ctx, path);
-	fd = fs_open_guarded(path, O_RDONLY, 0);
-	if (fd < 0 && table_opener && (errno == EACCES || errno == EPERM))
-		fd = table_opener(table_opener_ctx, path);
-	if (fd < 0 || is_table(fd))
-		return fd;
-	close_keeping_errno(fd);
-	return -1;
-}
-
-void fs_set_opener(int (*opener)(void *ctx, const char *path), void *ctx)
-{
-	table_opener = opener;
-	table_opener_ctx = ctx;
-}
-
-void fs_watch_tables(void (*seen)(void *ctx, const char *path), void *ctx)
-{
-	table_seen = seen;
-	table_seen_ctx = ctx;
-}
-
-const char *fs_authorities(void)
-{
-	static const char *const bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-		"/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
-
-	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
-		if (access(bundles[i], R_OK) == 0)
-			return bundles[i];
-	return "";
 }

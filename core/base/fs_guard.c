@@ -10,16 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/fs.h"
+#include "core/base/fs_private.h"
 #include "core/base/str.h"
-
-static void close_keeping_errno(int fd)
-{
-	int saved = errno;
-
-	close(fd);
-	errno = saved;
-}
 
 /* whose folder it is: ours alone; ours, where others may write too; somebody else's, like all that lies in it */
 enum trust { TRUST_OURS, TRUST_SHARED, TRUST_FOREIGN };
@@ -62,7 +54,7 @@ static int open_last(int dir, const char *name, int flags, mode_t mode, enum tru
 	int fd = fs_openat(dir, name, flags | O_NONBLOCK | O_NOCTTY | follow(dir, name, trust), mode);
 
 	if (fd >= 0 && trust != TRUST_OURS && !is_harmless(fd)) {
-		close_keeping_errno(fd);
+		fs_abandon(fd);
 		return -1;
 	}
 	return fd;
@@ -119,7 +111,7 @@ int fs_open_guarded(const char *path, int flags, mode_t mode)
 		if (trust != TRUST_FOREIGN)
 			trust = trust_of(dir);
 		fd = open_part(dir, last ? rest : part, last, flags, mode, trust);
-		close_keeping_errno(dir);
+		fs_abandon(dir);
 		dir = fd;
 	}
 	return dir;
