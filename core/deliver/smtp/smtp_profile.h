@@ -41,6 +41,8 @@ struct smtp_profile {
 	usec timeout[SMTP_PHASES];
 	struct ipaddr bind4, bind6;
 };
+/* smtp_profile_new - with one reference. What is wrong goes to diag and makes it broken; never NULL */
+struct smtp_profile *smtp_profile_new(const struct master_transport *t, struct conf_diag *diag);
 struct smtp_profile *smtp_profile_find(struct deliver *d, const struct master_transport *t); /* counted */
 bool smtp_profile_is(const struct master_transport *t);        /* of smtp or lmtp, so that it has one */
 void smtp_profile_unref(struct smtp_profile *p);
