@@ -1,4 +1,4 @@
-/* dns_codec - what dns.c needs to know of a reply beyond dns_parse_reply (dns.h). */
+/* dns_codec - what dns.c needs to know of a reply beyond dns_parse_reply (dns.h). Names are read in dns_wire.c, records in dns_record.c. */
 #ifndef CORE_NET_DNS_CODEC_H
 #define CORE_NET_DNS_CODEC_H
 
