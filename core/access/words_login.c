@@ -12,16 +12,6 @@ static bool owners(struct access_run *r, struct str *list, bool *failed)
 	return got == MAP_FOUND;
 }
 
-static bool has_name(struct str list, struct str name)
-{
-	struct str word;
-
-	while (str_word(&list, ", \t\r\n", &word))
-		if (str_ieq(word, name))
-			return true;
-	return false;
-}
-
 static enum access_says not_logged_in(struct access_run *r)
 {
 	return access_refuse(r, ACCESS_WHO_SENDER, 553, "5.7.1", "not logged in");
@@ -48,7 +38,7 @@ static enum access_says judge_user(struct access_run *r, bool unknown_too)
 	owned = owners(r, &list, &failed);
 	if (failed)
 		return access_temporary(r, r->request->sender);
-	if (owned ? has_name(list, r->request->login) : !unknown_too)
+	if (owned ? str_has_word(list, ", \t\r\n", r->request->login) : !unknown_too)
 		return ACCESS_NEXT;
 	return not_owned(r);
 }

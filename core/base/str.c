@@ -124,6 +124,16 @@ bool str_word(struct str *rest, const char *seps, struct str *word)
 	return to > from;
 }
 
+bool str_has_word(struct str list, const char *seps, struct str word)
+{
+	struct str one;
+
+	while (str_word(&list, seps, &one))
+		if (str_ieq(one, word))
+			return true;
+	return false;
+}
+
 bool str_to_u64(struct str s, uint64_t *out)
 {
 	uint64_t v = 0;

@@ -61,6 +61,8 @@ ptrdiff_t str_find(struct str s, struct str needle);   /* first index, -1 if abs
 bool str_cut(struct str *rest, char sep, struct str *piece);
 /* str_word - take the next run of bytes that are not in `seps`; false when none is left */
 bool str_word(struct str *rest, const char *seps, struct str *word);
+/* str_has_word - is word, whatever its case, one of the list's? seps as in str_word */
+bool str_has_word(struct str list, const char *seps, struct str word);
 /* str_to_u64 - all of s as decimal digits; false on empty, other bytes or overflow */
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_i64(struct str s, int64_t *out);           /* one leading '-' allowed */

@@ -65,12 +65,7 @@ static int default_domain(const struct conf *c, struct buf *out, struct buf *why
 
 static bool list_has(const char *list, const char *word)
 {
-	struct str rest = str_of(list), item;
-
-	while (str_word(&rest, ", \t\r\n[]", &item))
-		if (str_ieq(item, str_of(word)))
-			return true;
-	return false;
+	return str_has_word(str_of(list), ", \t\r\n[]", str_of(word));
 }
 
 static bool is_loopback_if(const struct ifaddrs *a)

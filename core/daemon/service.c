@@ -150,12 +150,7 @@ static unsigned reports_of(const struct conf *c)
 /* has_override - is it a word of receive_override_options, which switch something off for one service? */
 static bool has_override(const struct conf *c, const char *word)
 {
-	struct str rest = str_of(c->receive_override_options), w;
-
-	while (str_word(&rest, ", \t\r\n", &w))
-		if (str_ieq(w, str_of(word)))
-			return true;
-	return false;
+	return str_has_word(str_of(c->receive_override_options), ", \t\r\n", str_of(word));
 }
 
 static void take_overrides(struct service *v)

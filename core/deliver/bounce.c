@@ -136,12 +136,7 @@ static void format(struct notice *n, const struct failure *f, const struct audie
 
 static bool has_class(const struct conf *c, const char *word)
 {
-	struct str rest = str_of(c->notify_classes), w;
-
-	while (str_word(&rest, ", \t\r\n", &w))
-		if (str_ieq(w, str_of(word)))
-			return true;
-	return false;
+	return str_has_word(str_of(c->notify_classes), ", \t\r\n", str_of(word));
 }
 
 /* is_double_bounce - the sender of our own words to the postmaster; that of another host is somebody to tell */

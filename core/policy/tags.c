@@ -18,10 +18,7 @@ bool tags_allow(struct str value, const char *allowed)
 	}
 	if (*allowed == '#')
 		return str_to_u64(str_from(words, 1), &most) && str_to_u64(value, &n) && n <= most;
-	while (str_word(&words, " ", &word))
-		if (str_ieq(value, word))
-			return true;
-	return false;
+	return str_has_word(words, " ", value);
 }
 
 const char *tags_take(struct str tag, const struct tag_rule *rules, size_t n, struct str *values)

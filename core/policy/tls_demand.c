@@ -64,20 +64,10 @@ static bool take_server_name(struct reading *r, struct str value)
 	return true;
 }
 
-static bool is_one_of(struct str word, const char *words)
-{
-	struct str rest = str_of(words), item;
-
-	while (str_word(&rest, " ", &item))
-		if (str_ieq(word, item))
-			return true;
-	return false;
-}
-
 /* every cipher that is ever offered is of Postfix's grade high, which is in all of these */
 static bool take_ciphers(struct reading *r, struct str value)
 {
-	if (is_one_of(value, "export low medium high"))
+	if (str_has_word(STR("export low medium high"), " ", value))
 		return true;
 	buf_printf(r->why, "ciphers=%.*s is not done here", STR_ARG(value));
 	return false;
@@ -89,8 +79,8 @@ static bool take_exclude(struct reading *r, struct str value)
 	struct str word;
 
 	while (str_word(&value, ":", &word)) {
-		if (is_one_of(word, "aNULL eNULL NULL ADH AECDH RC4 RC2 DES 3DES DES-CBC3-SHA IDEA SEED CAMELLIA ARIA MD5 EXP EXPORT LOW "
-			"DSS aDSS SRP KRB5"))
+		if (str_has_word(STR("aNULL eNULL NULL ADH AECDH RC4 RC2 DES 3DES DES-CBC3-SHA IDEA SEED CAMELLIA ARIA MD5 EXP EXPORT LOW "
+			"DSS aDSS SRP KRB5"), " ", word))
 			continue;
 		buf_printf(r->why, "exclude=%.*s is not done here", STR_ARG(word));
 		return false;
@@ -101,7 +91,7 @@ static bool take_exclude(struct reading *r, struct str value)
 /* sessions are reused in any case, and raw public keys are never asked for: neither weakens anything */
 static bool take_switch(struct reading *r, struct str value)
 {
-	if (is_one_of(value, "yes no"))
+	if (str_has_word(STR("yes no"), " ", value))
 		return true;
 	buf_printf(r->why, "\"%.*s\" is neither yes nor no", STR_ARG(value));
 	return false;

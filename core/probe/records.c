@@ -101,16 +101,6 @@ const char *dmarc_parse(struct str text, struct dmarc *d, struct str *at)
 	return NULL;
 }
 
-static bool has_word(struct str list, struct str wanted)
-{
-	struct str word;
-
-	while (str_word(&list, ": \t", &word))
-		if (str_ieq(word, wanted))
-			return true;
-	return false;
-}
-
 /* blanks may stand anywhere in base64 (RFC 6376 3.2) */
 static bool decode(struct str text, struct buf *out)
 {
@@ -147,8 +137,8 @@ const char *dkim_parse(struct str text, struct dkim *out, struct str *at)
 	if (wrong)
 		return wrong;
 	out->revoked = !out->values[DKIM_P].n;
-	out->testing = has_word(out->values[DKIM_T], STR("y"));
-	out->mail = !out->values[DKIM_S].n || has_word(out->values[DKIM_S], STR("*")) || has_word(out->values[DKIM_S], STR("email"));
+	out->testing = str_has_word(out->values[DKIM_T], ": \t", STR("y"));
+	out->mail = !out->values[DKIM_S].n || str_has_word(out->values[DKIM_S], ": \t", STR("*")) || str_has_word(out->values[DKIM_S], ": \t", STR("email"));
 	ed25519 = str_ieq(out->values[DKIM_K], STR("ed25519"));
 	*at = STR("p");
 	if (out->revoked)

@@ -210,12 +210,7 @@ enum map_answer rewriting_knows(struct router *r, struct str address)
 
 static bool is_exempt(const struct conf *c, struct str local)
 {
-	struct str rest = str_of(c->masquerade_exceptions), w;
-
-	while (str_word(&rest, ", \t\r\n", &w))
-		if (str_ieq(w, local))
-			return true;
-	return false;
+	return str_has_word(str_of(c->masquerade_exceptions), ", \t\r\n", local);
 }
 
 struct str masquerade_address(const struct conf *c, struct arena *a, struct str address)

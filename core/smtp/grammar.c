@@ -58,12 +58,7 @@ struct str grammar_word(struct str *rest)
 
 bool grammar_has_word(const char *list, struct str word)
 {
-	struct str rest = str_of(list), one;
-
-	while (str_word(&rest, " \t,\r\n", &one))
-		if (str_ieq(one, word))
-			return true;
-	return false;
+	return str_has_word(str_of(list), " \t,\r\n", word);
 }
 
 enum grammar_result grammar_param(struct str *rest, struct str *name, struct str *value, bool *has_value)

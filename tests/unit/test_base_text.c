@@ -46,6 +46,12 @@ T(str_cuts_and_words)
 	CHECK(!str_word(&rest, ", \t", &piece));
 }
 
+T(str_finds_words_of_lists)
+{
+	CHECK(str_has_word(STR("one, Two\tthree"), ", \t", STR("tWo")) && str_has_word(STR("one"), ",", STR("one")));
+	CHECK(!str_has_word(STR("one two"), " ", STR("on")) && !str_has_word(STR("one two"), ",", STR("one")) && !str_has_word(STR_EMPTY, ",", STR_EMPTY));
+}
+
 T(str_parses_numbers)
 {
 	static const struct { const char *in; bool ok; uint64_t v; } rows[] = {
