@@ -56,6 +56,7 @@ struct cleanup {
 	struct pool *pool;             /* where checks answer later, and recipients wait for their next turn; NULL: at once */
 	struct pool_job turn;
 	bool busy, ending;             /* checks are at work; … on the last of it */
+	bool adding;                   /* whoever gives us content is still there: he need not be called */
 	void (*go_on)(void *ctx);
 	void *go_on_ctx;
 	cleanup_fn fn;
@@ -236,7 +237,7 @@ static void finish(struct cleanup *c);
 static void checked(void *ctx)
 {
 	struct cleanup *c = ctx;
-	bool waited = c->busy;
+	bool waited = c->busy && !c->adding;
 
 	if (c->acts.refusal.code && !c->failure.code)
 		c->failure = c->acts.refusal;
@@ -360,8 +361,10 @@ void cleanup_add(struct cleanup *c, struct str content)
 	else if (rest.n)
 		add_body(c, rest);
 	if (c->inspection && !c->failure.code) {
+		c->adding = true;
 		c->busy = c->pool != NULL;
 		inspect_go(c->inspection);
+		c->adding = false;
 	}
 }
 

@@ -92,3 +92,16 @@ def test_a_legal_drop_of_40_mb_costs_others_nothing(tmp_path):
         with open("/proc/%d/status" % r.process.pid) as f:
             peak = int(f.read().split("VmHWM:")[1].split()[0])
         assert peak < 32 * 1024 or SLOW > 1
+
+
+@pytest.mark.parametrize("content", [b"Subject: x\n\nx\n", b"Subject: x\nX: " + b"y\n " * 60000 + b"\n\nx\n",
+                                     b"Subject: x\nX: " + b"y\n " * 60000 + b"\n\n" + b"x\n" * 100000], ids=["small", "header", "body"])
+def test_a_drop_that_checks_pass_by_is_one_message(tmp_path, content):
+    """No rule can match, which is seen at once: what reads the drop is told once that it may go on."""
+    with Sink() as sink, Relay(tmp_path, "relayhost = [127.0.0.1]:%d\nheader_checks = regexp:{ {/^zz/ WARN x} }\n" % sink.port) as relay:
+        first = drop(relay, plain(), content)
+        wait(lambda: not os.path.exists(first))
+        relay.run("sendmail", "-f", "a@x.org", "last@x.org", stdin="Subject: last\n\nx\n")
+        relay.wait_log("to=<last@x.org>.*status=sent")
+        wait(lambda: relay.empty())
+        assert len(sink.messages) == 2
