@@ -459,6 +459,7 @@ static int choose(struct smtp_turn *turn, char end)
 
 T(equal_addresses_take_turns_and_who_is_silent_misses_his)
 {
+	static const struct answer twice[] = { { "many.test", NULL, "10.0.0.7 10.0.0.7", DNS_OK }, { NULL, NULL, NULL, DNS_NXDOMAIN } };
 	static const struct answer many[] = { { "many.test", NULL, "10.0.0.1 10.0.0.2 10.0.0.3", DNS_OK }, { NULL, NULL, NULL, DNS_NXDOMAIN } };
 	struct smtp_turn turn = { .asked_at = 0 };
 
@@ -488,6 +489,13 @@ T(equal_addresses_take_turns_and_who_is_silent_misses_his)
 	CHECK_INT(choose(&turn, 'f'), 3);
 	CHECK_INT(choose(&turn, 'f'), 1);
 	CHECK_INT(choose(&turn, 's'), 3);
+	/* whoever else it is called, there is but one */
+	table = twice;
+	turn.asked_at = 0;
+	CHECK_INT(choose(&turn, 's'), 7);
+	CHECK_INT(choose(&turn, '-'), 7);
+	turn.asked_at = loop_now(w.deliver.o.loop) - USEC_PER_SEC;
+	CHECK_INT(choose(&turn, 's'), 7);
 	loop_free(w.deliver.o.loop);
 	close_world();
 }

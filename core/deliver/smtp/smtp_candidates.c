@@ -109,7 +109,8 @@ static void take_turn(struct smtp_candidates *c)
 			best = &v[i];
 	}
 	c->shared = alive > 1;
-	if (!c->shared || !c->profile->conf->smtp_randomize_addresses)
+	/* none: two hosts have one address, and that is silent */
+	if (!c->shared || !best || !c->profile->conf->smtp_randomize_addresses)
 		return;
 	v[0] = *best;
 	*best = first;
