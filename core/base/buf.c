@@ -192,6 +192,15 @@ void buf_uri(struct buf *b, struct str s)
 			buf_printf(b, "%%%02X", (unsigned char)s.p[i]);
 }
 
+void buf_escaped(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_byte(b, '\\');
+		buf_byte(b, s.p[i]);
+	}
+}
+
 void buf_json(struct buf *out, struct str s)
 {
 	buf_byte(out, '"');

@@ -32,6 +32,8 @@ bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_hex(struct buf *b, const void *p, size_t n);   /* two small hexadecimal digits a byte */
 void buf_uri(struct buf *b, struct str s);              /* as part of a URI: what is not unreserved (RFC 3986 section 2.3) as %XX */
+/* buf_escaped - with a backslash before each quote and backslash, as inside of a quoted string (RFC 5322 section 3.2.4) */
+void buf_escaped(struct buf *b, struct str s);
 void buf_json(struct buf *b, struct str s);             /* as a JSON string, quotes included; bytes that are no UTF-8: U+FFFD */
 void buf_consume(struct buf *b, size_t n);             /* drop n bytes from the front */
 void buf_truncate(struct buf *b, size_t n);            /* keep the first n bytes */

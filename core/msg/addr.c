@@ -180,11 +180,7 @@ static void quote_local(struct buf *out, struct str local)
 		return;
 	}
 	buf_byte(out, '"');
-	for (size_t i = 0; i < local.n; i++) {
-		if (local.p[i] == '"' || local.p[i] == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, local.p[i]);
-	}
+	buf_escaped(out, local);
 	buf_byte(out, '"');
 }
 

@@ -65,11 +65,7 @@ static void quote(struct str inside, struct buf *out)
 	size_t n = at < 0 ? inside.n : (size_t)at;
 
 	buf_byte(out, '"');
-	for (size_t i = 0; i < n; i++) {
-		if (inside.p[i] == '"' || inside.p[i] == '\\')
-			buf_byte(out, '\\');
-		buf_byte(out, inside.p[i]);
-	}
+	buf_escaped(out, str_head(inside, n));
 	buf_byte(out, '"');
 	buf_str(out, str_from(inside, n));
 }

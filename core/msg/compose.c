@@ -109,11 +109,7 @@ static void add_repaired(struct buf *out, const struct mailbox *m, size_t column
 	}
 	if (str_is_ascii(name)) {
 		buf_byte(out, '"');
-		for (size_t i = 0; i < name.n; i++) {
-			if (name.p[i] == '\\' || name.p[i] == '"')
-				buf_byte(out, '\\');
-			buf_byte(out, name.p[i]);
-		}
+		buf_escaped(out, name);
 		buf_byte(out, '"');
 	} else {
 		mime_phrase(out, name, column);

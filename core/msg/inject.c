@@ -123,11 +123,7 @@ static void add_from(struct buf *out, const struct inject_options *o, const char
 		mime_phrase(out, name, strlen(field));
 	} else if (special) {
 		buf_byte(out, '"');
-		for (size_t i = 0; i < name.n; i++) {
-			if (name.p[i] == '"' || name.p[i] == '\\')
-				buf_byte(out, '\\');
-			buf_byte(out, name.p[i]);
-		}
+		buf_escaped(out, name);
 		buf_byte(out, '"');
 	} else {
 		buf_str(out, name);

@@ -256,11 +256,7 @@ void mime_parameter(struct buf *out, const char *name, struct str value)
 		total += percent_length(value.p[i]);
 	if (is_plain(value, false) && value.n <= room) {
 		buf_printf(out, "; %s=\"", name);
-		for (size_t i = 0; i < value.n; i++) {
-			if (value.p[i] == '"' || value.p[i] == '\\')
-				buf_byte(out, '\\');
-			buf_byte(out, value.p[i]);
-		}
+		buf_escaped(out, value);
 		buf_byte(out, '"');
 		return;
 	}

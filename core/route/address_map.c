@@ -120,13 +120,8 @@ static struct str join(struct arena *a, struct str local, struct str extension, 
 	local = addr_unquote_local(a, local);
 	buf_init(&text, 4 * LIMIT_ADDRESS);
 	buf_byte(&text, '"');
-	for (size_t i = 0; i < local.n + extension.n; i++) {
-		char c = i < local.n ? local.p[i] : extension.p[i - local.n];
-
-		if (c == '"' || c == '\\')
-			buf_byte(&text, '\\');
-		buf_byte(&text, c);
-	}
+	buf_escaped(&text, local);
+	buf_escaped(&text, extension);
 	buf_byte(&text, '"');
 	if (domain.n)
 		buf_printf(&text, "@%.*s", STR_ARG(domain));

@@ -100,6 +100,9 @@ T(buf_writes_bytes_as_digits_and_for_uris)
 	buf_byte(&b, ' ');
 	buf_uri(&b, str_make("aZ0-._~\0 /\xc3", 11));
 	CHECK_STR(buf_cstr(&b), "009fff aZ0-._~%00%20%2F%C3");
+	buf_clear(&b);
+	buf_escaped(&b, STR("a \"b\\c'"));
+	CHECK_STR(buf_cstr(&b), "a \\\"b\\\\c'");
 	buf_fini(&b);
 }
 
