@@ -52,13 +52,10 @@ bool conf_secrets_changed(struct conf *c)
 /* read_value - a file's content without its last newline; false with a finding */
 static bool read_value(struct conf_source *s, const char *path, const char *variable, struct buf *out, struct conf_diag *diag)
 {
-	int fd = fs_open_table(path);
-	bool ok = fd >= 0 && fs_read_fd(fd, out) == 0;
+	bool ok = fs_read_file(path, out) == 0;
 	int saved = errno;
 
 	watch(s, path);
-	if (fd >= 0)
-		fs_close(fd);
 	if (!ok) {
 		conf_diag_add(diag, CONF_ERROR, "environment", 0, "%s: cannot read %s: %s%s", variable, path, strerror(saved),
 			saved == EACCES ? ": the user that relayd runs as must be able to read it" : "");

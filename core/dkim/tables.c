@@ -97,15 +97,12 @@ static bool read_table(struct dkim_keys *k, const struct dkim_options *o, const 
 	void (*take)(struct table *t, struct str first, struct str rest), struct buf *why)
 {
 	struct table t = { .keys = k, .o = o, .path = path, .why = why };
-	int fd = fs_open_table(path);
 	struct str rest, line, first;
 	struct buf text;
 
 	buf_init(&text, LIMIT_DKIM_TABLE);
-	if (fd < 0 || fs_read_fd(fd, &text) < 0)
+	if (fs_read_file(path, &text) < 0)
 		buf_printf(why, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		fs_close(fd);
 	rest = buf_view(&text);
 	while (!why->n && str_cut(&rest, '\n', &line)) {
 		ptrdiff_t comment = str_chr(line, '#');

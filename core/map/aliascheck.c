@@ -43,7 +43,6 @@ static void look_into(struct look *l, struct str path)
 	struct look inner = *l;
 	struct str rest, line;
 	struct buf text;
-	int fd;
 
 	if (!path.n || path.p[0] != '/' || path.n >= sizeof(name)) {
 		tell(l, "\"%.*s\": \":include:%.*s\" needs an absolute path", STR_ARG(l->key), STR_ARG(str_head(path, 200)));
@@ -53,9 +52,7 @@ static void look_into(struct look *l, struct str path)
 		return;
 	snprintf(name, sizeof(name), "%.*s", STR_ARG(path));
 	buf_init(&text, LIMIT_ALIAS_INCLUDE);
-	/* a pipe would be waited for */
-	fd = fs_open_table(name);
-	if (fd >= 0 && fs_read_fd(fd, &text) == 0) {
+	if (fs_read_file(name, &text) == 0) {
 		rest = buf_view(&text);
 		inner.file = name;
 		inner.line = 0;
@@ -65,8 +62,6 @@ static void look_into(struct look *l, struct str path)
 	} else if (errno == ENOENT || errno == ENOTDIR || errno == EISDIR || errno == EINVAL) {
 		tell(l, "\"%.*s\": mail waits, for the list %s cannot be read: %s", STR_ARG(l->key), name, strerror(errno));
 	}
-	if (fd >= 0)
-		fs_close(fd);
 	buf_fini(&text);
 }
 

@@ -102,7 +102,6 @@ static void take_include(struct expansion *x, const struct place *from, struct s
 	struct place at = { .alias = from->alias, .owner = from->owner, .file = path };
 	struct str rest, line;
 	struct buf text;
-	int fd;
 
 	if (!path.n || path.p[0] != '/') {
 		leave_out(x, from, path, ":include: needs an absolute path");
@@ -112,17 +111,14 @@ static void take_include(struct expansion *x, const struct place *from, struct s
 		fail(x, ":include:", path, "nested too deep");
 		return;
 	}
-	fd = fs_open_table(arena_z(x->q.arena, path));
 	buf_init(&text, LIMIT_ALIAS_INCLUDE);
-	if (fd < 0 || fs_read_fd(fd, &text) < 0) {
+	if (fs_read_file(arena_z(x->q.arena, path), &text) < 0) {
 		fail(x, "open include file", path, strerror(errno));
 	} else {
 		rest = arena_str(x->q.arena, buf_view(&text));
 		while (!x->failed && alias_text_line(&rest, &at.line, &line))
 			take_text(x, &at, line);
 	}
-	if (fd >= 0)
-		fs_close(fd);
 	buf_fini(&text);
 }
 
