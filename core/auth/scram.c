@@ -147,10 +147,7 @@ static bool take_name(struct str name, char out[LIMIT_AUTH_USER])
 
 static bool is_nonce(struct str v)
 {
-	for (size_t i = 0; i < v.n; i++)
-		if (v.p[i] <= ' ' || v.p[i] > '~')
-			return false;
-	return v.n && v.n <= LIMIT_SCRAM_NONCE;
+	return str_is_token(v) && v.n <= LIMIT_SCRAM_NONCE;
 }
 
 /* take_flag - the word about binding; NULL, or why the exchange ends */

@@ -244,6 +244,14 @@ bool str_is_utf8(struct str s)
 	return true;
 }
 
+bool str_is_token(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	return s.n > 0;
+}
+
 bool str_is_ascii(struct str s)
 {
 	uint64_t all = 0, eight;

@@ -70,6 +70,7 @@ bool str_to_hex64(struct str s, uint64_t *out);        /* hex digits only, at mo
 int str_hex_byte(struct str s, size_t at);             /* of the two hex digits there; -1: they are none, or s ends before */
 char *str_dup(struct str s);                           /* owned, NUL-terminated copy (mem_free) */
 bool str_is_utf8(struct str s);                        /* valid UTF-8: no overlong, surrogate, > U+10FFFF */
+bool str_is_token(struct str s);                        /* not empty, and every byte from ! to ~ */
 bool str_is_ascii(struct str s);                       /* every byte < 0x80 */
 /* str_visible_step - the same of a character that is seen as itself: no control, no direction mark, nothing of no width, no space but " ".
  * 0: empty, not valid or not visible (visible.c) */

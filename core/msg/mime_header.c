@@ -47,10 +47,7 @@ static bool is_encoded(struct str word)
 		return false;
 	text = str_from(charset, (size_t)mark + 3);
 	text.n -= 2;
-	for (size_t i = 0; i < word.n; i++)
-		if (word.p[i] <= ' ' || word.p[i] > '~')
-			return false;
-	return text.n > 0 && str_chr(text, '?') < 0;
+	return str_is_token(word) && text.n > 0 && str_chr(text, '?') < 0;
 }
 
 static void put_plain(struct writer *w, struct str blanks, struct str word)

@@ -248,11 +248,8 @@ bool fetch_split(struct str url, struct str *host, uint16_t *port, struct str *p
 {
 	ptrdiff_t slash;
 
-	if (!str_istarts(url, STR("https://")))
+	if (!str_istarts(url, STR("https://")) || !str_is_token(url))
 		return false;
-	for (size_t i = 0; i < url.n; i++)
-		if (url.p[i] <= ' ' || url.p[i] > '~')
-			return false;
 	url = str_from(url, 8);
 	slash = str_chr(url, '/');
 	*path = slash < 0 ? STR("/") : str_from(url, (size_t)slash);

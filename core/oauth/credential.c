@@ -11,14 +11,6 @@
 
 #define ASSERTION_LIVES 600            /* seconds; the endpoint takes at most an hour */
 
-static bool is_token(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~')
-			return false;
-	return s.n > 0;
-}
-
 /* --- reading -------------------------------------------------------------------------------------------------------- */
 
 static void on_member(void *ctx, const struct json_member *m)
@@ -55,7 +47,7 @@ bool credential_read(struct str text, struct arena *a, struct oauth_credential *
 	if (!json_read_object(text, a, on_member, out))
 		return say(why, "not a JSON object");
 	out->grant = out->private_key.n ? OAUTH_JWT : out->refresh_token.n ? OAUTH_REFRESH : OAUTH_CLIENT;
-	if (!is_token(out->access_token))
+	if (!str_is_token(out->access_token))
 		out->access_token = STR_EMPTY;
 	if (!fetch_split(out->endpoint, &host, &port, &path))
 		return say(why, "token_endpoint is not an https:// address");
@@ -216,7 +208,7 @@ bool credential_hear(struct str json, struct arena *a, struct oauth_answer *out)
 	*out = (struct oauth_answer){ .lives = 0 };
 	if (!json_read_object(json, a, on_answer, out))
 		return false;
-	if (!is_token(out->access_token))
+	if (!str_is_token(out->access_token))
 		out->access_token = STR_EMPTY;
 	return out->access_token.n || out->error.n;
 }

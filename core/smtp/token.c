@@ -8,14 +8,6 @@
 #include "core/base/limits.h"
 #include "core/smtp/sasl.h"
 
-static bool is_token(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~')
-			return false;
-	return s.n > 0;
-}
-
 static bool names_file(struct str password, struct str *path)
 {
 	*path = password;
@@ -48,7 +40,7 @@ bool token_find(const char *mechanism, struct str password, struct buf *out, str
 	if (!str_cut(&text, '\n', secret))
 		*secret = text;
 	*secret = str_trim(*secret);
-	if (is_token(*secret))
+	if (str_is_token(*secret))
 		return true;
 	buf_printf(why, "token file %.*s: no token in its first line", STR_ARG(path));
 	return false;

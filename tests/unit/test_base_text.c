@@ -46,6 +46,12 @@ T(str_cuts_and_words)
 	CHECK(!str_word(&rest, ", \t", &piece));
 }
 
+T(str_tells_tokens)
+{
+	CHECK(str_is_token(STR("!a~")) && !str_is_token(STR_EMPTY));
+	CHECK(!str_is_token(STR("a b")) && !str_is_token(STR("a\x7f")) && !str_is_token(STR("a\x80")) && !str_is_token(str_make("a", 2)));
+}
+
 T(str_finds_words_of_lists)
 {
 	CHECK(str_has_word(STR("one, Two\tthree"), ", \t", STR("tWo")) && str_has_word(STR("one"), ",", STR("one")));
