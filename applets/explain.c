@@ -51,18 +51,33 @@ static int ask(const struct conf *c, const char *directory, const char *request,
 	return applet_close_output(code);
 }
 
+/* add - a word of the request; blanks in quotes go as tabs, for blanks part the words. false: it is no address */
+static bool add(struct buf *request, const char *name, const char *text)
+{
+	size_t at = request->n;
+
+	if (strpbrk(text, "\t\n") || (strchr(text, ' ') && !strchr(text, '"')))
+		return false;
+	buf_printf(request, "%s%s", name, text);
+	for (at += strlen(name); at < request->n; at++)
+		if (request->p[at] == ' ')
+			request->p[at] = '\t';
+	return true;
+}
+
 int explain_address(const struct conf *c, const char *directory, const char *address, const struct explain_words *words, bool json)
 {
 	struct buf request;
-	bool bare = !strpbrk(address, " \n");
+	bool bare;
 	int code;
 
 	buf_init(&request, LIMIT_CONTROL_LINE - 1);
-	buf_printf(&request, "explain %s", address);
+	bare = add(&request, "explain ", address);
 	for (; words->word; words++) {
-		if (words->value)
-			buf_printf(&request, " %s%s", words->word, words->value);
-		bare &= !words->value || !strpbrk(words->value, " \n");
+		if (!words->value)
+			continue;
+		buf_byte(&request, ' ');
+		bare &= add(&request, words->word, words->value);
 	}
 	code = !bare ? applet_fail(EX_USAGE, "%s: not a bare address", address) : request.overflow ? applet_fail(EX_USAGE, "the address is too long") :
 		ask(c, directory, buf_cstr(&request), json);

@@ -222,7 +222,7 @@ enum access_says access_unverified_recipient(struct access_run *r, const struct 
 	return access_ask(r, ACCESS_PROBE, r->request->rcpt);
 }
 
-/* reason: an administrator's words for an address that its own server refuses, in place of that server's */
+/* reason: an administrator's words, in place of those of the address's own server */
 static enum access_says verified(struct access_run *r, enum access_who who, const struct access_answer *a, int64_t reject, int64_t defer,
 	const char *action, const char *reason)
 {
@@ -233,10 +233,8 @@ static enum access_says verified(struct access_run *r, enum access_who who, cons
 	if (a->code < 400 || code < 400)
 		return ACCESS_NEXT;
 	buf_init(&text, LIMIT_REPLY_TEXT);
-	if (!later && *reason)
-		buf_str(&text, str_head(str_of(reason), LIMIT_REPLY_TEXT / 2));
-	else
-		buf_printf(&text, "%s address: %.*s", later ? "unverified" : "undeliverable", STR_ARG(str_head(str_of(a->text), LIMIT_REPLY_TEXT / 2)));
+	buf_printf(&text, "%s address: %.*s", later ? "unverified" : "undeliverable",
+		STR_ARG(str_head(str_of(*reason ? reason : a->text), LIMIT_REPLY_TEXT / 2)));
 	access_refuse(r, who, code, later ? "4.1.1" : "5.1.1", buf_cstr(&text));
 	buf_fini(&text);
 	return later ? access_put_off(r, action) : ACCESS_REFUSE;

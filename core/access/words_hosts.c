@@ -132,7 +132,7 @@ enum access_says access_mx_backup_answered(struct access_run *r, const struct ac
 	(void)row;
 	/* who is not found to be our domain is not let in; what cannot be looked up now is not refused for good */
 	if (a->code >= 400 && a->code < 500) {
-		access_refuse(r, ACCESS_WHO_RECIPIENT, 450, "4.4.4", "Unable to look up mail exchangers");
+		access_refuse(r, ACCESS_WHO_RECIPIENT, 450, "4.4.4", "Unable to look up mail exchanger information: Host not found, try again");
 		return access_keep(r, &r->if_reject);
 	}
 	for (size_t i = 0; i < a->n_hosts; i++) {

@@ -225,23 +225,32 @@ static enum map_answer find_joined(struct lookup *l, struct str local, struct st
 	return m;
 }
 
+/* find_spelled - the local part as it is written, then without its quotes */
+static enum map_answer find_spelled(struct lookup *l, struct str written, struct str local, struct str domain)
+{
+	enum map_answer m = written.n == local.n ? MAP_NONE : find_joined(l, written, domain);
+
+	return m == MAP_NONE ? find_joined(l, local, domain) : m;
+}
+
 /* user+ext@domain, user@domain, the domain and what is above it, user+ext@, user@ */
 static enum map_answer find_mail(struct lookup *l, struct str address)
 {
 	struct addr a = addr_split(address);
 	struct str local = addr_unquote_local(l->r->request->arena, a.local), user = without_extension(l->r->request->conf, local);
-	enum map_answer m = find_joined(l, local, a.domain);
+	struct str written = a.local.n == local.n ? user : arena_printf(l->r->request->arena, "\"%.*s\"", STR_ARG(user));
+	enum map_answer m = find_spelled(l, a.local, local, a.domain);
 
 	if (map_is_whole(l->map))
 		return m;
 	if (m == MAP_NONE && user.n != local.n)
-		m = find_joined(l, user, a.domain);
+		m = find_spelled(l, written, user, a.domain);
 	if (m == MAP_NONE && a.domain.n)
 		m = find_domain(l, a.domain);
 	if (m == MAP_NONE)
-		m = find_joined(l, local, STR_EMPTY);
+		m = find_spelled(l, a.local, local, STR_EMPTY);
 	if (m == MAP_NONE && user.n != local.n)
-		m = find_joined(l, user, STR_EMPTY);
+		m = find_spelled(l, written, user, STR_EMPTY);
 	return m;
 }
 

@@ -306,6 +306,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	void *w = o->sink.ops->begin(o->sink.to, qid);
 	struct envelope ours = { .flags = ENVELOPE_LOCAL, .arrival = e->arrival, .uid = -1 };
 	struct cleanup *c;
+	struct addr from;
 
 	if (!w)
 		return NULL;
@@ -323,6 +324,10 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	section_init(&c->section, (size_t)o->conf->header_size_limit, on_field, c);
 	if (c->source->completes)
 		e->sender = rewrite_address(o->router, &c->arena, e->sender, true);
+	/* mail in the name of our own daemon is answered by no notice */
+	from = addr_split(e->sender);
+	if (str_ieq(from.local, STR("mailer-daemon")) && str_ieq(from.domain, str_of(o->conf->myorigin)))
+		e->sender = STR_EMPTY;
 	c->completion = (struct completion){
 		.conf = o->conf, .envelope = e, .qid = c->qid, .scratch = &c->scratch,
 		.rewrite = { .router = o->router, .qid = c->source->quiet ? NULL : c->qid, .local = o->local, .maps = !o->unmapped },

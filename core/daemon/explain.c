@@ -308,6 +308,11 @@ static const char *parse(struct explanation *x, struct str request)
 	while (str_word(&request, " ", &word)) {
 		size_t i = 0;
 
+		/* blanks in quotes came as tabs */
+		for (; i < word.n; i++)
+			if (word.p[i] == '\t')
+				((char *)(uintptr_t)word.p)[i] = ' ';
+		i = 0;
 		while (i < sizeof(words) / sizeof(words[0]) && !str_starts(word, words[i].word))
 			i++;
 		if (i < sizeof(words) / sizeof(words[0]))

@@ -20,19 +20,24 @@ static bool say_later(struct str who, struct reply *no)
 	return false;
 }
 
-/* is_sent_back - the tables send this recipient to error or retry: say so here rather than in a notice later */
-static bool is_sent_back(const struct known *k, struct str rcpt, struct reply *out)
+/* is_sent_back - the tables send this address to error or retry: say so here rather than in a notice later */
+static bool is_sent_back(const struct known *k, struct str address, bool sender, struct reply *out)
 {
 	struct arena a;
 	struct route to;
 	struct reply r = { .code = 250 };
 
 	arena_init(&a, LIMIT_SESSION_ARENA);
-	route_resolve(k->router, &a, k->sender, rcpt, &to, NULL);
+	route_resolve(k->router, &a, k->sender, address, &to, NULL);
 	if (!to.failed.code && (to.transport->program == MASTER_ERROR || to.transport->program == MASTER_RETRY)) {
 		simple_answer(to.transport, to.nexthop, &r);
-		say(k->rcpt_given, false, to.class == ROUTE_VIRTUAL_ALIAS ? (int)k->conf->unknown_virtual_alias_reject_code : r.code,
-			to.class != ROUTE_VIRTUAL_ALIAS && strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : NULL, r.text, out);
+		if (to.class == ROUTE_VIRTUAL_ALIAS)
+			r.code = (int)k->conf->unknown_virtual_alias_reject_code;
+		r.enhanced[0] = (char)('0' + r.code / 100);
+		/* what a status says of a mailbox that mail cannot go to, said of the one that it comes from */
+		if (sender && (!strcmp(r.enhanced + 1, ".1.1") || !strcmp(r.enhanced + 1, ".1.6")))
+			r.enhanced[4] = '7';
+		say(sender ? address : k->rcpt_given, sender, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : NULL, r.text, out);
 	}
 	arena_fini(&a);
 	return r.code >= 400;
@@ -60,10 +65,10 @@ bool known_here(const struct known *k, struct str address, bool sender, struct r
 
 	if (!address.n)
 		return true;
-	known = rewriting_knows(router, address);
+	known = rewriting_knows(router, address, sender);
 	if (known != MAP_NONE)
 		return known == MAP_FOUND || say_later(who, no);
-	if (!sender && is_sent_back(k, address, no))
+	if (is_sent_back(k, address, sender, no))
 		return false;
 	known = route_lists(router, address, &class);
 	if (known == MAP_NONE)

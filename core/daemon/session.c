@@ -165,7 +165,8 @@ static void say_answer(struct session *s, bool logs, bool judged)
 		s->relay->counts.rejects++;
 		if (logs)
 			session_log_reject(s, "reject", s->answer);
-		session_add_footer(s);
+		if (s->smtp.opt.refused)
+			session_add_footer(s, s->answer);
 	}
 	if (s->event == SMTP_SERVER_EVENTS)
 		smtp_server_deny(&s->smtp, s->answer, s->client_text);
@@ -459,6 +460,10 @@ void session_open(struct relay *r, const struct service *v, int fd, int64_t uid)
 	s->smtp.opt.most_lines = LIMIT_SESSION_STEP;
 	/* what sendmail is refused comes back at once, as a notice */
 	s->smtp.opt.soft &= uid < 0;
+	if (uid < 0 && v->rules && (*v->conf->smtpd_reject_footer || *v->conf->smtpd_reject_footer_maps)) {
+		s->smtp.opt.refused = session_on_refused;
+		s->smtp.opt.ctx = s;
+	}
 	if (v->load->stress)
 		take_limits(s);
 	session_report_begin(s);

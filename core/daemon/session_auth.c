@@ -24,7 +24,7 @@ void session_auth_check(struct session *s, struct reply *r)
 	if (session_over(s, CLIENT_LOGINS, session_conf(s)->smtpd_client_auth_rate_limit)) {
 		session_log_say(s, LOG_SEV_WARNING, "limit", "AUTH command rate limit exceeded: %u from %s for service smtp",
 			s->client->rate[CLIENT_LOGINS].n, s->client_text);
-		reply_set(r, 450, "4.7.1", "Error: too many AUTH commands from your address");
+		reply_set(r, 450, "4.7.1", "Error: too many AUTH commands from %s", s->client_address);
 		limit_hit(LIMIT_HIT_CLIENT_LOGINS);
 	}
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "core/access/users.h"
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/metric.h"
 #include "core/daemon/limit_hit.h"
@@ -25,6 +26,7 @@ static void check_connection(struct session *s, struct reply *r)
 	const struct conf *c = session_conf(s);
 	int64_t most = c->smtpd_client_connection_count_limit, rate_most = c->smtpd_client_connection_rate_limit;
 	bool many, fast;
+	char why[120];
 
 	(void)r;
 	if (s->uid >= 0)
@@ -39,7 +41,8 @@ static void check_connection(struct session *s, struct reply *r)
 	session_log_connect(s);
 	session_log_say(s, LOG_SEV_WARNING, "limit", "Connection %s limit exceeded: %u from %s for service smtp",
 		many ? "concurrency" : "rate", s->client->connections, s->client_text);
-	session_hang_up(s, 421, "4.7.0", "Error: too many connections from your address");
+	format_text(why, sizeof(why), "Error: too many connections from %s", s->client_address);
+	session_hang_up(s, 421, "4.7.0", why);
 }
 
 static void greet(struct session *s, struct reply *r)
@@ -127,7 +130,7 @@ static void check_mail(struct session *s, struct reply *r)
 		reply_set(r, 452, "4.3.1", "Error: too little memory, try again later");
 		limit_hit(LIMIT_HIT_MEMORY);
 	} else if (session_over(s, CLIENT_MESSAGES, session_conf(s)->smtpd_client_message_rate_limit)) {
-		reply_set(r, 450, "4.7.1", "Error: too much mail from your address");
+		reply_set(r, 450, "4.7.1", "Error: too much mail from %s", s->client_address);
 		limit_hit(LIMIT_HIT_CLIENT_MESSAGES);
 	}
 }
@@ -163,6 +166,11 @@ static void check_rcpt(struct session *s, struct reply *r)
 	/* as the router refuses it, which would be a notice to a sender who may be invented */
 	else if (s->uid < 0 && route_is_option(c, rcpt))
 		reply_set(r, 501, "5.1.3", "Bad recipient address syntax");
+	/* those that will be refused count as well: who guesses addresses has many */
+	if (s->event == SMTP_SERVER_RCPT && session_over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
+		reply_set(r, 450, "4.7.1", "Error: too many recipients from %s", s->client_address);
+		limit_hit(LIMIT_HIT_CLIENT_RECIPIENTS);
+	}
 }
 
 static void act_rcpt(struct session *s, struct reply *r)
@@ -174,11 +182,6 @@ static void act_rcpt(struct session *s, struct reply *r)
 			return;
 		if (c->smtpd_reject_unlisted_recipient && !session_is_listed(s, s->judge.request.rcpt, false, r))
 			return;
-		if (session_over(s, CLIENT_RECIPIENTS, c->smtpd_client_recipient_rate_limit)) {
-			reply_set(r, 450, "4.7.1", "Error: too many recipients from your address");
-			limit_hit(LIMIT_HIT_CLIENT_RECIPIENTS);
-			return;
-		}
 	}
 	reply_set(r, 250, "2.1.5", "Ok");
 }

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/daemon/known.h"
 #include "core/daemon/session_private.h"
+#include "core/smtp/grammar.h"
 
 /* --- whose is it? ----------------------------------------------------------------------------------------------------- */
 
@@ -198,7 +199,7 @@ void session_policy_cancel(struct session *s)
 
 /* --- behind a refusal -------------------------------------------------------------------------------------------------- */
 
-void session_add_footer(struct session *s)
+void session_add_footer(struct session *s, struct reply *no)
 {
 	const struct sockaddr *peer = (const struct sockaddr *)&s->conn->peer;
 	unsigned port = peer->sa_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)peer)->sin6_port) :
@@ -207,10 +208,12 @@ void session_add_footer(struct session *s)
 	time_t now = (time_t)(loop_wall(s->relay->loop) / USEC_PER_SEC);
 	char stamp[40] = "", number[12];
 	struct access_value more[] = { { "client_port", STR_EMPTY }, { "localtime", STR_EMPTY }, { "server_name", str_of(c->myhostname) } };
+	struct str sender = s->smtp.envelope.sender;
 	struct tm tm;
 
-	if (!s->service->rules || s->uid >= 0 || (!*c->smtpd_reject_footer && !*c->smtpd_reject_footer_maps))
-		return;
+	/* the empty sender is one, where there is a mail */
+	if (!sender.n && s->event != SMTP_SERVER_HELO && !smtp_server_is_idle(&s->smtp))
+		sender = STR("");
 	format_text(number, sizeof(number), "%u", port);
 	if (localtime_r(&now, &tm))
 		strftime(stamp, sizeof(stamp), "%b %d %H:%M:%S", &tm);
@@ -218,6 +221,21 @@ void session_add_footer(struct session *s)
 	more[1].value = str_of(stamp);
 	access_footer(s->service->rules, &(struct access_request){ .arena = &s->arena, .conf = c, .client_name = str_of(s->client_name),
 		.client_address = str_of(s->client_address), .reverse_name = str_of(s->reverse_name), .helo = str_of(s->smtp.helo),
-		.sender = s->smtp.envelope.sender, .rcpt = s->event == SMTP_SERVER_RCPT ? s->smtp.rcpt.full : STR_EMPTY }, more,
-		sizeof(more) / sizeof(more[0]), s->answer);
+		.sender = sender, .rcpt = s->event == SMTP_SERVER_RCPT ? s->smtp.rcpt.full : STR_EMPTY }, more,
+		sizeof(more) / sizeof(more[0]), no);
+}
+
+void session_on_refused(void *ctx, size_t at)
+{
+	struct session *s = ctx;
+	struct buf *out = &s->conn->out;
+	struct grammar_reply g = { .cut = false };
+	struct str line = str_from(buf_view(out), at);
+	const char *why;
+	struct reply no;
+
+	grammar_reply(&g, &line, &no, &why, NULL, NULL);
+	out->n = at;
+	session_add_footer(s, &no);
+	reply_format(out, &no);
 }

@@ -123,8 +123,9 @@ void session_policy_slept(struct session *s);
 /* session_is_listed - is this address known here, as far as it is ours? false with the refusal */
 bool session_is_listed(struct session *s, struct str address, bool sender, struct reply *no);
 
-/* session_add_footer - smtpd_reject_footer behind s->answer, after it was logged */
-void session_add_footer(struct session *s);
+/* session_add_footer - smtpd_reject_footer behind a refusal, after it was logged */
+void session_add_footer(struct session *s, struct reply *no);
+void session_on_refused(void *ctx, size_t at);         /* … behind one of the machine's own */
 
 /* --- session_report.c --- */
 void session_report_begin(struct session *s);                  /* keep a transcript, if somebody may want it */

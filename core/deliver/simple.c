@@ -21,14 +21,14 @@ static const struct simple_program {
 	[MASTER_DISCARD] = { 250, '2', "2.0.0", "discarded" },
 };
 
-/* take_enhanced - "5.1.1 text": the code off the front, if it is one of that class */
+/* take_enhanced - "5.1.1 text": the code off the front, with the class that counts here */
 static struct str take_enhanced(struct str text, char digit, char out[12])
 {
 	struct str rest = text, word, parts, number;
 	uint64_t n;
 	unsigned count = 0;
 
-	if (!str_word(&rest, " \t", &word) || word.n > 11 || word.p[0] != digit)
+	if (!str_word(&rest, " \t", &word) || word.n > 11 || !ascii_is_one_of(word.p[0], "245"))
 		return text;
 	parts = word;
 	while (str_cut(&parts, '.', &number)) {
@@ -40,6 +40,7 @@ static struct str take_enhanced(struct str text, char digit, char out[12])
 		return text;
 	memcpy(out, word.p, word.n);
 	out[word.n] = 0;
+	out[0] = digit;
 	return str_trim(rest);
 }
 

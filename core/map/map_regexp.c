@@ -15,18 +15,18 @@ struct expression {
 
 /* --- a filter ------------------------------------------------------------------------------------------------------------ */
 
-/* skip_brackets - behind a bracket expression that means the same in both; 0: it may not */
-static size_t skip_brackets(struct str s, size_t i)
+/* skip_brackets - behind a bracket expression; 0: it may not mean the same in both */
+static size_t skip_brackets(struct str s, size_t i, bool any)
 {
 	i += 1 + (i + 1 < s.n && s.p[i + 1] == '^');
 	for (size_t first = i; i < s.n && (s.p[i] != ']' || i == first); i++) {
 		ptrdiff_t end = s.p[i] == '[' && i + 1 < s.n && s.p[i + 1] == ':' ? str_find(str_from(s, i), STR(":]")) : -1;
 
-		if (s.p[i] == '\\' || (s.p[i] == '[' && i + 1 < s.n && ascii_is_one_of(s.p[i + 1], ".=")))
+		if (!any && (s.p[i] == '\\' || (s.p[i] == '[' && i + 1 < s.n && ascii_is_one_of(s.p[i + 1], ".="))))
 			return 0;
 		i += end > 0 ? (size_t)end + 1 : 0;
 	}
-	return i < s.n ? i + 1 : 0;
+	return i < s.n ? i + 1 : any ? s.n : 0;
 }
 
 /* skip_repeat - behind *, +, ? or {n,m} at i; i: there is none */
@@ -47,10 +47,9 @@ static bool means_the_same(struct str s)
 
 		if (ascii_is_one_of(s.p[i], "*+?{"))
 			return false;
-		if (s.p[i] == '\\' && (i + 1 == s.n || ascii_is_one_of(s.p[i + 1], "<>'`") ||
-		    (ascii_is_alnum(s.p[i + 1]) && !ascii_is_one_of(s.p[i + 1], "bBwWsS"))))
+		if (s.p[i] == '\\' && (i + 1 == s.n || ascii_is_one_of(s.p[i + 1], "<>")))
 			return false;
-		item = s.p[i] == '[' ? skip_brackets(s, i) : i + 1 + (s.p[i] == '\\');
+		item = s.p[i] == '[' ? skip_brackets(s, i, false) : i + 1 + (s.p[i] == '\\');
 		end = skip_repeat(s, item);
 		if (!item || (end > item && (skip_repeat(s, end) > end || ascii_is_one_of(s.p[i], "^$(|"))))
 			return false;
@@ -73,15 +72,33 @@ static struct pattern *filter_of(struct str text, unsigned flags)
 	return p;
 }
 
+/* other_escape - the first backslash outside brackets that libc and Postfix's libc read differently (\d is no digit there, \1 the group);
+ * s.n: there is none */
+static size_t other_escape(struct str s)
+{
+	for (size_t i = 0; i + 1 < s.n; i = s.p[i] == '[' ? skip_brackets(s, i, true) : i + 1 + (s.p[i] == '\\'))
+		if (s.p[i] == '\\' && (ascii_is_one_of(s.p[i + 1], "'`") || (ascii_is_alnum(s.p[i + 1]) && !ascii_is_one_of(s.p[i + 1], "bBwWsS"))))
+			return i;
+	return s.n;
+}
+
 /* --- the row's ------------------------------------------------------------------------------------------------------------ */
 
 static void *compile(struct str text, unsigned flags, bool *missing, struct buf *why)
 {
 	struct expression *e = MEM_NEW(struct expression);
-	char *z = str_dup(text), error[128];
-	int code = regcomp(&e->re, z, (int)flags);
+	size_t other = other_escape(text);
+	char *z, error[128];
+	int code;
 
 	*missing = false;
+	if (other < text.n) {
+		buf_printf(why, "\\%c is not POSIX", text.p[other + 1]);
+		mem_free(e);
+		return NULL;
+	}
+	z = str_dup(text);
+	code = regcomp(&e->re, z, (int)flags);
 	mem_free(z);
 	if (!code) {
 		e->same = filter_of(text, flags);

@@ -10,6 +10,7 @@ static const struct action_row {
 	bool replies;          /* the argument may begin with an enhanced code */
 } rows[] = {
 	{ "DUNNO", ACTION_DUNNO, EVERYWHERE, false }, { "OK", ACTION_OK, EVERYWHERE, false },
+	{ "RELAY", ACTION_OK, ACTION_IN_ACCESS, false },
 	{ "REJECT", ACTION_REJECT, EVERYWHERE, true }, { "DEFER", ACTION_DEFER, ACTION_IN_ACCESS, true },
 	{ "DEFER_IF_PERMIT", ACTION_DEFER_IF_PERMIT, ACTION_IN_ACCESS, true },
 	{ "DEFER_IF_REJECT", ACTION_DEFER_IF_REJECT, ACTION_IN_ACCESS, true },
@@ -65,10 +66,10 @@ static bool is_number(struct str s)
 	return str_to_u64(s, &v);
 }
 
-/* "550 text" and "450 text" are refusals of that code; other numbers alone mean OK, as tables of POP-before-SMTP have them */
+/* "550 text" and "450 text" are refusals of that code; numbers alone mean OK, as tables of POP-before-SMTP have them */
 static bool take_code(struct str word, struct action *out)
 {
-	if (word.n == 3 && ascii_is_one_of(word.p[0], "45") && ascii_is_digit(word.p[1]) && ascii_is_digit(word.p[2])) {
+	if (out->text.n && word.n == 3 && ascii_is_one_of(word.p[0], "45") && ascii_is_digit(word.p[1]) && ascii_is_digit(word.p[2])) {
 		out->kind = word.p[0] == '5' ? ACTION_REJECT : ACTION_DEFER;
 		out->code = (word.p[0] - '0') * 100 + (word.p[1] - '0') * 10 + word.p[2] - '0';
 		take_enhanced(out);

@@ -186,16 +186,16 @@ enum map_answer address_map_spend(struct router *r, struct arena *a, const struc
 	return got;
 }
 
-enum map_answer rewriting_knows(struct router *r, struct str address)
+enum map_answer rewriting_knows(struct router *r, struct str address, bool sender)
 {
 	struct rewriting *w = &r->rewriting;
-	const struct address_maps *const asked[] = { &w->recipient_canonical, &w->canonical, &w->virtual_alias };
+	const struct address_maps *const asked[] = { &w->recipient_canonical, &w->canonical, &w->virtual_alias, &w->sender_canonical };
 	enum map_answer got = MAP_NONE;
 	struct str value;
 	struct arena a;
 
 	arena_init(&a, LIMIT_SESSION_ARENA);
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) && got == MAP_NONE; i++)
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]) - !sender && got == MAP_NONE; i++)
 		got = address_find(r, &a, asked[i], address, &value, NULL, NULL);
 	arena_fini(&a);
 	return got;

@@ -78,7 +78,7 @@ static inline bool address_is_dear(uint64_t spent) { return spent > LIMIT_REWRIT
 /* masquerade_address - masquerade_domains: the domain cut down to the first parent of the list; what stays as it is is returned */
 struct str masquerade_address(const struct conf *c, struct arena *a, struct str address);
 
-/* rewriting_knows - do canonical or virtual tables have an entry for this recipient? It is then none that is unknown */
-enum map_answer rewriting_knows(struct router *r, struct str address);
+/* rewriting_knows - do canonical or virtual tables have an entry for this recipient, or sender? It is then none that is unknown */
+enum map_answer rewriting_knows(struct router *r, struct str address, bool sender);
 
 #endif

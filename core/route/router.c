@@ -448,11 +448,9 @@ enum route_class route_class_of(struct router *r, struct str domain, enum map_an
 	*answer = MAP_FOUND;
 	if (!domain.n)
 		return ROUTE_LOCAL;
-	if (domain.p[0] == '[' && domain.p[domain.n - 1] == ']') {
-		if (ipaddr_parse(str_make(domain.p + 1, domain.n - 2), &a) && route_is_own_address(r, &a))
-			return ROUTE_LOCAL;
-		return ROUTE_DEFAULT;
-	}
+	if (domain.p[0] == '[' && domain.p[domain.n - 1] == ']' && ipaddr_parse(str_make(domain.p + 1, domain.n - 2), &a) &&
+	    route_is_own_address(r, &a))
+		return ROUTE_LOCAL;
 	*answer = match_domain(r->mydestination, domain);
 	if (*answer != MAP_NONE)
 		return ROUTE_LOCAL;

@@ -27,14 +27,18 @@ static enum map_answer ask_domain(struct router *r, struct route_ask *q, struct 
 
 enum map_answer transport_ask(struct router *r, struct route_ask *q, struct str rcpt, struct str *entry)
 {
-	struct str key = addr_key(q->arena, rcpt), base;
-	enum map_answer got;
+	enum map_answer got = MAP_NONE;
+	struct address_keys keys;
+	struct address_key key;
 
 	if (!r->transport_maps.n)
 		return MAP_NONE;
-	got = route_ask(q, "transport_maps", &r->transport_maps, key, false, entry);
-	if (got == MAP_NONE && route_base(r, q->arena, key, &base))
-		got = route_ask(q, "transport_maps", &r->transport_maps, base, true, entry);
+	address_keys_begin(&keys, r, q->arena, arena_lower(q->arena, rcpt));
+	/* the local part alone is no key here, nor is @domain */
+	keys.ours_asked = true;
+	keys.ours = MAP_NONE;
+	while (got == MAP_NONE && address_keys_next(&keys, &key) > 0 && str_chr(key.text, '@') > 0)
+		got = route_ask(q, "transport_maps", &r->transport_maps, key.text, key.partial, entry);
 	if (got == MAP_NONE)
 		got = ask_domain(r, q, arena_lower(q->arena, addr_split(rcpt).domain), entry);
 	if (got == MAP_NONE)

@@ -71,7 +71,7 @@ enum grammar_result grammar_param(struct str *rest, struct str *name, struct str
 	*has_value = eq >= 0;
 	*name = eq >= 0 ? str_head(word, (size_t)eq) : word;
 	*value = eq >= 0 ? str_from(word, (size_t)eq + 1) : STR_EMPTY;
-	if (name->n == 0 || !ascii_is_alnum(name->p[0]) || (*has_value && value->n == 0))
+	if (name->n == 0 || !ascii_is_alnum(name->p[0]))
 		return GRAMMAR_BAD;
 	for (size_t i = 0; i < name->n; i++)
 		if (!ascii_is_alnum(name->p[i]) && name->p[i] != '-')

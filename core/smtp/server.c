@@ -66,17 +66,22 @@ void smtp_server_fini(struct smtp_server *s)
 void smtp_server_no_auth(struct smtp_server *s) { s->priv->offer &= ~(unsigned)OFFER_AUTH; }
 void smtp_server_greet(struct smtp_server *s) { buf_printf(s->out, "220 %s\r\n", s->opt.banner); }
 
+/* hang_up_after - RFC 5321 section 3.8, RFC 7504: some replies of the owner say that the server goes away */
+static void hang_up_after(struct smtp_server *s, const struct reply *r)
+{
+	if (r->code != 421 && r->code != 521)
+		return;
+	s->hangup = SMTP_HANGUP_REFUSED;
+	s->priv->state = SERVER_CLOSED;
+	s->priv->queued = SMTP_SERVER_HANGUP;
+}
+
 void smtp_server_deny(struct smtp_server *s, const struct reply *r, const char *client)
 {
 	reply_format(s->out, r);
 	s->errors++;
 	s->priv->denied = client;
-	/* RFC 5321 section 3.8, RFC 7504: these say that the server hangs up */
-	if (r->code == 421 || r->code == 521) {
-		s->hangup = SMTP_HANGUP_REFUSED;
-		s->priv->state = SERVER_CLOSED;
-		s->priv->queued = SMTP_SERVER_HANGUP;
-	}
+	hang_up_after(s, r);
 }
 
 bool smtp_server_wants_command(const struct smtp_server *s)
@@ -196,6 +201,8 @@ void server_say(struct smtp_server *s, const char *fmt, ...)
 		server_count(s, (s->out->p[before] - '0') * 100);
 	}
 	buf_add(s->out, "\r\n", 2);
+	if (s->opt.refused && s->out->n > before + 2 && s->out->p[before] >= '4')
+		s->opt.refused(s->opt.ctx, before);
 }
 
 const char server_no_room[] = "452 4.5.3 Error: more recipients in one message than smtpd_recipient_limit leaves memory for; send the rest in "
@@ -395,12 +402,7 @@ void smtp_server_answer(struct smtp_server *s, const struct reply *r)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].event == waiting) {
 			rows[i].take(s, r);
-			/* the owner's own 421 ends the session (RFC 5321 section 3.8) */
-			if (r->code == 421) {
-				s->hangup = SMTP_HANGUP_REFUSED;
-				s->priv->state = SERVER_CLOSED;
-				s->priv->queued = SMTP_SERVER_HANGUP;
-			}
+			hang_up_after(s, r);
 			return;
 		}
 	BUG("smtp_server_answer without an event that wants one");

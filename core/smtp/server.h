@@ -38,6 +38,9 @@ struct smtp_server_options {
 	bool lmtp;
 	unsigned most_lines;           /* looked at in one smtp_server_next; 0: all there are */
 	const char *discard_keywords;  /* EHLO words not to advertise, list */
+	/* the machine's own refusal stands in out from `at` on: the owner may write it anew. NULL: nobody does */
+	void (*refused)(void *ctx, size_t at);
+	void *ctx;
 };
 
 enum smtp_server_event {

@@ -126,10 +126,10 @@ static const char *take_path(struct smtp_server *s, struct str args, struct str 
 	if (!str_istarts(args, keyword))
 		return syntax;
 	args = str_from(args, keyword.n);
-	if (s->opt.strict_envelopes && args.n && *args.p != '<')
-		return mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
 	while (args.n > 0 && (*args.p == ' ' || *args.p == '\t'))
 		args = str_from(args, 1);
+	if (s->opt.strict_envelopes && args.n && *args.p != '<')
+		return mail ? "501 5.1.7 Bad sender address syntax" : "501 5.1.3 Bad recipient address syntax";
 	if (args.n == 0)
 		return syntax;
 	if (s->arena->overflow)

@@ -169,7 +169,7 @@ static const char *take_params(struct smtp_server *s, struct str rest, const str
 const char *server_mail_params(struct smtp_server *s, struct str params)
 {
 	static const struct param_row rows[] = {
-		{ "SIZE", OFFER_SIZE, false, set_size }, { "BODY", OFFER_8BITMIME, false, set_body },
+		{ "SIZE", 0, false, set_size }, { "BODY", 0, false, set_body },
 		{ "SMTPUTF8", OFFER_SMTPUTF8, true, set_smtputf8 }, { "RET", OFFER_DSN, false, set_ret },
 		{ "ENVID", OFFER_DSN, false, set_envid }, { "AUTH", 0, false, set_auth },
 		{ "REQUIRETLS", OFFER_REQUIRETLS, true, set_requiretls },

@@ -703,13 +703,13 @@ T(access_says_why_an_address_is_undeliverable)
 {
 	static const struct { const char *set; int code; const char *want; } rows[] = {
 		{ "smtpd_recipient_restrictions=reject_unverified_recipient|unverified_recipient_reject_reason=ask us", 550,
-			"450 4.1.1 <a@relayed.test>: Recipient address rejected: ask us" },
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: ask us" },
 		{ "smtpd_recipient_restrictions=reject_unverified_recipient|unverified_recipient_reject_reason=ask us", 450,
-			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: why" },
+			"450 4.1.1 <a@relayed.test>: Recipient address rejected: unverified address: ask us" },
 		{ "smtpd_recipient_restrictions=reject_unverified_recipient", 550,
 			"450 4.1.1 <a@relayed.test>: Recipient address rejected: undeliverable address: why" },
 		{ "smtpd_sender_restrictions=reject_unverified_sender|unverified_sender_reject_reason=no such sender", 550,
-			"450 4.1.7 <s@outside.test>: Sender address rejected: no such sender" },
+			"450 4.1.7 <s@outside.test>: Sender address rejected: undeliverable address: no such sender" },
 	};
 	struct buf line;
 
@@ -751,7 +751,7 @@ T(access_looks_at_the_hosts_of_a_domain)
 		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 3, 250, "ok" },
 		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 2, 250, "554 5.7.1 <a@third.test>: Relay access denied" },
 		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 0, 550, "554 5.7.1 <a@third.test>: Relay access denied" },
-		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 0, 450, "450 4.4.4 <a@third.test>: Recipient address rejected: Unable to look up mail exchangers" },
+		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination", 0, 450, "450 4.4.4 <a@third.test>: Recipient address rejected: Unable to look up mail exchanger information: Host not found, try again" },
 		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination|permit_mx_backup_networks=198.51.100.0/24", 3, 250, "ok" },
 		{ "smtpd_relay_restrictions=permit_mx_backup, reject_unauth_destination|permit_mx_backup_networks=203.0.113.0/24", 3, 250,
 			"554 5.7.1 <a@third.test>: Relay access denied" },
@@ -881,7 +881,8 @@ T(action_reads_what_tables_say)
 		{ "reject 5.1.7 no such shop ", ACTION_IN_ACCESS, ACTION_REJECT, 0, "5.1.7", "no such shop" },
 		{ "550 go away", ACTION_IN_ACCESS, ACTION_REJECT, 550, "", "go away" },
 		{ "450 4.7.1 later", ACTION_IN_ACCESS, ACTION_DEFER, 450, "4.7.1", "later" },
-		{ "550", ACTION_IN_ACCESS, ACTION_REJECT, 550, "", "" },
+		{ "550", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" },
+		{ "relay", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" },
 		{ "550 go away", ACTION_IN_HEADER, ACTION_NONE, 0, "", "" },
 		{ "1764000000", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" },
 		{ "OK", ACTION_IN_ACCESS, ACTION_OK, 0, "", "" }, { "OK", ACTION_IN_HEADER, ACTION_OK, 0, "", "" },

@@ -378,8 +378,8 @@ T(session_takes_no_command_that_came_with_starttls)
 
 /* --- limits of one client ----------------------------------------------------------------------------------------------- */
 
-#define TOO_MANY "450 4.7.1 Error: too many recipients from your address|"
-#define TOO_MUCH "450 4.7.1 Error: too much mail from your address|"
+#define TOO_MANY "450 4.7.1 Error: too many recipients from 192.0.2.1|"
+#define TOO_MUCH "450 4.7.1 Error: too much mail from 192.0.2.1|"
 #define YES "250 2.1.5 Ok|"
 
 T(session_counts_the_recipients_of_a_client)
@@ -453,7 +453,7 @@ T(session_refuses_a_client_with_too_many_connections)
 				w.closed = false;
 				session_open(&w.relay, &w.service, -1, -1);
 			}
-			CHECK_STR(said(), n <= limits[i].good ? "220 here.test|" : "421 4.7.0 here.test Error: too many connections from your address|");
+			CHECK_STR(said(), n <= limits[i].good ? "220 here.test|" : "421 4.7.0 here.test Error: too many connections from 192.0.2.1|");
 			CHECK_INT(w.closed, n > limits[i].good);
 			if (n <= limits[i].good)
 				w.on_conn(&w.conn, CONN_FAILED);

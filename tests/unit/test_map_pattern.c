@@ -237,6 +237,28 @@ T(regexp_tables_miss_nothing)
 	buf_fini(&out);
 }
 
+/* \d is no digit for Postfix's regexp tables, and \1 is what a group holds: a rule with either is none, rather than another one */
+T(regexp_rules_with_escapes_of_other_kinds_are_skipped)
+{
+	static const struct { const char *text, *key; bool rule; } rows[] = {
+		{ "^4\\d", "41", false }, { "^4\\d", "4d", false }, { "^(z)\\1$", "zz", false }, { "^(z)\\1$", "z1", false }, { "a\\t", "at", false },
+		{ "a\\'", "a", false }, { "[\\d]", "d", true }, { "[]\\d]\\.", "d.", true }, { "[[:alpha:]\\d]\\D", "aa", false }, { "\\\\d", "\\d", true },
+		{ "\\w\\.\\@", "a.@", true }, { "\\bx\\B", "xy", true },
+	};
+	struct buf out;
+
+	buf_init(&out, 500);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char spec[200];
+
+		ROW("%s %s", rows[i].text, rows[i].key);
+		snprintf(spec, sizeof(spec), "regexp:{{/%s/ yes}}", rows[i].text);
+		ask(spec, rows[i].key, &out);
+		CHECK_STR(buf_cstr(&out), rows[i].rule ? "yes" : "(none)");
+	}
+	buf_fini(&out);
+}
+
 T(tables_pass_by_what_no_rule_can_match)
 {
 	static const struct { const char *spec, *key; bool out; } rows[] = {

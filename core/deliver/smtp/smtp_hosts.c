@@ -76,7 +76,7 @@ static void finish_not_found(struct smtp_hosts *h)
 	bool defer = h->again || (!h->mx_missing && h->profile->conf->smtp_defer_if_no_mx_address_found);
 
 	snprintf(text, sizeof(text), "Host or domain name not found. %s", h->why);
-	finish(h, defer ? 451 : 550, defer ? "4.4.3" : "5.4.4", text);
+	finish(h, defer ? 451 : 550, h->again ? "4.4.3" : defer ? "4.4.4" : "5.4.4", text);
 }
 
 /* --- ordering ----------------------------------------------------------------------------------------------------- */
