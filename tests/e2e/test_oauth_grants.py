@@ -56,6 +56,8 @@ class Endpoint:
         context.load_cert_chain(cert, key)
         self.server = Server(("127.0.0.1", 0), Handler, bind_and_activate=True)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        # a client that is gone before it is accepted may leave accept waiting, and shutdown with it
+        self.server.socket.settimeout(5)
         self.port = self.server.server_address[1]
         self.url = "https://localhost:%d/oauth2/v2.0/token" % self.port
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
