@@ -112,7 +112,8 @@ int letter_text(const struct conf *c, const char *quote, const char *file, const
 	struct buf input;
 	int code = EX_OK;
 
-	buf_init(out, (size_t)1 << 40);
+	/* a line end may become two bytes; what is longer is refused when it is sent */
+	buf_init(out, c->message_size_limit ? 2 * (size_t)c->message_size_limit : (size_t)1 << 40);
 	if (quote)
 		code = read_file(quote, out);
 	if (code || file)

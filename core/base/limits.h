@@ -17,6 +17,7 @@
 #define LIMIT_DOMAIN 255                 /* RFC 1035 */
 #define LIMIT_HELO 255
 #define LIMIT_ENVID 100                  /* RFC 3461 section 4.4 */
+#define LIMIT_ATTACHMENT (256 * 1024 * 1024) /* a file that mail takes along; one without an end is refused there */
 #define LIMIT_ORCPT 500                  /* RFC 3461 section 4.2 */
 #define LIMIT_SESSION_ARENA (512 * 1024) /* one transaction: sender, names, notes, what restrictions need */
 #define LIMIT_RECIPIENT (5 * 1024)       /* … and for each recipient that smtpd_recipient_limit allows: address as written, completed, ORCPT */

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import pty
+import resource
 import select
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import time
 
 import pytest
 
-from lab import RELAYBOX, SLOW, wait
+from lab import RELAYBOX, SLOW, Relay, wait
 from test_applets import box  # noqa: F401
 
 INTERRUPT, END = b"\x03", b"\x04"
@@ -324,3 +325,13 @@ def test_one_bad_address_costs_itself(box):
     assert sink.parsed()["Cc"] == '"Joe @ Work" <j@x.org>'
     r = box.run("mail", "-r", "no@@x", "b@x.org", input="x\n", code=64)
     assert r.stderr.startswith(b"mail: -r no@@x: not an address")
+
+
+@pytest.mark.skipif(SLOW > 1, reason="the sanitizers take address space of their own")
+@pytest.mark.parametrize("option", ["-a", "-q"])
+def test_a_file_without_an_end_is_refused(tmp_path, option):
+    """With as much memory as anybody has; what is read of it is bounded."""
+    relay = Relay(tmp_path, "relayhost = [127.0.0.1]:9\n")
+    done = subprocess.run([RELAYBOX, "mail", "-s", "x", option, "/dev/zero", "to@example.net"], env=dict(relay.env, MAIL_CONFIG=relay.dir), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)))
+    assert done.returncode == 66 and "/dev/zero: File too large" in done.stderr, done
