@@ -300,7 +300,7 @@ T(hosts_that_are_not_found_say_whether_to_try_again)
 		{ NULL, "gone.test", 550, "5.4.4", "" },
 		{ NULL, "null.test", 556, "5.1.10", "" },
 		{ NULL, "bare.test", 550, "5.4.4", "" },
-		{ "smtp_defer_if_no_mx_address_found=yes", "bare.test", 451, "4.4.3", "" },
+		{ "smtp_defer_if_no_mx_address_found=yes", "bare.test", 451, "4.4.4", "" },
 		{ "smtp_defer_if_no_mx_address_found=yes", "gone.test", 550, "5.4.4", "" },
 		{ NULL, "half.test", 0, "", "20/10.0.0.1" },
 		{ NULL, "soft.test", 451, "4.4.3", "" },
