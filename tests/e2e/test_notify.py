@@ -38,6 +38,7 @@ def test_supervisor_is_told_of_each_step(tmp_path, kind):
         assert boss.next() == {"READY": "1", "STATUS": "serving"}
         # it is true when it is said
         socket.create_connection(("127.0.0.1", r.port), 15).close()
+        r.wait_log("disconnect from")
         r.process.send_signal(signal.SIGHUP)
         began = boss.next()
         assert began["RELOADING"] == "1" and int(began["MONOTONIC_USEC"]) > 0
