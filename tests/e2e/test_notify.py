@@ -1,5 +1,6 @@
 """What a supervisor is told over NOTIFY_SOCKET (sd_notify)."""
 import os
+import re
 import signal
 import socket
 
@@ -29,6 +30,12 @@ class Supervisor:
             return
 
 
+def over(r):
+    "the one session to be over"
+    stats = r.run("relayctl", "stats").stdout.decode()
+    return re.search(r"^SMTP sessions now +0$", stats, re.M) and re.search(r"^connections taken +1$", stats, re.M)
+
+
 @pytest.mark.parametrize("kind", ["path", "abstract"])
 def test_supervisor_is_told_of_each_step(tmp_path, kind):
     path = str(tmp_path / "notify") if kind == "path" else "@relaybox-test-%d" % os.getpid()
@@ -38,7 +45,7 @@ def test_supervisor_is_told_of_each_step(tmp_path, kind):
         assert boss.next() == {"READY": "1", "STATUS": "serving"}
         # it is true when it is said
         socket.create_connection(("127.0.0.1", r.port), 15).close()
-        r.wait_log("disconnect from")
+        wait(lambda: over(r))
         r.process.send_signal(signal.SIGHUP)
         began = boss.next()
         assert began["RELOADING"] == "1" and int(began["MONOTONIC_USEC"]) > 0
