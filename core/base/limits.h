@@ -103,6 +103,7 @@
 #define LIMIT_TLS_KEPT_BLOCKS 128        /* blocks of each size that a thread keeps for its next handshake: 500 KiB at most */
 #define LIMIT_DNS_RECORDS 100            /* records used of one answer (threats G3) */
 #define LIMIT_DNS_CNAMES 10              /* aliases followed */
+#define LIMIT_DNS_POINTERS 127           /* followed for one name: it has no more labels */
 #define LIMIT_DNS_MESSAGE 65535
 #define LIMIT_DNS_CACHE 10000            /* names remembered */
 #define LIMIT_DNS_CACHE_BYTES (4 * 1024 * 1024) /* replies remembered, for each of three purposes */

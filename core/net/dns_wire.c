@@ -1,7 +1,10 @@
 /* dns_wire - see dns_wire.h.
  *
- * A name's pointers must each point before the place where the run of labels that holds them began, so they cannot loop. */
+ * A name's pointers must each point before the place where the run of labels that holds them began, so they cannot loop. More of them than a
+ * name can have labels do nothing but make who reads it walk: a message has room for thousands, and for as many names that lead through all. */
 #include "core/net/dns_wire.h"
+
+#include "core/base/limits.h"
 
 enum { LABEL_MAX = 63, NAME_WIRE_MAX = 255 };
 
@@ -57,7 +60,7 @@ static void add_label(struct dns_name *out, size_t *length, const uint8_t *p, si
 void dns_read_name(struct dns_reader *r, struct dns_name *out)
 {
 	size_t at = r->at, run = r->at, wire = 1, length = 0;
-	bool jumped = false;
+	unsigned pointers = 0;
 
 	out->odd = false;
 	while (at < r->n && r->p[at]) {
@@ -66,11 +69,10 @@ void dns_read_name(struct dns_reader *r, struct dns_name *out)
 		if (c >= 0xc0) {
 			size_t to = at + 1 < r->n ? dns_get16(r->p + at) & 0x3fff : r->n;
 
-			if (to >= run || to < DNS_HEADER)
+			if (to >= run || to < DNS_HEADER || pointers == LIMIT_DNS_POINTERS)
 				break;
-			if (!jumped)
+			if (!pointers++)
 				r->at = at + 2;
-			jumped = true;
 			at = run = to;
 			continue;
 		}
@@ -81,7 +83,7 @@ void dns_read_name(struct dns_reader *r, struct dns_name *out)
 		at += c + 1;
 	}
 	r->bad |= at >= r->n || r->p[at] != 0;
-	if (!jumped)
+	if (!pointers)
 		r->at = at + 1;
 	out->text[length] = 0;
 }

@@ -385,6 +385,36 @@ T(dns_rfc_9267_list)
 	CHECK_INT(strlen(answer.records[0].target), 253);
 }
 
+/* through_pointers - what comes of a name with so many on its way to the question's */
+static enum dns_status through_pointers(unsigned n)
+{
+	size_t at, last;
+
+	ROW("%u pointers", n);
+	msg_begin(&m, 7, 0x8180, "x", DNS_MX);
+	at = msg_rr(&m, 0, "@", DNS_TXT, 60);
+	for (unsigned i = 1; i < n; i++)
+		msg_u16(&m, 0xc000 | (i == 1 ? 12 : (unsigned)m.n - 2));
+	last = m.n - 2;
+	msg_end(&m, at);
+	at = msg_rr(&m, 0, "@", DNS_MX, 60);
+	msg_u16(&m, 10);
+	msg_u16(&m, 0xc000 | (unsigned)last);
+	msg_end(&m, at);
+	CHECK_INT(decode("x", DNS_MX), 0);
+	return answer.status;
+}
+
+T(dns_follows_no_more_pointers_than_a_name_can_need)
+{
+	CHECK_INT(through_pointers(2), DNS_OK);
+	CHECK_STR(answer.records[0].target, "x");
+	CHECK_INT(through_pointers(127), DNS_OK);
+	CHECK_STR(answer.records[0].target, "x");
+	CHECK_INT(through_pointers(128), DNS_AGAIN);
+	CHECK_INT(through_pointers(8000), DNS_AGAIN);
+}
+
 T(dns_rdata_of_every_length)
 {
 	static const enum dns_type types[] = { DNS_A, DNS_NS, DNS_CNAME, DNS_SOA, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SRV, DNS_TLSA, DNS_CAA };
