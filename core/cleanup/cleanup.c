@@ -59,6 +59,7 @@ struct cleanup {
 	bool adding;                   /* whoever gives us content is still there: he need not be called */
 	void (*go_on)(void *ctx);
 	void *go_on_ctx;
+	unsigned *users;               /* of router and conf */
 	cleanup_fn fn;
 	void *ctx;
 };
@@ -316,6 +317,9 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	c->writer = w;
 	c->envelope = e;
 	c->sender = e->sender;
+	c->users = o->users;
+	if (c->users)
+		++*c->users;
 	c->limit = c->source->limited ? (uint64_t)o->conf->message_size_limit : 0;
 	memcpy(c->qid, qid, sizeof(qid));
 	arena_init(&c->arena, 4 * LIMIT_HEADER);
@@ -380,6 +384,8 @@ bool cleanup_is_busy(const struct cleanup *c)
 
 static void cleanup_free(struct cleanup *c)
 {
+	if (c->users)
+		--*c->users;
 	release_header(c);
 	inspect_free(c->inspection);
 	arena_fini(&c->arena);

@@ -39,6 +39,7 @@ struct cleanup_options {
 	/* where checks look things up; NULL: at once. With a pool, cleanup_add may leave it busy: then nothing is added, nor ended, before
 	 * go_on is called */
 	struct pool *pool;
+	unsigned *users;               /* one more while the message is on its way in: router and conf stay so long. NULL: they stay longer */
 	void (*go_on)(void *ctx);
 	void *ctx;
 };

@@ -39,7 +39,7 @@ static struct router *router_of(const struct explanation *x)
 
 static void explain_free(struct explanation *x)
 {
-	x->world.settings->n_explained--;
+	x->world.settings->n_users--;
 	judge_fini(&x->judge);
 	buf_fini(&x->rows);
 	arena_fini(&x->arena);
@@ -372,7 +372,7 @@ struct explanation *explain_begin(const struct explain_world *w, struct str requ
 	x->sender_given = STR("");
 	x->address.family = AF_UNSPEC;
 	x->ended = &ended;
-	w->settings->n_explained++;
+	w->settings->n_users++;
 	arena_init(&x->arena, LIMIT_FORWARD_ARENA);
 	buf_init(&x->rows, LIMIT_EXPLAIN_ROWS);
 	format_text(x->name, sizeof(x->name), "unknown");

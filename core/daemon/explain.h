@@ -10,7 +10,7 @@
 #include "core/net/dns.h"
 
 struct explain_world {
-	struct settings *settings;     /* stays while an explanation is under way: n_explained */
+	struct settings *settings;     /* stays while an explanation is under way: n_users */
 	struct deliver *deliver;
 	struct dns *name_dns, *judge_dns;
 };

@@ -169,7 +169,8 @@ static void take(struct pickup *p)
 		.source = CLEANUP_PICKUP, .sink = cleanup_to_store(r->store), .router = r->settings->router,
 		.conf = r->settings->submit.incoming->conf,
 		.local = true, .now = loop_wall(r->loop), .checks = r->settings->submit.unchecked ? NULL : r->settings->submit.incoming->checks,
-		.unchecked = r->settings->submit.unchecked, .unmapped = r->settings->submit.unmapped, .pool = r->pool, .go_on = go_on, .ctx = p,
+		.unchecked = r->settings->submit.unchecked, .unmapped = r->settings->submit.unmapped, .pool = r->pool, .users = &r->settings->n_users,
+		.go_on = go_on, .ctx = p,
 	};
 	struct reply large;
 

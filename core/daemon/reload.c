@@ -162,7 +162,7 @@ static bool is_checking(const struct settings *s)
 
 static bool is_used(const struct relay *r, const struct settings *s)
 {
-	return s->n_explained || is_checking(s) || session_any_of(r, s) || schedule_uses(r->schedule, &s->master) || deliver_uses(r->deliver, &s->master);
+	return s->n_users || is_checking(s) || session_any_of(r, s) || schedule_uses(r->schedule, &s->master) || deliver_uses(r->deliver, &s->master);
 }
 
 void relay_forget_settings(struct relay *r)

@@ -264,7 +264,7 @@ void service_open_submit(struct settings *s, struct conf_diag *diag)
 
 /* --- life ----------------------------------------------------------------------------------------------------------------- */
 
-void service_begin(struct service *v, const struct settings *s)
+void service_begin(struct service *v, struct settings *s)
 {
 	v->settings = s;
 	v->load = MEM_NEW(struct service_load);

@@ -10,7 +10,7 @@
 void service_open(struct settings *s, struct service *v, const struct master_listener *l, struct conf_diag *diag);
 /* service_open_submit - the submit socket: SMTP among ourselves. Who may use it is decided by the uid behind it */
 void service_open_submit(struct settings *s, struct conf_diag *diag);
-void service_begin(struct service *v, const struct settings *s);               /* nobody uses it yet; where it lies is where it stays */
+void service_begin(struct service *v, struct settings *s);               /* nobody uses it yet; where it lies is where it stays */
 void service_succeed(struct service *v, const struct service *before);         /* the same listener of an older generation: its sessions count */
 void service_refresh(struct service *v, usec now_mono);                        /* tables that changed are read again */
 void service_fini(struct service *v);                                          /* what it owns; v may be zeroed, or never have begun */

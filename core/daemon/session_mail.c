@@ -233,7 +233,8 @@ static void act_data(struct session *s, struct reply *r)
 	struct cleanup_options o = { .source = CLEANUP_SMTP, .sink = cleanup_to_store(s->relay->store), .router = session_router(s),
 		.conf = conf_of_incoming(s), .local = session_is_local(s), .now = loop_wall(s->relay->loop), .wishes = &s->wishes,
 		.checks = s->service->unchecked ? NULL : s->service->incoming->checks, .unchecked = s->service->unchecked,
-		.unmapped = s->service->unmapped, .pool = s->relay->pool, .go_on = go_on_with_content, .ctx = s };
+		.unmapped = s->service->unmapped, .pool = s->relay->pool, .users = &s->service->settings->n_users,
+		.go_on = go_on_with_content, .ctx = s };
 
 	if (tls)
 		s->tls_note = arena_printf(&s->arena, "%s with cipher %s (%d/%d bits)", tls->version, tls->cipher, tls->bits, tls->bits).p;

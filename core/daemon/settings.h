@@ -37,7 +37,7 @@ struct service {
 	const char *name;                  /* of its line in master.cf; "http" */
 	const char *host;                  /* "" = inet_interfaces */
 	uint16_t port;                     /* 0: the submit socket */
-	const struct settings *settings;   /* its generation */
+	struct settings *settings;         /* its generation */
 	struct access_rules *rules;        /* NULL: the submit socket, where the uid decides */
 	struct header_clients *header_clients; /* local_header_rewrite_clients */
 	int64_t max_sessions;              /* at the same time (maxproc of master.cf); 0: no limit of its own */
@@ -61,7 +61,7 @@ struct service {
 struct settings {
 	struct list link;                  /* relay's list of generations */
 	usec over;                         /* mono: when a newer one came into force */
-	unsigned n_explained;              /* explanations under way that hold it */
+	unsigned n_users;                  /* explanations and messages on their way in, which may outlive their sessions */
 	struct reads reads;                /* the files that it was made of */
 	struct conf *conf;
 	struct master master;

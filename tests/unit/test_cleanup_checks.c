@@ -502,7 +502,7 @@ static void go_on(void *ctx)
 T(checks_on_a_pool_answer_later)
 {
 	struct pool *pool = pool_new(1);
-	unsigned went = 0;
+	unsigned went = 0, users = 0;
 	struct cleanup *c, *other;
 	struct world w;
 
@@ -510,6 +510,7 @@ T(checks_on_a_pool_answer_later)
 	w.o.pool = pool;
 	w.o.go_on = go_on;
 	w.o.ctx = &went;
+	w.o.users = &users;
 	c = begin(&w);
 	cleanup_add(c, STR("Subject: repl x\r\n\r\nreplword\r\nbo"));
 	CHECK(cleanup_is_busy(c));
@@ -519,10 +520,12 @@ T(checks_on_a_pool_answer_later)
 	cleanup_add(other, STR("Subject: x\r\n\r\nx\r\n"));
 	CHECK(cleanup_is_busy(other));
 	CHECK_INT(went, 0);
+	CHECK_INT(users, 2);
 	while (went < 2)
 		pool_wait(pool);
 	CHECK(!cleanup_is_busy(c));
 	cleanup_abort(other);
+	CHECK_INT(users, 1);
 	buf_clear(&w.memory.body);
 	cleanup_add(c, STR("dy\r\nignword\r\nreplword\r\n"));
 	CHECK_INT(w.told, 0);
@@ -547,6 +550,7 @@ T(checks_on_a_pool_answer_later)
 	CHECK(!cleanup_is_busy(c));
 	cleanup_end(c, on_end, &w);
 	CHECK_INT(w.reply.code, 550);
+	CHECK_INT(users, 0);
 	CHECK(!checks_in_use(w.checks));
 	world_close(&w);
 	pool_free(pool);
