@@ -169,6 +169,8 @@
 #define LIMIT_CANONICAL_STEPS 10         /* canonical entries that lead from one address to the next; Postfix: 10 */
 #define LIMIT_RECIPIENTS_SLICE 10000     /* microseconds in which recipients are expanded; then the others have their turn */
 #define LIMIT_ALIAS_TARGETS 1000
+#define LIMIT_ALIAS_ELEMENTS 4000        /* … and what is written for them: comments, repetitions, what cannot be understood */
+#define LIMIT_ALIAS_WORDS LIMIT_ADDRESS  /* bytes of one element that are looked at together: a display name, a comment, an address */
 #define LIMIT_ALIAS_INCLUDE (256 * 1024) /* an :include: file */
 #define LIMIT_DKIM_DOMAIN 253            /* a domain or selector as text (RFC 1035 section 2.3.4) */
 #define LIMIT_DKIM_KEYS 1000             /* keys of one folder, looked through for each message that is signed */

@@ -3,6 +3,7 @@
  * glued by dots and at signs, whatever white space and comments stand between. */
 #include "core/msg/alias_text.h"
 
+#include "core/base/limits.h"
 #include "core/msg/addr.h"
 #include "core/msg/addr_chars.h"
 
@@ -16,7 +17,7 @@ static bool is_separator(char c)
 	return c == ',' || c == ';' || c == '\n';
 }
 
-/* after - where what begins at i ends: a quoted string, a comment, an escaped byte, or one byte; 0: it does not end */
+/* after - where what begins at i ends: a quoted string, a comment, an escaped byte, or one byte; 0: it does not end, or is too long */
 static size_t after(struct str s, size_t i)
 {
 	char open = s.p[i];
@@ -26,7 +27,7 @@ static size_t after(struct str s, size_t i)
 		return i + 2 <= s.n ? i + 2 : s.n;
 	if (open != '"' && open != '(')
 		return i + 1;
-	for (; i < s.n; i++) {
+	for (size_t end = i + LIMIT_ALIAS_WORDS; i < s.n && i < end; i++) {
 		if (s.p[i] == '\\')
 			i++;
 		else if (s.p[i] == '"' && open == '"' && ++depth == 2)
@@ -49,14 +50,20 @@ static size_t to_separator(struct str s)
 	return i;
 }
 
-/* run_length - of the words up to a separator, `<`, a `:` that ends the name of a group, or the end; s.n + 1: a quote or
- * comment in it does not end */
+/* is_cut - was the run longer than what is looked at? Then it is words, whatever may come */
+static bool is_cut(size_t run)
+{
+	return run >= LIMIT_ALIAS_WORDS;
+}
+
+/* run_length - of the words up to a separator, `<`, a `:` that ends the name of a group, the end, or where it is cut; s.n + 1: a quote
+ * or comment in it does not end */
 static size_t run_length(struct str s)
 {
 	bool at_sign = false;
 	size_t i = 0;
 
-	while (i < s.n) {
+	while (i < s.n && !is_cut(i)) {
 		char c = s.p[i];
 
 		if (is_separator(c) || c == '<' || (c == ':' && !at_sign && (i + 1 == s.n || is_blank(s.p[i + 1]))))
@@ -173,7 +180,8 @@ static void set_special(struct alias_target *out, struct str s)
 /* take_special - a file, a command or a list at the front of s, quoted or not: its length; 0: none is there */
 static size_t take_special(struct arena *a, struct str s, struct alias_target *out)
 {
-	size_t n = s.p[0] == '"' ? after(s, 0) : 0;
+	size_t n = s.p[0] == '"' ? after(s, 0) : 0, next;
+	bool quotes = s.p[0] == '|';
 
 	if (n) {
 		struct str inner = unquoted(a, str_head(s, n));
@@ -185,9 +193,12 @@ static size_t take_special(struct arena *a, struct str s, struct alias_target *o
 	}
 	if (!is_special(s))
 		return 0;
-	/* a command has arguments; the others end at white space */
-	while (n < s.n && !is_separator(s.p[n]) && (s.p[0] == '|' || !is_blank(s.p[n]) || str_ieq(str_head(s, n), STR(":include:"))))
-		n = s.p[0] == '|' && after(s, n) ? after(s, n) : n + 1;
+	/* a command has arguments, with quotes until one does not end; the others end at white space */
+	while (n < s.n && !is_separator(s.p[n]) && (s.p[0] == '|' || !is_blank(s.p[n]) || str_ieq(str_head(s, n), STR(":include:")))) {
+		next = quotes ? after(s, n) : n + 1;
+		quotes = quotes && next;
+		n = next ? next : n + 1;
+	}
 	set_special(out, str_trim(str_head(s, n)));
 	return n;
 }
@@ -218,14 +229,14 @@ static size_t take_element(struct arena *a, struct str s, struct alias_target *o
 	if (n)
 		return n;
 	run = run_length(s);
-	if (run > s.n) {
+	if (run < s.n && !is_cut(run) && s.p[run] == '<')
+		return take_angle(a, s, run, out);
+	n = run > s.n ? run : address_length(str_head(s, run));
+	if (run > s.n || (is_cut(n) && n < s.n)) {
 		n = to_separator(s);
 		*out = (struct alias_target){ .kind = ALIAS_BAD, .text = str_trim(str_head(s, n)) };
 		return n;
 	}
-	if (run < s.n && s.p[run] == '<')
-		return take_angle(a, s, run, out);
-	n = address_length(str_head(s, run));
 	judge(a, str_head(s, n), str_head(s, n), out);
 	return n;
 }
@@ -242,7 +253,7 @@ static struct str skip_between(struct str s)
 			s = str_from(s, after(s, 0));
 		} else {
 			run = is_special(s) ? s.n : run_length(s);
-			if (run >= s.n || s.p[run] != ':')
+			if (run >= s.n || is_cut(run) || s.p[run] != ':')
 				return s;
 			s = str_from(s, run + 1);
 		}

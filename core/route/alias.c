@@ -20,7 +20,7 @@ struct expansion {
 	struct alias_target *v;
 	size_t n, cap;
 	struct table seen;             /* names expanded and targets listed */
-	size_t depth;
+	size_t depth, elements;
 	bool failed;
 	bool left_out;                 /* an element was */
 };
@@ -145,7 +145,9 @@ static void take_text(struct expansion *x, const struct place *at, struct str te
 	struct alias_target t;
 
 	while (!x->failed && alias_text_next(x->q.arena, &text, &t)) {
-		if (t.kind == ALIAS_BAD)
+		if (++x->elements > LIMIT_ALIAS_ELEMENTS)
+			fail(x, "alias", at->alias, "too much is written in it");
+		else if (t.kind == ALIAS_BAD)
 			leave_out(x, at, t.text, "not an address, left out");
 		else if (at->line && (t.kind == ALIAS_FILE || t.kind == ALIAS_COMMAND))
 			leave_out(x, at, t.text, "no file or command may stand in an :include: file, left out");

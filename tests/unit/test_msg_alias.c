@@ -1,5 +1,6 @@
 /* the text of aliases: what Postfix's local(8) makes of what people write */
 #include "core/base/buf.h"
+#include "core/base/limits.h"
 #include "core/msg/alias_text.h"
 #include "tests/unit/t.h"
 
@@ -64,6 +65,36 @@ T(alias_text_reads_what_postfix_reads)
 		elements(rows[i].in, &out);
 		CHECK_STR(buf_cstr(&out), rows[i].want);
 	}
+	buf_fini(&out);
+}
+
+/* what cannot be an element any more is looked at no further, so that no text costs more than its length and a little */
+T(alias_text_looks_at_so_much_of_an_element)
+{
+	static const struct { const char *before, *much, *behind, *want; bool cut; } rows[] = {
+		/* lists have as many addresses in a line as anybody likes, with commas or without */
+		{ "", "a@x.test, ", "b@x.test", "@b@x.test", false }, { "", "a@x.test ", "b@x.test", "@b@x.test", false },
+		{ "", "a@x.test (c) ", "b@x.test", "@b@x.test", false }, { "", "g: ", "b@x.test", "@b@x.test", false },
+		{ "(", "comment ", ") b@x.test, c@x.test", "@c@x.test", true }, { "\"", "name ", "\" <b@x.test>, c@x.test", "@c@x.test", true },
+		{ "", "long", "@x.test, c@x.test", "@c@x.test", true }, { "(", "\\)", ", c@x.test", "@c@x.test", true },
+		{ "|x ", "(", ", c@x.test", "@c@x.test", true },
+	};
+	struct buf in, out;
+
+	buf_init(&in, 1 << 20);
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ROW("%s%s%s", rows[i].before, rows[i].much, rows[i].behind);
+		buf_clear(&in);
+		buf_z(&in, rows[i].before);
+		while (in.n < 3 * LIMIT_ALIAS_WORDS)
+			buf_z(&in, rows[i].much);
+		buf_z(&in, rows[i].behind);
+		elements(buf_cstr(&in), &out);
+		CHECK(str_ends(buf_view(&out), str_of(rows[i].want)));
+		CHECK_INT(rows[i].cut, out.n > 0 && out.p[0] != '@');
+	}
+	buf_fini(&in);
 	buf_fini(&out);
 }
 

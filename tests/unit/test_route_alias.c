@@ -94,7 +94,7 @@ T(alias_expansion)
 	REQUIRE(c && master_load(c, &m, &diag) == 0);
 	r = router_new(c, &m, &diag);
 	REQUIRE(r);
-	buf_init(&out, 4096);
+	buf_init(&out, 200000);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		ROW("%s", rows[i].name);
 		expand(r, rows[i].name, &out);
@@ -103,6 +103,17 @@ T(alias_expansion)
 	CHECK(r->alias_why[0] == 0);
 	expand(r, "missing", &out);
 	CHECK(strstr(r->alias_why, "/nonexistent/x: No such file") != NULL);
+	/* whoever owns a list does not keep the others waiting: the same member over and over, or what is none */
+	for (size_t i = 0; i < 2; i++) {
+		ROW("list %zu", i);
+		buf_clear(&out);
+		while (out.n < 100000)
+			buf_z(&out, i ? "(," : "one@x.test ");
+		file_at("members", buf_cstr(&out));
+		expand(r, "list", &out);
+		CHECK_STR(buf_cstr(&out), "ERROR");
+		CHECK(strstr(r->alias_why, "too much is written in it") != NULL);
+	}
 	buf_fini(&out);
 	router_free(r);
 	master_fini(&m);
