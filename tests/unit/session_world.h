@@ -49,6 +49,7 @@ static struct world {
 	char notice[8000];
 	bool busy;                     /* checks are at work on it */
 	struct action_wish *const *wishes;
+	unsigned *users;               /* what it counts while it is on its way */
 	void (*go_on)(void *ctx);
 } w;
 static bool world_auth, world_tls;     /* worlds to come offer AUTH in clear, STARTTLS */
@@ -163,6 +164,7 @@ struct cleanup *cleanup_begin(const struct cleanup_options *o, struct envelope *
 	(void)e;
 	w.wishes = o->wishes;
 	w.go_on = o->go_on;
+	w.users = o->users;
 	w.begun++;
 	buf_clear(&w.content);
 	return (struct cleanup *)&w;

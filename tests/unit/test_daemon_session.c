@@ -105,6 +105,8 @@ T(session_waits_for_the_flush_and_nothing_else_ends_it)
 		CHECK_STR(said(), "");
 		CHECK_INT(w.deadline, USEC_NEVER);
 		CHECK_STR(buf_cstr(&w.content), "Subject: x\r\n\r\nbody\r\n");
+		/* its settings stay, too, when the session is gone and the message is not in the queue yet */
+		CHECK(w.users == &w.settings.n_users);
 		if (lost) {
 			w.on_conn(&w.conn, CONN_FAILED);
 			CHECK_INT(w.aborted, 0);
