@@ -119,38 +119,17 @@ const char *access_class(const struct access_run *r, enum access_who who)
 	return access_stages[who == ACCESS_WHO_STAGE ? stage_of(r) : stages[who]].class;
 }
 
-/* fit_enhanced - the class digit must agree with the code, and a status about an address (RFC 3463, X.1.n) with whose it is: one
- * table may serve senders and recipients */
-static void fit_enhanced(const struct access_run *r, enum access_who who, int code)
-{
-	static const struct { char given[3], sender[3], rcpt[3]; } rows[] = {
-		{ "1", "7", "1" }, { "2", "8", "2" }, { "3", "7", "3" }, { "4", "0", "4" }, { "5", "0", "5" }, { "6", "0", "6" }, { "7", "7", "3" },
-		{ "8", "8", "2" }, { "10", "0", "10" },
-	};
-	const char *class = access_class(r, who), *is = "0";
-	bool sender = class == access_stages[ACCESS_SENDER].class, rcpt = class == access_stages[ACCESS_RECIPIENT].class;
-	char *e = r->reply->enhanced;
-
-	if (!e[0])
-		return;
-	e[0] = (char)('0' + code / 100);
-	if (strncmp(e + 1, ".1.", 3) || !(sender || rcpt))
-		return;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (!strcmp(e + 4, rows[i].given))
-			is = sender ? rows[i].sender : rows[i].rcpt;
-	memmove(e + 4, is, strlen(is) + 1);
-}
-
 enum access_says access_refuse(struct access_run *r, enum access_who who, int code, const char *enhanced, const char *why)
 {
+	const char *class = access_class(r, who);
 	struct buf scratch;
 	struct str text;
 
 	buf_init(&scratch, 512);
 	text = who_text(r, who, &scratch);
-	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), access_class(r, who), why);
-	fit_enhanced(r, who, code);
+	reply_set(r->reply, code, enhanced, "<%.*s>: %s rejected: %s", STR_ARG(text), class, why);
+	reply_fit(r->reply, class == access_stages[ACCESS_SENDER].class ? REPLY_ABOUT_SENDER :
+		class == access_stages[ACCESS_RECIPIENT].class ? REPLY_ABOUT_RECIPIENT : REPLY_ABOUT_OTHER);
 	buf_fini(&scratch);
 	return ACCESS_REFUSE;
 }

@@ -58,7 +58,7 @@ static enum access_says no_name(struct access_run *r, const char *what, const ch
 
 	reply_set(r->reply, code, hard, "Client host rejected: cannot find your %s, [%.*s]", what,
 		STR_ARG(q->client_address));
-	r->reply->enhanced[0] = (char)('0' + code / 100);
+	reply_fit(r->reply, REPLY_ABOUT_OTHER);
 	return ACCESS_REFUSE;
 }
 

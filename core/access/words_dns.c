@@ -173,14 +173,11 @@ static enum access_says refuse_listed(struct access_run *r, const struct access_
 	} else {
 		access_template(q, buf_view(&template), values, sizeof(values) / sizeof(values[0]), &text);
 		action_parse(buf_view(&text), ACTION_IN_ACCESS, &a);
-		if (a.code && a.enhanced.n)
-			reply_set(r->reply, a.code, arena_z(q->arena, a.enhanced), "%.*s", STR_ARG(a.text));
-		else if (a.code)
-			reply_set(r->reply, a.code, a.code >= 500 ? "5.7.1" : "4.7.1", "%.*s", STR_ARG(a.text));
+		if (a.code)
+			reply_set(r->reply, a.code, a.enhanced.n ? arena_z(q->arena, a.enhanced) : "4.7.1", "%.*s", STR_ARG(a.text));
 		else
 			reply_set(r->reply, 450, "4.7.1", "Service unavailable");
-		if (r->reply->enhanced[0])
-			r->reply->enhanced[0] = (char)('0' + r->reply->code / 100);
+		reply_fit(r->reply, REPLY_ABOUT_OTHER);
 	}
 	buf_fini(&template);
 	buf_fini(&text);

@@ -33,10 +33,7 @@ static bool is_sent_back(const struct known *k, struct str address, bool sender,
 		simple_answer(to.transport, to.nexthop, &r);
 		if (to.class == ROUTE_VIRTUAL_ALIAS)
 			r.code = (int)k->conf->unknown_virtual_alias_reject_code;
-		r.enhanced[0] = (char)('0' + r.code / 100);
-		/* what a status says of a mailbox that mail cannot go to, said of the one that it comes from */
-		if (sender && (!strcmp(r.enhanced + 1, ".1.1") || !strcmp(r.enhanced + 1, ".1.6")))
-			r.enhanced[4] = '7';
+		reply_fit(&r, sender ? REPLY_ABOUT_SENDER : REPLY_ABOUT_RECIPIENT);
 		say(sender ? address : k->rcpt_given, sender, r.code, strcmp(r.enhanced + 1, ".0.0") ? r.enhanced : NULL, r.text, out);
 	}
 	arena_fini(&a);

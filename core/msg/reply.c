@@ -108,6 +108,26 @@ void reply_soften(struct reply *r)
 		r->enhanced[0] = '4';
 }
 
+void reply_fit(struct reply *r, enum reply_about about)
+{
+	static const struct { char given[3], sender[3], rcpt[3]; } rows[] = {
+		{ "1", "7", "1" }, { "2", "8", "2" }, { "3", "7", "3" }, { "4", "7", "4" }, { "5", "0", "5" }, { "6", "7", "6" }, { "7", "7", "3" },
+		{ "8", "8", "2" }, { "10", "0", "10" },
+	};
+	const char *is = "0";
+	char *e = r->enhanced;
+
+	if (!e[0])
+		return;
+	e[0] = (char)('0' + r->code / 100);
+	if (strncmp(e + 1, ".1.", 3) || about == REPLY_ABOUT_OTHER)
+		return;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(e + 4, rows[i].given))
+			is = about == REPLY_ABOUT_SENDER ? rows[i].sender : rows[i].rcpt;
+	memmove(e + 4, is, strlen(is) + 1);
+}
+
 enum verdict reply_verdict(const struct reply *r)
 {
 	if (r->code >= 200 && r->code < 400)
