@@ -296,6 +296,16 @@ static const struct service *find_service(const struct settings *s, uint16_t por
 	return NULL;
 }
 
+/* with_blanks - those in quotes came as tabs */
+static struct str with_blanks(struct arena *a, struct str word)
+{
+	char *z = arena_alloc(a, word.n + 1);
+
+	for (size_t i = 0; z && i < word.n; i++)
+		z[i] = word.p[i] == '\t' ? ' ' : word.p[i];
+	return z ? str_make(z, word.n) : STR_EMPTY;
+}
+
 /* parse - NULL, or what is wrong */
 static const char *parse(struct explanation *x, struct str request)
 {
@@ -304,15 +314,10 @@ static const char *parse(struct explanation *x, struct str request)
 	struct str word;
 	uint64_t port = 0;
 
-	request = arena_str(&x->arena, request);
 	while (str_word(&request, " ", &word)) {
 		size_t i = 0;
 
-		/* blanks in quotes came as tabs */
-		for (; i < word.n; i++)
-			if (word.p[i] == '\t')
-				((char *)(uintptr_t)word.p)[i] = ' ';
-		i = 0;
+		word = with_blanks(&x->arena, word);
 		while (i < sizeof(words) / sizeof(words[0]) && !str_starts(word, words[i].word))
 			i++;
 		if (i < sizeof(words) / sizeof(words[0]))

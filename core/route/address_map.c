@@ -56,9 +56,10 @@ int address_keys_next(struct address_keys *k, struct address_key *out)
 		bool bare = k->at++ % 2, base = forms[form].base, whole = forms[form].local && forms[form].domain;
 		struct str local = !forms[form].local ? STR_EMPTY : base ? k->base : k->local;
 		struct str plain = addr_unquote_local(k->arena, local);
+		bool fits = k->whole_only ? whole && k->domain.n : whole || k->domain.n;
 
 		/* what needs no quotes has one spelling; an address without a domain is its local part */
-		if ((base && !k->has_base) || (!bare && plain.n == local.n) || (!whole && !k->domain.n))
+		if (!fits || (base && !k->has_base) || (!bare && plain.n == local.n))
 			continue;
 		if (!forms[form].domain && !k->ours_asked) {
 			k->ours = is_ours(k->router, k->domain);

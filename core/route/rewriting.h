@@ -47,6 +47,7 @@ struct address_keys {
 	struct str local, base, extension, domain;     /* base: the local part without its extension */
 	size_t at;
 	bool has_base, ours_asked;
+	bool whole_only;               /* set by who begins: keys of a local part and a domain, no others */
 	enum map_answer ours;
 };
 struct address_key {

@@ -34,10 +34,8 @@ enum map_answer transport_ask(struct router *r, struct route_ask *q, struct str 
 	if (!r->transport_maps.n)
 		return MAP_NONE;
 	address_keys_begin(&keys, r, q->arena, arena_lower(q->arena, rcpt));
-	/* the local part alone is no key here, nor is @domain */
-	keys.ours_asked = true;
-	keys.ours = MAP_NONE;
-	while (got == MAP_NONE && address_keys_next(&keys, &key) > 0 && str_chr(key.text, '@') > 0)
+	keys.whole_only = true;
+	while (got == MAP_NONE && address_keys_next(&keys, &key) > 0)
 		got = route_ask(q, "transport_maps", &r->transport_maps, key.text, key.partial, entry);
 	if (got == MAP_NONE)
 		got = ask_domain(r, q, arena_lower(q->arena, addr_split(rcpt).domain), entry);

@@ -269,6 +269,22 @@ T(simple_transports_answer)
 	world_close(&w);
 }
 
+/* start_helper - in a process of its own, behind fds[1]; its id, or -1 */
+static pid_t start_helper(const struct helper_rules *rules, int fds[2])
+{
+	pid_t pid;
+
+	if (helper_socketpair(fds) != 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		close(fds[0]);
+		_exit(helper_main(fds[1], rules));
+	}
+	close(fds[1]);
+	return pid;
+}
+
 T(helper_delivers_as_the_user_and_opens_tables)
 {
 	struct passwd *pw = getpwnam("nobody");
@@ -294,13 +310,7 @@ T(helper_delivers_as_the_user_and_opens_tables)
 	CHECK_INT(mkdir(spool, 0777), 0);
 	CHECK_INT(chmod(spool, 01777), 0);
 	CHECK_INT(fs_replace(secret, 0600, STR("x\n")), 0);
-	REQUIRE(helper_socketpair(fds) == 0);
-	pid = fork();
-	if (pid == 0) {
-		close(fds[0]);
-		_exit(helper_main(fds[1], &rules));
-	}
-	close(fds[1]);
+	REQUIRE((pid = start_helper(&rules, fds)) > 0);
 	REQUIRE(world_open(&w, extra, NULL, fds[0]));
 	dest = dest_of(&w, "local", "");
 	parcel_put(&w, &p, "s@b.test", "nobody@localhost", CONTENT);
@@ -373,13 +383,7 @@ T(helper_keeps_places_from_one_user)
 	content = fs_open(file, O_RDONLY, 0);
 	rules.spool = spool;
 	rules.owner = 12525;
-	REQUIRE(helper_socketpair(fds) == 0);
-	pid = fork();
-	if (pid == 0) {
-		close(fds[0]);
-		_exit(helper_main(fds[1], &rules));
-	}
-	close(fds[1]);
+	REQUIRE((pid = start_helper(&rules, fds)) > 0);
 	snprintf(o->unique, sizeof(o->unique), "1.x");
 	snprintf(o->from_line, sizeof(o->from_line), "From a b\n");
 	o->length = 15;
@@ -436,13 +440,7 @@ T(helper_believes_nothing)
 	content = fs_open(file, O_RDONLY, 0);
 	rules.spool = spool;
 	rules.owner = owner->pw_uid;
-	REQUIRE(helper_socketpair(fds) == 0);
-	pid = fork();
-	if (pid == 0) {
-		close(fds[0]);
-		_exit(helper_main(fds[1], &rules));
-	}
-	close(fds[1]);
+	REQUIRE((pid = start_helper(&rules, fds)) > 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct helper_request r = { .id = i + 1, .verb = rows[i].what == VERB ? 77 : HELPER_DELIVER };
 		struct mailbox_order *o = &r.order;

@@ -71,22 +71,26 @@ static int compare(const struct ipaddr *a, const struct ipaddr *b)
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
-/* is_silent - was it asked a while ago, and is not there? Who asked may be gone, so this ends when the time for a connection does */
-static bool is_silent(const struct smtp_candidates *c, const struct ipaddr *address)
+/* asked_for - how long the one that was asked is not there; -1: there is none. Who asked may be gone, so this ends when the time for a
+ * connection does */
+static usec asked_for(const struct smtp_candidates *c)
 {
 	usec since = loop_now(c->d->o.loop) - c->turn->asked_at;
 
-	return c->turn->asked_at && since > QUIET && since <= c->profile->timeout[SMTP_PHASE_CONNECT] && ipaddr_eq(address, &c->turn->asked);
+	return c->turn->asked_at && since <= c->profile->timeout[SMTP_PHASE_CONNECT] ? since : -1;
+}
+
+static bool is_silent(const struct smtp_candidates *c, const struct ipaddr *address)
+{
+	return asked_for(c) > QUIET && ipaddr_eq(address, &c->turn->asked);
 }
 
 static void note_asked(struct smtp_candidates *c, const struct ipaddr *address)
 {
-	usec now = loop_now(c->d->o.loop);
-
-	if (c->turn->asked_at && now - c->turn->asked_at <= c->profile->timeout[SMTP_PHASE_CONNECT])
+	if (asked_for(c) >= 0)
 		return;
 	c->turn->asked = *address;
-	c->turn->asked_at = now;
+	c->turn->asked_at = loop_now(c->d->o.loop);
 }
 
 /* Of the equal addresses that answer, the one after the last: exact turns per destination, whatever order the resolver

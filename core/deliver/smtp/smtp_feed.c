@@ -8,16 +8,16 @@
 
 void smtp_feed_end(struct smtp_feed *f)
 {
-	if (f->reader)
+	if (f->reader) {
 		f->d->o.content.close(f->reader);
+		loop_task_cancel(&f->turn);
+	}
 	smtp_checks_free(f->checks);
 	f->checks = NULL;
 	smtp_sign_free(f->signing);
 	f->signing = NULL;
 	f->reader = NULL;
-	if (f->rests)
-		loop_task_cancel(&f->task);
-	f->feeding = f->checking = f->waits = f->rests = false;
+	f->feeding = f->checking = f->waits = false;
 }
 
 static void fail(struct smtp_feed *f, const char *why)
@@ -143,17 +143,10 @@ static void open_signing(struct smtp_feed *f)
 
 static void on_turn(struct loop_task *t)
 {
-	struct smtp_feed *f = LIST_ITEM(t, struct smtp_feed, task);
+	struct smtp_feed *f = LIST_ITEM(t, struct smtp_feed, turn);
 
-	f->rests = false;
+	f->checking = f->waits = false;
 	go_on(f);
-}
-
-static void rest(struct smtp_feed *f)
-{
-	f->rests = true;
-	loop_task_init(&f->task, on_turn);
-	loop_defer(f->d->o.loop, &f->task);
 }
 
 /* feed_piece - false: it cannot be read, and the feed has failed */
@@ -169,14 +162,17 @@ static bool feed_piece(struct smtp_feed *f)
 	f->sent += (uint64_t)n;
 	f->feeding = f->sent < f->size;
 	give_piece(f, str_make(f->d->scratch, (size_t)n), !f->feeding);
-	if (f->feeding && f->generic && !f->checks && !f->generic->in_body)
-		rest(f);
+	/* a piece of the header costs milliseconds */
+	if (f->feeding && !f->checking && f->generic && !f->checks && !f->generic->in_body) {
+		f->checking = f->waits = true;
+		loop_defer(f->d->o.loop, &f->turn);
+	}
 	return true;
 }
 
 void smtp_feed_more(struct smtp_feed *f)
 {
-	while (f->feeding && !f->checking && !f->rests && (f->signing || f->client->out->n < (f->checks ? 2 * LIMIT_CHECK_PIECE : LIMIT_CLIENT_FEED)))
+	while (f->feeding && !f->checking && (f->signing || f->client->out->n < (f->checks ? 2 * LIMIT_CHECK_PIECE : LIMIT_CLIENT_FEED)))
 		if (!feed_piece(f))
 			return;
 	/* a piece that the checks have may end it when it comes back */
@@ -196,6 +192,7 @@ void smtp_feed_start(struct smtp_feed *f, const struct delivery *job, struct smt
 		fail(f, "queue file open error");
 		return;
 	}
+	loop_task_init(&f->turn, on_turn);
 	if (f->profile->dkim)
 		open_signing(f);
 	begin(f);

@@ -23,9 +23,8 @@ struct smtp_feed {
 	void *reader;                  /* of deliver_options.content; NULL: nothing is under way */
 	uint64_t size, sent;           /* of the content */
 	bool feeding;                  /* there is more to read */
-	bool checking, waits;          /* a piece is with the checks or the signature; … and comes back later */
-	bool rests;                    /* the next piece has its own turn of the loop: addresses are dear */
-	struct loop_task task;
+	bool checking, waits;          /* a piece is with the checks or the signature, or the next has its own turn; … and comes back later */
+	struct loop_task turn;         /* of a piece whose addresses were mapped */
 	struct smtp_checks *checks;    /* that the content passes; NULL: none */
 	struct smtp_sign *signing;     /* the content goes there first, and is sent the second time; NULL: no more, or never */
 };

@@ -90,8 +90,7 @@ bool smtp_generic_piece(struct smtp_generic *g, struct str *piece, bool last)
 	else if (last)
 		section_end(&g->section, &body);
 	buf_str(&g->out, body);
-	if (g->in_body)
-		buf_str(&g->out, rest);
+	buf_str(&g->out, rest);
 	if (g->out.overflow)
 		fail(g, "address mapping failed: the header is too large");
 	*piece = buf_view(&g->out);
